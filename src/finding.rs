@@ -1,0 +1,185 @@
+//! One finding, whichever tool made it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::oci::{Digest, Platform};
+
+/// How bad a vulnerability is, as trivy reports it, mildest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Severity {
+    /// The source of the advisory gives none.
+    Unknown,
+    /// Low.
+    Low,
+    /// Medium.
+    Medium,
+    /// High.
+    High,
+    /// Critical.
+    Critical,
+}
+
+impl Severity {
+    /// All, worst first.
+    pub const ALL: [Self; 5] = [Self::Critical, Self::High, Self::Medium, Self::Low, Self::Unknown];
+
+    /// The name in capitals, as scanners write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "UNKNOWN",
+            Self::Low => "LOW",
+            Self::Medium => "MEDIUM",
+            Self::High => "HIGH",
+            Self::Critical => "CRITICAL",
+        }
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Severity {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|severity| severity.name().eq_ignore_ascii_case(text)).ok_or(())
+    }
+}
+
+/// The tool that made a finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Tool {
+    /// Secrets in the source.
+    Gitleaks,
+    /// Vulnerabilities in the image.
+    Trivy,
+}
+
+impl Tool {
+    /// The tool's own name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gitleaks => "gitleaks",
+            Self::Trivy => "trivy",
+        }
+    }
+}
+
+impl fmt::Display for Tool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// What a scanner found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(tag = "kind", rename_all = "lowercase")]
+#[expect(clippy::large_enum_variant, reason = "nearly all findings are of the large kind")]
+pub enum Finding {
+    /// A secret in the source.
+    Leak(Leak),
+    /// A package with an advisory.
+    Vulnerability(Vulnerability),
+}
+
+/// A secret in a file or in a commit. The secret itself is not here, in whole or in part.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Leak {
+    /// The rule that matched: `aws-access-token`.
+    pub rule: String,
+    /// What the rule looks for, in words.
+    pub description: String,
+    /// The file, relative to the scanned folder, with `/` between parts.
+    pub file: String,
+    /// The first line, counted from 1.
+    pub line: u32,
+    /// The commit that has it; absent when it was found in the working tree.
+    pub commit: Option<String>,
+    /// What `.gitleaksignore` names it by: `[commit:]file:rule:line`.
+    pub fingerprint: String,
+}
+
+/// A package in the image with a known vulnerability.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Vulnerability {
+    /// The advisory: `CVE-2020-14343`.
+    pub id: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The advisory's title; may be empty.
+    pub title: String,
+    /// The package.
+    pub package: String,
+    /// The version that is installed.
+    pub installed: String,
+    /// The version or versions that have the fix; absent where there is none.
+    pub fixed: Option<String>,
+    /// Where the package is, as the scanner names it: a file in the image, or the distribution (`debian 12.5`).
+    pub target: String,
+    /// Where to read about it.
+    pub url: Option<String>,
+    /// The platform of the image that has it.
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub platform: Platform,
+    /// The diff id of the layer that brought it, where the scanner says.
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub layer: Option<Digest>,
+    /// The Dockerfile instruction whose layer brought it; the base image's belong to its `FROM`.
+    pub instruction: Option<Instruction>,
+}
+
+/// A place in a Dockerfile.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Instruction {
+    /// The Dockerfile, relative to the source's root where it is inside, with `/` between parts.
+    pub file: String,
+    /// The first line, counted from 1.
+    pub line: u32,
+    /// The last line.
+    pub end_line: u32,
+    /// The instruction as it is written, its first line.
+    pub text: String,
+}
+
+impl Finding {
+    /// The tool that made it.
+    #[must_use]
+    pub fn tool(&self) -> Tool {
+        match self {
+            Self::Leak(_) => Tool::Gitleaks,
+            Self::Vulnerability(_) => Tool::Trivy,
+        }
+    }
+}
+
+/// Findings that a file or a mark of the project let through: named and counted, never silent.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Suppression {
+    /// Whose findings.
+    pub tool: Tool,
+    /// What suppressed them: `.trivyignore`, `.gitleaksignore`, `gitleaks:allow`, `.gitleaks.toml`.
+    pub by: String,
+    /// Which: the advisory's or the rule's id.
+    pub id: String,
+    /// The reason that the project gives, where it gives one.
+    pub reason: Option<String>,
+    /// How many findings.
+    pub count: u32,
+}

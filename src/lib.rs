@@ -1,0 +1,8 @@
+//! gp-deliver: scan, build, list, decide and publish a container image.
+
+pub mod diagnosis;
+pub mod environment;
+pub mod finding;
+pub mod oci;
+pub mod record;
+pub mod secret;

@@ -1,0 +1,16 @@
+//! Images as the Open Container Initiative describes them: digests, references, manifests, layouts on disk, registries.
+//! Knows nothing of AWS, GitHub, engines or scanners.
+
+pub mod digest;
+pub mod image;
+pub mod layout;
+pub mod platform;
+pub mod reference;
+pub mod tag;
+
+pub use digest::Digest;
+pub use image::Image;
+pub use layout::Layout;
+pub use platform::Platform;
+pub use reference::Reference;
+pub use tag::Tag;

@@ -1,0 +1,439 @@
+//! What happened, stage by stage: the one source of every report.
+//!
+//! The record is written while things happen, so that a crash, a cancel and a success end in the same report. Its JSON
+//! form (`record.json`) is public and versioned: `docs/record.schema.json` describes it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::diagnosis::Diagnosis;
+use crate::environment::{Demands, Environment};
+use crate::finding::{Finding, Severity, Suppression};
+use crate::oci::{Digest, Platform, Tag};
+
+/// The version of `record.json`'s form; a change that a reader could notice raises it.
+pub const VERSION: u32 = 1;
+
+/// A delivery, from its inputs to its end.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Record {
+    /// The version of this form: [`VERSION`].
+    pub version: u32,
+    /// The version of gp-deliver that wrote it.
+    pub gp_deliver: String,
+    /// When it began.
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub started_at: Timestamp,
+    /// How long it took, in milliseconds; 0 until it has ended.
+    pub elapsed_ms: u64,
+    /// How it ended; absent while it runs.
+    pub result: Option<RunResult>,
+    /// What it was bound for; absent where the inputs were wrong.
+    pub environment: Option<Environment>,
+    /// What that environment demands.
+    pub demands: Option<Demands>,
+    /// The mildest severity that counts against the gate.
+    pub severity_threshold: Option<Severity>,
+    /// Whether vulnerabilities without a fix are left out of the gate.
+    pub ignore_unfixed: bool,
+    /// What was delivered from.
+    pub source: Option<Source>,
+    /// The stages in the order in which they began.
+    pub stages: Vec<Stage>,
+    /// All findings, suppressed ones excluded.
+    pub findings: Vec<Finding>,
+    /// What the project let through by its own files.
+    pub suppressions: Vec<Suppression>,
+    /// The vulnerability database that judged.
+    pub database: Option<Database>,
+    /// The image, once there is one.
+    pub image: Option<ImageRecord>,
+    /// What was published; absent where nothing was.
+    pub publication: Option<Publication>,
+    /// Why it failed; absent unless it did.
+    pub failure: Option<Diagnosis>,
+    /// What a reader should know besides: skipped tags, hidden commits, a missing database.
+    pub warnings: Vec<String>,
+}
+
+/// How a delivery ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum RunResult {
+    /// The image is published.
+    Delivered,
+    /// The gate held it back: a normal ending.
+    Blocked,
+    /// Something broke.
+    Failed,
+    /// All passed, and publishing was not asked for.
+    Skipped,
+    /// A signal ended it.
+    Cancelled,
+}
+
+impl RunResult {
+    /// The word for outputs and reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Blocked => "blocked",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// What was delivered from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Source {
+    /// The commit's full id; absent outside git.
+    pub commit: Option<String>,
+    /// The branch; absent on a detached head and outside git.
+    pub branch: Option<String>,
+    /// The git tag that is delivered; absent elsewhere.
+    pub tag: Option<String>,
+    /// Whether the working tree differs from the commit.
+    pub dirty: bool,
+}
+
+/// The parts of a delivery, in the order in which a report lists them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum StageName {
+    /// The destination is looked at, the engine is asked.
+    Preflight,
+    /// gitleaks.
+    Secrets,
+    /// Stages of the Dockerfile that must build before the image does.
+    Checks,
+    /// BuildKit, and the way out of it into a layout.
+    Build,
+    /// The vulnerability database.
+    Database,
+    /// trivy.
+    Vulnerabilities,
+    /// syft.
+    Sbom,
+    /// The policy.
+    Decision,
+    /// The destination is written.
+    Publish,
+}
+
+impl StageName {
+    /// The word for reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Preflight => "preflight",
+            Self::Secrets => "secrets scan",
+            Self::Checks => "checks",
+            Self::Build => "build",
+            Self::Database => "vulnerability database",
+            Self::Vulnerabilities => "vulnerability scan",
+            Self::Sbom => "SBOM",
+            Self::Decision => "decision",
+            Self::Publish => "publish",
+        }
+    }
+}
+
+/// One part of a delivery.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Stage {
+    /// Which.
+    pub name: StageName,
+    /// When it began, in milliseconds after the delivery did.
+    pub started_ms: u64,
+    /// How long it took, in milliseconds.
+    pub elapsed_ms: u64,
+    /// How it ended.
+    pub outcome: StageOutcome,
+    /// One line of what came of it: `1 leak in 12 commits`. May be empty.
+    pub detail: String,
+}
+
+/// How a stage ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(tag = "is", content = "why", rename_all = "lowercase")]
+pub enum StageOutcome {
+    /// It has not ended.
+    Running,
+    /// As it should.
+    Passed,
+    /// There is something to look at, and the delivery goes on.
+    Advised,
+    /// It held the delivery back.
+    Blocked,
+    /// It was not needed or not possible, and this is why.
+    Skipped(String),
+    /// It broke: what happened, in one line. The record's `failure` has the whole.
+    Failed(String),
+    /// Another stage's failure or a signal ended it.
+    Cancelled,
+}
+
+/// The vulnerability database that judged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Database {
+    /// Where it came from, as the input names it.
+    pub repository: String,
+    /// The digest of its manifest.
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub digest: Digest,
+    /// When its advisories were gathered.
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub updated_at: Timestamp,
+}
+
+/// The image that was built.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ImageRecord {
+    /// The digest of the manifest, or of the index where there are several platforms.
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub digest: Digest,
+    /// The size in bytes of all its content as it is stored.
+    pub size: u64,
+    /// What it runs on.
+    pub platforms: Vec<PlatformRecord>,
+}
+
+/// The image of one platform.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct PlatformRecord {
+    /// Which.
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub platform: Platform,
+    /// The digest of its manifest.
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub digest: Digest,
+    /// How many layers it has.
+    pub layers: u32,
+    /// The number of packages that the SBOM lists; absent where there is no SBOM.
+    pub packages: Option<u32>,
+    /// The SBOM files, relative to the report's folder.
+    pub sboms: Vec<String>,
+}
+
+/// What was published, and where.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Publication {
+    /// `oci:PATH` or `HOST[:PORT]/NAME`.
+    pub destination: String,
+    /// The digest that all the tags name.
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub digest: Digest,
+    /// The tags, in the order in which they were set.
+    #[cfg_attr(test, schemars(with = "Vec<String>"))]
+    pub tags: Vec<Tag>,
+    /// Bytes that were sent or written.
+    pub bytes_sent: u64,
+    /// Blobs that the destination had already.
+    pub blobs_present: u32,
+    /// Blobs that were sent or written.
+    pub blobs_sent: u32,
+}
+
+/// Sees the record grow: the console.
+pub trait Watcher: Send + Sync {
+    /// A stage began.
+    fn began(&self, stage: StageName);
+    /// A stage says something that stays on the screen.
+    fn line(&self, stage: StageName, text: &str);
+    /// A stage says how far it is; the next word replaces it.
+    fn progress(&self, stage: StageName, text: &str);
+    /// A stage ended.
+    fn ended(&self, stage: &Stage);
+    /// Something that the reader should know.
+    fn warned(&self, text: &str);
+}
+
+/// The pen that writes the record. Clones write the same record.
+#[derive(Clone)]
+pub struct Recorder {
+    record: Arc<Mutex<Record>>,
+    watcher: Arc<dyn Watcher>,
+    started: Instant,
+}
+
+impl Recorder {
+    /// Begins a record; `watcher` sees it grow.
+    #[must_use]
+    pub fn begin(watcher: Arc<dyn Watcher>) -> Self {
+        let record = Record {
+            version: VERSION,
+            gp_deliver: env!("CARGO_PKG_VERSION").to_owned(),
+            started_at: Timestamp::now(),
+            elapsed_ms: 0,
+            result: None,
+            environment: None,
+            demands: None,
+            severity_threshold: None,
+            ignore_unfixed: false,
+            source: None,
+            stages: Vec::new(),
+            findings: Vec::new(),
+            suppressions: Vec::new(),
+            database: None,
+            image: None,
+            publication: None,
+            failure: None,
+            warnings: Vec::new(),
+        };
+        Self { record: Arc::new(Mutex::new(record)), watcher, started: Instant::now() }
+    }
+
+    /// Writes into the record.
+    pub fn write<T>(&self, change: impl FnOnce(&mut Record) -> T) -> T {
+        change(&mut self.lock())
+    }
+
+    /// The record as it is now.
+    #[must_use]
+    pub fn snapshot(&self) -> Record {
+        self.lock().clone()
+    }
+
+    /// Notes what a reader should know, and says it at once.
+    pub fn warn(&self, text: impl Into<String>) {
+        let text = text.into();
+        self.watcher.warned(&text);
+        self.write(|record| record.warnings.push(text));
+    }
+
+    /// Begins a stage. It ends by one of the methods of what is returned; dropped before, it is [`StageOutcome::Cancelled`].
+    #[must_use]
+    pub fn stage(&self, name: StageName) -> StageRecorder {
+        let started_ms = milliseconds(self.started.elapsed());
+        let stage = Stage { name, started_ms, elapsed_ms: 0, outcome: StageOutcome::Running, detail: String::new() };
+        let index = self.write(|record| {
+            record.stages.push(stage);
+            record.stages.len() - 1
+        });
+        self.watcher.began(name);
+        StageRecorder { recorder: self.clone(), name, index, started: Instant::now(), ended: false }
+    }
+
+    /// Notes a stage that does not run, and why.
+    pub fn skip(&self, name: StageName, why: impl Into<String>) {
+        self.stage(name).skip(why);
+    }
+
+    /// Ends the record.
+    #[must_use]
+    pub fn end(&self, result: RunResult) -> Record {
+        self.write(|record| {
+            record.result = Some(result);
+            record.elapsed_ms = milliseconds(self.started.elapsed());
+            record.clone()
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Record> {
+        // A thread that panicked while it wrote leaves a record that is still the best there is.
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The pen for one stage.
+pub struct StageRecorder {
+    recorder: Recorder,
+    name: StageName,
+    index: usize,
+    started: Instant,
+    ended: bool,
+}
+
+impl StageRecorder {
+    /// The stage's name.
+    #[must_use]
+    pub fn name(&self) -> StageName {
+        self.name
+    }
+
+    /// The recorder of the whole delivery.
+    #[must_use]
+    pub fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    /// Says something that stays on the screen (not in the record).
+    pub fn line(&self, text: &str) {
+        self.recorder.watcher.line(self.name, text);
+    }
+
+    /// Says how far the stage is; the next word replaces it.
+    pub fn progress(&self, text: &str) {
+        self.recorder.watcher.progress(self.name, text);
+    }
+
+    /// Ends as it should.
+    pub fn pass(self, detail: impl Into<String>) {
+        self.end(StageOutcome::Passed, detail.into());
+    }
+
+    /// Ends with something to look at.
+    pub fn advise(self, detail: impl Into<String>) {
+        self.end(StageOutcome::Advised, detail.into());
+    }
+
+    /// Ends by holding the delivery back.
+    pub fn block(self, detail: impl Into<String>) {
+        self.end(StageOutcome::Blocked, detail.into());
+    }
+
+    /// Ends without having run.
+    pub fn skip(self, why: impl Into<String>) {
+        self.end(StageOutcome::Skipped(why.into()), String::new());
+    }
+
+    /// Ends broken.
+    pub fn fail(self, what: impl Into<String>) {
+        self.end(StageOutcome::Failed(what.into()), String::new());
+    }
+
+    fn end(mut self, outcome: StageOutcome, detail: String) {
+        self.conclude(outcome, detail);
+    }
+
+    fn conclude(&mut self, outcome: StageOutcome, detail: String) {
+        self.ended = true;
+        let elapsed_ms = milliseconds(self.started.elapsed());
+        let stage = self.recorder.write(|record| {
+            let stage = &mut record.stages[self.index];
+            stage.elapsed_ms = elapsed_ms;
+            stage.outcome = outcome;
+            stage.detail = detail;
+            stage.clone()
+        });
+        self.recorder.watcher.ended(&stage);
+    }
+}
+
+impl Drop for StageRecorder {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.conclude(StageOutcome::Cancelled, String::new());
+        }
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
