@@ -4,5 +4,6 @@ pub mod diagnosis;
 pub mod environment;
 pub mod finding;
 pub mod oci;
+pub mod policy;
 pub mod record;
 pub mod secret;

@@ -164,7 +164,9 @@ mod tests {
         #[test]
         fn bytes_in_pieces_give_the_digest_of_the_whole(pieces: Vec<Vec<u8>>) {
             let mut hasher = Hasher::new();
-            pieces.iter().for_each(|piece| hasher.update(piece));
+            for piece in &pieces {
+                hasher.update(piece);
+            }
             prop_assert_eq!(hasher.finish(), Digest::of(&pieces.concat()));
         }
     }

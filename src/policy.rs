@@ -1,0 +1,192 @@
+//! Findings and an environment, and what follows: the gate.
+//!
+//! [`decide`] is the only place that makes a [`Cleared`], and publishing takes one: an image that no one judged can't be
+//! published, because that does not compile.
+
+use crate::environment::{Demands, Gate};
+use crate::finding::{Finding, Severity, Tool, Vulnerability};
+use crate::oci::Digest;
+
+/// The leave to publish one image.
+#[derive(Debug)]
+pub struct Cleared {
+    digest: Digest,
+}
+
+impl Cleared {
+    /// The digest of the image that may be published, and of no other.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+}
+
+/// What a scan of one tool came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scan {
+    /// It ran to its end, and all its findings are at hand.
+    Complete,
+    /// It did not happen.
+    Missing,
+}
+
+/// What the gate goes by.
+#[derive(Clone, Copy, Debug)]
+pub struct Evidence<'a> {
+    /// The image that was scanned.
+    pub image: Digest,
+    /// Whether secrets were looked for.
+    pub secrets: Scan,
+    /// Whether vulnerabilities were looked for, on every platform.
+    pub vulnerabilities: Scan,
+    /// What was found, suppressed findings left out.
+    pub findings: &'a [Finding],
+}
+
+/// Which vulnerabilities count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Threshold {
+    /// The mildest severity that counts.
+    pub severity: Severity,
+    /// Whether vulnerabilities without a fix are left out.
+    pub ignore_unfixed: bool,
+}
+
+/// What follows from the evidence.
+#[derive(Debug)]
+pub enum Decision {
+    /// The image may be published.
+    Cleared(Cleared),
+    /// It may not, and this is why: the tools whose gate is shut, each with the number of findings that shut it.
+    Blocked(Vec<(Tool, usize)>),
+    /// A scan whose gate is blocking did not happen, so nothing can be decided: a failure, not a finding.
+    Undecided(Tool),
+}
+
+impl Threshold {
+    /// Whether a vulnerability counts against the gate.
+    #[must_use]
+    pub fn counts(&self, vulnerability: &Vulnerability) -> bool {
+        // An advisory without a severity may be any: unknown counts as the worst.
+        let severe = vulnerability.severity == Severity::Unknown || vulnerability.severity >= self.severity;
+        severe && !(self.ignore_unfixed && vulnerability.fixed.is_none())
+    }
+
+    /// Whether a finding of either kind counts against its gate.
+    #[must_use]
+    pub fn counts_finding(&self, finding: &Finding) -> bool {
+        match finding {
+            Finding::Leak(_) => true,
+            Finding::Vulnerability(vulnerability) => self.counts(vulnerability),
+        }
+    }
+}
+
+/// Decides about an image.
+#[must_use]
+pub fn decide(demands: Demands, threshold: Threshold, evidence: &Evidence<'_>) -> Decision {
+    let gates =
+        [(Tool::Gitleaks, demands.secrets, evidence.secrets), (Tool::Trivy, demands.vulnerabilities, evidence.vulnerabilities)];
+    let blocking = gates.into_iter().filter(|(_, gate, _)| *gate == Gate::Blocking);
+    let mut shut = Vec::new();
+    for (tool, _, scan) in blocking {
+        if scan == Scan::Missing {
+            return Decision::Undecided(tool);
+        }
+        let counting =
+            evidence.findings.iter().filter(|finding| finding.tool() == tool && threshold.counts_finding(finding)).count();
+        if counting > 0 {
+            shut.push((tool, counting));
+        }
+    }
+    if shut.is_empty() { Decision::Cleared(Cleared { digest: evidence.image }) } else { Decision::Blocked(shut) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::environment::Environment;
+    use crate::finding::Leak;
+
+    const THRESHOLD: Threshold = Threshold { severity: Severity::High, ignore_unfixed: false };
+
+    fn leak() -> Finding {
+        let text = String::new;
+        Finding::Leak(Leak { rule: text(), description: text(), file: text(), line: 1, commit: None, fingerprint: text() })
+    }
+
+    fn vulnerability(severity: Severity, fixed: Option<&str>) -> Finding {
+        Finding::Vulnerability(Vulnerability {
+            id: "CVE-2020-14343".to_owned(),
+            severity,
+            title: String::new(),
+            package: "PyYAML".to_owned(),
+            installed: "5.3".to_owned(),
+            fixed: fixed.map(str::to_owned),
+            target: String::new(),
+            url: None,
+            platform: "linux/amd64".parse().unwrap(),
+            layer: None,
+            instruction: None,
+        })
+    }
+
+    fn judge(environment: Environment, threshold: Threshold, findings: &[Finding]) -> Decision {
+        let image = Digest::of(b"image");
+        let evidence = Evidence { image, secrets: Scan::Complete, vulnerabilities: Scan::Complete, findings };
+        decide(environment.demands(), threshold, &evidence)
+    }
+
+    #[test]
+    fn findings_block_exactly_the_blocking_environments() {
+        for finding in [leak(), vulnerability(Severity::Critical, None)] {
+            for environment in Environment::ALL {
+                let blocked = matches!(judge(environment, THRESHOLD, std::slice::from_ref(&finding)), Decision::Blocked(_));
+                assert_eq!(blocked, environment.demands().secrets == Gate::Blocking, "{environment}: {finding:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_milder_than_the_threshold_does_not_block() {
+        assert!(matches!(judge(Environment::Prod, THRESHOLD, &[vulnerability(Severity::Medium, None)]), Decision::Cleared(_)));
+        assert!(matches!(judge(Environment::Prod, THRESHOLD, &[vulnerability(Severity::High, None)]), Decision::Blocked(_)));
+    }
+
+    #[test]
+    fn an_unknown_severity_blocks() {
+        let mildest_but_critical = Threshold { severity: Severity::Critical, ignore_unfixed: false };
+        assert!(matches!(
+            judge(Environment::Prod, mildest_but_critical, &[vulnerability(Severity::Unknown, None)]),
+            Decision::Blocked(_)
+        ));
+    }
+
+    #[test]
+    fn unfixed_vulnerabilities_are_left_out_only_where_that_is_asked_for() {
+        let lenient = Threshold { ignore_unfixed: true, ..THRESHOLD };
+        assert!(matches!(judge(Environment::Prod, lenient, &[vulnerability(Severity::Critical, None)]), Decision::Cleared(_)));
+        assert!(matches!(
+            judge(Environment::Prod, lenient, &[vulnerability(Severity::Critical, Some("5.4"))]),
+            Decision::Blocked(_)
+        ));
+    }
+
+    #[test]
+    fn a_scan_that_did_not_happen_never_clears_a_blocking_environment() {
+        for environment in Environment::ALL {
+            for (secrets, vulnerabilities) in [(Scan::Missing, Scan::Complete), (Scan::Complete, Scan::Missing)] {
+                let evidence = Evidence { image: Digest::of(b"image"), secrets, vulnerabilities, findings: &[] };
+                let decision = decide(environment.demands(), THRESHOLD, &evidence);
+                let undecided = matches!(decision, Decision::Undecided(_));
+                assert_eq!(undecided, environment.demands().secrets == Gate::Blocking, "{environment}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_cleared_is_the_image_that_was_scanned() {
+        let Decision::Cleared(cleared) = judge(Environment::Prod, THRESHOLD, &[]) else { panic!("not cleared") };
+        assert_eq!(cleared.digest(), Digest::of(b"image"));
+    }
+}
