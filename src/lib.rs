@@ -5,5 +5,6 @@ pub mod environment;
 pub mod finding;
 pub mod oci;
 pub mod policy;
+pub mod process;
 pub mod record;
 pub mod secret;
