@@ -7,4 +7,5 @@ pub mod oci;
 pub mod policy;
 pub mod process;
 pub mod record;
+pub mod scan;
 pub mod secret;

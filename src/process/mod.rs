@@ -437,22 +437,29 @@ fn last_lines(text: &str) -> Vec<String> {
     lines[lines.len().saturating_sub(LAST_LINES)..].to_vec()
 }
 
-/// A line of a program's words, without control characters and escape sequences, and not endless.
+/// A line of a program's words, fit to be shown: [`plain`], and not endless.
 #[must_use]
 pub fn readable(line: &str) -> String {
+    let clean = plain(line);
+    if clean.chars().count() <= LAST_LINE_LENGTH {
+        return clean;
+    }
+    clean.chars().take(LAST_LINE_LENGTH).chain(['…']).collect()
+}
+
+/// A text without control characters and escape sequences.
+#[must_use]
+pub fn plain(text: &str) -> String {
     let mut clean = String::new();
-    let mut characters = line.chars();
+    let mut characters = text.chars();
     while let Some(character) = characters.next() {
         match character {
             // ECMA-48, "Control sequences": ESC [ parameters, up to a final byte.
-            '\u{1b}' => drop(characters.by_ref().find(|c| c.is_ascii_alphabetic())),
+            '\u{1b}' => drop(characters.by_ref().find(char::is_ascii_alphabetic)),
             '\t' => clean.push(' '),
             c if c.is_control() => {}
             c => clean.push(c),
         }
-    }
-    if clean.chars().count() > LAST_LINE_LENGTH {
-        clean = clean.chars().take(LAST_LINE_LENGTH).chain(['…']).collect();
     }
     clean
 }
@@ -482,7 +489,7 @@ mod tests {
 
     #[test]
     fn only_the_last_lines_are_kept() {
-        let text: String = (0..100).map(|n| format!("line {n}\n\n")).collect();
+        let text = (0..100).map(|n| format!("line {n}")).collect::<Vec<_>>().join("\n\n");
         let lines = last_lines(&text);
         assert_eq!((lines.len(), lines.last().map(String::as_str)), (LAST_LINES, Some("line 99")));
     }

@@ -113,7 +113,7 @@ fn end_children() {
     }
 }
 
-/// The processes whose parent is this one, from `/proc/PID/stat` (proc_pid_stat(5)): it exists on every kernel, which
+/// The processes whose parent is this one, from `/proc/PID/stat` (`proc_pid_stat(5)`): it exists on every kernel, which
 /// `/proc/PID/task/TID/children` does not.
 fn children() -> Vec<Pid> {
     let own = std::process::id();
