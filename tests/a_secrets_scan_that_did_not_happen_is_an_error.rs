@@ -1,4 +1,5 @@
 //! gitleaks says "no leaks found" in many words when it did not look. None of them is taken for a clean source.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod support;
 
@@ -153,7 +154,7 @@ async fn a_gitleaks_or_a_git_that_is_missing_is_named() {
     let repository = with_a_leak();
     let gitleaks = support::launcher().find("gitleaks").unwrap();
     for (path, missing) in [("/nowhere".into(), "gitleaks"), (gitleaks.path().parent().unwrap().as_os_str().to_owned(), "git")] {
-        let deadline = std::time::Duration::from_secs(300);
+        let deadline = std::time::Duration::from_mins(5);
         let request = Request { root: repository.root(), history: &History::Full, exclude: &[], deadline };
         let error = gitleaks::scan(&support::launcher_in(&path), &request).await.unwrap_err();
         let Error::Program(process::Error::Missing { program, .. }) = error else { panic!("{error:?}") };
