@@ -5,5 +5,7 @@ pub mod environment;
 pub mod finding;
 pub mod oci;
 pub mod policy;
+pub mod publish;
 pub mod record;
 pub mod secret;
+pub mod tags;
