@@ -6,6 +6,8 @@ pub mod finding;
 pub mod oci;
 pub mod policy;
 pub mod process;
+pub mod publish;
 pub mod record;
 pub mod scan;
 pub mod secret;
+pub mod tags;

@@ -1,15 +1,18 @@
 //! A secret in the source is found wherever it is, and its value is in nothing that is given back.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-mod support;
+#[path = "support/repository.rs"]
+mod repository;
+#[path = "support/tools.rs"]
+mod tools;
 
 use gp_deliver::scan::gitleaks::{self, History, Leaks, Request};
-use support::repository::{Repository, secret};
+use repository::{Repository, secret};
 
 async fn scan(repository: &Repository, history: History) -> Leaks {
     let deadline = std::time::Duration::from_mins(5);
     let request = Request { root: repository.root(), history: &history, exclude: &["report".into()], deadline };
-    let leaks = gitleaks::scan(&support::launcher(), &request).await.unwrap();
+    let leaks = gitleaks::scan(&tools::launcher(), &request).await.unwrap();
     let all = format!("{leaks:?}");
     assert!((0..40).all(|number| !all.contains(&secret(number))), "a secret's value is given back: {all}");
     leaks

@@ -1,18 +1,21 @@
 //! What a project lets gitleaks pass over is honoured, named and counted.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-mod support;
+#[path = "support/repository.rs"]
+mod repository;
+#[path = "support/tools.rs"]
+mod tools;
 
 use gp_deliver::finding::{Suppression, Tool};
 use gp_deliver::scan::gitleaks::{self, History, Leaks, Request};
-use support::repository::{Repository, secret};
+use repository::{Repository, secret};
 
 const RULE: &str = "aws-access-token";
 
 async fn scan(repository: &Repository, history: History) -> Leaks {
     let deadline = std::time::Duration::from_mins(5);
     let request = Request { root: repository.root(), history: &history, exclude: &[], deadline };
-    gitleaks::scan(&support::launcher(), &request).await.unwrap()
+    gitleaks::scan(&tools::launcher(), &request).await.unwrap()
 }
 
 fn suppression(by: &str, count: u32) -> Suppression {

@@ -1,4 +1,5 @@
 //! A source with a history, made on the spot.
+#![allow(dead_code, reason = "no test uses all of it")]
 
 use std::ffi::OsStr;
 use std::fs;

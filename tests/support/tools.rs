@@ -1,7 +1,5 @@
-//! What tests share.
+//! The programs that tests start.
 #![allow(dead_code, reason = "no test uses all of it")]
-
-pub mod repository;
 
 use std::ffi::OsString;
 
