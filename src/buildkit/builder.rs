@@ -15,7 +15,7 @@ use super::error::Error;
 use super::export::{content, docker_archive};
 use super::progress::Event;
 use super::session::Session;
-use super::solve::{Solve, Solved, solve};
+use super::solve::{Solve, Solved};
 use crate::oci::image::Parts;
 use crate::oci::{Compression, Digest, Layout, Platform};
 
@@ -132,7 +132,7 @@ impl Builder {
         show: &(dyn Fn(Event) + Send + Sync),
     ) -> Result<Solved, Error> {
         let frontend_attributes = instructions.attributes(platform);
-        solve(&self.channel, session.id(), Solve { frontend_attributes, exporter: None }, show).await
+        self.solve(session, Solve { frontend_attributes, exporter: None }, show).await
     }
 
     /// Builds the image of one platform (the builder's own where none is named) and brings it into `layout`.
@@ -158,19 +158,26 @@ impl Builder {
                 let name = format!("gp-deliver.invalid/export:{}", super::random_id());
                 let _cleanup = Cleanup { docker: docker.clone(), name: name.clone() };
                 let exporter = Some(("moby", HashMap::from([("name".to_owned(), name.clone())])));
-                let solved = solve(&self.channel, session.id(), Solve { frontend_attributes, exporter }, &*show).await?;
+                let solved = self.solve(session, Solve { frontend_attributes, exporter }, &*show).await?;
                 Ok((save(docker, &name, layout, compression, received).await?, solved.warnings))
             }
             Store::Content => {
                 let attributes =
                     [("push", "false"), ("store", "true"), ("oci-mediatypes", "true"), ("compression", "uncompressed")];
                 let exporter = Some(("image", attributes.map(|(key, value)| (key.to_owned(), value.to_owned())).into()));
-                let solved = solve(&self.channel, session.id(), Solve { frontend_attributes, exporter }, &*show).await?;
+                let solved = self.solve(session, Solve { frontend_attributes, exporter }, &*show).await?;
                 let manifest = solved.response.get("containerimage.digest").and_then(|digest| digest.parse::<Digest>().ok());
                 let manifest = manifest.ok_or_else(|| Error::Protocol("the builder names no image digest".to_owned()))?;
                 Ok((content::read(&self.channel, manifest, layout, compression, &received).await?, solved.warnings))
             }
         }
+    }
+}
+
+impl Builder {
+    async fn solve(&self, session: &Session, what: Solve, show: &(dyn Fn(Event) + Send + Sync)) -> Result<Solved, Error> {
+        // On the heap: the generated clients make a future of many kilobytes.
+        Box::pin(super::solve::solve(&self.channel, session.id(), what, show)).await
     }
 }
 

@@ -39,14 +39,15 @@ pub fn read(archive: impl Read, layout: &Layout, compression: Compression, show:
     let mut contents = Contents::default();
     let mut archive = tar::Archive::new(archive);
     let mut seen = 0;
-    for entry in archive.entries().map_err(broken)? {
-        let mut entry = entry.map_err(broken)?;
-        let path = entry.path().map_err(broken)?.to_string_lossy().into_owned();
+    for entry in archive.entries().map_err(|error| broken(&error))? {
+        let mut entry = entry.map_err(|error| broken(&error))?;
+        let path = entry.path().map_err(|error| broken(&error))?.to_string_lossy().into_owned();
         seen += entry.size();
         match entry.header().entry_type() {
             tar::EntryType::Regular | tar::EntryType::Continuous => contents.take(path, &mut entry, layout, compression)?,
             tar::EntryType::Symlink | tar::EntryType::Link => {
-                let target = entry.link_name().map_err(broken)?.unwrap_or_default().to_string_lossy().into_owned();
+                let target =
+                    entry.link_name().map_err(|error| broken(&error))?.unwrap_or_default().to_string_lossy().into_owned();
                 contents.links.insert(path, target);
             }
             _ => {}
@@ -60,7 +61,7 @@ impl Contents {
     fn take(&mut self, path: String, entry: &mut impl Entry, layout: &Layout, compression: Compression) -> Result<(), Error> {
         let mut start = Vec::new();
         if entry.length() <= MAX_DOCUMENT_BYTES {
-            entry.read_to_end(&mut start).map_err(broken)?;
+            entry.read_to_end(&mut start).map_err(|error| broken(&error))?;
             // A layer is a tar archive, and no tar archive is JSON: it ends in zeros.
             if serde_json::from_slice::<serde::de::IgnoredAny>(&start).is_ok() {
                 self.documents.insert(path, start);
@@ -127,7 +128,7 @@ impl<R: Read> Entry for tar::Entry<'_, R> {
     }
 }
 
-fn broken(error: io::Error) -> Error {
+fn broken(error: &io::Error) -> Error {
     Error::Lost { reason: format!("the engine's image archive: {error}") }
 }
 
