@@ -8,6 +8,7 @@ use bollard::Docker;
 use bollard::query_parameters::RemoveImageOptions;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use tokio_util::io::{StreamReader, SyncIoBridge};
+use tokio_util::task::TaskTracker;
 use tonic::transport::Channel;
 
 use super::endpoint::{Address, chain, connect_buildkitd, connect_docker};
@@ -36,6 +37,8 @@ pub struct Builder {
     channel: Channel,
     store: Store,
     description: String,
+    /// Cleaning up that goes on after what it cleans up.
+    cleanups: TaskTracker,
 }
 
 /// Where the builder keeps images, and thus how they come out.
@@ -68,7 +71,12 @@ impl Builder {
         match host {
             Host::Buildkitd(address, certificates) => {
                 let channel = connect_buildkitd(address, certificates.as_deref()).await?;
-                Ok(Self { channel, store: Store::Content, description: format!("buildkitd at {address}") })
+                Ok(Self {
+                    channel,
+                    store: Store::Content,
+                    description: format!("buildkitd at {address}"),
+                    cleanups: TaskTracker::new(),
+                })
             }
             Host::Docker(addresses) => {
                 let mut reason = String::new();
@@ -105,7 +113,14 @@ impl Builder {
         let driver = info.driver.unwrap_or_default();
         let channel = connect_docker(address).await?;
         let description = format!("Docker {version}, {driver}{}", if keeps_blobs { " in containerd" } else { "" });
-        Ok(Self { channel, store: if keeps_blobs { Store::Content } else { Store::GraphDriver(docker) }, description })
+        let store = if keeps_blobs { Store::Content } else { Store::GraphDriver(docker) };
+        Ok(Self { channel, store, description, cleanups: TaskTracker::new() })
+    }
+
+    /// Waits for what is still being cleaned up in the builder.
+    pub async fn close(self) {
+        self.cleanups.close();
+        self.cleanups.wait().await;
     }
 
     /// Which it is, for the log: `Docker 20.10.24, overlay2`.
@@ -156,7 +171,7 @@ impl Builder {
         match &self.store {
             Store::GraphDriver(docker) => {
                 let name = format!("gp-deliver.invalid/export:{}", super::random_id());
-                let _cleanup = Cleanup { docker: docker.clone(), name: name.clone() };
+                let _cleanup = Cleanup { docker: docker.clone(), name: name.clone(), tasks: self.cleanups.clone() };
                 let exporter = Some(("moby", HashMap::from([("name".to_owned(), name.clone())])));
                 let solved = self.solve(session, Solve { frontend_attributes, exporter }, &*show).await?;
                 Ok((save(docker, &name, layout, compression, received).await?, solved.warnings))
@@ -200,12 +215,13 @@ async fn save(
 struct Cleanup {
     docker: Docker,
     name: String,
+    tasks: TaskTracker,
 }
 
 impl Drop for Cleanup {
     fn drop(&mut self) {
         let (docker, name) = (self.docker.clone(), std::mem::take(&mut self.name));
-        tokio::spawn(async move {
+        self.tasks.spawn(async move {
             if let Err(error) = docker.remove_image(&name, None::<RemoveImageOptions>, None).await {
                 tracing::debug!(%error, name, "the export's name stays");
             }

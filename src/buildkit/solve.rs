@@ -73,14 +73,14 @@ pub async fn solve(
         let solved = control.solve(request);
         let work = async { tokio::join!(solved, gateway) };
         tokio::pin!(watch, work);
-        let outcome = tokio::select! {
-            outcome = &mut work => outcome,
-            // The status stream ends with the job, a moment before the solve is answered.
+        tokio::select! {
+            outcome = &mut work => {
+                // What was said last is still in the stream. A refused solve never had one, and its watch ends by this limit.
+                let _ = tokio::time::timeout(std::time::Duration::from_millis(300), watch).await;
+                outcome
+            }
             () = &mut watch => work.await,
-        };
-        // What was said last is still in the stream. A solve that was refused outright never had one: then it ends by itself.
-        let _ = tokio::time::timeout(std::time::Duration::from_millis(300), watch).await;
-        outcome
+        }
     };
     match outcome {
         (Ok(response), _) => {
