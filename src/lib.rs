@@ -7,6 +7,7 @@ pub mod finding;
 pub mod inputs;
 pub mod oci;
 pub mod policy;
+pub mod process;
 pub mod record;
 pub mod secret;
 pub mod tags;
