@@ -7,6 +7,7 @@ pub mod image;
 pub mod layout;
 pub mod platform;
 pub mod reference;
+pub mod registry;
 pub mod tag;
 
 pub use compression::Compression;
