@@ -53,7 +53,8 @@ impl Checkout {
     /// # Errors
     /// There is a repository, and git can't be run on it.
     pub async fn read(launcher: &Launcher, context: &Path, event: Option<&Event>) -> Result<Self, Error> {
-        let context = context.canonicalize().map_err(|error| Error::Folder { path: context.to_owned(), reason: error.to_string() })?;
+        let context =
+            context.canonicalize().map_err(|error| Error::Folder { path: context.to_owned(), reason: error.to_string() })?;
         if !context.ancestors().any(|folder| folder.join(".git").exists()) {
             return Ok(Self::without_git(context, event));
         }

@@ -2,6 +2,7 @@
 //! and brings the image out into a layout.
 
 pub mod builder;
+pub mod credentials;
 pub mod endpoint;
 pub mod error;
 pub mod export;

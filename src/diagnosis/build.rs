@@ -37,7 +37,8 @@ impl From<&Error> for Diagnosis {
             ),
             Error::Step(step) => step_failure(step),
             Error::Dockerfile { message, at } => Self::new(
-                at.as_ref().map_or_else(|| "The Dockerfile can't be read".to_owned(), |at| format!("{} can't be read", place(at))),
+                at.as_ref()
+                    .map_or_else(|| "The Dockerfile can't be read".to_owned(), |at| format!("{} can't be read", place(at))),
                 message.clone(),
                 "Correct that line of the Dockerfile.",
             ),
@@ -86,12 +87,21 @@ fn step_failure(step: &StepFailure) -> Diagnosis {
 /// What to do about failures that are known by their words.
 fn hint(message: &str) -> Option<&'static str> {
     let known = [
-        ("exec format error", "The builder can't run programs of that platform: install emulation (`docker run --privileged --rm tonistiigi/binfmt --install all`, or Debian's qemu-user-static), or build on such a machine."),
+        (
+            "exec format error",
+            "The builder can't run programs of that platform: install emulation (`docker run --privileged --rm tonistiigi/binfmt --install all`, or Debian's qemu-user-static), or build on such a machine.",
+        ),
         ("no space left on device", "The builder's disk is full: make room (`docker system prune`, `docker builder prune`)."),
         ("could not be found", "Name a stage that the Dockerfile has: see `build-target` and `check-targets`."),
         ("secret", "Give the secret by `build-secrets` under the id that the Dockerfile asks for."),
-        ("failed to compute cache key", "The file to copy is not in the build context: check its path, whether .dockerignore leaves it out, and that it is no link to a place outside."),
-        ("failed to calculate checksum", "The file to copy is not in the build context: check its path, whether .dockerignore leaves it out, and that it is no link to a place outside."),
+        (
+            "failed to compute cache key",
+            "The file to copy is not in the build context: check its path, whether .dockerignore leaves it out, and that it is no link to a place outside.",
+        ),
+        (
+            "failed to calculate checksum",
+            "The file to copy is not in the build context: check its path, whether .dockerignore leaves it out, and that it is no link to a place outside.",
+        ),
     ];
     let not_found = message.contains("not found") || message.contains("could not be found");
     known.into_iter().find(|(words, _)| message.contains(words) && (*words != "secret" || not_found)).map(|(_, hint)| hint)
@@ -118,7 +128,8 @@ mod tests {
     use super::*;
 
     fn diagnosis(step: &str, message: &str) -> Diagnosis {
-        let failure = StepFailure { step: step.to_owned(), message: message.to_owned(), at: None, lines: vec!["last".to_owned()] };
+        let failure =
+            StepFailure { step: step.to_owned(), message: message.to_owned(), at: None, lines: vec!["last".to_owned()] };
         Diagnosis::from(&Error::Step(Box::new(failure)))
     }
 

@@ -67,7 +67,8 @@ mod tests {
     use super::*;
 
     fn event(pairs: &[(&str, &str)]) -> Option<Event> {
-        let pairs: std::collections::HashMap<String, String> = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let pairs: std::collections::HashMap<String, String> =
+            pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         Event::read(|name| pairs.get(name).cloned())
     }
 
@@ -80,9 +81,12 @@ mod tests {
     fn a_new_branch_has_no_commit_before() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let path = file.path().to_str().unwrap();
-        for (before, expected) in [("0".repeat(40), None), ("a".repeat(40), Some("a".repeat(40))), ("--upload-pack=x".to_owned(), None)] {
+        for (before, expected) in
+            [("0".repeat(40), None), ("a".repeat(40), Some("a".repeat(40))), ("--upload-pack=x".to_owned(), None)]
+        {
             std::fs::write(path, format!(r#"{{"before":"{before}"}}"#)).unwrap();
-            let event = event(&[("GITHUB_ACTIONS", "true"), ("GITHUB_EVENT_PATH", path), ("GITHUB_REF", "refs/heads/main")]).unwrap();
+            let event =
+                event(&[("GITHUB_ACTIONS", "true"), ("GITHUB_EVENT_PATH", path), ("GITHUB_REF", "refs/heads/main")]).unwrap();
             assert_eq!(event.before, expected);
             assert_eq!(event.branch(), Some("main"));
         }
