@@ -9,6 +9,7 @@ pub mod inputs;
 pub mod oci;
 pub mod policy;
 pub mod process;
+pub mod publish;
 pub mod record;
 pub mod secret;
 pub mod source;

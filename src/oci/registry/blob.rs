@@ -85,15 +85,7 @@ impl Client {
             }
         }
         let actual = fetch.hasher.finish();
-        if actual == digest {
-            return Ok(());
-        }
-        Err(Error::DigestMismatch {
-            host: self.repository().registry().to_owned(),
-            subject: ask.subject,
-            expected: digest,
-            actual,
-        })
+        if actual == digest { Ok(()) } else { Err(self.transport.mismatch(&ask.subject, digest, actual)) }
     }
 
     async fn receive(&self, mut response: Response, ask: &Ask, fetch: &mut Fetch<'_, impl Write>) -> Result<(), Error> {

@@ -17,12 +17,10 @@ pub enum Error {
     #[error("{0}")]
     Answer(Box<Answer>),
     /// No answer came, or not the whole of it.
-    #[error("{host}: {method} {subject}: {fault}")]
+    #[error("{host}: {subject}: {fault}")]
     Connection {
         /// Who was spoken to: `HOST[:PORT]`.
         host: String,
-        /// The request's method.
-        method: Method,
         /// What was asked for.
         subject: Subject,
         /// How the connection ended.
@@ -60,17 +58,8 @@ pub enum Error {
         challenge: String,
     },
     /// Content does not hash to the digest that names it.
-    #[error("{host}: {subject} hashes to {actual}, not {expected}")]
-    DigestMismatch {
-        /// The registry.
-        host: String,
-        /// What was received.
-        subject: Subject,
-        /// The digest that names it.
-        expected: Digest,
-        /// The digest of what came.
-        actual: Digest,
-    },
+    #[error("{0}")]
+    DigestMismatch(Box<DigestMismatch>),
     /// Content is larger than it may be, or than its descriptor says.
     #[error("{host}: {subject} has more than {limit} bytes")]
     TooLarge {
@@ -127,6 +116,19 @@ pub struct Answer {
     pub retry_after: Option<Duration>,
     /// Where the credentials came from.
     pub credentials: Origin,
+}
+
+/// Content that is not what its digest says.
+#[derive(Debug)]
+pub struct DigestMismatch {
+    /// The registry: `HOST[:PORT]`.
+    pub host: String,
+    /// What was received.
+    pub subject: Subject,
+    /// The digest that names it.
+    pub expected: Digest,
+    /// The digest of what came.
+    pub actual: Digest,
 }
 
 /// What a request was about.
@@ -216,6 +218,12 @@ impl fmt::Display for Answer {
 
 impl std::error::Error for Answer {}
 
+impl fmt::Display for DigestMismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} hashes to {}, not {}", self.host, self.subject, self.actual, self.expected)
+    }
+}
+
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -284,7 +292,7 @@ impl From<reqwest::Error> for Fault {
 fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
     // An `io::Error` hides what it wraps from `source`, and the TLS library's errors travel in one.
     let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-    error.is::<rustls::Error>() || wrapped.is_some_and(|inner| inner.is::<rustls::Error>())
+    error.is::<rustls::Error>() || wrapped.and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some()
 }
 
 /// A stranger's text for a message: one line of at most 300 characters without control or direction-changing characters.

@@ -75,22 +75,29 @@ impl From<Digest> for Selector {
 }
 
 impl Client {
-    /// Whether a manifest is there (distribution-spec, "Checking if content exists in the registry").
+    /// Whether a manifest is there (distribution-spec, "Checking if content exists in the registry"). Asked by one who is
+    /// about to write: a missing right to push shows before anything is sent.
     ///
     /// # Errors
     /// The registry can't be asked.
     pub async fn has_manifest(&self, which: &Selector) -> Result<bool, Error> {
-        let ask = self.ask_manifest(Method::HEAD, which, Access::Pull).await?;
+        let ask = self.ask_manifest(Method::HEAD, which, Access::Push).await?;
         let response = self.transport.send(&ask, &[StatusCode::OK, StatusCode::NOT_FOUND]).await?;
         Ok(response.status() == StatusCode::OK)
     }
 
-    /// Reads a manifest, checked against its digest; absent where the repository has none of that name.
+    /// Reads a manifest, checked against its digest; absent where the repository has none of that name. Asked by one who
+    /// is about to write, as [`Client::has_manifest`].
     ///
     /// # Errors
     /// The registry can't be asked, or what it serves has another digest than it or the caller says.
     pub async fn find_manifest(&self, which: &Selector) -> Result<Option<Manifest>, Error> {
-        self.find_manifest_for(which, Access::Pull).await
+        let ask = self.ask_manifest(Method::GET, which, Access::Push).await?;
+        let response = self.transport.send(&ask, &[StatusCode::OK, StatusCode::NOT_FOUND]).await?;
+        if response.status() == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        self.take_manifest(response, &ask, which).await.map(Some)
     }
 
     /// Reads a manifest that has to be there.
@@ -101,21 +108,6 @@ impl Client {
         let ask = self.ask_manifest(Method::GET, which, Access::Pull).await?;
         let response = self.transport.send(&ask, &[StatusCode::OK]).await?;
         self.take_manifest(response, &ask, which).await
-    }
-
-    /// As [`Client::find_manifest`], with a token that allows to push: what publishing looks at before it writes, so that
-    /// a missing right shows before anything is sent.
-    pub(crate) async fn find_manifest_to_push(&self, which: &Selector) -> Result<Option<Manifest>, Error> {
-        self.find_manifest_for(which, Access::Push).await
-    }
-
-    async fn find_manifest_for(&self, which: &Selector, access: Access) -> Result<Option<Manifest>, Error> {
-        let ask = self.ask_manifest(Method::GET, which, access).await?;
-        let response = self.transport.send(&ask, &[StatusCode::OK, StatusCode::NOT_FOUND]).await?;
-        if response.status() == StatusCode::NOT_FOUND {
-            return Ok(None);
-        }
-        self.take_manifest(response, &ask, which).await.map(Some)
     }
 
     async fn take_manifest(&self, response: Response, ask: &Ask, which: &Selector) -> Result<Manifest, Error> {
@@ -131,8 +123,7 @@ impl Client {
         let announced = announced.and_then(|digest| digest.parse().ok());
         for expected in asked.into_iter().chain(announced) {
             if expected != actual {
-                let host = self.repository().registry().to_owned();
-                return Err(Error::DigestMismatch { host, subject: ask.subject.clone(), expected, actual });
+                return Err(self.transport.mismatch(&ask.subject, expected, actual));
             }
         }
         let media_type =
@@ -147,7 +138,7 @@ impl Client {
     /// The registry does not take it.
     pub async fn put_manifest(&self, which: &Selector, media_type: &MediaType, bytes: &Bytes) -> Result<(), Error> {
         let mut ask = self.ask_manifest(Method::PUT, which, Access::Push).await?;
-        let value = HeaderValue::from_str(&media_type.to_string());
+        let value = HeaderValue::from_str(media_type.as_ref());
         let value = value.map_err(|_| self.transport.malformed(&ask.subject, "its media type makes no header"))?;
         ask.headers = HeaderMap::from_iter([(CONTENT_TYPE, value)]);
         ask.body = Payload::Document(bytes.clone());

@@ -3,6 +3,8 @@
 //! A registry is a stranger: what it names is fetched over HTTPS only (over plain HTTP within this machine), what it
 //! serves is hashed, what it says is shortened, and only itself and its token server are shown who we are.
 
+mod answer;
+mod authorization;
 mod blob;
 mod challenge;
 pub mod credentials;
@@ -17,7 +19,7 @@ use std::sync::Arc;
 
 pub use blob::Upload;
 pub use credentials::{Credentials, Store};
-pub use error::{Answer, Error, Fault, Subject, UrlRole};
+pub use error::{Answer, DigestMismatch, Error, Fault, Subject, UrlRole};
 pub use manifest::{Manifest, Selector};
 pub use upload::Progress;
 

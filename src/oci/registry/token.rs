@@ -1,4 +1,4 @@
-//! The tokens of a registry's token server (distribution, "Token Authentication Specification" and "OAuth2 token
+//! The tokens of a registry's token server (distribution, "Token Authentication Specification" and "`OAuth2` token
 //! authentication"), kept until shortly before they expire.
 
 use std::collections::HashMap;

@@ -2,24 +2,21 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use bytes::Bytes;
-use http::header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
+use http::header::{AUTHORIZATION, HeaderMap, LOCATION};
 use http::{Method, StatusCode};
 use reqwest::Response;
-use serde::Deserialize;
 use tokio::sync::{OnceCell, RwLock};
 use url::Url;
 
 use super::Error;
 use super::challenge::Challenge;
-use super::credentials::{Credentials, Origin, Proof};
-use super::error::{Answer, Fault, Subject, UrlRole, clean};
+use super::credentials::{Credentials, Origin};
+use super::error::{DigestMismatch, Fault, Subject, UrlRole, clean};
 use super::retry::{retry, retry_when};
-use super::token::{TokenAnswer, Tokens};
+use super::token::Tokens;
 use super::upload::Payload;
+use crate::oci::Digest;
 use crate::oci::reference::Repository;
-use crate::secret::Secret;
 
 /// How long a connection may take to come about.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -27,17 +24,14 @@ pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 /// How many redirects are followed.
 const MAX_REDIRECTS: usize = 5;
-/// The most that is read of a refusal or of a token, in bytes.
-const MAX_SMALL_ANSWER: u64 = 64 << 10;
-
 /// The way to one repository.
 pub(super) struct Transport {
     pub(super) repository: Repository,
-    http: reqwest::Client,
-    credentials: Credentials,
+    pub(super) http: reqwest::Client,
+    pub(super) credentials: Credentials,
     base: OnceCell<Url>,
-    challenge: RwLock<Challenge>,
-    tokens: Tokens,
+    pub(super) challenge: RwLock<Challenge>,
+    pub(super) tokens: Tokens,
 }
 
 /// A request.
@@ -49,18 +43,6 @@ pub(super) struct Ask {
     pub(super) body: Payload,
     /// What a token must allow: `repository:NAME:ACTION,…` (distribution, "Token Scope Documentation").
     pub(super) scopes: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct Refusals {
-    errors: Vec<Refusal>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Refusal {
-    code: Option<String>,
-    message: Option<String>,
 }
 
 impl Transport {
@@ -76,7 +58,6 @@ impl Transport {
         }
         let http = builder.build().map_err(|error| Error::Connection {
             host: repository.registry().to_owned(),
-            method: Method::GET,
             subject: Subject::Api,
             fault: error.into(),
         })?;
@@ -156,21 +137,6 @@ impl Transport {
         if wanted.contains(&response.status()) { Ok(response) } else { Err(self.refusal(ask, response).await) }
     }
 
-    /// Whether it makes sense to show who we are once more: the token has expired, or the registry wants one only now.
-    async fn renew(&self, ask: &Ask, response: &Response) -> bool {
-        let Ok(Some(challenge)) = Challenge::from_headers(response.headers()) else { return false };
-        // Only the registry decides how it is spoken to, not a place that it redirects to.
-        if !self.is_registry(response.url()) {
-            return false;
-        }
-        let mut current = self.challenge.write().await;
-        let worthwhile = *current != challenge || matches!(challenge, Challenge::Bearer { .. });
-        *current = challenge;
-        drop(current);
-        self.tokens.forget(&ask.scopes).await;
-        worthwhile
-    }
-
     async fn follow(&self, ask: &Ask) -> Result<Response, Error> {
         let mut url = ask.url.clone();
         for _ in 0..=MAX_REDIRECTS {
@@ -194,64 +160,13 @@ impl Transport {
     }
 
     /// Sends the one request, and gives up when nothing moves.
-    async fn deliver(&self, request: reqwest::RequestBuilder, ask: &Ask) -> Result<Response, Error> {
-        let failed = |fault: Fault| self.failed(ask, fault);
-        let (request, stalled) = ask.body.attach(request).await.map_err(|source| self.local(&ask.subject, source))?;
+    pub(super) async fn deliver(&self, request: reqwest::RequestBuilder, ask: &Ask) -> Result<Response, Error> {
+        let failed = |fault: Fault| ask.failed(fault);
+        let (request, stalled) =
+            ask.body.attach(request).await.map_err(|source| Error::Local { subject: ask.subject.clone(), path: None, source })?;
         tokio::select! {
             answer = request.send() => answer.map_err(|error| failed(error.into())),
             after = stalled => Err(failed(Fault::Stalled(after))),
-        }
-    }
-
-    async fn authorization(&self, scopes: &[String]) -> Result<Option<HeaderValue>, Error> {
-        let challenge = self.challenge.read().await.clone();
-        let text = match (challenge, &self.credentials.proof) {
-            (Challenge::Basic, Proof::Basic { username, password }) => basic(username, password),
-            (Challenge::None | Challenge::Basic, _) => return Ok(None),
-            (Challenge::Bearer { realm, service }, _) => {
-                let realm = self.allowed(&realm, UrlRole::Realm)?;
-                let token = self.tokens.get_or_fetch(scopes, self.fetch_token(realm, service, scopes)).await?;
-                Secret::new(format!("Bearer {}", token.expose()))
-            }
-        };
-        let mut value = HeaderValue::from_str(text.expose())
-            .map_err(|_| self.malformed(&Subject::Token, "a token that no header can hold"))?;
-        value.set_sensitive(true);
-        Ok(Some(value))
-    }
-
-    async fn fetch_token(&self, realm: Url, service: Option<String>, scopes: &[String]) -> Result<(Secret, Duration), Error> {
-        let ask = Ask::new(Method::GET, realm, Subject::Token, Vec::new());
-        let response = retry(|| async {
-            let response = self.deliver(self.token_request(&ask.url, service.as_deref(), scopes), &ask).await?;
-            if response.status().is_success() { Ok(response) } else { Err(self.refusal(&ask, response).await) }
-        });
-        let bytes = self.read(response.await?, &ask, MAX_SMALL_ANSWER).await?;
-        let answer: TokenAnswer =
-            serde_json::from_slice(&bytes).map_err(|_| self.malformed(&Subject::Token, "not the JSON of a token"))?;
-        answer.usable().ok_or_else(|| self.malformed(&Subject::Token, "an answer without a token"))
-    }
-
-    fn token_request(&self, realm: &Url, service: Option<&str>, scopes: &[String]) -> reqwest::RequestBuilder {
-        let service = service.map(|service| ("service", service));
-        match &self.credentials.proof {
-            Proof::IdentityToken(token) => {
-                let scope = scopes.join(" ");
-                let fields = [("grant_type", "refresh_token"), ("client_id", "gp-deliver"), ("refresh_token", token.expose())];
-                let mut form = url::form_urlencoded::Serializer::new(String::new());
-                form.extend_pairs(fields).extend_pairs(service).append_pair("scope", &scope);
-                let request = self.http.post(realm.clone()).header("content-type", "application/x-www-form-urlencoded");
-                request.body(form.finish())
-            }
-            proof => {
-                let mut url = realm.clone();
-                url.query_pairs_mut().extend_pairs(service).extend_pairs(scopes.iter().map(|scope| ("scope", scope)));
-                let request = self.http.get(url);
-                match proof {
-                    Proof::Basic { username, password } => request.basic_auth(username, Some(password.expose())),
-                    _ => request,
-                }
-            }
         }
     }
 
@@ -263,7 +178,7 @@ impl Transport {
     }
 
     /// A URL that the registry names, if anything may be sent there: HTTPS, or within this machine if the registry is.
-    fn allowed(&self, text: &str, role: UrlRole) -> Result<Url, Error> {
+    pub(super) fn allowed(&self, text: &str, role: UrlRole) -> Result<Url, Error> {
         let url: Url = text.parse().map_err(|_| self.forbidden(text, role))?;
         let loopback = match url.host() {
             Some(url::Host::Domain(name)) => name == "localhost",
@@ -280,7 +195,7 @@ impl Transport {
         Error::ForbiddenUrl { registry: self.repository.registry().to_owned(), role, url }
     }
 
-    fn is_registry(&self, url: &Url) -> bool {
+    pub(super) fn is_registry(&self, url: &Url) -> bool {
         self.base.get().is_some_and(|base| base.origin() == url.origin())
     }
 
@@ -288,59 +203,14 @@ impl Transport {
         url.parse().map_err(|_| self.malformed(&Subject::Api, "its name makes no web address"))
     }
 
-    /// Reads an answer of at most `limit` bytes.
-    pub(super) async fn read(&self, mut response: Response, ask: &Ask, limit: u64) -> Result<Vec<u8>, Error> {
-        let mut bytes = Vec::new();
-        while let Some(chunk) = self.chunk(&mut response, ask).await? {
-            bytes.extend_from_slice(&chunk);
-            if bytes.len() as u64 > limit {
-                return Err(Error::TooLarge { host: host_of(response.url()), subject: ask.subject.clone(), limit });
-            }
-        }
-        Ok(bytes)
-    }
-
-    /// The next bytes of an answer.
-    pub(super) async fn chunk(&self, response: &mut Response, ask: &Ask) -> Result<Option<Bytes>, Error> {
-        match tokio::time::timeout(IDLE_TIMEOUT, response.chunk()).await {
-            Ok(chunk) => chunk.map_err(|error| self.failed(ask, error.into())),
-            Err(_) => Err(self.failed(ask, Fault::Stalled(IDLE_TIMEOUT))),
-        }
-    }
-
-    /// What a refusal says.
-    pub(super) async fn refusal(&self, ask: &Ask, response: Response) -> Error {
-        let (status, host) = (response.status(), host_of(response.url()));
-        let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| wait(value.to_str().ok()?));
-        // A refusal that can't be read is still a refusal.
-        let body = self.read(response, ask, MAX_SMALL_ANSWER).await.unwrap_or_default();
-        let first = serde_json::from_slice::<Refusals>(&body).ok().and_then(|refusals| refusals.errors.into_iter().next());
-        let said = |text: Option<String>| text.map(|text| clean(&text)).filter(|text| !text.is_empty());
-        let Refusal { code, message } = first.unwrap_or_default();
-        Error::Answer(Box::new(Answer {
-            host,
-            repository: self.repository.to_string(),
-            method: ask.method.clone(),
-            subject: ask.subject.clone(),
-            status,
-            code: said(code),
-            message: said(message),
-            retry_after,
-            credentials: self.credentials.origin.clone(),
-        }))
-    }
-
     pub(super) fn malformed(&self, subject: &Subject, reason: impl Into<String>) -> Error {
         let host = self.repository.registry().to_owned();
         Error::Malformed { host, subject: subject.clone(), reason: reason.into() }
     }
 
-    fn local(&self, subject: &Subject, source: std::io::Error) -> Error {
-        Error::Local { subject: subject.clone(), path: None, source }
-    }
-
-    fn failed(&self, ask: &Ask, fault: Fault) -> Error {
-        Error::Connection { host: host_of(&ask.url), method: ask.method.clone(), subject: ask.subject.clone(), fault }
+    pub(super) fn mismatch(&self, subject: &Subject, expected: Digest, actual: Digest) -> Error {
+        let host = self.repository.registry().to_owned();
+        Error::DigestMismatch(Box::new(DigestMismatch { host, subject: subject.clone(), expected, actual }))
     }
 }
 
@@ -348,38 +218,20 @@ impl Ask {
     pub(super) fn new(method: Method, url: Url, subject: Subject, scopes: Vec<String>) -> Self {
         Self { method, url, subject, headers: HeaderMap::new(), body: Payload::Empty, scopes }
     }
+
+    pub(super) fn failed(&self, fault: Fault) -> Error {
+        Error::Connection { host: host_of(&self.url), subject: self.subject.clone(), fault }
+    }
 }
 
-fn basic(username: &str, password: &Secret) -> Secret {
-    let pair = format!("{username}:{}", password.expose());
-    Secret::new(format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair)))
-}
-
-fn host_of(url: &Url) -> String {
+pub(super) fn host_of(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
-}
-
-/// Seconds, or a date (RFC 9110, section 10.2.3).
-fn wait(value: &str) -> Option<Duration> {
-    if let Ok(seconds) = value.trim().parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = jiff::fmt::rfc2822::parse(value).ok()?;
-    Some(Duration::try_from(date.timestamp().duration_since(jiff::Timestamp::now())).unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_registry_says_in_seconds_or_by_a_date_when_to_come_back() {
-        assert_eq!(wait("7"), Some(Duration::from_secs(7)));
-        assert_eq!(wait("Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO));
-        assert!(wait("Wed, 21 Oct 2099 07:28:00 GMT").unwrap() > Duration::from_hours(24));
-        assert_eq!(wait("soon"), None);
-    }
 
     #[test]
     fn nothing_is_sent_over_plain_http_beyond_this_machine() {

@@ -4,24 +4,18 @@
 //! of docker-credential-helpers: the program `docker-credential-NAME` is started with `get`, reads the host, and answers
 //! with JSON.
 
+mod helper;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::Duration;
 
 use base64::Engine as _;
 use serde::Deserialize;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use super::error::clean;
 use crate::secret::Secret;
 
-/// How long a helper may take; some ask a person to unlock a key ring.
-const HELPER_DEADLINE: Duration = Duration::from_mins(1);
-/// The most that is read of a helper's answer, in bytes.
-const HELPER_OUTPUT_LIMIT: u64 = 64 << 10;
 /// The key of Docker Hub, which is not its host (Docker's `registry.IndexServer`).
 const DOCKER_HUB: &str = "https://index.docker.io/v1/";
 
@@ -52,7 +46,7 @@ pub enum Proof {
         /// The password.
         password: Secret,
     },
-    /// A token that a token server exchanges (distribution, "OAuth2 token authentication").
+    /// A token that a token server exchanges (distribution, "`OAuth2` token authentication").
     IdentityToken(Secret),
 }
 
@@ -122,13 +116,6 @@ struct Entry {
     identitytoken: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct HelperAnswer {
-    username: String,
-    secret: String,
-}
-
 impl Credentials {
     /// No credentials.
     #[must_use]
@@ -164,9 +151,9 @@ impl Store {
         let key = if is_docker_hub(registry) { DOCKER_HUB } else { registry };
         let own = config.cred_helpers.iter().find(|(host, _)| same_host(host, registry)).map(|(_, name)| name);
         if let Some(name) = own.or(config.creds_store.as_ref()).filter(|name| !name.is_empty())
-            && let Some(proof) = ask(name, key, path).await?
+            && let Some(proof) = helper::ask(name, key, path).await?
         {
-            let origin = Origin::Helper { program: program(name), config: path.clone() };
+            let origin = Origin::Helper { program: helper::program(name), config: path.clone() };
             return Ok(Credentials { proof, origin });
         }
         let entry = config.auths.iter().find(|(host, _)| same_host(host, registry)).map(|(_, entry)| entry);
@@ -218,57 +205,6 @@ fn same_host(key: &str, registry: &str) -> bool {
     let bare = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://")).unwrap_or(key);
     let host = bare.split('/').next().unwrap_or(bare);
     host.eq_ignore_ascii_case(registry) || is_docker_hub(host) && is_docker_hub(registry)
-}
-
-fn program(name: &str) -> String {
-    format!("docker-credential-{name}")
-}
-
-/// Asks a helper for the credentials of `key`; it may have none.
-async fn ask(name: &str, key: &str, config: &Path) -> Result<Option<Proof>, Error> {
-    let program = program(name);
-    let failed = |reason: String| Error::Helper { program: program.clone(), config: config.to_owned(), reason: clean(&reason) };
-    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)) {
-        return Err(failed("not the name of a helper".to_owned()));
-    }
-    let answer = tokio::time::timeout(HELPER_DEADLINE, run(&program, key)).await;
-    let (success, output) = answer
-        .map_err(|_| failed(format!("no answer in {} s", HELPER_DEADLINE.as_secs())))?
-        .map_err(|error| failed(error.to_string()))?;
-    let text = output.expose().trim();
-    if !success {
-        // The words of docker-credential-helpers, `credentials.NewErrCredentialsNotFound`, which Docker compares too.
-        return if text.contains("credentials not found") { Ok(None) } else { Err(failed(text.to_owned())) };
-    }
-    let answer: HelperAnswer = serde_json::from_str(text).map_err(|_| failed("its answer is not valid".to_owned()))?;
-    let secret = Secret::new(answer.secret);
-    Ok(Some(match answer.username.as_str() {
-        "<token>" => Proof::IdentityToken(secret),
-        _ => Proof::Basic { username: answer.username, password: secret },
-    }))
-}
-
-/// Runs a helper: whether it succeeded, and what it wrote.
-async fn run(program: &str, input: &str) -> io::Result<(bool, Secret)> {
-    let kept = ["PATH", "HOME"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
-    let mut child = tokio::process::Command::new(program)
-        .arg("get")
-        .env_clear()
-        .envs(kept)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()?;
-    if let Some(mut stdin) = child.stdin.take() {
-        stdin.write_all(input.as_bytes()).await?;
-    }
-    let mut output = Vec::new();
-    if let Some(stdout) = child.stdout.take() {
-        stdout.take(HELPER_OUTPUT_LIMIT).read_to_end(&mut output).await?;
-    }
-    let status = child.wait().await?;
-    Ok((status.success(), Secret::new(String::from_utf8_lossy(&output))))
 }
 
 impl fmt::Display for Origin {
