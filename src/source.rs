@@ -8,7 +8,7 @@ use crate::process::{self, Launcher, Program};
 use crate::record::Source;
 
 /// git answers in milliseconds; a repository on a dead network drive does not.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// The tree of files that is delivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
