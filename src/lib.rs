@@ -6,4 +6,5 @@ pub mod finding;
 pub mod oci;
 pub mod policy;
 pub mod record;
+pub mod report;
 pub mod secret;
