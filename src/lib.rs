@@ -12,6 +12,7 @@ pub mod policy;
 pub mod process;
 pub mod publish;
 pub mod record;
+pub mod report;
 pub mod secret;
 pub mod source;
 pub mod tags;

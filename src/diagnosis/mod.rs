@@ -2,6 +2,7 @@
 
 mod build;
 mod layout;
+mod report;
 
 use serde::{Deserialize, Serialize};
 
