@@ -67,6 +67,9 @@ pub enum Tool {
 }
 
 impl Tool {
+    /// All.
+    pub const ALL: [Self; 2] = [Self::Gitleaks, Self::Trivy];
+
     /// The tool's own name.
     #[must_use]
     pub fn name(self) -> &'static str {

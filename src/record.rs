@@ -52,6 +52,8 @@ pub struct Record {
     pub database: Option<Database>,
     /// The image, once there is one.
     pub image: Option<ImageRecord>,
+    /// Where the image is bound for, `oci:PATH` or `HOST[:PORT]/NAME`; absent where the inputs were wrong.
+    pub destination: Option<String>,
     /// What was published; absent where nothing was.
     pub publication: Option<Publication>,
     /// Why it failed; absent unless it did.
@@ -292,6 +294,7 @@ impl Recorder {
             suppressions: Vec::new(),
             database: None,
             image: None,
+            destination: None,
             publication: None,
             failure: None,
             warnings: Vec::new(),

@@ -2,6 +2,9 @@
 
 mod process;
 mod scan;
+mod build;
+mod layout;
+mod report;
 
 use serde::{Deserialize, Serialize};
 

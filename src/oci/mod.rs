@@ -1,6 +1,7 @@
 //! Images as the Open Container Initiative describes them: digests, references, manifests, layouts on disk, registries.
 //! Knows nothing of AWS, GitHub, engines or scanners.
 
+pub mod compression;
 pub mod digest;
 pub mod image;
 pub mod layout;
@@ -9,6 +10,7 @@ pub mod reference;
 pub mod registry;
 pub mod tag;
 
+pub use compression::Compression;
 pub use digest::Digest;
 pub use image::Image;
 pub use layout::Layout;

@@ -1,0 +1,28 @@
+//! The words for a report that can't be written.
+
+use std::io::ErrorKind;
+
+use super::Diagnosis;
+use crate::report::Error;
+
+impl From<&Error> for Diagnosis {
+    fn from(error: &Error) -> Self {
+        let (path, source, what) = match error {
+            Error::Folder { path, source } => (path, source, format!("The report folder {} can't be used", path.display())),
+            Error::File { path, source } => (path, source, format!("The report file {} can't be written", path.display())),
+        };
+        let remedy = match source.kind() {
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+                "Name a folder that this user may write to with report-dir."
+            }
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+                "Make room on its disk, or name a folder on another with report-dir."
+            }
+            ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
+                "A file or a link has the name of a folder: move it away, or name another folder with report-dir."
+            }
+            _ => "Name another folder with report-dir.",
+        };
+        Self::new(what, format!("{}: {source}", path.display()), remedy)
+    }
+}

@@ -1,0 +1,5 @@
+//! What GitHub says to us and hears from us.
+
+pub mod event;
+
+pub use event::Event;

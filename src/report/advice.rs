@@ -1,0 +1,169 @@
+//! What to do about a record's findings, the most urgent first.
+
+use std::collections::BTreeMap;
+
+use super::catalogue::{Catalogue, Merged};
+use super::phrase::Phrase;
+use super::quantity;
+use crate::finding::{Instruction, Leak};
+
+/// The most leaks, and the most packages, that get a line of their own.
+const LINES: usize = 10;
+/// The most names in one line.
+const NAMES: usize = 5;
+
+/// What to do, one phrase a step. Empty where nothing counts against the gate.
+#[must_use]
+pub fn steps(catalogue: &Catalogue<'_>) -> Vec<Phrase> {
+    let mut steps: Vec<_> = catalogue.leaks.iter().take(LINES).map(|leak| revoke(leak)).collect();
+    if let Some(more) = catalogue.leaks.len().checked_sub(LINES).filter(|more| *more > 0) {
+        steps.push(Phrase::new(format!("Do the same for {} more, listed below.", quantity::count(more, "leak"))));
+    }
+    let (base, own): (Vec<_>, Vec<_>) =
+        catalogue.fixable.iter().partition(|merged| is_from(merged.vulnerability.instruction.as_ref()));
+    steps.extend(update_bases(&base));
+    steps.extend(upgrade_packages(&own));
+    if !catalogue.unfixable.is_empty() {
+        steps.push(live_without_fix(&catalogue.unfixable));
+    }
+    steps
+}
+
+/// What to do about a leak.
+#[must_use]
+pub fn revoke(leak: &Leak) -> Phrase {
+    let phrase = Phrase::new("Revoke the secret in ").code(&leak.file).words(format!(" line {}", leak.line));
+    let phrase = match &leak.commit {
+        Some(commit) => phrase.words(" of commit ").code(short_commit(commit)),
+        None => phrase,
+    };
+    let phrase = phrase.words(" (").code(&leak.rule).words(") where it was issued, ");
+    match leak.commit {
+        Some(_) => phrase.words("for git's history goes on holding it after a later commit removes it."),
+        None => phrase.words("take it out of the file, and give the program a new one when it runs."),
+    }
+}
+
+/// The first seven characters of a commit's id, as git abbreviates it.
+#[must_use]
+pub fn short_commit(commit: &str) -> String {
+    commit.chars().take(7).collect()
+}
+
+/// Whether an instruction brings a base image.
+#[must_use]
+pub fn is_from(instruction: Option<&Instruction>) -> bool {
+    instruction
+        .is_some_and(|instruction| instruction.text.trim_start().get(..5).is_some_and(|word| word.eq_ignore_ascii_case("FROM ")))
+}
+
+/// One step a base image: a newer one brings the fixes of all its packages.
+fn update_bases(vulnerabilities: &[&Merged<'_>]) -> Vec<Phrase> {
+    let mut bases: BTreeMap<Option<&Instruction>, Vec<&Merged<'_>>> = BTreeMap::new();
+    for merged in vulnerabilities {
+        bases.entry(merged.vulnerability.instruction.as_ref()).or_default().push(merged);
+    }
+    let steps = bases.into_iter().map(|(instruction, merged)| {
+        let packages = distinct(merged.iter().map(|merged| merged.vulnerability.package.as_str()));
+        let phrase = Phrase::new("Move to a newer base image").phrase(place(instruction));
+        let phrase = phrase.words(", or upgrade in it: ");
+        let upgrades: Vec<_> = packages.iter().take(NAMES).map(|package| upgrade(package, &merged)).collect();
+        let phrase = upgrades.into_iter().enumerate().fold(phrase, |phrase, (index, upgrade)| {
+            if index > 0 { phrase.words("; ").phrase(upgrade) } else { phrase.phrase(upgrade) }
+        });
+        let more = packages.len().saturating_sub(NAMES);
+        if more > 0 { phrase.words(format!("; and {} more.", quantity::count(more, "package"))) } else { phrase.words(".") }
+    });
+    steps.collect()
+}
+
+/// One step a package that an instruction of the Dockerfile brings.
+fn upgrade_packages(vulnerabilities: &[&Merged<'_>]) -> Vec<Phrase> {
+    let mut packages: Vec<(&str, Option<&Instruction>)> = Vec::new();
+    for merged in vulnerabilities {
+        let package = (merged.vulnerability.package.as_str(), merged.vulnerability.instruction.as_ref());
+        if !packages.contains(&package) {
+            packages.push(package);
+        }
+    }
+    let more = packages.len().saturating_sub(LINES);
+    let mut steps: Vec<_> = packages
+        .iter()
+        .take(LINES)
+        .map(|(package, instruction)| {
+            Phrase::new("Upgrade ").phrase(upgrade(package, vulnerabilities)).phrase(place(*instruction)).words(".")
+        })
+        .collect();
+    if more > 0 {
+        steps.push(Phrase::new(format!("Upgrade {} more, listed below.", quantity::count(more, "package"))));
+    }
+    steps
+}
+
+/// A package, its version, and the versions that have the fixes. Which of them is the highest depends on whose versions
+/// they are, so none is picked.
+fn upgrade(package: &str, vulnerabilities: &[&Merged<'_>]) -> Phrase {
+    let of =
+        || vulnerabilities.iter().map(|merged| merged.vulnerability).filter(|vulnerability| vulnerability.package == package);
+    let installed = distinct(of().map(|vulnerability| vulnerability.installed.as_str()));
+    let fixed = distinct(of().filter_map(|vulnerability| vulnerability.fixed.as_deref()));
+    let ids = distinct(of().map(|vulnerability| vulnerability.id.as_str()));
+    let phrase = Phrase::default().code(package).words(" ").codes(&installed, 2);
+    let phrase = phrase.words(if fixed.len() == 1 { " to " } else { " to the highest of " }).codes(&fixed, NAMES);
+    phrase.words(" (").codes(&ids, NAMES).words(")")
+}
+
+fn live_without_fix(vulnerabilities: &[Merged<'_>]) -> Phrase {
+    let names: Vec<_> = distinct(vulnerabilities.iter().map(|merged| merged.vulnerability.package.as_str()));
+    let number = quantity::count(vulnerabilities.len(), "vulnerability");
+    Phrase::new(format!("No fix exists for {number} in "))
+        .codes(&names, NAMES)
+        .words(": take the package out, or let the advisory through in ")
+        .code(".trivyignore.yaml")
+        .words(" with a reason, or set ")
+        .code("ignore-unfixed")
+        .words(" for all of them.")
+}
+
+/// Where an instruction is.
+fn place(instruction: Option<&Instruction>) -> Phrase {
+    match instruction {
+        Some(instruction) => Phrase::new(" (")
+            .code(&instruction.file)
+            .words(format!(" line {}: ", instruction.line))
+            .code(&instruction.text)
+            .words(")"),
+        None => Phrase::default(),
+    }
+}
+
+fn distinct<'a>(words: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut distinct = Vec::new();
+    for word in words {
+        if !distinct.contains(&word) {
+            distinct.push(word);
+        }
+    }
+    distinct
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture;
+
+    #[test]
+    fn each_step_names_the_thing_the_place_and_the_version() {
+        let record = fixture::blocked();
+        let steps: Vec<_> = steps(&Catalogue::of(&record)).iter().map(Phrase::to_plain).collect();
+        insta::assert_snapshot!(steps.join("\n"));
+    }
+
+    #[test]
+    fn a_thousand_findings_are_still_few_steps() {
+        let record = fixture::many(1000);
+        let steps = steps(&Catalogue::of(&record));
+        assert!(steps.len() <= 2 * LINES + 4, "{}", steps.len());
+        assert!(steps.iter().any(|step| step.to_plain().contains("more, listed below")));
+    }
+}

@@ -1,0 +1,158 @@
+//! The findings of a record, sorted out for a reader.
+
+use std::collections::BTreeMap;
+
+use crate::environment::{Environment, Gate};
+use crate::finding::{Finding, Instruction, Leak, Severity, Tool, Vulnerability};
+use crate::policy::Threshold;
+use crate::record::Record;
+
+/// The findings as reports list them: vulnerabilities of several platforms merged, the worst first.
+pub struct Catalogue<'a> {
+    /// All leaks, by file and line.
+    pub leaks: Vec<&'a Leak>,
+    /// Vulnerabilities that count against the gate and have a fix.
+    pub fixable: Vec<Merged<'a>>,
+    /// Vulnerabilities that count against the gate and have none.
+    pub unfixable: Vec<Merged<'a>>,
+    /// Vulnerabilities without a fix that count only because the gate is asked to leave them out.
+    pub ignored: Vec<Merged<'a>>,
+    /// Vulnerabilities milder than the threshold.
+    pub mild: Vec<Merged<'a>>,
+}
+
+/// A vulnerability, and all the platforms that have it in the same package, version and place.
+pub struct Merged<'a> {
+    /// The vulnerability as the first platform has it.
+    pub vulnerability: &'a Vulnerability,
+    /// The platforms.
+    pub platforms: Vec<String>,
+}
+
+/// What makes two platforms' vulnerabilities the same.
+type Key<'a> = (&'a str, &'a str, &'a str, Option<&'a str>, Severity, &'a str, Option<&'a Instruction>);
+
+impl<'a> Catalogue<'a> {
+    /// Sorts out a record's findings.
+    #[must_use]
+    pub fn of(record: &'a Record) -> Self {
+        let threshold = threshold(record);
+        let mut catalogue =
+            Self { leaks: leaks(record), fixable: Vec::new(), unfixable: Vec::new(), ignored: Vec::new(), mild: Vec::new() };
+        for merged in merge(record) {
+            let vulnerability = merged.vulnerability;
+            let strict = Threshold { ignore_unfixed: false, ..threshold };
+            let shelf = match (threshold.counts(vulnerability), &vulnerability.fixed) {
+                (true, Some(_)) => &mut catalogue.fixable,
+                (true, None) => &mut catalogue.unfixable,
+                (false, _) if strict.counts(vulnerability) => &mut catalogue.ignored,
+                (false, _) => &mut catalogue.mild,
+            };
+            shelf.push(merged);
+        }
+        catalogue
+    }
+
+    /// The number of vulnerabilities that count against the gate.
+    #[must_use]
+    pub fn counting(&self) -> usize {
+        self.fixable.len() + self.unfixable.len()
+    }
+
+    /// All vulnerabilities: those that count first, then the worst first.
+    pub fn vulnerabilities(&self) -> impl Iterator<Item = &Merged<'a>> {
+        self.fixable.iter().chain(&self.unfixable).chain(&self.ignored).chain(&self.mild)
+    }
+}
+
+/// The threshold that a record was judged by.
+#[must_use]
+pub fn threshold(record: &Record) -> Threshold {
+    Threshold { severity: record.severity_threshold.unwrap_or(Severity::High), ignore_unfixed: record.ignore_unfixed }
+}
+
+/// Whether a tool's findings hold this delivery back.
+#[must_use]
+pub fn is_blocking(record: &Record, tool: Tool) -> bool {
+    record.demands.is_some_and(|demands| gate(demands, tool) == Gate::Blocking)
+}
+
+/// The names of the environments where a tool's findings would hold a delivery back.
+#[must_use]
+pub fn blocking_environments(tool: Tool) -> Vec<&'static str> {
+    let blocking = Environment::ALL.into_iter().filter(|environment| gate(environment.demands(), tool) == Gate::Blocking);
+    blocking.map(Environment::name).collect()
+}
+
+fn gate(demands: crate::environment::Demands, tool: Tool) -> Gate {
+    match tool {
+        Tool::Gitleaks => demands.secrets,
+        Tool::Trivy => demands.vulnerabilities,
+    }
+}
+
+fn leaks(record: &Record) -> Vec<&Leak> {
+    let leaks = record.findings.iter().filter_map(|finding| match finding {
+        Finding::Leak(leak) => Some(leak),
+        Finding::Vulnerability(_) => None,
+    });
+    let mut leaks: Vec<_> = leaks.collect();
+    // What is in the files of today comes before what only the history has.
+    leaks.sort_by_key(|leak| (leak.commit.is_some(), &leak.file, leak.line, &leak.rule));
+    leaks
+}
+
+fn merge(record: &Record) -> Vec<Merged<'_>> {
+    let mut merged: BTreeMap<Key<'_>, Merged<'_>> = BTreeMap::new();
+    for finding in &record.findings {
+        let Finding::Vulnerability(vulnerability) = finding else { continue };
+        let entry = merged.entry(key(vulnerability)).or_insert_with(|| Merged { vulnerability, platforms: Vec::new() });
+        let platform = vulnerability.platform.to_string();
+        if !entry.platforms.contains(&platform) {
+            entry.platforms.push(platform);
+        }
+    }
+    let mut merged: Vec<_> = merged.into_values().collect();
+    // Stable, so equals stay by advisory and package.
+    merged.sort_by_key(|merged| std::cmp::Reverse(merged.vulnerability.severity));
+    merged
+}
+
+fn key(vulnerability: &Vulnerability) -> Key<'_> {
+    let Vulnerability { id, severity, package, installed, fixed, target, instruction, .. } = vulnerability;
+    (id, package, installed, fixed.as_deref(), *severity, target, instruction.as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture;
+
+    #[test]
+    fn the_same_vulnerability_on_two_platforms_is_one_entry() {
+        let record = fixture::blocked();
+        let catalogue = Catalogue::of(&record);
+        let merged: Vec<_> = catalogue.vulnerabilities().filter(|merged| merged.platforms.len() == 2).collect();
+        assert_eq!(merged.len(), 1);
+        assert_eq!(merged[0].platforms, ["linux/amd64", "linux/arm64"]);
+    }
+
+    #[test]
+    fn every_finding_is_on_one_shelf_the_worst_first() {
+        let mut record = fixture::blocked();
+        record.ignore_unfixed = true;
+        let catalogue = Catalogue::of(&record);
+        let ids = |shelf: &[Merged<'_>]| shelf.iter().map(|merged| merged.vulnerability.id.clone()).collect::<Vec<_>>();
+        assert_eq!(ids(&catalogue.fixable), ["CVE-2020-14343", "CVE-2024-5535", "CVE-2023-0286"]);
+        assert_eq!(ids(&catalogue.unfixable), [""; 0]);
+        assert_eq!(ids(&catalogue.ignored), ["CVE-2019-8457"]);
+        assert_eq!(ids(&catalogue.mild), ["CVE-2022-4899"]);
+    }
+
+    #[test]
+    fn leaks_in_the_files_of_today_come_first() {
+        let record = fixture::blocked();
+        let commits: Vec<_> = Catalogue::of(&record).leaks.iter().map(|leak| leak.commit.is_some()).collect();
+        assert_eq!(commits, [false, true]);
+    }
+}

@@ -1,0 +1,294 @@
+//! A log: lines that are written once. Stages run side by side; their lines stay together.
+//!
+//! One stage at a time is live: its lines appear as they come, in a group of its own. The lines of the others wait until
+//! they end, and until the live group has closed.
+
+use std::collections::VecDeque;
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use super::result_line;
+use crate::record::{Stage, StageName};
+use crate::report::quantity;
+
+/// How long nothing may be said while something runs.
+const SILENCE: Duration = Duration::from_secs(30);
+/// The most lines that a stage keeps for later; of more, the last.
+const KEPT: usize = 1000;
+
+/// The log of a delivery.
+pub struct Log<W> {
+    out: W,
+    groups: bool,
+    running: Vec<Running>,
+    live: Option<StageName>,
+    /// What ended while a group was open.
+    waiting: Vec<(Running, Stage)>,
+    said_at: Instant,
+}
+
+/// A stage that runs.
+struct Running {
+    name: StageName,
+    began: Instant,
+    progress: String,
+    lines: VecDeque<String>,
+    left_out: usize,
+}
+
+impl<W: Write> Log<W> {
+    /// A log that writes to `out`, with the groups of GitHub Actions or with plain headings.
+    pub fn new(out: W, groups: bool, now: Instant) -> Self {
+        Self { out, groups, running: Vec::new(), live: None, waiting: Vec::new(), said_at: now }
+    }
+
+    /// A stage began.
+    pub fn began(&mut self, name: StageName, now: Instant) {
+        self.running.push(Running { name, began: now, progress: String::new(), lines: VecDeque::new(), left_out: 0 });
+    }
+
+    /// A stage says a line.
+    pub fn line(&mut self, name: StageName, line: String, now: Instant) {
+        if self.live == Some(name) {
+            self.write(&format!("  {line}"));
+            self.said_at = now;
+            return;
+        }
+        let Some(stage) = self.running.iter_mut().find(|stage| stage.name == name) else { return };
+        stage.keep(line);
+        if self.live.is_none() && streams(name) {
+            let (lines, left_out) = stage.take();
+            self.open(name);
+            self.lines(&lines, left_out);
+            self.live = Some(name);
+            self.said_at = now;
+        }
+    }
+
+    /// A stage says how far it is.
+    pub fn progress(&mut self, name: StageName, word: String) {
+        if let Some(stage) = self.running.iter_mut().find(|stage| stage.name == name) {
+            stage.progress = word;
+        }
+    }
+
+    /// A stage ended.
+    pub fn ended(&mut self, stage: &Stage, now: Instant) {
+        let Some(index) = self.running.iter().position(|running| running.name == stage.name) else { return };
+        let running = self.running.remove(index);
+        if self.live == Some(stage.name) {
+            self.close();
+            self.live = None;
+            self.write(&result_line(stage).1);
+            for (running, stage) in std::mem::take(&mut self.waiting) {
+                self.whole(running, &stage);
+            }
+        } else if self.live.is_some() {
+            self.waiting.push((running, stage.clone()));
+        } else {
+            self.whole(running, stage);
+        }
+        self.said_at = now;
+    }
+
+    /// Says something that belongs to no stage.
+    pub fn say(&mut self, line: &str, now: Instant) {
+        self.write(line);
+        self.said_at = now;
+    }
+
+    /// Shows life where nothing was said for long.
+    pub fn tick(&mut self, now: Instant) {
+        if self.running.is_empty() || now.saturating_duration_since(self.said_at) < SILENCE {
+            return;
+        }
+        let stages = self.running.iter().map(|stage| {
+            let elapsed = now.saturating_duration_since(stage.began).as_secs() * 1000;
+            let progress = if stage.progress.is_empty() { String::new() } else { format!(" ({})", stage.progress) };
+            format!("{}: still running, {}{progress}", stage.name.name(), quantity::duration(elapsed))
+        });
+        let line = stages.collect::<Vec<_>>().join("; ");
+        self.say(&line, now);
+    }
+
+    /// Ends the log: what still waits is said, then the last lines.
+    pub fn finish<'a>(&mut self, last: impl Iterator<Item = &'a str>) {
+        if self.live.take().is_some() {
+            self.close();
+        }
+        for (running, stage) in std::mem::take(&mut self.waiting) {
+            self.whole(running, &stage);
+        }
+        self.running.clear();
+        last.for_each(|line| self.write(line));
+    }
+
+    /// A stage that has ended, all its lines together.
+    fn whole(&mut self, mut running: Running, stage: &Stage) {
+        let (lines, left_out) = running.take();
+        if !lines.is_empty() {
+            self.open(stage.name);
+            self.lines(&lines, left_out);
+            self.close();
+        }
+        self.write(&result_line(stage).1);
+    }
+
+    fn lines(&mut self, lines: &VecDeque<String>, left_out: usize) {
+        if left_out > 0 {
+            self.write(&format!("  ({} before)", quantity::count(left_out, "line")));
+        }
+        for line in lines {
+            self.write(&format!("  {line}"));
+        }
+    }
+
+    fn open(&mut self, name: StageName) {
+        let name = name.name();
+        self.write(&if self.groups { format!("::group::{name}") } else { format!("── {name}") });
+    }
+
+    fn close(&mut self) {
+        if self.groups {
+            self.write("::endgroup::");
+        }
+    }
+
+    fn write(&mut self, line: &str) {
+        // Whoever closed our standard error does not want to know; the delivery goes on.
+        let _ = writeln!(self.out, "{line}");
+    }
+}
+
+impl Running {
+    fn keep(&mut self, line: String) {
+        if self.lines.len() == KEPT {
+            self.lines.pop_front();
+            self.left_out += 1;
+        }
+        self.lines.push_back(line);
+    }
+
+    fn take(&mut self) -> (VecDeque<String>, usize) {
+        (std::mem::take(&mut self.lines), std::mem::take(&mut self.left_out))
+    }
+}
+
+/// Whether a stage is long and says much, so that one wants to see it run.
+fn streams(name: StageName) -> bool {
+    matches!(name, StageName::Checks | StageName::Build | StageName::Publish)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::StageOutcome;
+
+    const START: u64 = 1000;
+
+    struct Script {
+        log: Log<Vec<u8>>,
+        start: Instant,
+    }
+
+    impl Script {
+        fn new(groups: bool) -> Self {
+            let start = Instant::now();
+            Self { log: Log::new(Vec::new(), groups, start), start }
+        }
+
+        fn at(&self, seconds: u64) -> Instant {
+            self.start + Duration::from_secs(seconds)
+        }
+
+        fn begin(&mut self, name: StageName) {
+            self.log.began(name, self.start);
+        }
+
+        fn say(&mut self, name: StageName, line: &str) {
+            self.log.line(name, line.to_owned(), self.start);
+        }
+
+        fn end(&mut self, name: StageName) {
+            let stage = Stage { name, started_ms: START, elapsed_ms: 2000, outcome: StageOutcome::Passed, detail: String::new() };
+            self.log.ended(&stage, self.start);
+        }
+
+        fn text(&self) -> String {
+            String::from_utf8(self.log.out.clone()).unwrap()
+        }
+    }
+
+    #[test]
+    fn the_build_streams_and_the_lines_of_others_stay_together() {
+        let mut script = Script::new(true);
+        script.begin(StageName::Secrets);
+        script.begin(StageName::Build);
+        script.say(StageName::Secrets, "secrets 1");
+        script.say(StageName::Build, "build 1");
+        assert_eq!(script.text(), "::group::build\n  build 1\n", "the build is live from its first line");
+        script.say(StageName::Secrets, "secrets 2");
+        script.say(StageName::Build, "build 2");
+        script.end(StageName::Secrets);
+        script.say(StageName::Build, "build 3");
+        script.end(StageName::Build);
+        assert_eq!(
+            script.text(),
+            "::group::build\n  build 1\n  build 2\n  build 3\n::endgroup::\n00:03  ✓ build passed in 2.0 s\n\
+             ::group::secrets scan\n  secrets 1\n  secrets 2\n::endgroup::\n00:03  ✓ secrets scan passed in 2.0 s\n"
+        );
+    }
+
+    #[test]
+    fn the_next_stage_that_speaks_is_live_after_the_first() {
+        let mut script = Script::new(false);
+        script.begin(StageName::Checks);
+        script.begin(StageName::Build);
+        script.say(StageName::Checks, "check 1");
+        script.say(StageName::Build, "build 1");
+        script.end(StageName::Checks);
+        script.say(StageName::Build, "build 2");
+        assert_eq!(script.text(), "── checks\n  check 1\n00:03  ✓ checks passed in 2.0 s\n── build\n  build 1\n  build 2\n");
+    }
+
+    #[test]
+    fn a_long_silence_shows_life_and_a_short_one_does_not() {
+        let mut script = Script::new(false);
+        script.begin(StageName::Build);
+        script.log.progress(StageName::Build, "exporting layers".to_owned());
+        script.log.tick(script.at(29));
+        assert_eq!(script.text(), "");
+        script.log.tick(script.at(90));
+        script.log.tick(script.at(91));
+        assert_eq!(script.text(), "build: still running, 1m 30s (exporting layers)\n");
+    }
+
+    #[test]
+    fn nothing_is_said_of_life_when_nothing_runs() {
+        let mut script = Script::new(false);
+        script.log.tick(script.at(900));
+        assert_eq!(script.text(), "");
+    }
+
+    #[test]
+    fn what_waits_has_a_bound() {
+        let mut script = Script::new(true);
+        script.begin(StageName::Sbom);
+        (0..KEPT + 5).for_each(|number| script.say(StageName::Sbom, &format!("line {number}")));
+        script.end(StageName::Sbom);
+        let text = script.text();
+        assert!(text.starts_with("::group::SBOM\n  (5 lines before)\n  line 5\n"), "{}", &text[..80]);
+        assert_eq!(text.lines().count(), KEPT + 4);
+    }
+
+    #[test]
+    fn a_log_that_ends_early_closes_its_group_and_keeps_what_waited() {
+        let mut script = Script::new(true);
+        script.begin(StageName::Build);
+        script.begin(StageName::Secrets);
+        script.say(StageName::Build, "build 1");
+        script.end(StageName::Secrets);
+        script.log.finish(["the end"].into_iter());
+        assert_eq!(script.text(), "::group::build\n  build 1\n::endgroup::\n00:03  ✓ secrets scan passed in 2.0 s\nthe end\n");
+    }
+}

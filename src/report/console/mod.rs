@@ -1,0 +1,172 @@
+//! The console: the delivery as it runs, on standard error, and its end.
+
+mod closing;
+mod log;
+mod terminal;
+
+use std::io::{self, IsTerminal as _};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use indicatif::ProgressDrawTarget;
+
+use super::{Written, text};
+use crate::record::{Record, Stage, StageName, StageOutcome, Watcher};
+use closing::Tone;
+use log::Log;
+use terminal::Terminal;
+
+/// How often it is looked whether the log has been silent for too long.
+const TICK: Duration = Duration::from_secs(1);
+
+/// What the console writes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// A terminal: lines that move.
+    Terminal {
+        /// Whether colours are welcome.
+        colours: bool,
+    },
+    /// A file, a pipe, another program.
+    Plain,
+    /// The log of a GitHub Actions job, which folds groups of lines.
+    Groups,
+}
+
+impl Form {
+    /// The form that fits standard error and the environment: `GITHUB_ACTIONS` (GitHub Docs, "Variables reference"),
+    /// `NO_COLOR` (no-color.org), `TERM`.
+    #[must_use]
+    pub fn detect() -> Self {
+        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        if std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true") {
+            Self::Groups
+        } else if io::stderr().is_terminal() && !dumb {
+            Self::Terminal { colours: !set("NO_COLOR") }
+        } else {
+            Self::Plain
+        }
+    }
+}
+
+/// Shows a delivery on standard error while it runs.
+pub struct Console {
+    screen: Screen,
+    /// Dropped with the console, which ends the thread that ticks.
+    _ticking: Option<mpsc::Sender<()>>,
+}
+
+enum Screen {
+    Log(Arc<Mutex<Log<io::Stderr>>>),
+    Terminal(Terminal),
+}
+
+impl Console {
+    /// A console of the given form.
+    #[must_use]
+    pub fn new(form: Form) -> Arc<Self> {
+        let groups = match form {
+            Form::Terminal { colours } => {
+                let screen = Screen::Terminal(Terminal::new(ProgressDrawTarget::stderr(), colours));
+                return Arc::new(Self { screen, _ticking: None });
+            }
+            Form::Plain => false,
+            Form::Groups => true,
+        };
+        let log = Arc::new(Mutex::new(Log::new(io::stderr(), groups, Instant::now())));
+        let ticking = tick(Arc::clone(&log));
+        Arc::new(Self { screen: Screen::Log(log), _ticking: Some(ticking) })
+    }
+
+    /// Says how the delivery ended, what to do, and where the report is, where one could be written.
+    pub fn finish(&self, record: &Record, written: Option<&Written>) {
+        let lines = closing::lines(record, written);
+        match &self.screen {
+            Screen::Log(log) => lock(log).finish(lines.iter().map(|(_, line)| line.as_str())),
+            Screen::Terminal(terminal) => terminal.finish(&lines),
+        }
+    }
+}
+
+impl Watcher for Console {
+    fn began(&self, stage: StageName) {
+        match &self.screen {
+            Screen::Log(log) => lock(log).began(stage, Instant::now()),
+            Screen::Terminal(terminal) => terminal.began(stage),
+        }
+    }
+
+    fn line(&self, stage: StageName, text: &str) {
+        for line in text::lines(text, text::LINE) {
+            match &self.screen {
+                Screen::Log(log) => lock(log).line(stage, line, Instant::now()),
+                Screen::Terminal(terminal) => terminal.line(stage, &line),
+            }
+        }
+    }
+
+    fn progress(&self, stage: StageName, text: &str) {
+        let word = text::line(text, text::LINE);
+        match &self.screen {
+            Screen::Log(log) => lock(log).progress(stage, word),
+            Screen::Terminal(terminal) => terminal.progress(stage, word),
+        }
+    }
+
+    fn ended(&self, stage: &Stage) {
+        match &self.screen {
+            Screen::Log(log) => lock(log).ended(stage, Instant::now()),
+            Screen::Terminal(terminal) => terminal.ended(stage),
+        }
+    }
+
+    fn warned(&self, text: &str) {
+        let line = format!("warning: {}", text::line(text, text::LINE));
+        match &self.screen {
+            Screen::Log(log) => lock(log).say(&line, Instant::now()),
+            Screen::Terminal(terminal) => terminal.say(Tone::Advice, &line),
+        }
+    }
+}
+
+/// One line of what came of a stage, and when it was: `00:42  ✓ build: passed in 30.9 s, 5 layers`.
+fn result_line(stage: &Stage) -> (Tone, String) {
+    use super::quantity::duration;
+    let (tone, mark, word, why) = match &stage.outcome {
+        StageOutcome::Running => (Tone::Plain, '…', "running", ""),
+        StageOutcome::Passed => (Tone::Good, '✓', "passed", ""),
+        StageOutcome::Advised => (Tone::Advice, '!', "advice", ""),
+        StageOutcome::Blocked => (Tone::Bad, '✗', "blocked", ""),
+        StageOutcome::Skipped(why) => (Tone::Plain, '–', "skipped", why.as_str()),
+        StageOutcome::Failed(what) => (Tone::Bad, '✗', "failed", what.as_str()),
+        StageOutcome::Cancelled => (Tone::Bad, '✗', "cancelled", ""),
+    };
+    let time = if matches!(stage.outcome, StageOutcome::Skipped(_)) {
+        String::new()
+    } else {
+        format!(" in {}", duration(stage.elapsed_ms))
+    };
+    let detail = text::line(if why.is_empty() { &stage.detail } else { why }, text::LINE);
+    let detail = if detail.is_empty() { detail } else { format!(": {detail}") };
+    let seconds = (stage.started_ms + stage.elapsed_ms) / 1000;
+    (tone, format!("{:02}:{:02}  {mark} {} {word}{time}{detail}", seconds / 60, seconds % 60, stage.name.name()))
+}
+
+/// Ticks until what it returns is dropped.
+fn tick(log: Arc<Mutex<Log<io::Stderr>>>) -> mpsc::Sender<()> {
+    let (ticking, ended) = mpsc::channel::<()>();
+    thread::spawn(move || {
+        while ended.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+            lock(&log).tick(Instant::now());
+        }
+    });
+    ticking
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What a thread that panicked has half printed is no reason to print no more.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,295 @@
+//! Records for the tests of the reports: one for each ending, one that is hostile, one that is huge.
+
+use crate::diagnosis::Diagnosis;
+use crate::environment::Environment;
+use crate::finding::{Finding, Instruction, Leak, Severity, Suppression, Tool, Vulnerability};
+use crate::oci::Digest;
+use crate::record::{
+    Database, ImageRecord, PlatformRecord, Publication, Record, RunResult, Source, Stage, StageName, StageOutcome,
+};
+
+fn begun(environment: Environment) -> Record {
+    Record {
+        version: crate::record::VERSION,
+        gp_deliver: "0.1.0".to_owned(),
+        started_at: "2026-08-03T10:00:00Z".parse().unwrap(),
+        elapsed_ms: 42_300,
+        result: None,
+        environment: Some(environment),
+        demands: Some(environment.demands()),
+        severity_threshold: Some(Severity::High),
+        ignore_unfixed: false,
+        source: Some(Source {
+            commit: Some("a1b2c3d4e5f60718293a4b5c6d7e8f9012345678".to_owned()),
+            branch: Some("main".to_owned()),
+            tag: None,
+            dirty: false,
+        }),
+        stages: stages(),
+        findings: Vec::new(),
+        suppressions: Vec::new(),
+        database: Some(Database {
+            repository: "ghcr.io/aquasecurity/trivy-db:2".to_owned(),
+            digest: Digest::of(b"database"),
+            updated_at: "2026-08-02T06:00:00Z".parse().unwrap(),
+        }),
+        image: Some(image()),
+        destination: Some("registry.example/team/hello".to_owned()),
+        publication: None,
+        failure: None,
+        warnings: Vec::new(),
+    }
+}
+
+fn image() -> ImageRecord {
+    let platform = |name: &str, packages| PlatformRecord {
+        platform: format!("linux/{name}").parse().unwrap(),
+        digest: Digest::of(name.as_bytes()),
+        layers: 5,
+        packages: Some(packages),
+        sboms: vec![format!("sbom/linux-{name}.spdx.json"), format!("sbom/linux-{name}.cdx.json")],
+    };
+    ImageRecord { digest: Digest::of(b"image"), size: 48_123_456, platforms: vec![platform("amd64", 92), platform("arm64", 91)] }
+}
+
+fn publication() -> Publication {
+    Publication {
+        destination: "registry.example/team/hello".to_owned(),
+        digest: Digest::of(b"image"),
+        tags: vec!["a1b2c3d".parse().unwrap(), "prod-a1b2c3d".parse().unwrap()],
+        bytes_sent: 12_000_000,
+        blobs_present: 4,
+        blobs_sent: 3,
+    }
+}
+
+fn stage(name: StageName, started_ms: u64, elapsed_ms: u64, outcome: StageOutcome, detail: &str) -> Stage {
+    Stage { name, started_ms, elapsed_ms, outcome, detail: detail.to_owned() }
+}
+
+fn stages() -> Vec<Stage> {
+    vec![
+        stage(StageName::Preflight, 0, 300, StageOutcome::Passed, "BuildKit 0.31.1, registry.example answers"),
+        stage(StageName::Secrets, 310, 4200, StageOutcome::Passed, "no leak in 12 commits"),
+        stage(StageName::Checks, 310, 100, StageOutcome::Skipped("no check targets are set".to_owned()), ""),
+        stage(StageName::Build, 410, 30_900, StageOutcome::Passed, "5 layers, 48.1 MB, 2 platforms"),
+        stage(StageName::Database, 310, 2500, StageOutcome::Passed, "1 day old"),
+        stage(StageName::Vulnerabilities, 31_400, 5000, StageOutcome::Passed, "183 packages, nothing found"),
+        stage(StageName::Sbom, 31_400, 3000, StageOutcome::Passed, "183 packages"),
+        stage(StageName::Decision, 36_500, 1, StageOutcome::Passed, "cleared"),
+        stage(StageName::Publish, 36_600, 5600, StageOutcome::Passed, "12.0 MB sent, 2 tags"),
+    ]
+}
+
+fn vulnerability(
+    id: &str,
+    severity: Severity,
+    package: (&str, &str, Option<&str>),
+    platform: &str,
+    line: u32,
+    text: &str,
+) -> Finding {
+    Finding::Vulnerability(Vulnerability {
+        id: id.to_owned(),
+        severity,
+        title: format!("{}: a flaw", package.0),
+        package: package.0.to_owned(),
+        installed: package.1.to_owned(),
+        fixed: package.2.map(str::to_owned),
+        target: "debian 12.5".to_owned(),
+        url: Some(format!("https://avd.aquasec.com/nvd/{}", id.to_lowercase())),
+        platform: platform.parse().unwrap(),
+        layer: Some(Digest::of(text.as_bytes())),
+        instruction: (line > 0).then(|| Instruction {
+            file: "Dockerfile".to_owned(),
+            line,
+            end_line: line,
+            text: text.to_owned(),
+        }),
+    })
+}
+
+fn leak(file: &str, line: u32, commit: Option<&str>) -> Finding {
+    let prefix = commit.map(|commit| format!("{commit}:")).unwrap_or_default();
+    Finding::Leak(Leak {
+        rule: "aws-access-token".to_owned(),
+        description: "Identified a pattern that may indicate AWS credentials".to_owned(),
+        file: file.to_owned(),
+        line,
+        commit: commit.map(str::to_owned),
+        fingerprint: format!("{prefix}{file}:aws-access-token:{line}"),
+    })
+}
+
+fn findings() -> Vec<Finding> {
+    let base = "FROM debian:bookworm-slim";
+    vec![
+        vulnerability("CVE-2022-4899", Severity::Medium, ("libzstd1", "1.5.4", None), "linux/amd64", 1, base),
+        vulnerability("CVE-2023-0286", Severity::High, ("libssl3", "3.0.11", Some("3.0.14")), "linux/amd64", 1, base),
+        vulnerability("CVE-2024-5535", Severity::Critical, ("libssl3", "3.0.11", Some("3.0.15")), "linux/amd64", 1, base),
+        vulnerability("CVE-2024-5535", Severity::Critical, ("libssl3", "3.0.11", Some("3.0.15")), "linux/arm64", 1, base),
+        vulnerability(
+            "CVE-2020-14343",
+            Severity::Critical,
+            ("PyYAML", "5.3", Some("5.4")),
+            "linux/amd64",
+            4,
+            "RUN pip install PyYAML==5.3",
+        ),
+        vulnerability("CVE-2019-8457", Severity::Critical, ("libdb5.3", "5.3.28", None), "linux/amd64", 0, ""),
+        leak("old/settings.py", 12, Some("0123456789abcdef0123456789abcdef01234567")),
+        leak("config/prod.env", 3, None),
+    ]
+}
+
+fn found(mut record: Record, outcome: &StageOutcome) -> Record {
+    record.findings = findings();
+    record.suppressions = vec![
+        Suppression {
+            tool: Tool::Trivy,
+            by: ".trivyignore.yaml".to_owned(),
+            id: "CVE-2011-3374".to_owned(),
+            reason: Some("apt is not used at run time".to_owned()),
+            count: 2,
+        },
+        Suppression {
+            tool: Tool::Gitleaks,
+            by: "gitleaks:allow".to_owned(),
+            id: "generic-api-key".to_owned(),
+            reason: None,
+            count: 1,
+        },
+    ];
+    for (name, detail) in
+        [(StageName::Secrets, "2 leaks in 12 commits"), (StageName::Vulnerabilities, "5 vulnerabilities in 183 packages")]
+    {
+        let stage = record.stages.iter_mut().find(|stage| stage.name == name).unwrap();
+        stage.outcome = outcome.clone();
+        stage.detail = detail.to_owned();
+    }
+    record
+}
+
+fn until(record: &mut Record, last: StageName, outcome: StageOutcome) {
+    let index = record.stages.iter().position(|stage| stage.name == last).unwrap();
+    record.stages.truncate(index + 1);
+    record.stages[index].outcome = outcome;
+    record.stages[index].detail = String::new();
+}
+
+/// Published, nothing found.
+pub fn delivered() -> Record {
+    Record { result: Some(RunResult::Delivered), publication: Some(publication()), ..begun(Environment::Prod) }
+}
+
+/// Published at dev with findings, to a folder.
+pub fn advised() -> Record {
+    let mut record = found(begun(Environment::Dev), &StageOutcome::Advised);
+    record.result = Some(RunResult::Delivered);
+    record.warnings = vec!["the tag template {version} was skipped: there is no version".to_owned()];
+    record.destination = Some("oci:target/demo/dev/image".to_owned());
+    record.publication = Some(Publication { destination: "oci:target/demo/dev/image".to_owned(), ..publication() });
+    record
+}
+
+/// Held back at prod.
+pub fn blocked() -> Record {
+    let mut record = found(begun(Environment::Prod), &StageOutcome::Blocked);
+    record.result = Some(RunResult::Blocked);
+    until(&mut record, StageName::Decision, StageOutcome::Blocked);
+    record
+}
+
+/// A build step that failed.
+pub fn failed() -> Record {
+    let mut record = begun(Environment::Test);
+    record.result = Some(RunResult::Failed);
+    until(&mut record, StageName::Build, StageOutcome::Failed("Dockerfile line 7 failed: RUN make test".to_owned()));
+    record.image = None;
+    record.database = None;
+    record.failure = Some(Diagnosis {
+        what: "Dockerfile line 7 fails: RUN make test".to_owned(),
+        why: "the command ended with exit code 2\nits last lines are below".to_owned(),
+        remedy: "Run the command in the stage before it, and repair what it says.".to_owned(),
+        excerpt: vec!["test_parse ... FAILED".to_owned(), "make: *** [Makefile:3: test] Error 2".to_owned()],
+    });
+    record
+}
+
+/// Ended by a signal while it built.
+pub fn cancelled() -> Record {
+    let mut record = begun(Environment::Prod);
+    record.result = Some(RunResult::Cancelled);
+    record.elapsed_ms = 12_000;
+    until(&mut record, StageName::Build, StageOutcome::Cancelled);
+    record.image = None;
+    record.database = None;
+    record
+}
+
+/// Passed, and publishing is off.
+pub fn skipped() -> Record {
+    let mut record = begun(Environment::Staging);
+    record.result = Some(RunResult::Skipped);
+    until(&mut record, StageName::Publish, StageOutcome::Skipped("publish is false".to_owned()));
+    record
+}
+
+/// Words that try to leave their place in a terminal, a log, Markdown, HTML and JSON.
+pub const HOSTILE: &str = "\u{1b}[2J\u{1b}]0;x\u{7}</td></details><script>alert(1)</script>|\n::error::owned\r\n##[error]x `code` ``` \
+    **b** [l](javascript:x) ![i](https://evil.example/i.png) https://evil.example www.evil.example @team me@evil.example #1 \\| \u{202e}";
+
+/// Every text from outside is hostile, and some are long.
+pub fn hostile() -> Record {
+    let text = || HOSTILE.to_owned();
+    let long = || format!("{HOSTILE}{}", "A".repeat(10_000));
+    let mut record = blocked();
+    record.source = Some(Source { commit: Some(text()), branch: Some(long()), tag: Some(text()), dirty: true });
+    record.destination = Some(text());
+    record.database.iter_mut().for_each(|database| database.repository = text());
+    record.warnings = vec![text(), long()];
+    for stage in &mut record.stages {
+        stage.detail = text();
+    }
+    record.stages[0].outcome = StageOutcome::Skipped(text());
+    record.stages[2].outcome = StageOutcome::Failed(text());
+    for platform in record.image.iter_mut().flat_map(|image| &mut image.platforms) {
+        platform.sboms = vec![text()];
+    }
+    for finding in &mut record.findings {
+        match finding {
+            Finding::Leak(leak) => {
+                leak.file = text();
+                (leak.rule, leak.description, leak.fingerprint) = (text(), long(), text());
+                leak.commit = leak.commit.as_ref().map(|_| text());
+            }
+            Finding::Vulnerability(vulnerability) => {
+                vulnerability.id.push_str(HOSTILE);
+                (vulnerability.title, vulnerability.package, vulnerability.installed) = (long(), long(), text());
+                (vulnerability.target, vulnerability.url) = (long(), Some(text()));
+                vulnerability.fixed = vulnerability.fixed.as_ref().map(|_| text());
+                if let Some(instruction) = &mut vulnerability.instruction {
+                    (instruction.file, instruction.text) = (text(), format!("FROM {HOSTILE}"));
+                }
+            }
+        }
+    }
+    for suppression in &mut record.suppressions {
+        (suppression.by, suppression.id, suppression.reason) = (text(), text(), Some(long()));
+    }
+    record.failure = Some(Diagnosis { what: text(), why: long(), remedy: text(), excerpt: vec![text(), long()] });
+    record
+}
+
+/// A blocked delivery with `number` vulnerabilities, each in a package of its own, of all severities.
+pub fn many(number: usize) -> Record {
+    let mut record = blocked();
+    record.findings = (0..number)
+        .map(|index| {
+            let severity = Severity::ALL[Severity::ALL.len() - 1 - index % Severity::ALL.len()];
+            let package = (&*format!("package-{index}"), "1.0", (index % 3 > 0).then_some("1.1"));
+            vulnerability(&format!("CVE-2026-{index:06}"), severity, package, "linux/amd64", 2, "RUN apt-get install everything")
+        })
+        .collect();
+    record
+}

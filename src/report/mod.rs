@@ -1,0 +1,150 @@
+//! The reports: pure functions of the record, and the folder that they are written to.
+
+pub mod advice;
+pub mod catalogue;
+pub mod console;
+mod document;
+#[cfg(test)]
+mod fixture;
+mod folder;
+mod markdown;
+pub mod outputs;
+mod phrase;
+pub mod quantity;
+pub mod sarif;
+#[cfg(test)]
+mod schema;
+pub mod summary;
+pub mod text;
+mod verdict;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub use phrase::Phrase;
+
+use crate::finding::Tool;
+use crate::record::Record;
+use folder::{Folder, append};
+
+/// A report can't be written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The folder can't be made or read.
+    #[error("{path}: {source}", path = path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file can't be written.
+    #[error("{path}: {source}", path = path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// The runner's files that reports are added to (GitHub Docs, "Workflow commands for GitHub Actions", "Environment files").
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunnerFiles {
+    /// `GITHUB_OUTPUT`; where absent, the outputs are written to `outputs` in the report's folder.
+    pub output: Option<PathBuf>,
+    /// `GITHUB_STEP_SUMMARY`.
+    pub step_summary: Option<PathBuf>,
+}
+
+impl RunnerFiles {
+    /// The files that the environment names.
+    #[must_use]
+    pub fn from_environment() -> Self {
+        let path = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        Self { output: path("GITHUB_OUTPUT"), step_summary: path("GITHUB_STEP_SUMMARY") }
+    }
+}
+
+/// What was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The record.
+    pub record: PathBuf,
+    /// The summary.
+    pub summary: PathBuf,
+    /// The SARIF files, one a scan that ran to its end.
+    pub sarif: Vec<PathBuf>,
+}
+
+/// Makes the report's folder before anything else does, so that a folder that can't be written is known at once.
+///
+/// # Errors
+/// The folder can't be made or written.
+pub fn prepare(folder: &Path) -> Result<(), Error> {
+    let folder = Folder::open(folder)?;
+    folder.write(".gp-deliver", b"")?;
+    folder.remove(".gp-deliver")
+}
+
+/// Writes the reports of a record that has ended: `record.json`, `summary.md`, `sarif/`, `outputs`.
+///
+/// # Errors
+/// The first that could not be written; the others are written all the same.
+pub fn write(record: &Record, folder: &Path, runner: &RunnerFiles) -> Result<Written, Error> {
+    let reports = Folder::open(folder)?;
+    let json = write_record(record, &reports);
+    let summary = write_summary(record, &reports, runner);
+    let sarif = write_sarif(record, &reports);
+    write_outputs(record, folder, &reports, runner)?;
+    Ok(Written { record: json?, summary: summary?, sarif: sarif? })
+}
+
+fn write_record(record: &Record, reports: &Folder) -> Result<PathBuf, Error> {
+    reports.write("record.json", &json(record))
+}
+
+/// A document as JSON for people and programs. Ours have only text for keys, so there is none that can't be written.
+fn json(document: &impl serde::Serialize) -> Vec<u8> {
+    let mut json = serde_json::to_vec_pretty(document).unwrap_or_default();
+    json.push(b'\n');
+    json
+}
+
+fn write_summary(record: &Record, reports: &Folder, runner: &RunnerFiles) -> Result<PathBuf, Error> {
+    let path = reports.write("summary.md", summary::render(record, summary::LIMIT).as_bytes());
+    if let Some(file) = &runner.step_summary {
+        // What the step has said already counts too.
+        let taken = std::fs::metadata(file).map_or(0, |file| usize::try_from(file.len()).unwrap_or(usize::MAX));
+        append(file, summary::render(record, summary::LIMIT.saturating_sub(taken)).as_bytes())?;
+    }
+    path
+}
+
+fn write_sarif(record: &Record, reports: &Folder) -> Result<Vec<PathBuf>, Error> {
+    let folder = reports.inner("sarif")?;
+    let mut paths = Vec::new();
+    for tool in Tool::ALL {
+        let name = format!("{tool}.sarif");
+        match sarif::render(record, tool) {
+            Some(sarif) => paths.push(folder.write(&name, &sarif)?),
+            // What an earlier delivery found must not pass for this one's.
+            None => folder.remove(&name)?,
+        }
+    }
+    Ok(paths)
+}
+
+fn write_outputs(record: &Record, folder: &Path, reports: &Folder, runner: &RunnerFiles) -> Result<(), Error> {
+    let rendered = outputs::render(&outputs::of(record, folder));
+    match &runner.output {
+        Some(file) => {
+            append(file, rendered.as_bytes())?;
+            reports.remove("outputs")
+        }
+        None => reports.write("outputs", rendered.as_bytes()).map(drop),
+    }
+}
+
+#[cfg(test)]
+mod tests;

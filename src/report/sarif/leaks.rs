@@ -1,0 +1,75 @@
+//! gitleaks: a rule a kind of secret, a result a leak.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use serde_sarif::sarif::{
+    Message, MultiformatMessageString, PropertyBag, ReportingConfiguration, ReportingDescriptor, Result as Alert, ResultLevel,
+};
+
+use super::fingerprint::Fingerprints;
+use super::{Alerts, TEXT, location, message_text};
+use crate::finding::Leak;
+use crate::report::advice::{self, short_commit};
+use crate::report::catalogue::Catalogue;
+use crate::report::{markdown, text};
+
+/// Over 9.0 GitHub calls critical: whoever reads the repository has the secret.
+const SEVERITY: &str = "9.5";
+
+/// The results of gitleaks.
+pub fn alerts<'a>(catalogue: &Catalogue<'a>) -> Alerts<'a> {
+    let mut fingerprints = Fingerprints::default();
+    let results = catalogue.leaks.iter().map(|leak| result(leak, &mut fingerprints)).collect();
+    let rules: BTreeMap<String, &Leak> = catalogue.leaks.iter().rev().map(|leak| (id(leak), *leak)).collect();
+    Alerts { results, rule: Box::new(move |id| rules.get(id).map(|leak| rule(id, leak))) }
+}
+
+fn id(leak: &Leak) -> String {
+    text::line(&leak.rule, TEXT)
+}
+
+fn result(leak: &Leak, fingerprints: &mut Fingerprints) -> Alert {
+    let place = leak.commit.as_ref().map(|commit| format!(" in commit {}", short_commit(commit))).unwrap_or_default();
+    let message =
+        format!("A secret is in {} line {}{place}: {}. Revoke it where it was issued.", leak.file, leak.line, leak.description);
+    let parts = ["gitleaks", &leak.rule, &leak.file, leak.commit.as_deref().unwrap_or_default()];
+    Alert::builder()
+        .rule_id(id(leak))
+        .level(ResultLevel::Error)
+        .message(Message::builder().text(message_text(&message)).build())
+        .locations(vec![location::lines(&leak.file, leak.line, leak.line)])
+        .partial_fingerprints(fingerprints.next(&parts))
+        .build()
+}
+
+fn rule(id: &str, leak: &Leak) -> ReportingDescriptor {
+    let description = text::line(&leak.description, TEXT);
+    let description = if description.is_empty() { format!("A secret of the kind {id}.") } else { description };
+    let described = MultiformatMessageString::builder().text(description).build();
+    let properties = PropertyBag::builder()
+        .tags(["security", "secret"].map(str::to_owned).to_vec())
+        .additional_properties(BTreeMap::from([
+            ("security-severity".to_owned(), json!(SEVERITY)),
+            ("precision".to_owned(), json!("medium")),
+        ]))
+        .build();
+    ReportingDescriptor::builder()
+        .id(id)
+        .name("LeakedSecret")
+        .short_description(MultiformatMessageString::builder().text(text::line(&format!("Leaked secret: {id}"), TEXT)).build())
+        .full_description(described)
+        .help(help(leak))
+        .help_uri("https://github.com/gitleaks/gitleaks#readme")
+        .default_configuration(ReportingConfiguration::builder().level("error").build())
+        .properties(properties)
+        .build()
+}
+
+fn help(leak: &Leak) -> MultiformatMessageString {
+    let step = advice::revoke(leak);
+    let false_alarm = "If it is no secret, put its fingerprint into .gitleaksignore: ";
+    let markdown = format!("{}\n\n{false_alarm}{}", step.to_markdown(), markdown::code(&leak.fingerprint));
+    let text = format!("{} {false_alarm}{}", step.to_plain(), text::line(&leak.fingerprint, TEXT));
+    MultiformatMessageString::builder().text(text).markdown(markdown).build()
+}

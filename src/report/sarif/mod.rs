@@ -1,0 +1,150 @@
+//! SARIF 2.1.0 for GitHub's code scanning: one file a tool.
+//!
+//! What GitHub accepts and keeps is in GitHub Docs, "SARIF support for code scanning". We keep to it ourselves, the worst
+//! findings first, and say in the file what was left out: what GitHub cuts it cuts silently.
+
+mod fingerprint;
+mod leaks;
+mod location;
+mod vulnerabilities;
+
+use std::collections::{HashMap, HashSet};
+use std::io::Write as _;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_sarif::sarif::{
+    Invocation, Message, Notification, ReportingDescriptor, Result as Alert, Run, RunAutomationDetails, Sarif, Tool as SarifTool,
+    ToolComponent,
+};
+
+use super::catalogue::Catalogue;
+use super::quantity;
+use super::text;
+use crate::finding::Tool;
+use crate::record::{Record, StageName, StageOutcome};
+
+/// The results of a run that GitHub keeps, by severity.
+const RESULTS: usize = 5000;
+/// The most bytes that GitHub takes, after gzip.
+const COMPRESSED: usize = 10_000_000;
+/// The most characters of a text in a rule.
+const TEXT: usize = 1000;
+
+/// A tool's results, the worst first, and how to make the rules that they name.
+struct Alerts<'a> {
+    results: Vec<Alert>,
+    rule: MakeRule<'a>,
+}
+
+/// Makes the rule with an id.
+type MakeRule<'a> = Box<dyn Fn(&str) -> Option<ReportingDescriptor> + 'a>;
+
+/// The SARIF file of a tool, with no results where it found nothing, so that GitHub closes the alerts of before. `None`
+/// where its scan did not run to the end: a file without results would then be a lie.
+#[must_use]
+pub fn render(record: &Record, tool: Tool) -> Option<Vec<u8>> {
+    if !is_complete(record, tool) {
+        return None;
+    }
+    let catalogue = Catalogue::of(record);
+    let alerts = match tool {
+        Tool::Gitleaks => leaks::alerts(&catalogue),
+        Tool::Trivy => vulnerabilities::alerts(&catalogue),
+    };
+    let found = alerts.results.len();
+    let mut kept = found.min(RESULTS);
+    loop {
+        let json = super::json(&log(record, tool, &alerts, kept));
+        if kept == 0 || compressed(&json) <= COMPRESSED {
+            return Some(json);
+        }
+        kept = kept * 3 / 4;
+    }
+}
+
+/// Whether a tool's scan ran to its end.
+#[must_use]
+pub fn is_complete(record: &Record, tool: Tool) -> bool {
+    let name = match tool {
+        Tool::Gitleaks => StageName::Secrets,
+        Tool::Trivy => StageName::Vulnerabilities,
+    };
+    let ended = |outcome: &StageOutcome| matches!(outcome, StageOutcome::Passed | StageOutcome::Advised | StageOutcome::Blocked);
+    let mut stages = record.stages.iter().filter(|stage| stage.name == name).peekable();
+    stages.peek().is_some() && stages.all(|stage| ended(&stage.outcome))
+}
+
+fn log(record: &Record, tool: Tool, alerts: &Alerts<'_>, kept: usize) -> Sarif {
+    let mut results = alerts.results[..kept].to_vec();
+    let rules = number(&mut results, &alerts.rule);
+    let (name, address) = match tool {
+        Tool::Gitleaks => ("gitleaks", "https://github.com/gitleaks/gitleaks"),
+        Tool::Trivy => ("Trivy", "https://github.com/aquasecurity/trivy"),
+    };
+    let driver = ToolComponent::builder().name(name).information_uri(address).rules(rules).build();
+    let run = Run::builder()
+        .tool(SarifTool::builder().driver(driver).build())
+        .automation_details(RunAutomationDetails::builder().id(category(record, tool)).build())
+        .invocations(vec![invocation(alerts.results.len() - kept)])
+        .column_kind("utf16CodeUnits")
+        .results(results)
+        .build();
+    Sarif::builder().version("2.1.0").schema("https://json.schemastore.org/sarif-2.1.0.json").runs(vec![run]).build()
+}
+
+/// Gives each result the index of its rule, and makes the rules.
+fn number(results: &mut [Alert], make: impl Fn(&str) -> Option<ReportingDescriptor>) -> Vec<ReportingDescriptor> {
+    let mut rules = Vec::new();
+    let mut indexes: HashMap<String, i64> = HashMap::new();
+    for result in results {
+        let Some(id) = &result.rule_id else { continue };
+        if !indexes.contains_key(id) {
+            let Some(rule) = make(id) else { continue };
+            indexes.insert(id.clone(), i64::try_from(rules.len()).unwrap_or(i64::MAX));
+            rules.push(rule);
+        }
+        result.rule_index = indexes.get(id).copied();
+    }
+    rules
+}
+
+/// What GitHub keeps apart: two analyses of one category replace each other (GitHub Docs, "SARIF support for code scanning",
+/// "runAutomationDetails object": all up to the last slash).
+fn category(record: &Record, tool: Tool) -> String {
+    let image = text::line(record.destination.as_deref().unwrap_or("image"), TEXT);
+    format!("gp-deliver/{tool}/{}/", image.trim_matches('/'))
+}
+
+fn invocation(left_out: usize) -> Invocation {
+    let invocation = Invocation::builder().execution_successful(true);
+    if left_out == 0 {
+        return invocation.build();
+    }
+    let left_out = quantity::count(left_out, "result");
+    let message = format!("{left_out} left out, the mildest: GitHub keeps at most {RESULTS} of a run. All are in record.json.");
+    let message = Message::builder().text(message).build();
+    let notification = Notification::builder().level("warning").message(message).build();
+    invocation.tool_execution_notifications(vec![notification]).build()
+}
+
+/// A text for a message: no placeholder and no link can begin in it (SARIF 2.1.0, sections 3.11.5 and 3.11.6).
+fn message_text(message: &str) -> String {
+    text::line(message, TEXT).replace('{', "(").replace('}', ")").replace("](", "] (")
+}
+
+fn compressed(json: &[u8]) -> usize {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    // Into memory: it can't fail.
+    let _ = encoder.write_all(json);
+    encoder.finish().map_or(usize::MAX, |compressed| compressed.len())
+}
+
+/// The first of each of some words.
+fn distinct<'a>(words: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut seen = HashSet::new();
+    words.filter(|word| seen.insert(*word)).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,149 @@
+use serde_json::Value;
+
+use super::*;
+use crate::finding::Finding;
+use crate::report::fixture;
+
+fn run(record: &Record, tool: Tool) -> Value {
+    let sarif: Value = serde_json::from_slice(&render(record, tool).unwrap()).unwrap();
+    assert_eq!(sarif["runs"].as_array().unwrap().len(), 1);
+    sarif["runs"][0].clone()
+}
+
+fn results(record: &Record, tool: Tool) -> Vec<Value> {
+    run(record, tool)["results"].as_array().unwrap().clone()
+}
+
+fn fingerprints(record: &Record, tool: Tool) -> Vec<String> {
+    let fingerprint = |result: &Value| result["partialFingerprints"]["primaryLocationLineHash"].as_str().unwrap().to_owned();
+    results(record, tool).iter().map(fingerprint).collect()
+}
+
+#[test]
+fn the_files_of_a_blocked_delivery() {
+    let record = fixture::blocked();
+    let text = |tool| String::from_utf8(render(&record, tool).unwrap()).unwrap();
+    insta::assert_snapshot!("gitleaks", text(Tool::Gitleaks));
+    insta::assert_snapshot!("trivy", text(Tool::Trivy));
+}
+
+#[test]
+fn a_scan_that_found_nothing_has_a_file_and_one_that_did_not_run_to_its_end_has_none() {
+    assert!(results(&fixture::delivered(), Tool::Trivy).is_empty());
+    assert!(render(&fixture::failed(), Tool::Trivy).is_none(), "there is no stage");
+    for outcome in [
+        StageOutcome::Failed(String::new()),
+        StageOutcome::Skipped(String::new()),
+        StageOutcome::Cancelled,
+        StageOutcome::Running,
+    ] {
+        let mut record = fixture::blocked();
+        record.stages.iter_mut().for_each(|stage| stage.outcome = outcome.clone());
+        assert!(Tool::ALL.into_iter().all(|tool| render(&record, tool).is_none()), "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_finding_keeps_its_fingerprint_when_lines_and_versions_move() {
+    let before = fixture::blocked();
+    let mut after = before.clone();
+    for finding in &mut after.findings {
+        match finding {
+            Finding::Leak(leak) => leak.line += 7,
+            Finding::Vulnerability(vulnerability) => {
+                vulnerability.installed.push_str("-1");
+                if let Some(instruction) = &mut vulnerability.instruction {
+                    instruction.line += 3;
+                    instruction.end_line += 3;
+                }
+            }
+        }
+    }
+    for tool in Tool::ALL {
+        assert_eq!(fingerprints(&before, tool), fingerprints(&after, tool), "{tool}");
+    }
+}
+
+#[test]
+fn two_findings_never_have_one_fingerprint() {
+    let mut record = fixture::blocked();
+    let twice: Vec<_> = record
+        .findings
+        .iter()
+        .filter_map(|finding| match finding {
+            Finding::Leak(leak) => Some(Finding::Leak(crate::finding::Leak { line: leak.line + 1, ..leak.clone() })),
+            Finding::Vulnerability(_) => None,
+        })
+        .collect();
+    record.findings.extend(twice);
+    for tool in Tool::ALL {
+        let fingerprints = fingerprints(&record, tool);
+        assert_eq!(distinct(fingerprints.iter().map(String::as_str)).len(), fingerprints.len(), "{tool}");
+    }
+}
+
+#[test]
+fn of_too_many_results_the_worst_are_kept_and_the_rest_is_told() {
+    let run = run(&fixture::many(RESULTS + 1000), Tool::Trivy);
+    let results = run["results"].as_array().unwrap();
+    assert_eq!(results.len(), RESULTS);
+    let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
+    assert!(rules.len() <= RESULTS);
+    let level = |result: &Value| result["level"].as_str().unwrap().to_owned();
+    let notes = results.iter().filter(|result| level(result) == "note").count();
+    assert_eq!(notes, 200, "1,200 of 6,000 are LOW, and 1,000 are left out");
+    let told = run["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"].as_str().unwrap();
+    assert!(told.starts_with("1000 results left out"), "{told}");
+}
+
+#[test]
+fn every_result_names_its_rule() {
+    for record in [fixture::blocked(), fixture::hostile(), fixture::many(50)] {
+        for tool in Tool::ALL {
+            let run = run(&record, tool);
+            for result in run["results"].as_array().unwrap() {
+                let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
+                assert_eq!(run["tool"]["driver"]["rules"][index]["id"], result["ruleId"]);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_file_is_small_enough_for_github_however_long_and_random_the_texts() {
+    let mut record = fixture::many(6000);
+    for (index, finding) in record.findings.iter_mut().enumerate() {
+        let Finding::Vulnerability(vulnerability) = finding else { continue };
+        let noise = |salt: &str| {
+            (0..20).map(|part| crate::oci::Digest::of(format!("{salt}{index}{part}").as_bytes()).hex()).collect::<String>()
+        };
+        vulnerability.title = noise("title");
+        vulnerability.package = noise("package");
+    }
+    let json = render(&record, Tool::Trivy).unwrap();
+    assert!(compressed(&json) <= COMPRESSED);
+    assert!(results(&record, Tool::Trivy).len() > 1000);
+}
+
+#[test]
+fn hostile_words_stay_words() {
+    for tool in Tool::ALL {
+        for result in results(&fixture::hostile(), tool) {
+            let message = result["message"]["text"].as_str().unwrap();
+            assert!(!message.contains("](") && !message.contains('{') && !message.contains('\u{1b}'), "{message}");
+            assert!(message.chars().count() < 2 * TEXT);
+            let uri = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"].as_str().unwrap();
+            assert!(!uri.starts_with('/') && !uri.contains([':', '<', ' ', '\n', '\\']), "{uri}");
+        }
+    }
+}
+
+#[test]
+fn the_category_is_the_same_for_every_delivery_of_an_image() {
+    let mut record = fixture::delivered();
+    let id = run(&record, Tool::Trivy)["automationDetails"]["id"].clone();
+    assert_eq!(id, "gp-deliver/trivy/registry.example/team/hello/");
+    record.publication = None;
+    record.elapsed_ms += 1;
+    assert_eq!(run(&record, Tool::Trivy)["automationDetails"]["id"], id);
+}

@@ -1,0 +1,107 @@
+//! What was published, from what, and what is in it.
+
+use crate::record::{Database, ImageRecord, Publication, Record, Source};
+use crate::report::advice::short_commit;
+use crate::report::document::Document;
+use crate::report::markdown::code;
+use crate::report::quantity;
+
+/// Writes the table of facts.
+pub fn write(document: &mut Document, record: &Record) {
+    let mut rows: Vec<[String; 2]> = Vec::new();
+    let mut row = |name: &str, value: String| rows.push([format!("**{name}**"), value]);
+    match (&record.publication, &record.destination) {
+        (Some(publication), _) => {
+            row("Published to", code(&publication.destination));
+            row("Tags", publication.tags.iter().map(|tag| code(tag.as_str())).collect::<Vec<_>>().join(", "));
+            row("Digest", code(&publication.digest.to_string()));
+            row("Sent", sent(publication));
+        }
+        (None, Some(destination)) => row("Destination", format!("{}: unchanged", code(destination))),
+        (None, None) => {}
+    }
+    if let Some(image) = &record.image {
+        if record.publication.is_none() {
+            row("Digest", format!("{}, built and not published", code(&image.digest.to_string())));
+        }
+        row("Image", size(image));
+        if let Some(sbom) = sbom(image) {
+            row("SBOM", sbom);
+        }
+    }
+    if let Some(source) = record.source.as_ref().and_then(source) {
+        row("Source", source);
+    }
+    if let Some(database) = &record.database {
+        row("Vulnerability database", age(database, record));
+    }
+    document.table(["", ""], rows);
+}
+
+fn sent(publication: &Publication) -> String {
+    let sent = quantity::count(publication.blobs_sent as usize, "blob");
+    format!("{} in {sent}; {} were there already", quantity::size(publication.bytes_sent), publication.blobs_present)
+}
+
+fn size(image: &ImageRecord) -> String {
+    let platforms: Vec<_> = image
+        .platforms
+        .iter()
+        .map(|platform| {
+            format!("{} ({})", code(&platform.platform.to_string()), quantity::count(platform.layers as usize, "layer"))
+        })
+        .collect();
+    format!("{}, {}", quantity::size(image.size), quantity::list(&platforms))
+}
+
+fn sbom(image: &ImageRecord) -> Option<String> {
+    let platforms = image.platforms.iter().filter(|platform| !platform.sboms.is_empty());
+    let platforms = platforms.map(|platform| {
+        let files: Vec<_> = platform.sboms.iter().map(|file| code(file)).collect();
+        let packages =
+            platform.packages.map_or_else(String::new, |number| format!("{}: ", quantity::count(number as usize, "package")));
+        format!("{packages}{}", files.join(", "))
+    });
+    let platforms: Vec<_> = platforms.collect();
+    (!platforms.is_empty()).then(|| platforms.join("<br>"))
+}
+
+fn source(source: &Source) -> Option<String> {
+    let commit = source.commit.as_ref().map(|commit| format!("commit {}", code(&short_commit(commit))));
+    let branch = source.branch.as_ref().map(|branch| format!("branch {}", code(branch)));
+    let tag = source.tag.as_ref().map(|tag| format!("tag {}", code(tag)));
+    let dirty = source.dirty.then(|| "with changes that are not committed".to_owned());
+    let parts: Vec<_> = [commit, branch, tag, dirty].into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+/// How old the database was when the delivery began.
+fn age(database: &Database, record: &Record) -> String {
+    let hours = record.started_at.duration_since(database.updated_at).as_hours().max(0);
+    let age = if hours < 48 { format!("{hours} h") } else { format!("{} days", hours / 24) };
+    format!("{age} old, {} ({})", code(&database.repository), code(&database.digest.short()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture;
+
+    #[test]
+    fn the_age_of_the_database_is_that_at_the_start() {
+        let mut record = fixture::delivered();
+        let mut database = record.database.take().unwrap();
+        assert!(age(&database, &record).starts_with("28 h old"));
+        database.updated_at = "2026-07-24T10:00:00Z".parse().unwrap();
+        assert!(age(&database, &record).starts_with("10 days old"));
+        database.updated_at = "2030-01-01T00:00:00Z".parse().unwrap();
+        assert!(age(&database, &record).starts_with("0 h old"), "a clock that is wrong");
+    }
+
+    #[test]
+    fn a_destination_that_nothing_was_published_to_is_said_to_be_unchanged() {
+        let mut document = Document::new(usize::MAX);
+        write(&mut document, &fixture::blocked());
+        assert!(document.finish().contains("<code>registry.example/team/hello</code>: unchanged"));
+    }
+}

@@ -1,0 +1,111 @@
+//! The tables of findings, and what was let through.
+
+use crate::finding::{Leak, Severity};
+use crate::record::Record;
+use crate::report::advice::short_commit;
+use crate::report::catalogue::{self, Catalogue, Merged};
+use crate::report::document::Document;
+use crate::report::markdown::{code, link, prose};
+use crate::report::quantity;
+
+/// Writes what counts against the gate: leaks, vulnerabilities with a fix, vulnerabilities without.
+pub fn write(document: &mut Document, catalogue: &Catalogue<'_>) {
+    if !catalogue.leaks.is_empty() {
+        document.heading(&quantity::count(catalogue.leaks.len(), "leaked secret"));
+        document.table(
+            ["Rule", "Where", "Commit", "What it looks like", "Fingerprint"],
+            catalogue.leaks.iter().map(|leak| leak_row(leak)),
+        );
+        document
+            .paragraph("_A secret that is none can be let through: its fingerprint goes into `.gitleaksignore`, one a line._");
+    }
+    if !catalogue.fixable.is_empty() {
+        document.heading(&format!("{} with a fix", quantity::count(catalogue.fixable.len(), "vulnerability")));
+        vulnerabilities(document, &catalogue.fixable);
+    }
+    if !catalogue.unfixable.is_empty() {
+        document.heading(&format!("{} without a fix", quantity::count(catalogue.unfixable.len(), "vulnerability")));
+        vulnerabilities(document, &catalogue.unfixable);
+    }
+}
+
+/// Writes what did not count, and why.
+pub fn let_through(document: &mut Document, record: &Record, catalogue: &Catalogue<'_>) {
+    if catalogue.ignored.is_empty() && catalogue.mild.is_empty() && record.suppressions.is_empty() {
+        return;
+    }
+    document.heading("Let through");
+    if !record.suppressions.is_empty() {
+        let rows = record.suppressions.iter().map(|suppression| {
+            let reason = suppression.reason.as_deref().map_or_else(|| "_no reason given_".to_owned(), prose);
+            let number = quantity::count(suppression.count as usize, "finding");
+            [code(&suppression.id), number, suppression.tool.name().to_owned(), code(&suppression.by), reason]
+        });
+        document.table(["What", "How many", "Of", "By", "Reason"], rows);
+    }
+    folded(document, &catalogue.ignored, "without a fix, left out by `ignore-unfixed`");
+    let threshold = catalogue::threshold(record).severity;
+    folded(document, &catalogue.mild, &format!("rated milder than {threshold}"));
+}
+
+fn folded(document: &mut Document, merged: &[Merged<'_>], why: &str) {
+    if merged.is_empty() {
+        return;
+    }
+    let number = quantity::count(merged.len(), "vulnerability");
+    let why = why.replace("`ignore-unfixed`", "<code>ignore-unfixed</code>");
+    document.paragraph(&format!("<details><summary>{number} {why}</summary>"));
+    vulnerabilities(document, merged);
+    document.paragraph("</details>");
+}
+
+fn leak_row(leak: &Leak) -> [String; 5] {
+    let commit = leak.commit.as_ref().map_or_else(|| "in the files".to_owned(), |commit| code(&short_commit(commit)));
+    let place = format!("{} line {}", code(&leak.file), leak.line);
+    [code(&leak.rule), place, commit, prose(&leak.description), code(&leak.fingerprint)]
+}
+
+/// A table of vulnerabilities. The platforms have a column only where they differ.
+fn vulnerabilities(document: &mut Document, merged: &[Merged<'_>]) {
+    let several = merged.iter().any(|entry| entry.platforms != merged[0].platforms);
+    let rows = merged.iter().map(|merged| {
+        let [severity, id, package, installed, fixed, place] = vulnerability_row(merged);
+        let platforms = merged.platforms.iter().map(|platform| code(platform)).collect::<Vec<_>>().join(", ");
+        (platforms, [severity, id, package, installed, fixed, place])
+    });
+    let heads = ["Severity", "Advisory", "Package", "Installed", "Fixed in", "Brought by"];
+    if several {
+        let [severity, id, package, installed, fixed, place] = heads;
+        let heads = [severity, id, package, installed, fixed, place, "Platforms"];
+        let rows = rows.map(|(platforms, [severity, id, package, installed, fixed, place])| {
+            [severity, id, package, installed, fixed, place, platforms]
+        });
+        document.table(heads, rows);
+    } else {
+        document.table(heads, rows.map(|(_, row)| row));
+    }
+}
+
+fn vulnerability_row(merged: &Merged<'_>) -> [String; 6] {
+    let vulnerability = merged.vulnerability;
+    let id = link(&vulnerability.id, vulnerability.url.as_deref());
+    let id = if vulnerability.title.is_empty() { id } else { format!("{id}<br>{}", prose(&vulnerability.title)) };
+    let package = format!("{}<br>in {}", code(&vulnerability.package), prose(&vulnerability.target));
+    let fixed = vulnerability.fixed.as_deref().map_or_else(|| "–".to_owned(), |fixed| format!("**{}**", code(fixed)));
+    let place = vulnerability.instruction.as_ref().map_or_else(
+        || "–".to_owned(),
+        |instruction| format!("{} line {}<br>{}", code(&instruction.file), instruction.line, code(&instruction.text)),
+    );
+    [severity(vulnerability.severity), id, package, code(&vulnerability.installed), fixed, place]
+}
+
+fn severity(severity: Severity) -> String {
+    let icon = match severity {
+        Severity::Critical => "🔴",
+        Severity::High => "🟠",
+        Severity::Medium => "🟡",
+        Severity::Low => "🔵",
+        Severity::Unknown => "⚪",
+    };
+    format!("{icon} {severity}")
+}

@@ -1,0 +1,134 @@
+//! The result of a record in one line.
+
+use super::catalogue::{self, Catalogue};
+use super::phrase::Phrase;
+use super::quantity;
+use crate::environment::Environment;
+use crate::finding::{Severity, Tool};
+use crate::record::{Record, RunResult, Stage, StageOutcome};
+
+/// How a delivery ended, as a reader takes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Published, and nothing to look at.
+    Delivered,
+    /// Published, and findings would hold it back elsewhere.
+    Advised,
+    /// Held back by the gate.
+    Blocked,
+    /// Broken.
+    Failed,
+    /// Passed, and not published for that was not asked for.
+    Skipped,
+    /// Ended by a signal, or never ended.
+    Cancelled,
+}
+
+impl Verdict {
+    /// The verdict on a record.
+    #[must_use]
+    pub fn of(record: &Record, catalogue: &Catalogue<'_>) -> Self {
+        let advised = !catalogue.leaks.is_empty() || catalogue.counting() > 0;
+        match record.result {
+            Some(RunResult::Delivered) if advised => Self::Advised,
+            Some(RunResult::Delivered) => Self::Delivered,
+            Some(RunResult::Blocked) => Self::Blocked,
+            Some(RunResult::Failed) => Self::Failed,
+            Some(RunResult::Skipped) => Self::Skipped,
+            Some(RunResult::Cancelled) | None => Self::Cancelled,
+        }
+    }
+
+    /// The picture for Markdown.
+    #[must_use]
+    pub fn icon(self) -> &'static str {
+        match self {
+            Self::Delivered => "✅",
+            Self::Advised => "⚠️",
+            Self::Blocked => "⛔",
+            Self::Failed => "❌",
+            Self::Skipped => "☑️",
+            Self::Cancelled => "⏹️",
+        }
+    }
+
+    /// The word that a line begins with.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Delivered => "Delivered",
+            Self::Advised => "Delivered with advice",
+            Self::Blocked => "Blocked",
+            Self::Failed => "Failed",
+            Self::Skipped => "Passed, not published",
+            Self::Cancelled => "Cancelled",
+        }
+    }
+}
+
+/// What follows the verdict's word in one line.
+#[must_use]
+pub fn reason(record: &Record, catalogue: &Catalogue<'_>) -> Phrase {
+    let bound = record.environment.map(Environment::name).unwrap_or_default();
+    let published = if record.publication.is_some() { "." } else { ". Nothing was published." };
+    match Verdict::of(record, catalogue) {
+        Verdict::Delivered => Phrase::new(format!("to {bound}: nothing found that counts against the gate.")),
+        Verdict::Skipped if counted(record, catalogue, |_| true).is_empty() => {
+            Phrase::new(format!("for {bound}: nothing found that counts against the gate, and publishing is off."))
+        }
+        Verdict::Skipped => Phrase::new(format!("for {bound}: {}; publishing is off.", elsewhere(record, catalogue))),
+        Verdict::Advised => Phrase::new(format!("to {bound}: {}.", elsewhere(record, catalogue))),
+        Verdict::Blocked => {
+            let counted = counted(record, catalogue, |tool| catalogue::is_blocking(record, tool));
+            Phrase::new(format!("for {bound}: {}{published}", quantity::list(&counted)))
+        }
+        Verdict::Failed => {
+            let what = record.failure.as_ref().map_or("it is not known why", |failure| failure.what.as_str());
+            Phrase::new(": ").prose(what).words(published)
+        }
+        Verdict::Cancelled => Phrase::new(format!(
+            "after {}{}{published}",
+            quantity::duration(record.elapsed_ms),
+            during(record).map(|stages| format!(", during {stages}")).unwrap_or_default()
+        )),
+    }
+}
+
+/// The findings that count against the gates of some tools: `1 leaked secret`, `3 vulnerabilities of HIGH or over (…)`.
+#[must_use]
+pub fn counted(record: &Record, catalogue: &Catalogue<'_>, wanted: impl Fn(Tool) -> bool) -> Vec<String> {
+    let mut counted = Vec::new();
+    if wanted(Tool::Gitleaks) && !catalogue.leaks.is_empty() {
+        counted.push(quantity::count(catalogue.leaks.len(), "leaked secret"));
+    }
+    if wanted(Tool::Trivy) && catalogue.counting() > 0 {
+        let number = quantity::count(catalogue.counting(), "vulnerability");
+        let threshold = catalogue::threshold(record).severity;
+        let over = if threshold == Severity::Critical { threshold.to_string() } else { format!("{threshold} or worse") };
+        counted.push(format!("{number} rated {over} ({})", by_severity(catalogue)));
+    }
+    counted
+}
+
+fn elsewhere(record: &Record, catalogue: &Catalogue<'_>) -> String {
+    let all = counted(record, catalogue, |_| true);
+    // Both gates shut in the same environments in the table of today; should that change, the stricter is what matters.
+    let tool = if catalogue.leaks.is_empty() { Tool::Trivy } else { Tool::Gitleaks };
+    format!("{} would block it at {}", quantity::list(&all), quantity::list(&catalogue::blocking_environments(tool)))
+}
+
+fn by_severity(catalogue: &Catalogue<'_>) -> String {
+    let counting = || catalogue.fixable.iter().chain(&catalogue.unfixable);
+    let numbers = Severity::ALL.into_iter().filter_map(|severity| {
+        let number = counting().filter(|merged| merged.vulnerability.severity == severity).count();
+        (number > 0).then(|| format!("{number} {severity}"))
+    });
+    numbers.collect::<Vec<_>>().join(", ")
+}
+
+/// The stages that a signal ended.
+fn during(record: &Record) -> Option<String> {
+    let unfinished = |stage: &&Stage| matches!(stage.outcome, StageOutcome::Running | StageOutcome::Cancelled);
+    let names: Vec<_> = record.stages.iter().filter(unfinished).map(|stage| stage.name.name()).collect();
+    (!names.is_empty()).then(|| quantity::list(&names))
+}
