@@ -77,6 +77,19 @@ impl Checkout {
         Ok(Self { root, in_git: true, shallow, source })
     }
 
+    /// Whether the clone has a commit.
+    ///
+    /// # Errors
+    /// git can't be run.
+    pub async fn has(&self, launcher: &Launcher, commit: &str) -> Result<bool, Error> {
+        let git = Git { program: launcher.find("git")?, folder: self.root.clone() };
+        match git.ask(&["cat-file", "-e", &format!("{commit}^{{commit}}")]).await {
+            Ok(_) => Ok(true),
+            Err(Error::Git { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     fn without_git(context: PathBuf, event: Option<&Event>) -> Self {
         let workspace = event.and_then(|event| event.workspace.clone()).filter(|workspace| context.starts_with(workspace));
         let source = Source {

@@ -6,14 +6,13 @@ use std::sync::Arc;
 
 use bollard::Docker;
 use bollard::query_parameters::RemoveImageOptions;
-use futures_util::{StreamExt as _, TryStreamExt as _};
-use tokio_util::io::{StreamReader, SyncIoBridge};
+use futures_util::StreamExt as _;
 use tokio_util::task::TaskTracker;
 use tonic::transport::Channel;
 
 use super::endpoint::{Address, chain, connect_buildkitd, connect_docker};
 use super::error::Error;
-use super::export::{content, docker_archive};
+use super::export::{content, docker_archive, pipe};
 use super::progress::Event;
 use super::session::Session;
 use super::solve::{Solve, Solved};
@@ -204,11 +203,18 @@ async fn save(
     compression: Compression,
     received: impl Fn(u64) + Send + 'static,
 ) -> Result<Parts, Error> {
-    let archive = docker.export_image(name).map_err(std::io::Error::other).boxed();
+    let mut archive = docker.export_image(name).boxed();
+    let (sender, reader) = pipe();
     let layout = layout.clone();
-    let reader = SyncIoBridge::new(StreamReader::new(archive));
-    let read = tokio::task::spawn_blocking(move || docker_archive::read(reader, &layout, compression, &received));
-    read.await.map_err(|error| Error::Protocol(error.to_string()))?
+    let reading = tokio::task::spawn_blocking(move || docker_archive::read(reader, &layout, compression, &received));
+    while let Some(piece) = archive.next().await {
+        let piece = piece.map_err(|error| Error::Lost { reason: chain(&error) })?;
+        if sender.send(Some(piece)).await.is_err() {
+            break; // The reader stopped; its error is the one to tell.
+        }
+    }
+    let _ = sender.send(None).await;
+    reading.await.map_err(|error| Error::Protocol(error.to_string()))?
 }
 
 /// Takes the name away under which an image was brought out, however that ended; the builder's cache keeps the layers.

@@ -3,6 +3,7 @@
 mod process;
 mod scan;
 mod build;
+mod delivery;
 mod layout;
 mod report;
 

@@ -10,6 +10,7 @@ use tonic::transport::Channel;
 use tonic::{Request, Status};
 
 use super::docker_archive::described;
+use super::pipe::{Sender, pipe};
 use crate::buildkit::Error;
 use crate::oci::image::Parts;
 use crate::oci::layout::{descriptor, digest_of};
@@ -109,17 +110,14 @@ async fn fetch(
 ) -> Result<Descriptor, Error> {
     let digest = digest_of(layer)?;
     let form = form(layer, compression)?;
-    let (sender, receiver) = tokio::sync::mpsc::channel::<io::Result<Vec<u8>>>(4);
+    let (sender, content) = pipe();
     let layout = layout.clone();
-    let writing = tokio::task::spawn_blocking(move || {
-        let content = Pieces { receiver, piece: io::Cursor::default() };
-        match form {
-            Form::Keep(media_type) => keep(content, digest, media_type, &layout),
-            Form::Plain => compress(content, diff_id, compression, &layout),
-            Form::Zstd => {
-                let content = zstd::Decoder::new(content).map_err(|error| broken(&error))?;
-                compress(content, diff_id, compression, &layout)
-            }
+    let writing = tokio::task::spawn_blocking(move || match form {
+        Form::Keep(media_type) => keep(content, digest, media_type, &layout),
+        Form::Plain => compress(content, diff_id, compression, &layout),
+        Form::Zstd => {
+            let content = zstd::Decoder::new(content).map_err(|error| broken(&error))?;
+            compress(content, diff_id, compression, &layout)
         }
     });
     stream(channel, &digest, sender, show).await?;
@@ -143,30 +141,19 @@ fn broken(error: &io::Error) -> Error {
 }
 
 /// Reads a blob and passes it on piece by piece.
-async fn stream(
-    channel: &Channel,
-    digest: &Digest,
-    sender: tokio::sync::mpsc::Sender<io::Result<Vec<u8>>>,
-    show: &(dyn Fn(u64) + Send + Sync),
-) -> Result<(), Error> {
+async fn stream(channel: &Channel, digest: &Digest, sender: Sender, show: &(dyn Fn(u64) + Send + Sync)) -> Result<(), Error> {
     let mut pieces = call(channel, digest).await?;
     let mut seen = 0;
     while let Some(piece) = pieces.next().await {
-        match piece {
-            Ok(piece) => {
-                seen += piece.data.len() as u64;
-                show(seen);
-                if sender.send(Ok(piece.data)).await.is_err() {
-                    break; // The writer stopped; its error is the one to tell.
-                }
-            }
-            Err(status) => {
-                // So that the writer does not take what it has for the whole.
-                let _ = sender.send(Err(io::ErrorKind::UnexpectedEof.into())).await;
-                return Err(Error::call("read an image's content", &status));
-            }
+        let piece = piece.map_err(|status| Error::call("read an image's content", &status))?;
+        seen += piece.data.len() as u64;
+        show(seen);
+        // Closed only when the writer stopped; its error is the one to tell.
+        if sender.send(Some(piece.data.into())).await.is_err() {
+            return Ok(());
         }
     }
+    let _ = sender.send(None).await;
     Ok(())
 }
 
@@ -197,25 +184,4 @@ async fn call(channel: &Channel, digest: &Digest) -> Result<tonic::Streaming<Rea
     let request = Request::new(ReadContentRequest { digest: digest.to_string(), offset: 0, size: 0 });
     let response: Result<_, Status> = grpc.server_streaming(request, path, codec).await;
     Ok(response.map_err(|status| Error::call("read an image's content", &status))?.into_inner())
-}
-
-/// What arrives piece by piece, for a reader on another thread.
-struct Pieces {
-    receiver: tokio::sync::mpsc::Receiver<io::Result<Vec<u8>>>,
-    piece: io::Cursor<Vec<u8>>,
-}
-
-impl Read for Pieces {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let count = self.piece.read(buffer)?;
-            if count > 0 {
-                return Ok(count);
-            }
-            match self.receiver.blocking_recv() {
-                Some(piece) => self.piece = io::Cursor::new(piece?),
-                None => return Ok(0),
-            }
-        }
-    }
 }

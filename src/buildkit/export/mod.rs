@@ -6,3 +6,6 @@
 
 pub mod content;
 pub mod docker_archive;
+mod pipe;
+
+pub use pipe::{Reader, Sender, pipe};
