@@ -18,7 +18,7 @@ use crate::oci::{Compression, Platform};
 use crate::policy::Threshold;
 use crate::publish::Destination;
 use crate::scan::database::Mirror;
-use crate::secret::Secret;
+use crate::secret::{Redaction, Secret};
 use crate::tags::Template;
 
 /// What a delivery goes by.
@@ -75,6 +75,19 @@ pub struct Build {
     pub compression: Compression,
     /// Who builds.
     pub host: Host,
+}
+
+impl Build {
+    /// Takes the build's secrets out of text. A file that can't be read now gives nothing to take out: the step that asks for
+    /// it fails.
+    #[must_use]
+    pub fn redaction(&self) -> Redaction {
+        let values = self.secrets.iter().filter_map(|secret| match &secret.source {
+            SecretSource::Variable(value) => Some(value.clone()),
+            SecretSource::File(path) => std::fs::read_to_string(path).ok().map(Secret::new),
+        });
+        Redaction::of(&values.collect::<Vec<_>>())
+    }
 }
 
 /// A secret for build steps.
@@ -158,6 +171,9 @@ pub struct World<'a> {
 }
 
 impl Config {
+    /// Where the report goes when no folder is named.
+    pub const REPORT_DIR: &'static str = "gp-deliver-report";
+
     /// Makes sense of inputs.
     ///
     /// # Errors
@@ -181,7 +197,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn config(&mut self) -> Config {
-        let report_dir = PathBuf::from(self.inputs.get("report-dir").unwrap_or("gp-deliver-report"));
+        let report_dir = PathBuf::from(self.inputs.get("report-dir").unwrap_or(Config::REPORT_DIR));
         Config {
             environment: self.environment(),
             version: self.version(),

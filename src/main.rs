@@ -7,5 +7,5 @@ fn main() -> ExitCode {
     if let Some(code) = gp_deliver::process::helper_main(std::env::args_os()) {
         return code;
     }
-    ExitCode::SUCCESS
+    gp_deliver::run::run(std::env::args_os()).into()
 }

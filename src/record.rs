@@ -107,6 +107,14 @@ pub struct Source {
     pub dirty: bool,
 }
 
+impl Source {
+    /// The version that a `v*` tag names.
+    #[must_use]
+    pub fn version(&self) -> Option<semver::Version> {
+        self.tag.as_ref()?.strip_prefix('v')?.parse().ok()
+    }
+}
+
 /// The parts of a delivery, in the order in which a report lists them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::github::Event;
 use crate::process::Launcher;
 use crate::record::{Recorder, RunResult, StageName, StageRecorder};
+use crate::secret::Redaction;
 
 /// What a delivery works with.
 pub struct Delivery {
@@ -27,6 +28,8 @@ pub struct Delivery {
     pub launcher: Launcher,
     /// Writes down what happens.
     pub recorder: Recorder,
+    /// Takes the build's secrets out of what others print.
+    pub redaction: Redaction,
     /// Ends everything early.
     pub cancel: CancellationToken,
     /// A folder of our own for the image until it is published; whoever made it removes it.

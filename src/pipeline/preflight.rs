@@ -53,7 +53,7 @@ pub(super) async fn look(delivery: &Delivery) -> Result<Ready, Error> {
 
 fn plan_tags(delivery: &Delivery, checkout: &Checkout) -> Result<Vec<PlannedTag>, Error> {
     let config = &delivery.config;
-    let version = config.version.clone().or_else(|| checkout.source.tag.as_ref()?.strip_prefix('v')?.parse().ok());
+    let version = config.version.clone().or_else(|| checkout.source.version());
     let values = Values { environment: config.environment, source: &checkout.source, version: version.as_ref(), now: Timestamp::now() };
     let planned = tags::plan(&config.tags, &values).map_err(Error::Tags)?;
     // A layout may hold an image without a tag; in a registry nobody would find it.
