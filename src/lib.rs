@@ -1,5 +1,6 @@
 //! gp-deliver: scan, build, list, decide and publish a container image.
 
+pub mod buildkit;
 pub mod diagnosis;
 pub mod environment;
 pub mod finding;
