@@ -56,10 +56,9 @@ impl Filter {
                 Some(root) => follow::follow(root, &wanted.follow)?,
                 None => Some(wanted.follow.clone()),
             };
-            if let Some(followed) = followed {
-                include.extend(followed);
-                include = follow::without_nested(include).unwrap_or_default();
-            }
+            // Where one of the paths is the folder itself, all of it is wanted.
+            let all = followed.and_then(|followed| follow::without_nested(include.drain(..).chain(followed).collect::<Vec<_>>()));
+            include = all.unwrap_or_default();
         }
         Ok(Self { include: Patterns::new(include)?, exclude: Patterns::new(&wanted.exclude)? })
     }

@@ -9,3 +9,4 @@ pub mod glob;
 pub mod ignore;
 pub mod mode;
 pub mod root;
+pub mod walk;
