@@ -20,7 +20,10 @@ pub enum Request {
 ///
 /// # Errors
 /// What clap has to say to the person: a mistake, `--help` or `--version`.
-pub fn read(arguments: impl IntoIterator<Item = OsString>, environment: impl Fn(&str) -> Option<String>) -> Result<Request, clap::Error> {
+pub fn read(
+    arguments: impl IntoIterator<Item = OsString>,
+    environment: impl Fn(&str) -> Option<String>,
+) -> Result<Request, clap::Error> {
     let matches = command().try_get_matches_from(arguments)?;
     let in_actions = environment("GITHUB_ACTIONS").as_deref() == Some("true");
     let inputs = |matches: &ArgMatches| {
@@ -47,7 +50,9 @@ pub fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .max_term_width(110)
-        .subcommand(with_inputs(Command::new("deliver").about("Scan the source, build the image, scan it, list it, decide, publish")))
+        .subcommand(with_inputs(
+            Command::new("deliver").about("Scan the source, build the image, scan it, list it, decide, publish"),
+        ))
         .subcommand(with_inputs(Command::new("plan").about("Print as JSON what `deliver` would do, and do nothing")))
 }
 

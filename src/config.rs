@@ -204,7 +204,9 @@ impl Reader<'_> {
             build: self.build(),
             secrets_history: self.secrets_history(),
             threshold: Threshold {
-                severity: self.parse("severity-threshold", "HIGH", "CRITICAL, HIGH, MEDIUM, LOW or UNKNOWN").unwrap_or(Severity::Unknown),
+                severity: self
+                    .parse("severity-threshold", "HIGH", "CRITICAL, HIGH, MEDIUM, LOW or UNKNOWN")
+                    .unwrap_or(Severity::Unknown),
                 ignore_unfixed: self.switch("ignore-unfixed", false),
             },
             database_mirrors: self.mirrors("trivy-db-repository", Mirror::DATABASES),
@@ -225,7 +227,11 @@ impl Reader<'_> {
         let given = self.inputs.get("dockerfile-path").map(PathBuf::from);
         let dockerfile = given.unwrap_or_else(|| context.join("Dockerfile"));
         if context.is_dir() && !dockerfile.is_file() {
-            self.problem("dockerfile-path", &dockerfile.display().to_string(), "a Dockerfile is expected, and there is no file of that name");
+            self.problem(
+                "dockerfile-path",
+                &dockerfile.display().to_string(),
+                "a Dockerfile is expected, and there is no file of that name",
+            );
         }
         Build {
             dockerfile,
@@ -278,7 +284,11 @@ impl Reader<'_> {
             // Without a value: the caller's own, as `docker build --build-arg NAME` has it; unset there, it is left out.
             None if is_variable(line) => (self.world.variable)(line).map(|value| (line.to_owned(), value)),
             _ => {
-                self.problems.push(Problem { input: "build-args", value: line.to_owned(), expected: "NAME=VALUE is expected".to_owned() });
+                self.problems.push(Problem {
+                    input: "build-args",
+                    value: line.to_owned(),
+                    expected: "NAME=VALUE is expected".to_owned(),
+                });
                 None
             }
         });
@@ -327,7 +337,9 @@ impl Reader<'_> {
         }
         if let Some(text) = self.inputs.get("buildkit-host") {
             let fallback = Address::Unix("/run/buildkit/buildkitd.sock".into());
-            let address = text.trim().parse().unwrap_or_else(|_| self.problem_and("buildkit-host", text, "unix:///PATH or tcp://HOST:PORT is expected", fallback));
+            let address = text.trim().parse().unwrap_or_else(|_| {
+                self.problem_and("buildkit-host", text, "unix:///PATH or tcp://HOST:PORT is expected", fallback)
+            });
             return Host::Buildkitd(address, certificates);
         }
         match (self.world.variable)("DOCKER_HOST").filter(|host| !host.is_empty()) {
@@ -343,7 +355,9 @@ impl Reader<'_> {
 
     /// Where engines listen: the system's, a rootless one's, Docker Desktop's.
     fn usual_sockets(&self) -> Vec<Address> {
-        let under = |variable: &str, path: &str| (self.world.variable)(variable).map(|folder| Address::Unix(Path::new(&folder).join(path)));
+        let under = |variable: &str, path: &str| {
+            (self.world.variable)(variable).map(|folder| Address::Unix(Path::new(&folder).join(path)))
+        };
         let system = Some(Address::Unix("/var/run/docker.sock".into()));
         let candidates = [system, under("XDG_RUNTIME_DIR", "docker.sock"), under("HOME", ".docker/run/docker.sock")];
         let (first, rest) = (candidates[0].clone(), candidates[1..].iter().flatten().cloned());

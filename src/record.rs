@@ -372,16 +372,10 @@ pub struct StageRecorder {
 }
 
 impl StageRecorder {
-    /// The stage's name.
+    /// The stage's voice, for work that goes on elsewhere.
     #[must_use]
-    pub fn name(&self) -> StageName {
-        self.name
-    }
-
-    /// The recorder of the whole delivery.
-    #[must_use]
-    pub fn recorder(&self) -> &Recorder {
-        &self.recorder
+    pub fn voice(&self) -> Voice {
+        Voice { name: self.name, watcher: Arc::clone(&self.recorder.watcher) }
     }
 
     /// Says something that stays on the screen (not in the record).
@@ -442,6 +436,25 @@ impl Drop for StageRecorder {
         if !self.ended {
             self.conclude(StageOutcome::Cancelled, String::new());
         }
+    }
+}
+
+/// What a stage says, without the right to end it.
+#[derive(Clone)]
+pub struct Voice {
+    name: StageName,
+    watcher: Arc<dyn Watcher>,
+}
+
+impl Voice {
+    /// See [`StageRecorder::line`].
+    pub fn line(&self, text: &str) {
+        self.watcher.line(self.name, text);
+    }
+
+    /// See [`StageRecorder::progress`].
+    pub fn progress(&self, text: &str) {
+        self.watcher.progress(self.name, text);
     }
 }
 

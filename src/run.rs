@@ -143,7 +143,8 @@ fn begin(config: Config, event: Option<Event>, recorder: Recorder) -> Result<(De
 
 /// A folder beside the report: on the same disk, so that publishing to a folder there can link instead of copy.
 fn staging(report_dir: &Path) -> Result<tempfile::TempDir, Error> {
-    let folder = report_dir.canonicalize().and_then(|report_dir| tempfile::Builder::new().prefix(".image-").tempdir_in(report_dir));
+    let folder =
+        report_dir.canonicalize().and_then(|report_dir| tempfile::Builder::new().prefix(".image-").tempdir_in(report_dir));
     folder.map_err(|source| Error::Io { path: report_dir.to_owned(), source })
 }
 

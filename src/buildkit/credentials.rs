@@ -2,7 +2,7 @@
 //! (`moby.filesync.v1.Auth`). The newer calls, by which a client fetches tokens itself, are left unimplemented: builders
 //! then ask for the credentials.
 
-use bollard_buildkit_proto::moby::filesync::v1::auth_server::Auth;
+use bollard_buildkit_proto::moby::filesync::v1::auth_server::{Auth, AuthServer};
 use bollard_buildkit_proto::moby::filesync::v1::{
     CredentialsRequest, CredentialsResponse, FetchTokenRequest, FetchTokenResponse, GetTokenAuthorityRequest,
     GetTokenAuthorityResponse, VerifyTokenAuthorityRequest, VerifyTokenAuthorityResponse,
@@ -20,10 +20,10 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Answers from `store`.
+    /// The service that answers from `store`.
     #[must_use]
-    pub fn new(store: Store) -> Self {
-        Self { store }
+    pub fn server(store: Store) -> AuthServer<Self> {
+        AuthServer::new(Self { store })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::attachables;
 use crate::finding::Instruction;
 use crate::oci::{Digest, layout};
 
@@ -57,12 +58,9 @@ pub enum Error {
         /// Where, where it says.
         at: Option<Instruction>,
     },
-    /// A file of the context can't be sent.
-    #[error("{reason}")]
-    Context {
-        /// Names the file and the reason.
-        reason: String,
-    },
+    /// Something that the build asked for could not be given.
+    #[error(transparent)]
+    Attachables(#[from] attachables::Error),
     /// The builder's answer is not what its protocol says.
     #[error("{0}")]
     Protocol(String),

@@ -40,13 +40,9 @@ impl From<&Error> for Diagnosis {
                 at.as_ref()
                     .map_or_else(|| "The Dockerfile can't be read".to_owned(), |at| format!("{} can't be read", place(at))),
                 message.clone(),
-                "Correct that line of the Dockerfile.",
+                dockerfile_hint(message),
             ),
-            Error::Context { reason } => Self::new(
-                "A file of the build context can't be sent to the builder",
-                reason.clone(),
-                "Make the file readable for this user, or leave it out by .dockerignore.",
-            ),
+            Error::Attachables(error) => Self::from(error),
             Error::Protocol(reason) => Self::new(
                 "The builder's answer makes no sense",
                 reason.clone(),
@@ -59,6 +55,17 @@ impl From<&Error> for Diagnosis {
             ),
             Error::Layout(error) => Self::from(error),
         }
+    }
+}
+
+/// Syntax that older readers of Dockerfiles do not know reads as an error to them.
+fn dockerfile_hint(message: &str) -> &'static str {
+    let message = message.to_lowercase();
+    if message.contains("unknown instruction") || message.contains("unknown flag") {
+        "Correct that line. If it is newer syntax (a here-document, COPY --link), this builder's reader of Dockerfiles is too old for it: \
+         upgrade the engine to Docker 23 or later, or name a reader by `# syntax=docker/dockerfile:1` in the first line."
+    } else {
+        "Correct that line of the Dockerfile."
     }
 }
 

@@ -1,11 +1,12 @@
 //! The words for what went wrong. Errors carry values; this is the one place that makes sentences of them.
 
-mod process;
-mod scan;
+mod attachables;
 mod build;
 mod delivery;
 mod layout;
+mod process;
 mod report;
+mod scan;
 
 use serde::{Deserialize, Serialize};
 

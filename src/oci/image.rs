@@ -30,6 +30,8 @@ pub struct PlatformImage {
     pub platform: Platform,
     /// Its manifest.
     pub manifest: Descriptor,
+    /// The manifest's digest.
+    pub digest: Digest,
     /// The descriptor of its configuration.
     pub config_descriptor: Descriptor,
     /// Its configuration, with the history of its layers.
@@ -163,6 +165,7 @@ impl PlatformImage {
         let variant = config.variant().as_ref().map(|variant| format!("/{variant}")).unwrap_or_default();
         let platform = format!("{}/{}{variant}", config.os(), config.architecture());
         let platform = platform.parse().map_err(|error| invalid(format!("its config: {error}")))?;
-        Ok(Self { platform, manifest: descriptor, config_descriptor: manifest.config().clone(), config, layers })
+        let digest = digest_of(&descriptor)?;
+        Ok(Self { platform, manifest: descriptor, digest, config_descriptor: manifest.config().clone(), config, layers })
     }
 }

@@ -72,7 +72,11 @@ impl Delivery {
     }
 
     /// Runs a stage and records how it ended. Dropped before its end, it is recorded as cancelled.
-    async fn stage<T>(&self, name: StageName, work: impl AsyncFnOnce(&StageRecorder) -> Result<(T, Ending), Error>) -> Result<T, Error> {
+    async fn stage<T>(
+        &self,
+        name: StageName,
+        work: impl AsyncFnOnce(&StageRecorder) -> Result<(T, Ending), Error>,
+    ) -> Result<T, Error> {
         let stage = self.recorder.stage(name);
         match work(&stage).await {
             Ok((value, ending)) => {

@@ -44,7 +44,11 @@ pub(super) async fn look(delivery: &Delivery) -> Result<Ready, Error> {
             let (target, builder) = tokio::try_join!(target, builder)?;
             stage.line(&format!("builder: {}", builder.description()));
             let names: Vec<_> = tags.iter().map(|planned| planned.tag.as_str()).collect();
-            stage.line(&format!("destination: {}, tags: {}", config.destination, if names.is_empty() { "none".to_owned() } else { names.join(", ") }));
+            stage.line(&format!(
+                "destination: {}, tags: {}",
+                config.destination,
+                if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+            ));
             let detail = builder.description().to_owned();
             Ok((Ready { checkout, tags, builder, target }, Ending::Pass(detail)))
         })
@@ -54,7 +58,8 @@ pub(super) async fn look(delivery: &Delivery) -> Result<Ready, Error> {
 fn plan_tags(delivery: &Delivery, checkout: &Checkout) -> Result<Vec<PlannedTag>, Error> {
     let config = &delivery.config;
     let version = config.version.clone().or_else(|| checkout.source.version());
-    let values = Values { environment: config.environment, source: &checkout.source, version: version.as_ref(), now: Timestamp::now() };
+    let values =
+        Values { environment: config.environment, source: &checkout.source, version: version.as_ref(), now: Timestamp::now() };
     let planned = tags::plan(&config.tags, &values).map_err(Error::Tags)?;
     // A layout may hold an image without a tag; in a registry nobody would find it.
     if planned.tags.is_empty() && config.publish && matches!(config.destination, Destination::Registry(_)) {
@@ -68,7 +73,9 @@ fn plan_tags(delivery: &Delivery, checkout: &Checkout) -> Result<Vec<PlannedTag>
 
 fn warn(delivery: &Delivery, checkout: &Checkout) {
     if checkout.source.dirty {
-        delivery.recorder.warn("The working tree has changes that are in no commit: the tags name the commit, the image has the changes.");
+        delivery
+            .recorder
+            .warn("The working tree has changes that are in no commit: the tags name the commit, the image has the changes.");
     }
     if checkout.shallow {
         delivery.recorder.warn(

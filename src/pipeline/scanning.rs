@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::building::Built;
 use super::preflight::Ready;
 use super::{Delivery, Ending, count};
 use crate::config::SecretsHistory;
@@ -22,7 +21,8 @@ pub(super) async fn secrets(delivery: &Delivery, ready: &Ready) -> Result<Scan, 
             let history = history(delivery, ready).await?;
             let config = &delivery.config;
             let exclude = [config.report_dir.clone(), delivery.staging.clone()];
-            let request = gitleaks::Request { root: &ready.checkout.root, history: &history, exclude: &exclude, deadline: DEADLINE };
+            let request =
+                gitleaks::Request { root: &ready.checkout.root, history: &history, exclude: &exclude, deadline: DEADLINE };
             let leaks = gitleaks::scan(&delivery.launcher, &request).await?;
             leaks.warnings.into_iter().for_each(|warning| delivery.recorder.warn(warning));
             let suppressed: u32 = leaks.suppressions.iter().map(|suppression| suppression.count).sum();
@@ -31,7 +31,11 @@ pub(super) async fn secrets(delivery: &Delivery, ready: &Ready) -> Result<Scan, 
                 record.suppressions.extend(leaks.suppressions);
                 record.findings.extend(leaks.findings.into_iter().map(Finding::Leak));
             });
-            let mut detail = format!("{} in the working tree and {}", count(found, "leak"), count(usize::try_from(leaks.commits).unwrap_or(usize::MAX), "commit"));
+            let mut detail = format!(
+                "{} in the working tree and {}",
+                count(found, "leak"),
+                count(usize::try_from(leaks.commits).unwrap_or(usize::MAX), "commit")
+            );
             if suppressed > 0 {
                 detail = format!("{detail}; {suppressed} suppressed by the project");
             }
@@ -52,7 +56,9 @@ async fn history(delivery: &Delivery, ready: &Ready) -> Result<History, Error> {
             Ok(format!("{before}..{head}").parse().map_or(History::Full, History::Commits))
         }
         (SecretsHistory::Push(before), Some(_)) => {
-            delivery.recorder.warn(format!("The commit before this push ({before}) is not in the clone: all commits that are there are scanned."));
+            delivery.recorder.warn(format!(
+                "The commit before this push ({before}) is not in the clone: all commits that are there are scanned."
+            ));
             Ok(History::Full)
         }
         (SecretsHistory::Full, Some(_)) => Ok(History::Full),
@@ -65,4 +71,14 @@ fn ending(counting: usize, gate: Gate, detail: String) -> Ending {
         (_, Gate::Advisory) => Ending::Advise(detail),
         (_, Gate::Blocking) => Ending::Block(detail),
     }
+}
+
+pub(super) async fn database(_: &Delivery) -> Result<(), Error> {
+    Ok(())
+}
+pub(super) async fn vulnerabilities(_: &Delivery, _: &Ready, _: &crate::oci::Image, _: ()) -> Result<Scan, Error> {
+    Ok(Scan::Missing)
+}
+pub(super) async fn sboms(_: &Delivery, _: &crate::oci::Image) -> Result<(), Error> {
+    Ok(())
 }
