@@ -1,5 +1,7 @@
 //! What is published to a registry is what was cleared, and an independent client finds it there.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that can't go on has failed")]
+
 #[path = "support/image.rs"]
 mod image;
 #[path = "support/registry.rs"]
@@ -101,7 +103,7 @@ async fn a_tag_that_is_meant_to_stay_is_warned_of_when_it_named_another_image() 
     let (sender, receiver) = std::sync::mpsc::channel();
     let listener: Listener = Arc::new(move |event: Event| {
         if event.is_warning() {
-            sender.send(event).unwrap()
+            sender.send(event).unwrap();
         }
     });
     let tags = image::tags(&["v1", "latest"]);

@@ -1,5 +1,9 @@
 //! The words for what went wrong. Errors carry values; this is the one place that makes sentences of them.
 
+mod layout;
+mod publish;
+mod registry;
+
 use serde::{Deserialize, Serialize};
 
 /// A failure as a person reads it, at the end of a delivery that did not work.

@@ -2,6 +2,7 @@
 //! it was shown.
 
 #![allow(dead_code, reason = "each test uses its part of this")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that can't go on has failed")]
 
 use std::sync::{Arc, Mutex};
 
@@ -111,7 +112,8 @@ impl Front {
     pub async fn start(upstream: &str, demand: Demand, rules: Vec<Rule>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let state = State { address: address.clone(), upstream: upstream.into(), demand, rules: rules.into(), seen: Mutex::default() };
+        let state =
+            State { address: address.clone(), upstream: upstream.into(), demand, rules: rules.into(), seen: Mutex::default() };
         let state = Arc::new(state);
         let serving = state.clone();
         tokio::spawn(async move {
@@ -179,19 +181,27 @@ impl State {
         let (wanted, challenge) = match &self.demand {
             Demand::Nothing => return None,
             Demand::Basic => (basic(), "Basic realm=\"front\"".to_owned()),
-            Demand::Bearer => (format!("Bearer {TOKEN}"), format!("Bearer realm=\"http://{}/token\",service=\"front\"", self.address)),
+            Demand::Bearer => {
+                (format!("Bearer {TOKEN}"), format!("Bearer realm=\"http://{}/token\",service=\"front\"", self.address))
+            }
             Demand::BearerOf(realm) => (format!("Bearer {TOKEN}"), format!("Bearer realm=\"{realm}\",service=\"front\"")),
         };
         let refusal = || (401, format!("WWW-Authenticate: {challenge}\r\n"), errors("UNAUTHORIZED"));
         (shown != Some(&wanted)).then(refusal)
     }
 
-    async fn forward(&self, mut client: TcpStream, request: &Request, rest: Vec<u8>, fault: Option<Fault>) -> std::io::Result<()> {
+    async fn forward(
+        &self,
+        mut client: TcpStream,
+        request: &Request,
+        rest: Vec<u8>,
+        fault: Option<Fault>,
+    ) -> std::io::Result<()> {
         let mut upstream = TcpStream::connect(&self.upstream).await?;
         let kept = |name: &str| name != "connection" && name != "authorization";
         let mut head = format!("{} {} HTTP/1.1\r\nconnection: close\r\n", request.method, request.path);
         for (name, value) in request.headers.iter().filter(|(name, _)| kept(name)) {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            head.extend([name, ": ", value, "\r\n"]);
         }
         upstream.write_all(format!("{head}\r\n").as_bytes()).await?;
         upstream.write_all(&rest).await?;
@@ -231,7 +241,9 @@ impl State {
             }
             Some(Fault::Corrupt) => {
                 upstream.read_to_end(&mut body).await?;
-                body.last_mut().map(|last| *last ^= 1);
+                if let Some(last) = body.last_mut() {
+                    *last ^= 1;
+                }
                 client.write_all(&body).await?;
             }
             _ => {
@@ -249,7 +261,9 @@ fn errors(code: &str) -> String {
 
 async fn reply(client: &mut TcpStream, (status, headers, body): (u16, String, String)) -> std::io::Result<()> {
     let length = body.len();
-    let head = format!("HTTP/1.1 {status} No\r\nConnection: close\r\nContent-Length: {length}\r\nContent-Type: application/json\r\n{headers}\r\n");
+    let head = format!(
+        "HTTP/1.1 {status} No\r\nConnection: close\r\nContent-Length: {length}\r\nContent-Type: application/json\r\n{headers}\r\n"
+    );
     client.write_all(format!("{head}{body}").as_bytes()).await?;
     client.shutdown().await?;
     // Closing with unread bytes would reset the connection before the answer is read.

@@ -1,6 +1,7 @@
 //! Debian's docker-registry (CNCF distribution) on a free port of this machine, for one test.
 
 #![allow(dead_code, reason = "each test uses its part of this")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that can't go on has failed")]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
@@ -43,7 +44,8 @@ impl Registry {
         );
         if options.password {
             std::fs::write(folder.path().join("htpasswd"), HTPASSWD).unwrap();
-            config.push_str(&format!("auth: {{htpasswd: {{realm: test, path: \"{root}/htpasswd\"}}}}\n"));
+            config += "auth: {htpasswd: {realm: test, path: \"";
+            config.extend([folder.path().to_str().unwrap(), "/htpasswd\"}}\n"]);
         }
         let path = folder.path().join("config.yml");
         std::fs::write(&path, config).unwrap();
