@@ -5,6 +5,8 @@ mod build;
 mod delivery;
 mod layout;
 mod process;
+mod publish;
+mod registry;
 mod report;
 mod scan;
 
