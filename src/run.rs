@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::{self, Request};
@@ -28,7 +29,7 @@ use crate::tags::{self, Values};
 const GRACE: Duration = Duration::from_millis(1700);
 
 /// How long the builder may take to clean up behind us.
-const CLEANUP: Duration = Duration::from_secs(2);
+const CLEANUP: Duration = Duration::from_millis(250);
 
 /// Does what the arguments ask for.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
@@ -101,6 +102,8 @@ async fn deliver(inputs: &Inputs) -> Exit {
             Err(error) => failed(&recorder, &error),
             Ok((delivery, staging)) => {
                 let ended = until_signal(&delivery).await;
+                delivery.cleanups.close();
+                let _ = tokio::time::timeout(CLEANUP, delivery.cleanups.wait()).await;
                 // Layers that were not published are of no use, and large.
                 let _ = staging.close();
                 ended
@@ -136,6 +139,7 @@ fn begin(config: Config, event: Option<Event>, recorder: Recorder) -> Result<(De
         launcher: Launcher::of_this_process(),
         recorder,
         cancel: CancellationToken::new(),
+        cleanups: TaskTracker::new(),
         staging: staging.path().to_owned(),
     };
     Ok((delivery, staging))
@@ -190,9 +194,4 @@ async fn signalled() -> Exit {
 fn failed(recorder: &Recorder, error: &Error) -> (RunResult, Exit) {
     recorder.write(|record| record.failure = Some(Diagnosis::from(error)));
     (RunResult::Failed, Exit::from(error))
-}
-
-/// See [`CLEANUP`].
-pub(crate) async fn within_cleanup<T>(work: impl Future<Output = T>) -> Option<T> {
-    tokio::time::timeout(CLEANUP, work).await.ok()
 }

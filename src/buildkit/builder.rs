@@ -62,11 +62,12 @@ pub struct Instructions {
 }
 
 impl Builder {
-    /// Finds the builder and asks what it is.
+    /// Finds the builder and asks what it is. What is to be cleaned up in it when a build is dropped becomes a task of
+    /// `cleanups`.
     ///
     /// # Errors
     /// None answers, or it is too old.
-    pub async fn connect(host: &Host) -> Result<Self, Error> {
+    pub async fn connect(host: &Host, cleanups: &TaskTracker) -> Result<Self, Error> {
         match host {
             Host::Buildkitd(address, certificates) => {
                 let channel = connect_buildkitd(address, certificates.as_deref()).await?;
@@ -80,7 +81,7 @@ impl Builder {
             Host::Docker(addresses) => {
                 let mut reason = String::new();
                 for address in addresses {
-                    match Self::connect_engine(address).await {
+                    match Self::connect_engine(address, cleanups).await {
                         Err(Error::NoEngine { reason: said, .. }) => reason = said,
                         other => return other,
                     }
@@ -90,7 +91,7 @@ impl Builder {
         }
     }
 
-    async fn connect_engine(address: &Address) -> Result<Self, Error> {
+    async fn connect_engine(address: &Address, cleanups: &TaskTracker) -> Result<Self, Error> {
         let no_engine =
             |error: &dyn std::error::Error| Error::NoEngine { tried: vec![address.to_string()], reason: chain(error) };
         let docker = match address {
@@ -113,13 +114,7 @@ impl Builder {
         let channel = connect_docker(address).await?;
         let description = format!("Docker {version}, {driver}{}", if keeps_blobs { " in containerd" } else { "" });
         let store = if keeps_blobs { Store::Content } else { Store::GraphDriver(docker) };
-        Ok(Self { channel, store, description, cleanups: TaskTracker::new() })
-    }
-
-    /// Waits for what is still being cleaned up in the builder.
-    pub async fn close(self) {
-        self.cleanups.close();
-        self.cleanups.wait().await;
+        Ok(Self { channel, store, description, cleanups: cleanups.clone() })
     }
 
     /// Which it is, for the log: `Docker 20.10.24, overlay2`.

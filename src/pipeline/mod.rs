@@ -9,6 +9,7 @@ mod scanning;
 use std::path::PathBuf;
 
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::diagnosis::Diagnosis;
@@ -32,6 +33,8 @@ pub struct Delivery {
     pub redaction: Redaction,
     /// Ends everything early.
     pub cancel: CancellationToken,
+    /// Cleaning up that goes on after what it cleans up.
+    pub cleanups: TaskTracker,
     /// A folder of our own for the image until it is published; whoever made it removes it.
     pub staging: PathBuf,
 }

@@ -40,7 +40,7 @@ pub(super) async fn look(delivery: &Delivery) -> Result<Ready, Error> {
                 }
                 publish::preflight(&config.destination, &Store::from_env()).await.map(Some).map_err(Error::from)
             };
-            let builder = async { Builder::connect(&config.build.host).await.map_err(Error::from) };
+            let builder = async { Builder::connect(&config.build.host, &delivery.cleanups).await.map_err(Error::from) };
             let (target, builder) = tokio::try_join!(target, builder)?;
             stage.line(&format!("builder: {}", builder.description()));
             let names: Vec<_> = tags.iter().map(|planned| planned.tag.as_str()).collect();
