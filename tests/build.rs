@@ -55,7 +55,7 @@ fn a_dockerfile_outside_the_context_is_used_with_its_own_ignore_file() {
         let dockerfile = source.beside("elsewhere/App.Dockerfile");
         fs::create_dir_all(dockerfile.parent().unwrap()).unwrap();
         fs::write(&dockerfile, "FROM scratch\nCOPY . /\n").unwrap();
-        fs::write(source.beside("elsewhere/App.Dockerfile.dockerignore"), "b\n").unwrap();
+        fs::write(source.beside("elsewhere/App.Dockerfile.dockerignore"), "b\n.git\n").unwrap();
         source.deliver().on(&engine).flag("--dockerfile-path", dockerfile.to_str().unwrap()).ends_with(0);
         assert_eq!(source.image().files().keys().collect::<Vec<_>>(), ["a"], "{}", engine.name);
     }

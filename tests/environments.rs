@@ -65,7 +65,8 @@ fn an_unknown_environment_is_an_error_and_never_a_weaker_gate() {
 
 #[test]
 fn all_wrong_inputs_are_named_at_once() {
-    let delivery = source().run("plan").flag("--environment", "qa").flag("--platforms", "Linux").flag("--tags", "{nope}");
+    let source = source();
+    let delivery = source.run("plan").flag("--environment", "qa").flag("--platforms", "Linux").flag("--tags", "{nope}");
     let delivery =
         delivery.flag("--severity-threshold", "AWFUL").flag("--publish", "maybe").flag("--destination", "https://r.example/x");
     let ended = delivery.flag("--build-secrets", "id=a").flag("--version", "one").flag("--compression", "lzma").ends_with(2);

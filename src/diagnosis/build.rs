@@ -83,7 +83,9 @@ fn step_failure(step: &StepFailure) -> Diagnosis {
         ),
         (None, None) => {
             let step_text = step.at.as_ref().map_or_else(|| step.step.clone(), |at| format!("{}: {}", place(at), at.text.trim()));
-            let remedy = hint(&step.message).unwrap_or("The step's last lines tell what went wrong; correct that and run again.");
+            let remedy = hint(&step.message)
+                .or_else(|| missing_source(step))
+                .unwrap_or("The step's last lines tell what went wrong; correct that and run again.");
             Diagnosis::new(format!("A build step failed: {step_text}"), &*step.message, remedy)
         }
     };
@@ -101,17 +103,18 @@ fn hint(message: &str) -> Option<&'static str> {
         ("no space left on device", "The builder's disk is full: make room (`docker system prune`, `docker builder prune`)."),
         ("could not be found", "Name a stage that the Dockerfile has: see `build-target` and `check-targets`."),
         ("secret", "Give the secret by `build-secrets` under the id that the Dockerfile asks for."),
-        (
-            "failed to compute cache key",
-            "The file to copy is not in the build context: check its path, whether .dockerignore leaves it out, and that it is no link to a place outside.",
-        ),
-        (
-            "failed to calculate checksum",
-            "The file to copy is not in the build context: check its path, whether .dockerignore leaves it out, and that it is no link to a place outside.",
-        ),
     ];
     let not_found = message.contains("not found") || message.contains("could not be found");
     known.into_iter().find(|(words, _)| message.contains(words) && (*words != "secret" || not_found)).map(|(_, hint)| hint)
+}
+
+/// A COPY or ADD of what is not in the context.
+fn missing_source(step: &StepFailure) -> Option<&'static str> {
+    let copies = ["COPY ", "ADD "].into_iter().any(|keyword| step.step.contains(keyword));
+    (copies && step.message.contains("not found")).then_some(
+        "The file to copy is not in the build context: check its path, whether .dockerignore leaves it out, and that it is no link \
+         to a place outside.",
+    )
 }
 
 /// The base image whose metadata the builder was loading.

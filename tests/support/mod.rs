@@ -98,8 +98,9 @@ impl Source {
     }
 
     pub fn git(&self, arguments: &[&str]) -> String {
-        let git = Command::new("git").args(arguments).current_dir(self.context()).env_clear();
-        let git = with_path(git).envs([
+        let mut git = Command::new("git");
+        git.args(arguments).current_dir(self.context()).env_clear();
+        with_path(&mut git).envs([
             ("GIT_AUTHOR_NAME", "a"),
             ("GIT_AUTHOR_EMAIL", "a@example.invalid"),
             ("GIT_COMMITTER_NAME", "a"),
