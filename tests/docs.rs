@@ -1,0 +1,47 @@
+//! Documents that repeat the code say what the code says. `GP_DELIVER_BLESS=1 cargo test --test docs` writes them anew.
+
+use std::fs;
+use std::path::PathBuf;
+
+use gp_deliver::environment::Environment;
+use gp_deliver::inputs;
+
+/// Holds the part of a document between two marks to what the code says.
+fn holds(document: &str, mark: &str, expected: &str) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(document);
+    let text = fs::read_to_string(&path).unwrap();
+    let (begin, end) = (format!("<!-- {mark} -->\n"), format!("<!-- /{mark} -->"));
+    let (before, rest) = text.split_once(&begin).unwrap_or_else(|| panic!("{document} has no {begin}"));
+    let (found, after) = rest.split_once(&end).unwrap_or_else(|| panic!("{document} has no {end}"));
+    if std::env::var_os("GP_DELIVER_BLESS").is_some() {
+        fs::write(&path, format!("{before}{begin}{expected}{end}{after}")).unwrap();
+        return;
+    }
+    assert_eq!(found, expected, "{document}: run GP_DELIVER_BLESS=1 cargo test --test docs");
+}
+
+fn environments() -> String {
+    let mut table = "| environment | leaked secrets | vulnerabilities | SARIF upload |\n|---|---|---|---|\n".to_owned();
+    for environment in Environment::ALL {
+        let demands = environment.demands();
+        let sarif = if demands.sarif_upload { "yes" } else { "no" };
+        table += &format!("| `{environment}` | {} | {} | {sarif} |\n", demands.secrets, demands.vulnerabilities);
+    }
+    table
+}
+
+#[test]
+fn the_table_of_environments_is_the_codes() {
+    holds("README.md", "environments", &environments());
+    holds("docs/inputs.md", "environments", &environments());
+}
+
+#[test]
+fn the_table_of_inputs_is_the_codes() {
+    let mut table = "| input | default | what it is |\n|---|---|---|\n".to_owned();
+    for input in inputs::ALL {
+        let default = if input.default.contains(' ') || input.default.is_empty() { input.default.to_owned() } else { format!("`{}`", input.default) };
+        table += &format!("| `{}` | {default} | {} |\n", input.name, input.help.replace('|', "\\|"));
+    }
+    holds("docs/inputs.md", "inputs", &table);
+}
