@@ -3,7 +3,11 @@
 //! A scanner is a program that is not trusted and not believed: it gets no credentials, and a scan that did not happen,
 //! or not wholly, is an error here whatever the scanner's exit code says.
 
+pub mod database;
 mod error;
 pub mod gitleaks;
+pub mod platform;
+pub mod syft;
+pub mod trivy;
 
 pub use error::{Error, Tool};
