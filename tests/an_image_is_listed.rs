@@ -43,7 +43,13 @@ async fn both_files_name_the_image_and_its_packages() {
     assert_eq!(cyclonedx["metadata"]["component"]["name"], "registry.example.com/team/app");
     assert_eq!(cyclonedx["metadata"]["component"]["version"], digest.as_str());
     for package in ["pyyaml", "tar"] {
-        assert!(cyclonedx["components"].as_array().unwrap().iter().any(|component| component["name"].as_str().unwrap().eq_ignore_ascii_case(package)));
+        assert!(
+            cyclonedx["components"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|component| component["name"].as_str().unwrap().eq_ignore_ascii_case(package))
+        );
     }
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 2);
 }

@@ -4,10 +4,11 @@ use std::fs;
 use std::io::BufReader;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::str::FromStr;
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::platform::PlatformFolder;
 use super::{Error, Tool};
@@ -18,11 +19,13 @@ use crate::process::{Launcher, Output};
 const MAX_BYTES: u64 = 1 << 30;
 
 /// A form of SBOM.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub enum Format {
     /// SPDX 2.3 as JSON.
+    #[serde(rename = "spdx-json")]
     SpdxJson,
     /// `CycloneDX` as JSON.
+    #[serde(rename = "cyclonedx-json")]
     CycloneDxJson,
 }
 
@@ -46,6 +49,14 @@ impl Format {
             Self::SpdxJson => "spdx.json",
             Self::CycloneDxJson => "cdx.json",
         }
+    }
+}
+
+impl FromStr for Format {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|format| format.name() == text).ok_or(())
     }
 }
 

@@ -87,6 +87,18 @@ enum Place {
 }
 
 impl Mirror {
+    /// Where the vulnerability database is published: where trivy itself asks, in its order (its
+    /// `db.DefaultGCRRepository`, `db.DefaultGHCRRepository`), and Amazon's copy.
+    pub const DATABASES: &[&str] =
+        &["mirror.gcr.io/aquasec/trivy-db:2", "ghcr.io/aquasecurity/trivy-db:2", "public.ecr.aws/aquasecurity/trivy-db:2"];
+
+    /// Where the Java database is.
+    pub const JAVA_DATABASES: &[&str] = &[
+        "mirror.gcr.io/aquasec/trivy-java-db:1",
+        "ghcr.io/aquasecurity/trivy-java-db:1",
+        "public.ecr.aws/aquasecurity/trivy-java-db:1",
+    ];
+
     /// Asks what the mirror has.
     pub(super) async fn open(&self, kind: Kind, credentials: &Store) -> Result<Source, String> {
         let schema: Tag = kind.schema().to_string().parse().map_err(|_| String::new())?;
@@ -165,7 +177,7 @@ mod tests {
 
     #[test]
     fn the_default_mirrors_are_mirrors() {
-        for mirror in [Kind::Vulnerabilities, Kind::Java].into_iter().flat_map(Kind::default_mirrors) {
+        for mirror in Mirror::DATABASES.iter().chain(Mirror::JAVA_DATABASES) {
             assert!(matches!(mirror.parse(), Ok(Mirror::Registry(_))), "{mirror}");
         }
     }

@@ -33,22 +33,6 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The mirrors of trivy's makers, in the order in which trivy itself asks (its `db.DefaultGCRRepository`,
-    /// `db.DefaultGHCRRepository`), and Amazon's copy.
-    #[must_use]
-    pub fn default_mirrors(self) -> [&'static str; 3] {
-        match self {
-            Self::Vulnerabilities => {
-                ["mirror.gcr.io/aquasec/trivy-db:2", "ghcr.io/aquasecurity/trivy-db:2", "public.ecr.aws/aquasecurity/trivy-db:2"]
-            }
-            Self::Java => [
-                "mirror.gcr.io/aquasec/trivy-java-db:1",
-                "ghcr.io/aquasecurity/trivy-java-db:1",
-                "public.ecr.aws/aquasecurity/trivy-java-db:1",
-            ],
-        }
-    }
-
     /// The version of the schema, which is its tag too.
     #[must_use]
     pub fn schema(self) -> u32 {
