@@ -1,6 +1,9 @@
 //! The words for what went wrong. Errors carry values; this is the one place that makes sentences of them.
 
+mod layout;
 mod process;
+mod publish;
+mod registry;
 mod scan;
 
 use serde::{Deserialize, Serialize};

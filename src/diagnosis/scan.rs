@@ -56,11 +56,7 @@ impl From<&Error> for Diagnosis {
                 source.to_string(),
                 "Check that it exists, that you may read and write it, and that the disk has room",
             ),
-            Error::Image(error) => Self::new(
-                "The image that was built can't be read",
-                error.to_string(),
-                "Build again. If it happens again, look for a disk that is full or failing",
-            ),
+            Error::Image(error) => error.into(),
         }
     }
 }

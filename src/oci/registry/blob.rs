@@ -71,9 +71,10 @@ impl Client {
         let mut resumes = 0;
         loop {
             let before = fetch.received;
-            if before > 0 {
-                let range = HeaderValue::from_str(&format!("bytes={before}-"));
-                ask.headers.extend(range.ok().map(|range| (RANGE, range)));
+            if before > 0
+                && let Ok(range) = HeaderValue::from_str(&format!("bytes={before}-"))
+            {
+                ask.headers.insert(RANGE, range);
             }
             let response = self.transport.send(&ask, &[StatusCode::OK, StatusCode::PARTIAL_CONTENT]).await?;
             match self.receive(response, &ask, &mut fetch).await {
