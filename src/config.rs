@@ -16,8 +16,9 @@ use crate::github::Event;
 use crate::inputs::{self, Inputs};
 use crate::oci::{Compression, Platform};
 use crate::policy::Threshold;
-use crate::publish::Destination;
+use crate::publish::{Destination, InvalidDestination};
 use crate::scan::database::Mirror;
+use crate::scan::syft::Format;
 use crate::secret::{Redaction, Secret};
 use crate::tags::Template;
 
@@ -39,7 +40,7 @@ pub struct Config {
     /// Where the database for Java archives is.
     pub java_database_mirrors: Vec<Mirror>,
     /// The SBOMs to write.
-    pub sbom_formats: Vec<SbomFormat>,
+    pub sbom_formats: Vec<Format>,
     /// The tags to set.
     pub tags: Vec<Template>,
     /// Where the image goes.
@@ -118,28 +119,6 @@ pub enum SecretsHistory {
     Full,
     /// None: the working tree alone.
     None,
-}
-
-/// A form of SBOM.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SbomFormat {
-    /// SPDX 2.3 as JSON.
-    SpdxJson,
-    /// `CycloneDX` as JSON.
-    CyclonedxJson,
-}
-
-impl FromStr for SbomFormat {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "spdx-json" => Ok(Self::SpdxJson),
-            "cyclonedx-json" => Ok(Self::CyclonedxJson),
-            _ => Err(()),
-        }
-    }
 }
 
 /// What is wrong with one input.
@@ -396,7 +375,10 @@ impl Reader<'_> {
     fn destination(&mut self, report_dir: &Path) -> Destination {
         let fallback = Destination::Layout(report_dir.join("image"));
         let Some(text) = self.inputs.get("destination") else { return fallback };
-        text.trim().parse().unwrap_or_else(|error| self.problem_and("destination", text, &format!("{error}"), fallback))
+        text.trim().parse().unwrap_or_else(|error: InvalidDestination| {
+            let suggestion = error.suggestion.map(|suggestion| format!("; write {suggestion}")).unwrap_or_default();
+            self.problem_and("destination", text, &format!("{}{suggestion}", error.reason), fallback)
+        })
     }
 
     fn pairs(&mut self, name: &'static str) -> Vec<(String, String)> {

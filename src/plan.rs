@@ -2,11 +2,12 @@
 
 use serde::Serialize;
 
-use crate::config::{Config, SbomFormat, SecretsHistory};
+use crate::config::{Config, SecretsHistory};
 use crate::environment::{Demands, Environment};
 use crate::finding::Severity;
 use crate::oci::{Compression, Platform, Tag};
 use crate::record::{Source, StageName};
+use crate::scan::syft::Format;
 use crate::tags::Planned;
 
 /// The plan of a delivery.
@@ -25,7 +26,7 @@ pub struct Plan<'a> {
     /// Empty: the builder's own.
     platforms: &'a [Platform],
     compression: Compression,
-    sbom_formats: &'a [SbomFormat],
+    sbom_formats: &'a [Format],
     publish: bool,
     destination: String,
     tags: Vec<&'a Tag>,

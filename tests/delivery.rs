@@ -25,7 +25,8 @@ fn source(version: &str) -> Source {
 
 /// A secret that opens nothing, put together here so that no file of ours holds one.
 fn secret() -> String {
-    let text: String = (0..36).map(|n: u8| char::from(b"a7Kq2XvB9mZr4TnW"[usize::from(n.wrapping_mul(7) ^ (n >> 1)) % 16])).collect();
+    let text: String =
+        (0..36).map(|n: u8| char::from(b"a7Kq2XvB9mZr4TnW"[usize::from(n.wrapping_mul(7) ^ (n >> 1)) % 16])).collect();
     format!("{}_{text}", ["g", "hp"].concat())
 }
 
@@ -44,12 +45,24 @@ fn a_planted_advisory_is_found_and_traced_to_its_instruction_on_every_engine() {
         source.deliver().on(&engine).flag("--environment", "dev").ends_with(0);
         let record = source.record();
         let planted = vulnerabilities(&record).into_iter().find(|finding| finding["id"] == "CVE-2020-14343").unwrap().clone();
-        assert_eq!((&planted["severity"], &planted["installed"], &planted["fixed"]), (&"CRITICAL".into(), &"5.3".into(), &"5.4".into()));
-        assert_eq!((&planted["instruction"]["line"], &planted["instruction"]["file"]), (&4.into(), &"Dockerfile".into()), "{}", engine.name);
+        assert_eq!(
+            (&planted["severity"], &planted["installed"], &planted["fixed"]),
+            (&"CRITICAL".into(), &"5.3".into(), &"5.4".into())
+        );
+        assert_eq!(
+            (&planted["instruction"]["line"], &planted["instruction"]["file"]),
+            (&4.into(), &"Dockerfile".into()),
+            "{}",
+            engine.name
+        );
         let layers = source.image().config()["rootfs"]["diff_ids"].clone();
         assert!(layers.as_array().unwrap().contains(&planted["layer"]), "{planted}");
-        let of_the_base: Vec<_> = vulnerabilities(&record).into_iter().filter(|finding| finding["id"] != "CVE-2020-14343").cloned().collect();
-        assert!(!of_the_base.is_empty() && of_the_base.iter().all(|finding| finding["instruction"]["line"] == 1), "{of_the_base:?}");
+        let of_the_base: Vec<_> =
+            vulnerabilities(&record).into_iter().filter(|finding| finding["id"] != "CVE-2020-14343").cloned().collect();
+        assert!(
+            !of_the_base.is_empty() && of_the_base.iter().all(|finding| finding["instruction"]["line"] == 1),
+            "{of_the_base:?}"
+        );
     }
 }
 
@@ -87,7 +100,8 @@ fn a_leak_that_a_later_commit_removed_blocks_and_is_never_shown() {
     source.commit("no settings");
     let ended = source.deliver().flag("--environment", "prod").ends_with(3);
     ended.says("settings.env").does_not_say(&secret);
-    let leaks: Vec<_> = source.record()["findings"].as_array().unwrap().iter().filter(|finding| finding["kind"] == "leak").cloned().collect();
+    let leaks: Vec<_> =
+        source.record()["findings"].as_array().unwrap().iter().filter(|finding| finding["kind"] == "leak").cloned().collect();
     assert_eq!((leaks.len(), &leaks[0]["file"]), (1, &"settings.env".into()), "{leaks:?}");
     for file in files(&source.beside("report")) {
         assert!(!String::from_utf8_lossy(&fs::read(&file).unwrap()).contains(&secret), "{}", file.display());
@@ -100,7 +114,10 @@ fn a_shallow_clone_is_said_to_hide_commits() {
     whole.commit("second");
     let source = Source::new(&[]);
     fs::remove_dir(source.context()).unwrap();
-    run(Command::new("git").args(["clone", "--quiet", "--depth=1"]).arg(format!("file://{}", whole.context().display())).arg(source.context()));
+    run(Command::new("git")
+        .args(["clone", "--quiet", "--depth=1"])
+        .arg(format!("file://{}", whole.context().display()))
+        .arg(source.context()));
     source.deliver().ends_with(0).says("shallow");
     assert!(source.summary().contains("shallow"), "{}", source.summary());
 }
@@ -112,7 +129,10 @@ fn what_the_project_suppresses_is_counted() {
     source.commit("let it through");
     source.deliver().flag("--environment", "prod").ends_with(0);
     let suppressed = source.record()["suppressions"][0].clone();
-    assert_eq!((&suppressed["by"], &suppressed["id"], &suppressed["count"]), (&".trivyignore".into(), &"CVE-2020-14343".into(), &1.into()));
+    assert_eq!(
+        (&suppressed["by"], &suppressed["id"], &suppressed["count"]),
+        (&".trivyignore".into(), &"CVE-2020-14343".into(), &1.into())
+    );
     assert!(source.summary().contains(".trivyignore"), "{}", source.summary());
 }
 

@@ -40,7 +40,11 @@ fn the_table_of_environments_is_the_codes() {
 fn the_table_of_inputs_is_the_codes() {
     let mut table = "| input | default | what it is |\n|---|---|---|\n".to_owned();
     for input in inputs::ALL {
-        let default = if input.default.contains(' ') || input.default.is_empty() { input.default.to_owned() } else { format!("`{}`", input.default) };
+        let default = if input.default.contains(' ') || input.default.is_empty() {
+            input.default.to_owned()
+        } else {
+            format!("`{}`", input.default)
+        };
         table += &format!("| `{}` | {default} | {} |\n", input.name, input.help.replace('|', "\\|"));
     }
     holds("docs/inputs.md", "inputs", &table);

@@ -49,7 +49,10 @@ fn an_engine_that_is_too_old_is_told_by_its_api() {
                 line.clear();
             }
             let body = r#"{"Version":"18.09.9","ApiVersion":"1.39"}"#;
-            let answer = format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                body.len()
+            );
             let _ = stream.write_all(answer.as_bytes());
         }
     });
@@ -80,7 +83,12 @@ fn with_scanner(source: &Source, name: &str, text: &str) -> String {
 #[test]
 fn a_scanner_that_crashes_or_prints_rubbish_is_a_failure_and_never_a_clean_result() {
     for name in ["gitleaks", "trivy", "syft"] {
-        for text in ["#!/bin/sh\nkill -SEGV $$\n", "#!/bin/sh\necho 'this is not a report'\n", "#!/bin/sh\necho broken >&2\nexit 1\n", "#!/bin/sh\nexit 0\n"] {
+        for text in [
+            "#!/bin/sh\nkill -SEGV $$\n",
+            "#!/bin/sh\necho 'this is not a report'\n",
+            "#!/bin/sh\necho broken >&2\nexit 1\n",
+            "#!/bin/sh\nexit 0\n",
+        ] {
             let source = source();
             let path = with_scanner(&source, name, text);
             fails(&source, &source.deliver().path(&path)).says(name);
@@ -103,7 +111,9 @@ fn a_full_disk_is_said_to_be_full() {
     // In a mount namespace of its own, the report's folder is a disk of one megabyte.
     let mut command = Command::new("unshare");
     command.args(["--mount", "--map-root-user", "sh", "-c"]);
-    command.arg(r#"mount -t tmpfs -o size=1m tmpfs "$0" && "$@"; code=$?; cp "$0/record.json" "$0/../kept.json"; exit $code"#).arg(&small);
+    command
+        .arg(r#"mount -t tmpfs -o size=1m tmpfs "$0" && "$@"; code=$?; cp "$0/record.json" "$0/../kept.json"; exit $code"#)
+        .arg(&small);
     let deliver = source.deliver().command();
     command.arg(deliver.get_program()).args(deliver.get_args()).env_clear();
     command.envs(deliver.get_envs().filter_map(|(name, value)| Some((name, value?))));

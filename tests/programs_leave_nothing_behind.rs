@@ -69,6 +69,14 @@ async fn a_program_has_no_variable_descriptor_or_privilege_that_it_was_not_given
     assert!(text.contains("NoNewPrivs:\t1"), "{text}");
 }
 
+#[test]
+fn a_program_does_not_get_what_a_careless_ancestor_left_open() {
+    let (supervisor, parent) = (env!("CARGO_BIN_EXE_gp-deliver"), std::process::id());
+    let text = format!("exec 7</dev/null; exec {supervisor} __supervise {parent} /bin/sh -c 'ls /proc/self/fd'");
+    let output = std::process::Command::new("/bin/sh").args(["-c", &text]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "0\n1\n2\n3\n", "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 #[tokio::test]
 async fn a_crash_is_told_from_an_exit() {
     let error = run("echo before >&2; kill -SEGV $$").await.unwrap_err();

@@ -38,16 +38,25 @@ impl From<&Error> for Diagnosis {
             Error::IgnoreFile { path, reason } => {
                 Self::new(format!("{} can't be used", path.display()), reason.clone(), "Correct the file, or remove it")
             }
+            Error::Database { kind, failures, cached } => Self {
+                what: format!("The {} can't be had", kind.name()),
+                why: match cached {
+                    Some(updated_at) => {
+                        format!("No mirror gave it, and the one in the cache, of {updated_at}, is too old to judge by")
+                    }
+                    None => "No mirror gave it, and none is in the cache".to_owned(),
+                },
+                remedy: "Check the network and the proxy settings, or name a mirror that can be reached in trivy-db-repository \
+                         (oci:PATH for a folder)"
+                    .to_owned(),
+                excerpt: failures.iter().map(|(mirror, reason)| format!("{mirror}: {reason}")).collect(),
+            },
             Error::Io { path, source } => Self::new(
                 format!("{} can't be used", path.display()),
                 source.to_string(),
                 "Check that it exists, that you may read and write it, and that the disk has room",
             ),
-            Error::Image(error) => Self::new(
-                "The image that was built can't be read",
-                error.to_string(),
-                "Build again. If it happens again, look for a disk that is full or failing",
-            ),
+            Error::Image(error) => error.into(),
         }
     }
 }

@@ -48,8 +48,10 @@ pub async fn deliver(delivery: &Delivery) -> Result<RunResult, Error> {
     let source = scanning::secrets(delivery, &ready);
     let image = async {
         let (image, database) = tokio::try_join!(building::image(delivery, &ready), scanning::database(delivery))?;
-        let (vulnerabilities, ()) =
-            tokio::try_join!(scanning::vulnerabilities(delivery, &ready, &image, database), scanning::sboms(delivery, &image))?;
+        let (vulnerabilities, ()) = tokio::try_join!(
+            scanning::vulnerabilities(delivery, &ready, &image, database),
+            scanning::sboms(delivery, &ready, &image)
+        )?;
         Ok((image, vulnerabilities))
     };
     let scans = async { tokio::try_join!(source, image) };

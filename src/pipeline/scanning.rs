@@ -1,16 +1,28 @@
 //! The scans, and what they leave in the record.
 
+use std::path::Path;
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
+
+use super::building::dockerfile_name;
 use super::preflight::Ready;
 use super::{Delivery, Ending, count};
-use crate::config::SecretsHistory;
+use crate::config::{Build, SecretsHistory};
+use crate::diagnosis::Diagnosis;
+use crate::dockerfile;
 use crate::environment::Gate;
 use crate::error::Error;
-use crate::finding::Finding;
+use crate::finding::{Finding, Vulnerability};
+use crate::oci::Image;
+use crate::oci::image::PlatformImage;
+use crate::oci::registry::Store;
 use crate::policy::Scan;
-use crate::record::StageName;
+use crate::publish::Destination;
+use crate::record::{StageName, StageRecorder};
+use crate::scan::database::{self, Database, Kind, Mirror};
 use crate::scan::gitleaks::{self, History};
+use crate::scan::{self, syft, trivy};
 
 /// Scanners take seconds; one that takes this long hangs.
 const DEADLINE: Duration = Duration::from_mins(15);
@@ -73,12 +85,159 @@ fn ending(counting: usize, gate: Gate, detail: String) -> Ending {
     }
 }
 
-pub(super) async fn database(_: &Delivery) -> Result<(), Error> {
-    Ok(())
+/// Gets the vulnerability database. None: it can't be had, and this environment goes on without.
+pub(super) async fn database(delivery: &Delivery) -> Result<Option<Database>, Error> {
+    let gate = delivery.config.environment.demands().vulnerabilities;
+    delivery
+        .stage(StageName::Database, async |stage| {
+            let mirrors = &delivery.config.database_mirrors;
+            match fetch(delivery, Kind::Vulnerabilities, mirrors, stage).await {
+                Ok(database) => {
+                    let detail = format!(
+                        "of {}, from {}",
+                        database.record.updated_at.strftime("%Y-%m-%d %H:%M UTC"),
+                        database.record.repository
+                    );
+                    delivery.recorder.write(|record| record.database = Some(database.record.clone()));
+                    Ok((Some(database), Ending::Pass(detail)))
+                }
+                Err(error @ scan::Error::Database { .. }) if gate == Gate::Advisory => {
+                    let Diagnosis { what, why, .. } = Diagnosis::from(&error);
+                    delivery.recorder.warn(format!("{what}, so nothing was looked for in it: {why}"));
+                    Ok((None, Ending::Skip(what)))
+                }
+                Err(error) => Err(error.into()),
+            }
+        })
+        .await
 }
-pub(super) async fn vulnerabilities(_: &Delivery, _: &Ready, _: &crate::oci::Image, _: ()) -> Result<Scan, Error> {
-    Ok(Scan::Missing)
+
+async fn fetch(delivery: &Delivery, kind: Kind, mirrors: &[Mirror], stage: &StageRecorder) -> Result<Database, scan::Error> {
+    let credentials = Store::from_env();
+    // Without a home there is no cache that lasts.
+    let cache = database::cache_folder().unwrap_or_else(|| delivery.staging.join("databases"));
+    let request = database::Request { kind, mirrors, cache: &cache, credentials: &credentials, grace: database::GRACE };
+    let voice = stage.voice();
+    let received = database::fetch(&request, &|bytes| voice.progress(&format!("{} MB", bytes / 1_000_000))).await?;
+    received.warnings.iter().for_each(|warning| delivery.recorder.warn(warning));
+    Ok(received)
 }
-pub(super) async fn sboms(_: &Delivery, _: &crate::oci::Image) -> Result<(), Error> {
-    Ok(())
+
+pub(super) async fn vulnerabilities(
+    delivery: &Delivery,
+    ready: &Ready,
+    image: &Image,
+    database: Option<Database>,
+) -> Result<Scan, Error> {
+    let config = &delivery.config;
+    let Some(database) = database else {
+        delivery.recorder.skip(StageName::Vulnerabilities, "there is no vulnerability database");
+        return Ok(Scan::Missing);
+    };
+    delivery
+        .stage(StageName::Vulnerabilities, async |stage| {
+            let dockerfile = Dockerfile::read(&config.build, &ready.checkout.root);
+            let scans = image.platforms.iter().map(async |platform| {
+                let request = trivy::Request {
+                    image,
+                    platform,
+                    database: &database.folder,
+                    root: &ready.checkout.root,
+                    deadline: DEADLINE,
+                };
+                let java = async || {
+                    fetch(delivery, Kind::Java, &config.java_database_mirrors, stage).await.map(|database| database.folder)
+                };
+                let mut found = trivy::scan(&delivery.launcher, &request, java).await?;
+                dockerfile.trace(&mut found.findings, platform);
+                Ok::<_, scan::Error>(found)
+            });
+            let found = try_join_all(scans).await?;
+            let packages: u32 = found.iter().map(|found| found.packages).sum();
+            let (mut total, mut counting) = (0, 0);
+            for found in found {
+                found.warnings.into_iter().for_each(|warning| delivery.recorder.warn(warning));
+                total += found.findings.len();
+                counting += found.findings.iter().filter(|finding| config.threshold.counts(finding)).count();
+                delivery.recorder.write(|record| {
+                    record.suppressions.extend(found.suppressions);
+                    record.findings.extend(found.findings.into_iter().map(Finding::Vulnerability));
+                });
+            }
+            let packages = count(usize::try_from(packages).unwrap_or(usize::MAX), "package");
+            let detail = format!("{total} findings in {packages}, {counting} at {} or over", config.threshold.severity);
+            Ok((Scan::Complete, ending(counting, config.environment.demands().vulnerabilities, detail)))
+        })
+        .await
+}
+
+/// The Dockerfile that findings are traced to.
+struct Dockerfile {
+    parsed: dockerfile::Dockerfile,
+    target: Option<String>,
+    name: String,
+}
+
+impl Dockerfile {
+    fn read(build: &Build, root: &Path) -> Self {
+        // One that can't be read now was read a moment ago: its lines are missing then, and nothing else.
+        let text = std::fs::read(&build.dockerfile).unwrap_or_default();
+        let parsed = dockerfile::Dockerfile::parse_with(&String::from_utf8_lossy(&text), &build.arguments);
+        Self { parsed, target: build.target.clone(), name: dockerfile_name(&build.dockerfile, root) }
+    }
+
+    /// Says for each finding which instruction brought its layer.
+    fn trace(&self, findings: &mut [Vulnerability], platform: &PlatformImage) {
+        let origins = self.parsed.origins(self.target.as_deref(), &platform.config, &self.name);
+        for finding in findings {
+            let layer = platform.layers.iter().position(|layer| Some(layer.diff_id) == finding.layer);
+            finding.instruction = layer.and_then(|layer| origins.get(layer)?.clone());
+        }
+    }
+}
+
+pub(super) async fn sboms(delivery: &Delivery, ready: &Ready, image: &Image) -> Result<(), Error> {
+    let formats = &delivery.config.sbom_formats;
+    if formats.is_empty() {
+        delivery.recorder.skip(StageName::Sbom, "no SBOM format is asked for");
+        return Ok(());
+    }
+    delivery
+        .stage(StageName::Sbom, async |_| {
+            let folder = delivery.config.report_dir.join("sbom");
+            fresh(&folder).map_err(|source| Error::Io { path: folder.clone(), source })?;
+            let name = name(delivery, ready);
+            let lists = image.platforms.iter().map(|platform| {
+                let request = syft::Request { image, platform, name: &name, formats, folder: &folder, deadline: DEADLINE };
+                async move { syft::list(&delivery.launcher, &request).await }
+            });
+            let sboms = try_join_all(lists).await?;
+            let packages: u32 = sboms.iter().map(|sbom| sbom.packages).sum();
+            delivery.recorder.write(|record| {
+                let platforms = record.image.iter_mut().flat_map(|image| &mut image.platforms);
+                for (platform, sbom) in platforms.zip(sboms) {
+                    platform.packages = Some(sbom.packages);
+                    platform.sboms = sbom.files.iter().map(|file| format!("sbom/{file}")).collect();
+                }
+            });
+            Ok(((), Ending::Pass(count(usize::try_from(packages).unwrap_or(usize::MAX), "package"))))
+        })
+        .await
+}
+
+/// What the SBOMs call the image: its repository, or the source's folder where it goes to another folder.
+fn name(delivery: &Delivery, ready: &Ready) -> String {
+    match &delivery.config.destination {
+        Destination::Registry(repository) => repository.to_string(),
+        Destination::Layout(_) => ready.checkout.root.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+    }
+}
+
+/// An empty folder: the SBOMs of an earlier delivery must not pass for this one's.
+fn fresh(folder: &Path) -> std::io::Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    std::fs::create_dir_all(folder)
 }

@@ -4,6 +4,9 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+
+use super::database;
 use crate::oci::layout;
 use crate::process::{self, Output};
 
@@ -91,6 +94,16 @@ pub enum Error {
         path: PathBuf,
         /// Why.
         reason: String,
+    },
+    /// No mirror has the database, and the cached one, if any, is too old.
+    #[error("no {} from any of {} mirrors", kind.name(), failures.len())]
+    Database {
+        /// Which.
+        kind: database::Kind,
+        /// The mirrors in order, each with the reason.
+        failures: Vec<(String, String)>,
+        /// When the advisories of the cached one were gathered.
+        cached: Option<Timestamp>,
     },
     /// The file system refused.
     #[error("{}: {source}", path.display())]

@@ -6,5 +6,8 @@
 pub mod database;
 mod error;
 pub mod gitleaks;
+pub mod platform;
+pub mod syft;
+pub mod trivy;
 
 pub use error::{Error, Tool};

@@ -1,0 +1,123 @@
+//! The packed form of a database: a gzipped tar archive of two files.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read};
+use std::path::Path;
+
+use flate2::bufread::MultiGzDecoder;
+use tar::{Archive, Entry, EntryType};
+
+use super::Kind;
+
+/// What trivy's makers put beside the database.
+pub(super) const METADATA: &str = "metadata.json";
+
+/// More than either database has, unpacked.
+const MAX_DATABASE_BYTES: u64 = 16 << 30;
+const MAX_METADATA_BYTES: u64 = 64 << 10;
+
+/// Unpacks the two files into `folder`, which it makes. An archive that holds anything else is refused: what is in there
+/// was chosen by whoever has the mirror.
+pub(super) fn unpack(archive: &Path, folder: &Path, kind: Kind) -> Result<(), String> {
+    let unpacked = try_unpack(archive, folder, kind).map_err(|error| format!("it can't be unpacked: {error}"));
+    unpacked.and_then(|()| {
+        let missing = [kind.file(), METADATA].into_iter().find(|name| !folder.join(name).is_file());
+        missing.map_or(Ok(()), |name| Err(format!("it holds no {name}")))
+    })
+}
+
+fn try_unpack(archive: &Path, folder: &Path, kind: Kind) -> io::Result<()> {
+    fs::create_dir(folder)?;
+    let mut archive = Archive::new(MultiGzDecoder::new(BufReader::with_capacity(1 << 20, File::open(archive)?)));
+    for entry in archive.entries()? {
+        let entry = entry?;
+        let unexpected = |entry: &Entry<'_, _>| {
+            let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+            io::Error::other(format!("it holds {name:?}, which no {} does", kind.name()))
+        };
+        let name = entry.path_bytes().into_owned();
+        let name = name.strip_prefix(b"./").unwrap_or(&name);
+        let (name, limit) = match name {
+            name if name == kind.file().as_bytes() => (kind.file(), MAX_DATABASE_BYTES),
+            name if name == METADATA.as_bytes() => (METADATA, MAX_METADATA_BYTES),
+            b"" if entry.header().entry_type() == EntryType::Directory => continue,
+            _ => return Err(unexpected(&entry)),
+        };
+        if entry.header().entry_type() != EntryType::Regular {
+            return Err(unexpected(&entry));
+        }
+        // New, so that a second entry of a name is an error too.
+        let mut file = File::create_new(folder.join(name))?;
+        if io::copy(&mut entry.take(limit + 1), &mut file)? > limit {
+            return Err(io::Error::other(format!("{name} has more than {limit} bytes")));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    fn entry(name: &str, kind: EntryType, text: &[u8]) -> (tar::Header, Vec<u8>) {
+        let mut header = tar::Header::new_gnu();
+        // Not by `set_path`, which refuses what a hostile archive has.
+        header.as_gnu_mut().unwrap().name[..name.len()].copy_from_slice(name.as_bytes());
+        header.set_entry_type(kind);
+        header.set_size(text.len() as u64);
+        if kind != EntryType::Regular {
+            header.set_link_name("/etc/passwd").unwrap();
+        }
+        header.set_cksum();
+        (header, text.to_vec())
+    }
+
+    fn unpacked(entries: &[(tar::Header, Vec<u8>)]) -> Result<(), String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("archive");
+        let mut builder = tar::Builder::new(GzEncoder::new(File::create(&path).unwrap(), Compression::fast()));
+        for (header, text) in entries {
+            builder.append(header, &**text).unwrap();
+        }
+        builder.into_inner().unwrap().finish().unwrap();
+        unpack(&path, &folder.path().join("database"), Kind::Vulnerabilities)
+    }
+
+    #[test]
+    fn the_two_files_are_unpacked() {
+        let files = [entry("./trivy.db", EntryType::Regular, b"db"), entry("metadata.json", EntryType::Regular, b"{}")];
+        assert_eq!(unpacked(&files), Ok(()));
+        assert!(unpacked(&files[..1]).unwrap_err().contains("metadata.json"));
+        assert!(unpacked(&files[1..]).unwrap_err().contains("trivy.db"));
+    }
+
+    #[test]
+    fn an_archive_with_anything_else_is_refused() {
+        let files = [entry("trivy.db", EntryType::Regular, b"db"), entry("metadata.json", EntryType::Regular, b"{}")];
+        for (name, kind) in [
+            ("../trivy.db", EntryType::Regular),
+            ("/trivy.db", EntryType::Regular),
+            ("other", EntryType::Regular),
+            ("trivy.db", EntryType::Regular),
+            ("trivy.db", EntryType::Symlink),
+            ("trivy.db", EntryType::Link),
+            ("trivy.db", EntryType::Fifo),
+            ("db/", EntryType::Directory),
+        ] {
+            let mut all = files.to_vec();
+            all.push(entry(name, kind, b""));
+            assert!(unpacked(&all).is_err(), "{name} {kind:?}");
+            let alone = [entry(name, kind, b""), files[1].clone()];
+            assert!(name == "trivy.db" && kind == EntryType::Regular || unpacked(&alone).is_err(), "{name} {kind:?}");
+        }
+    }
+
+    #[test]
+    fn metadata_without_end_is_refused() {
+        let long = vec![b' '; usize::try_from(MAX_METADATA_BYTES).unwrap() + 1];
+        let files = [entry("trivy.db", EntryType::Regular, b"db"), entry("metadata.json", EntryType::Regular, &long)];
+        assert!(unpacked(&files).unwrap_err().contains("metadata.json"));
+    }
+}

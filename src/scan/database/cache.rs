@@ -1,0 +1,117 @@
+//! The databases that were fetched before.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::archive::METADATA;
+use super::{Error, Kind, folder_name};
+use crate::oci::Digest;
+
+/// After this, a database that is not the current one is no longer in use by another delivery, and is removed.
+const KEPT_UNUSED: Duration = Duration::from_hours(48);
+
+/// The cache folder of one kind of database.
+pub(super) struct Cache {
+    folder: PathBuf,
+    kind: Kind,
+}
+
+/// A database in the cache.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) repository: String,
+    pub(super) digest: Digest,
+    pub(super) updated_at: Timestamp,
+    pub(super) next_update: Timestamp,
+    pub(super) folder: PathBuf,
+}
+
+impl Entry {
+    /// Whether a newer one is not to be expected yet.
+    pub(super) fn is_fresh(&self, now: Timestamp) -> bool {
+        now < self.next_update
+    }
+}
+
+/// What is known of the database that was used last.
+#[derive(Serialize, Deserialize)]
+struct Current {
+    repository: String,
+    digest: Digest,
+}
+
+/// The file beside a database (trivy-db's `metadata.Metadata`).
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Metadata {
+    version: u32,
+    next_update: Timestamp,
+    updated_at: Timestamp,
+}
+
+impl Cache {
+    pub(super) fn open(cache: &Path, kind: Kind) -> Result<Self, Error> {
+        let folder = cache.join(kind.folder());
+        fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
+        Ok(Self { folder, kind })
+    }
+
+    /// The database that was used last, if it is still there.
+    pub(super) fn current(&self) -> Option<Entry> {
+        let current: Current = serde_json::from_slice(&fs::read(self.folder.join("current.json")).ok()?).ok()?;
+        self.entry(current.digest, &current.repository)
+    }
+
+    /// The database of a digest, if it is there.
+    pub(super) fn entry(&self, digest: Digest, repository: &str) -> Option<Entry> {
+        let folder = self.folder.join(folder_name(digest));
+        let metadata: Metadata = serde_json::from_slice(&fs::read(folder.join(METADATA)).ok()?).ok()?;
+        let usable = metadata.version == self.kind.schema() && folder.join(self.kind.file()).is_file();
+        let Metadata { next_update, updated_at, .. } = metadata;
+        usable.then(|| Entry { repository: repository.to_owned(), digest, updated_at, next_update, folder })
+    }
+
+    /// A folder for what is on its way; what stays in it is removed with it.
+    pub(super) fn incoming(&self) -> io::Result<tempfile::TempDir> {
+        tempfile::Builder::new().prefix(".incoming-").tempdir_in(&self.folder)
+    }
+
+    /// Takes in an unpacked database. One of the same digest that is there already may be in use, and stays.
+    pub(super) fn keep(&self, digest: Digest, unpacked: &Path) -> io::Result<()> {
+        let folder = self.folder.join(folder_name(digest));
+        match fs::rename(unpacked, &folder) {
+            Err(_) if folder.is_dir() => Ok(()),
+            renamed => renamed,
+        }
+    }
+
+    /// Notes what is used from now on, and removes what is long unused.
+    pub(super) fn set_current(&self, entry: &Entry) -> Result<(), Error> {
+        let path = self.folder.join("current.json");
+        let current = Current { repository: entry.repository.clone(), digest: entry.digest };
+        let write = || -> io::Result<()> {
+            let mut file = tempfile::Builder::new().prefix(".incoming-").tempfile_in(&self.folder)?;
+            serde_json::to_writer(&mut file, &current)?;
+            file.persist(&path)?;
+            Ok(())
+        };
+        write().map_err(Error::io(&path))?;
+        self.prune(entry);
+        Ok(())
+    }
+
+    fn prune(&self, current: &Entry) {
+        for folder in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
+            let age = || SystemTime::now().duration_since(folder.metadata().ok()?.modified().ok()?).ok();
+            let is_folder = folder.file_type().is_ok_and(|kind| kind.is_dir());
+            if is_folder && folder.path() != current.folder && age().is_some_and(|age| age > KEPT_UNUSED) {
+                let _ = fs::remove_dir_all(folder.path());
+            }
+        }
+    }
+}

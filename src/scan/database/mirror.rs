@@ -1,0 +1,184 @@
+//! A place that has a database.
+
+use std::fmt;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use oci_spec::image::{Descriptor, ImageManifest};
+
+use super::Kind;
+use crate::oci::layout::digest_of;
+use crate::oci::registry::{Client, Selector, Store};
+use crate::oci::{Digest, Layout, Reference, Tag};
+
+/// More than either database has, packed.
+const MAX_ARCHIVE_BYTES: u64 = 4 << 30;
+
+/// Where a database may be had from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mirror {
+    /// A layout folder: `oci:PATH` or `oci:PATH:TAG`.
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// The tag; where there is none, that of the database's schema.
+        tag: Option<Tag>,
+    },
+    /// A registry: `HOST[:PORT]/NAME[:TAG]`, the tag being that of the schema where there is none.
+    Registry(Reference),
+}
+
+/// The text names no mirror.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not a place of a database: {reason}")]
+pub struct InvalidMirror {
+    /// What was given.
+    pub text: String,
+    /// What is wrong with it.
+    pub reason: &'static str,
+}
+
+impl FromStr for Mirror {
+    type Err = InvalidMirror;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let invalid = |reason| InvalidMirror { text: text.to_owned(), reason };
+        let Some(rest) = text.strip_prefix("oci:") else {
+            return text
+                .parse()
+                .map(Self::Registry)
+                .map_err(|error: crate::oci::reference::InvalidReference| invalid(error.reason));
+        };
+        let tagged = rest.rsplit_once(':').filter(|(_, tag)| !tag.contains('/'));
+        let (path, tag) = match tagged {
+            Some((path, tag)) => (path, Some(tag.parse().map_err(|_| invalid("what follows the last ':' is no tag"))?)),
+            None => (rest, None),
+        };
+        if path.is_empty() {
+            return Err(invalid("a folder is expected after oci:"));
+        }
+        Ok(Self::Folder { path: path.into(), tag })
+    }
+}
+
+impl fmt::Display for Mirror {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder { path, tag } => {
+                write!(f, "oci:{}", path.display())?;
+                tag.iter().try_for_each(|tag| write!(f, ":{tag}"))
+            }
+            Self::Registry(reference) => reference.fmt(f),
+        }
+    }
+}
+
+/// A database at a mirror, before it is fetched.
+pub(super) struct Source {
+    pub(super) digest: Digest,
+    layer: Descriptor,
+    place: Place,
+}
+
+enum Place {
+    Folder(Layout),
+    Registry(Client),
+}
+
+impl Mirror {
+    /// Where the vulnerability database is published: where trivy itself asks, in its order (its
+    /// `db.DefaultGCRRepository`, `db.DefaultGHCRRepository`), and Amazon's copy.
+    pub const DATABASES: &[&str] =
+        &["mirror.gcr.io/aquasec/trivy-db:2", "ghcr.io/aquasecurity/trivy-db:2", "public.ecr.aws/aquasecurity/trivy-db:2"];
+
+    /// Where the Java database is.
+    pub const JAVA_DATABASES: &[&str] = &[
+        "mirror.gcr.io/aquasec/trivy-java-db:1",
+        "ghcr.io/aquasecurity/trivy-java-db:1",
+        "public.ecr.aws/aquasecurity/trivy-java-db:1",
+    ];
+
+    /// Asks what the mirror has.
+    pub(super) async fn open(&self, kind: Kind, credentials: &Store) -> Result<Source, String> {
+        let schema: Tag = kind.schema().to_string().parse().map_err(|_| String::new())?;
+        match self {
+            Self::Folder { path, tag } => {
+                let layout = Layout::open(path).map_err(|error| error.to_string())?;
+                let tag = tag.as_ref().unwrap_or(&schema);
+                let tags = layout.tags().map_err(|error| error.to_string())?;
+                let root = tags.get(tag).ok_or_else(|| format!("it has no tag {tag}"))?;
+                let manifest: ImageManifest = layout.read_document(root).map_err(|error| error.to_string())?;
+                let digest = digest_of(root).map_err(|error| error.to_string())?;
+                Ok(Source { digest, layer: layer(&manifest, kind)?, place: Place::Folder(layout) })
+            }
+            Self::Registry(reference) => {
+                let found = credentials.find(reference.repository.registry()).await.map_err(|error| error.to_string())?;
+                let client = Client::new(reference.repository.clone(), found).map_err(|error| error.to_string())?;
+                let which = Selector::of(reference).unwrap_or(Selector::Tag(schema));
+                let manifest = client.pull_manifest(&which).await.map_err(|error| error.to_string())?;
+                let parsed =
+                    serde_json::from_slice(&manifest.bytes).map_err(|error| format!("its manifest is not valid: {error}"))?;
+                Ok(Source { digest: manifest.digest, layer: layer(&parsed, kind)?, place: Place::Registry(client) })
+            }
+        }
+    }
+}
+
+impl Source {
+    /// The packed database as a file, checked against its digest; in `folder` if it has to be fetched.
+    pub(super) async fn archive(&self, folder: &Path, progress: &(dyn Fn(u64) + Sync)) -> Result<PathBuf, String> {
+        match &self.place {
+            Place::Folder(layout) => {
+                let (checked, layer) = (layout.clone(), self.layer.clone());
+                let verified = tokio::task::spawn_blocking(move || checked.verify(&layer)).await;
+                verified.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+                Ok(layout.blob(&digest_of(&self.layer).map_err(|error| error.to_string())?))
+            }
+            Place::Registry(client) => {
+                let path = folder.join("archive");
+                let mut file = File::create_new(&path).map_err(|error| error.to_string())?;
+                client.pull_blob(&self.layer, &mut file, progress).await.map_err(|error| error.to_string())?;
+                Ok(path)
+            }
+        }
+    }
+}
+
+/// The one layer of the artifact.
+fn layer(manifest: &ImageManifest, kind: Kind) -> Result<Descriptor, String> {
+    let [layer] = manifest.layers().as_slice() else {
+        return Err(format!("it has {} layers where a {} has one", manifest.layers().len(), kind.name()));
+    };
+    if layer.media_type().to_string() != kind.media_type() {
+        return Err(format!("it is no {}: its media type is {}", kind.name(), layer.media_type()));
+    }
+    if layer.size() > MAX_ARCHIVE_BYTES {
+        return Err(format!("it has {} bytes, more than a {} has", layer.size(), kind.name()));
+    }
+    Ok(layer.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mirror_is_a_folder_or_a_registry() {
+        for text in ["oci:target/trivy-db", "oci:/a:b/c", "oci:a:2", "ghcr.io/aquasecurity/trivy-db:2", "localhost:5000/db"] {
+            assert_eq!(text.parse::<Mirror>().unwrap().to_string(), text);
+        }
+        assert!(matches!("oci:/a:b/c".parse(), Ok(Mirror::Folder { tag: None, .. })));
+        assert!(matches!("oci:a:2".parse(), Ok(Mirror::Folder { tag: Some(_), .. })));
+        for text in ["", "oci:", "oci::2", "oci:a:-", "trivy-db", "https://ghcr.io/x"] {
+            assert!(text.parse::<Mirror>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_default_mirrors_are_mirrors() {
+        for mirror in Mirror::DATABASES.iter().chain(Mirror::JAVA_DATABASES) {
+            assert!(matches!(mirror.parse(), Ok(Mirror::Registry(_))), "{mirror}");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! The image of one platform by itself: what trivy and syft take.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
+
+use super::Error;
+use crate::oci::image::PlatformImage;
+use crate::oci::layout::{digest_of, index_of};
+use crate::oci::{Image, Layout};
+
+/// A layout folder that holds one manifest and what it names, as links into the image's own layout. Dropping it removes
+/// the folder.
+#[derive(Debug)]
+pub struct PlatformFolder {
+    folder: tempfile::TempDir,
+}
+
+impl PlatformFolder {
+    /// Makes the folder of one of the image's platforms, beside the image's layout.
+    ///
+    /// # Errors
+    /// The folder can't be written.
+    pub fn create(image: &Image, platform: &PlatformImage) -> Result<Self, Error> {
+        let root = fs::canonicalize(image.layout.root()).map_err(Error::io(image.layout.root()))?;
+        let beside = root.parent().unwrap_or(Path::new("/"));
+        let folder = tempfile::Builder::new().prefix(".platform-").tempdir_in(beside).map_err(Error::io(beside))?;
+        // Scanners may come to run as another user.
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).map_err(Error::io(folder.path()))?;
+        let layout = Layout::create(folder.path())?;
+        let layers = platform.layers.iter().map(|layer| &layer.descriptor);
+        for descriptor in layers.chain([&platform.config_descriptor, &platform.manifest]) {
+            let digest = digest_of(descriptor)?;
+            let (from, to) = (root.join("blobs").join("sha256").join(digest.hex()), layout.blob(&digest));
+            // An image may have the same layer twice. Some file systems have no hard links.
+            if !to.exists() && fs::hard_link(&from, &to).is_err() {
+                symlink(&from, &to).map_err(Error::io(&to))?;
+            }
+        }
+        layout.set_index(&index_of(vec![platform.manifest.clone()])?)?;
+        Ok(Self { folder })
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}

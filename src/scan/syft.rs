@@ -1,0 +1,171 @@
+//! syft: what is in the image, as SBOM files.
+
+use std::fs;
+use std::io::BufReader;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::platform::PlatformFolder;
+use super::{Error, Tool};
+use crate::oci::Image;
+use crate::oci::image::PlatformImage;
+use crate::process::{Launcher, Output};
+
+const MAX_BYTES: u64 = 1 << 30;
+
+/// A form of SBOM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub enum Format {
+    /// SPDX 2.3 as JSON.
+    #[serde(rename = "spdx-json")]
+    SpdxJson,
+    /// `CycloneDX` as JSON.
+    #[serde(rename = "cyclonedx-json")]
+    CycloneDxJson,
+}
+
+impl Format {
+    /// All.
+    pub const ALL: [Self; 2] = [Self::SpdxJson, Self::CycloneDxJson];
+
+    /// The name that syft has for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SpdxJson => "spdx-json",
+            Self::CycloneDxJson => "cyclonedx-json",
+        }
+    }
+
+    /// How files of this form end, as both projects advise.
+    #[must_use]
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::SpdxJson => "spdx.json",
+            Self::CycloneDxJson => "cdx.json",
+        }
+    }
+}
+
+impl FromStr for Format {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|format| format.name() == text).ok_or(())
+    }
+}
+
+/// What to list.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The image.
+    pub image: &'a Image,
+    /// Which of its platforms.
+    pub platform: &'a PlatformImage,
+    /// The image's name in the files: what it is published as.
+    pub name: &'a str,
+    /// The forms that are wanted.
+    pub formats: &'a [Format],
+    /// The folder for the files; it is there.
+    pub folder: &'a Path,
+    /// The time that syft may take.
+    pub deadline: Duration,
+}
+
+/// What is in the image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sbom {
+    /// How many packages it lists.
+    pub packages: u32,
+    /// The names of the files, in the folder that was asked for: `linux-amd64.spdx.json`.
+    pub files: Vec<String>,
+}
+
+/// Lists what is in the image of one platform. A file appears whole or not at all.
+///
+/// # Errors
+/// The image was not listed, or the files can't be written.
+pub async fn list(launcher: &Launcher, request: &Request<'_>) -> Result<Sbom, Error> {
+    let temporary = std::env::temp_dir();
+    let scratch = tempfile::Builder::new().prefix("gp-deliver-").tempdir().map_err(Error::io(&temporary))?;
+    // Beside its destination, so that the last step is a rename.
+    let beside = tempfile::Builder::new().prefix(".sbom-").tempdir_in(request.folder).map_err(Error::io(request.folder))?;
+    let image = PlatformFolder::create(request.image, request.platform)?;
+    let output = |format: Format| {
+        let mut output = std::ffi::OsString::from(format!("--output={}=", format.name()));
+        output.push(beside.path().join(format.extension()));
+        output
+    };
+    let mut source = std::ffi::OsString::from("oci-dir:");
+    source.push(image.path());
+    let run = launcher.find(Tool::Syft.name())?.run(request.deadline);
+    let run = run.args(["scan", "--quiet", "--source-name", request.name, "--source-version"]);
+    let run = run.arg(request.platform.manifest.digest().to_string()).args(Format::ALL.map(output)).arg(source);
+    let run = run.folder(scratch.path()).env("TMPDIR", scratch.path()).env("HOME", scratch.path());
+    let output = run.env("SYFT_CHECK_FOR_APP_UPDATE", "false").output().await?;
+    if output.code != 0 {
+        return Err(Error::failed(Tool::Syft, &output));
+    }
+    let packages = check(beside.path(), &output)?;
+    let files = request.formats.iter().map(|format| place(*format, beside.path(), request)).collect::<Result<_, _>>()?;
+    Ok(Sbom { packages, files })
+}
+
+/// SPDX 2.3, "Document Creation Information".
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Spdx {
+    spdx_version: String,
+    #[serde(default)]
+    packages: Vec<SpdxPackage>,
+}
+
+#[derive(Deserialize)]
+struct SpdxPackage {
+    #[serde(rename = "SPDXID")]
+    id: String,
+}
+
+/// `CycloneDX`, "BOM Format".
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CycloneDx {
+    bom_format: String,
+}
+
+/// Whether the files are what they should be, and how many packages they list.
+fn check(folder: &Path, output: &Output) -> Result<u32, Error> {
+    let spdx: Spdx = read(folder, Format::SpdxJson, output)?;
+    let cyclonedx: CycloneDx = read(folder, Format::CycloneDxJson, output)?;
+    if spdx.spdx_version != "SPDX-2.3" || cyclonedx.bom_format != "CycloneDX" {
+        let reason = format!("its files are {:?} and {:?}", spdx.spdx_version, cyclonedx.bom_format);
+        return Err(Error::rubbish(Tool::Syft, reason, output));
+    }
+    // The image itself is the first package of the document.
+    let packages = spdx.packages.iter().filter(|package| !package.id.starts_with("SPDXRef-DocumentRoot")).count();
+    Ok(u32::try_from(packages).unwrap_or(u32::MAX))
+}
+
+fn read<T: DeserializeOwned>(folder: &Path, format: Format, output: &Output) -> Result<T, Error> {
+    let rubbish = |reason: String| Error::rubbish(Tool::Syft, format!("{}: {reason}", format.name()), output);
+    let path = folder.join(format.extension());
+    let metadata = fs::symlink_metadata(&path).map_err(|error| rubbish(format!("no file: {error}")))?;
+    if !metadata.is_file() || metadata.len() > MAX_BYTES {
+        return Err(rubbish(format!("no file of at most {MAX_BYTES} bytes")));
+    }
+    let file = fs::File::open(&path).map_err(|error| rubbish(error.to_string()))?;
+    serde_json::from_reader(BufReader::new(file)).map_err(|error| rubbish(format!("not understood: {error}")))
+}
+
+fn place(format: Format, from: &Path, request: &Request<'_>) -> Result<String, Error> {
+    let name = format!("{}.{}", request.platform.platform.slug(), format.extension());
+    let (from, to) = (from.join(format.extension()), request.folder.join(&name));
+    let place = fs::set_permissions(&from, fs::Permissions::from_mode(0o644)).and_then(|()| fs::rename(&from, &to));
+    place.map_err(Error::io(&to))?;
+    Ok(name)
+}
