@@ -56,10 +56,12 @@ pub fn render(record: &Record, tool: Tool) -> Option<Vec<u8>> {
     let mut kept = found.min(RESULTS);
     loop {
         let json = super::json(&log(record, tool, &alerts, kept));
-        if kept == 0 || compressed(&json) <= COMPRESSED {
+        let size = compressed(&json);
+        if kept == 0 || size <= COMPRESSED {
             return Some(json);
         }
-        kept = kept * 3 / 4;
+        // In proportion, and a little less, for the mildest need not be the shortest.
+        kept = kept * (COMPRESSED / 1000) / (size / 1000) * 9 / 10;
     }
 }
 
@@ -133,7 +135,11 @@ fn message_text(message: &str) -> String {
     text::line(message, TEXT).replace('{', "(").replace('}', ")").replace("](", "] (")
 }
 
+/// The size after gzip, or before where even that is small enough.
 fn compressed(json: &[u8]) -> usize {
+    if json.len() <= COMPRESSED {
+        return json.len();
+    }
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     // Into memory: it can't fail.
     let _ = encoder.write_all(json);
