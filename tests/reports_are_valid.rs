@@ -1,5 +1,7 @@
 //! Reports are what others read them as: SARIF by its schema and by GitHub's rules of ingestion, the record by our schema.
 
+#![allow(clippy::unwrap_used, reason = "a test may end so")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

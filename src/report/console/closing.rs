@@ -91,7 +91,8 @@ fn facts(record: &Record, catalogue: &Catalogue<'_>) -> Vec<(&'static str, Strin
         facts.push(("tags", tags.join(", ")));
     }
     if let Some(image) = &record.image {
-        facts.push(("digest", image.digest.to_string()));
+        let published = if record.publication.is_some() { "" } else { " (not published)" };
+        facts.push(("digest", format!("{}{published}", image.digest)));
     }
     let counted = verdict::counted(record, catalogue, |_| true);
     if counted.is_empty() && record.image.is_none() {

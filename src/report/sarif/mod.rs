@@ -44,24 +44,29 @@ type MakeRule<'a> = Box<dyn Fn(&str) -> Option<ReportingDescriptor> + 'a>;
 /// where its scan did not run to the end: a file without results would then be a lie.
 #[must_use]
 pub fn render(record: &Record, tool: Tool) -> Option<Vec<u8>> {
-    if !is_complete(record, tool) {
-        return None;
-    }
+    is_complete(record, tool).then(|| fit(record, tool, RESULTS, COMPRESSED))
+}
+
+/// The file with at most `results` results and at most `bytes` bytes after gzip.
+fn fit(record: &Record, tool: Tool, results: usize, bytes: usize) -> Vec<u8> {
     let catalogue = Catalogue::of(record);
     let alerts = match tool {
         Tool::Gitleaks => leaks::alerts(&catalogue),
         Tool::Trivy => vulnerabilities::alerts(&catalogue),
     };
-    let found = alerts.results.len();
-    let mut kept = found.min(RESULTS);
+    let mut kept = alerts.results.len().min(results);
     loop {
         let json = super::json(&log(record, tool, &alerts, kept));
+        // Most files are small enough before they are compressed.
+        if kept == 0 || json.len() <= bytes {
+            return json;
+        }
         let size = compressed(&json);
-        if kept == 0 || size <= COMPRESSED {
-            return Some(json);
+        if size <= bytes {
+            return json;
         }
         // In proportion, and a little less, for the mildest need not be the shortest.
-        kept = kept * (COMPRESSED / 1000) / (size / 1000) * 9 / 10;
+        kept = usize::try_from(kept as u128 * bytes as u128 * 9 / (size as u128 * 10)).unwrap_or(0);
     }
 }
 
@@ -124,7 +129,8 @@ fn invocation(left_out: usize) -> Invocation {
         return invocation.build();
     }
     let left_out = quantity::count(left_out, "result");
-    let message = format!("{left_out} left out, the mildest: GitHub keeps at most {RESULTS} of a run. All are in record.json.");
+    let message =
+        format!("{left_out} left out, the mildest: GitHub takes {RESULTS} of a run, and 10 MB. All are in record.json.");
     let message = Message::builder().text(message).build();
     let notification = Notification::builder().level("warning").message(message).build();
     invocation.tool_execution_notifications(vec![notification]).build()
@@ -135,11 +141,7 @@ fn message_text(message: &str) -> String {
     text::line(message, TEXT).replace('{', "(").replace('}', ")").replace("](", "] (")
 }
 
-/// The size after gzip, or before where even that is small enough.
 fn compressed(json: &[u8]) -> usize {
-    if json.len() <= COMPRESSED {
-        return json.len();
-    }
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     // Into memory: it can't fail.
     let _ = encoder.write_all(json);
