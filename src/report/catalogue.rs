@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::environment::{Environment, Gate};
 use crate::finding::{Finding, Instruction, Leak, Severity, Tool, Vulnerability};
 use crate::policy::Threshold;
-use crate::record::Record;
+use crate::record::{Record, StageName, StageOutcome};
 
 /// The findings as reports list them: vulnerabilities of several platforms merged, the worst first.
 pub struct Catalogue<'a> {
@@ -75,6 +75,18 @@ pub fn threshold(record: &Record) -> Threshold {
 #[must_use]
 pub fn is_blocking(record: &Record, tool: Tool) -> bool {
     record.demands.is_some_and(|demands| gate(demands, tool) == Gate::Blocking)
+}
+
+/// Whether a tool's scan ran to its end.
+#[must_use]
+pub fn is_complete(record: &Record, tool: Tool) -> bool {
+    let name = match tool {
+        Tool::Gitleaks => StageName::Secrets,
+        Tool::Trivy => StageName::Vulnerabilities,
+    };
+    let ended = |outcome: &StageOutcome| matches!(outcome, StageOutcome::Passed | StageOutcome::Advised | StageOutcome::Blocked);
+    let mut stages = record.stages.iter().filter(|stage| stage.name == name).peekable();
+    stages.peek().is_some() && stages.all(|stage| ended(&stage.outcome))
 }
 
 /// The names of the environments where a tool's findings would hold a delivery back.

@@ -104,7 +104,8 @@ fn facts(record: &Record, catalogue: &Catalogue<'_>) -> Vec<(&'static str, Strin
     let mild = if mild > 0 { format!("; {} let through", quantity::count(mild, "vulnerability")) } else { String::new() };
     let counted =
         if counted.is_empty() { "none that counts".to_owned() } else { format!("{}{weight}", quantity::list(&counted)) };
-    facts.push(("findings", format!("{counted}{mild}")));
+    let missing = verdict::missing(record).map(|missing| format!("; {missing}")).unwrap_or_default();
+    facts.push(("findings", format!("{counted}{mild}{missing}")));
     facts
 }
 

@@ -18,11 +18,11 @@ use serde_sarif::sarif::{
     ToolComponent,
 };
 
-use super::catalogue::Catalogue;
+use super::catalogue::{Catalogue, is_complete};
 use super::quantity;
 use super::text;
 use crate::finding::Tool;
-use crate::record::{Record, StageName, StageOutcome};
+use crate::record::Record;
 
 /// The results of a run that GitHub keeps, by severity.
 const RESULTS: usize = 5000;
@@ -68,18 +68,6 @@ fn fit(record: &Record, tool: Tool, results: usize, bytes: usize) -> Vec<u8> {
         // In proportion, and a little less, for the mildest need not be the shortest.
         kept = usize::try_from(kept as u128 * bytes as u128 * 9 / (size as u128 * 10)).unwrap_or(0);
     }
-}
-
-/// Whether a tool's scan ran to its end.
-#[must_use]
-pub fn is_complete(record: &Record, tool: Tool) -> bool {
-    let name = match tool {
-        Tool::Gitleaks => StageName::Secrets,
-        Tool::Trivy => StageName::Vulnerabilities,
-    };
-    let ended = |outcome: &StageOutcome| matches!(outcome, StageOutcome::Passed | StageOutcome::Advised | StageOutcome::Blocked);
-    let mut stages = record.stages.iter().filter(|stage| stage.name == name).peekable();
-    stages.peek().is_some() && stages.all(|stage| ended(&stage.outcome))
 }
 
 fn log(record: &Record, tool: Tool, alerts: &Alerts<'_>, kept: usize) -> Sarif {

@@ -2,6 +2,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::finding::Finding;
+use crate::record::StageOutcome;
 use crate::report::fixture;
 
 fn run(record: &Record, tool: Tool) -> Value {
