@@ -8,7 +8,7 @@ mod leaks;
 mod location;
 mod vulnerabilities;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io::Write as _;
 
 use flate2::Compression;
@@ -134,12 +134,6 @@ fn compressed(json: &[u8]) -> usize {
     // Into memory: it can't fail.
     let _ = encoder.write_all(json);
     encoder.finish().map_or(usize::MAX, |compressed| compressed.len())
-}
-
-/// The first of each of some words.
-fn distinct<'a>(words: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let mut seen = HashSet::new();
-    words.filter(|word| seen.insert(*word)).collect()
 }
 
 #[cfg(test)]

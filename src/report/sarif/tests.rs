@@ -3,6 +3,7 @@ use serde_json::Value;
 use super::*;
 use crate::finding::Finding;
 use crate::record::StageOutcome;
+use crate::report::advice::distinct;
 use crate::report::fixture;
 
 fn run(record: &Record, tool: Tool) -> Value {
