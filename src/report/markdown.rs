@@ -145,10 +145,10 @@ mod tests {
         #[test]
         fn no_text_becomes_an_element_of_the_page(
             text in any::<String>(),
-            marks in "(https?://|www\\.|mailto:|a@b\\.co|<b>|</code>|<!--|-->|\\||`+|\\*\\*|_|\\[x\\]|\\(y\\)|!|~~|\\$|\\^|&lt;|\\\\|x| ){0,12}"
+            marks in "(https?://x\\.co| www\\.x\\.co|https?://|www\\.|mailto:|a@b\\.co|<b>|</code>|<!--|-->|\\||`+|\\*\\*|_|\\[x\\]|\\(y\\)|!|~~|\\$|\\^|&lt;|\\\\|x| ){0,12}"
         ) {
             for text in [&text, &marks] {
-                let elements = page::elements(&format!("| a | b |\n|---|---|\n| x{} | x{} |\n", code(text), prose(text)));
+                let elements = page::elements(&format!("| a | b |\n|---|---|\n| {} | {} |\n", code(text), prose(text)));
                 let mut unexpected = elements.iter().filter(|name| !["", "table", "thead", "tbody", "tr", "th", "td", "code", "em"].contains(&&***name));
                 prop_assert_eq!(unexpected.next(), None);
             }
