@@ -110,7 +110,7 @@ pub struct Leak {
     pub file: String,
     /// The first line, counted from 1.
     pub line: u32,
-    /// The commit that has it; absent when it was found in the working tree.
+    /// A commit that has it, also when the working tree has it too; absent when only the working tree has it.
     pub commit: Option<String>,
     /// What `.gitleaksignore` names it by: `[commit:]file:rule:line`.
     pub fingerprint: String,

@@ -1,10 +1,25 @@
 //! gp-deliver: scan, build, list, decide and publish a container image.
 
+pub mod buildkit;
+pub mod cli;
+pub mod config;
 pub mod diagnosis;
+pub mod dockerfile;
 pub mod environment;
+pub mod error;
 pub mod finding;
+pub mod github;
+pub mod inputs;
 pub mod oci;
+pub mod pipeline;
+pub mod plan;
 pub mod policy;
+pub mod process;
+pub mod publish;
 pub mod record;
 pub mod report;
+pub mod run;
+pub mod scan;
 pub mod secret;
+pub mod source;
+pub mod tags;

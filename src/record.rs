@@ -107,6 +107,14 @@ pub struct Source {
     pub dirty: bool,
 }
 
+impl Source {
+    /// The version that a `v*` tag names.
+    #[must_use]
+    pub fn version(&self) -> Option<semver::Version> {
+        self.tag.as_ref()?.strip_prefix('v')?.parse().ok()
+    }
+}
+
 /// The parts of a delivery, in the order in which a report lists them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -364,16 +372,10 @@ pub struct StageRecorder {
 }
 
 impl StageRecorder {
-    /// The stage's name.
+    /// The stage's voice, for work that goes on elsewhere.
     #[must_use]
-    pub fn name(&self) -> StageName {
-        self.name
-    }
-
-    /// The recorder of the whole delivery.
-    #[must_use]
-    pub fn recorder(&self) -> &Recorder {
-        &self.recorder
+    pub fn voice(&self) -> Voice {
+        Voice { name: self.name, watcher: Arc::clone(&self.recorder.watcher) }
     }
 
     /// Says something that stays on the screen (not in the record).
@@ -434,6 +436,25 @@ impl Drop for StageRecorder {
         if !self.ended {
             self.conclude(StageOutcome::Cancelled, String::new());
         }
+    }
+}
+
+/// What a stage says, without the right to end it.
+#[derive(Clone)]
+pub struct Voice {
+    name: StageName,
+    watcher: Arc<dyn Watcher>,
+}
+
+impl Voice {
+    /// See [`StageRecorder::line`].
+    pub fn line(&self, text: &str) {
+        self.watcher.line(self.name, text);
+    }
+
+    /// See [`StageRecorder::progress`].
+    pub fn progress(&self, text: &str) {
+        self.watcher.progress(self.name, text);
     }
 }
 

@@ -27,9 +27,43 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// Takes secrets out of text that others wrote: a build step may print what it was given.
+#[derive(Clone, Debug, Default)]
+pub struct Redaction(Vec<Secret>);
+
+impl Redaction {
+    /// What is shorter is no secret but a word, and would blacken innocent text.
+    const SHORTEST: usize = 4;
+
+    /// Takes out `secrets`, and every line of those that have several.
+    #[must_use]
+    pub fn of<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
+        let pieces = secrets.into_iter().flat_map(|secret| std::iter::once(secret.expose()).chain(secret.expose().lines()));
+        let pieces = pieces.map(str::trim).filter(|piece| piece.len() >= Self::SHORTEST);
+        let mut pieces: Vec<_> = pieces.map(Secret::new).collect();
+        // The longest first: a secret may hold another.
+        pieces.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then_with(|| a.0.cmp(&b.0)));
+        pieces.dedup();
+        Self(pieces)
+    }
+
+    /// The text with `***` in place of each secret.
+    #[must_use]
+    pub fn apply(&self, text: String) -> String {
+        self.0.iter().fold(text, |text, secret| if text.contains(&secret.0) { text.replace(&secret.0, "***") } else { text })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_line_of_a_secret_is_taken_out() {
+        let key = Secret::new("BEGIN\nabcdefgh\nab\nEND OF KEY\n");
+        let redaction = Redaction::of([&key]);
+        assert_eq!(redaction.apply("x abcdefgh y END OF KEY ab".to_owned()), "x *** y *** ab");
+    }
 
     #[test]
     fn debug_output_does_not_hold_the_value() {

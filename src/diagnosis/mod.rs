@@ -1,6 +1,14 @@
 //! The words for what went wrong. Errors carry values; this is the one place that makes sentences of them.
 
+mod attachables;
+mod build;
+mod delivery;
+mod layout;
+mod process;
+mod publish;
+mod registry;
 mod report;
+mod scan;
 
 use serde::{Deserialize, Serialize};
 

@@ -1,8 +1,13 @@
 //! An image in a layout, read once and checked: what the scanners, the policy and publishing all speak of.
 
-use oci_spec::image::{Descriptor, ImageConfiguration, ImageIndex, ImageManifest, MediaType};
+use std::collections::BTreeMap;
 
-use super::layout::{self, Error, digest_of};
+use oci_spec::image::{
+    Descriptor, ImageConfiguration, ImageIndex, ImageManifest, ImageManifestBuilder, MediaType, Os, PlatformBuilder,
+    SCHEMA_VERSION,
+};
+
+use super::layout::{self, Error, digest_of, index_of};
 use super::{Digest, Layout, Platform};
 
 /// An image: one manifest, or an index of one a platform.
@@ -25,6 +30,8 @@ pub struct PlatformImage {
     pub platform: Platform,
     /// Its manifest.
     pub manifest: Descriptor,
+    /// The manifest's digest.
+    pub digest: Digest,
     /// The descriptor of its configuration.
     pub config_descriptor: Descriptor,
     /// Its configuration, with the history of its layers.
@@ -62,6 +69,24 @@ impl Image {
         Ok(Self { layout, root, digest, platforms })
     }
 
+    /// Puts an image together from platforms whose blobs are in `layout`: one makes a manifest, several an index of
+    /// manifests. `annotations` go on what names the whole image and on every manifest.
+    ///
+    /// # Errors
+    /// A document can't be written, or contradicts another.
+    pub fn assemble(layout: Layout, platforms: &[Parts], annotations: &BTreeMap<String, String>) -> Result<Self, Error> {
+        let manifests = platforms.iter().map(|parts| parts.manifest(&layout, annotations)).collect::<Result<Vec<_>, _>>()?;
+        let root = match <[Descriptor; 1]>::try_from(manifests) {
+            Ok([manifest]) => manifest,
+            Err(manifests) => {
+                let mut index = index_of(manifests)?;
+                index.set_annotations(some(annotations));
+                layout.write_document(MediaType::ImageIndex, &index)?
+            }
+        };
+        Self::open(layout, root)
+    }
+
     /// All blobs of the image with each manifest after what it names and the root last: the order in which a reader who
     /// sees one may rely on those before it. A blob that several platforms share comes once.
     #[must_use]
@@ -85,6 +110,42 @@ impl Image {
     }
 }
 
+/// The blobs of one platform's image, before there is a manifest of them.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// What it runs on.
+    pub platform: Platform,
+    /// The configuration's bytes: kept to the letter, since their digest is the image's id in engines.
+    pub config: Vec<u8>,
+    /// The layers, the lowest first.
+    pub layers: Vec<Descriptor>,
+}
+
+impl Parts {
+    fn manifest(&self, layout: &Layout, annotations: &BTreeMap<String, String>) -> Result<Descriptor, Error> {
+        let invalid =
+            |error: oci_spec::OciSpecError| Error::Invalid { path: layout.root().to_owned(), reason: error.to_string() };
+        let config = layout.write(MediaType::ImageConfig, &self.config)?;
+        let manifest = ImageManifestBuilder::default()
+            .schema_version(SCHEMA_VERSION)
+            .media_type(MediaType::ImageManifest)
+            .config(config)
+            .layers(self.layers.clone());
+        let mut manifest = manifest.build().map_err(invalid)?;
+        manifest.set_annotations(some(annotations));
+        let mut descriptor = layout.write_document(MediaType::ImageManifest, &manifest)?;
+        let platform = PlatformBuilder::default().os(Os::from(&*self.platform.os)).architecture(&*self.platform.architecture);
+        let mut platform = platform.build().map_err(invalid)?;
+        platform.set_variant(self.platform.variant.clone());
+        descriptor.set_platform(Some(platform));
+        Ok(descriptor)
+    }
+}
+
+fn some(annotations: &BTreeMap<String, String>) -> Option<std::collections::HashMap<String, String>> {
+    (!annotations.is_empty()).then(|| annotations.clone().into_iter().collect())
+}
+
 impl PlatformImage {
     fn open(layout: &Layout, descriptor: Descriptor) -> Result<Self, Error> {
         let path = layout.blob(&digest_of(&descriptor)?);
@@ -104,6 +165,7 @@ impl PlatformImage {
         let variant = config.variant().as_ref().map(|variant| format!("/{variant}")).unwrap_or_default();
         let platform = format!("{}/{}{variant}", config.os(), config.architecture());
         let platform = platform.parse().map_err(|error| invalid(format!("its config: {error}")))?;
-        Ok(Self { platform, manifest: descriptor, config_descriptor: manifest.config().clone(), config, layers })
+        let digest = digest_of(&descriptor)?;
+        Ok(Self { platform, manifest: descriptor, digest, config_descriptor: manifest.config().clone(), config, layers })
     }
 }

@@ -1,0 +1,47 @@
+//! What a build took from its client, counted, and the first thing that could not be given.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use super::attachables::Error;
+
+/// The count of what travelled, kept while it does; shared by all that serves one build.
+#[derive(Debug, Default)]
+pub struct Account {
+    files: AtomicU64,
+    bytes: AtomicU64,
+    error: Mutex<Option<Error>>,
+}
+
+impl Account {
+    /// The number of files whose whole content was sent.
+    #[must_use]
+    pub fn files(&self) -> u64 {
+        self.files.load(Ordering::Relaxed)
+    }
+
+    /// The bytes of file content that were sent.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// The first thing that could not be given: the cause of a build's failure, in better words than the engine's. It is
+    /// told once.
+    #[must_use]
+    pub fn take_error(&self) -> Option<Error> {
+        self.error.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    pub(super) fn count_bytes(&self, bytes: usize) {
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_file(&self) {
+        self.files.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn note(&self, error: Error) {
+        self.error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+    }
+}

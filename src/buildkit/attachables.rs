@@ -1,0 +1,110 @@
+//! What a client attaches to a build session, and what can go wrong with it.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bollard_buildkit_proto::health::health_server::HealthServer;
+use bollard_buildkit_proto::moby::buildkit::secrets::v1::secrets_server::SecretsServer;
+use bollard_buildkit_proto::moby::filesync::v1::file_sync_server::FileSyncServer;
+use tonic::service::Routes;
+
+use super::account::Account;
+use super::context::Directory;
+use super::filesync::Folders;
+use super::glob::BadPattern;
+use super::health::Present;
+use super::secrets::{SecretSource, Vault};
+
+/// The gRPC methods that a session announces, for [`Attachables::routes`].
+pub const METHODS: [&str; 3] =
+    ["/grpc.health.v1.Health/Check", "/moby.filesync.v1.FileSync/DiffCopy", "/moby.buildkit.secrets.v1.Secrets/GetSecret"];
+
+/// What an engine may ask of its client during a build.
+#[derive(Clone, Debug)]
+pub struct Attachables {
+    /// The build context.
+    pub context: Directory,
+    /// Where the Dockerfile and its ignore file are. The frontend looks for them by the name that its `filename` attribute
+    /// gives, and `<that name>.dockerignore`.
+    pub dockerfile: Directory,
+    /// The build's secrets, by their ids.
+    pub secrets: BTreeMap<String, SecretSource>,
+    /// Where it is counted what travels.
+    pub account: Arc<Account>,
+}
+
+impl Attachables {
+    /// The services of the session. The server must take header lists of some megabytes: the patterns of an ignore file
+    /// come as headers.
+    #[must_use]
+    pub fn routes(self) -> Routes {
+        let directories = [("context", self.context), ("dockerfile", self.dockerfile)];
+        let directories = directories.into_iter().map(|(name, directory)| (name.to_owned(), directory)).collect();
+        let folders = Folders::new(directories, Arc::clone(&self.account));
+        Routes::new(HealthServer::new(Present))
+            .add_service(FileSyncServer::new(folders))
+            .add_service(SecretsServer::new(Vault::new(self.secrets, self.account)))
+    }
+}
+
+/// Something that a build asked for could not be given.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A folder that is to be served can't be opened.
+    #[error("{}: {source}", path.display())]
+    Folder {
+        /// The folder, as it was given.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file or folder in the context can't be read.
+    #[error("{}: {source}", path.display())]
+    Read {
+        /// Its path in the context.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file was there when the context was listed, and is gone or no regular file when it is to be read.
+    #[error("{}: changed while it was being sent", path.display())]
+    Changed {
+        /// Its path in the context.
+        path: PathBuf,
+    },
+    /// The name of a file, or the target of a link, is not UTF-8.
+    #[error("{}: the name is not UTF-8", path.display())]
+    Name {
+        /// Its path in the context.
+        path: PathBuf,
+    },
+    /// A pattern is malformed.
+    #[error(transparent)]
+    Pattern(#[from] BadPattern),
+    /// The file of a build secret can't be read.
+    #[error("secret {id}: {}: {source}", path.display())]
+    SecretFile {
+        /// The secret's id.
+        id: String,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The environment variable of a build secret is not set.
+    #[error("secret {id}: {variable} is not set")]
+    SecretUnset {
+        /// The secret's id.
+        id: String,
+        /// The variable.
+        variable: String,
+    },
+    /// A build secret is larger than [`super::secrets::MAX_BYTES`].
+    #[error("secret {id}: larger than {} bytes", super::secrets::MAX_BYTES)]
+    SecretTooLarge {
+        /// The secret's id.
+        id: String,
+    },
+}

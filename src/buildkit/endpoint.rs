@@ -1,0 +1,174 @@
+//! Where a builder is, and how to reach it.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint as TonicEndpoint, Identity, Uri};
+
+use super::error::Error;
+
+/// Builders put whole Dockerfiles into error trailers, and `.dockerignore` files travel as headers: hyper's default of
+/// 16 KiB breaks both.
+pub(super) const MAX_HEADERS: u32 = 16 << 20;
+
+/// An address that was given or found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// `unix:///path/to/socket`.
+    Unix(PathBuf),
+    /// `tcp://HOST:PORT`.
+    Tcp(String),
+}
+
+/// The text is not an address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not unix:///PATH or tcp://HOST:PORT")]
+pub struct InvalidAddress(pub String);
+
+impl std::str::FromStr for Address {
+    type Err = InvalidAddress;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let invalid = || InvalidAddress(text.to_owned());
+        if let Some(path) = text.strip_prefix("unix://") {
+            return if path.starts_with('/') { Ok(Self::Unix(path.into())) } else { Err(invalid()) };
+        }
+        let authority = text.strip_prefix("tcp://").ok_or_else(invalid)?;
+        let (host, port) = authority.rsplit_once(':').ok_or_else(invalid)?;
+        if host.is_empty() || port.parse::<u16>().is_err() || authority.contains(['/', '@']) {
+            return Err(invalid());
+        }
+        Ok(Self::Tcp(authority.to_owned()))
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(path) => write!(f, "unix://{}", path.display()),
+            Self::Tcp(authority) => write!(f, "tcp://{authority}"),
+        }
+    }
+}
+
+/// A byte stream to a builder, of whichever kind.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+async fn dial(address: &Address) -> std::io::Result<Box<dyn Stream>> {
+    Ok(match address {
+        Address::Unix(path) => Box::new(UnixStream::connect(path).await?),
+        Address::Tcp(authority) => Box::new(TcpStream::connect(authority).await?),
+    })
+}
+
+/// Connects to a standalone `buildkitd`. `certificates` is a folder with `ca.pem`, and `cert.pem` and `key.pem` for a
+/// client certificate (the names that `buildctl --tlsdir` reads); without it TCP is not encrypted.
+///
+/// # Errors
+/// A certificate can't be used, or nobody answers.
+pub async fn connect_buildkitd(address: &Address, certificates: Option<&Path>) -> Result<Channel, Error> {
+    let no_engine = |error: &dyn std::error::Error| Error::NoEngine { tried: vec![address.to_string()], reason: chain(error) };
+    if let (Address::Tcp(authority), Some(folder)) = (address, certificates) {
+        let endpoint = TonicEndpoint::from_shared(format!("https://{authority}")).map_err(|error| no_engine(&error))?;
+        let endpoint = endpoint.tls_config(tls(folder)?).map_err(|error| no_engine(&error))?;
+        return configure(endpoint).connect().await.map_err(|error| no_engine(&error));
+    }
+    let target = address.clone();
+    let connector = tower::service_fn(move |_: Uri| {
+        let target = target.clone();
+        async move { dial(&target).await.map(TokioIo::new) }
+    });
+    plain_endpoint().connect_with_connector(connector).await.map_err(|error| no_engine(&error))
+}
+
+/// Connects to the BuildKit inside a Docker engine: an HTTP/1 request that is upgraded to HTTP/2
+/// (Engine API, `POST /grpc`).
+///
+/// # Errors
+/// Nobody answers, or the engine refuses the upgrade.
+pub async fn connect_docker(address: &Address) -> Result<Channel, Error> {
+    let target = address.clone();
+    let connector = tower::service_fn(move |_: Uri| {
+        let target = target.clone();
+        async move { upgrade(&target).await.map(TokioIo::new) }
+    });
+    plain_endpoint()
+        .connect_with_connector(connector)
+        .await
+        .map_err(|error| Error::NoEngine { tried: vec![address.to_string()], reason: chain(&error) })
+}
+
+async fn upgrade(address: &Address) -> std::io::Result<TokioIo<hyper::upgrade::Upgraded>> {
+    let stream = TokioIo::new(dial(address).await?);
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await.map_err(std::io::Error::other)?;
+    tokio::spawn(connection.with_upgrades());
+    let request = http::Request::post("/grpc")
+        .header(http::header::HOST, "docker")
+        .header(http::header::CONNECTION, "Upgrade")
+        .header(http::header::UPGRADE, "h2c")
+        .body(http_body_util::Empty::<bytes::Bytes>::new())
+        .map_err(std::io::Error::other)?;
+    let response = sender.send_request(request).await.map_err(std::io::Error::other)?;
+    if response.status() != http::StatusCode::SWITCHING_PROTOCOLS {
+        return Err(std::io::Error::other(format!("the engine answered {} to POST /grpc", response.status())));
+    }
+    hyper::upgrade::on(response).await.map(TokioIo::new).map_err(std::io::Error::other)
+}
+
+fn plain_endpoint() -> TonicEndpoint {
+    // The authority is never resolved: the connector knows where to go.
+    configure(TonicEndpoint::from_static("http://buildkit"))
+}
+
+fn configure(endpoint: TonicEndpoint) -> TonicEndpoint {
+    endpoint
+        .http2_max_header_list_size(MAX_HEADERS)
+        .initial_stream_window_size(4 << 20)
+        .initial_connection_window_size(8 << 20)
+        .connect_timeout(std::time::Duration::from_secs(10))
+}
+
+fn tls(folder: &Path) -> Result<ClientTlsConfig, Error> {
+    let read = |name: &str| {
+        let path = folder.join(name);
+        std::fs::read(&path).map_err(|error| Error::Certificate { path, reason: error.to_string() })
+    };
+    let config = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read("ca.pem")?));
+    let identity = folder.join("cert.pem").exists() || folder.join("key.pem").exists();
+    Ok(if identity { config.identity(Identity::from_pem(read("cert.pem")?, read("key.pem")?)) } else { config })
+}
+
+/// An error with its causes, each once: transport errors hide what happened in their sources.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut words = vec![error.to_string()];
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !words.iter().any(|word| word.contains(&text)) {
+            words.push(text);
+        }
+        cause = error.source();
+    }
+    words.join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_unix_socket_or_a_host_and_port() {
+        for text in ["unix:///run/buildkit/buildkitd.sock", "tcp://127.0.0.1:1234", "tcp://[::1]:1234"] {
+            assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
+        }
+        for text in
+            ["", "unix://relative", "tcp://host", "tcp://:1", "tcp://host:99999", "ssh://host", "tcp://user@host:1", "host:1"]
+        {
+            assert!(text.parse::<Address>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! What can go wrong between us and a builder.
+
+use std::path::PathBuf;
+
+use super::attachables;
+use crate::finding::Instruction;
+use crate::oci::{Digest, layout};
+
+/// A build that did not yield an image.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No engine answers where one was looked for.
+    #[error("no engine answers at {tried:?}: {reason}")]
+    NoEngine {
+        /// The addresses, in the order in which they were tried.
+        tried: Vec<String>,
+        /// What the last one said.
+        reason: String,
+    },
+    /// The engine has no BuildKit, or one that can't be spoken to.
+    #[error("engine {version} (API {api}) is too old")]
+    EngineTooOld {
+        /// The engine's version.
+        version: String,
+        /// Its API's version.
+        api: String,
+    },
+    /// A file for TLS can't be used.
+    #[error("{}: {reason}", path.display())]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The builder refused or broke off a call.
+    #[error("{call}: {message}")]
+    Call {
+        /// Which.
+        call: &'static str,
+        /// In the builder's words.
+        message: String,
+    },
+    /// The connection ended in the middle.
+    #[error("connection lost: {reason}")]
+    Lost {
+        /// As far as known.
+        reason: String,
+    },
+    /// A step failed.
+    #[error("{}", .0.message)]
+    Step(Box<StepFailure>),
+    /// The Dockerfile can't be understood.
+    #[error("{message}")]
+    Dockerfile {
+        /// In the builder's words.
+        message: String,
+        /// Where, where it says.
+        at: Option<Instruction>,
+    },
+    /// Something that the build asked for could not be given.
+    #[error(transparent)]
+    Attachables(#[from] attachables::Error),
+    /// The builder's answer is not what its protocol says.
+    #[error("{0}")]
+    Protocol(String),
+    /// A layer's content is not what the image's configuration says.
+    #[error("layer {expected} has content {actual}")]
+    LayerMismatch {
+        /// The diff id in the configuration.
+        expected: Digest,
+        /// The diff id of what was received.
+        actual: Digest,
+    },
+    /// The layout can't be written.
+    #[error(transparent)]
+    Layout(#[from] layout::Error),
+}
+
+/// A step of the Dockerfile that failed.
+#[derive(Debug)]
+pub struct StepFailure {
+    /// The step's name as the builder shows it: `[build 2/3] RUN make`.
+    pub step: String,
+    /// The builder's message.
+    pub message: String,
+    /// Where it stands.
+    pub at: Option<Instruction>,
+    /// The last lines that it printed.
+    pub lines: Vec<String>,
+}

@@ -1,0 +1,187 @@
+//! The content store of a builder that keeps images as blobs: read on the control connection itself
+//! (`containerd.services.content.v1.Content/Read`, which BuildKit serves since 0.11).
+
+use std::io::{self, Read};
+
+use futures_util::StreamExt as _;
+use oci_spec::image::{Descriptor, ImageIndex, ImageManifest, MediaType};
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::transport::Channel;
+use tonic::{Request, Status};
+
+use super::docker_archive::described;
+use super::pipe::{Sender, pipe};
+use crate::buildkit::Error;
+use crate::oci::image::Parts;
+use crate::oci::layout::{descriptor, digest_of};
+use crate::oci::{Compression, Digest, Layout};
+
+/// `ReadContentRequest` (containerd, `api/services/content/v1/content.proto`).
+#[derive(Clone, PartialEq, prost::Message)]
+struct ReadContentRequest {
+    #[prost(string, tag = "1")]
+    digest: String,
+    #[prost(int64, tag = "2")]
+    offset: i64,
+    #[prost(int64, tag = "3")]
+    size: i64,
+}
+
+/// `ReadContentResponse`.
+#[derive(Clone, PartialEq, prost::Message)]
+struct ReadContentResponse {
+    #[prost(int64, tag = "1")]
+    offset: i64,
+    #[prost(bytes = "vec", tag = "2")]
+    data: Vec<u8>,
+}
+
+/// Reads the image whose manifest is `manifest` (or an index of one manifest) into `layout`.
+///
+/// # Errors
+/// The builder does not have it any more, it is not what it should be, or the layout can't be written.
+pub async fn read(
+    channel: &Channel,
+    manifest: Digest,
+    layout: &Layout,
+    compression: Compression,
+    show: &(dyn Fn(u64) + Send + Sync),
+) -> Result<Parts, Error> {
+    let bytes = document(channel, &manifest).await?;
+    let manifest: ImageManifest = match serde_json::from_slice::<ImageIndex>(&bytes) {
+        Ok(index) if !index.manifests().is_empty() => {
+            let only = index.manifests().iter().find(|descriptor| !is_attestation(descriptor));
+            let only = only.ok_or_else(|| Error::Protocol("the builder's index has no image".to_owned()))?;
+            parse(&document(channel, &digest_of(only)?).await?)?
+        }
+        _ => parse(&bytes)?,
+    };
+    let config = document(channel, &digest_of(manifest.config())?).await?;
+    let (platform, diff_ids) = described(&config)?;
+    if diff_ids.len() != manifest.layers().len() {
+        return Err(Error::Protocol(format!("{} layers for {} diff ids", manifest.layers().len(), diff_ids.len())));
+    }
+    let mut layers = Vec::new();
+    let mut done = 0;
+    for (layer, diff_id) in manifest.layers().iter().zip(diff_ids) {
+        layers.push(fetch(channel, layer, diff_id, layout, compression, &|bytes| show(done + bytes)).await?);
+        done += layer.size();
+    }
+    Ok(Parts { platform, config, layers })
+}
+
+fn parse(bytes: &[u8]) -> Result<ImageManifest, Error> {
+    serde_json::from_slice(bytes).map_err(|error| Error::Protocol(format!("the builder's manifest: {error}")))
+}
+
+/// BuildKit lists attestations beside images, as manifests for `unknown/unknown`.
+fn is_attestation(descriptor: &Descriptor) -> bool {
+    descriptor.annotations().as_ref().is_some_and(|all| all.contains_key("vnd.docker.reference.type"))
+}
+
+/// What to do with a layer in the form in which the builder has it.
+enum Form {
+    /// It may stay, under this media type.
+    Keep(MediaType),
+    /// It is uncompressed.
+    Plain,
+    /// It is zstd, and gzip is asked for: an engine that needs gzip could not read it.
+    Zstd,
+}
+
+fn form(layer: &Descriptor, compression: Compression) -> Result<Form, Error> {
+    let media_type = layer.media_type().to_string();
+    Ok(match media_type.rsplit(['.', '+']).next() {
+        Some("gzip") => Form::Keep(MediaType::ImageLayerGzip),
+        Some("zstd") if compression == Compression::Zstd => Form::Keep(MediaType::ImageLayerZstd),
+        Some("zstd") => Form::Zstd,
+        Some("tar") => Form::Plain,
+        _ => return Err(Error::Protocol(format!("a layer of the unknown type {media_type}"))),
+    })
+}
+
+async fn fetch(
+    channel: &Channel,
+    layer: &Descriptor,
+    diff_id: Digest,
+    layout: &Layout,
+    compression: Compression,
+    show: &(dyn Fn(u64) + Send + Sync),
+) -> Result<Descriptor, Error> {
+    let digest = digest_of(layer)?;
+    let form = form(layer, compression)?;
+    let (sender, content) = pipe();
+    let layout = layout.clone();
+    let writing = tokio::task::spawn_blocking(move || match form {
+        Form::Keep(media_type) => keep(content, digest, media_type, &layout),
+        Form::Plain => compress(content, diff_id, compression, &layout),
+        Form::Zstd => {
+            let content = zstd::Decoder::new(content).map_err(|error| broken(&error))?;
+            compress(content, diff_id, compression, &layout)
+        }
+    });
+    stream(channel, &digest, sender, show).await?;
+    writing.await.map_err(|error| Error::Protocol(error.to_string()))?
+}
+
+fn keep(mut content: impl Read, digest: Digest, media_type: MediaType, layout: &Layout) -> Result<Descriptor, Error> {
+    let mut blob = layout.writer()?;
+    io::copy(&mut content, &mut blob).map_err(|error| broken(&error))?;
+    let size = blob.finish_as(digest)?;
+    Ok(descriptor(media_type, digest, size))
+}
+
+fn compress(content: impl Read, expected: Digest, compression: Compression, layout: &Layout) -> Result<Descriptor, Error> {
+    let (descriptor, actual) = compression.write_layer(content, layout)?;
+    if actual == expected { Ok(descriptor) } else { Err(Error::LayerMismatch { expected, actual }) }
+}
+
+fn broken(error: &io::Error) -> Error {
+    Error::Lost { reason: format!("a layer: {error}") }
+}
+
+/// Reads a blob and passes it on piece by piece.
+async fn stream(channel: &Channel, digest: &Digest, sender: Sender, show: &(dyn Fn(u64) + Send + Sync)) -> Result<(), Error> {
+    let mut pieces = call(channel, digest).await?;
+    let mut seen = 0;
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.map_err(|status| Error::call("read an image's content", &status))?;
+        seen += piece.data.len() as u64;
+        show(seen);
+        // Closed only when the writer stopped; its error is the one to tell.
+        if sender.send(Some(piece.data.into())).await.is_err() {
+            return Ok(());
+        }
+    }
+    let _ = sender.send(None).await;
+    Ok(())
+}
+
+/// A small blob, checked against its digest.
+async fn document(channel: &Channel, digest: &Digest) -> Result<Vec<u8>, Error> {
+    const MAX_BYTES: usize = 4 << 20;
+    let mut pieces = call(channel, digest).await?;
+    let mut bytes = Vec::new();
+    while let Some(piece) = pieces.next().await {
+        bytes.extend(piece.map_err(|status| Error::call("read an image's content", &status))?.data);
+        if bytes.len() > MAX_BYTES {
+            return Err(Error::Protocol(format!("a document of more than {MAX_BYTES} bytes")));
+        }
+    }
+    let actual = Digest::of(&bytes);
+    if actual == *digest {
+        Ok(bytes)
+    } else {
+        Err(crate::oci::layout::Error::DigestMismatch { expected: *digest, actual }.into())
+    }
+}
+
+async fn call(channel: &Channel, digest: &Digest) -> Result<tonic::Streaming<ReadContentResponse>, Error> {
+    let mut grpc = tonic::client::Grpc::new(channel.clone()).max_decoding_message_size(64 << 20);
+    grpc.ready().await.map_err(|error| Error::Lost { reason: error.to_string() })?;
+    let codec = tonic_prost::ProstCodec::<ReadContentRequest, ReadContentResponse>::default();
+    let path = PathAndQuery::from_static("/containerd.services.content.v1.Content/Read");
+    let request = Request::new(ReadContentRequest { digest: digest.to_string(), offset: 0, size: 0 });
+    let response: Result<_, Status> = grpc.server_streaming(request, path, codec).await;
+    Ok(response.map_err(|status| Error::call("read an image's content", &status))?.into_inner())
+}

@@ -1,0 +1,137 @@
+//! The archive that a Docker engine with the graph-driver store saves (Engine API, `GET /images/NAME/get`): layers
+//! uncompressed, in no order that helps, the manifest last.
+
+use std::collections::HashMap;
+use std::io::{self, Read};
+
+use oci_spec::image::{Descriptor, ImageConfiguration};
+use serde::Deserialize;
+
+use crate::buildkit::Error;
+use crate::oci::image::Parts;
+use crate::oci::{Compression, Digest, Layout, Platform};
+
+/// Configurations and manifests are smaller; what is larger is a layer.
+const MAX_DOCUMENT_BYTES: u64 = 4 << 20;
+
+/// One image in `manifest.json` (moby, `image/spec/spec.md`, "Combined Image JSON + Filesystem Changeset Format").
+#[derive(Deserialize)]
+struct Manifest {
+    #[serde(rename = "Config")]
+    config: String,
+    #[serde(rename = "Layers")]
+    layers: Vec<String>,
+}
+
+/// What the archive holds, by path.
+#[derive(Default)]
+struct Contents {
+    documents: HashMap<String, Vec<u8>>,
+    layers: HashMap<String, (Descriptor, Digest)>,
+    links: HashMap<String, String>,
+}
+
+/// Reads the one image of `archive` into `layout`; `show` is told the bytes read so far.
+///
+/// # Errors
+/// The archive breaks off or is not what it should be, or the layout can't be written.
+pub fn read(archive: impl Read, layout: &Layout, compression: Compression, show: &dyn Fn(u64)) -> Result<Parts, Error> {
+    let mut contents = Contents::default();
+    let mut archive = tar::Archive::new(archive);
+    let mut seen = 0;
+    for entry in archive.entries().map_err(|error| broken(&error))? {
+        let mut entry = entry.map_err(|error| broken(&error))?;
+        let path = entry.path().map_err(|error| broken(&error))?.to_string_lossy().into_owned();
+        seen += entry.size();
+        match entry.header().entry_type() {
+            tar::EntryType::Regular | tar::EntryType::Continuous => contents.take(path, &mut entry, layout, compression)?,
+            tar::EntryType::Symlink | tar::EntryType::Link => {
+                let target =
+                    entry.link_name().map_err(|error| broken(&error))?.unwrap_or_default().to_string_lossy().into_owned();
+                contents.links.insert(path, target);
+            }
+            _ => {}
+        }
+        show(seen);
+    }
+    contents.image()
+}
+
+impl Contents {
+    fn take(&mut self, path: String, entry: &mut impl Entry, layout: &Layout, compression: Compression) -> Result<(), Error> {
+        let mut start = Vec::new();
+        if entry.length() <= MAX_DOCUMENT_BYTES {
+            entry.read_to_end(&mut start).map_err(|error| broken(&error))?;
+            // A layer is a tar archive, and no tar archive is JSON: it ends in zeros.
+            if serde_json::from_slice::<serde::de::IgnoredAny>(&start).is_ok() {
+                self.documents.insert(path, start);
+                return Ok(());
+            }
+            if start.len() < 1024 {
+                return Ok(()); // `VERSION`: less than the two zero blocks that end the smallest tar archive.
+            }
+        }
+        let layer = compression.write_layer(start.chain(entry), layout)?;
+        self.layers.insert(path, layer);
+        Ok(())
+    }
+
+    fn image(mut self) -> Result<Parts, Error> {
+        let manifest = self.documents.get("manifest.json").ok_or_else(|| protocol("no manifest.json"))?;
+        let manifests: Vec<Manifest> =
+            serde_json::from_slice(manifest).map_err(|error| protocol(format!("manifest.json: {error}")))?;
+        let [manifest] =
+            <[Manifest; 1]>::try_from(manifests).map_err(|all| protocol(format!("{} images instead of one", all.len())))?;
+        let config = self.documents.remove(&manifest.config).ok_or_else(|| protocol(format!("no {}", manifest.config)))?;
+        let (platform, diff_ids) = described(&config)?;
+        if diff_ids.len() != manifest.layers.len() {
+            return Err(protocol(format!("{} layers for {} diff ids", manifest.layers.len(), diff_ids.len())));
+        }
+        let layers = manifest.layers.iter().zip(diff_ids);
+        let layers = layers.map(|(path, expected)| {
+            let (descriptor, actual) = self.layer(path).ok_or_else(|| protocol(format!("no layer {path}")))?;
+            if *actual == expected { Ok(descriptor.clone()) } else { Err(Error::LayerMismatch { expected, actual: *actual }) }
+        });
+        Ok(Parts { platform, layers: layers.collect::<Result<_, _>>()?, config })
+    }
+
+    /// The layer at `path`; the engine saves equal layers once and links to them.
+    fn layer(&self, path: &str) -> Option<&(Descriptor, Digest)> {
+        self.layers.get(path).or_else(|| {
+            let target = self.links.get(path)?;
+            let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+            let from_root = target.strip_prefix("../").map_or_else(|| format!("{folder}/{target}"), str::to_owned);
+            self.layers.get(&from_root).or_else(|| self.layers.get(target))
+        })
+    }
+}
+
+/// The platform and the diff ids that an image's configuration states.
+pub(super) fn described(config: &[u8]) -> Result<(Platform, Vec<Digest>), Error> {
+    let parsed: ImageConfiguration =
+        serde_json::from_slice(config).map_err(|error| protocol(format!("image configuration: {error}")))?;
+    let variant = parsed.variant().as_ref().map(|variant| format!("/{variant}")).unwrap_or_default();
+    let platform = format!("{}/{}{variant}", parsed.os(), parsed.architecture());
+    let platform = platform.parse().map_err(|error| protocol(format!("image configuration: {error}")))?;
+    let diff_ids = parsed.rootfs().diff_ids().iter().map(|text| text.parse());
+    let diff_ids = diff_ids.collect::<Result<_, _>>().map_err(|error| protocol(format!("image configuration: {error}")))?;
+    Ok((platform, diff_ids))
+}
+
+trait Entry: Read {
+    fn length(&self) -> u64;
+}
+
+impl<R: Read> Entry for tar::Entry<'_, R> {
+    fn length(&self) -> u64 {
+        self.size()
+    }
+}
+
+fn broken(error: &io::Error) -> Error {
+    Error::Lost { reason: format!("the engine's image archive: {error}") }
+}
+
+fn protocol(reason: impl Into<String>) -> Error {
+    Error::Protocol(format!("the engine's image archive: {}", reason.into()))
+}

@@ -1,0 +1,90 @@
+//! What of a folder travels to the engine: the patterns of one request, applied on a walk.
+//!
+//! The rules are those of `NewFilterFS` in `github.com/tonistiigi/fsutil`.
+
+use super::attachables::Error;
+use super::follow;
+use super::glob::BadPattern;
+use super::ignore::{Matched, Patterns};
+use super::root::Root;
+
+/// What an engine asks for, as the request's metadata give it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Only what matches one of these, if there are any (`include-patterns`).
+    pub include: Vec<String>,
+    /// Nothing that matches these (`exclude-patterns`): the parsed ignore file.
+    pub exclude: Vec<String>,
+    /// Only these, resolved through symbolic links, if there are any (`followpaths`).
+    pub follow: Vec<String>,
+}
+
+/// The patterns of one request.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    include: Patterns,
+    exclude: Patterns,
+}
+
+/// What to do with a path on a walk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It travels.
+    Send,
+    /// It does not, and what is in it may.
+    Enter,
+    /// It does not, with all that is in it.
+    Skip,
+}
+
+/// What has to be known of a folder to judge what is in it.
+#[derive(Clone, Debug, Default)]
+pub struct Within {
+    include: Matched,
+    exclude: Matched,
+}
+
+impl Filter {
+    /// The filter for what is wanted of `root`; of files without links where there is no root.
+    ///
+    /// # Errors
+    /// A pattern is malformed, or a link can't be read.
+    pub fn new(wanted: &Wanted, root: Option<&Root>) -> Result<Self, Error> {
+        let mut include = wanted.include.clone();
+        if !wanted.follow.is_empty() {
+            let followed = match root {
+                Some(root) => follow::follow(root, &wanted.follow)?,
+                None => Some(wanted.follow.clone()),
+            };
+            // Where one of the paths is the folder itself, all of it is wanted.
+            let all = followed.and_then(|followed| follow::without_nested(include.drain(..).chain(followed).collect::<Vec<_>>()));
+            include = all.unwrap_or_default();
+        }
+        Ok(Self { include: Patterns::new(include)?, exclude: Patterns::new(&wanted.exclude)? })
+    }
+
+    /// Judges `path`, which is in the folder that gave `within`.
+    ///
+    /// # Errors
+    /// A pattern is malformed in a way that shows only now.
+    pub fn judge(&self, path: &str, is_folder: bool, within: &Within) -> Result<(Verdict, Within), BadPattern> {
+        let mut verdict = Verdict::Send;
+        let mut inside = Within::default();
+        let pass = |may_hold_wanted: bool| if is_folder && may_hold_wanted { Verdict::Enter } else { Verdict::Skip };
+        if !self.include.is_empty() {
+            let (included, matched) = self.include.matches_within(path, &within.include)?;
+            inside.include = matched;
+            if !included {
+                verdict = pass(self.include.may_match_within(path));
+            }
+        }
+        if verdict != Verdict::Skip && !self.exclude.is_empty() {
+            let (excluded, matched) = self.exclude.matches_within(path, &within.exclude)?;
+            inside.exclude = matched;
+            if excluded {
+                verdict = pass(self.exclude.may_except_within(path));
+            }
+        }
+        Ok((verdict, inside))
+    }
+}

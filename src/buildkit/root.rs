@@ -1,0 +1,204 @@
+//! A folder that nothing leads out of: every path in it is opened part by part, and no symbolic link is followed.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::io::Errno;
+
+const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY);
+
+/// A folder, held open.
+#[derive(Debug)]
+pub struct Root {
+    path: PathBuf,
+    folder: OwnedFd,
+}
+
+impl Root {
+    /// Opens the folder at `path`; `path` itself may lead over symbolic links.
+    ///
+    /// # Errors
+    /// It is not there, is not a folder, or may not be read.
+    pub fn open(path: impl Into<PathBuf>) -> io::Result<Self> {
+        let path = path.into();
+        let folder = rustix::fs::openat(CWD, &path, FOLDER | OFlags::CLOEXEC, Mode::empty())?;
+        Ok(Self { path, folder })
+    }
+
+    /// Where it was opened.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Opens the regular file at `path` for reading.
+    ///
+    /// # Errors
+    /// It may not be read, or is (by now) something else; a symbolic link on the way is [`io::ErrorKind::NotFound`]'s
+    /// neighbour `ELOOP`, never followed.
+    pub fn file(&self, path: &Path) -> io::Result<File> {
+        // Not to wait where a FIFO was put in the file's place.
+        let file = self.beneath(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?;
+        let stat = rustix::fs::fstat(&file)?;
+        if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile { Ok(file.into()) } else { Err(Errno::LOOP.into()) }
+    }
+
+    /// Opens the folder at `path`, which is empty for the root itself.
+    ///
+    /// # Errors
+    /// It is not there, may not be read, or is no folder.
+    pub fn folder(&self, path: &Path) -> io::Result<OwnedFd> {
+        self.beneath(path, FOLDER)
+    }
+
+    /// Where the symbolic link at `path` leads; nothing where there is none.
+    ///
+    /// # Errors
+    /// The folders on the way may not be read.
+    pub fn link(&self, path: &Path) -> io::Result<Option<OsString>> {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(None) };
+        let read = || link_in(self.folder(parent)?.as_fd(), Path::new(name));
+        match read() {
+            Ok(target) => Ok(Some(target)),
+            Err(error) if is_absent(&error) || error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn beneath(&self, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        let safe = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        match rustix::fs::openat2(&self.folder, path, safe, Mode::empty(), resolve) {
+            // Before Linux 5.6, and under sandboxes that have not heard of the call.
+            Err(Errno::NOSYS | Errno::PERM) => part_by_part(self.folder.as_fd(), path, flags),
+            opened => Ok(opened?),
+        }
+    }
+}
+
+/// Opens `path` below `folder` without `openat2(2)`.
+fn part_by_part(folder: BorrowedFd<'_>, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
+    let safe = OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let mut here = rustix::fs::openat(folder, ".", FOLDER | safe, Mode::empty())?;
+    let mut parts = path.components().peekable();
+    while let Some(part) = parts.next() {
+        let name = match part {
+            Component::CurDir => Path::new("."),
+            Component::Normal(name) => Path::new(name),
+            Component::ParentDir | Component::RootDir | Component::Prefix(_) => return Err(Errno::XDEV.into()),
+        };
+        let flags = if parts.peek().is_some() { FOLDER } else { flags };
+        here = rustix::fs::openat(&here, name, flags | safe, Mode::empty())?;
+    }
+    Ok(here)
+}
+
+/// Opens the folder `name` in `folder`.
+///
+/// # Errors
+/// It is not there, may not be read, or is no folder: a symbolic link to one is none.
+pub fn folder_in(folder: BorrowedFd<'_>, name: &Path) -> io::Result<OwnedFd> {
+    Ok(rustix::fs::openat(folder, name, FOLDER | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::empty())?)
+}
+
+/// What `name` in `folder` is, a symbolic link being itself.
+///
+/// # Errors
+/// It is not there, or the folder may not be searched.
+pub fn stat_in(folder: BorrowedFd<'_>, name: &Path) -> io::Result<Stat> {
+    Ok(rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?)
+}
+
+/// Where the symbolic link `name` in `folder` leads.
+///
+/// # Errors
+/// It is not there, or is no link (`EINVAL`).
+pub fn link_in(folder: BorrowedFd<'_>, name: &Path) -> io::Result<OsString> {
+    Ok(OsString::from_vec(rustix::fs::readlinkat(folder, name, Vec::new())?.into_bytes()))
+}
+
+/// The names in a folder, in the order of their bytes.
+///
+/// # Errors
+/// It can't be read.
+pub fn names_in(folder: BorrowedFd<'_>) -> io::Result<Vec<OsString>> {
+    let mut names = Vec::new();
+    for entry in Dir::read_from(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if name != b"." && name != b".." {
+            names.push(OsString::from_vec(name.to_vec()));
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// Whether the error says that there is no such thing: not there, not a folder on the way, a link on the way.
+#[must_use]
+pub fn is_absent(error: &io::Error) -> bool {
+    let absent = [Errno::NOENT, Errno::NOTDIR, Errno::LOOP, Errno::NAMETOOLONG];
+    Errno::from_io_error(error).is_some_and(|errno| absent.contains(&errno))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Read;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn tree() -> (tempfile::TempDir, Root) {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("root/a")).unwrap();
+        fs::write(folder.path().join("secret"), "secret").unwrap();
+        fs::write(folder.path().join("root/a/file"), "content").unwrap();
+        symlink("../../secret", folder.path().join("root/a/link")).unwrap();
+        symlink("..", folder.path().join("root/up")).unwrap();
+        symlink("a", folder.path().join("root/inside")).unwrap();
+        let root = Root::open(folder.path().join("root")).unwrap();
+        (folder, root)
+    }
+
+    const OUTSIDE: [&str; 6] = ["../secret", "a/link", "up/secret", "a/../../secret", "/etc/passwd", "inside/file"];
+
+    #[test]
+    fn a_file_is_read_where_it_is() {
+        let (_folder, root) = tree();
+        let mut text = String::new();
+        root.file(Path::new("a/file")).unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(text, "content");
+    }
+
+    #[test]
+    fn no_path_leads_over_a_link_or_out() {
+        let (_folder, root) = tree();
+        for path in OUTSIDE {
+            assert!(root.file(Path::new(path)).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_kernel_without_openat2_is_as_strict() {
+        let (_folder, root) = tree();
+        assert!(part_by_part(root.folder.as_fd(), Path::new("a/file"), OFlags::RDONLY).is_ok());
+        for path in OUTSIDE {
+            assert!(part_by_part(root.folder.as_fd(), Path::new(path), OFlags::RDONLY).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_fifo_in_the_place_of_a_file_is_refused_at_once() {
+        let (folder, root) = tree();
+        let fifo = folder.path().join("root/fifo");
+        rustix::fs::mknodat(CWD, &fifo, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+        assert!(root.file(Path::new("fifo")).is_err());
+    }
+}

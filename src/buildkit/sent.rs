@@ -1,0 +1,74 @@
+//! The entries of one transfer, as far as they have to be remembered: an engine asks for a file by its number.
+
+/// The names of the entries that were sent, a folder's name once however many files it has, so that a context of a
+/// million files is remembered in some tens of megabytes.
+#[derive(Debug, Default)]
+pub struct Sent {
+    names: String,
+    entries: Vec<Entry>,
+    /// The numbers of the folders from the root down to the last entry.
+    folders: Vec<u32>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    folder: Option<u32>,
+    /// Where in `names` its name ends; it begins where that of the entry before ends.
+    end: usize,
+    /// Whether its content can be asked for: it has some, and nobody did before.
+    to_ask: bool,
+}
+
+impl Sent {
+    /// Remembers an entry; entries come as a walk gives them, a folder before what is in it.
+    pub fn push(&mut self, path: &str, has_content: bool) {
+        let depth = path.matches('/').count();
+        self.folders.truncate(depth);
+        let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
+        self.names.push_str(name);
+        self.entries.push(Entry { folder: self.folders.last().copied(), end: self.names.len(), to_ask: has_content });
+        // What has no content can be a folder; what is none has nothing below it that would look here.
+        self.folders.extend(u32::try_from(self.entries.len() - 1).ok());
+    }
+
+    /// The path of a file whose content is asked for: nothing for what is no file, and for what was asked for before.
+    pub fn ask(&mut self, number: u32) -> Option<String> {
+        let entry = self.entries.get_mut(usize::try_from(number).ok()?)?;
+        if !std::mem::take(&mut entry.to_ask) {
+            return None;
+        }
+        Some(self.path(number))
+    }
+
+    fn path(&self, number: u32) -> String {
+        let mut parts = Vec::new();
+        let mut next = Some(number);
+        while let Some((index, entry)) =
+            next.and_then(|number| usize::try_from(number).ok()).and_then(|index| Some((index, self.entries.get(index)?)))
+        {
+            let start = index.checked_sub(1).and_then(|before| self.entries.get(before)).map_or(0, |before| before.end);
+            parts.push(&self.names[start..entry.end]);
+            next = entry.folder;
+        }
+        parts.reverse();
+        parts.join("/")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_found_by_its_number_once() {
+        let mut sent = Sent::default();
+        for path in ["a", "a/b", "a/b/c", "a/b/d", "a/e", "é", "f", "f/g"] {
+            sent.push(path, !["a", "a/b", "f"].contains(&path));
+        }
+        assert_eq!(sent.ask(3).as_deref(), Some("a/b/d"));
+        assert_eq!(sent.ask(4).as_deref(), Some("a/e"));
+        assert_eq!(sent.ask(5).as_deref(), Some("é"));
+        assert_eq!(sent.ask(7).as_deref(), Some("f/g"));
+        assert_eq!((sent.ask(3), sent.ask(0), sent.ask(8)), (None, None, None));
+    }
+}

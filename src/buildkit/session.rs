@@ -1,0 +1,107 @@
+//! The session: the builder calls us back over the connection that we opened, for files, secrets and credentials
+//! (`moby.buildkit.v1.Control/Session`, a gRPC server inside a stream of bytes).
+
+use bollard_buildkit_proto::moby::buildkit::v1::BytesMessage;
+use bollard_buildkit_proto::moby::buildkit::v1::control_client::ControlClient;
+use futures_util::StreamExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+use tokio::task::JoinSet;
+use tonic::metadata::MetadataValue;
+use tonic::service::Routes;
+use tonic::transport::{Channel, Server};
+use tonic::{Request, Status};
+
+use super::endpoint::MAX_HEADERS;
+use super::error::Error;
+
+/// How many bytes of the inner connection may wait in memory in each direction.
+const BUFFER_BYTES: usize = 1 << 20;
+
+/// An open session; dropped, it ends.
+pub struct Session {
+    id: String,
+    tasks: JoinSet<()>,
+}
+
+impl Session {
+    /// Opens a session that serves `routes`; `methods` are their full names (`/package.Service/Method`), which the builder
+    /// wants to know beforehand. `shared_key` names the context between builds: the builder keeps what it received under
+    /// the same key and asks only for files that changed.
+    ///
+    /// # Errors
+    /// The builder refuses.
+    pub async fn open(channel: Channel, routes: Routes, methods: &[&'static str], shared_key: &str) -> Result<Self, Error> {
+        let id = super::random_id();
+        let (near, far) = tokio::io::duplex(BUFFER_BYTES);
+        let (sender, receiver) = tokio::sync::mpsc::channel(16);
+        let mut request = Request::new(tokio_stream::wrappers::ReceiverStream::new(receiver));
+        let metadata = request.metadata_mut();
+        let mut put = |key: &'static str, value: &str| {
+            let value = MetadataValue::try_from(value).map_err(|error| Error::Protocol(format!("{key}: {error}")))?;
+            metadata.append(key, value);
+            Ok::<_, Error>(())
+        };
+        put("x-docker-expose-session-uuid", &id)?;
+        put("x-docker-expose-session-name", "gp-deliver")?;
+        put("x-docker-expose-session-sharedkey", shared_key)?;
+        methods.iter().try_for_each(|method| put("x-docker-expose-session-grpc-method", method))?;
+
+        let mut tasks = JoinSet::new();
+        tasks.spawn(serve(routes, far));
+        let (reader, writer) = tokio::io::split(near);
+        tasks.spawn(send(reader, sender));
+        let mut control = ControlClient::new(channel).max_decoding_message_size(64 << 20);
+        let incoming = control.session(request).await.map_err(|status| Error::call("open a session", &status))?.into_inner();
+        tasks.spawn(receive(incoming, writer));
+        Ok(Self { id, tasks })
+    }
+
+    /// What a solve names the session by.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Ends the session; whatever the builder still asks then fails.
+    pub async fn close(mut self) {
+        self.tasks.shutdown().await;
+    }
+}
+
+async fn serve(routes: Routes, connection: DuplexStream) {
+    // A stream that never ends after its one connection: the server would stop at its end.
+    let incoming = tokio_stream::once(Ok::<_, std::io::Error>(connection)).chain(tokio_stream::pending());
+    let server = Server::builder()
+        .http2_max_header_list_size(MAX_HEADERS)
+        .initial_stream_window_size(4 << 20)
+        .initial_connection_window_size(8 << 20)
+        .add_routes(routes);
+    if let Err(error) = server.serve_with_incoming(incoming).await {
+        tracing::debug!(%error, "session server ended");
+    }
+}
+
+async fn send(mut reader: tokio::io::ReadHalf<DuplexStream>, sender: tokio::sync::mpsc::Sender<BytesMessage>) {
+    let mut buffer = vec![0; 64 << 10];
+    while let Ok(count) = reader.read(&mut buffer).await {
+        if count == 0 || sender.send(BytesMessage { data: buffer[..count].to_vec() }).await.is_err() {
+            break;
+        }
+    }
+}
+
+async fn receive(
+    mut incoming: impl futures_util::Stream<Item = Result<BytesMessage, Status>> + Unpin,
+    mut writer: tokio::io::WriteHalf<DuplexStream>,
+) {
+    while let Some(message) = incoming.next().await {
+        match message {
+            Ok(message) if writer.write_all(&message.data).await.is_ok() => {}
+            Ok(_) => break,
+            Err(status) => {
+                tracing::debug!(%status, "session stream ended");
+                break;
+            }
+        }
+    }
+}

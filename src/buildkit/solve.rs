@@ -1,0 +1,224 @@
+//! One solve: a Dockerfile and its options in, an exported result out.
+//!
+//! The frontend is run through the gateway (`moby.buildkit.v1.frontend.LLBBridge`) while `Control/Solve` waits for what it
+//! returns. That is one round more than naming the frontend in `Control/Solve`, but its answer carries the source map:
+//! with it the failing step's file and line are known on every builder, old ones too.
+
+use std::collections::HashMap;
+
+use bollard_buildkit_proto::google::rpc;
+use bollard_buildkit_proto::moby::buildkit::v1::control_client::ControlClient;
+use bollard_buildkit_proto::moby::buildkit::v1::frontend::llb_bridge_client::LlbBridgeClient;
+use bollard_buildkit_proto::moby::buildkit::v1::frontend::{self, ReturnRequest, result};
+use bollard_buildkit_proto::moby::buildkit::v1::{Exporter, SolveRequest, StatusRequest};
+use bollard_buildkit_proto::pb;
+use tonic::transport::Channel;
+use tonic::{Code, Request, Status};
+
+use super::error::{Error, StepFailure};
+use super::progress::{Event, FailedStep, Progress};
+use crate::finding::Instruction;
+
+/// What to solve.
+#[derive(Clone, Debug, Default)]
+pub struct Solve {
+    /// Options of the Dockerfile frontend (`target`, `build-arg:NAME`, `label:KEY`, `platform`, …).
+    pub frontend_attributes: HashMap<String, String>,
+    /// The exporter's name and options; without one the result is only built.
+    pub exporter: Option<(&'static str, HashMap<String, String>)>,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Solved {
+    /// The exporter's answer (`containerimage.digest`, …).
+    pub response: HashMap<String, String>,
+    /// What the builder's own linter says of the Dockerfile.
+    pub warnings: Vec<String>,
+}
+
+/// Solves with the files of session `session`; `show` is told what happens as it happens. Dropped, the solve is
+/// cancelled: the builder kills the running step.
+///
+/// # Errors
+/// The build failed, or the builder was lost.
+pub async fn solve(
+    channel: &Channel,
+    session: &str,
+    solve: Solve,
+    show: &(dyn Fn(Event) + Send + Sync),
+) -> Result<Solved, Error> {
+    let reference = super::random_id();
+    let mut control = ControlClient::new(channel.clone()).max_decoding_message_size(64 << 20);
+    let (exporter, exporter_attributes) =
+        solve.exporter.map_or((String::new(), HashMap::new()), |(name, attributes)| (name.to_owned(), attributes));
+    let request = SolveRequest {
+        r#ref: reference.clone(),
+        session: session.to_owned(),
+        // Builders before 0.13 know only the deprecated fields, and later ones read either.
+        exporters: if exporter.is_empty() {
+            vec![]
+        } else {
+            vec![Exporter { r#type: exporter.clone(), attrs: exporter_attributes.clone() }]
+        },
+        exporter_deprecated: exporter,
+        exporter_attrs_deprecated: exporter_attributes,
+        ..SolveRequest::default()
+    };
+    let mut progress = Progress::default();
+    let mut definition = None;
+    let outcome = {
+        let watch = watch(channel, &reference, &mut progress, show);
+        let gateway = gateway(channel, &reference, solve.frontend_attributes, &mut definition);
+        let solved = control.solve(request);
+        let work = async { tokio::join!(solved, gateway) };
+        tokio::pin!(watch, work);
+        tokio::select! {
+            outcome = &mut work => {
+                // What was said last is still in the stream. A refused solve never had one, and its watch ends by this limit.
+                let _ = tokio::time::timeout(std::time::Duration::from_millis(300), watch).await;
+                outcome
+            }
+            () = &mut watch => work.await,
+        }
+    };
+    match outcome {
+        (Ok(response), _) => {
+            Ok(Solved { response: response.into_inner().exporter_response, warnings: progress.warnings().to_vec() })
+        }
+        (Err(status), Err(frontend)) => Err(failure(&frontend, &status, &progress, definition.as_ref())),
+        (Err(status), Ok(())) => Err(failure(&status, &status, &progress, definition.as_ref())),
+    }
+}
+
+/// Follows the status stream until it ends.
+async fn watch(channel: &Channel, reference: &str, progress: &mut Progress, show: &(dyn Fn(Event) + Send + Sync)) {
+    let mut control = ControlClient::new(channel.clone()).max_decoding_message_size(64 << 20);
+    let Ok(response) = control.status(StatusRequest { r#ref: reference.to_owned() }).await else { return };
+    let mut stream = response.into_inner();
+    while let Ok(Some(response)) = stream.message().await {
+        progress.update(response).into_iter().for_each(show);
+    }
+}
+
+/// Runs the Dockerfile frontend and hands its result to the waiting solve.
+async fn gateway(
+    channel: &Channel,
+    reference: &str,
+    attributes: HashMap<String, String>,
+    definition: &mut Option<pb::Definition>,
+) -> Result<(), Status> {
+    let mut bridge = LlbBridgeClient::new(channel.clone()).max_decoding_message_size(64 << 20);
+    let request = frontend::SolveRequest {
+        frontend: "dockerfile.v0".to_owned(),
+        frontend_opt: attributes,
+        allow_result_return: true,
+        allow_result_array_ref: true,
+        ..frontend::SolveRequest::default()
+    };
+    let solved = bridge.solve(for_build(request, reference)?).await;
+    let answer = match solved {
+        Ok(response) => {
+            let result = response.into_inner().result;
+            *definition = result.as_ref().and_then(definition_of);
+            ReturnRequest { result, error: None }
+        }
+        Err(status) => {
+            let error = rpc::Status { code: Code::Unknown as i32, message: status.message().to_owned(), details: vec![] };
+            // The waiting solve must end too; its own answer to this is of no interest.
+            let _ = bridge.r#return(for_build(ReturnRequest { result: None, error: Some(error) }, reference)?).await;
+            return Err(status);
+        }
+    };
+    bridge.r#return(for_build(answer, reference)?).await.map(|_| ())
+}
+
+fn for_build<T>(message: T, reference: &str) -> Result<Request<T>, Status> {
+    let mut request = Request::new(message);
+    let value = reference.parse().map_err(|_| Status::internal("build reference"))?;
+    request.metadata_mut().insert("buildkit-controlapi-buildid", value);
+    Ok(request)
+}
+
+fn definition_of(result: &frontend::Result) -> Option<pb::Definition> {
+    match result.result.as_ref()? {
+        result::Result::Ref(reference) => reference.def.clone(),
+        _ => None,
+    }
+}
+
+fn failure(status: &Status, other: &Status, progress: &Progress, definition: Option<&pb::Definition>) -> Error {
+    let lost = |status: &Status| {
+        status.code() == Code::Unavailable || (status.code() == Code::Unknown && status.message().contains("transport error"))
+    };
+    // A step that failed says more than the solve that failed because of it.
+    if let Some(step) = progress.failed() {
+        let at = definition.and_then(|definition| locate(definition, &step.digest));
+        if at.is_none()
+            && let Some(error) = dockerfile_error(status.message())
+        {
+            return error;
+        }
+        return Error::Step(Box::new(step_failure(step, status, at)));
+    }
+    if lost(status) || lost(other) {
+        return Error::Lost { reason: status.message().to_owned() };
+    }
+    dockerfile_error(status.message()).unwrap_or_else(|| Error::call("build", status))
+}
+
+fn step_failure(step: FailedStep, status: &Status, at: Option<Instruction>) -> StepFailure {
+    let message = if step.error.is_empty() { status.message().to_owned() } else { step.error };
+    StepFailure { step: step.name, message, at, lines: step.lines }
+}
+
+/// Where the vertex `digest` stands in the Dockerfile.
+fn locate(definition: &pb::Definition, digest: &str) -> Option<Instruction> {
+    let source = definition.source.as_ref()?;
+    let location = source.locations.get(digest)?.locations.first()?;
+    let info = source.infos.get(usize::try_from(location.source_index).ok()?)?;
+    let lines = || location.ranges.iter().filter_map(|range| Some((range.start?.line, range.end?.line)));
+    let first = u32::try_from(lines().map(|(start, _)| start).min()?).ok()?;
+    let last = u32::try_from(lines().map(|(_, end)| end).max()?).ok()?;
+    let text = String::from_utf8_lossy(&info.data);
+    let text = text.lines().nth(usize::try_from(first).ok()?.checked_sub(1)?)?.to_owned();
+    Some(Instruction { file: info.filename.clone(), line: first, end_line: last.max(first), text })
+}
+
+/// An error of the Dockerfile itself: `dockerfile parse error line 3: unknown instruction: FOO` (BuildKit 0.8), `… on line
+/// 3: …` (later).
+fn dockerfile_error(message: &str) -> Option<Error> {
+    let start = message.find("dockerfile parse error").or_else(|| message.find("Dockerfile parse error"))?;
+    let message = &message[start..];
+    let after = message.split_once("line ").map(|(_, after)| after);
+    let line = after.and_then(|after| after.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok());
+    let at = line.map(|line| Instruction { file: String::new(), line, end_line: line, text: String::new() });
+    Some(Error::Dockerfile { message: message.to_owned(), at })
+}
+
+impl Error {
+    /// A refused call.
+    pub(super) fn call(call: &'static str, status: &Status) -> Self {
+        match status.code() {
+            Code::Unavailable => Self::Lost { reason: status.message().to_owned() },
+            _ => Self::Call { call, message: status.message().to_owned() },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parse_error_of_either_generation_gives_its_line() {
+        for message in [
+            "dockerfile parse error line 3: unknown instruction: FOO",
+            "failed to solve: dockerfile parse error on line 3: unknown instruction: FOO",
+        ] {
+            let Some(Error::Dockerfile { at: Some(at), .. }) = dockerfile_error(message) else { panic!("{message}") };
+            assert_eq!(at.line, 3);
+        }
+        assert!(dockerfile_error("failed to solve: exit code: 1").is_none());
+    }
+}

@@ -1,0 +1,159 @@
+//! One file transfer: the sending side of `DiffCopy`, as in `send.go` of `github.com/tonistiigi/fsutil`.
+//!
+//! The entries go out as the walk gives them, and an empty one ends them; while they do, the engine asks for the content
+//! of those it has not, by number, in any order. An empty packet ends a file; `FIN`, answered by `FIN`, ends it all.
+
+use std::io::{self, Read};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bollard_buildkit_proto::fsutil::types::packet::PacketType;
+use bollard_buildkit_proto::fsutil::types::{Packet, Stat};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::{JoinError, JoinSet};
+use tonic::{Status, Streaming};
+
+use super::account::Account;
+use super::attachables::Error;
+use super::context::Directory;
+use super::filter::Wanted;
+use super::mode;
+use super::sent::Sent;
+
+/// Files that are read at a time, as many as Docker's own client does.
+const READERS: usize = 4;
+/// Bytes of a file in one packet; more is not faster.
+const CHUNK: usize = 64 << 10;
+
+/// The packets to the engine.
+pub type Outgoing = mpsc::Sender<Result<Packet, Status>>;
+
+/// One transfer.
+pub struct Transfer {
+    directory: Directory,
+    sent: Mutex<Sent>,
+    outgoing: Outgoing,
+    account: Arc<Account>,
+}
+
+/// Why a transfer ends early.
+enum Stop {
+    /// Something can't be given.
+    Error(Error),
+    /// The engine broke the rules, or said that it failed.
+    Engine(String),
+    /// Nobody listens any more.
+    Gone,
+}
+
+impl<E: Into<Error>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+impl Transfer {
+    /// A transfer from `directory`.
+    #[must_use]
+    pub fn new(directory: Directory, outgoing: Outgoing, account: Arc<Account>) -> Self {
+        Self { directory, sent: Mutex::default(), outgoing, account }
+    }
+
+    /// Sends what is wanted, until the engine has what it needs of it.
+    pub async fn run(self, wanted: Wanted, requests: Streaming<Packet>) {
+        let transfer = Arc::new(self);
+        let status = match Arc::clone(&transfer).converse(wanted, requests).await {
+            Ok(()) | Err(Stop::Gone) => return,
+            Err(Stop::Engine(message)) => Status::aborted(message),
+            Err(Stop::Error(error)) => {
+                let message = error.to_string();
+                transfer.account.note(error);
+                // The other side may be gone too, which then changes nothing.
+                let _ = transfer.outgoing.send(Ok(packet(PacketType::PacketErr, 0, message.clone().into_bytes()))).await;
+                Status::unknown(message)
+            }
+        };
+        let _ = transfer.outgoing.send(Err(status)).await;
+    }
+
+    async fn converse(self: Arc<Self>, wanted: Wanted, mut requests: Streaming<Packet>) -> Result<(), Stop> {
+        let readers = Arc::new(Semaphore::new(READERS));
+        let mut tasks: JoinSet<Result<(), Stop>> = JoinSet::new();
+        let lister = Arc::clone(&self);
+        tasks.spawn_blocking(move || lister.list(&wanted));
+        loop {
+            let request = tokio::select! {
+                Some(done) = tasks.join_next() => {
+                    finished(done)?;
+                    continue;
+                }
+                request = requests.message() => request.map_err(|_| Stop::Gone)?.ok_or(Stop::Gone)?,
+            };
+            match request.r#type() {
+                PacketType::PacketReq => {
+                    let path = self.sent().ask(request.id);
+                    let path = path.ok_or_else(|| Stop::Engine(format!("invalid file id {}", request.id)))?;
+                    let permit = Arc::clone(&readers).acquire_owned().await.map_err(|_| Stop::Gone)?;
+                    let reader = Arc::clone(&self);
+                    tasks.spawn_blocking(move || {
+                        let given = reader.give(request.id, &path);
+                        drop(permit);
+                        given
+                    });
+                }
+                PacketType::PacketFin => {
+                    return self.outgoing.send(Ok(packet(PacketType::PacketFin, 0, Vec::new()))).await.map_err(|_| Stop::Gone);
+                }
+                PacketType::PacketErr => return Err(Stop::Engine(String::from_utf8_lossy(&request.data).into_owned())),
+                PacketType::PacketStat | PacketType::PacketData => {}
+            }
+        }
+    }
+
+    fn list(&self, wanted: &Wanted) -> Result<(), Stop> {
+        for entry in self.directory.entries(wanted)? {
+            let entry = entry?;
+            self.sent().push(&entry.path, mode::has_content(&entry));
+            self.send_entry(Some(entry))?;
+        }
+        self.send_entry(None)
+    }
+
+    fn give(&self, id: u32, path: &str) -> Result<(), Stop> {
+        let mut content = self.directory.content(path)?;
+        let mut buffer = vec![0; CHUNK];
+        loop {
+            match content.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => {
+                    self.send(packet(PacketType::PacketData, id, buffer[..count].to_vec()))?;
+                    self.account.count_bytes(count);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(source) => return Err(Error::Read { path: path.into(), source }.into()),
+            }
+        }
+        self.send(packet(PacketType::PacketData, id, Vec::new()))?;
+        self.account.count_file();
+        Ok(())
+    }
+
+    fn send_entry(&self, stat: Option<Stat>) -> Result<(), Stop> {
+        self.send(Packet { stat, ..packet(PacketType::PacketStat, 0, Vec::new()) })
+    }
+
+    fn send(&self, packet: Packet) -> Result<(), Stop> {
+        self.outgoing.blocking_send(Ok(packet)).map_err(|_| Stop::Gone)
+    }
+
+    fn sent(&self) -> std::sync::MutexGuard<'_, Sent> {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn packet(kind: PacketType, id: u32, data: Vec<u8>) -> Packet {
+    Packet { r#type: kind.into(), stat: None, id, data }
+}
+
+fn finished(done: Result<Result<(), Stop>, JoinError>) -> Result<(), Stop> {
+    done.unwrap_or(Err(Stop::Gone))
+}

@@ -1,0 +1,120 @@
+//! The command line: `deliver`, `plan`, and their flags, which are the inputs.
+
+use std::ffi::OsString;
+
+use clap::builder::styling::Styles;
+use clap::{Arg, ArgMatches, Command, value_parser};
+
+use crate::inputs::{self, Input, Inputs, variable};
+
+/// What a person asked for.
+#[derive(Debug)]
+pub enum Request {
+    /// Deliver.
+    Deliver(Inputs),
+    /// Say what a delivery would do.
+    Plan(Inputs),
+}
+
+/// Reads the command line. Under GitHub Actions an input that has no flag is taken from its `INPUT_*` variable.
+///
+/// # Errors
+/// What clap has to say to the person: a mistake, `--help` or `--version`.
+pub fn read(
+    arguments: impl IntoIterator<Item = OsString>,
+    environment: impl Fn(&str) -> Option<String>,
+) -> Result<Request, clap::Error> {
+    let matches = command().try_get_matches_from(arguments)?;
+    let in_actions = environment("GITHUB_ACTIONS").as_deref() == Some("true");
+    let inputs = |matches: &ArgMatches| {
+        Inputs::collect(|input| {
+            let flag = matches.get_one::<String>(input.name).cloned();
+            flag.or_else(|| in_actions.then(|| environment(&variable(input.name))).flatten())
+        })
+    };
+    match matches.subcommand() {
+        Some(("plan", matches)) => Ok(Request::Plan(inputs(matches))),
+        Some((_, matches)) => Ok(Request::Deliver(inputs(matches))),
+        None => Err(command().error(clap::error::ErrorKind::MissingSubcommand, "a command is expected: deliver or plan")),
+    }
+}
+
+/// The program as clap knows it.
+#[must_use]
+pub fn command() -> Command {
+    Command::new("gp-deliver")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Scan, build, list, decide and publish a container image")
+        .after_help(AFTER_HELP)
+        .styles(Styles::plain())
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .max_term_width(110)
+        .subcommand(with_inputs(
+            Command::new("deliver").about("Scan the source, build the image, scan it, list it, decide, publish"),
+        ))
+        .subcommand(with_inputs(Command::new("plan").about("Print as JSON what `deliver` would do, and do nothing")))
+}
+
+const AFTER_HELP: &str = "\
+EXIT CODES:
+  0  delivered (or all passed, with --publish false)
+  1  something failed
+  2  wrong inputs
+  3  blocked by the environment's policy
+
+Under GitHub Actions every flag is also read from its input: --build-context from INPUT_BUILD-CONTEXT.";
+
+const TAGS_HELP: &str = "\
+TAGS:
+  A template is text with {sha} (7 characters of the commit), {sha8}, {env}, {branch}, {version}, {major}, {minor}
+  (of --version or a v* tag) and {timestamp} (UTC, YYYYMMDDHHMMSS) filled in. One whose value is not there is skipped.
+
+EXIT CODES:
+  0  delivered (or all passed, with --publish false)   1  something failed   2  wrong inputs   3  blocked by policy";
+
+fn with_inputs(command: Command) -> Command {
+    inputs::ALL.iter().fold(command.after_help(TAGS_HELP), |command, input| command.arg(argument(input)))
+}
+
+fn argument(input: &'static Input) -> Arg {
+    let help = match input.default {
+        "" => input.help.to_owned(),
+        default => format!("{} [default: {default}]", input.help),
+    };
+    let arg = Arg::new(input.name).long(input.name).value_name(input.value).help(help).help_heading(input.group.heading());
+    let arg = arg.value_parser(value_parser!(String)).allow_hyphen_values(true);
+    if input.switch { arg.num_args(0..=1).default_missing_value("true").require_equals(false) } else { arg }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_with(arguments: &[&str], variables: &[(&str, &str)]) -> Inputs {
+        let arguments = ["gp-deliver", "deliver"].iter().chain(arguments).map(OsString::from);
+        let variable = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        match read(arguments, variable).unwrap() {
+            Request::Deliver(inputs) | Request::Plan(inputs) => inputs,
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn in_actions_inputs_come_from_variables_and_flags_win() {
+        let variables = [("GITHUB_ACTIONS", "true"), ("INPUT_TAGS", "from-variable"), ("INPUT_ENVIRONMENT", "dev")];
+        let inputs = read_with(&["--tags", "from-flag"], &variables);
+        assert_eq!((inputs.get("tags"), inputs.get("environment")), (Some("from-flag"), Some("dev")));
+        assert_eq!(read_with(&[], &variables[1..]).get("environment"), None);
+    }
+
+    #[test]
+    fn a_switch_may_stand_alone() {
+        assert_eq!(read_with(&["--ignore-unfixed", "--tags", "x"], &[]).get("ignore-unfixed"), Some("true"));
+        assert_eq!(read_with(&["--publish", "false"], &[]).get("publish"), Some("false"));
+    }
+}

@@ -1,0 +1,462 @@
+//! Inputs made sense of: typed, complete, final. All that is wrong with them is said at once, before anything runs.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use semver::Version;
+use serde::Serialize;
+
+use crate::buildkit::builder::Host;
+use crate::buildkit::endpoint::Address;
+use crate::environment::Environment;
+use crate::finding::Severity;
+use crate::github::Event;
+use crate::inputs::{self, Inputs};
+use crate::oci::{Compression, Platform};
+use crate::policy::Threshold;
+use crate::publish::Destination;
+use crate::scan::database::Mirror;
+use crate::secret::{Redaction, Secret};
+use crate::tags::Template;
+
+/// What a delivery goes by.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the image is bound for.
+    pub environment: Environment,
+    /// The version for tags: the input's, else the `v*` tag's.
+    pub version: Option<Version>,
+    /// What is built.
+    pub build: Build,
+    /// Which commits are scanned for secrets.
+    pub secrets_history: SecretsHistory,
+    /// Which vulnerabilities count.
+    pub threshold: Threshold,
+    /// Where the vulnerability database is, in the order of trying.
+    pub database_mirrors: Vec<Mirror>,
+    /// Where the database for Java archives is.
+    pub java_database_mirrors: Vec<Mirror>,
+    /// The SBOMs to write.
+    pub sbom_formats: Vec<SbomFormat>,
+    /// The tags to set.
+    pub tags: Vec<Template>,
+    /// Where the image goes.
+    pub destination: Destination,
+    /// Whether it goes there.
+    pub publish: bool,
+    /// Where the report goes.
+    pub report_dir: PathBuf,
+}
+
+/// What is built, and where.
+#[derive(Clone, Debug)]
+pub struct Build {
+    /// The build context: a folder that exists.
+    pub context: PathBuf,
+    /// The Dockerfile: a file that exists.
+    pub dockerfile: PathBuf,
+    /// The stage to build; the last where none is named.
+    pub target: Option<String>,
+    /// Values for `ARG`.
+    pub arguments: Vec<(String, String)>,
+    /// Secrets for build steps.
+    pub secrets: Vec<BuildSecret>,
+    /// Stages that must build too.
+    pub check_targets: Vec<String>,
+    /// Platforms; the builder's own where none is named.
+    pub platforms: Vec<Platform>,
+    /// Labels of the image.
+    pub labels: Vec<(String, String)>,
+    /// Annotations of the manifests.
+    pub annotations: BTreeMap<String, String>,
+    /// How new layers are compressed.
+    pub compression: Compression,
+    /// Who builds.
+    pub host: Host,
+}
+
+impl Build {
+    /// Takes the build's secrets out of text. A file that can't be read now gives nothing to take out: the step that asks for
+    /// it fails.
+    #[must_use]
+    pub fn redaction(&self) -> Redaction {
+        let values = self.secrets.iter().filter_map(|secret| match &secret.source {
+            SecretSource::Variable(value) => Some(value.clone()),
+            SecretSource::File(path) => std::fs::read_to_string(path).ok().map(Secret::new),
+        });
+        Redaction::of(&values.collect::<Vec<_>>())
+    }
+}
+
+/// A secret for build steps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuildSecret {
+    /// The name that `RUN --mount=type=secret,id=…` asks for.
+    pub id: String,
+    /// Where the value is.
+    pub source: SecretSource,
+}
+
+/// Where a build secret's value is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretSource {
+    /// It was in a variable.
+    Variable(Secret),
+    /// It is in a file, read when a step asks for it.
+    File(PathBuf),
+}
+
+/// Which commits are scanned for secrets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SecretsHistory {
+    /// Those after the given commit, up to the delivered one: what a push brought.
+    Push(String),
+    /// All that git has.
+    Full,
+    /// None: the working tree alone.
+    None,
+}
+
+/// A form of SBOM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SbomFormat {
+    /// SPDX 2.3 as JSON.
+    SpdxJson,
+    /// `CycloneDX` as JSON.
+    CyclonedxJson,
+}
+
+impl FromStr for SbomFormat {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "spdx-json" => Ok(Self::SpdxJson),
+            "cyclonedx-json" => Ok(Self::CyclonedxJson),
+            _ => Err(()),
+        }
+    }
+}
+
+/// What is wrong with one input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The input's name.
+    pub input: &'static str,
+    /// What was given; empty where nothing was.
+    pub value: String,
+    /// What was expected instead.
+    pub expected: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.value {
+            "" => write!(f, "{}: {}", self.input, self.expected),
+            value => write!(f, "{}: {value:?}: {}", self.input, self.expected),
+        }
+    }
+}
+
+/// What the inputs are read against.
+pub struct World<'a> {
+    /// The variables of the environment.
+    pub variable: &'a dyn Fn(&str) -> Option<String>,
+    /// The event of the workflow run; none outside GitHub Actions.
+    pub event: Option<&'a Event>,
+}
+
+impl Config {
+    /// Where the report goes when no folder is named.
+    pub const REPORT_DIR: &'static str = "gp-deliver-report";
+
+    /// Makes sense of inputs.
+    ///
+    /// # Errors
+    /// All that is wrong with them, in the order of [`inputs::ALL`].
+    pub fn resolve(inputs: &Inputs, world: &World<'_>) -> Result<Self, Vec<Problem>> {
+        let mut reader = Reader { inputs, world, problems: Vec::new() };
+        let config = reader.config();
+        let mut problems = reader.problems;
+        let order = |problem: &Problem| inputs::ALL.iter().position(|input| input.name == problem.input);
+        problems.sort_by_key(order);
+        if problems.is_empty() { Ok(config) } else { Err(problems) }
+    }
+}
+
+/// Reads inputs and collects problems: each method yields a value to go on with, right or not, so that all are seen.
+struct Reader<'a> {
+    inputs: &'a Inputs,
+    world: &'a World<'a>,
+    problems: Vec<Problem>,
+}
+
+impl Reader<'_> {
+    fn config(&mut self) -> Config {
+        let report_dir = PathBuf::from(self.inputs.get("report-dir").unwrap_or(Config::REPORT_DIR));
+        Config {
+            environment: self.environment(),
+            version: self.version(),
+            build: self.build(),
+            secrets_history: self.secrets_history(),
+            threshold: Threshold {
+                severity: self
+                    .parse("severity-threshold", "HIGH", "CRITICAL, HIGH, MEDIUM, LOW or UNKNOWN")
+                    .unwrap_or(Severity::Unknown),
+                ignore_unfixed: self.switch("ignore-unfixed", false),
+            },
+            database_mirrors: self.mirrors("trivy-db-repository", Mirror::DATABASES),
+            java_database_mirrors: self.mirrors("trivy-java-db-repository", Mirror::JAVA_DATABASES),
+            sbom_formats: self.parse_list("sbom-formats", "spdx-json,cyclonedx-json", "spdx-json or cyclonedx-json"),
+            tags: self.tags(),
+            destination: self.destination(&report_dir),
+            publish: self.switch("publish", true),
+            report_dir,
+        }
+    }
+
+    fn build(&mut self) -> Build {
+        let context = PathBuf::from(self.inputs.get("build-context").unwrap_or("."));
+        if !context.is_dir() {
+            self.problem("build-context", &context.display().to_string(), "a folder is expected, and there is none of that name");
+        }
+        let given = self.inputs.get("dockerfile-path").map(PathBuf::from);
+        let dockerfile = given.unwrap_or_else(|| context.join("Dockerfile"));
+        if context.is_dir() && !dockerfile.is_file() {
+            self.problem(
+                "dockerfile-path",
+                &dockerfile.display().to_string(),
+                "a Dockerfile is expected, and there is no file of that name",
+            );
+        }
+        Build {
+            dockerfile,
+            target: self.inputs.get("build-target").map(|target| target.trim().to_owned()),
+            arguments: self.arguments(),
+            secrets: self.secrets(),
+            check_targets: list(self.inputs.get("check-targets").unwrap_or_default()).map(str::to_owned).collect(),
+            platforms: self.parse_list("platforms", "", "platforms such as linux/amd64,linux/arm64"),
+            labels: self.pairs("labels"),
+            annotations: self.pairs("annotations").into_iter().collect(),
+            compression: self.parse("compression", "gzip", "gzip or zstd").unwrap_or(Compression::Gzip),
+            host: self.host(),
+            context,
+        }
+    }
+
+    fn environment(&mut self) -> Environment {
+        let name = self.inputs.get("environment").unwrap_or("auto").trim();
+        if name != "auto" {
+            let expected = "local, dev, test, staging, prod or auto";
+            return name.parse().unwrap_or_else(|()| self.problem_and("environment", name, expected, Environment::Prod));
+        }
+        let Some(event) = self.world.event else { return Environment::Local };
+        match (event.branch(), event.tag()) {
+            (Some("development"), _) => Environment::Dev,
+            (Some("main"), _) => Environment::Prod,
+            (_, Some(tag)) if tag.starts_with('v') => Environment::Prod,
+            _ => {
+                let expected = format!(
+                    "{} maps to no environment: auto knows the branches development (dev) and main (prod) and v* tags (prod); \
+                     name an environment, or run on one of those",
+                    if event.reference.is_empty() { "an unknown ref" } else { &event.reference }
+                );
+                self.problem_and("environment", "auto", &expected, Environment::Prod)
+            }
+        }
+    }
+
+    fn version(&mut self) -> Option<Version> {
+        let tag = || self.world.event?.tag()?.strip_prefix('v')?.parse().ok();
+        let Some(text) = self.inputs.get("version") else { return tag() };
+        let version = text.trim().trim_start_matches('v').parse();
+        version.map_err(|_| self.problem("version", text, "a semantic version such as 1.2.3 is expected")).ok()
+    }
+
+    fn arguments(&mut self) -> Vec<(String, String)> {
+        let lines = lines(self.inputs.get("build-args").unwrap_or_default());
+        let read = lines.filter_map(|line| match line.split_once('=') {
+            Some((name, value)) if is_variable(name) => Some((name.to_owned(), value.to_owned())),
+            // Without a value: the caller's own, as `docker build --build-arg NAME` has it; unset there, it is left out.
+            None if is_variable(line) => (self.world.variable)(line).map(|value| (line.to_owned(), value)),
+            _ => {
+                self.problems.push(Problem {
+                    input: "build-args",
+                    value: line.to_owned(),
+                    expected: "NAME=VALUE is expected".to_owned(),
+                });
+                None
+            }
+        });
+        read.collect()
+    }
+
+    fn secrets(&mut self) -> Vec<BuildSecret> {
+        let lines = lines(self.inputs.get("build-secrets").unwrap_or_default());
+        let mut secrets: Vec<BuildSecret> = Vec::new();
+        for line in lines {
+            match self.secret(line) {
+                Ok(secret) if secrets.iter().any(|other| other.id == secret.id) => {
+                    self.problem("build-secrets", line, "an id that is given once only is expected");
+                }
+                Ok(secret) => secrets.push(secret),
+                Err(expected) => self.problem("build-secrets", line, &expected),
+            }
+        }
+        secrets
+    }
+
+    fn secret(&self, line: &str) -> Result<BuildSecret, String> {
+        let form = || "id=NAME,env=VARIABLE or id=NAME,src=FILE is expected".to_owned();
+        let fields: BTreeMap<&str, &str> = line.split(',').filter_map(|field| field.trim().split_once('=')).collect();
+        if fields.len() != line.split(',').count() {
+            return Err(form());
+        }
+        let field = |names: &[&str]| names.iter().find_map(|name| fields.get(name).copied()).filter(|value| !value.is_empty());
+        let id = field(&["id"]).ok_or_else(form)?.to_owned();
+        let source = match (field(&["env"]), field(&["src", "source"])) {
+            (Some(name), None) => {
+                let value = (self.world.variable)(name).ok_or_else(|| format!("the variable {name} is not set"))?;
+                SecretSource::Variable(Secret::new(value))
+            }
+            (None, Some(path)) if Path::new(path).is_file() => SecretSource::File(path.into()),
+            (None, Some(path)) => return Err(format!("there is no file {path}")),
+            _ => return Err(form()),
+        };
+        Ok(BuildSecret { id, source })
+    }
+
+    fn host(&mut self) -> Host {
+        let certificates = self.inputs.get("buildkit-certificates").map(PathBuf::from);
+        if let Some(folder) = certificates.as_deref().filter(|folder| !folder.join("ca.pem").is_file()) {
+            self.problem("buildkit-certificates", &folder.display().to_string(), "a folder with ca.pem is expected");
+        }
+        if let Some(text) = self.inputs.get("buildkit-host") {
+            let fallback = Address::Unix("/run/buildkit/buildkitd.sock".into());
+            let address = text.trim().parse().unwrap_or_else(|_| {
+                self.problem_and("buildkit-host", text, "unix:///PATH or tcp://HOST:PORT is expected", fallback)
+            });
+            return Host::Buildkitd(address, certificates);
+        }
+        match (self.world.variable)("DOCKER_HOST").filter(|host| !host.is_empty()) {
+            Some(text) => {
+                let fallback = Address::Unix("/var/run/docker.sock".into());
+                let expected = "the variable DOCKER_HOST has this value, and only unix:///PATH and tcp://HOST:PORT can be used";
+                let address = text.parse().unwrap_or_else(|_| self.problem_and("buildkit-host", &text, expected, fallback));
+                Host::Docker(vec![address])
+            }
+            None => Host::Docker(self.usual_sockets()),
+        }
+    }
+
+    /// Where engines listen: the system's, a rootless one's, Docker Desktop's.
+    fn usual_sockets(&self) -> Vec<Address> {
+        let under = |variable: &str, path: &str| {
+            (self.world.variable)(variable).map(|folder| Address::Unix(Path::new(&folder).join(path)))
+        };
+        let system = Some(Address::Unix("/var/run/docker.sock".into()));
+        let candidates = [system, under("XDG_RUNTIME_DIR", "docker.sock"), under("HOME", ".docker/run/docker.sock")];
+        let (first, rest) = (candidates[0].clone(), candidates[1..].iter().flatten().cloned());
+        let there = |address: &Address| matches!(address, Address::Unix(path) if path.exists());
+        first.into_iter().chain(rest.filter(there)).collect()
+    }
+
+    fn secrets_history(&mut self) -> SecretsHistory {
+        let push = || self.world.event.filter(|event| event.name == "push").and_then(|event| event.before.clone());
+        match self.inputs.get("secrets-history").unwrap_or("auto").trim() {
+            // A push without a commit before is a new branch or tag: what it brought can't be told, so all is scanned.
+            "auto" | "push" => push().map_or(SecretsHistory::Full, SecretsHistory::Push),
+            "full" => SecretsHistory::Full,
+            "none" => SecretsHistory::None,
+            other => self.problem_and("secrets-history", other, "auto, push, full or none is expected", SecretsHistory::Full),
+        }
+    }
+
+    fn mirrors(&mut self, name: &'static str, defaults: &[&str]) -> Vec<Mirror> {
+        let defaults = defaults.join(",");
+        self.parse_list(name, &defaults, "HOST[:PORT]/NAME[:TAG] or oci:PATH[:TAG] is expected")
+    }
+
+    fn tags(&mut self) -> Vec<Template> {
+        let given = self.inputs.get("tags").unwrap_or("{sha},{env}-{sha}");
+        let mut templates = Vec::new();
+        for text in list(given) {
+            match text.parse() {
+                Ok(template) => templates.push(template),
+                Err(error) => self.problem("tags", text, &format!("{error}")),
+            }
+        }
+        templates
+    }
+
+    fn destination(&mut self, report_dir: &Path) -> Destination {
+        let fallback = Destination::Layout(report_dir.join("image"));
+        let Some(text) = self.inputs.get("destination") else { return fallback };
+        text.trim().parse().unwrap_or_else(|error| self.problem_and("destination", text, &format!("{error}"), fallback))
+    }
+
+    fn pairs(&mut self, name: &'static str) -> Vec<(String, String)> {
+        let lines = lines(self.inputs.get(name).unwrap_or_default());
+        let read = lines.filter_map(|line| match line.split_once('=') {
+            Some((key, value)) if !key.trim().is_empty() => Some((key.trim().to_owned(), value.to_owned())),
+            _ => {
+                self.problems.push(Problem { input: name, value: line.to_owned(), expected: "KEY=VALUE is expected".to_owned() });
+                None
+            }
+        });
+        read.collect()
+    }
+
+    fn switch(&mut self, name: &'static str, default: bool) -> bool {
+        match self.inputs.get(name).map(str::trim) {
+            None => default,
+            Some("true") => true,
+            Some("false") => false,
+            Some(other) => self.problem_and(name, other, "true or false is expected", default),
+        }
+    }
+
+    fn parse<T: FromStr>(&mut self, name: &'static str, default: &str, expected: &str) -> Option<T> {
+        let text = self.inputs.get(name).unwrap_or(default).trim();
+        text.parse().map_err(|_| self.problem(name, text, &format!("{expected} is expected"))).ok()
+    }
+
+    fn parse_list<T: FromStr>(&mut self, name: &'static str, default: &str, expected: &str) -> Vec<T> {
+        let mut values = Vec::new();
+        for text in list(self.inputs.get(name).unwrap_or(default)) {
+            match text.parse() {
+                Ok(value) => values.push(value),
+                Err(_) => self.problem(name, text, expected),
+            }
+        }
+        values
+    }
+
+    fn problem(&mut self, input: &'static str, value: &str, expected: &str) {
+        self.problems.push(Problem { input, value: value.to_owned(), expected: expected.to_owned() });
+    }
+
+    fn problem_and<T>(&mut self, input: &'static str, value: &str, expected: &str, then: T) -> T {
+        self.problem(input, value, expected);
+        then
+    }
+}
+
+/// The entries of a list, separated by commas or line ends.
+fn list(text: &str) -> impl Iterator<Item = &str> {
+    text.split([',', '\n']).map(str::trim).filter(|entry| !entry.is_empty())
+}
+
+/// The lines that say something.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().map(str::trim).filter(|line| !line.is_empty())
+}
+
+fn is_variable(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_') && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}

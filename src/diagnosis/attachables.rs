@@ -1,0 +1,75 @@
+//! What went wrong with what a build asked for.
+
+use std::path::Path;
+
+use super::Diagnosis;
+use crate::buildkit::attachables::Error;
+use crate::buildkit::secrets::MAX_BYTES;
+
+impl From<&Error> for Diagnosis {
+    fn from(error: &Error) -> Self {
+        match error {
+            Error::Folder { path, source } => Self::new(
+                format!("The folder {} can't be opened", path.display()),
+                source.to_string(),
+                "Give a folder that exists and that this user may read.",
+            ),
+            Error::Read { path, source } => Self::new(
+                format!("{} in the build context can't be read", path.display()),
+                source.to_string(),
+                format!("Let this user read it, or, where the image does not need it, leave it out: {}.", ignore(path)),
+            ),
+            Error::Changed { path } => Self::new(
+                format!("{} in the build context changed while the build read it", path.display()),
+                "It is gone, or no longer a regular file.",
+                format!(
+                    "Let nothing write to the context while an image is built from it, or leave the file out: {}.",
+                    ignore(path)
+                ),
+            ),
+            Error::Name { path } => Self::new(
+                format!("The build context holds a name that is not UTF-8: {}", path.display()),
+                "A file's name, or what a symbolic link leads to, can't be sent to the engine as it is.",
+                "Rename it, or leave it out by a pattern in .dockerignore that matches it.",
+            ),
+            Error::Pattern(pattern) => Self::new(
+                format!("The pattern {} is malformed", pattern.0),
+                "It stands in .dockerignore, or as a source of COPY or ADD; a [ without a ] and a \\ at the end are malformed.",
+                "Repair the pattern; \\[ stands for the character itself.",
+            ),
+            Error::SecretFile { id, path, source } => Self::new(
+                format!("The build secret {id} can't be read from {}", path.display()),
+                source.to_string(),
+                "Give a file that exists and that this user may read, in the input build-secrets.",
+            ),
+            Error::SecretUnset { id, variable } => Self::new(
+                format!("The build secret {id} has no value"),
+                format!("The environment variable {variable} is not set."),
+                format!("Set {variable}, or name another variable in the input build-secrets."),
+            ),
+            Error::SecretTooLarge { id } => Self::new(
+                format!("The build secret {id} is too large"),
+                format!("A build secret has at most {MAX_BYTES} bytes."),
+                "Fetch what is larger in the build step itself, with a credential as the secret.",
+            ),
+        }
+    }
+}
+
+/// How to ignore one path.
+fn ignore(path: &Path) -> String {
+    format!("the line {} in .dockerignore", crate::buildkit::glob::escape(&path.to_string_lossy()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_and_the_way_out_are_named() {
+        let source = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+        let diagnosis = Diagnosis::from(&Error::Read { path: "keys/a*.pem".into(), source });
+        assert!(diagnosis.what.contains("keys/a*.pem"));
+        assert!(diagnosis.remedy.contains(r"the line keys/a\*.pem in .dockerignore"));
+    }
+}

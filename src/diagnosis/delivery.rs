@@ -1,0 +1,69 @@
+//! The words for a delivery that failed: its own errors, and the rooms' by way of their own words.
+
+use super::Diagnosis;
+use crate::error::Error;
+use crate::source;
+
+impl From<&Error> for Diagnosis {
+    fn from(error: &Error) -> Self {
+        match error {
+            Error::Inputs(problems) => Self::new(
+                match problems.len() {
+                    1 => "An input is wrong".to_owned(),
+                    count => format!("{count} inputs are wrong"),
+                },
+                lines(problems),
+                "Correct them; `gp-deliver deliver --help` lists all inputs.",
+            ),
+            Error::Tags(forbidden) => Self::new(
+                "tags: a template gives what no registry takes as a tag",
+                lines(forbidden),
+                "A tag has letters, digits, '_', '.' and '-', at most 128, and no '.' or '-' first. Change `tags`.",
+            ),
+            Error::NoTag(skipped) => {
+                let skipped: Vec<_> = skipped.iter().map(|(template, why)| format!("{template}: {why}")).collect();
+                Self::new(
+                    "tags: no tag is left to publish under",
+                    if skipped.is_empty() { "There is no template.".to_owned() } else { skipped.join("\n") },
+                    "Deliver from a git commit, give `version`, or give a literal tag by `tags`.",
+                )
+            }
+            Error::Source(error) => source_failure(error),
+            Error::Build(error) => Self::from(error),
+            Error::Scan(error) => Self::from(error),
+            Error::Undecided(tool) => Self::new(
+                format!("Nothing can be decided without {tool}"),
+                "This environment's gate is blocking, and the scan did not happen.",
+                "See the warnings for why it did not, and run again.",
+            ),
+            Error::Publish(error) => Self::from(error),
+            Error::Report(error) => Self::from(error),
+            Error::Io { path, source } => Self::new(
+                format!("{} can't be written", path.display()),
+                source.to_string(),
+                "Make room, give this user the right to write there, or name another folder by `report-dir`.",
+            ),
+            Error::Cancelled => Self::new("The delivery was cancelled", "A signal ended it.", "Run it again."),
+        }
+    }
+}
+
+fn lines(items: &[impl ToString]) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+fn source_failure(error: &source::Error) -> Diagnosis {
+    match error {
+        source::Error::Process(error) => Diagnosis::from(error),
+        source::Error::Git { arguments, message } => Diagnosis::new(
+            format!("git can't tell about the source (git {arguments})"),
+            message.clone(),
+            "Look at the repository with that command; in a workflow, check the source out before this step.",
+        ),
+        source::Error::Folder { path, reason } => Diagnosis::new(
+            format!("{} can't be read", path.display()),
+            reason.clone(),
+            "Name a folder that is there by `build-context`.",
+        ),
+    }
+}

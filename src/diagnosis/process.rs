@@ -1,0 +1,55 @@
+//! The words for programs that do not start or do not end as they should.
+
+use super::Diagnosis;
+use crate::process::Error;
+
+impl From<&Error> for Diagnosis {
+    fn from(error: &Error) -> Self {
+        match error {
+            Error::Missing { program, searched } => {
+                let folders: Vec<_> = searched.iter().map(|folder| folder.display().to_string()).collect();
+                Self::new(
+                    format!("{program} is missing"),
+                    format!("No folder of PATH holds a program {program}: {}", folders.join(", ")),
+                    format!("Install {program}, or add its folder to PATH. In a clone of gp-deliver, `make tools` builds it"),
+                )
+            }
+            Error::Spawn { program, path, reason } => Self::new(
+                format!("{program} does not start"),
+                format!("The system refuses to run {}: {reason}", path.display()),
+                format!("Check that the file is a program for this machine, or install {program} anew"),
+            ),
+            Error::Deadline { program, after, last } => Self {
+                what: format!("{program} took too long"),
+                why: format!("It had not ended after {} s, so it was stopped", after.as_secs()),
+                remedy: "Try again on a machine with less to do. If it happens again, look at its last lines".to_owned(),
+                excerpt: last.clone(),
+            },
+            Error::OutputTooLarge { program, stream, limit, last } => Self {
+                what: format!("{program} wrote far more than it should"),
+                why: format!("It wrote more than {limit} bytes to {}, so it was stopped", stream.name()),
+                remedy: format!("Check that {program} is the genuine program, of the version that is pinned"),
+                excerpt: last.clone(),
+            },
+            Error::Signal { program, signal, last } => Self {
+                what: format!("{program} crashed"),
+                why: killed_by(*signal),
+                remedy: "Try again. If it happens again, give the machine more memory, or report it to the program's authors"
+                    .to_owned(),
+                excerpt: last.clone(),
+            },
+            Error::Io { program, source } => Self::new(
+                format!("{program} can't be listened to"),
+                source.to_string(),
+                "Try again. If it happens again, look for a limit on open files or processes",
+            ),
+        }
+    }
+}
+
+fn killed_by(signal: i32) -> String {
+    match signal {
+        9 => "The system killed it (signal 9), as it does when memory runs out".to_owned(),
+        other => format!("Signal {other} ended it"),
+    }
+}

@@ -1,0 +1,224 @@
+//! The words for registries that can't be used.
+
+use super::{Diagnosis, layout};
+use crate::oci::registry::credentials::{self, Origin};
+use crate::oci::registry::{Answer, Error, Fault, Subject, UrlRole};
+
+impl From<&Error> for Diagnosis {
+    fn from(error: &Error) -> Self {
+        match error {
+            Error::Answer(answer) => refusal(answer),
+            Error::Connection { host, subject, fault } => connection(host, subject, fault),
+            Error::Credentials(error) => error.into(),
+            Error::ForbiddenUrl { registry, role, url } => forbidden(registry, *role, url),
+            Error::Layout(error) => error.into(),
+            Error::Local { path: Some(path), source, .. } => layout::file(path, source),
+            Error::Local { path: None, subject, source } => layout::file(subject.to_string().as_ref(), source),
+            Error::DigestMismatch(mismatch) => Self::new(
+                format!("{} serves damaged content", mismatch.host),
+                format!("The {} hashes to {}; its digest is {}.", mismatch.subject, mismatch.actual, mismatch.expected),
+                "Run again. If it comes back, the registry's storage, or a proxy on the way, changes content.",
+            ),
+            Error::TooLarge { host, subject, limit } => Self::new(
+                format!("{host} serves more than it announced"),
+                format!("The {subject} has more than {limit} bytes."),
+                "Check that the name is that of an image; if it is, the registry, or a proxy on the way, changes content.",
+            ),
+            Error::Malformed { host, subject, reason } => Self::new(
+                format!("{host} does not answer as a registry does"),
+                format!("Asked for {subject}, it gives {reason}."),
+                "Check the name of the registry, and that no proxy or login page answers in its place.",
+            ),
+            Error::TooManyRedirects { host, subject, limit } => Self::new(
+                format!("{host} sends us round in circles"),
+                format!("Asked for {subject}, it redirects more than {limit} times."),
+                "Check the name of the registry, and that no proxy or login page answers in its place.",
+            ),
+            Error::UnknownChallenge { host, challenge } => Self::new(
+                format!("{host} wants a kind of login that is not known here"),
+                format!("It asks for \"{challenge}\"; Basic and Bearer are known."),
+                "Use a registry, or a setting of it, that takes a password or a token.",
+            ),
+        }
+    }
+}
+
+impl From<&credentials::Error> for Diagnosis {
+    fn from(error: &credentials::Error) -> Self {
+        match error {
+            credentials::Error::Unreadable { path, source } => layout::file(path, source),
+            credentials::Error::Invalid { path, reason } => Self::new(
+                format!("{} does not hold credentials that can be read", path.display()),
+                format!("It is {reason}."),
+                "Repair it, or remove it and run `docker login` again.",
+            ),
+            credentials::Error::Helper { program, config, reason } => Self::new(
+                format!("{program} does not give the registry's credentials"),
+                format!("{} names it, and it failed: {reason}.", config.display()),
+                format!("Run `{program} list` to see what it says, or take its name out of {}.", config.display()),
+            ),
+        }
+    }
+}
+
+fn refusal(answer: &Answer) -> Diagnosis {
+    let Answer { host, repository, subject, method, .. } = answer;
+    let status = answer.status.as_u16();
+    let why = said(answer);
+    match status {
+        401 => {
+            let (known, remedy) = login(host, &answer.credentials);
+            Diagnosis::new(format!("{host} does not let us in to {repository}"), format!("{why}\n{known}"), remedy)
+        }
+        403 => {
+            let (known, _) = login(host, &answer.credentials);
+            let remedy =
+                format!("Give that account the right to push to {repository}, or log in as another: `docker login {host}`.");
+            Diagnosis::new(format!("{host} does not allow this in {repository}"), format!("{why}\n{known}"), remedy)
+        }
+        404 if *subject == Subject::Api => {
+            Diagnosis::new(format!("{host} is not an image registry"), why, "Check the name and the port of the registry.")
+        }
+        404 => Diagnosis::new(
+            format!("{host} does not know {repository}, or not its {subject}"),
+            why,
+            "Check the name. Some registries, such as Amazon ECR, want a repository to be created before the first push.",
+        ),
+        408 | 429 => Diagnosis::new(
+            format!("{host} wants fewer requests"),
+            format!(
+                "{why}{}",
+                answer.retry_after.map(|wait| format!("\nIt asks to wait for {} s.", wait.as_secs())).unwrap_or_default()
+            ),
+            format!("Run again later. Logging in (`docker login {host}`) often raises the limit."),
+        ),
+        413 => Diagnosis::new(
+            format!("{host} does not take content of this size"),
+            why,
+            "Raise the limit of the proxy before the registry (nginx: client_max_body_size), or make the layer smaller.",
+        ),
+        500..=599 => Diagnosis::new(
+            format!("{host} has trouble of its own"),
+            why,
+            "Run again later. If it stays, the registry's own log or status page says more.",
+        ),
+        _ => Diagnosis::new(
+            format!("{host} does not take the {method} of {subject} in {repository}"),
+            why,
+            "The registry's own words say what it wants. An immutable tag, for one, can't be set to another image.",
+        ),
+    }
+}
+
+/// The registry's own words.
+fn said(answer: &Answer) -> String {
+    let words: Vec<&str> = [&answer.code, &answer.message].into_iter().flatten().map(String::as_str).collect();
+    let words = if words.is_empty() { String::new() } else { format!(": {}", words.join(": ")) };
+    format!("It answers {} to {} of {}{words}.", answer.status, answer.method, answer.subject)
+}
+
+/// What is known of the credentials, and what to do about them.
+fn login(host: &str, origin: &Origin) -> (String, String) {
+    let log_in = format!("Run `docker login {host}` with an account that may push there.");
+    match origin {
+        Origin::Nowhere(Some(path)) => (format!("There are no credentials for {host} in {}.", path.display()), log_in),
+        Origin::Nowhere(None) => (format!("There are no credentials for {host}."), log_in),
+        Origin::File(path) => (format!("The credentials are from {}.", path.display()), log_in),
+        Origin::Helper { program, config } => {
+            (format!("The credentials are from {program}, which {} names.", config.display()), log_in)
+        }
+        Origin::Given => (
+            "The credentials were obtained by this delivery.".to_owned(),
+            "Check what the role that it uses may do with this repository.".to_owned(),
+        ),
+    }
+}
+
+fn connection(host: &str, subject: &Subject, fault: &Fault) -> Diagnosis {
+    let on_the_way = format!("That was while asking for {subject}.");
+    match fault {
+        Fault::Refused => Diagnosis::new(
+            format!("{host} can't be reached"),
+            "Nobody listens at that address and port.",
+            "Check the name and the port, and that the registry runs.",
+        ),
+        Fault::UnknownHost(detail) => Diagnosis::new(
+            format!("{host} can't be reached"),
+            format!("No address is known for that name: {detail}."),
+            "Check the name of the registry, and this machine's DNS.",
+        ),
+        Fault::Tls(detail) => Diagnosis::new(
+            format!("{host} can't be trusted"),
+            format!("No safe connection comes about: {detail}."),
+            "If the registry's certificate is your own authority's, add that to this machine's certificates, or name its file \
+             in SSL_CERT_FILE. Plain HTTP is spoken on this machine only.",
+        ),
+        Fault::Cut(detail) => Diagnosis::new(
+            format!("{host} cuts the connection"),
+            format!("{on_the_way} The connection's last words: {detail}."),
+            "Run again. If it stays, look for a proxy or a limit on the size of requests on the way.",
+        ),
+        Fault::Stalled(after) => Diagnosis::new(
+            format!("{host} does not answer"),
+            format!("{on_the_way} Nothing moved for {} s.", after.as_secs()),
+            "Check the network, and HTTPS_PROXY and NO_PROXY where there is a proxy; then run again.",
+        ),
+        Fault::Other(detail) => Diagnosis::new(
+            format!("{host} can't be spoken to"),
+            format!("{on_the_way} {detail}."),
+            "Check the network, and HTTPS_PROXY and NO_PROXY where there is a proxy; then run again.",
+        ),
+    }
+}
+
+fn forbidden(registry: &str, role: UrlRole, url: &str) -> Diagnosis {
+    let remedy = match role {
+        UrlRole::Realm => "Have the registry name its token server with https.",
+        UrlRole::Redirect | UrlRole::Upload => {
+            "Have the registry name itself with https: behind a proxy that ends TLS, it needs X-Forwarded-Proto or its own address."
+        }
+    };
+    let what = format!("{registry} sends us to a place that is not safe");
+    Diagnosis::new(what, format!("It names {url} as its {role}. Nothing is sent without TLS beyond this machine."), remedy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{Method, StatusCode};
+
+    fn answer(status: u16, credentials: Origin) -> Diagnosis {
+        let answer = Answer {
+            host: "r.example".into(),
+            repository: "r.example/app".into(),
+            method: Method::PUT,
+            subject: Subject::Manifest("v1".into()),
+            status: StatusCode::from_u16(status).unwrap(),
+            code: Some("DENIED".into()),
+            message: Some("no".into()),
+            retry_after: None,
+            credentials,
+        };
+        Diagnosis::from(&Error::Answer(Box::new(answer)))
+    }
+
+    #[test]
+    fn a_refused_login_names_the_file_and_the_command() {
+        let diagnosis = answer(401, Origin::File("/home/ann/.docker/config.json".into()));
+        assert_eq!(diagnosis.what, "r.example does not let us in to r.example/app");
+        assert_eq!(
+            diagnosis.why,
+            "It answers 401 Unauthorized to PUT of manifest v1: DENIED: no.\n\
+             The credentials are from /home/ann/.docker/config.json."
+        );
+        assert_eq!(diagnosis.remedy, "Run `docker login r.example` with an account that may push there.");
+    }
+
+    #[test]
+    fn every_refusal_has_a_cause_in_the_registrys_words_and_a_remedy() {
+        for status in [400, 401, 403, 404, 405, 408, 413, 429, 500, 503] {
+            let diagnosis = answer(status, Origin::Nowhere(None));
+            assert!(diagnosis.why.contains("DENIED: no") && diagnosis.remedy.len() > 20, "{diagnosis:?}");
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The words for scans that did not happen, or not wholly.
+
+use super::Diagnosis;
+use crate::scan::{Error, Tool};
+
+impl From<&Error> for Diagnosis {
+    fn from(error: &Error) -> Self {
+        match error {
+            Error::Program(error) => error.into(),
+            Error::Failed { tool: Tool::Git, last, .. } => git(last),
+            Error::Failed { tool, code, last } => Self {
+                what: format!("{tool} failed, so nothing is known about {}", subject(*tool)),
+                why: last.last().cloned().unwrap_or_else(|| format!("It ended with code {code} and said nothing")),
+                remedy: format!("See its last lines. If they do not help, run {tool} by hand on the same input"),
+                excerpt: last.clone(),
+            },
+            Error::Rubbish { tool, reason, last } => Self {
+                what: format!("{tool} gave no usable answer, so nothing is known about {}", subject(*tool)),
+                why: reason.clone(),
+                remedy: format!("Check that {tool} is of the version that is pinned"),
+                excerpt: last.clone(),
+            },
+            Error::Unread(files) => unread(files),
+            Error::PartialHistory { scanned, expected, last } => Self {
+                what: "Only a part of the history was scanned for secrets".to_owned(),
+                why: format!("The commits add {expected} bytes; gitleaks read {scanned} of them"),
+                remedy: "Try again. If it happens again, check the repository with `git fsck`; \
+                         `secrets-history: none` scans the files alone"
+                    .to_owned(),
+                excerpt: last.clone(),
+            },
+            Error::LeakRules { reason } => Self::new(
+                "The project's .gitleaks.toml can't be used",
+                reason.clone(),
+                "Correct the file, or remove it to scan with gitleaks' own rules. It may extend those (useDefault = true), \
+                 but no other file",
+            ),
+            Error::IgnoreFile { path, reason } => {
+                Self::new(format!("{} can't be used", path.display()), reason.clone(), "Correct the file, or remove it")
+            }
+            Error::Io { path, source } => Self::new(
+                format!("{} can't be used", path.display()),
+                source.to_string(),
+                "Check that it exists, that you may read and write it, and that the disk has room",
+            ),
+            Error::Image(error) => Self::new(
+                "The image that was built can't be read",
+                error.to_string(),
+                "Build again. If it happens again, look for a disk that is full or failing",
+            ),
+        }
+    }
+}
+
+fn subject(tool: Tool) -> &'static str {
+    match tool {
+        Tool::Gitleaks => "secrets in the source",
+        Tool::Git => "the history of the source",
+        Tool::Trivy => "vulnerabilities in the image",
+        Tool::Syft => "the packages in the image",
+    }
+}
+
+fn git(last: &[String]) -> Diagnosis {
+    let why = last.last().cloned().unwrap_or_else(|| "git gave no reason".to_owned());
+    let is_shallow =
+        ["Invalid revision", "bad revision", "bad object", "unknown revision"].iter().any(|words| why.contains(words));
+    let remedy = if is_shallow {
+        "Fetch the missing commits (`fetch-depth: 0` in actions/checkout), or choose another secrets-history"
+    } else if why.contains("not a git repository") {
+        "Run in a git repository, or set `secrets-history: none` to scan the files alone"
+    } else if why.contains("diff-merges") || why.contains("unrecognized argument") {
+        "Update git to 2.35 or later"
+    } else {
+        "Check the repository with `git fsck`; a partial clone lacks contents that the scan needs"
+    };
+    Diagnosis {
+        what: "The history of the source can't be read".to_owned(),
+        why,
+        remedy: remedy.to_owned(),
+        excerpt: last.to_vec(),
+    }
+}
+
+fn unread(files: &[String]) -> Diagnosis {
+    let shown = files.iter().take(10).cloned().collect();
+    let what = match files {
+        [file] => format!("{file} was not scanned for secrets"),
+        _ => format!("{} files were not scanned for secrets", files.len()),
+    };
+    Diagnosis {
+        what,
+        why: "gitleaks may not read them, and a secret in them would go unnoticed".to_owned(),
+        remedy: "Make them readable for the user who runs the scan, or take them out of the source".to_owned(),
+        excerpt: shown,
+    }
+}

@@ -1,0 +1,99 @@
+//! What can go wrong in a delivery: one enum over the rooms' own errors, and the exit codes.
+
+use crate::buildkit;
+use crate::config::Problem;
+use crate::finding::Tool;
+use crate::publish;
+use crate::record::RunResult;
+use crate::report;
+use crate::scan;
+use crate::source;
+use crate::tags::ForbiddenTag;
+
+/// A delivery did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Inputs are wrong.
+    #[error("{} inputs are wrong", .0.len())]
+    Inputs(Vec<Problem>),
+    /// Templates give what no registry takes as a tag.
+    #[error("{} tags are forbidden", .0.len())]
+    Tags(Vec<ForbiddenTag>),
+    /// A registry is the destination, and no tag is left to publish under: each template with the reason.
+    #[error("no tag is left")]
+    NoTag(Vec<(String, String)>),
+    /// The facts of the source could not be had.
+    #[error(transparent)]
+    Source(#[from] source::Error),
+    /// There is no image.
+    #[error(transparent)]
+    Build(#[from] buildkit::Error),
+    /// A scan did not happen.
+    #[error(transparent)]
+    Scan(#[from] scan::Error),
+    /// A gate is blocking and its scan did not happen.
+    #[error("no decision without {0}")]
+    Undecided(Tool),
+    /// Nothing was published.
+    #[error(transparent)]
+    Publish(#[from] publish::Error),
+    /// The report can't be written.
+    #[error(transparent)]
+    Report(#[from] report::Error),
+    /// A file of our own can't be written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// Which.
+        path: std::path::PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A signal ended it.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+/// The program's exit codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Delivered, or all passed where publishing was not asked for.
+    Done = 0,
+    /// Something failed.
+    Failed = 1,
+    /// Inputs are wrong.
+    Inputs = 2,
+    /// The policy held the image back.
+    Blocked = 3,
+    /// SIGINT ended it: 128 and the signal's number, as shells have it.
+    Interrupted = 130,
+    /// SIGTERM ended it.
+    Terminated = 143,
+}
+
+impl From<RunResult> for Exit {
+    fn from(result: RunResult) -> Self {
+        match result {
+            RunResult::Delivered | RunResult::Skipped => Self::Done,
+            RunResult::Blocked => Self::Blocked,
+            RunResult::Failed => Self::Failed,
+            RunResult::Cancelled => Self::Terminated,
+        }
+    }
+}
+
+impl From<&Error> for Exit {
+    fn from(error: &Error) -> Self {
+        match error {
+            Error::Inputs(_) | Error::Tags(_) | Error::NoTag(_) => Self::Inputs,
+            Error::Cancelled => Self::Terminated,
+            _ => Self::Failed,
+        }
+    }
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}

@@ -1,0 +1,21 @@
+//! Workflow commands: lines by which a step speaks to the runner (GitHub docs, "Workflow commands for GitHub Actions").
+
+use crate::secret::Secret;
+
+/// The lines that make the runner blot out a secret in everything that is printed after them, a line of the secret each:
+/// the runner looks for whole values in single lines.
+#[must_use]
+pub fn add_mask(secret: &Secret) -> String {
+    let lines = secret.expose().lines().filter(|line| !line.trim().is_empty());
+    lines.map(|line| format!("::add-mask::{}\n", line.replace('%', "%25").replace('\r', "%0D"))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_of_a_secret_is_masked_and_escaped() {
+        assert_eq!(add_mask(&Secret::new("a%b\n\nc\n")), "::add-mask::a%25b\n::add-mask::c\n");
+    }
+}

@@ -1,0 +1,6 @@
+//! What GitHub says to us and hears from us.
+
+pub mod commands;
+pub mod event;
+
+pub use event::Event;

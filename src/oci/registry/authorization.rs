@@ -1,0 +1,94 @@
+//! Who we show ourselves as: nobody, a name and password, or the bearer of a token.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use http::Method;
+use http::header::HeaderValue;
+use reqwest::Response;
+use url::Url;
+
+use super::Error;
+use super::answer::MAX_SMALL_ANSWER;
+use super::challenge::Challenge;
+use super::credentials::Proof;
+use super::error::{Subject, UrlRole};
+use super::retry::retry;
+use super::token::TokenAnswer;
+use super::transport::{Ask, Transport};
+use crate::secret::Secret;
+
+impl Transport {
+    /// The `Authorization` for what `scopes` name, if the registry wants one and we have it.
+    pub(super) async fn authorization(&self, scopes: &[String]) -> Result<Option<HeaderValue>, Error> {
+        let challenge = self.challenge.read().await.clone();
+        let text = match (challenge, &self.credentials.proof) {
+            (Challenge::Basic, Proof::Basic { username, password }) => basic(username, password),
+            (Challenge::None | Challenge::Basic, _) => return Ok(None),
+            (Challenge::Bearer { realm, service }, _) => {
+                let realm = self.allowed(&realm, UrlRole::Realm)?;
+                let token = self.tokens.get_or_fetch(scopes, self.fetch_token(realm, service, scopes)).await?;
+                Secret::new(format!("Bearer {}", token.expose()))
+            }
+        };
+        let mut value = HeaderValue::from_str(text.expose())
+            .map_err(|_| self.malformed(&Subject::Token, "a token that no header can hold"))?;
+        value.set_sensitive(true);
+        Ok(Some(value))
+    }
+
+    async fn fetch_token(&self, realm: Url, service: Option<String>, scopes: &[String]) -> Result<(Secret, Duration), Error> {
+        let ask = Ask::new(Method::GET, realm, Subject::Token, Vec::new());
+        let response = retry(|| async {
+            let response = self.deliver(self.token_request(&ask.url, service.as_deref(), scopes), &ask).await?;
+            if response.status().is_success() { Ok(response) } else { Err(self.refusal(&ask, response).await) }
+        });
+        let bytes = self.read(response.await?, &ask, MAX_SMALL_ANSWER).await?;
+        let answer: TokenAnswer =
+            serde_json::from_slice(&bytes).map_err(|_| self.malformed(&Subject::Token, "not the JSON of a token"))?;
+        answer.usable().ok_or_else(|| self.malformed(&Subject::Token, "an answer without a token"))
+    }
+
+    fn token_request(&self, realm: &Url, service: Option<&str>, scopes: &[String]) -> reqwest::RequestBuilder {
+        let service = service.map(|service| ("service", service));
+        match &self.credentials.proof {
+            Proof::IdentityToken(token) => {
+                let scope = scopes.join(" ");
+                let fields = [("grant_type", "refresh_token"), ("client_id", "gp-deliver"), ("refresh_token", token.expose())];
+                let mut form = url::form_urlencoded::Serializer::new(String::new());
+                form.extend_pairs(fields).extend_pairs(service).append_pair("scope", &scope);
+                let request = self.http.post(realm.clone()).header("content-type", "application/x-www-form-urlencoded");
+                request.body(form.finish())
+            }
+            proof => {
+                let mut url = realm.clone();
+                url.query_pairs_mut().extend_pairs(service).extend_pairs(scopes.iter().map(|scope| ("scope", scope)));
+                let request = self.http.get(url);
+                match proof {
+                    Proof::Basic { username, password } => request.basic_auth(username, Some(password.expose())),
+                    _ => request,
+                }
+            }
+        }
+    }
+
+    /// Whether it makes sense to show who we are once more: the token has expired, or the registry wants one only now.
+    pub(super) async fn renew(&self, ask: &Ask, response: &Response) -> bool {
+        let Ok(Some(challenge)) = Challenge::from_headers(response.headers()) else { return false };
+        // Only the registry decides how it is spoken to, not a place that it redirects to.
+        if !self.is_registry(response.url()) {
+            return false;
+        }
+        let mut current = self.challenge.write().await;
+        let worthwhile = *current != challenge || matches!(challenge, Challenge::Bearer { .. });
+        *current = challenge;
+        drop(current);
+        self.tokens.forget(&ask.scopes).await;
+        worthwhile
+    }
+}
+
+fn basic(username: &str, password: &Secret) -> Secret {
+    let pair = format!("{username}:{}", password.expose());
+    Secret::new(format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair)))
+}

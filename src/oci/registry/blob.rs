@@ -1,0 +1,202 @@
+//! Blobs: looked for, fetched, mounted, sent.
+
+use std::io::Write;
+use std::path::Path;
+
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RANGE};
+use http::{Method, StatusCode};
+use oci_spec::image::Descriptor;
+use reqwest::Response;
+use url::Url;
+
+use super::error::{Subject, UrlRole};
+use super::retry::retry;
+use super::transport::Ask;
+use super::upload::{Payload, Progress};
+use super::{Access, Client, Error, scope};
+use crate::oci::Digest;
+use crate::oci::digest::Hasher;
+use crate::oci::layout::{self, digest_of};
+use crate::oci::reference::Repository;
+
+/// How often a fetch goes on where it was cut, as long as something came in between.
+const MAX_RESUMES: usize = 8;
+
+/// How a blob came to be in the repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upload {
+    /// It was there.
+    Present,
+    /// The registry had it in another repository.
+    Mounted,
+    /// It was sent.
+    Sent,
+}
+
+/// A fetch on its way.
+struct Fetch<'a, W> {
+    into: &'a mut W,
+    hasher: Hasher,
+    received: u64,
+    limit: u64,
+    progress: &'a (dyn Fn(u64) + Sync),
+}
+
+impl Client {
+    /// Whether a blob is there (distribution-spec, "Checking if content exists in the registry").
+    ///
+    /// # Errors
+    /// The registry can't be asked.
+    pub async fn has_blob(&self, digest: Digest) -> Result<bool, Error> {
+        // With the token of the upload that follows, instead of one more.
+        let ask = self.ask_blob(Method::HEAD, digest, Access::Push).await?;
+        let response = self.transport.send(&ask, &[StatusCode::OK, StatusCode::NOT_FOUND]).await?;
+        Ok(response.status() == StatusCode::OK)
+    }
+
+    /// Fetches a blob into `into` as it comes; `progress` hears the bytes received so far. A cut fetch goes on where it
+    /// was cut. What was written is worth something only if this ends well.
+    ///
+    /// # Errors
+    /// The registry does not serve it, what it serves is not what `descriptor` says, or `into` does not take it.
+    pub async fn pull_blob(
+        &self,
+        descriptor: &Descriptor,
+        into: &mut (impl Write + Send),
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> Result<(), Error> {
+        let digest = digest_of(descriptor)?;
+        let mut ask = self.ask_blob(Method::GET, digest, Access::Pull).await?;
+        let mut fetch = Fetch { into, hasher: Hasher::new(), received: 0, limit: descriptor.size(), progress };
+        let mut resumes = 0;
+        loop {
+            let before = fetch.received;
+            if before > 0
+                && let Ok(range) = HeaderValue::from_str(&format!("bytes={before}-"))
+            {
+                ask.headers.insert(RANGE, range);
+            }
+            let response = self.transport.send(&ask, &[StatusCode::OK, StatusCode::PARTIAL_CONTENT]).await?;
+            match self.receive(response, &ask, &mut fetch).await {
+                Ok(()) if fetch.received == fetch.limit => break,
+                // A connection that ends early without saying so.
+                Ok(()) if fetch.received == before => return Err(self.transport.malformed(&ask.subject, "it ends too early")),
+                Err(error) if !error.is_temporary() || resumes >= MAX_RESUMES => return Err(error),
+                _ => resumes += 1,
+            }
+        }
+        let actual = fetch.hasher.finish();
+        if actual == digest { Ok(()) } else { Err(self.transport.mismatch(&ask.subject, digest, actual)) }
+    }
+
+    async fn receive(&self, mut response: Response, ask: &Ask, fetch: &mut Fetch<'_, impl Write>) -> Result<(), Error> {
+        // A server that does not know ranges begins anew.
+        let mut known = if response.status() == StatusCode::OK { fetch.received } else { 0 };
+        while let Some(chunk) = self.transport.chunk(&mut response, ask).await? {
+            let skipped = usize::try_from(known).unwrap_or(usize::MAX).min(chunk.len());
+            known -= skipped as u64;
+            let new = &chunk[skipped..];
+            if fetch.received + new.len() as u64 > fetch.limit {
+                let host = self.repository().registry().to_owned();
+                return Err(Error::TooLarge { host, subject: ask.subject.clone(), limit: fetch.limit });
+            }
+            let written = fetch.into.write_all(new);
+            written.map_err(|source| Error::Local { subject: ask.subject.clone(), path: None, source })?;
+            fetch.hasher.update(new);
+            fetch.received += new.len() as u64;
+            (fetch.progress)(fetch.received);
+        }
+        Ok(())
+    }
+
+    /// Sees to it that a blob is in the repository: looks for it, has it mounted from `from` (a repository of the same
+    /// registry), or sends `file`, with one POST and one PUT of the whole, since some registries lose all but the first
+    /// PATCH (distribution-spec, "POST then PUT"; containers-roadmap#2831).
+    ///
+    /// # Errors
+    /// The file is not what `descriptor` says, or the registry does not take it.
+    pub async fn push_blob(
+        &self,
+        descriptor: &Descriptor,
+        file: &Path,
+        from: Option<&Repository>,
+        progress: &Progress,
+    ) -> Result<Upload, Error> {
+        let digest = digest_of(descriptor)?;
+        let size = size_of(file).map_err(|source| Error::Local {
+            subject: Subject::Blob(digest),
+            path: Some(file.to_owned()),
+            source,
+        })?;
+        if size != descriptor.size() {
+            return Err(layout::Error::SizeMismatch { digest, expected: descriptor.size(), actual: size }.into());
+        }
+        retry(|| async {
+            // Asked on each attempt: a registry may have kept the blob and lost the connection before it said so.
+            if self.has_blob(digest).await? {
+                return Ok(Upload::Present);
+            }
+            let location = match self.try_mount(digest, from).await? {
+                Start::Mounted => return Ok(Upload::Mounted),
+                Start::At(location) => location,
+                Start::Nowhere => self.start_upload(digest).await?,
+            };
+            let body = Payload::File { path: file.to_owned(), size, progress: progress.clone() };
+            self.upload(digest, location, body).await.map(|()| Upload::Sent)
+        })
+        .await
+    }
+
+    /// distribution-spec, "Mounting a blob from another repository".
+    async fn try_mount(&self, digest: Digest, from: Option<&Repository>) -> Result<Start, Error> {
+        let Some(from) = from.filter(|from| from.registry() == self.repository().registry() && *from != self.repository()) else {
+            return Ok(Start::Nowhere);
+        };
+        let mut url = self.transport.url("blobs/uploads/").await?;
+        url.query_pairs_mut().append_pair("mount", &digest.to_string()).append_pair("from", from.name());
+        let mut scopes = self.scopes(Access::Push);
+        scopes.push(scope(from, Access::Pull));
+        let ask = Ask::new(Method::POST, url, Subject::Blob(digest), scopes);
+        match self.transport.send_once(&ask, &[StatusCode::CREATED, StatusCode::ACCEPTED]).await {
+            Ok(response) if response.status() == StatusCode::CREATED => Ok(Start::Mounted),
+            Ok(response) => self.transport.location(&response, UrlRole::Upload).map(|url| url.map_or(Start::Nowhere, Start::At)),
+            Err(error) if error.is_temporary() => Err(error),
+            // Whoever may not read the other repository sends the blob.
+            Err(Error::Answer(_)) => Ok(Start::Nowhere),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn start_upload(&self, digest: Digest) -> Result<Url, Error> {
+        let url = self.transport.url("blobs/uploads/").await?;
+        let ask = Ask::new(Method::POST, url, Subject::Blob(digest), self.scopes(Access::Push));
+        let response = self.transport.send_once(&ask, &[StatusCode::ACCEPTED]).await?;
+        let location = self.transport.location(&response, UrlRole::Upload)?;
+        location.ok_or_else(|| self.transport.malformed(&ask.subject, "no place to send it to"))
+    }
+
+    async fn upload(&self, digest: Digest, mut location: Url, body: Payload) -> Result<(), Error> {
+        // The location may have a query of its own, which is the registry's and stays as it is.
+        location.query_pairs_mut().append_pair("digest", &digest.to_string());
+        let mut ask = Ask::new(Method::PUT, location, Subject::Blob(digest), self.scopes(Access::Push));
+        ask.headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"))]);
+        ask.body = body;
+        self.transport.send_once(&ask, &[StatusCode::CREATED, StatusCode::NO_CONTENT]).await.map(|_| ())
+    }
+
+    async fn ask_blob(&self, method: Method, digest: Digest, access: Access) -> Result<Ask, Error> {
+        let url = self.transport.url(&format!("blobs/{digest}")).await?;
+        Ok(Ask::new(method, url, Subject::Blob(digest), self.scopes(access)))
+    }
+}
+
+/// Where an upload begins.
+enum Start {
+    Mounted,
+    At(Url),
+    Nowhere,
+}
+
+fn size_of(file: &Path) -> std::io::Result<u64> {
+    std::fs::metadata(file).map(|metadata| metadata.len())
+}

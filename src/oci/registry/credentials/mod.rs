@@ -1,0 +1,275 @@
+//! The credentials that `docker login` left: `config.json` and the helper programs that it names.
+//!
+//! The file's form is that of Docker's client (docs.docker.com, "docker login", "Credential stores"); the helpers' is that
+//! of docker-credential-helpers: the program `docker-credential-NAME` is started with `get`, reads the host, and answers
+//! with JSON.
+
+mod helper;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use serde::Deserialize;
+
+use crate::secret::Secret;
+
+/// The key of Docker Hub, which is not its host (Docker's `registry.IndexServer`).
+const DOCKER_HUB: &str = "https://index.docker.io/v1/";
+
+/// Where credentials are looked for.
+#[derive(Clone, Debug)]
+pub struct Store {
+    config: Option<PathBuf>,
+}
+
+/// What is shown to a registry.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// The proof.
+    pub proof: Proof,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// A proof of who we are.
+#[derive(Clone, Debug)]
+pub enum Proof {
+    /// None.
+    Anonymous,
+    /// A name and a password.
+    Basic {
+        /// The name.
+        username: String,
+        /// The password.
+        password: Secret,
+    },
+    /// A token that a token server exchanges (distribution, "`OAuth2` token authentication").
+    IdentityToken(Secret),
+}
+
+/// Where credentials came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// There are none for this registry in this file, which may not exist.
+    Nowhere(Option<PathBuf>),
+    /// The file.
+    File(PathBuf),
+    /// The program that the file names.
+    Helper {
+        /// `docker-credential-NAME`.
+        program: String,
+        /// The file.
+        config: PathBuf,
+    },
+    /// The delivery itself obtained them.
+    Given,
+}
+
+/// Credentials could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file can't be read.
+    #[error("{}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file is not what Docker writes.
+    #[error("{}: {reason}", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it; never its content.
+        reason: String,
+    },
+    /// The helper that the file names failed.
+    #[error("{program}: {reason}")]
+    Helper {
+        /// `docker-credential-NAME`.
+        program: String,
+        /// The file that names it.
+        config: PathBuf,
+        /// What it said, or what became of it.
+        reason: String,
+    },
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Config {
+    auths: BTreeMap<String, Entry>,
+    cred_helpers: BTreeMap<String, String>,
+    creds_store: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Entry {
+    auth: Option<String>,
+    username: Option<String>,
+    password: Option<String>,
+    identitytoken: Option<String>,
+}
+
+impl Credentials {
+    /// No credentials.
+    #[must_use]
+    pub fn anonymous() -> Self {
+        Self { proof: Proof::Anonymous, origin: Origin::Nowhere(None) }
+    }
+}
+
+impl Store {
+    /// The configuration file of Docker's client, as it finds it: in `DOCKER_CONFIG`, or in `.docker` at home.
+    #[must_use]
+    pub fn from_env() -> Self {
+        let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let folder = set("DOCKER_CONFIG").or_else(|| set("HOME").map(|home| home.join(".docker")));
+        Self { config: folder.map(|folder| folder.join("config.json")) }
+    }
+
+    /// The configuration file `config`.
+    #[must_use]
+    pub fn at(config: impl Into<PathBuf>) -> Self {
+        Self { config: Some(config.into()) }
+    }
+
+    /// The credentials for `registry` (`HOST[:PORT]`); a helper is asked before the file's own entries.
+    ///
+    /// # Errors
+    /// The file is there and can't be read, or its helper fails. A file that is not there holds no credentials.
+    pub async fn find(&self, registry: &str) -> Result<Credentials, Error> {
+        let Some(path) = &self.config else { return Ok(Credentials::anonymous()) };
+        let Some(config) = read(path)? else {
+            return Ok(Credentials { proof: Proof::Anonymous, origin: Origin::Nowhere(Some(path.clone())) });
+        };
+        let key = if is_docker_hub(registry) { DOCKER_HUB } else { registry };
+        let own = config.cred_helpers.iter().find(|(host, _)| same_host(host, registry)).map(|(_, name)| name);
+        if let Some(name) = own.or(config.creds_store.as_ref()).filter(|name| !name.is_empty())
+            && let Some(proof) = helper::ask(name, key, path).await?
+        {
+            let origin = Origin::Helper { program: helper::program(name), config: path.clone() };
+            return Ok(Credentials { proof, origin });
+        }
+        let entry = config.auths.iter().find(|(host, _)| same_host(host, registry)).map(|(_, entry)| entry);
+        match entry.map(|entry| entry.proof(path)).transpose()?.flatten() {
+            Some(proof) => Ok(Credentials { proof, origin: Origin::File(path.clone()) }),
+            None => Ok(Credentials { proof: Proof::Anonymous, origin: Origin::Nowhere(Some(path.clone())) }),
+        }
+    }
+}
+
+impl Entry {
+    fn proof(&self, path: &Path) -> Result<Option<Proof>, Error> {
+        let present = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        if let Some(token) = present(&self.identitytoken) {
+            return Ok(Some(Proof::IdentityToken(Secret::new(token))));
+        }
+        if let Some(auth) = present(&self.auth) {
+            let invalid =
+                || Error::Invalid { path: path.to_owned(), reason: "an \"auth\" is not base64 of NAME:PASSWORD".into() };
+            let bytes = base64::engine::general_purpose::STANDARD.decode(auth.trim()).map_err(|_| invalid())?;
+            let text = String::from_utf8(bytes).map_err(|_| invalid())?;
+            let (username, password) = text.split_once(':').ok_or_else(invalid)?;
+            let password = Secret::new(password.trim_end_matches('\0'));
+            return Ok(Some(Proof::Basic { username: username.to_owned(), password }));
+        }
+        let basic = present(&self.username).zip(present(&self.password));
+        Ok(basic.map(|(username, password)| Proof::Basic { username, password: Secret::new(password) }))
+    }
+}
+
+fn read(path: &Path) -> Result<Option<Config>, Error> {
+    match std::fs::read(path) {
+        // The parser's own message would quote what it read.
+        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| Error::Invalid {
+            path: path.to_owned(),
+            reason: format!("not the JSON that docker writes (line {}, column {})", error.line(), error.column()),
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(Error::Unreadable { path: path.to_owned(), source }),
+    }
+}
+
+fn is_docker_hub(host: &str) -> bool {
+    matches!(host, "docker.io" | "index.docker.io" | "registry-1.docker.io")
+}
+
+/// Whether a key of the file, which may be a whole URL, means `registry`.
+fn same_host(key: &str, registry: &str) -> bool {
+    let bare = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://")).unwrap_or(key);
+    let host = bare.split('/').next().unwrap_or(bare);
+    host.eq_ignore_ascii_case(registry) || is_docker_hub(host) && is_docker_hub(registry)
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nowhere(_) => f.write_str("nowhere"),
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Helper { program, config } => write!(f, "{program}, named in {}", config.display()),
+            Self::Given => f.write_str("this delivery"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn find(config: &str, registry: &str) -> Result<Credentials, Error> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.json");
+        std::fs::write(&path, config).unwrap();
+        Store::at(path).find(registry).await
+    }
+
+    #[tokio::test]
+    async fn an_entry_is_found_by_its_host_in_all_the_ways_docker_writes_it() {
+        let auth = base64::engine::general_purpose::STANDARD.encode("ann:a:b");
+        for key in ["r.example:5000", "https://r.example:5000", "https://r.example:5000/v1/", "http://R.example:5000/v2"] {
+            let found = find(&format!(r#"{{"auths":{{"{key}":{{"auth":"{auth}"}}}}}}"#), "r.example:5000").await.unwrap();
+            let Proof::Basic { username, password } = found.proof else { panic!("{key}: {:?}", found.proof) };
+            assert_eq!((username.as_str(), password.expose()), ("ann", "a:b"));
+        }
+    }
+
+    #[tokio::test]
+    async fn another_hosts_entry_is_not_used() {
+        for key in ["r.example", "r.example:5001", "x.r.example:5000", "https://evil/r.example:5000"] {
+            let found = find(&format!(r#"{{"auths":{{"{key}":{{"auth":"YTpi"}}}}}}"#), "r.example:5000").await.unwrap();
+            assert!(matches!(found.proof, Proof::Anonymous), "{key}");
+        }
+    }
+
+    #[tokio::test]
+    async fn docker_hub_is_found_under_its_old_address() {
+        let found = find(r#"{"auths":{"https://index.docker.io/v1/":{"identitytoken":"t"}}}"#, "docker.io").await.unwrap();
+        assert!(matches!(found.proof, Proof::IdentityToken(token) if token.expose() == "t"));
+    }
+
+    #[tokio::test]
+    async fn an_invalid_file_is_an_error_that_does_not_quote_it() {
+        for config in [r#"{"auths":{"r.example":{"auth":"hunter2-not-base64"}}}"#, r#"{"auths":"hunter2"}"#] {
+            let error = find(config, "r.example").await.unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_helper_name_is_never_a_path() {
+        let error = find(r#"{"credsStore":"../../bin/sh"}"#, "r.example").await.unwrap_err();
+        assert!(matches!(error, Error::Helper { .. }));
+    }
+
+    #[tokio::test]
+    async fn a_missing_file_means_no_credentials() {
+        let found = Store::at("/nowhere/config.json").find("r.example").await.unwrap();
+        assert!(matches!(found.proof, Proof::Anonymous));
+    }
+}

@@ -1,0 +1,318 @@
+//! What can go wrong between here and a registry.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+
+use super::credentials::{self, Origin};
+use crate::oci::{Digest, layout};
+
+/// A registry could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The registry, or the server that gives its tokens, answered and said no.
+    #[error("{0}")]
+    Answer(Box<Answer>),
+    /// No answer came, or not the whole of it.
+    #[error("{host}: {subject}: {fault}")]
+    Connection {
+        /// Who was spoken to: `HOST[:PORT]`.
+        host: String,
+        /// What was asked for.
+        subject: Subject,
+        /// How the connection ended.
+        fault: Fault,
+    },
+    /// The credentials for the registry can't be had.
+    #[error(transparent)]
+    Credentials(#[from] credentials::Error),
+    /// The registry sends us to a place where nothing may be sent: plain HTTP beyond this machine, or no web address.
+    #[error("{registry} names {url:?} as its {role}")]
+    ForbiddenUrl {
+        /// The registry: `HOST[:PORT]`.
+        registry: String,
+        /// What it is for.
+        role: UrlRole,
+        /// Where, without the query, which may hold a signature.
+        url: String,
+    },
+    /// The registry redirects for ever.
+    #[error("{host} redirects more than {limit} times for {subject}")]
+    TooManyRedirects {
+        /// The registry.
+        host: String,
+        /// What was asked for.
+        subject: Subject,
+        /// How many were followed.
+        limit: usize,
+    },
+    /// The registry wants to be shown who we are in a way that is not known here.
+    #[error("{host} asks for {challenge:?}")]
+    UnknownChallenge {
+        /// The registry.
+        host: String,
+        /// Its `WWW-Authenticate`, shortened.
+        challenge: String,
+    },
+    /// Content does not hash to the digest that names it.
+    #[error("{0}")]
+    DigestMismatch(Box<DigestMismatch>),
+    /// Content is larger than it may be, or than its descriptor says.
+    #[error("{host}: {subject} has more than {limit} bytes")]
+    TooLarge {
+        /// The registry.
+        host: String,
+        /// What was received.
+        subject: Subject,
+        /// In bytes.
+        limit: u64,
+    },
+    /// An answer is not what the distribution specification says.
+    #[error("{host}: {subject}: {reason}")]
+    Malformed {
+        /// The registry.
+        host: String,
+        /// What was asked for.
+        subject: Subject,
+        /// What is wrong with the answer.
+        reason: String,
+    },
+    /// What was received can't be written, or what is to be sent can't be read.
+    #[error("{subject}: {source}")]
+    Local {
+        /// What was being moved.
+        subject: Subject,
+        /// The file, where one is known.
+        path: Option<PathBuf>,
+        /// Why.
+        source: io::Error,
+    },
+    /// What is to be sent is not what its descriptor says.
+    #[error(transparent)]
+    Layout(#[from] layout::Error),
+}
+
+/// An answer that says no.
+#[derive(Debug)]
+pub struct Answer {
+    /// Who answered: `HOST[:PORT]`.
+    pub host: String,
+    /// The repository that was used.
+    pub repository: String,
+    /// The request's method.
+    pub method: Method,
+    /// What was asked for.
+    pub subject: Subject,
+    /// The status.
+    pub status: StatusCode,
+    /// The registry's own code (distribution-spec, "Error Codes"): `DENIED`.
+    pub code: Option<String>,
+    /// The registry's own words, shortened and without control characters.
+    pub message: Option<String>,
+    /// How long the registry wants to be left alone.
+    pub retry_after: Option<Duration>,
+    /// Where the credentials came from.
+    pub credentials: Origin,
+}
+
+/// Content that is not what its digest says.
+#[derive(Debug)]
+pub struct DigestMismatch {
+    /// The registry: `HOST[:PORT]`.
+    pub host: String,
+    /// What was received.
+    pub subject: Subject,
+    /// The digest that names it.
+    pub expected: Digest,
+    /// The digest of what came.
+    pub actual: Digest,
+}
+
+/// What a request was about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// The registry itself: `/v2/`.
+    Api,
+    /// A token for it.
+    Token,
+    /// A manifest by tag or digest.
+    Manifest(String),
+    /// A blob.
+    Blob(Digest),
+    /// The list of tags.
+    Tags,
+}
+
+/// What a URL that a registry names is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UrlRole {
+    /// The server that gives tokens.
+    Realm,
+    /// Where content is.
+    Redirect,
+    /// Where content goes.
+    Upload,
+}
+
+/// How a connection ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Nobody listens there.
+    Refused,
+    /// The name of the host is not known.
+    UnknownHost(String),
+    /// No one is known to be who they say they are, or they don't speak TLS.
+    Tls(String),
+    /// It was cut.
+    Cut(String),
+    /// Nothing came or went for this long.
+    Stalled(Duration),
+    /// Something else.
+    Other(String),
+}
+
+impl Error {
+    /// Whether the same request may fare better later. Never so for an answer that judges the request: 401, 403, 404.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::Answer(answer) => matches!(answer.status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504),
+            Self::Connection { fault, .. } => matches!(fault, Fault::Refused | Fault::Cut(_) | Fault::Stalled(_)),
+            _ => false,
+        }
+    }
+
+    /// The status that the registry answered with, where it answered.
+    #[must_use]
+    pub fn status(&self) -> Option<StatusCode> {
+        match self {
+            Self::Answer(answer) => Some(answer.status),
+            _ => None,
+        }
+    }
+
+    /// Whether nobody listens at the registry's address.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        matches!(self, Self::Connection { fault: Fault::Refused, .. })
+    }
+
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Answer(answer) => answer.retry_after,
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} {} of {}: {}", self.host, self.method, self.subject, self.repository, self.status)?;
+        self.code.iter().try_for_each(|code| write!(f, " {code}"))?;
+        self.message.iter().try_for_each(|message| write!(f, " ({message})"))
+    }
+}
+
+impl std::error::Error for Answer {}
+
+impl fmt::Display for DigestMismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} hashes to {}, not {}", self.host, self.subject, self.actual, self.expected)
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Api => f.write_str("the registry"),
+            Self::Token => f.write_str("a token"),
+            Self::Manifest(which) => write!(f, "manifest {which}"),
+            Self::Blob(digest) => write!(f, "blob {digest}"),
+            Self::Tags => f.write_str("the list of tags"),
+        }
+    }
+}
+
+impl fmt::Display for UrlRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Realm => "token server",
+            Self::Redirect => "place of content",
+            Self::Upload => "place for uploads",
+        })
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused => f.write_str("connection refused"),
+            Self::UnknownHost(detail) => write!(f, "unknown host: {detail}"),
+            Self::Tls(detail) => write!(f, "TLS: {detail}"),
+            Self::Cut(detail) => write!(f, "connection cut: {detail}"),
+            Self::Stalled(after) => write!(f, "nothing moved for {} s", after.as_secs()),
+            Self::Other(detail) => f.write_str(detail),
+        }
+    }
+}
+
+impl From<reqwest::Error> for Fault {
+    /// Classifies by the errors beneath: reqwest has no kinds for most of them.
+    fn from(error: reqwest::Error) -> Self {
+        let error = error.without_url();
+        let chain: Vec<&(dyn std::error::Error + 'static)> =
+            std::iter::successors(Some(&error as &(dyn std::error::Error + 'static)), |error| error.source()).collect();
+        let detail = chain.last().map(|error| clean(&error.to_string())).unwrap_or_default();
+        if chain.iter().any(|error| is_tls(*error)) {
+            return Self::Tls(detail);
+        }
+        let kind = chain.iter().find_map(|error| error.downcast_ref::<io::Error>()).map(io::Error::kind);
+        match kind {
+            Some(io::ErrorKind::ConnectionRefused) => Self::Refused,
+            Some(io::ErrorKind::TimedOut) => Self::Stalled(super::transport::CONNECT_TIMEOUT),
+            _ if error.is_timeout() => Self::Stalled(super::transport::CONNECT_TIMEOUT),
+            Some(
+                io::ErrorKind::ConnectionReset
+                | io::ErrorKind::ConnectionAborted
+                | io::ErrorKind::BrokenPipe
+                | io::ErrorKind::UnexpectedEof
+                | io::ErrorKind::NotConnected,
+            ) => Self::Cut(detail),
+            _ if chain.iter().any(|error| error.to_string().contains("dns error")) => Self::UnknownHost(detail),
+            _ if error.is_connect() => Self::Other(detail),
+            _ if error.is_body() || error.is_decode() || error.is_request() => Self::Cut(detail),
+            _ => Self::Other(detail),
+        }
+    }
+}
+
+fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
+    // An `io::Error` hides what it wraps from `source`, and the TLS library's errors travel in one.
+    let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    error.is::<rustls::Error>() || wrapped.and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some()
+}
+
+/// A stranger's text for a message: one line of at most 300 characters without control or direction-changing characters.
+pub(super) fn clean(text: &str) -> String {
+    let hidden = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).filter(|c| !hidden(*c)).collect();
+    let text = text.trim();
+    match text.char_indices().nth(300) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_strangers_text_is_one_short_line_that_cannot_steer_a_terminal() {
+        assert_eq!(clean(" a\x1b[31mb\r\n::add-mask::c\u{202e} "), "a [31mb  ::add-mask::c");
+        assert_eq!(clean(&"é".repeat(400)).chars().count(), 301);
+    }
+}

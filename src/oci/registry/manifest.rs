@@ -1,0 +1,179 @@
+//! Manifests: read, written and removed by tag or digest.
+
+use std::fmt;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::{Method, StatusCode};
+use oci_spec::image::{Descriptor, MediaType};
+use reqwest::Response;
+use serde::Deserialize;
+
+use super::error::Subject;
+use super::transport::Ask;
+use super::upload::Payload;
+use super::{Access, Client, Error};
+use crate::oci::{Digest, Reference, Tag, layout};
+
+/// Registries take manifests of at least this size, and we take none that are larger (distribution-spec, "Pushing
+/// Manifests").
+const MAX_MANIFEST: u64 = 4 << 20;
+/// The kinds of manifests that images come in, Docker's older names included.
+const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
+                        application/vnd.docker.distribution.manifest.list.v2+json, \
+                        application/vnd.docker.distribution.manifest.v2+json";
+/// The header with the digest of what is served.
+const CONTENT_DIGEST: &str = "docker-content-digest";
+
+/// Which manifest of a repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selector {
+    /// The one that a tag names now.
+    Tag(Tag),
+    /// The one with this digest.
+    Digest(Digest),
+}
+
+/// A manifest or index, byte for byte as the registry holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    /// Its kind, digest and size.
+    pub descriptor: Descriptor,
+    /// The digest of its bytes.
+    pub digest: Digest,
+    /// Its bytes.
+    pub bytes: Bytes,
+}
+
+impl Selector {
+    /// What a reference selects: by its digest where it has one, else by its tag.
+    #[must_use]
+    pub fn of(reference: &Reference) -> Option<Self> {
+        reference.digest.map(Self::Digest).or_else(|| reference.tag.clone().map(Self::Tag))
+    }
+}
+
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tag(tag) => tag.fmt(f),
+            Self::Digest(digest) => digest.fmt(f),
+        }
+    }
+}
+
+impl From<&Tag> for Selector {
+    fn from(tag: &Tag) -> Self {
+        Self::Tag(tag.clone())
+    }
+}
+
+impl From<Digest> for Selector {
+    fn from(digest: Digest) -> Self {
+        Self::Digest(digest)
+    }
+}
+
+impl Client {
+    /// Whether a manifest is there (distribution-spec, "Checking if content exists in the registry"). Asked by one who is
+    /// about to write: a missing right to push shows before anything is sent.
+    ///
+    /// # Errors
+    /// The registry can't be asked.
+    pub async fn has_manifest(&self, which: &Selector) -> Result<bool, Error> {
+        let ask = self.ask_manifest(Method::HEAD, which, Access::Push).await?;
+        let response = self.transport.send(&ask, &[StatusCode::OK, StatusCode::NOT_FOUND]).await?;
+        Ok(response.status() == StatusCode::OK)
+    }
+
+    /// Reads a manifest, checked against its digest; absent where the repository has none of that name. Asked by one who
+    /// is about to write, as [`Client::has_manifest`].
+    ///
+    /// # Errors
+    /// The registry can't be asked, or what it serves has another digest than it or the caller says.
+    pub async fn find_manifest(&self, which: &Selector) -> Result<Option<Manifest>, Error> {
+        let ask = self.ask_manifest(Method::GET, which, Access::Push).await?;
+        let response = self.transport.send(&ask, &[StatusCode::OK, StatusCode::NOT_FOUND]).await?;
+        if response.status() == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        self.take_manifest(response, &ask, which).await.map(Some)
+    }
+
+    /// Reads a manifest that has to be there.
+    ///
+    /// # Errors
+    /// As [`Client::find_manifest`]; a missing one is the registry's 404.
+    pub async fn pull_manifest(&self, which: &Selector) -> Result<Manifest, Error> {
+        let ask = self.ask_manifest(Method::GET, which, Access::Pull).await?;
+        let response = self.transport.send(&ask, &[StatusCode::OK]).await?;
+        self.take_manifest(response, &ask, which).await
+    }
+
+    async fn take_manifest(&self, response: Response, ask: &Ask, which: &Selector) -> Result<Manifest, Error> {
+        let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let (media_type, announced) = (header(CONTENT_TYPE.as_str()), header(CONTENT_DIGEST));
+        let bytes = Bytes::from(self.transport.read(response, ask, MAX_MANIFEST).await?);
+        let actual = Digest::of(&bytes);
+        let asked = match which {
+            Selector::Digest(digest) => Some(*digest),
+            Selector::Tag(_) => None,
+        };
+        // A digest of another algorithm says nothing that could be compared.
+        let announced = announced.and_then(|digest| digest.parse().ok());
+        for expected in asked.into_iter().chain(announced) {
+            if expected != actual {
+                return Err(self.transport.mismatch(&ask.subject, expected, actual));
+            }
+        }
+        let media_type =
+            media_type_of(&bytes, media_type.as_deref()).map_err(|reason| self.transport.malformed(&ask.subject, reason))?;
+        let descriptor = layout::descriptor(media_type, actual, bytes.len() as u64);
+        Ok(Manifest { descriptor, digest: actual, bytes })
+    }
+
+    /// Writes a manifest (distribution-spec, "Pushing Manifests").
+    ///
+    /// # Errors
+    /// The registry does not take it.
+    pub async fn put_manifest(&self, which: &Selector, media_type: &MediaType, bytes: &Bytes) -> Result<(), Error> {
+        let mut ask = self.ask_manifest(Method::PUT, which, Access::Push).await?;
+        let value = HeaderValue::from_str(media_type.as_ref());
+        let value = value.map_err(|_| self.transport.malformed(&ask.subject, "its media type makes no header"))?;
+        ask.headers = HeaderMap::from_iter([(CONTENT_TYPE, value)]);
+        ask.body = Payload::Document(bytes.clone());
+        // 200 and 202 are not what the specification says, and are said.
+        self.transport.send(&ask, &[StatusCode::CREATED, StatusCode::OK, StatusCode::ACCEPTED]).await.map(|_| ())
+    }
+
+    /// Removes a tag, or a manifest with all its tags (distribution-spec, "Content Management"). What is not there counts
+    /// as removed.
+    ///
+    /// # Errors
+    /// The registry does not do it: many answer 405, or 400 for a tag.
+    pub async fn delete_manifest(&self, which: &Selector) -> Result<(), Error> {
+        let ask = self.ask_manifest(Method::DELETE, which, Access::Delete).await?;
+        let wanted = [StatusCode::ACCEPTED, StatusCode::OK, StatusCode::NO_CONTENT, StatusCode::NOT_FOUND];
+        self.transport.send(&ask, &wanted).await.map(|_| ())
+    }
+
+    async fn ask_manifest(&self, method: Method, which: &Selector, access: Access) -> Result<Ask, Error> {
+        let url = self.transport.url(&format!("manifests/{which}")).await?;
+        let mut ask = Ask::new(method, url, Subject::Manifest(which.to_string()), self.scopes(access));
+        ask.headers.insert(ACCEPT, HeaderValue::from_static(ACCEPTED));
+        Ok(ask)
+    }
+}
+
+/// A manifest's kind: what it says of itself, or where it says nothing, what the registry says (image-spec, `manifest.md`,
+/// "mediaType").
+fn media_type_of(bytes: &[u8], header: Option<&str>) -> Result<MediaType, &'static str> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Kind {
+        media_type: Option<String>,
+    }
+    let own = serde_json::from_slice::<Kind>(bytes).map_err(|_| "a manifest that is not JSON")?.media_type;
+    let header = header.map(|value| value.split(';').next().unwrap_or(value).trim().to_owned());
+    own.or(header).map(|text| MediaType::from(text.as_str())).ok_or("a manifest of no kind")
+}

@@ -1,0 +1,207 @@
+//! The build: checks and the image, from one session, side by side.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::try_join_all;
+
+use super::preflight::Ready;
+use super::{Delivery, Ending, count};
+use crate::buildkit::Error as BuildError;
+use crate::buildkit::account::Account;
+use crate::buildkit::attachables::{Attachables, METHODS};
+use crate::buildkit::builder::Instructions;
+use crate::buildkit::context::Directory;
+use crate::buildkit::credentials::{self, Credentials};
+use crate::buildkit::progress::Event;
+use crate::buildkit::secrets::SecretSource;
+use crate::buildkit::session::Session;
+use crate::config::{self, Build};
+use crate::error::Error;
+use crate::oci::registry::Store;
+use crate::oci::{Digest, Image, Layout, Platform};
+use crate::record::{ImageRecord, PlatformRecord, StageName, StageRecorder};
+
+/// An open session, and what is built with it.
+struct Bench<'a> {
+    delivery: &'a Delivery,
+    ready: &'a Ready,
+    session: Session,
+    account: Arc<Account>,
+    instructions: Instructions,
+}
+
+/// Builds the checks and the image.
+pub(super) async fn image(delivery: &Delivery, ready: &Ready) -> Result<Image, Error> {
+    let bench = Bench::open(delivery, ready).await?;
+    let (image, ()) = tokio::try_join!(bench.image(), bench.checks())?;
+    bench.session.close().await;
+    Ok(image)
+}
+
+impl<'a> Bench<'a> {
+    async fn open(delivery: &'a Delivery, ready: &'a Ready) -> Result<Self, Error> {
+        let build = &delivery.config.build;
+        let account = Arc::new(Account::default());
+        let left_out = [&delivery.config.report_dir, &delivery.staging];
+        let left_out = left_out.into_iter().filter_map(|path| path.canonicalize().ok()).collect();
+        let attachables = Attachables {
+            context: Directory::folder(&build.context, left_out).map_err(BuildError::from)?,
+            dockerfile: dockerfile(&build.dockerfile)?,
+            secrets: build.secrets.iter().map(|secret| (secret.id.clone(), source(&secret.source))).collect(),
+            account: Arc::clone(&account),
+        };
+        let routes = attachables.routes().add_service(Credentials::server(Store::from_env()));
+        let methods: Vec<_> = METHODS.into_iter().chain(credentials::METHODS).collect();
+        // The builder keeps what it received of a context under this key, and asks next time for what changed.
+        let key = build.context.canonicalize().unwrap_or_else(|_| build.context.clone());
+        let key = Digest::of(key.as_os_str().as_encoded_bytes()).hex();
+        let session = Session::open(ready.builder.channel(), routes, &methods, &key).await?;
+        Ok(Self { delivery, ready, session, account, instructions: instructions(build, ready) })
+    }
+
+    async fn image(&self) -> Result<Image, Error> {
+        self.delivery
+            .stage(StageName::Build, async |stage| {
+                let config = &self.delivery.config.build;
+                let layout = Layout::create(self.delivery.staging.join("layout")).map_err(BuildError::from)?;
+                let platforms =
+                    if config.platforms.is_empty() { vec![None] } else { config.platforms.iter().map(Some).collect() };
+                let several = platforms.len() > 1;
+                let builds = platforms.into_iter().map(|platform| {
+                    let show = self.show(stage, platform.filter(|_| several));
+                    self.ready.builder.build(&self.session, &self.instructions, platform, &layout, config.compression, show)
+                });
+                let built = try_join_all(builds).await.map_err(|error| self.explained(error))?;
+                let (parts, warnings): (Vec<_>, Vec<_>) = built.into_iter().unzip();
+                let mut warnings: Vec<_> = warnings.into_iter().flatten().collect();
+                warnings.dedup();
+                warnings.into_iter().for_each(|warning| self.delivery.recorder.warn(warning));
+                let image = Image::assemble(layout, &parts, &annotations(config, self.ready)).map_err(BuildError::from)?;
+                let detail = format!("{} of {} MB", count(image.platforms[0].layers.len(), "layer"), image.size() / 1_000_000);
+                stage.line(&format!(
+                    "{} ({detail}; {} of the context sent)",
+                    image.digest,
+                    count(self.account.files().try_into().unwrap_or(usize::MAX), "file")
+                ));
+                self.delivery.recorder.write(|record| record.image = Some(recorded(&image)));
+                Ok((image, Ending::Pass(detail)))
+            })
+            .await
+    }
+
+    async fn checks(&self) -> Result<(), Error> {
+        let config = &self.delivery.config.build;
+        if config.check_targets.is_empty() {
+            return Ok(());
+        }
+        self.delivery
+            .stage(StageName::Checks, async |stage| {
+                let checks = config.check_targets.iter().map(async |target| {
+                    let instructions = Instructions { target: Some(target.clone()), labels: vec![], ..self.instructions.clone() };
+                    let show = self.show(stage, None);
+                    let checked = self.ready.builder.check(&self.session, &instructions, config.platforms.first(), &*show).await;
+                    checked.map(drop).map_err(|error| self.explained(error))
+                });
+                try_join_all(checks).await?;
+                Ok(((), Ending::Pass(format!("{} passed", config.check_targets.join(", ")))))
+            })
+            .await
+    }
+
+    /// Shows what the builder says, without the build's secrets.
+    fn show(&self, stage: &StageRecorder, platform: Option<&Platform>) -> Arc<dyn Fn(Event) + Send + Sync> {
+        let voice = stage.voice();
+        let redaction = self.delivery.redaction.clone();
+        let prefix = platform.map(|platform| format!("{platform} ")).unwrap_or_default();
+        Arc::new(move |event| match event {
+            Event::Line(line) => voice.line(&format!("{prefix}{}", redaction.apply(line))),
+            Event::Status(word) => voice.progress(&format!("{prefix}{}", redaction.apply(word))),
+        })
+    }
+
+    /// The cause of a failure, with the Dockerfile's path as people know it and without the build's secrets.
+    fn explained(&self, error: BuildError) -> Error {
+        // What we could not give says more than the builder's word that it did not come.
+        if let Some(error) = self.account.take_error() {
+            return BuildError::from(error).into();
+        }
+        let file = dockerfile_name(&self.delivery.config.build.dockerfile, &self.ready.checkout.root);
+        let redact = |text: &mut String| *text = self.delivery.redaction.apply(std::mem::take(text));
+        Error::Build(match error {
+            BuildError::Step(mut step) => {
+                step.lines.iter_mut().chain([&mut step.message, &mut step.step]).for_each(redact);
+                if let Some(at) = &mut step.at {
+                    at.file = file;
+                }
+                BuildError::Step(step)
+            }
+            BuildError::Dockerfile { message, at } => {
+                BuildError::Dockerfile { message, at: at.map(|at| crate::finding::Instruction { file, ..at }) }
+            }
+            other => other,
+        })
+    }
+}
+
+/// The Dockerfile as its readers know it: relative to the source's root where it is inside.
+pub(super) fn dockerfile_name(dockerfile: &Path, root: &Path) -> String {
+    let absolute = dockerfile.canonicalize().ok();
+    let inside = absolute.as_deref().and_then(|path| path.strip_prefix(root).ok());
+    inside.unwrap_or(dockerfile).to_string_lossy().into_owned()
+}
+
+/// The Dockerfile and its own ignore file, as they are now. They are given as bytes that are always new: a builder takes
+/// a file of the same size and time for the one it has.
+fn dockerfile(path: &Path) -> Result<Directory, Error> {
+    let read = |path: &Path| std::fs::read(path).map_err(|source| Error::Io { path: path.to_owned(), source });
+    let mut files = vec![(file_name(path), Bytes::from(read(path)?))];
+    let ignore = path.with_file_name(format!("{}.dockerignore", file_name(path)));
+    if ignore.is_file() {
+        files.push((file_name(&ignore), Bytes::from(read(&ignore)?)));
+    }
+    Ok(Directory::files(files))
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn source(source: &config::SecretSource) -> SecretSource {
+    match source {
+        config::SecretSource::Variable(value) => SecretSource::Value(value.clone()),
+        config::SecretSource::File(path) => SecretSource::File(path.clone()),
+    }
+}
+
+fn instructions(build: &Build, ready: &Ready) -> Instructions {
+    let standard = standard_properties(ready).filter(|(key, _)| !build.labels.iter().any(|(given, _)| given == key));
+    Instructions {
+        dockerfile: file_name(&build.dockerfile),
+        target: build.target.clone(),
+        arguments: build.arguments.clone(),
+        labels: standard.chain(build.labels.clone()).collect(),
+    }
+}
+
+fn annotations(build: &Build, ready: &Ready) -> std::collections::BTreeMap<String, String> {
+    standard_properties(ready).chain(build.annotations.clone()).collect()
+}
+
+/// What an image says of where it came from (image-spec, `annotations.md`, "Pre-Defined Annotation Keys").
+fn standard_properties(ready: &Ready) -> impl Iterator<Item = (String, String)> {
+    let commit = ready.checkout.source.commit.clone();
+    commit.into_iter().map(|commit| ("org.opencontainers.image.revision".to_owned(), commit))
+}
+
+fn recorded(image: &Image) -> ImageRecord {
+    let platforms = image.platforms.iter().map(|platform| PlatformRecord {
+        platform: platform.platform.clone(),
+        digest: platform.digest,
+        layers: u32::try_from(platform.layers.len()).unwrap_or(u32::MAX),
+        packages: None,
+        sboms: Vec::new(),
+    });
+    ImageRecord { digest: image.digest, size: image.size(), platforms: platforms.collect() }
+}

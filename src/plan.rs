@@ -1,0 +1,82 @@
+//! What a delivery would do, as JSON, without doing it.
+
+use serde::Serialize;
+
+use crate::config::{Config, SbomFormat, SecretsHistory};
+use crate::environment::{Demands, Environment};
+use crate::finding::Severity;
+use crate::oci::{Compression, Platform, Tag};
+use crate::record::{Source, StageName};
+use crate::tags::Planned;
+
+/// The plan of a delivery.
+#[derive(Debug, Serialize)]
+pub struct Plan<'a> {
+    environment: Environment,
+    gates: Demands,
+    severity_threshold: Severity,
+    ignore_unfixed: bool,
+    source: &'a Source,
+    secrets_history: &'a SecretsHistory,
+    context: String,
+    dockerfile: String,
+    target: Option<&'a str>,
+    check_targets: &'a [String],
+    /// Empty: the builder's own.
+    platforms: &'a [Platform],
+    compression: Compression,
+    sbom_formats: &'a [SbomFormat],
+    publish: bool,
+    destination: String,
+    tags: Vec<&'a Tag>,
+    skipped_tags: Vec<SkippedTag<'a>>,
+    report_dir: String,
+    stages: Vec<StageName>,
+}
+
+#[derive(Debug, Serialize)]
+struct SkippedTag<'a> {
+    template: &'a str,
+    why: &'a str,
+}
+
+impl<'a> Plan<'a> {
+    /// The plan that follows from a configuration, a source and its tags.
+    #[must_use]
+    pub fn new(config: &'a Config, source: &'a Source, tags: &'a Planned) -> Self {
+        Self {
+            environment: config.environment,
+            gates: config.environment.demands(),
+            severity_threshold: config.threshold.severity,
+            ignore_unfixed: config.threshold.ignore_unfixed,
+            source,
+            secrets_history: &config.secrets_history,
+            context: config.build.context.display().to_string(),
+            dockerfile: config.build.dockerfile.display().to_string(),
+            target: config.build.target.as_deref(),
+            check_targets: &config.build.check_targets,
+            platforms: &config.build.platforms,
+            compression: config.build.compression,
+            sbom_formats: &config.sbom_formats,
+            publish: config.publish,
+            destination: config.destination.to_string(),
+            tags: tags.tags.iter().map(|planned| &planned.tag).collect(),
+            skipped_tags: tags.skipped.iter().map(|(template, why)| SkippedTag { template, why }).collect(),
+            report_dir: config.report_dir.display().to_string(),
+            stages: stages(config),
+        }
+    }
+}
+
+/// The stages that would run, in the order of the report.
+fn stages(config: &Config) -> Vec<StageName> {
+    use StageName::{Build, Checks, Database, Decision, Preflight, Publish, Sbom, Secrets, Vulnerabilities};
+    let all = [Preflight, Secrets, Checks, Build, Database, Vulnerabilities, Sbom, Decision, Publish];
+    let runs = |stage: &StageName| match stage {
+        Checks => !config.build.check_targets.is_empty(),
+        Sbom => !config.sbom_formats.is_empty(),
+        Publish => config.publish,
+        _ => true,
+    };
+    all.into_iter().filter(runs).collect()
+}

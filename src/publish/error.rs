@@ -1,0 +1,84 @@
+//! What can go wrong while an image is published.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::oci::{Digest, Tag, layout, registry};
+
+/// An image was not published.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The leave to publish is for another image.
+    #[error("{cleared} was cleared, not {image}")]
+    NotCleared {
+        /// The image that was cleared.
+        cleared: Digest,
+        /// The image at hand.
+        image: Digest,
+    },
+    /// The registry does not take it.
+    #[error(transparent)]
+    Registry(#[from] registry::Error),
+    /// The image, or the folder that it goes to, can't be read or written, or is corrupt.
+    #[error(transparent)]
+    Layout(#[from] layout::Error),
+    /// The folder holds something else than an image layout.
+    #[error("{} is not an image layout", path.display())]
+    NotALayout {
+        /// The folder, or a file in its place.
+        path: PathBuf,
+    },
+    /// The folder can't be made or written.
+    #[error("{}: {source}", path.display())]
+    Unwritable {
+        /// The folder, or the one above it that is in the way.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another delivery to the folder does not come to its end.
+    #[error("{} is locked by another delivery", path.display())]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The registry took a tag, and reads it back as something else.
+    #[error("{repository}:{tag} reads back as {actual:?}, not {expected}")]
+    ReadBack {
+        /// The repository.
+        repository: String,
+        /// The tag.
+        tag: Tag,
+        /// What it was set to.
+        expected: Digest,
+        /// What it names; nothing, if absent.
+        actual: Option<Digest>,
+    },
+    /// Something failed among the tags, and some of them could not be put back.
+    #[error("{cause}; {} tags of {repository} could not be put back", leftovers.len())]
+    LeftOver {
+        /// What failed.
+        cause: Box<Error>,
+        /// The repository.
+        repository: String,
+        /// The digest that the tags were set to.
+        digest: Digest,
+        /// The tags that may still name it.
+        leftovers: Vec<Leftover>,
+    },
+    /// It was asked to end before it was done. Nothing is published.
+    #[error("cancelled")]
+    Cancelled,
+    /// The task that sets the tags broke down.
+    #[error("setting the tags: {0}")]
+    Broken(String),
+}
+
+/// A tag that could not be put back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leftover {
+    /// The tag.
+    pub tag: Tag,
+    /// What it named before; absent if it is new.
+    pub before: Option<Digest>,
+}

@@ -1,0 +1,88 @@
+//! What publishing tells while it goes on.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::oci::registry::Upload;
+use crate::oci::{Digest, Tag};
+
+/// Hears what publishing tells.
+pub type Listener = Arc<dyn Fn(Event) + Send + Sync>;
+
+/// Something that happened on the way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// So much of the image has arrived; what is there already counts.
+    Moved {
+        /// In bytes.
+        done: u64,
+        /// In bytes.
+        total: u64,
+    },
+    /// A blob has arrived.
+    Blob {
+        /// Which.
+        digest: Digest,
+        /// In bytes.
+        size: u64,
+        /// How.
+        upload: Upload,
+    },
+    /// Another delivery writes to the folder: this one waits.
+    Waiting,
+    /// A tag names the image now; before, it named nothing or, if moving, another image.
+    Tagged(Tag),
+    /// A tag named the image already.
+    Kept(Tag),
+    /// A tag that is meant to stay named another image before: worth a warning.
+    Replaced {
+        /// The tag.
+        tag: Tag,
+        /// What it named.
+        before: Digest,
+    },
+}
+
+impl Event {
+    /// Whether the next event of its kind replaces it on a screen.
+    #[must_use]
+    pub fn is_progress(&self) -> bool {
+        matches!(self, Self::Moved { .. })
+    }
+
+    /// Whether the reader of the report should know.
+    #[must_use]
+    pub fn is_warning(&self) -> bool {
+        matches!(self, Self::Replaced { .. })
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Moved { done, total } => write!(f, "{} of {}", Megabytes(*done), Megabytes(*total)),
+            Self::Blob { digest, size, upload } => {
+                let how = match upload {
+                    Upload::Present => "there already",
+                    Upload::Mounted => "taken from another repository",
+                    Upload::Sent => "sent",
+                };
+                write!(f, "{} ({}): {how}", digest.short(), Megabytes(*size))
+            }
+            Self::Waiting => f.write_str("another delivery writes to this folder: waiting for it"),
+            Self::Tagged(tag) => write!(f, "tag {tag}: set"),
+            Self::Kept(tag) => write!(f, "tag {tag}: names this image already"),
+            Self::Replaced { tag, before } => write!(f, "tag {tag} named another image before ({before})"),
+        }
+    }
+}
+
+/// Bytes as people read them.
+struct Megabytes(u64);
+
+impl fmt::Display for Megabytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tenths = self.0 / 100_000;
+        write!(f, "{}.{} MB", tenths / 10, tenths % 10)
+    }
+}

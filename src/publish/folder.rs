@@ -1,0 +1,278 @@
+//! An image goes to a layout folder.
+//!
+//! A reader never sees half of it: a new folder is built beside its place and renamed into it; in one that is there, the
+//! content comes first and the index is replaced in one step, with all the tags.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use oci_spec::image::Descriptor;
+use rustix::fs::{Access, access};
+use tokio_util::sync::CancellationToken;
+
+use super::{Destination, Error, Event, Listener};
+use crate::oci::layout::{self, REF_NAME, digest_of};
+use crate::oci::registry::Upload;
+use crate::oci::{Image, Layout, Tag};
+use crate::record::Publication;
+use crate::tags::PlannedTag;
+
+/// How long to wait for another delivery to the same folder.
+const LOCK_PATIENCE: Duration = Duration::from_mins(5);
+/// How often to look whether it has ended.
+const LOCK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// What is at a path.
+enum Found {
+    Nothing,
+    EmptyFolder,
+    Layout(Layout),
+}
+
+/// What goes into a folder, and how it is going.
+struct Delivery {
+    image: Image,
+    tags: Vec<PlannedTag>,
+    cancel: CancellationToken,
+    listener: Listener,
+}
+
+/// Whether an image can be written to `path`.
+pub(super) fn look(path: &Path) -> Result<(), Error> {
+    let folder = match find(path)? {
+        Found::Layout(layout) => {
+            layout.index()?;
+            path
+        }
+        Found::EmptyFolder => path,
+        Found::Nothing => path.ancestors().skip(1).find(|above| absolute(above).exists()).unwrap_or(path),
+    };
+    let folder = absolute(folder);
+    if !folder.is_dir() {
+        let source = io::Error::from(io::ErrorKind::NotADirectory);
+        return Err(Error::Unwritable { path: folder, source });
+    }
+    access(&folder, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| Error::Unwritable { path: folder, source: error.into() })
+}
+
+/// The folder that a relative path without parts means.
+fn absolute(path: &Path) -> PathBuf {
+    if path.as_os_str().is_empty() { PathBuf::from(".") } else { path.to_owned() }
+}
+
+fn find(path: &Path) -> Result<Found, Error> {
+    let unreadable = |source| Error::Unwritable { path: path.to_owned(), source };
+    match fs::read_dir(path) {
+        Ok(_) if path.join("oci-layout").exists() => Ok(Found::Layout(Layout::open(path)?)),
+        Ok(mut entries) => match entries.next() {
+            None => Ok(Found::EmptyFolder),
+            Some(_) => Err(Error::NotALayout { path: path.to_owned() }),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Found::Nothing),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Err(Error::NotALayout { path: path.to_owned() }),
+        Err(error) => Err(unreadable(error)),
+    }
+}
+
+pub(super) async fn publish(
+    path: &Path,
+    image: &Image,
+    tags: Vec<PlannedTag>,
+    cancel: &CancellationToken,
+    listener: &Listener,
+) -> Result<Publication, Error> {
+    // Dropped, this future ends the work on the other thread too.
+    let stop = cancel.child_token();
+    let _dropped = stop.clone().drop_guard();
+    let delivery = Delivery { image: image.clone(), tags, cancel: stop, listener: listener.clone() };
+    let path = path.to_owned();
+    let done = tokio::task::spawn_blocking(move || delivery.write(&path)).await;
+    done.map_err(|error| Error::Broken(error.to_string()))?
+}
+
+impl Delivery {
+    fn write(&self, path: &Path) -> Result<Publication, Error> {
+        if !matches!(find(path)?, Found::Layout(_))
+            && let Some(publication) = self.write_new(path)?
+        {
+            return Ok(publication);
+        }
+        // By now there is one, or the folder can't be replaced (a mount point): then it is made on the spot.
+        let layout = Layout::create(path)?;
+        let _lock = self.lock(path)?;
+        let mut new = Vec::new();
+        let written = self.fill(&layout, &mut new, path);
+        if written.is_err() {
+            // Nobody else has come to rely on them: whoever writes here holds the lock.
+            for blob in new {
+                let _ = fs::remove_file(blob);
+            }
+        }
+        written
+    }
+
+    /// Builds a folder beside `path` and renames it there; nothing is returned where another was first.
+    fn write_new(&self, path: &Path) -> Result<Option<Publication>, Error> {
+        let parent = absolute(path.parent().unwrap_or(Path::new("/")));
+        let refused = |source| Error::Unwritable { path: parent.clone(), source };
+        fs::create_dir_all(&parent).map_err(refused)?;
+        let beside = tempfile::Builder::new().prefix(".gp-deliver-").tempdir_in(&parent).map_err(refused)?;
+        let publication = self.fill(&Layout::create(beside.path())?, &mut Vec::new(), path)?;
+        // Temporary folders are private; this one is for others to read.
+        fs::set_permissions(beside.path(), fs::Permissions::from_mode(0o755)).map_err(refused)?;
+        match fs::rename(beside.path(), path) {
+            Ok(()) => {
+                let _gone = beside.keep();
+                Ok(Some(publication))
+            }
+            Err(_) if path.is_dir() => Ok(None),
+            Err(source) => Err(Error::Unwritable { path: path.to_owned(), source }),
+        }
+    }
+
+    /// Holds the folder for itself as long as what is returned lives (flock(2), which ends with the process).
+    fn lock(&self, path: &Path) -> Result<File, Error> {
+        let failed = |source| Error::Unwritable { path: path.to_owned(), source };
+        let folder = File::open(path).map_err(failed)?;
+        let began = Instant::now();
+        let mut told = false;
+        loop {
+            match folder.try_lock() {
+                Ok(()) => return Ok(folder),
+                Err(TryLockError::Error(source)) => return Err(failed(source)),
+                Err(TryLockError::WouldBlock) if began.elapsed() > LOCK_PATIENCE => {
+                    return Err(Error::Locked { path: path.to_owned() });
+                }
+                Err(TryLockError::WouldBlock) => {}
+            }
+            self.check()?;
+            if !told {
+                (self.listener)(Event::Waiting);
+                told = true;
+            }
+            std::thread::sleep(LOCK_INTERVAL);
+        }
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        if self.cancel.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
+    }
+
+    /// Writes the blobs, then the index.
+    fn fill(&self, layout: &Layout, new: &mut Vec<PathBuf>, path: &Path) -> Result<Publication, Error> {
+        let mut publication = Publication {
+            destination: Destination::Layout(path.to_owned()).to_string(),
+            digest: self.image.digest,
+            tags: self.tags.iter().map(|planned| planned.tag.clone()).collect(),
+            bytes_sent: 0,
+            blobs_present: 0,
+            blobs_sent: 0,
+        };
+        let (total, mut done) = (self.image.size(), 0);
+        for blob in self.image.descriptors() {
+            self.check()?;
+            let digest = digest_of(&blob)?;
+            let upload = self.place(layout, &blob, new)?;
+            if upload == Upload::Sent {
+                publication.blobs_sent += 1;
+                publication.bytes_sent += blob.size();
+            } else {
+                publication.blobs_present += 1;
+            }
+            done += blob.size();
+            (self.listener)(Event::Blob { digest, size: blob.size(), upload });
+            (self.listener)(Event::Moved { done, total });
+        }
+        self.check()?;
+        self.name(layout)?;
+        Ok(publication)
+    }
+
+    /// Puts a blob into the folder, checked by its digest: by a second name for the file where that is possible, else by a
+    /// copy.
+    fn place(&self, layout: &Layout, blob: &Descriptor, new: &mut Vec<PathBuf>) -> Result<Upload, Error> {
+        let digest = digest_of(blob)?;
+        let (from, to) = (self.image.layout.blob(&digest), layout.blob(&digest));
+        if to.exists() && layout.verify(blob).is_ok() {
+            return Ok(Upload::Present);
+        }
+        let same_disk = device(&from).is_some_and(|from| to.parent().and_then(device) == Some(from));
+        if same_disk && !to.exists() {
+            self.image.layout.verify(blob)?;
+            if fs::hard_link(&from, &to).is_ok() {
+                new.push(to);
+                return Ok(Upload::Sent);
+            }
+        }
+        let failed = |path: &Path, source| layout::Error::Io { path: path.to_owned(), source };
+        let mut file = File::open(&from).map_err(|error| failed(&from, error))?;
+        let mut writer = layout.writer()?;
+        let mut buffer = vec![0; 1 << 20];
+        loop {
+            self.check()?;
+            let count = file.read(&mut buffer).map_err(|error| failed(&from, error))?;
+            if count == 0 {
+                break;
+            }
+            writer.write_all(&buffer[..count]).map_err(|error| failed(&to, error))?;
+        }
+        writer.finish_as(digest)?;
+        new.push(to);
+        Ok(Upload::Sent)
+    }
+
+    /// Replaces the index by one in which the tags name the image; all else stays as it is.
+    fn name(&self, layout: &Layout) -> Result<(), Error> {
+        let mut index = layout.index()?;
+        let mut entries = index.manifests().clone();
+        let wanted: Vec<Option<&Tag>> = match self.tags.as_slice() {
+            [] => vec![None],
+            tags => tags.iter().map(|planned| Some(&planned.tag)).collect(),
+        };
+        let before: Vec<(&Tag, Option<Descriptor>)> = (wanted.iter().flatten())
+            .map(|tag| (*tag, entries.iter().find(|entry| name_of(entry) == Some(tag.as_str())).cloned()))
+            .collect();
+        let is_replaced = |entry: &Descriptor| match name_of(entry) {
+            Some(name) => wanted.iter().flatten().any(|tag| tag.as_str() == name),
+            None => wanted.contains(&None) && entry.digest() == self.image.root.digest(),
+        };
+        entries.retain(|entry| !is_replaced(entry));
+        entries.extend(wanted.iter().map(|tag| named(&self.image.root, *tag)));
+        index.set_manifests(entries);
+        layout.set_index(&index)?;
+        for (tag, before) in before {
+            self.tell(tag, before.as_ref());
+        }
+        Ok(())
+    }
+
+    fn tell(&self, tag: &Tag, before: Option<&Descriptor>) {
+        let moving = self.tags.iter().any(|planned| planned.tag == *tag && planned.moving);
+        let tag = tag.clone();
+        (self.listener)(match before.map(digest_of) {
+            Some(Ok(digest)) if digest == self.image.digest => Event::Kept(tag),
+            Some(Ok(before)) if !moving => Event::Replaced { tag, before },
+            _ => Event::Tagged(tag),
+        });
+    }
+}
+
+fn device(path: &Path) -> Option<u64> {
+    fs::metadata(path).ok().map(|metadata| metadata.dev())
+}
+
+fn name_of(entry: &Descriptor) -> Option<&str> {
+    entry.annotations().as_ref()?.get(REF_NAME).map(String::as_str)
+}
+
+fn named(root: &Descriptor, tag: Option<&Tag>) -> Descriptor {
+    let mut entry = root.clone();
+    let mut annotations = entry.annotations().clone().unwrap_or_default();
+    annotations.remove(REF_NAME);
+    annotations.extend(tag.map(|tag| (REF_NAME.to_owned(), tag.to_string())));
+    entry.set_annotations(Some(annotations).filter(|annotations| !annotations.is_empty()));
+    entry
+}

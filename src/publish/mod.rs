@@ -1,0 +1,109 @@
+//! A cleared image goes to its destination: under all of its tags, or under none.
+//!
+//! What is sent is the layout that was scanned, byte for byte. Content comes first and names last: whoever sees a tag may
+//! rely on all that it names.
+
+mod destination;
+mod error;
+mod event;
+mod folder;
+mod registry;
+mod tagging;
+
+use std::path::PathBuf;
+
+use tokio_util::sync::CancellationToken;
+
+pub use destination::{Destination, InvalidDestination};
+pub use error::{Error, Leftover};
+pub use event::{Event, Listener};
+
+use crate::oci::reference::Repository;
+use crate::oci::registry::{Client, Selector, Store};
+use crate::oci::{Image, Tag};
+use crate::policy::Cleared;
+use crate::record::Publication;
+use crate::tags::PlannedTag;
+
+/// A destination that was looked at and may be written.
+#[derive(Clone)]
+pub struct Target {
+    place: Place,
+    siblings: Vec<Repository>,
+}
+
+#[derive(Clone)]
+enum Place {
+    Folder(PathBuf),
+    Repository(Client),
+}
+
+impl Target {
+    /// The destination.
+    #[must_use]
+    pub fn destination(&self) -> Destination {
+        match &self.place {
+            Place::Folder(path) => Destination::Layout(path.clone()),
+            Place::Repository(client) => Destination::Registry(client.repository().clone()),
+        }
+    }
+
+    /// Names repositories that may hold some of the image's layers, such as those of its base images: a registry that has
+    /// them takes the layers from there (distribution-spec, "Mounting a blob from another repository").
+    #[must_use]
+    pub fn with_siblings(self, siblings: Vec<Repository>) -> Self {
+        Self { siblings, ..self }
+    }
+}
+
+/// Looks at a destination before anything is built: whether it is there or can be made, takes our credentials and may be
+/// written. Nothing is changed.
+///
+/// # Errors
+/// The destination can't be used.
+pub async fn preflight(destination: &Destination, credentials: &Store) -> Result<Target, Error> {
+    let place = match destination {
+        Destination::Layout(path) => {
+            folder::look(path)?;
+            Place::Folder(path.clone())
+        }
+        Destination::Registry(repository) => {
+            let credentials = credentials.find(repository.registry()).await.map_err(crate::oci::registry::Error::from)?;
+            let client = Client::new(repository.clone(), credentials)?;
+            // Whether it is there does not matter: the question makes the registry look at the right to push.
+            let latest: Option<Tag> = "latest".parse().ok();
+            if let Some(tag) = latest {
+                client.has_manifest(&Selector::Tag(tag)).await?;
+            }
+            Place::Repository(client)
+        }
+    };
+    Ok(Target { place, siblings: Vec::new() })
+}
+
+/// Publishes `image` at `target` under all of `tags`, fixed ones first, or leaves the tags there as they were.
+///
+/// To end it early, cancel `cancel` and await the result: it comes within two seconds, when what was begun among the tags
+/// is put back. Dropped instead, it puts the tags back only as long as the runtime lives.
+///
+/// # Errors
+/// Nothing is published; [`Error::LeftOver`] says which tags could not be put back.
+pub async fn publish(
+    cleared: &Cleared,
+    image: &Image,
+    target: &Target,
+    tags: &[PlannedTag],
+    cancel: &CancellationToken,
+    listener: &Listener,
+) -> Result<Publication, Error> {
+    if cleared.digest() != image.digest {
+        return Err(Error::NotCleared { cleared: cleared.digest(), image: image.digest });
+    }
+    // A stable sort: beyond that, tags are set in the order in which they were asked for.
+    let mut tags: Vec<PlannedTag> = tags.to_vec();
+    tags.sort_by_key(|planned| planned.moving);
+    match &target.place {
+        Place::Repository(client) => registry::publish(client, image, &tags, &target.siblings, cancel, listener).await,
+        Place::Folder(path) => folder::publish(path, image, tags, cancel, listener).await,
+    }
+}

@@ -1,0 +1,147 @@
+//! An image goes to a registry.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use oci_spec::image::Descriptor;
+use tokio_util::sync::CancellationToken;
+
+use super::tagging::Tagging;
+use super::{Error, Event, Listener};
+use crate::oci::layout::digest_of;
+use crate::oci::reference::Repository;
+use crate::oci::registry::{self, Client, Manifest, Upload};
+use crate::oci::{Image, Layout};
+use crate::record::Publication;
+use crate::tags::PlannedTag;
+
+/// How many blobs travel at once.
+const PARALLEL: usize = 4;
+
+/// Counts what has arrived, over all blobs.
+#[derive(Clone)]
+struct Meter {
+    done: Arc<AtomicU64>,
+    total: u64,
+    listener: Listener,
+}
+
+pub(super) async fn publish(
+    client: &Client,
+    image: &Image,
+    tags: &[PlannedTag],
+    siblings: &[Repository],
+    cancel: &CancellationToken,
+    listener: &Listener,
+) -> Result<Publication, Error> {
+    let mut publication = Publication {
+        destination: client.repository().to_string(),
+        digest: image.digest,
+        tags: Vec::new(),
+        bytes_sent: 0,
+        blobs_present: 0,
+        blobs_sent: 0,
+    };
+    let send = async {
+        for (descriptor, upload) in send_blobs(client, image, siblings, listener).await? {
+            if upload == Upload::Sent {
+                publication.blobs_sent += 1;
+                publication.bytes_sent += descriptor.size();
+            } else {
+                publication.blobs_present += 1;
+            }
+        }
+        Tagging::prepare(client.clone(), send_manifests(client, image).await?, tags, listener.clone()).await
+    };
+    let tagging = tokio::select! {
+        tagging = send => tagging?,
+        () = cancel.cancelled() => return Err(Error::Cancelled),
+    };
+    // On a task of its own: were this future dropped among the tags, they would be left as they are.
+    let stop = cancel.child_token();
+    let _dropped = stop.clone().drop_guard();
+    let done = tokio::spawn(tagging.run(stop)).await;
+    publication.tags = done.map_err(|error| Error::Broken(error.to_string()))??;
+    Ok(publication)
+}
+
+async fn send_blobs(
+    client: &Client,
+    image: &Image,
+    siblings: &[Repository],
+    listener: &Listener,
+) -> Result<Vec<(Descriptor, Upload)>, Error> {
+    let manifests: Vec<&Descriptor> = manifests(image).collect();
+    let blobs: Vec<Descriptor> = image
+        .descriptors()
+        .into_iter()
+        .filter(|blob| !manifests.iter().any(|manifest| manifest.digest() == blob.digest()))
+        .collect();
+    let total = blobs.iter().map(Descriptor::size).sum();
+    let meter = Meter { done: Arc::default(), total, listener: listener.clone() };
+    let from = siblings.iter().find(|sibling| sibling.registry() == client.repository().registry());
+    stream::iter(blobs)
+        .map(|blob| send_blob(client, &image.layout, blob, from, meter.clone()))
+        .buffer_unordered(PARALLEL)
+        .try_collect()
+        .await
+}
+
+async fn send_blob(
+    client: &Client,
+    layout: &Layout,
+    blob: Descriptor,
+    from: Option<&Repository>,
+    meter: Meter,
+) -> Result<(Descriptor, Upload), Error> {
+    let digest = digest_of(&blob)?;
+    let (progress, counted) = meter.for_blob();
+    let pushed = client.push_blob(&blob, &layout.blob(&digest), from, &progress).await;
+    let upload = match pushed {
+        Ok(upload) => upload,
+        // A registry that finds another digest may be right: then what was scanned has changed on disk since.
+        Err(error) if error.status() == Some(http::StatusCode::BAD_REQUEST) => {
+            layout.verify(&blob)?;
+            return Err(error.into());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    counted(blob.size());
+    (meter.listener)(Event::Blob { digest, size: blob.size(), upload });
+    Ok((blob, upload))
+}
+
+impl Meter {
+    /// Two ways to say how much of one blob has arrived: as it goes, and when it has.
+    fn for_blob(&self) -> (registry::Progress, registry::Progress) {
+        let (meter, before) = (self.clone(), AtomicU64::new(0));
+        let count: registry::Progress = Arc::new(move |now| {
+            // Wrapping, since a transfer that begins anew has less than it had.
+            let more = now.wrapping_sub(before.swap(now, Ordering::Relaxed));
+            let done = meter.done.fetch_add(more, Ordering::Relaxed).wrapping_add(more);
+            (meter.listener)(Event::Moved { done, total: meter.total });
+        });
+        (count.clone(), count)
+    }
+}
+
+fn manifests(image: &Image) -> impl Iterator<Item = &Descriptor> {
+    image.platforms.iter().map(|platform| &platform.manifest).chain([&image.root])
+}
+
+/// Sends the manifests by digest, the root last. Says what the root is, and whether it was there before.
+async fn send_manifests(client: &Client, image: &Image) -> Result<(Manifest, bool), Error> {
+    let was_there = client.has_manifest(&image.digest.into()).await?;
+    for platform in image.platforms.iter().map(|platform| &platform.manifest).filter(|one| one.digest() != image.root.digest()) {
+        send_manifest(client, image, platform).await?;
+    }
+    Ok((send_manifest(client, image, &image.root).await?, was_there))
+}
+
+async fn send_manifest(client: &Client, image: &Image, descriptor: &Descriptor) -> Result<Manifest, Error> {
+    let (digest, bytes) = (digest_of(descriptor)?, Bytes::from(image.layout.read(descriptor)?));
+    client.put_manifest(&digest.into(), descriptor.media_type(), &bytes).await?;
+    Ok(Manifest { descriptor: descriptor.clone(), digest, bytes })
+}

@@ -1,0 +1,151 @@
+//! The commit point of a delivery to a registry: the tags, all or none.
+//!
+//! A registry knows no transactions. What comes nearest: everything the tags will name is there before the first is set,
+//! what each tag named is kept at hand, and a failure puts it back.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use super::{Error, Event, Leftover, Listener};
+use crate::oci::Tag;
+use crate::oci::registry::{Client, Manifest, Selector};
+use crate::tags::PlannedTag;
+
+/// How long a tag that is being set may still take after a cancel: cut off, it could be set after it was put back.
+const LAST_WORD: Duration = Duration::from_millis(400);
+/// How long putting back may take after a cancel, when someone waits for the program to end.
+const QUICK: Duration = Duration::from_millis(1100);
+/// How long it may take after a failure.
+const THOROUGH: Duration = Duration::from_secs(30);
+
+/// Tags about to be set.
+pub(super) struct Tagging {
+    client: Client,
+    root: Manifest,
+    root_was_there: bool,
+    tags: Vec<TagState>,
+    listener: Listener,
+}
+
+/// A tag and what it named.
+struct TagState {
+    planned: PlannedTag,
+    before: Option<Manifest>,
+}
+
+impl Tagging {
+    /// Looks at what each tag names now: right before it is set, so that little can come in between.
+    pub(super) async fn prepare(
+        client: Client,
+        (root, root_was_there): (Manifest, bool),
+        tags: &[PlannedTag],
+        listener: Listener,
+    ) -> Result<Self, Error> {
+        let mut states = Vec::new();
+        for planned in tags {
+            let before = client.find_manifest(&Selector::from(&planned.tag)).await?;
+            states.push(TagState { planned: planned.clone(), before });
+        }
+        Ok(Self { client, root, root_was_there, tags: states, listener })
+    }
+
+    /// Sets the tags one by one; a failure or a cancel puts them back.
+    pub(super) async fn run(self, cancel: CancellationToken) -> Result<Vec<Tag>, Error> {
+        for (index, state) in self.tags.iter().enumerate() {
+            // Setting what is set would be refused where tags are immutable.
+            if self.is_root(state.before.as_ref()) {
+                (self.listener)(Event::Kept(state.planned.tag.clone()));
+                continue;
+            }
+            if cancel.is_cancelled() {
+                return Err(self.undo(index, Error::Cancelled, QUICK).await);
+            }
+            let set = self.set(&state.planned.tag);
+            tokio::pin!(set);
+            let result = tokio::select! {
+                result = &mut set => result,
+                () = cancel.cancelled() => {
+                    let _ = timeout(LAST_WORD, set).await;
+                    return Err(self.undo(index + 1, Error::Cancelled, QUICK).await);
+                }
+            };
+            if let Err(cause) = result {
+                return Err(self.undo(index + 1, cause, THOROUGH).await);
+            }
+            self.tell(state);
+        }
+        Ok(self.tags.into_iter().map(|state| state.planned.tag).collect())
+    }
+
+    /// Sets a tag and reads it back: the registry's answer alone is not believed.
+    async fn set(&self, tag: &Tag) -> Result<(), Error> {
+        self.client.put_manifest(&tag.into(), self.root.descriptor.media_type(), &self.root.bytes).await?;
+        let actual = self.client.find_manifest(&tag.into()).await?.map(|manifest| manifest.digest);
+        if actual == Some(self.root.digest) {
+            return Ok(());
+        }
+        let repository = self.client.repository().to_string();
+        Err(Error::ReadBack { repository, tag: tag.clone(), expected: self.root.digest, actual })
+    }
+
+    fn tell(&self, state: &TagState) {
+        let tag = state.planned.tag.clone();
+        match &state.before {
+            Some(before) if !state.planned.moving => (self.listener)(Event::Replaced { tag, before: before.digest }),
+            _ => (self.listener)(Event::Tagged(tag)),
+        }
+    }
+
+    fn is_root(&self, manifest: Option<&Manifest>) -> bool {
+        manifest.is_some_and(|manifest| manifest.digest == self.root.digest)
+    }
+
+    /// Puts back the first `count` tags, and says what is to be said of it.
+    async fn undo(&self, count: usize, cause: Error, limit: Duration) -> Error {
+        let deadline = Instant::now() + limit;
+        let set: Vec<&TagState> = self.tags[..count].iter().filter(|state| !self.is_root(state.before.as_ref())).collect();
+        let mut left = self.put_back(&set, deadline).await;
+        let removable = left.iter().any(|state| state.before.is_none()) && !self.root_was_there;
+        if removable {
+            // Many registries remove no tags but manifests, with their tags. This one came with us, so nobody misses it.
+            let _ = timeout_at(deadline, self.client.delete_manifest(&self.root.digest.into())).await;
+            left = self.put_back(&left, deadline).await;
+        }
+        if left.is_empty() {
+            return cause;
+        }
+        let leftovers = left
+            .iter()
+            .map(|state| Leftover { tag: state.planned.tag.clone(), before: state.before.as_ref().map(|before| before.digest) });
+        let leftovers = leftovers.collect();
+        let repository = self.client.repository().to_string();
+        Error::LeftOver { cause: Box::new(cause), repository, digest: self.root.digest, leftovers }
+    }
+
+    /// Puts tags back, and says which could not be.
+    async fn put_back<'a>(&self, states: &[&'a TagState], deadline: Instant) -> Vec<&'a TagState> {
+        let attempts = states.iter().map(|state| async move {
+            let done = timeout_at(deadline, self.put_one_back(state)).await.unwrap_or(false);
+            (*state, done)
+        });
+        join_all(attempts).await.into_iter().filter(|(_, done)| !done).map(|(state, _)| state).collect()
+    }
+
+    async fn put_one_back(&self, state: &TagState) -> bool {
+        let which = Selector::from(&state.planned.tag);
+        if let Ok(now) = self.client.find_manifest(&which).await
+            && !self.is_root(now.as_ref())
+        {
+            // It was never set, or is another delivery's by now: nothing of ours is left.
+            return true;
+        }
+        let done = match &state.before {
+            Some(before) => self.client.put_manifest(&which, before.descriptor.media_type(), &before.bytes).await,
+            None => self.client.delete_manifest(&which).await,
+        };
+        done.is_ok()
+    }
+}

@@ -1,0 +1,197 @@
+//! A run of the program, from its arguments to its exit code.
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::{self, Request};
+use crate::config::{Config, SecretSource, World};
+use crate::diagnosis::Diagnosis;
+use crate::error::{Error, Exit};
+use crate::github::{Event, commands};
+use crate::inputs::Inputs;
+use crate::pipeline::{self, Delivery};
+use crate::plan::Plan;
+use crate::process::Launcher;
+use crate::record::{Recorder, RunResult};
+use crate::report::{self, RunnerFiles, console};
+use crate::source::Checkout;
+use crate::tags::{self, Values};
+
+/// How long a cancelled delivery may take to put things in order. A runner kills what lingers.
+const GRACE: Duration = Duration::from_millis(1700);
+
+/// How long the builder may take to clean up behind us.
+const CLEANUP: Duration = Duration::from_millis(250);
+
+/// Does what the arguments ask for.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let request = match cli::read(arguments, variable) {
+        Ok(request) => request,
+        Err(error) => {
+            let exit = if error.use_stderr() { Exit::Inputs } else { Exit::Done };
+            // Where the words can't be written, the exit code still says it.
+            let _ = error.print();
+            return exit;
+        }
+    };
+    let filter = EnvFilter::try_from_env("GP_DELIVER_LOG").unwrap_or_else(|_| EnvFilter::new("off"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // Only the first call installs one, and this is it.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return refuse(&Error::Io { path: PathBuf::from("the runtime"), source: error }),
+    };
+    let exit = runtime.block_on(async {
+        match request {
+            Request::Plan(inputs) => plan(&inputs).await.unwrap_or_else(|error| refuse(&error)),
+            Request::Deliver(inputs) => Box::pin(deliver(&inputs)).await,
+        }
+    });
+    // A thread that still reads from a builder that was let go must not keep the process.
+    runtime.shutdown_background();
+    exit
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Says an error that comes before there is a delivery to report on.
+fn refuse(error: &Error) -> Exit {
+    let Diagnosis { what, why, remedy, .. } = error.into();
+    let _ = writeln!(std::io::stderr(), "error: {what}\n{}\n{remedy}", indented(&why));
+    Exit::from(error)
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+}
+
+async fn plan(inputs: &Inputs) -> Result<Exit, Error> {
+    let event = Event::read(variable);
+    let config = Config::resolve(inputs, &World { variable: &variable, event: event.as_ref() }).map_err(Error::Inputs)?;
+    let checkout = Checkout::read(&Launcher::of_this_process(), &config.build.context, event.as_ref()).await?;
+    let version = config.version.clone().or_else(|| checkout.source.version());
+    let values =
+        Values { environment: config.environment, source: &checkout.source, version: version.as_ref(), now: Timestamp::now() };
+    let tags = tags::plan(&config.tags, &values).map_err(Error::Tags)?;
+    let plan = Plan::new(&config, &checkout.source, &tags);
+    let text = serde_json::to_string_pretty(&plan).unwrap_or_default();
+    let written = writeln!(std::io::stdout(), "{text}");
+    written.map(|()| Exit::Done).map_err(|source| Error::Io { path: PathBuf::from("standard output"), source })
+}
+
+async fn deliver(inputs: &Inputs) -> Exit {
+    let console = console::Console::new(console::Form::detect());
+    let recorder = Recorder::begin(console.clone());
+    let event = Event::read(variable);
+    let resolved = Config::resolve(inputs, &World { variable: &variable, event: event.as_ref() });
+    let report_dir = PathBuf::from(inputs.get("report-dir").unwrap_or(Config::REPORT_DIR));
+    let (result, exit) = match resolved {
+        Err(problems) => failed(&recorder, &Error::Inputs(problems)),
+        Ok(config) => match begin(config, event, recorder.clone()) {
+            Err(error) => failed(&recorder, &error),
+            Ok((delivery, staging)) => {
+                let ended = until_signal(&delivery).await;
+                delivery.cleanups.close();
+                let _ = tokio::time::timeout(CLEANUP, delivery.cleanups.wait()).await;
+                // Layers that were not published are of no use, and large.
+                let _ = staging.close();
+                ended
+            }
+        },
+    };
+    let record = recorder.end(result);
+    let written = report::write(&record, &report_dir, &RunnerFiles::from_environment());
+    console.finish(&record, written.as_ref().ok());
+    match written {
+        Ok(_) => exit,
+        // An image that is out is out, but nobody was told: that is a failure.
+        Err(error) => refuse(&Error::Report(error)),
+    }
+}
+
+fn begin(config: Config, event: Option<Event>, recorder: Recorder) -> Result<(Delivery, tempfile::TempDir), Error> {
+    report::prepare(&config.report_dir)?;
+    recorder.write(|record| {
+        record.environment = Some(config.environment);
+        record.demands = Some(config.environment.demands());
+        record.severity_threshold = Some(config.threshold.severity);
+        record.ignore_unfixed = config.threshold.ignore_unfixed;
+    });
+    if event.is_some() {
+        mask(&config);
+    }
+    let staging = staging(&config.report_dir)?;
+    let delivery = Delivery {
+        redaction: config.build.redaction(),
+        config,
+        event,
+        launcher: Launcher::of_this_process(),
+        recorder,
+        cancel: CancellationToken::new(),
+        cleanups: TaskTracker::new(),
+        staging: staging.path().to_owned(),
+    };
+    Ok((delivery, staging))
+}
+
+/// A folder beside the report: on the same disk, so that publishing to a folder there can link instead of copy.
+fn staging(report_dir: &Path) -> Result<tempfile::TempDir, Error> {
+    let folder =
+        report_dir.canonicalize().and_then(|report_dir| tempfile::Builder::new().prefix(".image-").tempdir_in(report_dir));
+    folder.map_err(|source| Error::Io { path: report_dir.to_owned(), source })
+}
+
+/// Tells the runner to keep the build's secrets out of the log, before anything can print them.
+fn mask(config: &Config) {
+    for secret in &config.build.secrets {
+        if let SecretSource::Variable(value) = &secret.source {
+            let _ = std::io::stdout().write_all(commands::add_mask(value).as_bytes());
+        }
+    }
+}
+
+async fn until_signal(delivery: &Delivery) -> (RunResult, Exit) {
+    let work = pipeline::deliver(delivery);
+    tokio::pin!(work);
+    let ended = tokio::select! {
+        ended = &mut work => ended.map_err(|error| (error, Exit::Failed)),
+        exit = signalled() => {
+            delivery.cancel.cancel();
+            // It ends by itself, and puts tags back if it was among them.
+            let ended = tokio::time::timeout(GRACE, work).await.unwrap_or(Err(Error::Cancelled));
+            ended.map_err(|error| (error, exit))
+        }
+    };
+    match ended {
+        Ok(result) => (result, Exit::from(result)),
+        Err((Error::Cancelled, exit)) => (RunResult::Cancelled, exit),
+        Err((error, _)) => failed(&delivery.recorder, &error),
+    }
+}
+
+/// Waits for SIGINT or SIGTERM, and says with which code to exit then.
+async fn signalled() -> Exit {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => Exit::Interrupted,
+        _ = terminate.recv() => Exit::Terminated,
+    }
+}
+
+fn failed(recorder: &Recorder, error: &Error) -> (RunResult, Exit) {
+    recorder.write(|record| record.failure = Some(Diagnosis::from(error)));
+    (RunResult::Failed, Exit::from(error))
+}

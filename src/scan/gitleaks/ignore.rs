@@ -1,0 +1,73 @@
+//! The project's `.gitleaksignore`, read as gitleaks reads it (its `detect.AddGitleaksIgnore`).
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use super::Error;
+use super::report::Match;
+
+/// More than any project's list has.
+const MAX_BYTES: u64 = 16 << 20;
+
+/// The leaks that the project lists as known.
+#[derive(Debug, Default)]
+pub(super) struct Ignored(HashSet<String>);
+
+impl Ignored {
+    /// Reads the list; there may be none.
+    pub(super) fn of_project(root: &Path) -> Result<Self, Error> {
+        let path = root.join(".gitleaksignore");
+        if !path.is_file() {
+            return Ok(Self::default());
+        }
+        let mut bytes = Vec::new();
+        File::open(&path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes)).map_err(Error::io(&path))?;
+        Ok(Self::parse(&String::from_utf8_lossy(&bytes)))
+    }
+
+    fn parse(text: &str) -> Self {
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+        // Windows' separators, in the path alone.
+        let normal = |line: &str| {
+            let mut parts: Vec<_> = line.split(':').map(str::to_owned).collect();
+            let path = parts.len().saturating_sub(3);
+            if let Some(path) = parts.get_mut(path).filter(|_| path < 2) {
+                *path = path.replace('\\', "/");
+            }
+            parts.join(":")
+        };
+        Self(lines.map(normal).collect())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether a leak is on the list, for its commit or for all.
+    pub(super) fn lists(&self, leak: &Match) -> bool {
+        self.0.contains(&leak.fingerprint()) || self.0.contains(&leak.place_in_file())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_leak_is_listed_for_one_commit_or_for_all() {
+        let leak = Match { file: "a/b.txt".into(), rule: "r".into(), start_line: 3, commit: "c0ffee".into(), ..Match::default() };
+        for (text, listed) in [
+            ("a/b.txt:r:3", true),
+            ("  a\\b.txt:r:3  ", true),
+            ("c0ffee:a/b.txt:r:3", true),
+            ("# a/b.txt:r:3", false),
+            ("a/b.txt:r:4", false),
+            ("beef:a/b.txt:r:3", false),
+            ("", false),
+        ] {
+            assert_eq!(Ignored::parse(text).lists(&leak), listed, "{text}");
+        }
+    }
+}

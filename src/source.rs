@@ -1,0 +1,136 @@
+//! Facts about the source that is delivered: from git, and from the event where there is one.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::github::Event;
+use crate::process::{self, Launcher, Program};
+use crate::record::Source;
+
+/// git answers in milliseconds; a repository on a dead network drive does not.
+const DEADLINE: Duration = Duration::from_mins(1);
+
+/// The tree of files that is delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkout {
+    /// Its topmost folder: what is scanned for secrets.
+    pub root: PathBuf,
+    /// Whether git knows it.
+    pub in_git: bool,
+    /// Whether git has only a part of its history (a shallow clone).
+    pub shallow: bool,
+    /// What it is at.
+    pub source: Source,
+}
+
+/// The facts could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// git could not be run.
+    #[error(transparent)]
+    Process(#[from] process::Error),
+    /// git refused.
+    #[error("git {arguments}: {message}")]
+    Git {
+        /// What it was asked.
+        arguments: String,
+        /// Its own words.
+        message: String,
+    },
+    /// The folder can't be read.
+    #[error("{}: {reason}", path.display())]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Checkout {
+    /// Looks at the tree around `context`. Without git it is `context` itself, or the workspace of `event`.
+    ///
+    /// # Errors
+    /// There is a repository, and git can't be run on it.
+    pub async fn read(launcher: &Launcher, context: &Path, event: Option<&Event>) -> Result<Self, Error> {
+        let context =
+            context.canonicalize().map_err(|error| Error::Folder { path: context.to_owned(), reason: error.to_string() })?;
+        if !context.ancestors().any(|folder| folder.join(".git").exists()) {
+            return Ok(Self::without_git(context, event));
+        }
+        let git = Git { program: launcher.find("git")?, folder: context.clone() };
+        let root = PathBuf::from(git.ask(&["rev-parse", "--show-toplevel"]).await?);
+        let commit = git.ask(&["rev-parse", "--verify", "HEAD"]).await.ok();
+        let branch = git.ask(&["symbolic-ref", "--quiet", "--short", "HEAD"]).await.ok();
+        let tag = match event {
+            Some(event) => event.tag().map(str::to_owned),
+            None => git.ask(&["tag", "--points-at", "HEAD", "--list", "v*", "--sort=-version:refname"]).await.ok(),
+        };
+        let source = Source {
+            commit,
+            // A workflow checks out a commit, not a branch: the event knows better.
+            branch: event.map_or(branch, |event| event.branch().map(str::to_owned)),
+            tag: tag.and_then(|tags| tags.lines().next().map(str::to_owned)),
+            dirty: !git.ask(&["status", "--porcelain", "--untracked-files=normal"]).await?.is_empty(),
+        };
+        let shallow = git.ask(&["rev-parse", "--is-shallow-repository"]).await? == "true";
+        Ok(Self { root, in_git: true, shallow, source })
+    }
+
+    /// Whether the clone has a commit.
+    ///
+    /// # Errors
+    /// git can't be run.
+    pub async fn has(&self, launcher: &Launcher, commit: &str) -> Result<bool, Error> {
+        let git = Git { program: launcher.find("git")?, folder: self.root.clone() };
+        match git.ask(&["cat-file", "-e", &format!("{commit}^{{commit}}")]).await {
+            Ok(_) => Ok(true),
+            Err(Error::Git { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn without_git(context: PathBuf, event: Option<&Event>) -> Self {
+        let workspace = event.and_then(|event| event.workspace.clone()).filter(|workspace| context.starts_with(workspace));
+        let source = Source {
+            commit: event.map(|event| event.sha.clone()).filter(|sha| !sha.is_empty()),
+            branch: event.and_then(|event| event.branch()).map(str::to_owned),
+            tag: event.and_then(|event| event.tag()).map(str::to_owned),
+            dirty: false,
+        };
+        Self { root: workspace.unwrap_or(context), in_git: false, shallow: false, source }
+    }
+}
+
+struct Git {
+    program: Program,
+    folder: PathBuf,
+}
+
+impl Git {
+    /// git's answer without the line end.
+    async fn ask(&self, arguments: &[&str]) -> Result<String, Error> {
+        let run = self.program.run(DEADLINE).folder(&self.folder).stdout_limit(64 << 20);
+        // The repository's own configuration may name a program to run at `git status`.
+        let run = run.args(["--no-optional-locks", "-c", "core.fsmonitor=false"]).args(arguments.iter().copied());
+        let output = trusting(run).output().await?;
+        if output.code == 0 {
+            return Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned());
+        }
+        Err(Error::Git { arguments: arguments.join(" "), message: output.last_lines().join("\n") })
+    }
+}
+
+/// Lets git work on a checkout of another user, which a container's workspace is, without a change to anyone's
+/// configuration (git-config, "safe.directory").
+fn trusting(run: process::Run) -> process::Run {
+    let variables = [
+        ("GIT_CONFIG_NOSYSTEM", "1"),
+        ("GIT_CONFIG_COUNT", "1"),
+        ("GIT_CONFIG_KEY_0", "safe.directory"),
+        ("GIT_CONFIG_VALUE_0", "*"),
+        ("GIT_TERMINAL_PROMPT", "0"),
+        ("LC_ALL", "C"),
+    ];
+    variables.into_iter().fold(run, |run, (name, value)| run.env(name, value))
+}
