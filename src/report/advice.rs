@@ -39,7 +39,7 @@ pub fn revoke(leak: &Leak) -> Phrase {
     };
     let phrase = phrase.words(" (").code(&leak.rule).words(") where it was issued, ");
     match leak.commit {
-        Some(_) => phrase.words("for git's history goes on holding it after a later commit removes it."),
+        Some(_) => phrase.words("and take it out of the file; git's history keeps it all the same, so revoking is what counts."),
         None => phrase.words("take it out of the file, and give the program a new one when it runs."),
     }
 }

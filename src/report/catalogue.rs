@@ -109,8 +109,7 @@ fn leaks(record: &Record) -> Vec<&Leak> {
         Finding::Vulnerability(_) => None,
     });
     let mut leaks: Vec<_> = leaks.collect();
-    // What is in the files of today comes before what only the history has.
-    leaks.sort_by_key(|leak| (leak.commit.is_some(), &leak.file, leak.line, &leak.rule));
+    leaks.sort_by_key(|leak| (&leak.file, leak.line, &leak.rule, &leak.commit));
     leaks
 }
 
@@ -162,9 +161,9 @@ mod tests {
     }
 
     #[test]
-    fn leaks_in_the_files_of_today_come_first() {
+    fn leaks_are_listed_by_file_and_line() {
         let record = fixture::blocked();
-        let commits: Vec<_> = Catalogue::of(&record).leaks.iter().map(|leak| leak.commit.is_some()).collect();
-        assert_eq!(commits, [false, true]);
+        let places: Vec<_> = Catalogue::of(&record).leaks.iter().map(|leak| (leak.file.clone(), leak.line)).collect();
+        assert_eq!(places, [("config/prod.env".to_owned(), 3), ("old/settings.py".to_owned(), 12)]);
     }
 }

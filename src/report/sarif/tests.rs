@@ -51,7 +51,10 @@ fn a_finding_keeps_its_fingerprint_when_lines_and_versions_move() {
     let mut after = before.clone();
     for finding in &mut after.findings {
         match finding {
-            Finding::Leak(leak) => leak.line += 7,
+            Finding::Leak(leak) => {
+                leak.line += 7;
+                leak.commit = None;
+            }
             Finding::Vulnerability(vulnerability) => {
                 vulnerability.installed.push_str("-1");
                 if let Some(instruction) = &mut vulnerability.instruction {
