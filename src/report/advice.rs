@@ -1,6 +1,6 @@
 //! What to do about a record's findings, the most urgent first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::catalogue::{Catalogue, Merged};
 use super::phrase::Phrase;
@@ -39,7 +39,7 @@ pub fn revoke(leak: &Leak) -> Phrase {
     };
     let phrase = phrase.words(" (").code(&leak.rule).words(") where it was issued, ");
     match leak.commit {
-        Some(_) => phrase.words("for git's history goes on holding it after a later commit removes it."),
+        Some(_) => phrase.words("and take it out of the file; git's history keeps it all the same, so revoking is what counts."),
         None => phrase.words("take it out of the file, and give the program a new one when it runs."),
     }
 }
@@ -79,13 +79,10 @@ fn update_bases(vulnerabilities: &[&Merged<'_>]) -> Vec<Phrase> {
 
 /// One step a package that an instruction of the Dockerfile brings.
 fn upgrade_packages(vulnerabilities: &[&Merged<'_>]) -> Vec<Phrase> {
-    let mut packages: Vec<(&str, Option<&Instruction>)> = Vec::new();
-    for merged in vulnerabilities {
-        let package = (merged.vulnerability.package.as_str(), merged.vulnerability.instruction.as_ref());
-        if !packages.contains(&package) {
-            packages.push(package);
-        }
-    }
+    let mut seen = BTreeSet::new();
+    let packages = vulnerabilities.iter().map(|merged| merged.vulnerability);
+    let packages = packages.map(|vulnerability| (vulnerability.package.as_str(), vulnerability.instruction.as_ref()));
+    let packages: Vec<_> = packages.filter(|package| seen.insert(*package)).collect();
     let more = packages.len().saturating_sub(LINES);
     let mut steps: Vec<_> = packages
         .iter()
@@ -109,7 +106,13 @@ fn upgrade(package: &str, vulnerabilities: &[&Merged<'_>]) -> Phrase {
     let fixed = distinct(of().filter_map(|vulnerability| vulnerability.fixed.as_deref()));
     let ids = distinct(of().map(|vulnerability| vulnerability.id.as_str()));
     let phrase = Phrase::default().code(package).words(" ").codes(&installed, 2);
-    let phrase = phrase.words(if fixed.len() == 1 { " to " } else { " to the highest of " }).codes(&fixed, NAMES);
+    let to = match fixed.as_slice() {
+        // An advisory may name a version for each line of releases.
+        [several] if several.contains(',') => " to one of ",
+        [_] => " to ",
+        _ => " to the highest of ",
+    };
+    let phrase = phrase.words(to).codes(&fixed, NAMES);
     phrase.words(" (").codes(&ids, NAMES).words(")")
 }
 
@@ -137,14 +140,10 @@ fn place(instruction: Option<&Instruction>) -> Phrase {
     }
 }
 
-fn distinct<'a>(words: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let mut distinct = Vec::new();
-    for word in words {
-        if !distinct.contains(&word) {
-            distinct.push(word);
-        }
-    }
-    distinct
+/// The first of each of some words.
+pub fn distinct<'a>(words: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut seen = HashSet::new();
+    words.filter(|word| seen.insert(*word)).collect()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::environment::{Environment, Gate};
 use crate::finding::{Finding, Instruction, Leak, Severity, Tool, Vulnerability};
 use crate::policy::Threshold;
-use crate::record::Record;
+use crate::record::{Record, StageName, StageOutcome};
 
 /// The findings as reports list them: vulnerabilities of several platforms merged, the worst first.
 pub struct Catalogue<'a> {
@@ -77,6 +77,18 @@ pub fn is_blocking(record: &Record, tool: Tool) -> bool {
     record.demands.is_some_and(|demands| gate(demands, tool) == Gate::Blocking)
 }
 
+/// Whether a tool's scan ran to its end.
+#[must_use]
+pub fn is_complete(record: &Record, tool: Tool) -> bool {
+    let name = match tool {
+        Tool::Gitleaks => StageName::Secrets,
+        Tool::Trivy => StageName::Vulnerabilities,
+    };
+    let ended = |outcome: &StageOutcome| matches!(outcome, StageOutcome::Passed | StageOutcome::Advised | StageOutcome::Blocked);
+    let mut stages = record.stages.iter().filter(|stage| stage.name == name).peekable();
+    stages.peek().is_some() && stages.all(|stage| ended(&stage.outcome))
+}
+
 /// The names of the environments where a tool's findings would hold a delivery back.
 #[must_use]
 pub fn blocking_environments(tool: Tool) -> Vec<&'static str> {
@@ -97,8 +109,7 @@ fn leaks(record: &Record) -> Vec<&Leak> {
         Finding::Vulnerability(_) => None,
     });
     let mut leaks: Vec<_> = leaks.collect();
-    // What is in the files of today comes before what only the history has.
-    leaks.sort_by_key(|leak| (leak.commit.is_some(), &leak.file, leak.line, &leak.rule));
+    leaks.sort_by_key(|leak| (&leak.file, leak.line, &leak.rule, &leak.commit));
     leaks
 }
 
@@ -150,9 +161,9 @@ mod tests {
     }
 
     #[test]
-    fn leaks_in_the_files_of_today_come_first() {
+    fn leaks_are_listed_by_file_and_line() {
         let record = fixture::blocked();
-        let commits: Vec<_> = Catalogue::of(&record).leaks.iter().map(|leak| leak.commit.is_some()).collect();
-        assert_eq!(commits, [false, true]);
+        let places: Vec<_> = Catalogue::of(&record).leaks.iter().map(|leak| (leak.file.clone(), leak.line)).collect();
+        assert_eq!(places, [("config/prod.env".to_owned(), 3), ("old/settings.py".to_owned(), 12)]);
     }
 }

@@ -52,11 +52,11 @@ fn image() -> ImageRecord {
     ImageRecord { digest: Digest::of(b"image"), size: 48_123_456, platforms: vec![platform("amd64", 92), platform("arm64", 91)] }
 }
 
-fn publication() -> Publication {
+fn publication(environment: Environment) -> Publication {
     Publication {
         destination: "registry.example/team/hello".to_owned(),
         digest: Digest::of(b"image"),
-        tags: vec!["a1b2c3d".parse().unwrap(), "prod-a1b2c3d".parse().unwrap()],
+        tags: vec!["a1b2c3d".parse().unwrap(), format!("{environment}-a1b2c3d").parse().unwrap()],
         bytes_sent: 12_000_000,
         blobs_present: 4,
         blobs_sent: 3,
@@ -179,7 +179,7 @@ fn until(record: &mut Record, last: StageName, outcome: StageOutcome) {
 
 /// Published, nothing found.
 pub fn delivered() -> Record {
-    Record { result: Some(RunResult::Delivered), publication: Some(publication()), ..begun(Environment::Prod) }
+    Record { result: Some(RunResult::Delivered), publication: Some(publication(Environment::Prod)), ..begun(Environment::Prod) }
 }
 
 /// Published at dev with findings, to a folder.
@@ -188,7 +188,8 @@ pub fn advised() -> Record {
     record.result = Some(RunResult::Delivered);
     record.warnings = vec!["the tag template {version} was skipped: there is no version".to_owned()];
     record.destination = Some("oci:target/demo/dev/image".to_owned());
-    record.publication = Some(Publication { destination: "oci:target/demo/dev/image".to_owned(), ..publication() });
+    record.publication =
+        Some(Publication { destination: "oci:target/demo/dev/image".to_owned(), ..publication(Environment::Dev) });
     record
 }
 

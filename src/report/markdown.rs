@@ -68,11 +68,12 @@ fn escape(text: &str, breaker: &str) -> String {
             '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '&' | '|' | '~' | '$' | '@' => {
                 escaped.push_str(&reference(character));
             }
+            // `www.` begins an address whatever comes after it.
+            '.' if matches!(previous, 'w' | 'W') => escaped.push_str("&#46;"),
             _ => escaped.push(character),
         }
         let begins = match character {
             '@' => true,
-            '.' => matches!(previous, 'w' | 'W'),
             ':' => characters.peek() == Some(&'/'),
             '#' => characters.peek().is_some_and(char::is_ascii_digit),
             _ => false,
@@ -103,6 +104,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::report::page;
 
     #[test]
     fn nothing_in_a_name_means_anything() {
@@ -134,12 +136,24 @@ mod tests {
     #[test]
     fn a_sentence_mentions_no_one_and_links_nowhere() {
         let shown = prose("see https://x.example, www.x.example, @team, #12, me@x.example");
-        for broken in ["https:\u{200b}//", "www.\u{200b}x", "&#64;\u{200b}team", "#\u{200b}12", "me&#64;\u{200b}x"] {
+        for broken in ["https:\u{200b}//", "www&#46;x", "&#64;\u{200b}team", "#\u{200b}12", "me&#64;\u{200b}x"] {
             assert!(shown.contains(broken), "{broken} in {shown}");
         }
     }
 
     proptest! {
+        #[test]
+        fn no_text_becomes_an_element_of_the_page(
+            text in any::<String>(),
+            marks in "(https?://x\\.co| www\\.x\\.co|https?://|www\\.|mailto:|a@b\\.co|<b>|</code>|<!--|-->|\\||`+|\\*\\*|_|\\[x\\]|\\(y\\)|!|~~|\\$|\\^|&lt;|\\\\|x| ){0,12}"
+        ) {
+            for text in [&text, &marks] {
+                let elements = page::elements(&format!("| a | b |\n|---|---|\n| {} | {} |\n", code(text), prose(text)));
+                let mut unexpected = elements.iter().filter(|name| !["", "table", "thead", "tbody", "tr", "th", "td", "code", "em"].contains(&&***name));
+                prop_assert_eq!(unexpected.next(), None);
+            }
+        }
+
         #[test]
         fn no_text_leaves_its_place(text in any::<String>(), noise in "[<>|`*_\\[\\]()@#\n\\\\!&;~-]{0,40}") {
             for text in [&text, &noise] {

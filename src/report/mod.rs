@@ -9,6 +9,8 @@ mod fixture;
 mod folder;
 mod markdown;
 pub mod outputs;
+#[cfg(test)]
+mod page;
 mod phrase;
 pub mod quantity;
 pub mod sarif;

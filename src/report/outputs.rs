@@ -33,7 +33,7 @@ pub fn of(record: &Record, folder: &Path) -> Outputs {
     }
     outputs.push(("findings", findings(record)));
     outputs.extend(sbom_folder(record).map(|sboms| ("sbom-path", path(sboms))));
-    if Tool::ALL.into_iter().any(|tool| super::sarif::is_complete(record, tool)) {
+    if Tool::ALL.into_iter().any(|tool| super::catalogue::is_complete(record, tool)) {
         outputs.push(("sarif-path", path("sarif")));
     }
     outputs.push(("summary-path", path("summary.md")));
@@ -69,7 +69,7 @@ fn findings(record: &Record) -> String {
             Tool::Gitleaks => record.findings.iter().filter(|finding| matches!(finding, Finding::Leak(_))).count(),
             Tool::Trivy => catalogue.vulnerabilities().count(),
         };
-        if total > 0 || super::sarif::is_complete(record, tool) {
+        if total > 0 || super::catalogue::is_complete(record, tool) {
             counts.entry(tool.name()).or_default().insert("total", total);
         }
     }

@@ -35,7 +35,7 @@ pub fn line(text: &str, limit: usize) -> String {
     without_commands(shown)
 }
 
-/// The lines of `text`, each as [`line`] makes it.
+/// The lines of `text`, each as [`line()`] makes it.
 pub fn lines(text: &str, limit: usize) -> impl Iterator<Item = String> {
     text.lines().map(move |text| line(text, limit))
 }

@@ -12,7 +12,7 @@ use crate::record::{Record, RunResult, Stage, StageOutcome};
 pub enum Verdict {
     /// Published, and nothing to look at.
     Delivered,
-    /// Published, and findings would hold it back elsewhere.
+    /// Published, and findings, or a scan that did not happen, would hold it back elsewhere.
     Advised,
     /// Held back by the gate.
     Blocked,
@@ -28,7 +28,7 @@ impl Verdict {
     /// The verdict on a record.
     #[must_use]
     pub fn of(record: &Record, catalogue: &Catalogue<'_>) -> Self {
-        let advised = !catalogue.leaks.is_empty() || catalogue.counting() > 0;
+        let advised = !remarks(record, catalogue).is_empty();
         match record.result {
             Some(RunResult::Delivered) if advised => Self::Advised,
             Some(RunResult::Delivered) => Self::Delivered,
@@ -73,11 +73,11 @@ pub fn reason(record: &Record, catalogue: &Catalogue<'_>) -> Phrase {
     let published = if record.publication.is_some() { "." } else { ". Nothing was published." };
     match Verdict::of(record, catalogue) {
         Verdict::Delivered => Phrase::new(format!("to {bound}: nothing found that counts against the gate.")),
-        Verdict::Skipped if counted(record, catalogue, |_| true).is_empty() => {
-            Phrase::new(format!("for {bound}: nothing found that counts against the gate, and publishing is off."))
-        }
-        Verdict::Skipped => Phrase::new(format!("for {bound}: {}; publishing is off.", elsewhere(record, catalogue))),
-        Verdict::Advised => Phrase::new(format!("to {bound}: {}.", elsewhere(record, catalogue))),
+        Verdict::Skipped => match &*remarks(record, catalogue) {
+            [] => Phrase::new(format!("for {bound}: nothing found that counts against the gate, and publishing is off.")),
+            remarks => Phrase::new(format!("for {bound}: {}; publishing is off.", remarks.join("; "))),
+        },
+        Verdict::Advised => Phrase::new(format!("to {bound}: {}.", remarks(record, catalogue).join("; "))),
         Verdict::Blocked => {
             let counted = counted(record, catalogue, |tool| catalogue::is_blocking(record, tool));
             Phrase::new(format!("for {bound}: {}{published}", quantity::list(&counted)))
@@ -110,11 +110,28 @@ pub fn counted(record: &Record, catalogue: &Catalogue<'_>, wanted: impl Fn(Tool)
     counted
 }
 
-fn elsewhere(record: &Record, catalogue: &Catalogue<'_>) -> String {
-    let all = counted(record, catalogue, |_| true);
+/// The scans that did not run to their end: what was not looked for is not known to be absent.
+#[must_use]
+pub fn missing(record: &Record) -> Option<String> {
+    let missing = Tool::ALL.into_iter().filter(|tool| !catalogue::is_complete(record, *tool));
+    let missing = missing.map(|tool| match tool {
+        Tool::Gitleaks => "secrets",
+        Tool::Trivy => "vulnerabilities",
+    });
+    let missing: Vec<_> = missing.collect();
+    (!missing.is_empty()).then(|| format!("{} were not looked for", quantity::list(&missing)))
+}
+
+/// What keeps a delivery that went well from being without a blemish.
+fn remarks(record: &Record, catalogue: &Catalogue<'_>) -> Vec<String> {
+    let counted = counted(record, catalogue, |_| true);
     // Both gates shut in the same environments in the table of today; should that change, the stricter is what matters.
     let tool = if catalogue.leaks.is_empty() { Tool::Trivy } else { Tool::Gitleaks };
-    format!("{} would block it at {}", quantity::list(&all), quantity::list(&catalogue::blocking_environments(tool)))
+    let elsewhere = (!counted.is_empty()).then(|| {
+        let environments = quantity::list(&catalogue::blocking_environments(tool));
+        format!("{} would block it at {environments}", quantity::list(&counted))
+    });
+    elsewhere.into_iter().chain(missing(record)).collect()
 }
 
 fn by_severity(catalogue: &Catalogue<'_>) -> String {
@@ -131,4 +148,40 @@ fn during(record: &Record) -> Option<String> {
     let unfinished = |stage: &&Stage| matches!(stage.outcome, StageOutcome::Running | StageOutcome::Cancelled);
     let names: Vec<_> = record.stages.iter().filter(unfinished).map(|stage| stage.name.name()).collect();
     (!names.is_empty()).then(|| quantity::list(&names))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::StageName;
+    use crate::report::fixture;
+
+    fn said(record: &Record) -> (Verdict, String) {
+        let catalogue = Catalogue::of(record);
+        (Verdict::of(record, &catalogue), reason(record, &catalogue).to_plain())
+    }
+
+    #[test]
+    fn a_scan_that_did_not_happen_is_never_a_clean_result() {
+        let mut record = fixture::delivered();
+        for stage in record.stages.iter_mut().filter(|stage| stage.name == StageName::Vulnerabilities) {
+            stage.outcome = StageOutcome::Skipped("no database".to_owned());
+        }
+        assert_eq!(said(&record), (Verdict::Advised, "to prod: vulnerabilities were not looked for.".to_owned()));
+    }
+
+    #[test]
+    fn the_severity_threshold_is_in_the_words() {
+        let mut record = fixture::blocked();
+        record.severity_threshold = Some(Severity::Critical);
+        let (_, reason) = said(&record);
+        assert!(reason.contains("3 vulnerabilities rated CRITICAL (3 CRITICAL)"), "{reason}");
+    }
+
+    #[test]
+    fn what_is_published_is_not_said_to_be_unpublished() {
+        let mut record = fixture::delivered();
+        record.result = Some(RunResult::Failed);
+        assert!(!said(&record).1.contains("Nothing was published"));
+    }
 }

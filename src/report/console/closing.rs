@@ -91,7 +91,8 @@ fn facts(record: &Record, catalogue: &Catalogue<'_>) -> Vec<(&'static str, Strin
         facts.push(("tags", tags.join(", ")));
     }
     if let Some(image) = &record.image {
-        facts.push(("digest", image.digest.to_string()));
+        let published = if record.publication.is_some() { "" } else { " (not published)" };
+        facts.push(("digest", format!("{}{published}", image.digest)));
     }
     let counted = verdict::counted(record, catalogue, |_| true);
     if counted.is_empty() && record.image.is_none() {
@@ -103,7 +104,8 @@ fn facts(record: &Record, catalogue: &Catalogue<'_>) -> Vec<(&'static str, Strin
     let mild = if mild > 0 { format!("; {} let through", quantity::count(mild, "vulnerability")) } else { String::new() };
     let counted =
         if counted.is_empty() { "none that counts".to_owned() } else { format!("{}{weight}", quantity::list(&counted)) };
-    facts.push(("findings", format!("{counted}{mild}")));
+    let missing = verdict::missing(record).map(|missing| format!("; {missing}")).unwrap_or_default();
+    facts.push(("findings", format!("{counted}{mild}{missing}")));
     facts
 }
 

@@ -7,7 +7,7 @@ use crate::oci::digest::Hasher;
 /// Numbers findings that are equal in all that identifies them, and names each.
 ///
 /// A fingerprint is the SHA-256 of the identifying parts, each after its length in bytes as eight bytes, and the number
-/// among equals. Lines are no part of it, nor are installed versions and platforms: a finding that moves stays the same
+/// among equals. Lines are no part of it, nor are commits, installed versions and platforms: a finding that moves stays the same
 /// alert. GitHub reads `primaryLocationLineHash` and no other key (GitHub Docs, "SARIF support for code scanning",
 /// "Fingerprint generation"), in `CodeQL`'s form of a hash, a colon and a number.
 #[derive(Default)]

@@ -10,19 +10,24 @@ use serde_sarif::sarif::{
 use super::fingerprint::Fingerprints;
 use super::{Alerts, TEXT, location, message_text};
 use crate::finding::Leak;
-use crate::report::advice::{self, short_commit};
+use crate::report::advice::short_commit;
 use crate::report::catalogue::Catalogue;
 use crate::report::{markdown, text};
 
 /// Over 9.0 GitHub calls critical: whoever reads the repository has the secret.
 const SEVERITY: &str = "9.5";
+/// The most leaks that a rule's help lists.
+const FINGERPRINTS: usize = 20;
 
 /// The results of gitleaks.
 pub fn alerts<'a>(catalogue: &Catalogue<'a>) -> Alerts<'a> {
     let mut fingerprints = Fingerprints::default();
     let results = catalogue.leaks.iter().map(|leak| result(leak, &mut fingerprints)).collect();
-    let rules: BTreeMap<String, &Leak> = catalogue.leaks.iter().rev().map(|leak| (id(leak), *leak)).collect();
-    Alerts { results, rule: Box::new(move |id| rules.get(id).map(|leak| rule(id, leak))) }
+    let mut rules: BTreeMap<String, Vec<&'a Leak>> = BTreeMap::new();
+    for leak in &catalogue.leaks {
+        rules.entry(id(leak)).or_default().push(leak);
+    }
+    Alerts { results, rule: Box::new(move |id| rule(id, rules.get(id)?)) }
 }
 
 fn id(leak: &Leak) -> String {
@@ -33,7 +38,8 @@ fn result(leak: &Leak, fingerprints: &mut Fingerprints) -> Alert {
     let place = leak.commit.as_ref().map(|commit| format!(" in commit {}", short_commit(commit))).unwrap_or_default();
     let message =
         format!("A secret is in {} line {}{place}: {}. Revoke it where it was issued.", leak.file, leak.line, leak.description);
-    let parts = ["gitleaks", &leak.rule, &leak.file, leak.commit.as_deref().unwrap_or_default()];
+    // Not the commit: a delivery that looks at its own push only does not see the commit of before.
+    let parts = ["gitleaks", &leak.rule, &leak.file];
     Alert::builder()
         .rule_id(id(leak))
         .level(ResultLevel::Error)
@@ -43,8 +49,8 @@ fn result(leak: &Leak, fingerprints: &mut Fingerprints) -> Alert {
         .build()
 }
 
-fn rule(id: &str, leak: &Leak) -> ReportingDescriptor {
-    let description = text::line(&leak.description, TEXT);
+fn rule(id: &str, leaks: &[&Leak]) -> Option<ReportingDescriptor> {
+    let description = text::line(&leaks.first()?.description, TEXT);
     let description = if description.is_empty() { format!("A secret of the kind {id}.") } else { description };
     let described = MultiformatMessageString::builder().text(description).build();
     let properties = PropertyBag::builder()
@@ -54,22 +60,28 @@ fn rule(id: &str, leak: &Leak) -> ReportingDescriptor {
             ("precision".to_owned(), json!("medium")),
         ]))
         .build();
-    ReportingDescriptor::builder()
+    let rule = ReportingDescriptor::builder()
         .id(id)
         .name("LeakedSecret")
         .short_description(MultiformatMessageString::builder().text(text::line(&format!("Leaked secret: {id}"), TEXT)).build())
         .full_description(described)
-        .help(help(leak))
+        .help(help(leaks))
         .help_uri("https://github.com/gitleaks/gitleaks#readme")
         .default_configuration(ReportingConfiguration::builder().level("error").build())
         .properties(properties)
-        .build()
+        .build();
+    Some(rule)
 }
 
-fn help(leak: &Leak) -> MultiformatMessageString {
-    let step = advice::revoke(leak);
-    let false_alarm = "If it is no secret, put its fingerprint into .gitleaksignore: ";
-    let markdown = format!("{}\n\n{false_alarm}{}", step.to_markdown(), markdown::code(&leak.fingerprint));
-    let text = format!("{} {false_alarm}{}", step.to_plain(), text::line(&leak.fingerprint, TEXT));
-    MultiformatMessageString::builder().text(text).markdown(markdown).build()
+fn help(leaks: &[&Leak]) -> MultiformatMessageString {
+    let step = "Revoke the secret where it was issued, take it out of the file, and give the program a new one when it runs. \
+        Git's history goes on holding what a later commit removes.";
+    let false_alarm = "If it is no secret, put its fingerprint into .gitleaksignore:";
+    let fingerprints = || leaks.iter().take(FINGERPRINTS).map(|leak| &leak.fingerprint);
+    let listed: Vec<_> = fingerprints().map(|fingerprint| format!("- {}", markdown::code(fingerprint))).collect();
+    let plain: Vec<_> = fingerprints().map(|fingerprint| text::line(fingerprint, markdown::LIMIT)).collect();
+    MultiformatMessageString::builder()
+        .text(format!("{step} {false_alarm} {}", plain.join(" ")))
+        .markdown(format!("{step}\n\n{false_alarm}\n\n{}", listed.join("\n")))
+        .build()
 }

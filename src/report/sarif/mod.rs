@@ -8,7 +8,7 @@ mod leaks;
 mod location;
 mod vulnerabilities;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io::Write as _;
 
 use flate2::Compression;
@@ -18,11 +18,11 @@ use serde_sarif::sarif::{
     ToolComponent,
 };
 
-use super::catalogue::Catalogue;
+use super::catalogue::{Catalogue, is_complete};
 use super::quantity;
 use super::text;
 use crate::finding::Tool;
-use crate::record::{Record, StageName, StageOutcome};
+use crate::record::Record;
 
 /// The results of a run that GitHub keeps, by severity.
 const RESULTS: usize = 5000;
@@ -44,35 +44,30 @@ type MakeRule<'a> = Box<dyn Fn(&str) -> Option<ReportingDescriptor> + 'a>;
 /// where its scan did not run to the end: a file without results would then be a lie.
 #[must_use]
 pub fn render(record: &Record, tool: Tool) -> Option<Vec<u8>> {
-    if !is_complete(record, tool) {
-        return None;
-    }
+    is_complete(record, tool).then(|| fit(record, tool, RESULTS, COMPRESSED))
+}
+
+/// The file with at most `results` results and at most `bytes` bytes after gzip.
+fn fit(record: &Record, tool: Tool, results: usize, bytes: usize) -> Vec<u8> {
     let catalogue = Catalogue::of(record);
     let alerts = match tool {
         Tool::Gitleaks => leaks::alerts(&catalogue),
         Tool::Trivy => vulnerabilities::alerts(&catalogue),
     };
-    let found = alerts.results.len();
-    let mut kept = found.min(RESULTS);
+    let mut kept = alerts.results.len().min(results);
     loop {
         let json = super::json(&log(record, tool, &alerts, kept));
-        if kept == 0 || compressed(&json) <= COMPRESSED {
-            return Some(json);
+        // Most files are small enough before they are compressed.
+        if kept == 0 || json.len() <= bytes {
+            return json;
         }
-        kept = kept * 3 / 4;
+        let size = compressed(&json);
+        if size <= bytes {
+            return json;
+        }
+        // In proportion, and a little less, for the mildest need not be the shortest.
+        kept = usize::try_from(kept as u128 * bytes as u128 * 9 / (size as u128 * 10)).unwrap_or(0);
     }
-}
-
-/// Whether a tool's scan ran to its end.
-#[must_use]
-pub fn is_complete(record: &Record, tool: Tool) -> bool {
-    let name = match tool {
-        Tool::Gitleaks => StageName::Secrets,
-        Tool::Trivy => StageName::Vulnerabilities,
-    };
-    let ended = |outcome: &StageOutcome| matches!(outcome, StageOutcome::Passed | StageOutcome::Advised | StageOutcome::Blocked);
-    let mut stages = record.stages.iter().filter(|stage| stage.name == name).peekable();
-    stages.peek().is_some() && stages.all(|stage| ended(&stage.outcome))
 }
 
 fn log(record: &Record, tool: Tool, alerts: &Alerts<'_>, kept: usize) -> Sarif {
@@ -122,7 +117,8 @@ fn invocation(left_out: usize) -> Invocation {
         return invocation.build();
     }
     let left_out = quantity::count(left_out, "result");
-    let message = format!("{left_out} left out, the mildest: GitHub keeps at most {RESULTS} of a run. All are in record.json.");
+    let message =
+        format!("{left_out} left out, the mildest: GitHub takes {RESULTS} of a run, and 10 MB. All are in record.json.");
     let message = Message::builder().text(message).build();
     let notification = Notification::builder().level("warning").message(message).build();
     invocation.tool_execution_notifications(vec![notification]).build()
@@ -138,12 +134,6 @@ fn compressed(json: &[u8]) -> usize {
     // Into memory: it can't fail.
     let _ = encoder.write_all(json);
     encoder.finish().map_or(usize::MAX, |compressed| compressed.len())
-}
-
-/// The first of each of some words.
-fn distinct<'a>(words: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let mut seen = HashSet::new();
-    words.filter(|word| seen.insert(*word)).collect()
 }
 
 #[cfg(test)]

@@ -9,8 +9,9 @@ use serde_sarif::sarif::{
 };
 
 use super::fingerprint::Fingerprints;
-use super::{Alerts, TEXT, distinct, location, message_text};
+use super::{Alerts, TEXT, location, message_text};
 use crate::finding::{Severity, Vulnerability};
+use crate::report::advice::distinct;
 use crate::report::catalogue::{Catalogue, Merged};
 use crate::report::{markdown, text};
 

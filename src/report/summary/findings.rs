@@ -12,12 +12,10 @@ use crate::report::quantity;
 pub fn write(document: &mut Document, catalogue: &Catalogue<'_>) {
     if !catalogue.leaks.is_empty() {
         document.heading(&quantity::count(catalogue.leaks.len(), "leaked secret"));
-        document.table(
-            ["Rule", "Where", "Commit", "What it looks like", "Fingerprint"],
-            catalogue.leaks.iter().map(|leak| leak_row(leak)),
-        );
-        document
-            .paragraph("_A secret that is none can be let through: its fingerprint goes into `.gitleaksignore`, one a line._");
+        document.table(["Rule", "Where", "Commit", "What it looks like"], catalogue.leaks.iter().map(|leak| leak_row(leak)));
+        document.paragraph("<details><summary>If one of them is no secret: its line for <code>.gitleaksignore</code></summary>");
+        document.list("-", catalogue.leaks.iter().map(|leak| code(&leak.fingerprint)));
+        document.paragraph("</details>");
     }
     if !catalogue.fixable.is_empty() {
         document.heading(&format!("{} with a fix", quantity::count(catalogue.fixable.len(), "vulnerability")));
@@ -59,10 +57,10 @@ fn folded(document: &mut Document, merged: &[Merged<'_>], why: &str) {
     document.paragraph("</details>");
 }
 
-fn leak_row(leak: &Leak) -> [String; 5] {
+fn leak_row(leak: &Leak) -> [String; 4] {
     let commit = leak.commit.as_ref().map_or_else(|| "in the files".to_owned(), |commit| code(&short_commit(commit)));
     let place = format!("{} line {}", code(&leak.file), leak.line);
-    [code(&leak.rule), place, commit, prose(&leak.description), code(&leak.fingerprint)]
+    [code(&leak.rule), place, commit, prose(&leak.description)]
 }
 
 /// A table of vulnerabilities. The platforms have a column only where they differ.

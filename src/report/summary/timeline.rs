@@ -34,7 +34,10 @@ pub fn picture(document: &mut Document, record: &Record) {
     }
     // The times are those of the reader's own clock on any one day: only what has passed since the start is shown.
     let axis = if record.elapsed_ms < 3_600_000 { "%M:%S" } else { "%H:%M:%S" };
-    let chart = format!("gantt\n    dateFormat YYYY-MM-DD HH:mm:ss.SSS\n    axisFormat {axis}\n{}", bars.concat());
+    let chart = format!(
+        "%%{{init: {{\"gantt\": {{\"leftPadding\": 170}}}}}}%%\ngantt\n    dateFormat YYYY-MM-DD HH:mm:ss.SSS\n    axisFormat {axis}\n{}",
+        bars.concat()
+    );
     document.paragraph(&format!("```mermaid\n{chart}```"));
 }
 
