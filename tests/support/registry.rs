@@ -96,9 +96,14 @@ impl Drop for Registry {
 
 /// Runs crane, an independent client, and gives what it prints.
 pub fn crane(arguments: &[&str]) -> String {
-    let tools = std::env::var_os("GP_DELIVER_TEST_TOOLS").map(std::path::PathBuf::from);
-    let program = tools.map(|folder| folder.join("crane")).filter(|path| path.exists()).unwrap_or_else(|| "crane".into());
-    let output = Command::new(program).args(arguments).output().expect("crane is in GP_DELIVER_TEST_TOOLS or on the path");
+    let given = std::env::var_os("GP_DELIVER_TEST_TOOLS").map(std::path::PathBuf::from);
+    let built = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/bin");
+    let programs = given.into_iter().chain([built]).map(|folder| folder.join("crane"));
+    let program = programs.into_iter().find(|path| path.exists()).unwrap_or_else(|| "crane".into());
+    let output = Command::new(program)
+        .args(arguments)
+        .output()
+        .expect("crane is in GP_DELIVER_TEST_TOOLS, in target/tools/bin or on the path");
     assert!(output.status.success(), "crane {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
