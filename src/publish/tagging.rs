@@ -134,18 +134,22 @@ impl Tagging {
         join_all(attempts).await.into_iter().filter(|(_, done)| !done).map(|(state, _)| state).collect()
     }
 
+    /// Puts a tag back and says whether nothing of ours is left.
     async fn put_one_back(&self, state: &TagState) -> bool {
-        let which = Selector::from(&state.planned.tag);
-        if let Ok(now) = self.client.find_manifest(&which).await
-            && !self.is_root(now.as_ref())
-        {
-            // It was never set, or is another delivery's by now: nothing of ours is left.
+        if self.is_gone_from(&state.planned.tag).await {
             return true;
         }
+        let which = Selector::from(&state.planned.tag);
         let done = match &state.before {
             Some(before) => self.client.put_manifest(&which, before.descriptor.media_type(), &before.bytes).await,
             None => self.client.delete_manifest(&which).await,
         };
-        done.is_ok()
+        // What failed may have been done all the same: an answer got lost, a manifest went with its last tag.
+        done.is_ok() || self.is_gone_from(&state.planned.tag).await
+    }
+
+    /// Whether a tag is known to name something else: it was never set, is put back, or is another delivery's by now.
+    async fn is_gone_from(&self, tag: &Tag) -> bool {
+        self.client.find_manifest(&tag.into()).await.is_ok_and(|now| !self.is_root(now.as_ref()))
     }
 }

@@ -62,10 +62,12 @@ pub struct Rule {
 pub enum Fault {
     /// This status, with the error code that registries give, and perhaps a header.
     Answer(u16, &'static str, Option<(&'static str, String)>),
-    /// After so many bytes of the request's body, the connection ends.
+    /// After so many bytes of the request's body, the connection ends; shorter requests pass.
     CutRequest(usize),
     /// After so many bytes of the answer's body, the connection ends.
     CutAnswer(usize),
+    /// What is asked is done, and the connection ends without an answer.
+    Silence,
     /// A header of the answer has another value.
     Header(&'static str, String),
     /// The front's own address in `Location` becomes this one.
@@ -88,6 +90,11 @@ pub struct Request {
 }
 
 impl Request {
+    /// The length of its body, in bytes.
+    pub fn length(&self) -> u64 {
+        self.header("content-length").map_or(0, |length| length.parse().unwrap())
+    }
+
     /// A header.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
@@ -164,7 +171,11 @@ impl State {
 
     fn fault(&self, request: &Request) -> Option<Fault> {
         let mut rules = self.rules.lock().unwrap();
-        let applies = |rule: &&mut Rule| rule.times > 0 && rule.method == request.method && request.path.contains(&rule.holds);
+        let length = request.length();
+        let applies = |rule: &&mut Rule| {
+            let long_enough = !matches!(rule.fault, Fault::CutRequest(after) if length <= after as u64);
+            rule.times > 0 && rule.method == request.method && request.path.contains(&rule.holds) && long_enough
+        };
         let rule = rules.iter_mut().find(applies)?;
         rule.times -= 1;
         Some(rule.fault.clone())
@@ -205,7 +216,7 @@ impl State {
         }
         upstream.write_all(format!("{head}\r\n").as_bytes()).await?;
         upstream.write_all(&rest).await?;
-        let length: u64 = request.header("content-length").map_or(0, |length| length.parse().unwrap());
+        let length = request.length();
         let (mut from, to) = client.split();
         let (mut up_from, mut up_to) = upstream.split();
         let mut body = (&mut from).take(length - rest.len() as u64);
@@ -230,6 +241,9 @@ impl State {
                 head = lines.join("\r\n");
             }
             _ => {}
+        }
+        if let Some(Fault::Silence) = fault {
+            return Ok(());
         }
         client.write_all(head.as_bytes()).await?;
         match fault {

@@ -28,6 +28,8 @@ pub struct Registry {
 pub struct Options {
     /// Whether it wants [`USER`].
     pub password: bool,
+    /// Whether it speaks TLS, with a certificate that nobody knows: [`Registry::certificate`].
+    pub tls: bool,
     /// Whether it answers 405 to removals.
     pub keeps_everything: bool,
 }
@@ -37,9 +39,10 @@ impl Registry {
     pub fn start(options: Options) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().display();
+        let tls = if options.tls { certify(folder.path()) } else { String::new() };
         let removal = !options.keeps_everything;
         let mut config = format!(
-            "version: 0.1\nlog: {{level: info}}\nhttp: {{addr: \"127.0.0.1:0\"}}\n\
+            "version: 0.1\nlog: {{level: info}}\nhttp: {{addr: \"127.0.0.1:0\"{tls}}}\n\
              storage: {{filesystem: {{rootdirectory: \"{root}/content\"}}, delete: {{enabled: {removal}}}}}\n"
         );
         if options.password {
@@ -61,12 +64,17 @@ impl Registry {
         let address = loop {
             let line = lines.next().expect("docker-registry starts").unwrap();
             if let Some((_, rest)) = line.split_once("listening on ") {
-                break rest.split(['"', ' ']).next().unwrap().to_owned();
+                break rest.split(['"', ' ', ',']).next().unwrap().to_owned();
             }
         };
         // Left unread, its log would fill the pipe and stop it.
         std::thread::spawn(move || lines.for_each(drop));
         Self { process, address, folder }
+    }
+
+    /// Where its certificate is.
+    pub fn certificate(&self) -> std::path::PathBuf {
+        self.folder.path().join("certificate.pem")
     }
 
     /// What each tag of a repository names, as the registry itself says.
@@ -94,11 +102,31 @@ impl Drop for Registry {
     }
 }
 
+/// Makes a certificate and gives the setting that uses it.
+fn certify(folder: &std::path::Path) -> String {
+    let (key, certificate) = (folder.join("key.pem"), folder.join("certificate.pem"));
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"])
+        .args(["-subj", "/CN=registry", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout"])
+        .arg(&key)
+        .arg("-out")
+        .arg(&certificate)
+        .output()
+        .expect("openssl is installed");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    format!(", tls: {{certificate: \"{}\", key: \"{}\"}}", certificate.display(), key.display())
+}
+
 /// Runs crane, an independent client, and gives what it prints.
 pub fn crane(arguments: &[&str]) -> String {
-    let tools = std::env::var_os("GP_DELIVER_TEST_TOOLS").map(std::path::PathBuf::from);
-    let program = tools.map(|folder| folder.join("crane")).filter(|path| path.exists()).unwrap_or_else(|| "crane".into());
-    let output = Command::new(program).args(arguments).output().expect("crane is in GP_DELIVER_TEST_TOOLS or on the path");
+    let given = std::env::var_os("GP_DELIVER_TEST_TOOLS").map(std::path::PathBuf::from);
+    let built = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/bin");
+    let programs = given.into_iter().chain([built]).map(|folder| folder.join("crane"));
+    let program = programs.into_iter().find(|path| path.exists()).unwrap_or_else(|| "crane".into());
+    let output = Command::new(program)
+        .args(arguments)
+        .output()
+        .expect("crane is in GP_DELIVER_TEST_TOOLS, in target/tools/bin or on the path");
     assert!(output.status.success(), "crane {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }

@@ -39,11 +39,14 @@ impl Transport {
 
     async fn fetch_token(&self, realm: Url, service: Option<String>, scopes: &[String]) -> Result<(Secret, Duration), Error> {
         let ask = Ask::new(Method::GET, realm, Subject::Token, Vec::new());
-        let response = retry(|| async {
+        let bytes = retry(|| async {
             let response = self.deliver(self.token_request(&ask.url, service.as_deref(), scopes), &ask).await?;
-            if response.status().is_success() { Ok(response) } else { Err(self.refusal(&ask, response).await) }
+            if !response.status().is_success() {
+                return Err(self.refusal(&ask, response).await);
+            }
+            self.read(response, &ask, MAX_SMALL_ANSWER).await
         });
-        let bytes = self.read(response.await?, &ask, MAX_SMALL_ANSWER).await?;
+        let bytes = bytes.await?;
         let answer: TokenAnswer =
             serde_json::from_slice(&bytes).map_err(|_| self.malformed(&Subject::Token, "not the JSON of a token"))?;
         answer.usable().ok_or_else(|| self.malformed(&Subject::Token, "an answer without a token"))

@@ -200,6 +200,12 @@ impl Error {
         matches!(self, Self::Connection { fault: Fault::Refused, .. })
     }
 
+    /// Whether the registry speaks TLS, and is not known to be who it says it is.
+    #[must_use]
+    pub fn is_untrusted(&self) -> bool {
+        matches!(self, Self::Connection { fault: Fault::Tls(_), .. })
+    }
+
     pub(super) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Answer(answer) => answer.retry_after,

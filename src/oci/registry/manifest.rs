@@ -10,6 +10,7 @@ use reqwest::Response;
 use serde::Deserialize;
 
 use super::error::Subject;
+use super::retry::retry;
 use super::transport::Ask;
 use super::upload::Payload;
 use super::{Access, Client, Error};
@@ -93,11 +94,14 @@ impl Client {
     /// The registry can't be asked, or what it serves has another digest than it or the caller says.
     pub async fn find_manifest(&self, which: &Selector) -> Result<Option<Manifest>, Error> {
         let ask = self.ask_manifest(Method::GET, which, Access::Push).await?;
-        let response = self.transport.send(&ask, &[StatusCode::OK, StatusCode::NOT_FOUND]).await?;
-        if response.status() == StatusCode::NOT_FOUND {
-            return Ok(None);
-        }
-        self.take_manifest(response, &ask, which).await.map(Some)
+        retry(|| async {
+            let response = self.transport.send_once(&ask, &[StatusCode::OK, StatusCode::NOT_FOUND]).await?;
+            if response.status() == StatusCode::NOT_FOUND {
+                return Ok(None);
+            }
+            self.take_manifest(response, &ask, which).await.map(Some)
+        })
+        .await
     }
 
     /// Reads a manifest that has to be there.
@@ -106,8 +110,11 @@ impl Client {
     /// As [`Client::find_manifest`]; a missing one is the registry's 404.
     pub async fn pull_manifest(&self, which: &Selector) -> Result<Manifest, Error> {
         let ask = self.ask_manifest(Method::GET, which, Access::Pull).await?;
-        let response = self.transport.send(&ask, &[StatusCode::OK]).await?;
-        self.take_manifest(response, &ask, which).await
+        retry(|| async {
+            let response = self.transport.send_once(&ask, &[StatusCode::OK]).await?;
+            self.take_manifest(response, &ask, which).await
+        })
+        .await
     }
 
     async fn take_manifest(&self, response: Response, ask: &Ask, which: &Selector) -> Result<Manifest, Error> {

@@ -94,7 +94,11 @@ impl Transport {
         }
         match self.ping_at(self.parse(&format!("http://{host}/v2/"))?).await {
             // What servers answer to plain HTTP where they speak TLS: nothing, or Go's 400.
-            Err(error) if error.status() == Some(StatusCode::BAD_REQUEST) => self.ping_at(secure).await.map_err(|_| error),
+            Err(error) if error.status() == Some(StatusCode::BAD_REQUEST) => {
+                let answer = self.ping_at(secure).await;
+                // A certificate that is not known says more than the 400; a registry that speaks no TLS at all, less.
+                answer.map_err(|second| if second.is_untrusted() { second } else { error })
+            }
             other => other,
         }
     }
