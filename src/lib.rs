@@ -2,6 +2,7 @@
 
 pub mod buildkit;
 pub mod diagnosis;
+pub mod dockerfile;
 pub mod environment;
 pub mod finding;
 pub mod oci;
