@@ -1,6 +1,7 @@
 //! The words for what went wrong. Errors carry values; this is the one place that makes sentences of them.
 
 mod attachables;
+mod dockerfile;
 
 use serde::{Deserialize, Serialize};
 

@@ -12,6 +12,20 @@ mod reader;
 
 use std::collections::BTreeMap;
 
+/// The `ARG`s that BuildKit declares itself
+/// (<https://docs.docker.com/reference/dockerfile/#automatic-platform-args-in-the-global-scope>).
+const AUTOMATIC: [&str; 9] = [
+    "BUILDPLATFORM",
+    "BUILDOS",
+    "BUILDARCH",
+    "BUILDVARIANT",
+    "TARGETPLATFORM",
+    "TARGETOS",
+    "TARGETARCH",
+    "TARGETVARIANT",
+    "TARGETSTAGE",
+];
+
 /// A Dockerfile that can't be divided into instructions. BuildKit refuses it too.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -140,8 +154,7 @@ impl Dockerfile {
     }
 
     fn preamble_values(&self, arguments: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-        let is_automatic = |name: &str| name.starts_with("TARGET") || name.starts_with("BUILD");
-        let automatic = arguments.iter().filter(|(name, _)| is_automatic(name));
+        let automatic = arguments.iter().filter(|(name, _)| AUTOMATIC.contains(&name.as_str()));
         let mut values: BTreeMap<_, _> = automatic.map(|(name, value)| (name.clone(), value.clone())).collect();
         for instruction in self.preamble.iter().filter(|instruction| instruction.keyword == "ARG") {
             for word in heredoc::words(instruction.arguments(), true).unwrap_or_default() {
@@ -166,5 +179,50 @@ impl Instruction {
     /// The instruction that an `ONBUILD` keeps for the images built from this one: its keyword, in capitals.
     fn trigger(&self) -> Option<String> {
         (self.keyword == "ONBUILD").then(|| self.arguments().split_whitespace().next().unwrap_or_default().to_uppercase())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "ARG V=1 W=$V-x\nARG ARCH\nFROM base:$W AS Base\nFROM base AS two\nFROM base-${TARGETARCH} AS three\nFROM ${N:-two}\nRUN a \\\n b\n";
+
+    fn base(stage: usize, arguments: &[(&str, &str)]) -> Base {
+        let arguments = arguments.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Dockerfile::parse(TEXT).unwrap().base(stage, &arguments).unwrap()
+    }
+
+    #[test]
+    fn a_base_is_an_earlier_stage_or_an_image() {
+        assert_eq!(base(0, &[]), Base::Image("base:1-x".to_owned()));
+        assert_eq!(base(1, &[]), Base::Stage(0));
+        assert_eq!(base(3, &[]), Base::Stage(1));
+    }
+
+    #[test]
+    fn arguments_count_where_they_are_declared_or_are_buildkits_own() {
+        assert_eq!(base(0, &[("V", "2")]), Base::Image("base:2-x".to_owned()));
+        assert_eq!(base(0, &[("W", "3")]), Base::Image("base:3".to_owned()));
+        assert_eq!(base(2, &[("TARGETARCH", "arm64")]), Base::Image("base-arm64".to_owned()));
+        // `N` is not declared before the first FROM.
+        assert_eq!(base(3, &[("N", "base")]), Base::Stage(1));
+    }
+
+    #[test]
+    fn a_target_is_the_last_stage_a_name_or_a_number() {
+        let file = Dockerfile::parse(TEXT).unwrap();
+        assert_eq!((file.target(None), file.target(Some("")), file.target(Some("BASE"))), (Some(3), Some(3), Some(0)));
+        assert_eq!((file.target(Some("2")), file.target(Some("4")), file.target(Some("four"))), (Some(2), None, None));
+    }
+
+    #[test]
+    fn an_instruction_is_found_by_any_of_its_lines() {
+        let file = Dockerfile::parse(TEXT).unwrap();
+        let keyword = |line| file.instruction_at(line).map(|found| (found.keyword.as_str(), found.first_line));
+        assert_eq!(
+            (keyword(1), keyword(7), keyword(8), keyword(9)),
+            (Some(("ARG", 1)), Some(("RUN", 7)), Some(("RUN", 7)), None)
+        );
     }
 }

@@ -76,11 +76,11 @@ impl<'a> Reader<'a> {
                 continue;
             }
             let first_line = self.line;
-            let text = self.continued(line);
-            let text = text.trim();
+            let joined = self.continued(line);
+            let text = joined.trim();
             let Some(keyword) = text.split(is_separator).next().map(str::to_uppercase) else { continue };
             let head = line.trim_end().to_owned();
-            for heredoc in heredoc::in_instruction(&keyword, text) {
+            for heredoc in heredoc::in_instruction(&keyword, &joined) {
                 self.skip(&heredoc).ok_or(Error::Heredoc { line: first_line, name: heredoc.name })?;
             }
             return Ok(Some(Instruction { keyword, first_line, last_line: self.line, head, text: text.to_owned() }));
