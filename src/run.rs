@@ -127,6 +127,7 @@ fn begin(config: Config, event: Option<Event>, recorder: Recorder) -> Result<(De
         record.demands = Some(config.environment.demands());
         record.severity_threshold = Some(config.threshold.severity);
         record.ignore_unfixed = config.threshold.ignore_unfixed;
+        record.destination = Some(config.destination.to_string());
     });
     if event.is_some() {
         mask(&config);

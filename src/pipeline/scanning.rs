@@ -10,7 +10,7 @@ use super::preflight::Ready;
 use super::{Delivery, Ending, count};
 use crate::config::{Build, SecretsHistory};
 use crate::diagnosis::Diagnosis;
-use crate::dockerfile;
+use crate::dockerfile::Dockerfile;
 use crate::environment::Gate;
 use crate::error::Error;
 use crate::finding::{Finding, Vulnerability};
@@ -136,7 +136,7 @@ pub(super) async fn vulnerabilities(
     };
     delivery
         .stage(StageName::Vulnerabilities, async |stage| {
-            let dockerfile = Dockerfile::read(&config.build, &ready.checkout.root);
+            let origins = Origins::read(&config.build, &ready.checkout.root);
             let scans = image.platforms.iter().map(async |platform| {
                 let request = trivy::Request {
                     image,
@@ -149,7 +149,7 @@ pub(super) async fn vulnerabilities(
                     fetch(delivery, Kind::Java, &config.java_database_mirrors, stage).await.map(|database| database.folder)
                 };
                 let mut found = trivy::scan(&delivery.launcher, &request, java).await?;
-                dockerfile.trace(&mut found.findings, platform);
+                origins.trace(&mut found.findings, platform);
                 Ok::<_, scan::Error>(found)
             });
             let found = try_join_all(scans).await?;
@@ -172,26 +172,27 @@ pub(super) async fn vulnerabilities(
 }
 
 /// The Dockerfile that findings are traced to.
-struct Dockerfile {
-    parsed: dockerfile::Dockerfile,
-    target: Option<String>,
+struct Origins<'a> {
+    build: &'a Build,
+    /// One that was built a moment ago can be read; should it be gone by now, findings are not traced.
+    dockerfile: Option<Dockerfile>,
     name: String,
 }
 
-impl Dockerfile {
-    fn read(build: &Build, root: &Path) -> Self {
-        // One that can't be read now was read a moment ago: its lines are missing then, and nothing else.
-        let text = std::fs::read(&build.dockerfile).unwrap_or_default();
-        let parsed = dockerfile::Dockerfile::parse_with(&String::from_utf8_lossy(&text), &build.arguments);
-        Self { parsed, target: build.target.clone(), name: dockerfile_name(&build.dockerfile, root) }
+impl<'a> Origins<'a> {
+    fn read(build: &'a Build, root: &Path) -> Self {
+        let text = std::fs::read_to_string(&build.dockerfile).unwrap_or_default();
+        Self { build, dockerfile: Dockerfile::parse(&text).ok(), name: dockerfile_name(&build.dockerfile, root) }
     }
 
     /// Says for each finding which instruction brought its layer.
     fn trace(&self, findings: &mut [Vulnerability], platform: &PlatformImage) {
-        let origins = self.parsed.origins(self.target.as_deref(), &platform.config, &self.name);
+        let Some(dockerfile) = &self.dockerfile else { return };
+        let arguments = self.build.arguments.iter().cloned().collect();
+        let origins = dockerfile.origin(&self.name, self.build.target.as_deref(), &arguments, &platform.config);
         for finding in findings {
             let layer = platform.layers.iter().position(|layer| Some(layer.diff_id) == finding.layer);
-            finding.instruction = layer.and_then(|layer| origins.get(layer)?.clone());
+            finding.instruction = layer.and_then(|layer| origins.get(layer).cloned());
         }
     }
 }
