@@ -53,7 +53,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let exit = runtime.block_on(async {
         match request {
             Request::Plan(inputs) => plan(&inputs).await.unwrap_or_else(|error| refuse(&error)),
-            Request::Deliver(inputs) => Box::pin(deliver(&inputs)).await,
+            Request::Deliver(inputs) => deliver(&inputs).await,
         }
     });
     // A thread that still reads from a builder that was let go must not keep the process.

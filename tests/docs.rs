@@ -1,4 +1,5 @@
 //! Documents that repeat the code say what the code says. `GP_DELIVER_BLESS=1 cargo test --test docs` writes them anew.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::format_push_string, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::path::PathBuf;

@@ -185,8 +185,7 @@ impl Builder {
 
 impl Builder {
     async fn solve(&self, session: &Session, what: Solve, show: &(dyn Fn(Event) + Send + Sync)) -> Result<Solved, Error> {
-        // On the heap: the generated clients make a future of many kilobytes.
-        Box::pin(super::solve::solve(&self.channel, session.id(), what, show)).await
+        super::solve::solve(&self.channel, session.id(), what, show).await
     }
 }
 

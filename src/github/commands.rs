@@ -7,7 +7,8 @@ use crate::secret::Secret;
 #[must_use]
 pub fn add_mask(secret: &Secret) -> String {
     let lines = secret.expose().lines().filter(|line| !line.trim().is_empty());
-    lines.map(|line| format!("::add-mask::{}\n", line.replace('%', "%25").replace('\r', "%0D"))).collect()
+    let commands = lines.map(|line| ["::add-mask::", &line.replace('%', "%25").replace('\r', "%0D"), "\n"].concat());
+    commands.collect()
 }
 
 #[cfg(test)]

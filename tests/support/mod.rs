@@ -1,5 +1,12 @@
 //! What the tests share: a source to deliver, the real binary, the engines, and readers that are not ours.
-#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(dead_code, missing_docs, reason = "each test file uses its own part")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::must_use_candidate,
+    clippy::missing_panics_doc,
+    reason = "a test fails by panicking"
+)]
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

@@ -20,6 +20,7 @@ pub struct Reader {
 }
 
 /// A pipe. The writer sends `None` at the end: a sender that is dropped before was cut off, and the reader says so.
+#[must_use]
 pub fn pipe() -> (Sender, Reader) {
     let (sender, receiver) = mpsc::channel(PIECES);
     (sender, Reader { receiver, piece: Bytes::new(), ended: false })
