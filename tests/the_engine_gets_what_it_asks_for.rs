@@ -49,6 +49,18 @@ async fn files_arrive_whole_in_whatever_order_they_are_asked_for() {
 }
 
 #[tokio::test]
+async fn thousands_of_files_can_be_asked_for_before_any_is_read() {
+    let folder = folder(&[]);
+    for n in 0..4000 {
+        fs::write(folder.path().join(format!("{n:04}")), n.to_string()).unwrap();
+    }
+    let (channel, account) = session(serve(&folder), dockerfile()).await;
+    let received = Transfer::start(&channel, &[("dir-name", "context")]).await.unwrap().take().await.unwrap();
+    assert!(received.content.iter().all(|(name, content)| name.trim_start_matches('0').as_bytes() == content || name == "0000"));
+    assert_eq!((received.content.len(), account.files()), (4000, 4000));
+}
+
+#[tokio::test]
 async fn names_travel_encoded_and_bare() {
     let folder = folder(&[("é b/c", b"c"), ("x", b"x")]);
     let (channel, _) = session(serve(&folder), dockerfile()).await;
@@ -84,7 +96,8 @@ async fn a_dockerfile_is_served_from_memory() {
 
 #[tokio::test]
 async fn a_folder_that_is_not_served_is_not_found() {
-    let (channel, _) = session(serve(&folder(&[])), dockerfile()).await;
+    let folder = folder(&[]);
+    let (channel, _) = session(serve(&folder), dockerfile()).await;
     let status = Transfer::start(&channel, &[("dir-name", "/etc")]).await.err().unwrap();
     assert_eq!(status.code(), tonic::Code::NotFound);
 }
@@ -106,7 +119,8 @@ async fn a_file_that_is_gone_ends_the_transfer_and_is_named() {
 
 #[tokio::test]
 async fn a_malformed_pattern_ends_the_transfer_and_is_named() {
-    let (channel, account) = session(serve(&folder(&[("a", b"")])), dockerfile()).await;
+    let folder = folder(&[("a", b"")]);
+    let (channel, account) = session(serve(&folder), dockerfile()).await;
     let headers = [("dir-name", "context"), ("exclude-patterns", "a[")];
     let status = Transfer::start(&channel, &headers).await.unwrap().take().await.unwrap_err();
     assert!(status.message().contains("PacketErr"), "{status:?}");
@@ -124,7 +138,8 @@ async fn a_file_that_can_not_be_read_ends_the_transfer_and_is_named() {
 
 #[tokio::test]
 async fn an_engine_that_fails_hears_no_more() {
-    let (channel, account) = session(serve(&folder(&[("a", b"a")])), dockerfile()).await;
+    let folder = folder(&[("a", b"a")]);
+    let (channel, account) = session(serve(&folder), dockerfile()).await;
     let mut transfer = Transfer::start(&channel, &[("dir-name", "context")]).await.unwrap();
     transfer.send(PacketType::PacketErr, 0, b"no space left on device").await;
     let status = loop {
@@ -140,7 +155,8 @@ async fn an_engine_that_fails_hears_no_more() {
 
 #[tokio::test]
 async fn what_is_no_file_or_was_given_already_is_not_given() {
-    let (channel, _) = session(serve(&folder(&[("d/a", b"a")])), dockerfile()).await;
+    let folder = folder(&[("d/a", b"a")]);
+    let (channel, _) = session(serve(&folder), dockerfile()).await;
     for wrong in [0, 2, 77] {
         let mut transfer = Transfer::start(&channel, &[("dir-name", "context")]).await.unwrap();
         while transfer.next().await.unwrap().unwrap().stat.is_some() {}
@@ -148,13 +164,18 @@ async fn what_is_no_file_or_was_given_already_is_not_given() {
         assert!(transfer.next().await.is_err(), "{wrong}");
     }
     let mut transfer = Transfer::start(&channel, &[("dir-name", "context")]).await.unwrap();
+    while transfer.next().await.unwrap().unwrap().stat.is_some() {}
     transfer.send(PacketType::PacketReq, 1, b"").await;
-    assert!(transfer.next().await.is_ok());
+    assert_eq!(transfer.next().await.unwrap().unwrap().data, b"a");
+    assert!(transfer.next().await.unwrap().unwrap().data.is_empty());
+    transfer.send(PacketType::PacketReq, 1, b"").await;
+    assert!(transfer.next().await.is_err());
 }
 
 #[tokio::test]
 async fn the_client_says_that_it_is_there() {
-    let (channel, _) = session(serve(&folder(&[])), dockerfile()).await;
+    let folder = folder(&[]);
+    let (channel, _) = session(serve(&folder), dockerfile()).await;
     let answer = HealthClient::new(channel).check(HealthCheckRequest::default()).await.unwrap();
     assert_eq!(answer.into_inner().status, 1);
 }

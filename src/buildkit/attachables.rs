@@ -9,6 +9,7 @@ use bollard_buildkit_proto::health::health_server::HealthServer;
 use bollard_buildkit_proto::moby::buildkit::secrets::v1::secrets_server::SecretsServer;
 use bollard_buildkit_proto::moby::filesync::v1::file_sync_server::FileSyncServer;
 use tonic::service::Routes;
+use tonic::transport::Server;
 
 use super::account::Account;
 use super::context::Directory;
@@ -20,6 +21,15 @@ use super::secrets::{SecretSource, Vault};
 /// The gRPC methods that a session announces, for [`Attachables::routes`].
 pub const METHODS: [&str; 3] =
     ["/grpc.health.v1.Health/Check", "/moby.filesync.v1.FileSync/DiffCopy", "/moby.buildkit.secrets.v1.Secrets/GetSecret"];
+
+/// The most bytes of headers on an HTTP/2 connection to or from an engine. The patterns of an ignore file come as headers,
+/// and a whole Dockerfile comes as a trailer with an error (grpc-go itself takes 16 MiB).
+pub const MAX_HEADERS: u32 = 16 << 20;
+
+/// The HTTP/2 window in bytes of a connection to or from an engine. An engine asks for thousands of files at once, each in
+/// a tiny message, and h2 ends a connection with `too_many_data_frames` where those that wait cost more than half this
+/// window, 1 KiB each. What may wait in memory is bounded by the windows of the streams.
+pub const CONNECTION_WINDOW: u32 = 1 << 30;
 
 /// What an engine may ask of its client during a build.
 #[derive(Clone, Debug)]
@@ -36,8 +46,7 @@ pub struct Attachables {
 }
 
 impl Attachables {
-    /// The services of the session. The server must take header lists of some megabytes: the patterns of an ignore file
-    /// come as headers.
+    /// The services of the session, for a [`server`].
     #[must_use]
     pub fn routes(self) -> Routes {
         let directories = [("context", self.context), ("dockerfile", self.dockerfile)];
@@ -47,6 +56,12 @@ impl Attachables {
             .add_service(FileSyncServer::new(folders))
             .add_service(SecretsServer::new(Vault::new(self.secrets, self.account)))
     }
+}
+
+/// A server for [`Attachables::routes`], with the limits that an engine needs.
+#[must_use]
+pub fn server() -> Server {
+    Server::builder().http2_max_header_list_size(MAX_HEADERS).initial_connection_window_size(CONNECTION_WINDOW)
 }
 
 /// Something that a build asked for could not be given.

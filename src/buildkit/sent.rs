@@ -31,16 +31,15 @@ impl Sent {
         self.folders.extend(u32::try_from(self.entries.len() - 1).ok());
     }
 
-    /// The path of a file whose content is asked for: nothing for what is no file, and for what was asked for before.
-    pub fn ask(&mut self, number: u32) -> Option<String> {
-        let entry = self.entries.get_mut(usize::try_from(number).ok()?)?;
-        if !std::mem::take(&mut entry.to_ask) {
-            return None;
-        }
-        Some(self.path(number))
+    /// Whether this is a file whose content may be asked for: not what is no file, and not what was asked for before.
+    pub fn ask(&mut self, number: u32) -> bool {
+        let entry = usize::try_from(number).ok().and_then(|index| self.entries.get_mut(index));
+        entry.is_some_and(|entry| std::mem::take(&mut entry.to_ask))
     }
 
-    fn path(&self, number: u32) -> String {
+    /// The path of an entry.
+    #[must_use]
+    pub fn path(&self, number: u32) -> String {
         let mut parts = Vec::new();
         let mut next = Some(number);
         while let Some((index, entry)) =
@@ -65,10 +64,8 @@ mod tests {
         for path in ["a", "a/b", "a/b/c", "a/b/d", "a/e", "é", "f", "f/g"] {
             sent.push(path, !["a", "a/b", "f"].contains(&path));
         }
-        assert_eq!(sent.ask(3).as_deref(), Some("a/b/d"));
-        assert_eq!(sent.ask(4).as_deref(), Some("a/e"));
-        assert_eq!(sent.ask(5).as_deref(), Some("é"));
-        assert_eq!(sent.ask(7).as_deref(), Some("f/g"));
-        assert_eq!((sent.ask(3), sent.ask(0), sent.ask(8)), (None, None, None));
+        let paths = [3, 4, 5, 7].map(|number| (sent.ask(number), sent.path(number)));
+        assert_eq!(paths, ["a/b/d", "a/e", "é", "f/g"].map(|path| (true, path.to_owned())));
+        assert_eq!((sent.ask(3), sent.ask(0), sent.ask(8)), (false, false, false));
     }
 }

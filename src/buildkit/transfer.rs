@@ -3,13 +3,14 @@
 //! The entries go out as the walk gives them, and an empty one ends them; while they do, the engine asks for the content
 //! of those it has not, by number, in any order. An empty packet ends a file; `FIN`, answered by `FIN`, ends it all.
 
+use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bollard_buildkit_proto::fsutil::types::packet::PacketType;
 use bollard_buildkit_proto::fsutil::types::{Packet, Stat};
-use tokio::sync::{Semaphore, mpsc};
-use tokio::task::{JoinError, JoinSet};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tonic::{Status, Streaming};
 
 use super::account::Account;
@@ -19,8 +20,8 @@ use super::filter::Wanted;
 use super::mode;
 use super::sent::Sent;
 
-/// Files that are read at a time, as many as Docker's own client does.
-const READERS: usize = 4;
+/// Blocking tasks at a time: the list, and as many files as Docker's own client reads.
+const TASKS: usize = 1 + 4;
 /// Bytes of a file in one packet; more is not faster.
 const CHUNK: usize = 64 << 10;
 
@@ -76,30 +77,28 @@ impl Transfer {
     }
 
     async fn converse(self: Arc<Self>, wanted: Wanted, mut requests: Streaming<Packet>) -> Result<(), Stop> {
-        let readers = Arc::new(Semaphore::new(READERS));
         let mut tasks: JoinSet<Result<(), Stop>> = JoinSet::new();
         let lister = Arc::clone(&self);
         tasks.spawn_blocking(move || lister.list(&wanted));
+        // Requests are taken as they come, however many: h2 ends a connection on which too many small messages wait.
+        let mut waiting = VecDeque::new();
         loop {
+            while tasks.len() < TASKS
+                && let Some(id) = waiting.pop_front()
+            {
+                let reader = Arc::clone(&self);
+                tasks.spawn_blocking(move || reader.give(id));
+            }
             let request = tokio::select! {
                 Some(done) = tasks.join_next() => {
-                    finished(done)?;
+                    done.unwrap_or(Err(Stop::Gone))?;
                     continue;
                 }
                 request = requests.message() => request.map_err(|_| Stop::Gone)?.ok_or(Stop::Gone)?,
             };
             match request.r#type() {
-                PacketType::PacketReq => {
-                    let path = self.sent().ask(request.id);
-                    let path = path.ok_or_else(|| Stop::Engine(format!("invalid file id {}", request.id)))?;
-                    let permit = Arc::clone(&readers).acquire_owned().await.map_err(|_| Stop::Gone)?;
-                    let reader = Arc::clone(&self);
-                    tasks.spawn_blocking(move || {
-                        let given = reader.give(request.id, &path);
-                        drop(permit);
-                        given
-                    });
-                }
+                PacketType::PacketReq if self.sent().ask(request.id) => waiting.push_back(request.id),
+                PacketType::PacketReq => return Err(Stop::Engine(format!("invalid file id {}", request.id))),
                 PacketType::PacketFin => {
                     return self.outgoing.send(Ok(packet(PacketType::PacketFin, 0, Vec::new()))).await.map_err(|_| Stop::Gone);
                 }
@@ -118,8 +117,9 @@ impl Transfer {
         self.send_entry(None)
     }
 
-    fn give(&self, id: u32, path: &str) -> Result<(), Stop> {
-        let mut content = self.directory.content(path)?;
+    fn give(&self, id: u32) -> Result<(), Stop> {
+        let path = self.sent().path(id);
+        let mut content = self.directory.content(&path)?;
         let mut buffer = vec![0; CHUNK];
         loop {
             match content.read(&mut buffer) {
@@ -152,8 +152,4 @@ impl Transfer {
 
 fn packet(kind: PacketType, id: u32, data: Vec<u8>) -> Packet {
     Packet { r#type: kind.into(), stat: None, id, data }
-}
-
-fn finished(done: Result<Result<(), Stop>, JoinError>) -> Result<(), Stop> {
-    done.unwrap_or(Err(Stop::Gone))
 }

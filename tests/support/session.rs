@@ -8,18 +8,15 @@ use std::sync::Arc;
 use bollard_buildkit_proto::fsutil::types::packet::PacketType;
 use bollard_buildkit_proto::fsutil::types::{Packet, Stat};
 use bollard_buildkit_proto::moby::filesync::v1::file_sync_client::FileSyncClient;
-use gp_deliver::buildkit::Attachables;
 use gp_deliver::buildkit::account::Account;
+use gp_deliver::buildkit::attachables::{self, Attachables, MAX_HEADERS};
 use gp_deliver::buildkit::context::Directory;
 use hyper_util::rt::TokioIo;
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::{Channel, Endpoint, Server};
+use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status, Streaming};
-
-/// Ignore files come as headers.
-const HEADERS: u32 = 16 << 20;
 
 /// A session with a client that serves `context`, and `dockerfile` as its own.
 pub async fn session(context: Directory, dockerfile: Directory) -> (Channel, Arc<Account>) {
@@ -27,14 +24,16 @@ pub async fn session(context: Directory, dockerfile: Directory) -> (Channel, Arc
     let attachables = Attachables { context, dockerfile, secrets: BTreeMap::new(), account: Arc::clone(&account) };
     let (ours, theirs) = tokio::io::duplex(1 << 16);
     let connections = tokio_stream::once(Ok::<_, std::io::Error>(theirs)).chain(tokio_stream::pending());
-    let server = Server::builder().http2_max_header_list_size(HEADERS).add_routes(attachables.routes());
+    let server = attachables::server().add_routes(attachables.routes());
     tokio::spawn(server.serve_with_incoming(connections));
     let mut ours = Some(ours);
     let connector = tower::service_fn(move |_| {
         let stream = ours.take().ok_or_else(|| std::io::Error::other("one connection is all"));
         async move { stream.map(TokioIo::new) }
     });
-    let endpoint = Endpoint::from_static("http://session").http2_max_header_list_size(HEADERS);
+    let endpoint = Endpoint::from_static("http://session")
+        .http2_max_header_list_size(MAX_HEADERS)
+        .initial_connection_window_size(attachables::CONNECTION_WINDOW);
     (endpoint.connect_with_connector(connector).await.unwrap(), account)
 }
 
