@@ -296,9 +296,9 @@ impl From<reqwest::Error> for Fault {
 }
 
 fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
-    // An `io::Error` hides what it wraps from `source`, and the TLS library's errors travel in one.
+    // An `io::Error` hides what it wraps from `source`, and the TLS library's errors travel in several.
     let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-    error.is::<rustls::Error>() || wrapped.and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some()
+    error.is::<rustls::Error>() || wrapped.is_some_and(|inner| is_tls(inner))
 }
 
 /// A stranger's text for a message: one line of at most 300 characters without control or direction-changing characters.
