@@ -12,6 +12,7 @@ mod error;
 mod fault;
 mod manifest;
 mod retry;
+mod tag_list;
 mod token;
 mod transport;
 mod upload;
