@@ -9,7 +9,7 @@ mod registry;
 
 use std::sync::Arc;
 
-use gp_deliver::oci::registry::Store;
+use gp_deliver::oci::registry::{Client, Credentials, Store};
 use gp_deliver::oci::{Digest, Image};
 use gp_deliver::publish::{self, Error, Event, Listener, Target};
 use gp_deliver::record::Publication;
@@ -140,4 +140,15 @@ async fn a_layer_that_changed_after_the_scan_is_not_published() {
         "{error}"
     );
     assert_eq!(registry.tags("app").await.len(), 0);
+}
+
+#[tokio::test]
+async fn the_tags_of_a_repository_are_listed_and_one_that_is_not_there_has_none() {
+    let (registry, folder) = (Registry::start(Options::default()), tempfile::tempdir().unwrap());
+    let client = Client::new(format!("{}/app", registry.address).parse().unwrap(), Credentials::anonymous()).unwrap();
+    assert!(client.tags().await.unwrap().is_empty());
+    let image = image::image(folder.path(), 1, &["amd64"], 1 << 10);
+    deliver(&image, &target(&format!("{}/app", registry.address)).await, &["v1", "latest"]).await.unwrap();
+    let tags: Vec<String> = client.tags().await.unwrap().iter().map(ToString::to_string).collect();
+    assert_eq!(tags, ["latest", "v1"]);
 }

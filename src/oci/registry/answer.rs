@@ -8,7 +8,8 @@ use reqwest::Response;
 use serde::Deserialize;
 
 use super::Error;
-use super::error::{Answer, Fault, clean};
+use super::error::{Answer, clean};
+use super::fault::Fault;
 use super::transport::{Ask, IDLE_TIMEOUT, Transport, host_of};
 
 /// The most that is read of a refusal or of a token, in bytes.

@@ -9,8 +9,10 @@ mod blob;
 mod challenge;
 pub mod credentials;
 mod error;
+mod fault;
 mod manifest;
 mod retry;
+mod tag_list;
 mod token;
 mod transport;
 mod upload;
@@ -19,7 +21,8 @@ use std::sync::Arc;
 
 pub use blob::Upload;
 pub use credentials::{Credentials, Store};
-pub use error::{Answer, DigestMismatch, Error, Fault, Subject, UrlRole};
+pub use error::{Answer, DigestMismatch, Error, Subject, UrlRole};
+pub use fault::Fault;
 pub use manifest::{Manifest, Selector};
 pub use upload::Progress;
 

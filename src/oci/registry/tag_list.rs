@@ -1,0 +1,63 @@
+//! The list of a repository's tags.
+
+use http::header::{HeaderMap, LINK};
+use http::{Method, StatusCode};
+use serde::Deserialize;
+use url::Url;
+
+use super::error::{Subject, UrlRole};
+use super::retry::retry;
+use super::transport::Ask;
+use super::{Access, Client, Error};
+use crate::oci::Tag;
+
+/// The most that is read of one page, in bytes.
+const MAX_PAGE: u64 = 4 << 20;
+/// The most pages that are asked for.
+const MAX_PAGES: usize = 1000;
+
+#[derive(Deserialize)]
+struct Page {
+    // Some registries write null for a repository without tags.
+    tags: Option<Vec<String>>,
+}
+
+impl Client {
+    /// The repository's tags, in the registry's order (distribution-spec, "Listing Tags"). A repository that is not there
+    /// has none.
+    ///
+    /// # Errors
+    /// The registry does not list them.
+    pub async fn tags(&self) -> Result<Vec<Tag>, Error> {
+        let mut tags = Vec::new();
+        let mut next = Some(self.transport.url("tags/list").await?);
+        for _ in 0..MAX_PAGES {
+            let Some(url) = next.take() else { break };
+            let ask = Ask::new(Method::GET, url, Subject::Tags, self.scopes(Access::Pull));
+            let (page, following) = retry(|| self.tag_page(&ask)).await?;
+            tags.extend(page.tags.unwrap_or_default().iter().filter_map(|tag| tag.parse::<Tag>().ok()));
+            next = following;
+        }
+        Ok(tags)
+    }
+
+    async fn tag_page(&self, ask: &Ask) -> Result<(Page, Option<Url>), Error> {
+        let response = self.transport.send_once(ask, &[StatusCode::OK, StatusCode::NOT_FOUND]).await?;
+        if response.status() == StatusCode::NOT_FOUND {
+            return Ok((Page { tags: None }, None));
+        }
+        let next = following(response.headers()).and_then(|link| response.url().join(&link).ok());
+        let next = next.map(|url| self.transport.allowed(url.as_str(), UrlRole::Redirect)).transpose()?;
+        let bytes = self.transport.read(response, ask, MAX_PAGE).await?;
+        let page =
+            serde_json::from_slice(&bytes).map_err(|_| self.transport.malformed(&ask.subject, "not the JSON of a list"))?;
+        Ok((page, next))
+    }
+}
+
+/// The next page's address: `<URL>; rel="next"` (RFC 8288).
+fn following(headers: &HeaderMap) -> Option<String> {
+    let link = headers.get(LINK)?.to_str().ok()?;
+    let (url, parameters) = link.strip_prefix('<')?.split_once('>')?;
+    parameters.contains("next").then(|| url.to_owned())
+}
