@@ -1,0 +1,88 @@
+//! What can go wrong with a program.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A program could not be started, or did not end as programs should.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It is in none of the folders where programs are looked for.
+    #[error("{program} is not in any of {searched:?}")]
+    Missing {
+        /// Its name.
+        program: String,
+        /// The folders, in order.
+        searched: Vec<PathBuf>,
+    },
+    /// The system refused to start it.
+    #[error("{} does not start: {reason}", path.display())]
+    Spawn {
+        /// Its name.
+        program: String,
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        reason: String,
+    },
+    /// It took too long, and was ended.
+    #[error("{program} did not end within {} s", after.as_secs())]
+    Deadline {
+        /// Its name.
+        program: String,
+        /// The time it had.
+        after: Duration,
+        /// The last lines of its standard error.
+        last: Vec<String>,
+    },
+    /// It said more than it may, and was ended.
+    #[error("{program} wrote more than {limit} bytes to {}", stream.name())]
+    OutputTooLarge {
+        /// Its name.
+        program: String,
+        /// Where to.
+        stream: Stream,
+        /// In bytes.
+        limit: u64,
+        /// The last lines of its standard error.
+        last: Vec<String>,
+    },
+    /// A signal ended it: a crash, or the kernel out of memory.
+    #[error("signal {signal} ended {program}")]
+    Signal {
+        /// Its name.
+        program: String,
+        /// The signal's number (signal(7)).
+        signal: i32,
+        /// The last lines of its standard error.
+        last: Vec<String>,
+    },
+    /// Its output could not be read.
+    #[error("{program}: {source}")]
+    Io {
+        /// Its name.
+        program: String,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// One of a program's two outputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+impl Stream {
+    /// The name in words.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stdout => "standard output",
+            Self::Stderr => "standard error",
+        }
+    }
+}

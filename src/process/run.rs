@@ -1,0 +1,280 @@
+//! A run of a program, from its start to its end.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{LazyLock, mpsc};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::{Child, Command};
+use tokio::sync::oneshot;
+
+use super::words::{last_lines, readable};
+use super::{Error, Program, Stream, supervisor};
+
+/// How long a supervisor may take to end what it watches, before it is killed itself.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// A run of a program: in the folder `/`, without any environment and with 1 MiB for each output unless told otherwise.
+#[derive(Debug)]
+pub struct Run {
+    program: Program,
+    args: Vec<OsString>,
+    env: Vec<(OsString, OsString)>,
+    folder: PathBuf,
+    deadline: Duration,
+    stdin: Vec<u8>,
+    stdout_limit: u64,
+    stderr_limit: u64,
+}
+
+/// What a program that ended by itself left.
+#[derive(Debug)]
+pub struct Output {
+    /// Its exit code.
+    pub code: i32,
+    /// What it wrote to standard output; empty where that was streamed.
+    pub stdout: Vec<u8>,
+    /// What it wrote to standard error; invalid UTF-8 is replaced.
+    pub stderr: String,
+}
+
+impl Output {
+    /// The last lines of standard error, fit to be shown.
+    #[must_use]
+    pub fn last_lines(&self) -> Vec<String> {
+        last_lines(&self.stderr)
+    }
+}
+
+impl Run {
+    pub(super) fn new(program: Program, deadline: Duration) -> Self {
+        Self {
+            program,
+            args: Vec::new(),
+            env: Vec::new(),
+            folder: PathBuf::from("/"),
+            deadline,
+            stdin: Vec::new(),
+            stdout_limit: 1 << 20,
+            stderr_limit: 1 << 20,
+        }
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Adds a variable to the environment.
+    #[must_use]
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.env.push((name.into(), value.into()));
+        self
+    }
+
+    /// Starts it in `folder`.
+    #[must_use]
+    pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.folder = folder.into();
+        self
+    }
+
+    /// Gives it something to read; otherwise its standard input is empty.
+    #[must_use]
+    pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.stdin = bytes.into();
+        self
+    }
+
+    /// Caps standard output, in bytes.
+    #[must_use]
+    pub fn stdout_limit(mut self, bytes: u64) -> Self {
+        self.stdout_limit = bytes;
+        self
+    }
+
+    /// Caps standard error, in bytes.
+    #[must_use]
+    pub fn stderr_limit(mut self, bytes: u64) -> Self {
+        self.stderr_limit = bytes;
+        self
+    }
+
+    /// Runs it to its end, with its standard output in memory. Dropping the future ends the program and all it started.
+    ///
+    /// # Errors
+    /// See [`Error`]. An exit code other than 0 is none: what it means is the caller's to say.
+    pub async fn output(self) -> Result<Output, Error> {
+        let mut stdout = Vec::new();
+        let output = self.stream(|bytes| stdout.extend_from_slice(bytes)).await?;
+        Ok(Output { stdout, ..output })
+    }
+
+    /// As [`Run::output`], with standard output given away piece by piece as it comes.
+    ///
+    /// # Errors
+    /// As [`Run::output`].
+    pub async fn stream(self, stdout: impl FnMut(&[u8]) + Send) -> Result<Output, Error> {
+        let name = self.program.name.clone();
+        let mut running = Running(self.spawn().await?);
+        let mut stderr = Vec::new();
+        let ending = tokio::time::timeout(self.deadline, self.follow(&mut running.0, stdout, &mut stderr)).await;
+        if !matches!(ending, Ok(Ok(_))) {
+            running.end().await;
+        }
+        let stderr = String::from_utf8_lossy(&stderr).into_owned();
+        let last = || last_lines(&stderr);
+        match ending {
+            Err(_) => Err(Error::Deadline { program: name, after: self.deadline, last: last() }),
+            Ok(Err(Interruption::TooLarge(stream, limit))) => {
+                Err(Error::OutputTooLarge { program: name, stream, limit, last: last() })
+            }
+            Ok(Err(Interruption::Io(source))) => Err(Error::Io { program: name, source }),
+            Ok(Ok(status)) => self.judge(status, stderr),
+        }
+    }
+
+    fn judge(self, status: ExitStatus, stderr: String) -> Result<Output, Error> {
+        let Program { name: program, path, .. } = self.program;
+        match status.code() {
+            Some(code) if code == i32::from(supervisor::NOT_STARTED) && stderr.contains(supervisor::NOT_STARTED_MARK) => {
+                let reason = stderr.rsplit(supervisor::NOT_STARTED_MARK).next().unwrap_or_default().trim();
+                Err(Error::Spawn { program, path, reason: readable(reason) })
+            }
+            Some(code) => Ok(Output { code, stdout: Vec::new(), stderr }),
+            None => {
+                let signal = std::os::unix::process::ExitStatusExt::signal(&status).unwrap_or_default();
+                Err(Error::Signal { program, signal, last: last_lines(&stderr) })
+            }
+        }
+    }
+
+    async fn follow(
+        &self,
+        child: &mut Child,
+        stdout: impl FnMut(&[u8]),
+        stderr: &mut Vec<u8>,
+    ) -> Result<ExitStatus, Interruption> {
+        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (Some(mut stdin), Some(out), Some(err)) = pipes else {
+            return Err(Interruption::Io(io::ErrorKind::BrokenPipe.into()));
+        };
+        let feed = async move {
+            // A program may end without reading all of it.
+            let _ = stdin.write_all(&self.stdin).await;
+            drop(stdin);
+            Ok(())
+        };
+        let out = drain(out, Stream::Stdout, self.stdout_limit, stdout);
+        let err = drain(err, Stream::Stderr, self.stderr_limit, |bytes| stderr.extend_from_slice(bytes));
+        tokio::try_join!(feed, out, err)?;
+        child.wait().await.map_err(Interruption::Io)
+    }
+
+    async fn spawn(&self) -> Result<Child, Error> {
+        let mut command = Command::new(&self.program.helper);
+        command.args(supervisor::arguments(&self.program.path)).args(&self.args);
+        command.env_clear().envs(self.env.iter().map(|(name, value)| (name, value))).current_dir(&self.folder);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let (reply, answer) = oneshot::channel();
+        let order = Order { command, runtime: tokio::runtime::Handle::current(), reply };
+        let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
+        let spawned = match SPAWNER.send(order).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe)) {
+            Ok(()) => answer.await.map_err(gone).flatten(),
+            Err(error) => Err(error),
+        };
+        spawned.map_err(|source| Error::Spawn {
+            program: self.program.name.clone(),
+            path: self.program.path.clone(),
+            reason: source.to_string(),
+        })
+    }
+}
+
+enum Interruption {
+    TooLarge(Stream, u64),
+    Io(io::Error),
+}
+
+async fn drain(
+    mut pipe: impl AsyncRead + Unpin,
+    stream: Stream,
+    limit: u64,
+    mut sink: impl FnMut(&[u8]),
+) -> Result<(), Interruption> {
+    let mut buffer = vec![0; 64 << 10];
+    let mut total = 0;
+    loop {
+        let count = pipe.read(&mut buffer).await.map_err(Interruption::Io)?;
+        if count == 0 {
+            return Ok(());
+        }
+        total += count as u64;
+        if total > limit {
+            return Err(Interruption::TooLarge(stream, limit));
+        }
+        sink(&buffer[..count]);
+    }
+}
+
+/// A supervisor at work. Dropped, it is told to end all; it does so by itself, whatever becomes of this process.
+struct Running(Child);
+
+impl Running {
+    async fn end(&mut self) {
+        self.tell();
+        if tokio::time::timeout(GRACE, self.0.wait()).await.is_err() {
+            let _ = self.0.kill().await;
+        }
+    }
+
+    fn tell(&self) {
+        // There is no id once it is reaped, so this can't hit another process.
+        let pid = self.0.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        if let Some(pid) = pid {
+            let _ = kill_process(pid, Signal::TERM);
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.tell();
+    }
+}
+
+struct Order {
+    command: Command,
+    runtime: tokio::runtime::Handle,
+    reply: oneshot::Sender<io::Result<Child>>,
+}
+
+/// The one thread that starts programs. Linux sends the "parent died" signal when the *thread* that started a process
+/// ends (`PR_SET_PDEATHSIG(2const)`), and the runtime's threads may end at any time.
+static SPAWNER: LazyLock<mpsc::Sender<Order>> = LazyLock::new(|| {
+    let (orders, inbox) = mpsc::channel::<Order>();
+    let spawn = move || {
+        for Order { mut command, runtime, reply } in inbox {
+            let _runtime = runtime.enter();
+            if let Err(Ok(unwanted)) = reply.send(command.spawn()) {
+                drop(Running(unwanted));
+            }
+        }
+    };
+    // Without the thread, every order is answered with a broken pipe.
+    let _ = std::thread::Builder::new().name("programs".to_owned()).spawn(spawn);
+    orders
+});
