@@ -83,8 +83,8 @@ fn argument(input: &'static Input) -> Arg {
         default => format!("{} [default: {default}]", input.help),
     };
     let arg = Arg::new(input.name).long(input.name).value_name(input.value).help(help).help_heading(input.group.heading());
-    let arg = arg.value_parser(value_parser!(String)).allow_hyphen_values(true);
-    if input.switch { arg.num_args(0..=1).default_missing_value("true").require_equals(false) } else { arg }
+    let arg = arg.value_parser(value_parser!(String));
+    if input.switch { arg.num_args(0..=1).default_missing_value("true") } else { arg.allow_hyphen_values(true) }
 }
 
 #[cfg(test)]

@@ -9,10 +9,8 @@ use tokio::net::{TcpStream, UnixStream};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint as TonicEndpoint, Identity, Uri};
 
 use super::error::Error;
-
-/// Builders put whole Dockerfiles into error trailers, and `.dockerignore` files travel as headers: hyper's default of
-/// 16 KiB breaks both.
-pub(super) const MAX_HEADERS: u32 = 16 << 20;
+use super::session::STREAM_WINDOW;
+use super::session::attachables::{CONNECTION_WINDOW, MAX_HEADERS};
 
 /// An address that was given or found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,8 +125,8 @@ fn plain_endpoint() -> TonicEndpoint {
 fn configure(endpoint: TonicEndpoint) -> TonicEndpoint {
     endpoint
         .http2_max_header_list_size(MAX_HEADERS)
-        .initial_stream_window_size(4 << 20)
-        .initial_connection_window_size(8 << 20)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
         .connect_timeout(std::time::Duration::from_secs(10))
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::attachables;
+use super::session::attachables;
 use crate::finding::Instruction;
 use crate::oci::{Digest, layout};
 

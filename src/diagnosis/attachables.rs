@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::Diagnosis;
-use crate::buildkit::attachables::Error;
-use crate::buildkit::secrets::MAX_BYTES;
+use crate::buildkit::session::attachables::Error;
+use crate::buildkit::session::secrets::MAX_BYTES;
 
 impl From<&Error> for Diagnosis {
     fn from(error: &Error) -> Self {
@@ -58,7 +58,7 @@ impl From<&Error> for Diagnosis {
 
 /// How to ignore one path.
 fn ignore(path: &Path) -> String {
-    format!("the line {} in .dockerignore", crate::buildkit::glob::escape(&path.to_string_lossy()))
+    format!("the line {} in .dockerignore", crate::buildkit::session::glob::escape(&path.to_string_lossy()))
 }
 
 #[cfg(test)]

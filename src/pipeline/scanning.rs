@@ -102,8 +102,9 @@ pub(super) async fn database(delivery: &Delivery) -> Result<Option<Database>, Er
                     Ok((Some(database), Ending::Pass(detail)))
                 }
                 Err(error @ scan::Error::Database { .. }) if gate == Gate::Advisory => {
-                    let Diagnosis { what, why, .. } = Diagnosis::from(&error);
-                    delivery.recorder.warn(format!("{what}, so nothing was looked for in it: {why}"));
+                    let Diagnosis { what, why, excerpt, .. } = Diagnosis::from(&error);
+                    let reasons: Vec<_> = std::iter::once(why).chain(excerpt).collect();
+                    delivery.recorder.warn(format!("{what}, so vulnerabilities are not looked for. {}", reasons.join("; ")));
                     Ok((None, Ending::Skip(what)))
                 }
                 Err(error) => Err(error.into()),

@@ -169,8 +169,8 @@ mod tests {
     use std::time::{Duration, SystemTime};
 
     use super::*;
-    use crate::buildkit::context::Directory;
-    use crate::buildkit::filter::Wanted;
+    use crate::buildkit::session::context::Directory;
+    use crate::buildkit::session::filter::Wanted;
 
     fn tree(files: &[&str]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();

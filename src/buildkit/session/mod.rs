@@ -1,6 +1,26 @@
 //! The session: the builder calls us back over the connection that we opened, for files, secrets and credentials
 //! (`moby.buildkit.v1.Control/Session`, a gRPC server inside a stream of bytes).
 
+pub mod account;
+pub mod attachables;
+pub mod context;
+pub mod credentials;
+pub mod expression;
+pub mod filesync;
+pub mod filter;
+pub mod follow;
+pub mod glob;
+pub mod health;
+pub mod ignore;
+pub mod mode;
+pub mod root;
+pub mod secrets;
+pub mod sent;
+pub mod transfer;
+pub mod walk;
+
+pub use attachables::Attachables;
+
 use bollard_buildkit_proto::moby::buildkit::v1::BytesMessage;
 use bollard_buildkit_proto::moby::buildkit::v1::control_client::ControlClient;
 use futures_util::StreamExt as _;
@@ -8,11 +28,13 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::task::JoinSet;
 use tonic::metadata::MetadataValue;
 use tonic::service::Routes;
-use tonic::transport::{Channel, Server};
+use tonic::transport::Channel;
 use tonic::{Request, Status};
 
-use super::endpoint::MAX_HEADERS;
 use super::error::Error;
+
+/// The HTTP/2 window in bytes of one stream: a file's content on its way.
+pub(super) const STREAM_WINDOW: u32 = 4 << 20;
 
 /// How many bytes of the inner connection may wait in memory in each direction.
 const BUFFER_BYTES: usize = 1 << 20;
@@ -71,11 +93,7 @@ impl Session {
 async fn serve(routes: Routes, connection: DuplexStream) {
     // A stream that never ends after its one connection: the server would stop at its end.
     let incoming = tokio_stream::once(Ok::<_, std::io::Error>(connection)).chain(tokio_stream::pending());
-    let server = Server::builder()
-        .http2_max_header_list_size(MAX_HEADERS)
-        .initial_stream_window_size(4 << 20)
-        .initial_connection_window_size(8 << 20)
-        .add_routes(routes);
+    let server = attachables::server().initial_stream_window_size(STREAM_WINDOW).add_routes(routes);
     if let Err(error) = server.serve_with_incoming(incoming).await {
         tracing::debug!(%error, "session server ended");
     }
