@@ -3,12 +3,17 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Mutex;
 
 use gp_deliver::environment::Environment;
 use gp_deliver::inputs;
 
+/// Two tests may write one document.
+static WRITING: Mutex<()> = Mutex::new(());
+
 /// Holds the part of a document between two marks to what the code says.
 fn holds(document: &str, mark: &str, expected: &str) {
+    let _alone = WRITING.lock();
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(document);
     let text = fs::read_to_string(&path).unwrap();
     let (begin, end) = (format!("<!-- {mark} -->\n"), format!("<!-- /{mark} -->"));

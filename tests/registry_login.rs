@@ -14,6 +14,7 @@ use std::process::Command;
 use gp_deliver::diagnosis::Diagnosis;
 use gp_deliver::oci::registry::credentials::{Origin, Proof};
 use gp_deliver::oci::registry::{Client, Credentials, Store};
+use gp_deliver::process::Launcher;
 use registry::{Options, Registry};
 
 /// Runs one of the ignored tests below in a process with these variables.
@@ -67,7 +68,8 @@ fn a_credential_helper_is_asked_and_sees_nothing_of_the_environment() {
 #[tokio::test]
 #[ignore = "run by the test above"]
 async fn apart_the_helper_answers() {
-    let store = Store::from_env();
+    let launcher = Launcher::new(env!("CARGO_BIN_EXE_gp-deliver"), &std::env::var_os("PATH").unwrap());
+    let store = Store::from_env().with_launcher(launcher);
     let found = store.find("r.example:5000").await.unwrap();
     let Proof::Basic { username, password } = found.proof else { panic!("{:?}", found.proof) };
     assert_eq!((username.as_str(), password.expose()), ("r.example:5000", "hidden"));

@@ -1,15 +1,13 @@
 //! A helper program that holds credentials.
 
-use std::io;
 use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
 
 use serde::Deserialize;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::super::error::clean;
 use super::{Error, Proof};
+use crate::process::{self, Launcher};
 use crate::secret::Secret;
 
 /// How long a helper may take; some ask a person to unlock a key ring.
@@ -30,16 +28,13 @@ pub(super) fn program(name: &str) -> String {
 }
 
 /// Asks a helper for the credentials of `key`; it may have none.
-pub(super) async fn ask(name: &str, key: &str, config: &Path) -> Result<Option<Proof>, Error> {
+pub(super) async fn ask(launcher: &Launcher, name: &str, key: &str, config: &Path) -> Result<Option<Proof>, Error> {
     let program = program(name);
     let failed = |reason: String| Error::Helper { program: program.clone(), config: config.to_owned(), reason: clean(&reason) };
     if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)) {
         return Err(failed("not the name of a helper".to_owned()));
     }
-    let answer = tokio::time::timeout(HELPER_DEADLINE, run(&program, key)).await;
-    let (success, output) = answer
-        .map_err(|_| failed(format!("no answer in {} s", HELPER_DEADLINE.as_secs())))?
-        .map_err(|error| failed(error.to_string()))?;
+    let (success, output) = run(launcher, &program, key).await.map_err(|error| failed(error.to_string()))?;
     let text = output.expose().trim();
     if !success {
         // The words of docker-credential-helpers, `credentials.NewErrCredentialsNotFound`, which Docker compares too.
@@ -54,24 +49,9 @@ pub(super) async fn ask(name: &str, key: &str, config: &Path) -> Result<Option<P
 }
 
 /// Runs a helper: whether it succeeded, and what it wrote.
-async fn run(program: &str, input: &str) -> io::Result<(bool, Secret)> {
+async fn run(launcher: &Launcher, program: &str, input: &str) -> Result<(bool, Secret), process::Error> {
+    let run = launcher.find(program)?.run(HELPER_DEADLINE).arg("get").stdin(input).stdout_limit(HELPER_OUTPUT_LIMIT);
     let kept = ["PATH", "HOME"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
-    let mut child = tokio::process::Command::new(program)
-        .arg("get")
-        .env_clear()
-        .envs(kept)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()?;
-    if let Some(mut stdin) = child.stdin.take() {
-        stdin.write_all(input.as_bytes()).await?;
-    }
-    let mut output = Vec::new();
-    if let Some(stdout) = child.stdout.take() {
-        stdout.take(HELPER_OUTPUT_LIMIT).read_to_end(&mut output).await?;
-    }
-    let status = child.wait().await?;
-    Ok((status.success(), Secret::new(String::from_utf8_lossy(&output))))
+    let output = kept.fold(run, |run, (name, value)| run.env(name, value)).output().await?;
+    Ok((output.code == 0, Secret::new(String::from_utf8_lossy(&output.stdout))))
 }

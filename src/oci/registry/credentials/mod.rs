@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use serde::Deserialize;
 
+use crate::process::Launcher;
 use crate::secret::Secret;
 
 /// The key of Docker Hub, which is not its host (Docker's `registry.IndexServer`).
@@ -23,6 +24,8 @@ const DOCKER_HUB: &str = "https://index.docker.io/v1/";
 #[derive(Clone, Debug)]
 pub struct Store {
     config: Option<PathBuf>,
+    /// Starts the helpers.
+    launcher: Launcher,
 }
 
 /// What is shown to a registry.
@@ -130,13 +133,19 @@ impl Store {
     pub fn from_env() -> Self {
         let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let folder = set("DOCKER_CONFIG").or_else(|| set("HOME").map(|home| home.join(".docker")));
-        Self { config: folder.map(|folder| folder.join("config.json")) }
+        Self { config: folder.map(|folder| folder.join("config.json")), launcher: Launcher::of_this_process() }
     }
 
     /// The configuration file `config`.
     #[must_use]
     pub fn at(config: impl Into<PathBuf>) -> Self {
-        Self { config: Some(config.into()) }
+        Self { config: Some(config.into()), launcher: Launcher::of_this_process() }
+    }
+
+    /// Starts helpers by another launcher.
+    #[must_use]
+    pub fn with_launcher(self, launcher: Launcher) -> Self {
+        Self { launcher, ..self }
     }
 
     /// The credentials for `registry` (`HOST[:PORT]`); a helper is asked before the file's own entries.
@@ -151,7 +160,7 @@ impl Store {
         let key = if is_docker_hub(registry) { DOCKER_HUB } else { registry };
         let own = config.cred_helpers.iter().find(|(host, _)| same_host(host, registry)).map(|(_, name)| name);
         if let Some(name) = own.or(config.creds_store.as_ref()).filter(|name| !name.is_empty())
-            && let Some(proof) = helper::ask(name, key, path).await?
+            && let Some(proof) = helper::ask(&self.launcher, name, key, path).await?
         {
             let origin = Origin::Helper { program: helper::program(name), config: path.clone() };
             return Ok(Credentials { proof, origin });
