@@ -136,6 +136,19 @@ async fn what_trivy_can_not_judge_is_said() {
 }
 
 #[tokio::test]
+async fn a_list_of_packages_that_trivy_can_not_read_is_named() {
+    let world = World::new();
+    let mut broken = debian("12");
+    let status = broken.iter_mut().find(|(name, _)| *name == "var/lib/dpkg/status").unwrap();
+    status.1 = [b"Package: broken\nno colon\n\n".to_vec(), status.1.clone()].concat();
+    let found = world.scan(&[broken, vec![("opt/a.jar", b"no archive".to_vec())]]).await.unwrap();
+    for name in ["var/lib/dpkg/status", "opt/a.jar"] {
+        assert!(found.warnings.iter().any(|warning| warning.contains(name)), "{name}: {:?}", found.warnings);
+    }
+    assert!(world.scan(&[debian("12"), pyyaml()]).await.unwrap().warnings.is_empty());
+}
+
+#[tokio::test]
 async fn a_trivy_that_is_broken_is_never_a_clean_image() {
     let world = World::new();
     let image = image(&world.path("image"), &["amd64"], &[pyyaml()]);

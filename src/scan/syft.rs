@@ -104,7 +104,8 @@ pub async fn list(launcher: &Launcher, request: &Request<'_>) -> Result<Sbom, Er
     let mut source = std::ffi::OsString::from("oci-dir:");
     source.push(image.path());
     let run = launcher.find(Tool::Syft.name())?.run(request.deadline);
-    let run = run.args(["scan", "--quiet", "--source-name", request.name, "--source-version"]);
+    // Not quiet: that would swallow the reason of a failure, too.
+    let run = run.args(["scan", "--source-name", request.name, "--source-version"]);
     let run = run.arg(request.platform.manifest.digest().to_string()).args(Format::ALL.map(output)).arg(source);
     let run = run.folder(scratch.path()).env("TMPDIR", scratch.path()).env("HOME", scratch.path());
     let output = run.env("SYFT_CHECK_FOR_APP_UPDATE", "false").output().await?;

@@ -1,5 +1,6 @@
 //! trivy: packages in the image with known vulnerabilities.
 
+mod log;
 mod report;
 
 use std::path::{Path, PathBuf};
@@ -10,13 +11,20 @@ use super::{Error, Tool};
 use crate::finding::{Suppression, Vulnerability};
 use crate::oci::Image;
 use crate::oci::image::PlatformImage;
-use crate::process::{Launcher, Output};
+use crate::process::{Launcher, Output, readable};
+use log::Log;
 
 /// What trivy says when it meets a jar and has no index of jars (its `javadb.Updater.Update`).
 const JAVA_DATABASE_NEEDED: &str = "The first run cannot skip downloading Java DB";
 
 /// The memory, in Go's own notation, beyond which trivy frees what it can rather than take more.
 const SOFT_MEMORY_LIMIT: &str = "1GiB";
+
+/// Room for a line about each list of packages in an image, in bytes.
+const MAX_STDERR_BYTES: u64 = 16 << 20;
+
+/// How many lists of packages that could not be read a warning names.
+const NAMED: usize = 5;
 
 /// What to look at.
 #[derive(Clone, Copy, Debug)]
@@ -98,6 +106,10 @@ impl<'a> Scan<'a> {
         };
         fill().map_err(Error::io(&cache))?;
         let run = self.launcher.find(Tool::Trivy.name())?.run(self.request.deadline);
+        // Its own limit is five minutes; ours is the one that counts.
+        let run = run.arg(format!("--timeout={}s", self.request.deadline.as_secs().saturating_add(60)));
+        // Of a list of packages that it can't read, it speaks to those only who debug it.
+        let run = run.arg("--debug").stderr_limit(MAX_STDERR_BYTES);
         // Either of the last two switches by itself still lets trivy ask its maker's servers.
         let run = run.args(["image", "--cache-backend=memory", "--skip-db-update", "--skip-java-db-update", "--offline-scan"]);
         let run = run.args(["--scanners=vuln", "--format=json", "--show-suppressed", "--list-all-pkgs", "--no-progress"]);
@@ -118,18 +130,33 @@ impl<'a> Scan<'a> {
         let report = report::Report::read(&self.report).map_err(|reason| Error::rubbish(Tool::Trivy, reason, output))?;
         report.check(self.request.platform).map_err(|reason| Error::rubbish(Tool::Trivy, reason, output))?;
         let mut found = report.into_vulnerabilities(&self.request.platform.platform);
+        found.warnings.extend(self.words(&Log::of(output)));
         if self.ignore_file.is_some() && both_ignore_files(self.request.root) {
             found.warnings.push(".trivyignore was not used, since there is a .trivyignore.yaml".to_owned());
         }
         Ok(found)
     }
 
+    /// What trivy says besides its report, and does not say in its exit code.
+    fn words(&self, log: &Log<'_>) -> Vec<String> {
+        let platform = &self.request.platform.platform;
+        let mut warnings: Vec<_> = log.warnings().into_iter().map(|warning| format!("{platform}: trivy: {warning}")).collect();
+        let unread: Vec<_> = log.unread().into_iter().collect();
+        if !unread.is_empty() {
+            let named = unread[..unread.len().min(NAMED)].join(", ");
+            let more = if unread.len() > NAMED { format!(" and {} more", unread.len() - NAMED) } else { String::new() };
+            warnings
+                .push(format!("{platform}: trivy can't read some lists of packages, so those were not judged: {named}{more}"));
+        }
+        warnings
+    }
+
     fn failure(&self, output: &Output) -> Error {
-        let last = output.last_lines();
-        let of_ignore_file = self.ignore_file.as_ref().filter(|path| output.stderr.contains(&*path.to_string_lossy()));
-        match (of_ignore_file, last.last()) {
-            (Some(path), Some(reason)) => Error::IgnoreFile { path: path.clone(), reason: reason.clone() },
-            _ => Error::failed(Tool::Trivy, output),
+        let Some(reason) = Log::of(output).fatal() else { return Error::failed(Tool::Trivy, output) };
+        let reason = readable(&reason);
+        match self.ignore_file.as_ref().filter(|path| reason.contains(&*path.to_string_lossy())) {
+            Some(path) => Error::IgnoreFile { path: path.clone(), reason },
+            None => Error::Failed { tool: Tool::Trivy, code: output.code, last: vec![reason] },
         }
     }
 }

@@ -16,6 +16,12 @@ pub(super) const METADATA: &str = "metadata.json";
 const MAX_DATABASE_BYTES: u64 = 16 << 30;
 const MAX_METADATA_BYTES: u64 = 64 << 10;
 
+/// How many times its size an archive may come to, once [`FREE_BYTES`] are through: a real one comes to some fifteen.
+const MAX_RATIO: u64 = 100;
+
+/// What any archive may come to, in bytes: small databases shrink well.
+const FREE_BYTES: u64 = 16 << 20;
+
 /// Unpacks the two files into `folder`, which it makes. An archive that holds anything else is refused: what is in there
 /// was chosen by whoever has the mirror.
 pub(super) fn unpack(archive: &Path, folder: &Path, kind: Kind) -> Result<(), String> {
@@ -28,8 +34,11 @@ pub(super) fn unpack(archive: &Path, folder: &Path, kind: Kind) -> Result<(), St
 
 fn try_unpack(archive: &Path, folder: &Path, kind: Kind) -> io::Result<()> {
     fs::create_dir(folder)?;
-    let mut archive = Archive::new(MultiGzDecoder::new(BufReader::with_capacity(1 << 20, File::open(archive)?)));
-    for entry in archive.entries()? {
+    let file = File::open(archive)?;
+    let left = FREE_BYTES.saturating_add(file.metadata()?.len().saturating_mul(MAX_RATIO));
+    let content = Bounded { content: MultiGzDecoder::new(BufReader::with_capacity(1 << 20, file)), left };
+    // Raw: an archive shall neither rename its entries by headers of its own nor decide how much memory those take.
+    for entry in Archive::new(content).entries()?.raw(true) {
         let entry = entry?;
         let unexpected = |entry: &Entry<'_, _>| {
             let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
@@ -55,11 +64,27 @@ fn try_unpack(archive: &Path, folder: &Path, kind: Kind) -> io::Result<()> {
     Ok(())
 }
 
+/// Content that ends in an error where it exceeds its bound.
+struct Bounded<R> {
+    content: R,
+    left: u64,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.content.read(buffer)?;
+        let exceeded = || io::Error::other("it comes to far more than its size lets expect");
+        self.left = self.left.checked_sub(count as u64).ok_or_else(exceeded)?;
+        Ok(count)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use flate2::Compression;
     use flate2::write::GzEncoder;
+    use std::io::Write as _;
 
     fn entry(name: &str, kind: EntryType, text: &[u8]) -> (tar::Header, Vec<u8>) {
         let mut header = tar::Header::new_gnu();
@@ -119,5 +144,25 @@ mod tests {
         let long = vec![b' '; usize::try_from(MAX_METADATA_BYTES).unwrap() + 1];
         let files = [entry("trivy.db", EntryType::Regular, b"db"), entry("metadata.json", EntryType::Regular, &long)];
         assert!(unpacked(&files).unwrap_err().contains("metadata.json"));
+    }
+
+    #[test]
+    fn an_archive_that_grows_without_end_is_refused() {
+        let member = |content: &[u8]| {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+            encoder.write_all(content).unwrap();
+            encoder.finish().unwrap()
+        };
+        let mebibytes = 24;
+        let mut header = entry("trivy.db", EntryType::Regular, b"").0;
+        header.set_size(mebibytes << 20);
+        header.set_cksum();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("archive");
+        // Members one after the other are one content (RFC 1952), and a mebibyte of nothing takes a kibibyte.
+        let content = [member(header.as_bytes()), member(&vec![0; 1 << 20]).repeat(usize::try_from(mebibytes).unwrap())];
+        fs::write(&path, content.concat()).unwrap();
+        let refused = unpack(&path, &folder.path().join("database"), Kind::Vulnerabilities).unwrap_err();
+        assert!(refused.contains("far more"), "{refused}");
     }
 }

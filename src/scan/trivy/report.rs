@@ -151,8 +151,13 @@ impl Report {
             }
         }
         findings.sort_by(|one, other| {
-            let key = |found: &Vulnerability| (found.id.clone(), found.package.clone(), found.target.clone());
+            let key =
+                |found: &Vulnerability| (found.id.clone(), found.package.clone(), found.target.clone(), found.installed.clone());
             other.severity.cmp(&one.severity).then_with(|| key(one).cmp(&key(other)))
+        });
+        // Debian's packages come once an architecture.
+        findings.dedup_by(|one, other| {
+            (&one.id, &one.package, &one.target, &one.installed) == (&other.id, &other.package, &other.target, &other.installed)
         });
         let suppression = |((by, id, reason), count)| Suppression { tool: finding::Tool::Trivy, by, id, reason, count };
         Vulnerabilities { findings, suppressions: suppressed.into_iter().map(suppression).collect(), packages, warnings }
