@@ -26,13 +26,18 @@ fn a_private_base_image_is_pulled_with_the_users_credentials_and_not_without() {
         let docker = source.beside("home/.docker");
         fs::create_dir_all(&docker).unwrap();
         fs::write(docker.join("config.json"), &config).unwrap();
-        run(Command::new(tool("crane")).args(["push", "--insecure"]).arg(made.beside("image")).arg(&base).env("DOCKER_CONFIG", &docker));
+        run(Command::new(tool("crane"))
+            .args(["push", "--insecure"])
+            .arg(made.beside("image"))
+            .arg(&base)
+            .env("DOCKER_CONFIG", &docker));
 
         source.deliver().on(&engine).ends_with(0).does_not_say(USER.1);
         assert_eq!(source.image().files()["base"], format!("base {number}").as_bytes(), "{}", engine.name);
 
         fs::write(docker.join("config.json"), "{}").unwrap();
-        let stranger = Source::in_git(&[("Dockerfile", &format!("FROM {}/team/other:1\nCOPY b /\n", registry.address)), ("b", "own")]);
+        let stranger =
+            Source::in_git(&[("Dockerfile", &format!("FROM {}/team/other:1\nCOPY b /\n", registry.address)), ("b", "own")]);
         stranger.deliver().on(&engine).ends_with(1).says("team/other:1").says("docker login");
     }
 }

@@ -31,6 +31,14 @@ const MEMBER_BYTES: usize = 1 << 20;
 /// libdeflate at its first level makes smaller files than zlib at its first, twice as fast.
 const GZIP_LEVEL: i32 = 1;
 
+/// Random, encrypted or compressed content does not get smaller, and costs the most time to find that out: a member whose
+/// samples stay over this part of their size is stored as it is (RFC 1951, section 3.2.4).
+const WORTHWHILE_PERCENT: usize = 97;
+
+/// How many samples of a member are tried, and how many bytes each has.
+const SAMPLES: usize = 4;
+const SAMPLE_BYTES: usize = 8 << 10;
+
 /// zstd's own default.
 const ZSTD_LEVEL: i32 = 3;
 
@@ -148,9 +156,10 @@ fn feed(
 }
 
 fn compress_members(queue: &crossbeam_channel::Receiver<Job>) {
-    let level = CompressionLvl::new(GZIP_LEVEL).unwrap_or_default();
-    let mut compressor = Compressor::new(level);
+    let level = |level| Compressor::new(CompressionLvl::new(level).unwrap_or_default());
+    let (mut smaller, mut stored) = (level(GZIP_LEVEL), level(0));
     for (block, sender) in queue {
+        let compressor = if is_worthwhile(&block, &mut smaller) { &mut smaller } else { &mut stored };
         let mut member = vec![0; compressor.gzip_compress_bound(block.len())];
         if let Ok(size) = compressor.gzip_compress(&block, &mut member) {
             member.truncate(size);
@@ -158,6 +167,18 @@ fn compress_members(queue: &crossbeam_channel::Receiver<Job>) {
             let _ = sender.send(member);
         }
     }
+}
+
+/// Whether samples of a block get smaller. It goes by the content alone, so that equal layers stay equal.
+fn is_worthwhile(block: &[u8], compressor: &mut Compressor) -> bool {
+    if block.len() < SAMPLES * SAMPLE_BYTES {
+        return true;
+    }
+    let stride = block.len() / SAMPLES;
+    let samples: Vec<u8> = block.chunks(stride).take(SAMPLES).flat_map(|chunk| &chunk[..SAMPLE_BYTES]).copied().collect();
+    let mut compressed = vec![0; compressor.deflate_compress_bound(samples.len())];
+    let size = compressor.deflate_compress(&samples, &mut compressed).unwrap_or(samples.len());
+    size * 100 < samples.len() * WORTHWHILE_PERCENT
 }
 
 fn zstd(content: &mut impl Read, blob: &mut BlobWriter) -> io::Result<()> {
@@ -212,6 +233,23 @@ mod tests {
                 assert_eq!(diff_id, Digest::of(&content));
             }
         }
+    }
+
+    #[test]
+    fn content_that_does_not_get_smaller_is_stored_and_reads_back() {
+        let mut state = 7_u64;
+        let mut next = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state.to_le_bytes()[3]
+        };
+        let random: Vec<u8> = (0..3 * MEMBER_BYTES).map(|_| next()).collect();
+        let (_, _, blob) = written(Compression::Gzip, &random);
+        assert_eq!(read_back(Compression::Gzip, &blob), random);
+        assert!(blob.len() < random.len() + random.len() / 1000, "it grows by {} bytes", blob.len() - random.len());
+        let (_, _, blob) = written(Compression::Gzip, &noise(3 * MEMBER_BYTES));
+        assert!(blob.len() < 2 * MEMBER_BYTES, "what gets smaller is made smaller");
     }
 
     #[test]

@@ -197,9 +197,9 @@ def main():
         source(work / "source")
         scripts, deliveries, peaks = [], [], []
         for number in range(ROUNDS):
-            seed = f"{number}-{time.time()}"
+            seed = f"{number}-{int(time.time())}"
             registry = Registry()
-            scripts.append(the_script(work / "source", database, registry, number if not seed else seed.replace(".", "-")))
+            scripts.append(the_script(work / "source", database, registry, seed))
             registry.close()
             registry = Registry()
             elapsed, peak = gp_deliver(work / "source", registry, seed, work / "report")
