@@ -198,16 +198,16 @@ async fn save(
     received: impl Fn(u64) + Send + 'static,
 ) -> Result<Parts, Error> {
     let mut archive = docker.export_image(name).boxed();
-    let (sender, reader) = pipe();
+    let (mut sender, reader) = pipe();
     let layout = layout.clone();
     let reading = tokio::task::spawn_blocking(move || docker_archive::read(reader, &layout, compression, &received));
     while let Some(piece) = archive.next().await {
         let piece = piece.map_err(|error| Error::Lost { reason: chain(&error) })?;
-        if sender.send(Some(piece)).await.is_err() {
+        if sender.send(piece).await.is_err() {
             break; // The reader stopped; its error is the one to tell.
         }
     }
-    let _ = sender.send(None).await;
+    let _ = sender.end().await;
     reading.await.map_err(|error| Error::Protocol(error.to_string()))?
 }
 

@@ -141,7 +141,7 @@ fn broken(error: &io::Error) -> Error {
 }
 
 /// Reads a blob and passes it on piece by piece.
-async fn stream(channel: &Channel, digest: &Digest, sender: Sender, show: &(dyn Fn(u64) + Send + Sync)) -> Result<(), Error> {
+async fn stream(channel: &Channel, digest: &Digest, mut sender: Sender, show: &(dyn Fn(u64) + Send + Sync)) -> Result<(), Error> {
     let mut pieces = call(channel, digest).await?;
     let mut seen = 0;
     while let Some(piece) = pieces.next().await {
@@ -149,11 +149,11 @@ async fn stream(channel: &Channel, digest: &Digest, sender: Sender, show: &(dyn 
         seen += piece.data.len() as u64;
         show(seen);
         // Closed only when the writer stopped; its error is the one to tell.
-        if sender.send(Some(piece.data.into())).await.is_err() {
+        if sender.send(piece.data.into()).await.is_err() {
             return Ok(());
         }
     }
-    let _ = sender.send(None).await;
+    let _ = sender.end().await;
     Ok(())
 }
 

@@ -3,14 +3,55 @@
 
 use std::io::{self, Read};
 
-use bytes::{Buf as _, Bytes};
+use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::sync::mpsc;
 
 /// How many pieces may wait.
-const PIECES: usize = 4;
+const PIECES: usize = 8;
 
-/// The writing end.
-pub type Sender = mpsc::Sender<Option<Bytes>>;
+/// Small pieces are gathered up to this size in bytes: each that is handed over wakes a thread.
+const PIECE_BYTES: usize = 256 << 10;
+
+/// The writing end. Dropped before [`Sender::end`], the stream counts as cut off.
+pub struct Sender {
+    pieces: mpsc::Sender<Option<Bytes>>,
+    gathered: BytesMut,
+}
+
+/// The reader is gone; it has a reason of its own to tell.
+#[derive(Debug)]
+pub struct Gone;
+
+impl Sender {
+    /// Sends what comes next.
+    ///
+    /// # Errors
+    /// Nobody reads any more.
+    pub async fn send(&mut self, piece: Bytes) -> Result<(), Gone> {
+        if self.gathered.is_empty() && piece.len() >= PIECE_BYTES {
+            return self.pieces.send(Some(piece)).await.map_err(|_| Gone);
+        }
+        self.gathered.extend_from_slice(&piece);
+        if self.gathered.len() < PIECE_BYTES {
+            return Ok(());
+        }
+        self.flush().await
+    }
+
+    /// Sends the last that was gathered, and the end.
+    ///
+    /// # Errors
+    /// Nobody reads any more.
+    pub async fn end(mut self) -> Result<(), Gone> {
+        self.flush().await?;
+        self.pieces.send(None).await.map_err(|_| Gone)
+    }
+
+    async fn flush(&mut self) -> Result<(), Gone> {
+        let piece = std::mem::replace(&mut self.gathered, BytesMut::with_capacity(PIECE_BYTES * 2)).freeze();
+        self.pieces.send(Some(piece)).await.map_err(|_| Gone)
+    }
+}
 
 /// The reading end.
 pub struct Reader {
@@ -19,11 +60,11 @@ pub struct Reader {
     ended: bool,
 }
 
-/// A pipe. The writer sends `None` at the end: a sender that is dropped before was cut off, and the reader says so.
+/// A pipe.
 #[must_use]
 pub fn pipe() -> (Sender, Reader) {
     let (sender, receiver) = mpsc::channel(PIECES);
-    (sender, Reader { receiver, piece: Bytes::new(), ended: false })
+    (Sender { pieces: sender, gathered: BytesMut::new() }, Reader { receiver, piece: Bytes::new(), ended: false })
 }
 
 impl Read for Reader {
@@ -45,22 +86,28 @@ impl Read for Reader {
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_was_sent_is_read_to_its_end() {
-        let (sender, mut reader) = pipe();
-        for piece in [Some("ab"), Some(""), Some("c"), None] {
-            sender.blocking_send(piece.map(Bytes::from)).unwrap();
+    #[tokio::test]
+    async fn what_was_sent_is_read_to_its_end() {
+        let (mut sender, mut reader) = pipe();
+        let reading = tokio::task::spawn_blocking(move || {
+            let mut all = Vec::new();
+            reader.read_to_end(&mut all).map(|_| all)
+        });
+        let pieces: Vec<Bytes> =
+            [1, 0, PIECE_BYTES - 1, PIECE_BYTES, 7, 3 * PIECE_BYTES].map(|size| vec![b'x'; size].into()).into();
+        for piece in &pieces {
+            sender.send(piece.clone()).await.unwrap();
         }
-        let mut all = String::new();
-        reader.read_to_string(&mut all).unwrap();
-        assert_eq!(all, "abc");
+        sender.end().await.unwrap();
+        assert_eq!(reading.await.unwrap().unwrap().len(), pieces.iter().map(Bytes::len).sum::<usize>());
     }
 
-    #[test]
-    fn a_stream_that_was_cut_off_is_not_taken_for_the_whole() {
-        let (sender, mut reader) = pipe();
-        sender.blocking_send(Some(Bytes::from("ab"))).unwrap();
+    #[tokio::test]
+    async fn a_stream_that_was_cut_off_is_not_taken_for_the_whole() {
+        let (mut sender, mut reader) = pipe();
+        sender.send(Bytes::from("ab")).await.unwrap();
         drop(sender);
-        assert!(reader.read_to_end(&mut Vec::new()).is_err());
+        let reading = tokio::task::spawn_blocking(move || reader.read_to_end(&mut Vec::new()));
+        assert!(reading.await.unwrap().is_err());
     }
 }
