@@ -11,8 +11,8 @@ use std::path::Path;
 use bollard_buildkit_proto::fsutil::types::packet::PacketType;
 use bollard_buildkit_proto::health::HealthCheckRequest;
 use bollard_buildkit_proto::health::health_client::HealthClient;
-use gp_deliver::buildkit::session::attachables::Error;
 use gp_deliver::buildkit::session::context::Directory;
+use gp_deliver::buildkit::session::error::Error;
 use session::{Transfer, session};
 
 fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::session::attachables;
+use super::session;
 use crate::finding::Instruction;
 use crate::oci::{Digest, layout};
 
@@ -60,7 +60,7 @@ pub enum Error {
     },
     /// Something that the build asked for could not be given.
     #[error(transparent)]
-    Attachables(#[from] attachables::Error),
+    Session(#[from] session::error::Error),
     /// The builder's answer is not what its protocol says.
     #[error("{0}")]
     Protocol(String),

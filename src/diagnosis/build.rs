@@ -42,7 +42,7 @@ impl From<&Error> for Diagnosis {
                 message.clone(),
                 dockerfile_hint(message),
             ),
-            Error::Attachables(error) => Self::from(error),
+            Error::Session(error) => Self::from(error),
             Error::Protocol(reason) => Self::new(
                 "The builder's answer makes no sense",
                 reason.clone(),

@@ -1,6 +1,5 @@
 //! The words for what went wrong. Errors carry values; this is the one place that makes sentences of them.
 
-mod attachables;
 mod build;
 mod delivery;
 mod layout;
@@ -9,6 +8,7 @@ mod publish;
 mod registry;
 mod report;
 mod scan;
+mod session;
 
 use serde::{Deserialize, Serialize};
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::attachables::Error;
+use super::error::Error;
 
 /// The count of what travelled, kept while it does; shared by all that serves one build.
 #[derive(Debug, Default)]

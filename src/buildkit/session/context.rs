@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use bollard_buildkit_proto::fsutil::types::Stat;
 use bytes::Bytes;
 
-use super::attachables::Error;
+use super::error::Error;
 use super::filter::{Filter, Verdict, Wanted, Within};
 use super::root::{self, Root};
 use super::walk::Walk;

@@ -2,7 +2,7 @@
 //!
 //! The rules are those of `NewFilterFS` in `github.com/tonistiigi/fsutil`.
 
-use super::attachables::Error;
+use super::error::Error;
 use super::follow;
 use super::glob::BadPattern;
 use super::ignore::{Matched, Patterns};

@@ -10,7 +10,7 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::attachables::Error;
+use super::error::Error;
 use super::glob;
 use super::root::{self, Root};
 

@@ -5,6 +5,7 @@ pub mod account;
 pub mod attachables;
 pub mod context;
 pub mod credentials;
+pub mod error;
 pub mod expression;
 pub mod filesync;
 pub mod filter;

@@ -12,7 +12,7 @@ use bollard_buildkit_proto::moby::buildkit::secrets::v1::{GetSecretRequest, GetS
 use tonic::{Request, Response, Status};
 
 use super::account::Account;
-use super::attachables::Error;
+use super::error::Error;
 use crate::secret::Secret;
 
 /// The most bytes of a secret, as in Docker's own client (`MaxSecretSize`).

@@ -14,8 +14,8 @@ use tokio::task::JoinSet;
 use tonic::{Status, Streaming};
 
 use super::account::Account;
-use super::attachables::Error;
 use super::context::Directory;
+use super::error::Error;
 use super::filter::Wanted;
 use super::mode;
 use super::sent::Sent;

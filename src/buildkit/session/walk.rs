@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use bollard_buildkit_proto::fsutil::types::Stat;
 
-use super::attachables::Error;
+use super::error::Error;
 use super::filter::{Filter, Verdict, Within};
 use super::mode;
 use super::root::{self, Root};

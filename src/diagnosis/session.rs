@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::Diagnosis;
-use crate::buildkit::session::attachables::Error;
+use crate::buildkit::session::error::Error;
 use crate::buildkit::session::secrets::MAX_BYTES;
 
 impl From<&Error> for Diagnosis {

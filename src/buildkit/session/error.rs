@@ -1,0 +1,66 @@
+//! What can go wrong with what a build asks of its client.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::glob::BadPattern;
+
+/// Something that a build asked for could not be given.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A folder that is to be served can't be opened.
+    #[error("{}: {source}", path.display())]
+    Folder {
+        /// The folder, as it was given.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file or folder in the context can't be read.
+    #[error("{}: {source}", path.display())]
+    Read {
+        /// Its path in the context.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file was there when the context was listed, and is gone or no regular file when it is to be read.
+    #[error("{}: changed while it was being sent", path.display())]
+    Changed {
+        /// Its path in the context.
+        path: PathBuf,
+    },
+    /// The name of a file, or the target of a link, is not UTF-8.
+    #[error("{}: the name is not UTF-8", path.display())]
+    Name {
+        /// Its path in the context.
+        path: PathBuf,
+    },
+    /// A pattern is malformed.
+    #[error(transparent)]
+    Pattern(#[from] BadPattern),
+    /// The file of a build secret can't be read.
+    #[error("secret {id}: {}: {source}", path.display())]
+    SecretFile {
+        /// The secret's id.
+        id: String,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The environment variable of a build secret is not set.
+    #[error("secret {id}: {variable} is not set")]
+    SecretUnset {
+        /// The secret's id.
+        id: String,
+        /// The variable.
+        variable: String,
+    },
+    /// A build secret is larger than [`super::secrets::MAX_BYTES`].
+    #[error("secret {id}: larger than {} bytes", super::secrets::MAX_BYTES)]
+    SecretTooLarge {
+        /// The secret's id.
+        id: String,
+    },
+}
