@@ -152,3 +152,34 @@ async fn the_tags_of_a_repository_are_listed_and_one_that_is_not_there_has_none(
     let tags: Vec<String> = client.tags().await.unwrap().iter().map(ToString::to_string).collect();
     assert_eq!(tags, ["latest", "v1"]);
 }
+
+#[tokio::test]
+async fn content_travels_before_the_tags_are_released_and_no_tag_is_set_without_it() {
+    let (registry, folder) = (Registry::start(Options::default()), tempfile::tempdir().unwrap());
+    let image = image::image(folder.path(), 1, &["amd64"], 1 << 16);
+    let (cleared, tags, cancel) = (image::cleared(&image), image::tags(&["v1"]), CancellationToken::new());
+    for released in [false, true] {
+        let (release, held) = tokio::sync::watch::channel(false);
+        let (sender, mut blobs) = tokio::sync::mpsc::unbounded_channel();
+        let listener: Listener = Arc::new(move |event: Event| {
+            if let Event::Blob { .. } = event {
+                sender.send(()).unwrap();
+            }
+        });
+        let target = target(&format!("{}/app", registry.address)).await.with_hold(held);
+        let publishing = publish::publish(&cleared, &image, &target, &tags, &cancel, &listener);
+        let decide = async {
+            for _ in 0..3 {
+                blobs.recv().await.unwrap();
+            }
+            assert_eq!(registry.tags("app").await.len(), 0);
+            if released {
+                release.send_replace(true);
+            }
+            drop(release);
+        };
+        let (published, ()) = tokio::join!(publishing, decide);
+        assert_eq!(published.is_ok(), released, "{published:?}");
+        assert_eq!(registry.tags("app").await.len(), usize::from(released));
+    }
+}

@@ -8,6 +8,7 @@ mod scanning;
 
 use std::path::PathBuf;
 
+use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -44,23 +45,34 @@ pub struct Delivery {
 /// # Errors
 /// Something failed, and nothing was published.
 pub async fn deliver(delivery: &Delivery) -> Result<RunResult, Error> {
-    let ready = delivery.until_cancelled(preflight::look(delivery)).await?;
-    let source = scanning::secrets(delivery, &ready);
+    let ready = preflight::look(delivery).await?;
+    let (scanned, secrets) = oneshot::channel();
+    let source = async {
+        // The judge is gone only where something else has failed.
+        let _ = scanned.send(scanning::secrets(delivery, &ready).await?);
+        Ok::<_, Error>(())
+    };
     let image = async {
         let (image, database) = tokio::try_join!(building::image(delivery, &ready), scanning::database(delivery))?;
-        let (vulnerabilities, ()) = tokio::try_join!(
-            scanning::vulnerabilities(delivery, &ready, &image, database),
-            scanning::sboms(delivery, &ready, &image)
-        )?;
-        Ok((image, vulnerabilities))
+        let (listed, release) = watch::channel(false);
+        let list = async {
+            scanning::sboms(delivery, &ready, &image).await?;
+            listed.send_replace(true);
+            Ok::<_, Error>(())
+        };
+        let judge = async {
+            let vulnerabilities = scanning::vulnerabilities(delivery, &ready, &image, database).await?;
+            let secrets = secrets.await.map_err(|_| Error::Cancelled)?;
+            match judging::judge(delivery, &image, secrets, vulnerabilities)? {
+                Some(cleared) => publishing::publish(delivery, &ready, &image, &cleared, release).await,
+                None => Ok(RunResult::Blocked),
+            }
+        };
+        let ((), result) = tokio::try_join!(list, judge)?;
+        Ok(result)
     };
-    let scans = async { tokio::try_join!(source, image) };
-    let (secrets, (image, vulnerabilities)) = delivery.until_cancelled(scans).await?;
-    match judging::judge(delivery, &image, secrets, vulnerabilities)? {
-        Some(cleared) if delivery.config.publish => publishing::publish(delivery, &ready, &image, &cleared).await,
-        Some(_) => Ok(publishing::skip(delivery)),
-        None => Ok(RunResult::Blocked),
-    }
+    let ((), result) = tokio::try_join!(source, image)?;
+    Ok(result)
 }
 
 /// How a stage ended that did not fail.
@@ -72,18 +84,20 @@ enum Ending {
 }
 
 impl Delivery {
-    async fn until_cancelled<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        self.cancel.run_until_cancelled(work).await.unwrap_or(Err(Error::Cancelled))
-    }
-
-    /// Runs a stage and records how it ended. Dropped before its end, it is recorded as cancelled.
+    /// Runs a stage until it is cancelled, and records how it ended. Dropped before its end, it is recorded as cancelled.
     async fn stage<T>(
         &self,
         name: StageName,
         work: impl AsyncFnOnce(&StageRecorder) -> Result<(T, Ending), Error>,
     ) -> Result<T, Error> {
         let stage = self.recorder.stage(name);
-        match work(&stage).await {
+        let work = work(&stage);
+        let ended = match name {
+            // It ends by itself when it is cancelled: tags that are set already are put back.
+            StageName::Publish => work.await,
+            _ => self.cancel.run_until_cancelled(work).await.unwrap_or(Err(Error::Cancelled)),
+        };
+        match ended {
             Ok((value, ending)) => {
                 match ending {
                     Ending::Pass(detail) => stage.pass(detail),

@@ -12,6 +12,7 @@ mod tagging;
 
 use std::path::PathBuf;
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use destination::{Destination, InvalidDestination};
@@ -30,6 +31,7 @@ use crate::tags::PlannedTag;
 pub struct Target {
     place: Place,
     siblings: Vec<Repository>,
+    hold: Option<watch::Receiver<bool>>,
 }
 
 #[derive(Clone)]
@@ -53,6 +55,20 @@ impl Target {
     #[must_use]
     pub fn with_siblings(self, siblings: Vec<Repository>) -> Self {
         Self { siblings, ..self }
+    }
+
+    /// Holds the tags back until `hold` turns true, so that content may travel while something else is still to be done
+    /// before anything is visible. If its sender is dropped before, nothing is published.
+    #[must_use]
+    pub fn with_hold(self, hold: watch::Receiver<bool>) -> Self {
+        Self { hold: Some(hold), ..self }
+    }
+
+    async fn released(&self) -> Result<(), Error> {
+        match self.hold.clone() {
+            Some(mut hold) => hold.wait_for(|released| *released).await.map(drop).map_err(|_| Error::Cancelled),
+            None => Ok(()),
+        }
     }
 }
 
@@ -78,7 +94,7 @@ pub async fn preflight(destination: &Destination, credentials: &Store) -> Result
             Place::Repository(client)
         }
     };
-    Ok(Target { place, siblings: Vec::new() })
+    Ok(Target { place, siblings: Vec::new(), hold: None })
 }
 
 /// Publishes `image` at `target` under all of `tags`, fixed ones first, or leaves the tags there as they were.
@@ -103,7 +119,13 @@ pub async fn publish(
     let mut tags: Vec<PlannedTag> = tags.to_vec();
     tags.sort_by_key(|planned| planned.moving);
     match &target.place {
-        Place::Repository(client) => registry::publish(client, image, &tags, &target.siblings, cancel, listener).await,
-        Place::Folder(path) => folder::publish(path, image, tags, cancel, listener).await,
+        Place::Repository(client) => {
+            registry::publish(client, image, &tags, &target.siblings, target.released(), cancel, listener).await
+        }
+        Place::Folder(path) => {
+            // Content that is only linked takes no time worth saving.
+            cancel.run_until_cancelled(target.released()).await.unwrap_or(Err(Error::Cancelled))?;
+            folder::publish(path, image, tags, cancel, listener).await
+        }
     }
 }

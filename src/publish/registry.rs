@@ -33,6 +33,7 @@ pub(super) async fn publish(
     image: &Image,
     tags: &[PlannedTag],
     siblings: &[Repository],
+    released: impl Future<Output = Result<(), Error>>,
     cancel: &CancellationToken,
     listener: &Listener,
 ) -> Result<Publication, Error> {
@@ -53,7 +54,9 @@ pub(super) async fn publish(
                 publication.blobs_present += 1;
             }
         }
-        Tagging::prepare(client.clone(), send_manifests(client, image).await?, tags, listener.clone()).await
+        let root = send_manifests(client, image).await?;
+        released.await?;
+        Tagging::prepare(client.clone(), root, tags, listener.clone()).await
     };
     let tagging = tokio::select! {
         tagging = send => tagging?,
