@@ -22,4 +22,5 @@ pub mod run;
 pub mod scan;
 pub mod secret;
 pub mod source;
+pub mod staging;
 pub mod tags;

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -23,6 +23,7 @@ use crate::process::Launcher;
 use crate::record::{Recorder, RunResult};
 use crate::report::{self, RunnerFiles, console};
 use crate::source::Checkout;
+use crate::staging::Staging;
 use crate::tags::{self, Values};
 
 /// How long a cancelled delivery may take to put things in order. A runner kills what lingers.
@@ -104,8 +105,7 @@ async fn deliver(inputs: &Inputs) -> Exit {
                 let ended = until_signal(&delivery).await;
                 delivery.cleanups.close();
                 let _ = tokio::time::timeout(CLEANUP, delivery.cleanups.wait()).await;
-                // Layers that were not published are of no use, and large.
-                let _ = staging.close();
+                drop(staging);
                 ended
             }
         },
@@ -120,7 +120,7 @@ async fn deliver(inputs: &Inputs) -> Exit {
     }
 }
 
-fn begin(config: Config, event: Option<Event>, recorder: Recorder) -> Result<(Delivery, tempfile::TempDir), Error> {
+fn begin(config: Config, event: Option<Event>, recorder: Recorder) -> Result<(Delivery, Staging), Error> {
     report::prepare(&config.report_dir)?;
     recorder.write(|record| {
         record.environment = Some(config.environment);
@@ -132,7 +132,7 @@ fn begin(config: Config, event: Option<Event>, recorder: Recorder) -> Result<(De
     if event.is_some() {
         mask(&config);
     }
-    let staging = staging(&config.report_dir)?;
+    let staging = Staging::create(&config.report_dir).map_err(|source| Error::Io { path: config.report_dir.clone(), source })?;
     let delivery = Delivery {
         redaction: config.build.redaction(),
         config,
@@ -144,13 +144,6 @@ fn begin(config: Config, event: Option<Event>, recorder: Recorder) -> Result<(De
         staging: staging.path().to_owned(),
     };
     Ok((delivery, staging))
-}
-
-/// A folder beside the report: on the same disk, so that publishing to a folder there can link instead of copy.
-fn staging(report_dir: &Path) -> Result<tempfile::TempDir, Error> {
-    let folder =
-        report_dir.canonicalize().and_then(|report_dir| tempfile::Builder::new().prefix(".image-").tempdir_in(report_dir));
-    folder.map_err(|source| Error::Io { path: report_dir.to_owned(), source })
 }
 
 /// Tells the runner to keep the build's secrets out of the log, before anything can print them.

@@ -1,6 +1,8 @@
 //! The vulnerability database: from the first mirror that has it, once, and not from what only looks like it.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "support/front.rs"]
+mod front;
 #[path = "support/registry.rs"]
 mod registry;
 #[path = "support/scanned_image.rs"]
@@ -12,6 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use front::{Demand, Fault, Front, rule};
 use gp_deliver::diagnosis::Diagnosis;
 use gp_deliver::oci::registry::Store;
 use gp_deliver::oci::{Digest, Layout};
@@ -140,4 +143,22 @@ async fn what_only_looks_like_a_database_is_refused_and_leaves_nothing() {
     };
     assert!(failures[0].1.contains("media type") && failures[1].1.contains("hashes to"), "{failures:?}");
     assert_eq!(remains(&world.path("cache")), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_that_is_busy_or_breaks_off_is_waited_for() {
+    let world = World::new();
+    let registry = Registry::start(Options::default());
+    crane(&["push", "--insecure", world.path("trivy-db").to_str().unwrap(), &format!("{}/trivy-db:2", registry.address)]);
+    let busy = Fault::Answer(429, "TOOMANYREQUESTS", Some(("Retry-After", "0".to_owned())));
+    let rules = vec![
+        rule("GET", "/manifests/2", 1, busy),
+        rule("GET", "/blobs/", 1, Fault::Answer(503, "UNAVAILABLE", None)),
+        rule("GET", "/blobs/", 1, Fault::CutAnswer(100)),
+    ];
+    let front = Front::start(&registry.address, Demand::Nothing, rules).await;
+    let first = format!("{}/trivy-db", front.address);
+    let database = world.fetch(&[first.clone(), world.mirror("trivy-db")]).await.unwrap();
+    assert_eq!((database.record.repository, database.warnings), (first, vec![]));
+    assert!(front.count("GET", "/blobs/") >= 3 && front.count("GET", "/manifests/2") >= 2);
 }
