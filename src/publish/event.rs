@@ -60,14 +60,14 @@ impl Event {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Moved { done, total } => write!(f, "{} of {}", Megabytes(*done), Megabytes(*total)),
+            Self::Moved { done, total } => write!(f, "{} of {}", Size(*done), Size(*total)),
             Self::Blob { digest, size, upload } => {
                 let how = match upload {
                     Upload::Present => "there already",
                     Upload::Mounted => "taken from another repository",
                     Upload::Sent => "sent",
                 };
-                write!(f, "{} ({}): {how}", digest.short(), Megabytes(*size))
+                write!(f, "{} ({}): {how}", digest.short(), Size(*size))
             }
             Self::Waiting => f.write_str("another delivery writes to this folder: waiting for it"),
             Self::Tagged(tag) => write!(f, "tag {tag}: set"),
@@ -78,11 +78,12 @@ impl fmt::Display for Event {
 }
 
 /// Bytes as people read them.
-struct Megabytes(u64);
+struct Size(u64);
 
-impl fmt::Display for Megabytes {
+impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tenths = self.0 / 100_000;
-        write!(f, "{}.{} MB", tenths / 10, tenths % 10)
+        let (unit, name) = if self.0 < 1_000_000 { (1_000, "kB") } else { (1_000_000, "MB") };
+        let tenths = self.0 * 10 / unit;
+        write!(f, "{}.{} {name}", tenths / 10, tenths % 10)
     }
 }
