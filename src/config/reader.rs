@@ -1,181 +1,33 @@
-//! Inputs made sense of: typed, complete, final. All that is wrong with them is said at once, before anything runs.
+//! Inputs, read one by one.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use semver::Version;
-use serde::Serialize;
 
+use super::{Build, BuildSecret, Config, Problem, SecretSource, SecretsHistory, World};
 use crate::buildkit::builder::Host;
 use crate::buildkit::endpoint::Address;
 use crate::environment::Environment;
 use crate::finding::Severity;
-use crate::github::Event;
-use crate::inputs::{self, Inputs};
-use crate::oci::{Compression, Platform};
+use crate::inputs::Inputs;
+use crate::oci::Compression;
 use crate::policy::Threshold;
 use crate::publish::{Destination, InvalidDestination};
 use crate::scan::database::Mirror;
-use crate::scan::syft::Format;
-use crate::secret::{Redaction, Secret};
+use crate::secret::Secret;
 use crate::tags::Template;
 
-/// What a delivery goes by.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Where the image is bound for.
-    pub environment: Environment,
-    /// The version for tags: the input's, else the `v*` tag's.
-    pub version: Option<Version>,
-    /// What is built.
-    pub build: Build,
-    /// Which commits are scanned for secrets.
-    pub secrets_history: SecretsHistory,
-    /// Which vulnerabilities count.
-    pub threshold: Threshold,
-    /// Where the vulnerability database is, in the order of trying.
-    pub database_mirrors: Vec<Mirror>,
-    /// Where the database for Java archives is.
-    pub java_database_mirrors: Vec<Mirror>,
-    /// The SBOMs to write.
-    pub sbom_formats: Vec<Format>,
-    /// The tags to set.
-    pub tags: Vec<Template>,
-    /// Where the image goes.
-    pub destination: Destination,
-    /// Whether it goes there.
-    pub publish: bool,
-    /// Where the report goes.
-    pub report_dir: PathBuf,
-}
-
-/// What is built, and where.
-#[derive(Clone, Debug)]
-pub struct Build {
-    /// The build context: a folder that exists.
-    pub context: PathBuf,
-    /// The Dockerfile: a file that exists.
-    pub dockerfile: PathBuf,
-    /// The stage to build; the last where none is named.
-    pub target: Option<String>,
-    /// Values for `ARG`.
-    pub arguments: Vec<(String, String)>,
-    /// Secrets for build steps.
-    pub secrets: Vec<BuildSecret>,
-    /// Stages that must build too.
-    pub check_targets: Vec<String>,
-    /// Platforms; the builder's own where none is named.
-    pub platforms: Vec<Platform>,
-    /// Labels of the image.
-    pub labels: Vec<(String, String)>,
-    /// Annotations of the manifests.
-    pub annotations: BTreeMap<String, String>,
-    /// How new layers are compressed.
-    pub compression: Compression,
-    /// Who builds.
-    pub host: Host,
-}
-
-impl Build {
-    /// Takes the build's secrets out of text. A file that can't be read now gives nothing to take out: the step that asks for
-    /// it fails.
-    #[must_use]
-    pub fn redaction(&self) -> Redaction {
-        let values = self.secrets.iter().filter_map(|secret| match &secret.source {
-            SecretSource::Variable(value) => Some(value.clone()),
-            SecretSource::File(path) => std::fs::read_to_string(path).ok().map(Secret::new),
-        });
-        Redaction::of(&values.collect::<Vec<_>>())
-    }
-}
-
-/// A secret for build steps.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BuildSecret {
-    /// The name that `RUN --mount=type=secret,id=…` asks for.
-    pub id: String,
-    /// Where the value is.
-    pub source: SecretSource,
-}
-
-/// Where a build secret's value is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SecretSource {
-    /// It was in a variable.
-    Variable(Secret),
-    /// It is in a file, read when a step asks for it.
-    File(PathBuf),
-}
-
-/// Which commits are scanned for secrets.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SecretsHistory {
-    /// Those after the given commit, up to the delivered one: what a push brought.
-    Push(String),
-    /// All that git has.
-    Full,
-    /// None: the working tree alone.
-    None,
-}
-
-/// What is wrong with one input.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The input's name.
-    pub input: &'static str,
-    /// What was given; empty where nothing was.
-    pub value: String,
-    /// What was expected instead.
-    pub expected: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &*self.value {
-            "" => write!(f, "{}: {}", self.input, self.expected),
-            value => write!(f, "{}: {value:?}: {}", self.input, self.expected),
-        }
-    }
-}
-
-/// What the inputs are read against.
-pub struct World<'a> {
-    /// The variables of the environment.
-    pub variable: &'a dyn Fn(&str) -> Option<String>,
-    /// The event of the workflow run; none outside GitHub Actions.
-    pub event: Option<&'a Event>,
-}
-
-impl Config {
-    /// Where the report goes when no folder is named.
-    pub const REPORT_DIR: &'static str = "gp-deliver-report";
-
-    /// Makes sense of inputs.
-    ///
-    /// # Errors
-    /// All that is wrong with them, in the order of [`inputs::ALL`].
-    pub fn resolve(inputs: &Inputs, world: &World<'_>) -> Result<Self, Vec<Problem>> {
-        let mut reader = Reader { inputs, world, problems: Vec::new() };
-        let config = reader.config();
-        let mut problems = reader.problems;
-        let order = |problem: &Problem| inputs::ALL.iter().position(|input| input.name == problem.input);
-        problems.sort_by_key(order);
-        if problems.is_empty() { Ok(config) } else { Err(problems) }
-    }
-}
-
 /// Reads inputs and collects problems: each method yields a value to go on with, right or not, so that all are seen.
-struct Reader<'a> {
-    inputs: &'a Inputs,
-    world: &'a World<'a>,
-    problems: Vec<Problem>,
+pub(super) struct Reader<'a> {
+    pub(super) inputs: &'a Inputs,
+    pub(super) world: &'a World<'a>,
+    pub(super) problems: Vec<Problem>,
 }
 
 impl Reader<'_> {
-    fn config(&mut self) -> Config {
+    pub(super) fn config(&mut self) -> Config {
         let report_dir = PathBuf::from(self.inputs.get("report-dir").unwrap_or(Config::REPORT_DIR));
         Config {
             environment: self.environment(),
