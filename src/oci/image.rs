@@ -7,7 +7,9 @@ use oci_spec::image::{
     SCHEMA_VERSION,
 };
 
+use super::digest::InvalidDigest;
 use super::layout::{self, Error, digest_of, index_of};
+use super::platform::InvalidPlatform;
 use super::{Digest, Layout, Platform};
 
 /// An image: one manifest, or an index of one a platform.
@@ -146,25 +148,31 @@ fn some(annotations: &BTreeMap<String, String>) -> Option<std::collections::Hash
     (!annotations.is_empty()).then(|| annotations.clone().into_iter().collect())
 }
 
+/// The platform and the diff ids that an image's configuration states.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn described(config: &ImageConfiguration) -> Result<(Platform, Vec<Digest>), String> {
+    let variant = config.variant().as_ref().map(|variant| format!("/{variant}")).unwrap_or_default();
+    let platform = format!("{}/{}{variant}", config.os(), config.architecture());
+    let platform = platform.parse().map_err(|error: InvalidPlatform| error.to_string())?;
+    let diff_ids = config.rootfs().diff_ids().iter().map(|text| text.parse());
+    let diff_ids = diff_ids.collect::<Result<_, InvalidDigest>>().map_err(|error| format!("diff id: {error}"))?;
+    Ok((platform, diff_ids))
+}
+
 impl PlatformImage {
     fn open(layout: &Layout, descriptor: Descriptor) -> Result<Self, Error> {
         let path = layout.blob(&digest_of(&descriptor)?);
         let invalid = |reason: String| layout::Error::Invalid { path: path.clone(), reason };
         let manifest: ImageManifest = layout.read_document(&descriptor)?;
         let config: ImageConfiguration = layout.read_document(manifest.config())?;
-        let diff_ids = config.rootfs().diff_ids();
+        let (platform, diff_ids) = described(&config).map_err(|reason| invalid(format!("its config: {reason}")))?;
         if diff_ids.len() != manifest.layers().len() {
             return Err(invalid(format!("{} layers, but its config lists {} diff ids", manifest.layers().len(), diff_ids.len())));
         }
-        let layers = manifest.layers().iter().zip(diff_ids);
-        let layers = layers.map(|(descriptor, diff_id)| {
-            let diff_id = diff_id.parse().map_err(|error| invalid(format!("diff id: {error}")))?;
-            Ok(Layer { descriptor: descriptor.clone(), diff_id })
-        });
-        let layers = layers.collect::<Result<_, Error>>()?;
-        let variant = config.variant().as_ref().map(|variant| format!("/{variant}")).unwrap_or_default();
-        let platform = format!("{}/{}{variant}", config.os(), config.architecture());
-        let platform = platform.parse().map_err(|error| invalid(format!("its config: {error}")))?;
+        let layers = manifest.layers().iter().cloned().zip(diff_ids);
+        let layers = layers.map(|(descriptor, diff_id)| Layer { descriptor, diff_id }).collect();
         let digest = digest_of(&descriptor)?;
         Ok(Self { platform, manifest: descriptor, digest, config_descriptor: manifest.config().clone(), config, layers })
     }

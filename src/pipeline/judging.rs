@@ -1,7 +1,6 @@
 //! The gate.
 
 use super::{Delivery, Ending, count};
-use crate::diagnosis::Diagnosis;
 use crate::error::Error;
 use crate::finding::{Finding, Tool};
 use crate::oci::Image;
@@ -9,26 +8,24 @@ use crate::policy::{self, Cleared, Decision, Evidence, Scan};
 use crate::record::StageName;
 
 /// Judges the image. None: it is blocked.
-pub(super) fn judge(delivery: &Delivery, image: &Image, secrets: Scan, vulnerabilities: Scan) -> Result<Option<Cleared>, Error> {
-    let stage = delivery.recorder.stage(StageName::Decision);
-    let config = &delivery.config;
-    let findings = delivery.recorder.write(|record| record.findings.clone());
-    let evidence = Evidence { image: image.digest, secrets, vulnerabilities, findings: &findings };
-    let (cleared, ending) = match policy::decide(config.environment.demands(), config.threshold, &evidence) {
-        Decision::Cleared(cleared) => (Some(cleared), clear(delivery, &findings)),
-        Decision::Blocked(shut) => (None, Ending::Block(blocked(&shut))),
-        Decision::Undecided(tool) => {
-            let error = Error::Undecided(tool);
-            stage.fail(Diagnosis::from(&error).what);
-            return Err(error);
-        }
-    };
-    match ending {
-        Ending::Advise(detail) => stage.advise(detail),
-        Ending::Block(detail) => stage.block(detail),
-        Ending::Pass(detail) | Ending::Skip(detail) => stage.pass(detail),
-    }
-    Ok(cleared)
+pub(super) async fn judge(
+    delivery: &Delivery,
+    image: &Image,
+    secrets: Scan,
+    vulnerabilities: Scan,
+) -> Result<Option<Cleared>, Error> {
+    delivery
+        .stage(StageName::Decision, async |_| {
+            let config = &delivery.config;
+            let findings = delivery.recorder.write(|record| record.findings.clone());
+            let evidence = Evidence { image: image.digest, secrets, vulnerabilities, findings: &findings };
+            match policy::decide(config.environment.demands(), config.threshold, &evidence) {
+                Decision::Cleared(cleared) => Ok((Some(cleared), clear(delivery, &findings))),
+                Decision::Blocked(shut) => Ok((None, Ending::Block(blocked(&shut)))),
+                Decision::Undecided(tool) => Err(Error::Undecided(tool)),
+            }
+        })
+        .await
 }
 
 fn clear(delivery: &Delivery, findings: &[Finding]) -> Ending {

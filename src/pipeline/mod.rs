@@ -63,7 +63,7 @@ pub async fn deliver(delivery: &Delivery) -> Result<RunResult, Error> {
         let judge = async {
             let vulnerabilities = scanning::vulnerabilities(delivery, &ready, &image, database).await?;
             let secrets = secrets.await.map_err(|_| Error::Cancelled)?;
-            match judging::judge(delivery, &image, secrets, vulnerabilities)? {
+            match judging::judge(delivery, &image, secrets, vulnerabilities).await? {
                 Some(cleared) => publishing::publish(delivery, &ready, &image, &cleared, release).await,
                 None => Ok(RunResult::Blocked),
             }

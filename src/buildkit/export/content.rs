@@ -9,7 +9,7 @@ use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::Channel;
 use tonic::{Request, Status};
 
-use super::docker_archive::described;
+use super::described;
 use super::pipe::{Sender, pipe};
 use crate::buildkit::Error;
 use crate::oci::image::Parts;

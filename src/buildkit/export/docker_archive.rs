@@ -4,12 +4,13 @@
 use std::collections::HashMap;
 use std::io::{self, Read};
 
-use oci_spec::image::{Descriptor, ImageConfiguration};
+use oci_spec::image::Descriptor;
 use serde::Deserialize;
 
+use super::described;
 use crate::buildkit::Error;
 use crate::oci::image::Parts;
-use crate::oci::{Compression, Digest, Layout, Platform};
+use crate::oci::{Compression, Digest, Layout};
 
 /// Configurations and manifests are smaller; what is larger is a layer.
 const MAX_DOCUMENT_BYTES: u64 = 4 << 20;
@@ -104,18 +105,6 @@ impl Contents {
             self.layers.get(&from_root).or_else(|| self.layers.get(target))
         })
     }
-}
-
-/// The platform and the diff ids that an image's configuration states.
-pub(super) fn described(config: &[u8]) -> Result<(Platform, Vec<Digest>), Error> {
-    let parsed: ImageConfiguration =
-        serde_json::from_slice(config).map_err(|error| protocol(format!("image configuration: {error}")))?;
-    let variant = parsed.variant().as_ref().map(|variant| format!("/{variant}")).unwrap_or_default();
-    let platform = format!("{}/{}{variant}", parsed.os(), parsed.architecture());
-    let platform = platform.parse().map_err(|error| protocol(format!("image configuration: {error}")))?;
-    let diff_ids = parsed.rootfs().diff_ids().iter().map(|text| text.parse());
-    let diff_ids = diff_ids.collect::<Result<_, _>>().map_err(|error| protocol(format!("image configuration: {error}")))?;
-    Ok((platform, diff_ids))
 }
 
 trait Entry: Read {

@@ -8,4 +8,16 @@ pub mod content;
 pub mod docker_archive;
 mod pipe;
 
+use oci_spec::image::ImageConfiguration;
 pub use pipe::{Reader, Sender, pipe};
+
+use super::Error;
+use crate::oci::image;
+use crate::oci::{Digest, Platform};
+
+/// The platform and the diff ids that the configuration of a builder's image states.
+fn described(config: &[u8]) -> Result<(Platform, Vec<Digest>), Error> {
+    let protocol = |reason: String| Error::Protocol(format!("the builder's image configuration: {reason}"));
+    let parsed: ImageConfiguration = serde_json::from_slice(config).map_err(|error| protocol(error.to_string()))?;
+    image::described(&parsed).map_err(protocol)
+}
