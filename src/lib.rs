@@ -1,5 +1,6 @@
 //! gp-deliver: scan, build, list, decide and publish a container image.
 
+pub mod aws;
 pub mod buildkit;
 pub mod cli;
 pub mod config;

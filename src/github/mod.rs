@@ -2,5 +2,6 @@
 
 pub mod commands;
 pub mod event;
+pub mod oidc;
 
 pub use event::Event;
