@@ -1,5 +1,6 @@
 //! What can go wrong in a delivery: one enum over the rooms' own errors, and the exit codes.
 
+use crate::aws;
 use crate::buildkit;
 use crate::config::Problem;
 use crate::finding::Tool;
@@ -25,6 +26,9 @@ pub enum Error {
     /// The facts of the source could not be had.
     #[error(transparent)]
     Source(#[from] source::Error),
+    /// AWS does not let us in, or can't be reached.
+    #[error(transparent)]
+    Aws(#[from] aws::Error),
     /// There is no image.
     #[error(transparent)]
     Build(#[from] buildkit::Error),

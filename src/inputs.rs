@@ -15,6 +15,8 @@ pub enum Group {
     Scan,
     /// Under which names, and where.
     Publish,
+    /// Amazon ECR, and who we are there.
+    Aws,
     /// What is written about it.
     Report,
 }
@@ -28,6 +30,7 @@ impl Group {
             Self::Build => "Build",
             Self::Scan => "Scan",
             Self::Publish => "Publish",
+            Self::Aws => "AWS",
             Self::Report => "Report",
         }
     }
@@ -155,6 +158,35 @@ pub const ALL: &[Input] = &[
         "Where the image goes: oci:PATH for a layout folder, or HOST[:PORT]/NAME for a registry",
     ),
     switch("publish", Group::Publish, "true", "Publish the image; false builds, scans and decides only"),
+    switch(
+        "rebuild",
+        Group::Publish,
+        "false",
+        "Build anew what the registry has of this commit already, and move its tags where they may move",
+    ),
+    input(
+        "ecr-repository",
+        Group::Aws,
+        "NAME",
+        "",
+        "The Amazon ECR repository that the image goes to, in place of a destination: NAME, or HOST/NAME",
+    ),
+    input(
+        "role-to-assume",
+        Group::Aws,
+        "ARN",
+        "",
+        "The role for the run's OIDC token: its ARN, or its name with aws-account-id; outside GitHub Actions the usual AWS \
+         credentials serve instead",
+    ),
+    input("aws-region", Group::Aws, "REGION", "that of ecr-repository, else the AWS SDK's", "The region of the repository"),
+    input("aws-account-id", Group::Aws, "ID", "the role's account", "The account of the repository"),
+    input("allowed-account-ids", Group::Aws, "LIST", "aws-account-id", "The accounts that the credentials may be of"),
+    switch("create-repository", Group::Aws, "false", "Create the repository if there is none"),
+    input("role-session-name", Group::Aws, "NAME", "of the repository and the run", "What the session is called in AWS's logs"),
+    input("role-duration-seconds", Group::Aws, "SECONDS", "3600", "How long credentials last before they are renewed"),
+    input("audience", Group::Aws, "NAME", "sts.amazonaws.com", "Whom the OIDC token is for"),
+    input("session-policy", Group::Aws, "JSON", "", "A policy that narrows what the role may do"),
     input(
         "report-dir",
         Group::Report,

@@ -16,6 +16,7 @@ pub mod pipeline;
 pub mod plan;
 pub mod policy;
 pub mod process;
+pub mod provenance;
 pub mod publish;
 pub mod record;
 pub mod report;

@@ -71,12 +71,12 @@ impl<'a> Plan<'a> {
 
 /// The stages that would run, in the order of the report.
 fn stages(config: &Config) -> Vec<StageName> {
-    use StageName::{Build, Checks, Database, Decision, Preflight, Publish, Sbom, Secrets, Vulnerabilities};
-    let all = [Preflight, Secrets, Checks, Build, Database, Vulnerabilities, Sbom, Decision, Publish];
+    use StageName::{Build, Checks, Database, Decision, Destination, Preflight, Publish, Sbom, Secrets, Vulnerabilities};
+    let all = [Preflight, Destination, Secrets, Checks, Build, Database, Vulnerabilities, Sbom, Decision, Publish];
     let runs = |stage: &StageName| match stage {
         Checks => !config.build.check_targets.is_empty(),
         Sbom => !config.sbom_formats.is_empty(),
-        Publish => config.publish,
+        Destination | Publish => config.publish,
         _ => true,
     };
     all.into_iter().filter(runs).collect()

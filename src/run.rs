@@ -150,7 +150,7 @@ fn begin(config: Config, event: Option<Event>, recorder: Recorder) -> Result<(De
 fn mask(config: &Config) {
     for secret in &config.build.secrets {
         if let SecretSource::Variable(value) = &secret.source {
-            let _ = std::io::stdout().write_all(commands::add_mask(value).as_bytes());
+            commands::mask(value);
         }
     }
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::github::Event;
+use crate::github::event::is_commit;
 use crate::process::{self, Launcher, Program};
 use crate::record::Source;
 
@@ -85,6 +86,23 @@ impl Checkout {
         let git = Git { program: launcher.find("git")?, folder: self.root.clone() };
         match git.ask(&["cat-file", "-e", &format!("{commit}^{{commit}}")]).await {
             Ok(_) => Ok(true),
+            Err(Error::Git { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether `revision`, which may be any text, is a commit that this one came after.
+    ///
+    /// # Errors
+    /// git can't be run.
+    pub async fn is_ancestor(&self, launcher: &Launcher, revision: &str) -> Result<bool, Error> {
+        if !self.in_git || !is_commit(revision) || self.source.commit.as_deref() == Some(revision) {
+            return Ok(false);
+        }
+        let git = Git { program: launcher.find("git")?, folder: self.root.clone() };
+        match git.ask(&["merge-base", "--is-ancestor", revision, "HEAD"]).await {
+            Ok(_) => Ok(true),
+            // A commit that is none, or that the clone does not have.
             Err(Error::Git { .. }) => Ok(false),
             Err(error) => Err(error),
         }

@@ -18,6 +18,8 @@ pub struct PlannedTag {
     /// Whether it is meant to name another image after the next delivery (`latest`, `main-latest`). Moving tags are set
     /// after the fixed ones.
     pub moving: bool,
+    /// Whether it names the environment (`dev-a1b2c3d`): another environment's delivery does not set it.
+    pub of_environment: bool,
 }
 
 /// A template such as `{env}-{sha}`.
@@ -144,7 +146,10 @@ pub fn plan(templates: &[Template], values: &Values<'_>) -> Result<Planned, Vec<
             Err(missing) => planned.skipped.push((template.text.clone(), missing.to_owned())),
             Ok(text) => match text.parse::<Tag>() {
                 Ok(tag) if planned.tags.iter().any(|planned| planned.tag == tag) => {}
-                Ok(tag) => planned.tags.push(PlannedTag { tag, moving: !template.is_fixed() }),
+                Ok(tag) => {
+                    let of_environment = template.parts.contains(&Part::Value(Variable::Env));
+                    planned.tags.push(PlannedTag { tag, moving: !template.is_fixed(), of_environment });
+                }
                 Err(_) => forbidden.push(ForbiddenTag { template: template.text.clone(), tag: text }),
             },
         }

@@ -1,5 +1,6 @@
 //! Inputs made sense of: typed, complete, final. All that is wrong with them is said at once, before anything runs.
 
+mod amazon;
 mod reader;
 
 use std::collections::BTreeMap;
@@ -11,13 +12,14 @@ use serde::Serialize;
 
 use reader::Reader;
 
+use crate::aws::{self, AccountId};
 use crate::buildkit::builder::Host;
 use crate::environment::Environment;
 use crate::github::Event;
 use crate::inputs::{self, Inputs};
 use crate::oci::{Compression, Platform};
 use crate::policy::Threshold;
-use crate::publish::Destination;
+use crate::publish;
 use crate::scan::database::Mirror;
 use crate::scan::syft::Format;
 use crate::secret::{Redaction, Secret};
@@ -48,8 +50,46 @@ pub struct Config {
     pub destination: Destination,
     /// Whether it goes there.
     pub publish: bool,
+    /// Whether an image of this commit that is there already is built anew.
+    pub rebuild: bool,
     /// Where the report goes.
     pub report_dir: PathBuf,
+}
+
+/// Where the image goes, as far as that is known before anyone is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// A folder, or a registry by its address.
+    Named(publish::Destination),
+    /// A repository of Amazon ECR, whose registry's address comes with its password.
+    Ecr(Box<Ecr>),
+}
+
+/// A repository of Amazon ECR.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ecr {
+    /// The registry's address, where it was named.
+    pub host: Option<String>,
+    /// The repository's name.
+    pub name: String,
+    /// Whose it is; else that of the credentials.
+    pub account: Option<AccountId>,
+    /// Whether it is created if it is not there.
+    pub create: bool,
+    /// As whom we go there.
+    pub identity: aws::Settings,
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named(destination) => destination.fmt(f),
+            Self::Ecr(ecr) => match &ecr.host {
+                Some(host) => write!(f, "{host}/{}", ecr.name),
+                None => write!(f, "ecr:{}", ecr.name),
+            },
+        }
+    }
 }
 
 /// What is built, and where.

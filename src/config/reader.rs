@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use semver::Version;
 
-use super::{Build, BuildSecret, Config, Problem, SecretSource, SecretsHistory, World};
+use super::{Build, BuildSecret, Config, Destination, Problem, SecretSource, SecretsHistory, World};
 use crate::buildkit::builder::Host;
 use crate::buildkit::endpoint::Address;
 use crate::environment::Environment;
@@ -14,7 +14,7 @@ use crate::finding::Severity;
 use crate::inputs::Inputs;
 use crate::oci::Compression;
 use crate::policy::Threshold;
-use crate::publish::{Destination, InvalidDestination};
+use crate::publish::{self, InvalidDestination};
 use crate::scan::database::Mirror;
 use crate::secret::Secret;
 use crate::tags::Template;
@@ -46,6 +46,7 @@ impl Reader<'_> {
             tags: self.tags(),
             destination: self.destination(&report_dir),
             publish: self.switch("publish", true),
+            rebuild: self.switch("rebuild", false),
             report_dir,
         }
     }
@@ -225,12 +226,15 @@ impl Reader<'_> {
     }
 
     fn destination(&mut self, report_dir: &Path) -> Destination {
-        let fallback = Destination::Layout(report_dir.join("image"));
-        let Some(text) = self.inputs.get("destination") else { return fallback };
-        text.trim().parse().unwrap_or_else(|error: InvalidDestination| {
+        if let Some(ecr) = self.ecr() {
+            return Destination::Ecr(Box::new(ecr));
+        }
+        let fallback = publish::Destination::Layout(report_dir.join("image"));
+        let Some(text) = self.inputs.get("destination") else { return Destination::Named(fallback) };
+        Destination::Named(text.trim().parse().unwrap_or_else(|error: InvalidDestination| {
             let suggestion = error.suggestion.map(|suggestion| format!("; write {suggestion}")).unwrap_or_default();
             self.problem_and("destination", text, &format!("{}{suggestion}", error.reason), fallback)
-        })
+        }))
     }
 
     fn pairs(&mut self, name: &'static str) -> Vec<(String, String)> {
@@ -245,7 +249,7 @@ impl Reader<'_> {
         read.collect()
     }
 
-    fn switch(&mut self, name: &'static str, default: bool) -> bool {
+    pub(super) fn switch(&mut self, name: &'static str, default: bool) -> bool {
         match self.inputs.get(name).map(str::trim) {
             None => default,
             Some("true") => true,
@@ -254,12 +258,12 @@ impl Reader<'_> {
         }
     }
 
-    fn parse<T: FromStr>(&mut self, name: &'static str, default: &str, expected: &str) -> Option<T> {
+    pub(super) fn parse<T: FromStr>(&mut self, name: &'static str, default: &str, expected: &str) -> Option<T> {
         let text = self.inputs.get(name).unwrap_or(default).trim();
         text.parse().map_err(|_| self.problem(name, text, &format!("{expected} is expected"))).ok()
     }
 
-    fn parse_list<T: FromStr>(&mut self, name: &'static str, default: &str, expected: &str) -> Vec<T> {
+    pub(super) fn parse_list<T: FromStr>(&mut self, name: &'static str, default: &str, expected: &str) -> Vec<T> {
         let mut values = Vec::new();
         for text in list(self.inputs.get(name).unwrap_or(default)) {
             match text.parse() {
@@ -270,18 +274,18 @@ impl Reader<'_> {
         values
     }
 
-    fn problem(&mut self, input: &'static str, value: &str, expected: &str) {
+    pub(super) fn problem(&mut self, input: &'static str, value: &str, expected: &str) {
         self.problems.push(Problem { input, value: value.to_owned(), expected: expected.to_owned() });
     }
 
-    fn problem_and<T>(&mut self, input: &'static str, value: &str, expected: &str, then: T) -> T {
+    pub(super) fn problem_and<T>(&mut self, input: &'static str, value: &str, expected: &str, then: T) -> T {
         self.problem(input, value, expected);
         then
     }
 }
 
 /// The entries of a list, separated by commas or line ends.
-fn list(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn list(text: &str) -> impl Iterator<Item = &str> {
     text.split([',', '\n']).map(str::trim).filter(|entry| !entry.is_empty())
 }
 

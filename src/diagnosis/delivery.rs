@@ -29,6 +29,7 @@ impl From<&Error> for Diagnosis {
                 )
             }
             Error::Source(error) => source_failure(error),
+            Error::Aws(error) => Self::from(error),
             Error::Build(error) => Self::from(error),
             Error::Scan(error) => Self::from(error),
             Error::Undecided(tool) => Self::new(

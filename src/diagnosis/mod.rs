@@ -1,5 +1,6 @@
 //! The words for what went wrong. Errors carry values; this is the one place that makes sentences of them.
 
+mod aws;
 mod build;
 mod delivery;
 mod layout;

@@ -1,7 +1,7 @@
 //! The words for an image that was not published.
 
 use super::{Diagnosis, layout};
-use crate::publish::{Error, Leftover};
+use crate::publish::{Error, Leftover, TakenTag};
 
 impl From<&Error> for Diagnosis {
     fn from(error: &Error) -> Self {
@@ -32,6 +32,18 @@ impl From<&Error> for Diagnosis {
                 },
                 "Run again. If it comes back, another delivery sets the same tag, or the registry changes manifests.",
             ),
+            Error::Taken { repository, commit, digest, taken } => {
+                taken_tags(repository, commit.as_deref(), digest.map(|digest| digest.to_string()).as_deref(), taken)
+            }
+            Error::Immovable { repository, tags } => Self::new(
+                format!("{repository} does not let tags move that this delivery would move"),
+                tags.iter()
+                    .map(|(tag, digest)| format!("{tag} names {digest} and can't be set anew."))
+                    .collect::<Vec<_>>()
+                    .join("\n"),
+                "Leave them out of `tags`, or except them from the repository's immutability: a filter such as `latest` or \
+                 `*-latest` (IMMUTABLE_WITH_EXCLUSION).",
+            ),
             Error::LeftOver { cause, repository, digest, leftovers } => {
                 left_over(cause.as_ref().into(), repository, &digest.to_string(), leftovers)
             }
@@ -49,14 +61,39 @@ impl From<&Error> for Diagnosis {
     }
 }
 
+/// Tags that are another image's for good.
+fn taken_tags(repository: &str, commit: Option<&str>, digest: Option<&str>, taken: &[TakenTag]) -> Diagnosis {
+    let mut why: Vec<String> = taken
+        .iter()
+        .map(|TakenTag { tag, digest, revision }| match revision {
+            Some(revision) => format!("{tag} names {digest}, which says it is of {revision}."),
+            None => format!("{tag} names {digest}, which does not say which commit it is of."),
+        })
+        .collect();
+    why.push(match (commit, digest) {
+        (Some(commit), Some(digest)) => format!("This delivery is of {commit}, and its image is {digest}."),
+        (Some(commit), None) => format!("This delivery is of {commit}."),
+        (None, Some(digest)) => format!("This delivery's image is {digest}."),
+        (None, None) => "This delivery is of no commit.".to_owned(),
+    });
+    let what = match taken {
+        [one] => format!("The tag {} of {repository} names another image", one.tag),
+        several => format!("{} tags of {repository} name other images", several.len()),
+    };
+    let remedy = "Such a tag names one image for good, and is left as it is. Deliver a new commit; or remove the tag if what it \
+                  names is not used; or set `rebuild` to true to give the tag to a new image.";
+    Diagnosis::new(what, why.join("\n"), remedy)
+}
+
 /// The failure, and beside it what it left behind: the one case in which a destination is not as it was.
 fn left_over(cause: Diagnosis, repository: &str, digest: &str, leftovers: &[Leftover]) -> Diagnosis {
     let names: Vec<String> = leftovers.iter().map(|leftover| leftover.tag.to_string()).collect();
     let commands: Vec<String> = leftovers
         .iter()
-        .map(|Leftover { tag, before }| match before {
-            Some(before) => format!("crane tag {repository}@{before} {tag}"),
-            None => format!("crane delete {repository}:{tag}"),
+        .map(|Leftover { tag, before, command }| match (before, command) {
+            (Some(before), _) => format!("crane tag {repository}@{before} {tag}"),
+            (None, Some(command)) => command.clone(),
+            (None, None) => format!("crane delete {repository}:{tag}"),
         })
         .collect();
     let names = names.join(", ");

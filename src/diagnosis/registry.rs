@@ -57,6 +57,10 @@ impl From<&credentials::Error> for Diagnosis {
                 format!("{} names it, and it failed: {reason}.", config.display()),
                 format!("Run `{program} list` to see what it says, or take its name out of {}.", config.display()),
             ),
+            credentials::Error::Issuer(error) => match error.downcast_ref::<crate::aws::Error>() {
+                Some(error) => error.into(),
+                None => Self::new("The registry's credentials can't be had", error.to_string(), "Run again."),
+            },
         }
     }
 }

@@ -18,12 +18,32 @@ pub struct Event {
     pub workspace: Option<PathBuf>,
     /// On a push: what the ref named before. Absent for a new ref, and where the event can't be read.
     pub before: Option<String>,
+    /// Whether it is the pull request of a fork.
+    pub fork: bool,
 }
 
 /// What is read of the event's file.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Payload {
     before: Option<String>,
+    pull_request: Option<PullRequest>,
+}
+
+#[derive(Deserialize)]
+struct PullRequest {
+    head: Side,
+    base: Side,
+}
+
+/// One side of a pull request; a repository that is gone is null.
+#[derive(Deserialize)]
+struct Side {
+    repo: Option<Repository>,
+}
+
+#[derive(Deserialize, PartialEq)]
+struct Repository {
+    id: u64,
 }
 
 impl Event {
@@ -34,13 +54,15 @@ impl Event {
         }
         let payload = variable("GITHUB_EVENT_PATH").and_then(|path| std::fs::read(path).ok());
         let payload = payload.and_then(|bytes| serde_json::from_slice::<Payload>(&bytes).ok());
-        let before = payload.and_then(|payload| payload.before).filter(|before| before.bytes().any(|b| b != b'0'));
+        let Payload { before, pull_request } = payload.unwrap_or_default();
+        let before = before.filter(|before| before.bytes().any(|b| b != b'0'));
         Some(Self {
             name: variable("GITHUB_EVENT_NAME").unwrap_or_default(),
             reference: variable("GITHUB_REF").unwrap_or_default(),
             sha: variable("GITHUB_SHA").unwrap_or_default(),
             workspace: variable("GITHUB_WORKSPACE").map(PathBuf::from),
             before: before.filter(|before| is_commit(before)),
+            fork: pull_request.is_some_and(|request| request.head.repo != request.base.repo),
         })
     }
 

@@ -1,5 +1,185 @@
-//! The token by which a workflow run proves who it is (GitHub docs, "OpenID Connect reference").
+//! The token by which a workflow run proves who it is (GitHub docs, "`OpenID` Connect reference", "Requesting the JWT using
+//! environment variables").
 
 mod claims;
 
+use std::fmt;
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable as _};
+use reqwest::StatusCode;
+use serde::Deserialize;
+use url::Url;
+
 pub use claims::Claims;
+
+use crate::secret::Secret;
+
+/// GitHub's own service answers in a tenth of a second.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// How often a request is repeated that failed in a way that passes: the service has short outages.
+const REPEATS: usize = 3;
+/// The wait before the first repeat; each further one is twice as long, and up to as much again is added by chance.
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+/// The most that is read of an answer, in bytes.
+const MAX_ANSWER: usize = 64 << 10;
+
+/// Where the tokens of this run come from.
+#[derive(Clone)]
+pub struct TokenSource {
+    url: Url,
+    bearer: Secret,
+    http: reqwest::Client,
+}
+
+/// A token: a JSON Web Token for one audience, good for some five minutes.
+#[derive(Clone, Debug)]
+pub struct IdToken {
+    /// The token.
+    pub token: Secret,
+    /// What it claims.
+    pub claims: Claims,
+}
+
+/// There is no token.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The job may not ask for one: it has no `id-token: write`, or is the job of a fork's pull request.
+    #[error("the variables ACTIONS_ID_TOKEN_REQUEST_URL and ACTIONS_ID_TOKEN_REQUEST_TOKEN are not set")]
+    NotGranted {
+        /// Whether it is the job of a fork's pull request.
+        fork: bool,
+    },
+    /// The address that the runner gave is none.
+    #[error("ACTIONS_ID_TOKEN_REQUEST_URL: {0}")]
+    Address(String),
+    /// The service says no.
+    #[error("the token service answers {status}: {message}")]
+    Refused {
+        /// The status.
+        status: StatusCode,
+        /// Its words, shortened; never the token.
+        message: String,
+    },
+    /// The service does not answer.
+    #[error("the token service does not answer: {0}")]
+    Unreachable(String),
+    /// The answer holds no token.
+    #[error("the token service's answer holds no token")]
+    Malformed,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    value: String,
+}
+
+impl TokenSource {
+    /// The source that the runner names in `variable`s to a job with `id-token: write`; `fork` says whether the run is of a
+    /// fork's pull request.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn find(variable: impl Fn(&str) -> Option<String>, fork: bool) -> Result<Self, Error> {
+        let set = |name| variable(name).filter(|value| !value.is_empty());
+        let (Some(url), Some(bearer)) = (set("ACTIONS_ID_TOKEN_REQUEST_URL"), set("ACTIONS_ID_TOKEN_REQUEST_TOKEN")) else {
+            return Err(Error::NotGranted { fork });
+        };
+        let url: Url = url.parse().map_err(|error| Error::Address(format!("{error}")))?;
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("gp-deliver/", env!("CARGO_PKG_VERSION")))
+            .timeout(TIMEOUT)
+            // The bearer is for this service alone.
+            .redirect(reqwest::redirect::Policy::none());
+        let http = http.build().map_err(|error| Error::Unreachable(error.to_string()))?;
+        Ok(Self { url, bearer: Secret::new(bearer), http })
+    }
+
+    /// Asks for a new token.
+    ///
+    /// # Errors
+    /// There is none to be had.
+    pub async fn token(&self, audience: &str) -> Result<IdToken, Error> {
+        let waits = ExponentialBuilder::default().with_min_delay(FIRST_WAIT).with_jitter().with_max_times(REPEATS);
+        (|| self.ask(audience)).retry(waits).when(Error::is_temporary).await
+    }
+
+    async fn ask(&self, audience: &str) -> Result<IdToken, Error> {
+        let mut url = self.url.clone();
+        url.query_pairs_mut().append_pair("audience", audience);
+        let request = self.http.get(url).bearer_auth(self.bearer.expose()).header("accept", "application/json");
+        let unreachable = |error: reqwest::Error| Error::Unreachable(chain(&error.without_url()));
+        let mut response = request.send().await.map_err(unreachable)?;
+        let status = response.status();
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
+            body.extend_from_slice(&chunk);
+            if body.len() > MAX_ANSWER {
+                return Err(Error::Malformed);
+            }
+        }
+        if !status.is_success() {
+            return Err(Error::Refused { status, message: words(&body) });
+        }
+        let token = serde_json::from_slice::<Answer>(&body).map_err(|_| Error::Malformed)?.value;
+        let claims = Claims::of(&token).ok_or(Error::Malformed)?;
+        Ok(IdToken { token: Secret::new(token), claims })
+    }
+}
+
+impl Error {
+    fn is_temporary(&self) -> bool {
+        match self {
+            Self::Refused { status, .. } => matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504),
+            Self::Unreachable(_) => true,
+            Self::NotGranted { .. } | Self::Address(_) | Self::Malformed => false,
+        }
+    }
+}
+
+impl fmt::Debug for TokenSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenSource").field("host", &self.url.host_str()).finish_non_exhaustive()
+    }
+}
+
+/// An error with what is beneath it: the outermost of reqwest's says little.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// The service's words: its JSON's `message`, else the beginning of what it says, in one line.
+fn words(body: &[u8]) -> String {
+    let message = serde_json::from_slice::<serde_json::Value>(body).ok();
+    let message = message.and_then(|body| body.get("message")?.as_str().map(str::to_owned));
+    let text = message.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned());
+    let text = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    text.take(300).collect::<String>().trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_without_the_permission_has_no_source() {
+        assert!(matches!(TokenSource::find(|_| None, false), Err(Error::NotGranted { fork: false })));
+        assert!(matches!(TokenSource::find(|_| Some(String::new()), true), Err(Error::NotGranted { fork: true })));
+    }
+
+    #[test]
+    fn a_source_does_not_show_its_bearer() {
+        let source = TokenSource::find(
+            |name| Some(if name.ends_with("URL") { "https://t.example/?a=b" } else { "hunter2" }.into()),
+            false,
+        );
+        assert!(!format!("{:?}", source.unwrap()).contains("hunter2"));
+    }
+
+    #[test]
+    fn a_strangers_words_are_one_short_line() {
+        assert_eq!(words(br#"{"message":"no\n::add-mask::x"}"#), "no ::add-mask::x");
+        assert_eq!(words("x".repeat(1000).as_bytes()).len(), 300);
+    }
+}

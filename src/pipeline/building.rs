@@ -1,5 +1,6 @@
 //! The build: checks and the image, from one session, side by side.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use crate::config::{self, Build};
 use crate::error::Error;
 use crate::oci::registry::Store;
 use crate::oci::{Digest, Image, Layout, Platform};
+use crate::provenance::Provenance;
 use crate::record::{ImageRecord, PlatformRecord, StageName, StageRecorder};
 
 /// An open session, and what is built with it.
@@ -57,8 +59,9 @@ impl<'a> Bench<'a> {
         // The builder keeps what it received of a context under this key, and asks next time for what changed.
         let key = build.context.canonicalize().unwrap_or_else(|_| build.context.clone());
         let key = Digest::of(key.as_os_str().as_encoded_bytes()).hex();
+        let provenance = Provenance::of(&ready.checkout.source, delivery.config.environment).properties();
         let session = Session::open(ready.builder.channel(), routes, &methods, &key).await?;
-        Ok(Self { delivery, ready, session, account, instructions: instructions(build, ready) })
+        Ok(Self { delivery, ready, session, account, instructions: instructions(build, &provenance) })
     }
 
     async fn image(&self) -> Result<Image, Error> {
@@ -78,7 +81,7 @@ impl<'a> Bench<'a> {
                 let mut warnings: Vec<_> = warnings.into_iter().flatten().collect();
                 warnings.dedup();
                 warnings.into_iter().for_each(|warning| self.delivery.recorder.warn(warning));
-                let image = Image::assemble(layout, &parts, &annotations(config, self.ready)).map_err(BuildError::from)?;
+                let image = Image::assemble(layout, &parts, &self.annotations()).map_err(BuildError::from)?;
                 let detail = format!("{} of {} MB", count(image.platforms[0].layers.len(), "layer"), image.size() / 1_000_000);
                 stage.line(&format!(
                     "{} ({detail}; {} of the context sent)",
@@ -89,6 +92,12 @@ impl<'a> Bench<'a> {
                 Ok((image, Ending::Pass(detail)))
             })
             .await
+    }
+
+    /// What the manifests say: where they came from, and what the inputs add.
+    fn annotations(&self) -> BTreeMap<String, String> {
+        let provenance = Provenance::of(&self.ready.checkout.source, self.delivery.config.environment);
+        self.delivery.config.build.annotations.clone().into_iter().chain(provenance.properties()).collect()
     }
 
     async fn checks(&self) -> Result<(), Error> {
@@ -175,27 +184,18 @@ fn source(source: &config::SecretSource) -> SecretSource {
     }
 }
 
-fn instructions(build: &Build, ready: &Ready) -> Instructions {
-    let standard = standard_properties(ready).filter(|(key, _)| !build.labels.iter().any(|(given, _)| given == key));
+fn instructions(build: &Build, provenance: &[(String, String)]) -> Instructions {
+    // Ours come last and win: what an image says of its delivery is not for a label of the project to change.
+    let given = build.labels.iter().filter(|(key, _)| !provenance.iter().any(|(ours, _)| ours == key)).cloned();
     Instructions {
         dockerfile: file_name(&build.dockerfile),
         target: build.target.clone(),
         arguments: build.arguments.clone(),
-        labels: standard.chain(build.labels.clone()).collect(),
+        labels: given.chain(provenance.iter().cloned()).collect(),
     }
 }
 
-fn annotations(build: &Build, ready: &Ready) -> std::collections::BTreeMap<String, String> {
-    standard_properties(ready).chain(build.annotations.clone()).collect()
-}
-
-/// What an image says of where it came from (image-spec, `annotations.md`, "Pre-Defined Annotation Keys").
-fn standard_properties(ready: &Ready) -> impl Iterator<Item = (String, String)> {
-    let commit = ready.checkout.source.commit.clone();
-    commit.into_iter().map(|commit| ("org.opencontainers.image.revision".to_owned(), commit))
-}
-
-fn recorded(image: &Image) -> ImageRecord {
+pub(super) fn recorded(image: &Image) -> ImageRecord {
     let platforms = image.platforms.iter().map(|platform| PlatformRecord {
         platform: platform.platform.clone(),
         digest: platform.digest,

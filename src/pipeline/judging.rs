@@ -3,7 +3,7 @@
 use super::{Delivery, Ending, count};
 use crate::error::Error;
 use crate::finding::{Finding, Tool};
-use crate::oci::Image;
+use crate::oci::{Digest, Image};
 use crate::policy::{self, Cleared, Decision, Evidence, Scan};
 use crate::record::StageName;
 
@@ -26,6 +26,16 @@ pub(super) async fn judge(
             }
         })
         .await
+}
+
+/// The leave to set the missing tags of an image that this environment's delivery published: where the gates only advise,
+/// it needs no new scan. None: the image is judged anew.
+pub(super) fn without_scans(delivery: &Delivery, image: Digest) -> Option<Cleared> {
+    let evidence = Evidence { image, secrets: Scan::Missing, vulnerabilities: Scan::Missing, findings: &[] };
+    match policy::decide(delivery.config.environment.demands(), delivery.config.threshold, &evidence) {
+        Decision::Cleared(cleared) => Some(cleared),
+        Decision::Blocked(_) | Decision::Undecided(_) => None,
+    }
 }
 
 fn clear(delivery: &Delivery, findings: &[Finding]) -> Ending {

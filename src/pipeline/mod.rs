@@ -1,24 +1,37 @@
 //! A delivery from its inputs to its end: the order of things, and nothing else.
 
 mod building;
+mod destination;
 mod judging;
 mod preflight;
+mod promoting;
 mod publishing;
+mod reuse;
 mod scanning;
 
+use std::convert::Infallible;
 use std::path::PathBuf;
+use std::pin::{Pin, pin};
 
+use futures_util::future::{MaybeDone, maybe_done};
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::destination::Landing;
+use self::preflight::Ready;
 use crate::config::Config;
 use crate::diagnosis::Diagnosis;
 use crate::error::Error;
 use crate::github::Event;
+use crate::oci::Image;
+use crate::policy::Scan;
 use crate::process::Launcher;
-use crate::record::{Recorder, RunResult, StageName, StageRecorder};
+use crate::publish::Target;
+use crate::record::{Recorder, Reuse, RunResult, StageName, StageRecorder};
+use crate::scan::database::Database;
 use crate::secret::Redaction;
+use crate::tags::PlannedTag;
 
 /// What a delivery works with.
 pub struct Delivery {
@@ -46,25 +59,75 @@ pub struct Delivery {
 /// Something failed, and nothing was published.
 pub async fn deliver(delivery: &Delivery) -> Result<RunResult, Error> {
     let ready = preflight::look(delivery).await?;
-    let (scanned, secrets) = oneshot::channel();
+    // All this begins at once; what the destination says meanwhile may end it, or make it unnecessary.
+    let mut secrets = pin!(maybe_done(scanning::secrets(delivery, &ready)));
+    let mut build = pin!(maybe_done(building::image(delivery, &ready)));
+    let mut database = pin!(maybe_done(scanning::database(delivery)));
+    let begun = async {
+        tokio::join!(secrets.as_mut(), build.as_mut(), database.as_mut());
+        std::future::pending::<Infallible>().await
+    };
+    let Landing { target, existing } = tokio::select! {
+        landing = destination::look(delivery, &ready) => landing?,
+        never = begun => match never {},
+    };
+    let Some((found, reuse)) = existing.image() else {
+        return judged(delivery, &ready, target.as_ref(), &ready.tags, outcome(build), outcome(secrets), outcome(database)).await;
+    };
+    delivery.recorder.write(|record| record.reuse = Some(reuse));
+    delivery.recorder.call_off("this commit's image is there already", || build.set(MaybeDone::Gone));
+    let (Some(target), Some(client)) = (&target, target.as_ref().and_then(Target::repository)) else {
+        return Err(Error::Cancelled);
+    };
+    let cleared = match reuse {
+        Reuse::Completed => judging::without_scans(delivery, found.manifest.digest),
+        Reuse::Delivered | Reuse::Promoted { .. } => None,
+    };
+    if reuse == Reuse::Delivered || cleared.is_some() {
+        delivery.recorder.call_off("this commit was judged before", || {
+            secrets.set(MaybeDone::Gone);
+            database.set(MaybeDone::Gone);
+        });
+    }
+    match cleared {
+        Some(cleared) => publishing::complete(delivery, target, &found, &cleared).await,
+        None if reuse == Reuse::Delivered => Ok(publishing::confirm(delivery, target, &found)),
+        None => {
+            let image = promoting::fetch(delivery, client, &found.manifest);
+            judged(delivery, &ready, Some(target), &found.tags, image, outcome(secrets), outcome(database)).await
+        }
+    }
+}
+
+/// Scans an image, judges it, and publishes it if it may be.
+async fn judged(
+    delivery: &Delivery,
+    ready: &Ready,
+    target: Option<&Target>,
+    tags: &[PlannedTag],
+    image: impl Future<Output = Result<Image, Error>>,
+    secrets: impl Future<Output = Result<Scan, Error>>,
+    database: impl Future<Output = Result<Option<Database>, Error>>,
+) -> Result<RunResult, Error> {
+    let (scanned, secrets_scan) = oneshot::channel();
     let source = async {
         // The judge is gone only where something else has failed.
-        let _ = scanned.send(scanning::secrets(delivery, &ready).await?);
+        let _ = scanned.send(secrets.await?);
         Ok::<_, Error>(())
     };
     let image = async {
-        let (image, database) = tokio::try_join!(building::image(delivery, &ready), scanning::database(delivery))?;
+        let (image, database) = tokio::try_join!(image, database)?;
         let (listed, release) = watch::channel(false);
         let list = async {
-            scanning::sboms(delivery, &ready, &image).await?;
+            scanning::sboms(delivery, ready, &image).await?;
             listed.send_replace(true);
             Ok::<_, Error>(())
         };
         let judge = async {
-            let vulnerabilities = scanning::vulnerabilities(delivery, &ready, &image, database).await?;
-            let secrets = secrets.await.map_err(|_| Error::Cancelled)?;
+            let vulnerabilities = scanning::vulnerabilities(delivery, ready, &image, database).await?;
+            let secrets = secrets_scan.await.map_err(|_| Error::Cancelled)?;
             match judging::judge(delivery, &image, secrets, vulnerabilities).await? {
-                Some(cleared) => publishing::publish(delivery, &ready, &image, &cleared, release).await,
+                Some(cleared) => publishing::publish(delivery, target, tags, &image, &cleared, release).await,
                 None => Ok(RunResult::Blocked),
             }
         };
@@ -73,6 +136,12 @@ pub async fn deliver(delivery: &Delivery) -> Result<RunResult, Error> {
     };
     let ((), result) = tokio::try_join!(source, image)?;
     Ok(result)
+}
+
+/// What became of something that began before.
+async fn outcome<T>(mut work: Pin<&mut MaybeDone<impl Future<Output = Result<T, Error>>>>) -> Result<T, Error> {
+    work.as_mut().await;
+    work.take_output().unwrap_or(Err(Error::Cancelled))
 }
 
 /// How a stage ended that did not fail.

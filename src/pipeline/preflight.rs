@@ -4,9 +4,9 @@ use jiff::Timestamp;
 
 use super::{Delivery, Ending};
 use crate::buildkit::builder::Builder;
+use crate::config::Destination;
 use crate::error::Error;
-use crate::oci::registry::Store;
-use crate::publish::{self, Destination, Target};
+use crate::publish;
 use crate::record::StageName;
 use crate::source::Checkout;
 use crate::tags::{self, PlannedTag, Values};
@@ -16,8 +16,6 @@ pub(super) struct Ready {
     pub checkout: Checkout,
     pub tags: Vec<PlannedTag>,
     pub builder: Builder,
-    /// Where the image goes; absent where publishing is not asked for.
-    pub target: Option<Target>,
 }
 
 /// The programs that scan.
@@ -34,14 +32,7 @@ pub(super) async fn look(delivery: &Delivery) -> Result<Ready, Error> {
             delivery.recorder.write(|record| record.source = Some(checkout.source.clone()));
             let tags = plan_tags(delivery, &checkout)?;
             warn(delivery, &checkout);
-            let target = async {
-                if !config.publish {
-                    return Ok(None);
-                }
-                publish::preflight(&config.destination, &Store::from_env()).await.map(Some).map_err(Error::from)
-            };
-            let builder = async { Builder::connect(&config.build.host, &delivery.cleanups).await.map_err(Error::from) };
-            let (target, builder) = tokio::try_join!(target, builder)?;
+            let builder = Builder::connect(&config.build.host, &delivery.cleanups).await?;
             stage.line(&format!("builder: {}", builder.description()));
             let names: Vec<_> = tags.iter().map(|planned| planned.tag.as_str()).collect();
             stage.line(&format!(
@@ -50,7 +41,7 @@ pub(super) async fn look(delivery: &Delivery) -> Result<Ready, Error> {
                 if names.is_empty() { "none".to_owned() } else { names.join(", ") }
             ));
             let detail = builder.description().to_owned();
-            Ok((Ready { checkout, tags, builder, target }, Ending::Pass(detail)))
+            Ok((Ready { checkout, tags, builder }, Ending::Pass(detail)))
         })
         .await
 }
@@ -62,7 +53,10 @@ fn plan_tags(delivery: &Delivery, checkout: &Checkout) -> Result<Vec<PlannedTag>
         Values { environment: config.environment, source: &checkout.source, version: version.as_ref(), now: Timestamp::now() };
     let planned = tags::plan(&config.tags, &values).map_err(Error::Tags)?;
     // A layout may hold an image without a tag; in a registry nobody would find it.
-    if planned.tags.is_empty() && config.publish && matches!(config.destination, Destination::Registry(_)) {
+    if planned.tags.is_empty()
+        && config.publish
+        && !matches!(config.destination, Destination::Named(publish::Destination::Layout(_)))
+    {
         return Err(Error::NoTag(planned.skipped));
     }
     for (template, why) in &planned.skipped {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::preflight::Ready;
+use super::reuse::Found;
 use super::{Delivery, Ending, count};
 use crate::config::Build;
 use crate::dockerfile::{Base, Dockerfile};
@@ -12,30 +12,59 @@ use crate::error::Error;
 use crate::oci::reference::Repository;
 use crate::oci::{Image, Reference};
 use crate::policy::Cleared;
-use crate::publish;
-use crate::record::{RunResult, StageName};
+use crate::publish::{self, Target};
+use crate::record::{Publication, RunResult, StageName};
+use crate::tags::PlannedTag;
 
 /// Publishes a cleared image where that is asked for. Its content goes out at once, its tags when `release` says so.
 pub(super) async fn publish(
     delivery: &Delivery,
-    ready: &Ready,
+    target: Option<&Target>,
+    tags: &[PlannedTag],
     image: &Image,
     cleared: &Cleared,
     release: watch::Receiver<bool>,
 ) -> Result<RunResult, Error> {
-    let Some(target) = &ready.target else {
+    let Some(target) = target else {
         delivery.recorder.skip(StageName::Publish, "publish is false");
         return Ok(RunResult::Skipped);
     };
     let target = target.clone().with_siblings(bases(&delivery.config.build)).with_hold(release);
+    run(delivery, async |listener| publish::publish(cleared, image, &target, tags, &delivery.cancel, &listener).await).await
+}
+
+/// Sets the tags of an image that is there already.
+pub(super) async fn complete(delivery: &Delivery, target: &Target, found: &Found, cleared: &Cleared) -> Result<RunResult, Error> {
+    let work =
+        async |listener| publish::complete(cleared, &found.manifest, target, &found.tags, &delivery.cancel, &listener).await;
+    run(delivery, work).await
+}
+
+/// Notes that all is there.
+pub(super) fn confirm(delivery: &Delivery, target: &Target, found: &Found) -> RunResult {
+    let publication = Publication {
+        destination: target.destination().to_string(),
+        digest: found.manifest.digest,
+        tags: found.tags.iter().map(|planned| planned.tag.clone()).collect(),
+        bytes_sent: 0,
+        blobs_present: 0,
+        blobs_sent: 0,
+    };
+    delivery.recorder.skip(StageName::Publish, "all its tags are there");
+    delivery.recorder.write(|record| record.publication = Some(publication));
+    RunResult::Delivered
+}
+
+/// Publishes as a stage, and tells how it goes on.
+async fn run(
+    delivery: &Delivery,
+    work: impl AsyncFnOnce(publish::Listener) -> Result<Publication, publish::Error>,
+) -> Result<RunResult, Error> {
     delivery
         .stage(StageName::Publish, async |stage| {
             let (sender, mut events) = tokio::sync::mpsc::unbounded_channel();
-            let listener: publish::Listener = Arc::new(move |event| drop(sender.send(event)));
-            let work = async {
-                // The listener goes with the work, and the events end with the listener.
-                publish::publish(cleared, image, &target, &ready.tags, &delivery.cancel, &{ listener }).await
-            };
+            // The listener goes with the work, and the events end with the listener.
+            let work = work(Arc::new(move |event| drop(sender.send(event))));
             let hear = async {
                 while let Some(event) = events.recv().await {
                     match event {

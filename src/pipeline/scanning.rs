@@ -8,6 +8,7 @@ use futures_util::future::try_join_all;
 use super::building::dockerfile_name;
 use super::preflight::Ready;
 use super::{Delivery, Ending, count};
+use crate::config::Destination;
 use crate::config::{Build, SecretsHistory};
 use crate::diagnosis::Diagnosis;
 use crate::dockerfile::Dockerfile;
@@ -18,7 +19,7 @@ use crate::oci::Image;
 use crate::oci::image::PlatformImage;
 use crate::oci::registry::Store;
 use crate::policy::Scan;
-use crate::publish::Destination;
+use crate::publish;
 use crate::record::{StageName, StageRecorder};
 use crate::scan::database::{self, Database, Kind, Mirror};
 use crate::scan::gitleaks::{self, History};
@@ -230,8 +231,11 @@ pub(super) async fn sboms(delivery: &Delivery, ready: &Ready, image: &Image) -> 
 /// What the SBOMs call the image: its repository, or the source's folder where it goes to another folder.
 fn name(delivery: &Delivery, ready: &Ready) -> String {
     match &delivery.config.destination {
-        Destination::Registry(repository) => repository.to_string(),
-        Destination::Layout(_) => ready.checkout.root.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        Destination::Named(publish::Destination::Registry(repository)) => repository.to_string(),
+        Destination::Ecr(ecr) => ecr.name.clone(),
+        Destination::Named(publish::Destination::Layout(_)) => {
+            ready.checkout.root.file_name().unwrap_or_default().to_string_lossy().into_owned()
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::TakenTag;
 use crate::oci::{Digest, Tag, layout, registry};
 
 /// An image was not published.
@@ -54,6 +55,26 @@ pub enum Error {
         /// What it names; nothing, if absent.
         actual: Option<Digest>,
     },
+    /// Fixed tags name other images: what they name stays.
+    #[error("{} tags of {repository} name other images", taken.len())]
+    Taken {
+        /// The repository.
+        repository: String,
+        /// The commit that is delivered; absent outside git.
+        commit: Option<String>,
+        /// The digest that is delivered, once there is one.
+        digest: Option<Digest>,
+        /// The tags.
+        taken: Vec<TakenTag>,
+    },
+    /// Tags name other images, and the repository does not let them be set anew.
+    #[error("{} tags of {repository} can't move", tags.len())]
+    Immovable {
+        /// The repository.
+        repository: String,
+        /// The tags, each with what it names.
+        tags: Vec<(Tag, Digest)>,
+    },
     /// Something failed among the tags, and some of them could not be put back.
     #[error("{cause}; {} tags of {repository} could not be put back", leftovers.len())]
     LeftOver {
@@ -81,4 +102,6 @@ pub struct Leftover {
     pub tag: Tag,
     /// What it named before; absent if it is new.
     pub before: Option<Digest>,
+    /// The command that takes it away, where the registry has one of its own.
+    pub command: Option<String>,
 }

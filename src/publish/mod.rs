@@ -8,19 +8,23 @@ mod error;
 mod event;
 mod folder;
 mod registry;
+mod standing;
 mod tagging;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use destination::{Destination, InvalidDestination};
 pub use error::{Error, Leftover};
 pub use event::{Event, Listener};
+pub use standing::{Standing, StandingTag, TakenTag};
 
 use crate::oci::reference::Repository;
-use crate::oci::registry::{Client, Selector, Store};
+use crate::oci::registry::{Client, Manifest, Selector, Store};
 use crate::oci::{Image, Tag};
 use crate::policy::Cleared;
 use crate::record::Publication;
@@ -32,6 +36,17 @@ pub struct Target {
     place: Place,
     siblings: Vec<Repository>,
     hold: Option<watch::Receiver<bool>>,
+    replaces: bool,
+    remover: Option<Arc<dyn TagRemover>>,
+}
+
+/// Takes tags away where the registry's own protocol does not.
+pub trait TagRemover: Send + Sync {
+    /// Takes a tag away, and leaves what other tags name; or says why not.
+    fn remove<'a>(&'a self, tag: &'a Tag) -> BoxFuture<'a, Result<(), String>>;
+
+    /// The command by which a person does the same.
+    fn command(&self, tag: &Tag) -> String;
 }
 
 #[derive(Clone)]
@@ -41,6 +56,12 @@ enum Place {
 }
 
 impl Target {
+    /// A repository that was looked at by other means than [`preflight`].
+    #[must_use]
+    pub fn of_repository(client: Client) -> Self {
+        Self { place: Place::Repository(client), siblings: Vec::new(), hold: None, replaces: false, remover: None }
+    }
+
     /// The destination.
     #[must_use]
     pub fn destination(&self) -> Destination {
@@ -64,6 +85,18 @@ impl Target {
         Self { hold: Some(hold), ..self }
     }
 
+    /// Lets a fixed tag be set to another image than the one it names. Without this, such a tag ends the publishing.
+    #[must_use]
+    pub fn with_replacement(self, replaces: bool) -> Self {
+        Self { replaces, ..self }
+    }
+
+    /// Takes tags away by `remover` when they are put back.
+    #[must_use]
+    pub fn with_remover(self, remover: Arc<dyn TagRemover>) -> Self {
+        Self { remover: Some(remover), ..self }
+    }
+
     async fn released(&self) -> Result<(), Error> {
         match self.hold.clone() {
             Some(mut hold) => hold.wait_for(|released| *released).await.map(drop).map_err(|_| Error::Cancelled),
@@ -78,10 +111,11 @@ impl Target {
 /// # Errors
 /// The destination can't be used.
 pub async fn preflight(destination: &Destination, credentials: &Store) -> Result<Target, Error> {
-    let place = match destination {
+    match destination {
         Destination::Layout(path) => {
             folder::look(path)?;
-            Place::Folder(path.clone())
+            let place = Place::Folder(path.clone());
+            Ok(Target { place, siblings: Vec::new(), hold: None, replaces: true, remover: None })
         }
         Destination::Registry(repository) => {
             let credentials = credentials.find(repository.registry()).await.map_err(crate::oci::registry::Error::from)?;
@@ -91,10 +125,9 @@ pub async fn preflight(destination: &Destination, credentials: &Store) -> Result
             if let Some(tag) = latest {
                 client.has_manifest(&Selector::Tag(tag)).await?;
             }
-            Place::Repository(client)
+            Ok(Target::of_repository(client))
         }
-    };
-    Ok(Target { place, siblings: Vec::new(), hold: None })
+    }
 }
 
 /// Publishes `image` at `target` under all of `tags`, fixed ones first, or leaves the tags there as they were.
@@ -119,13 +152,29 @@ pub async fn publish(
     let mut tags: Vec<PlannedTag> = tags.to_vec();
     tags.sort_by_key(|planned| planned.moving);
     match &target.place {
-        Place::Repository(client) => {
-            registry::publish(client, image, &tags, &target.siblings, target.released(), cancel, listener).await
-        }
+        Place::Repository(client) => registry::publish(client, image, &tags, target, cancel, listener).await,
         Place::Folder(path) => {
             // Content that is only linked takes no time worth saving.
             cancel.run_until_cancelled(target.released()).await.unwrap_or(Err(Error::Cancelled))?;
             folder::publish(path, image, tags, cancel, listener).await
         }
     }
+}
+
+/// Sets the tags of an image that is at `target` already, as [`publish`] does.
+///
+/// # Errors
+/// As [`publish`]; in a folder there is nothing to complete.
+pub async fn complete(
+    cleared: &Cleared,
+    manifest: &Manifest,
+    target: &Target,
+    tags: &[PlannedTag],
+    cancel: &CancellationToken,
+    listener: &Listener,
+) -> Result<Publication, Error> {
+    if cleared.digest() != manifest.digest {
+        return Err(Error::NotCleared { cleared: cleared.digest(), image: manifest.digest });
+    }
+    registry::complete(manifest, tags, target, cancel, listener).await
 }

@@ -9,11 +9,11 @@ use oci_spec::image::Descriptor;
 use tokio_util::sync::CancellationToken;
 
 use super::tagging::Tagging;
-use super::{Error, Event, Listener};
+use super::{Error, Event, Listener, Target};
 use crate::oci::layout::digest_of;
 use crate::oci::reference::Repository;
 use crate::oci::registry::{self, Client, Manifest, Upload};
-use crate::oci::{Image, Layout};
+use crate::oci::{Digest, Image, Layout, Tag};
 use crate::record::Publication;
 use crate::tags::PlannedTag;
 
@@ -32,21 +32,13 @@ pub(super) async fn publish(
     client: &Client,
     image: &Image,
     tags: &[PlannedTag],
-    siblings: &[Repository],
-    released: impl Future<Output = Result<(), Error>>,
+    target: &Target,
     cancel: &CancellationToken,
     listener: &Listener,
 ) -> Result<Publication, Error> {
-    let mut publication = Publication {
-        destination: client.repository().to_string(),
-        digest: image.digest,
-        tags: Vec::new(),
-        bytes_sent: 0,
-        blobs_present: 0,
-        blobs_sent: 0,
-    };
+    let mut publication = nothing_sent(client, image.digest);
     let send = async {
-        for (descriptor, upload) in send_blobs(client, image, siblings, listener).await? {
+        for (descriptor, upload) in send_blobs(client, image, &target.siblings, listener).await? {
             if upload == Upload::Sent {
                 publication.blobs_sent += 1;
                 publication.bytes_sent += descriptor.size();
@@ -55,19 +47,53 @@ pub(super) async fn publish(
             }
         }
         let root = send_manifests(client, image).await?;
-        released.await?;
-        Tagging::prepare(client.clone(), root, tags, listener.clone()).await
+        target.released().await?;
+        Tagging::prepare(client.clone(), root, tags, target, listener.clone()).await
     };
     let tagging = tokio::select! {
         tagging = send => tagging?,
         () = cancel.cancelled() => return Err(Error::Cancelled),
     };
+    publication.tags = set(tagging, cancel).await?;
+    Ok(publication)
+}
+
+/// Sets the tags of what is there already.
+pub(super) async fn complete(
+    manifest: &Manifest,
+    tags: &[PlannedTag],
+    target: &Target,
+    cancel: &CancellationToken,
+    listener: &Listener,
+) -> Result<Publication, Error> {
+    let Some(client) = target.repository() else {
+        return Err(Error::Broken("a folder has no image to complete".to_owned()));
+    };
+    let prepare = Tagging::prepare(client.clone(), (manifest.clone(), true), tags, target, listener.clone());
+    let tagging = tokio::select! {
+        tagging = prepare => tagging?,
+        () = cancel.cancelled() => return Err(Error::Cancelled),
+    };
+    Ok(Publication { tags: set(tagging, cancel).await?, ..nothing_sent(client, manifest.digest) })
+}
+
+fn nothing_sent(client: &Client, digest: Digest) -> Publication {
+    Publication {
+        destination: client.repository().to_string(),
+        digest,
+        tags: Vec::new(),
+        bytes_sent: 0,
+        blobs_present: 0,
+        blobs_sent: 0,
+    }
+}
+
+async fn set(tagging: Tagging, cancel: &CancellationToken) -> Result<Vec<Tag>, Error> {
     // On a task of its own: were this future dropped among the tags, they would be left as they are.
     let stop = cancel.child_token();
     let _dropped = stop.clone().drop_guard();
     let done = tokio::spawn(tagging.run(stop)).await;
-    publication.tags = done.map_err(|error| Error::Broken(error.to_string()))??;
-    Ok(publication)
+    done.map_err(|error| Error::Broken(error.to_string()))?
 }
 
 async fn send_blobs(

@@ -3,15 +3,17 @@
 //! A registry knows no transactions. What comes nearest: everything the tags will name is there before the first is set,
 //! what each tag named is kept at hand, and a failure puts it back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, Event, Leftover, Listener};
+use super::{Error, Event, Leftover, Listener, TagRemover, TakenTag, Target};
 use crate::oci::Tag;
 use crate::oci::registry::{Client, Manifest, Selector};
+use crate::provenance::Provenance;
 use crate::tags::PlannedTag;
 
 /// How long a tag that is being set may still take after a cancel: cut off, it could be set after it was put back.
@@ -27,6 +29,7 @@ pub(super) struct Tagging {
     root: Manifest,
     root_was_there: bool,
     tags: Vec<TagState>,
+    remover: Option<Arc<dyn TagRemover>>,
     listener: Listener,
 }
 
@@ -42,14 +45,31 @@ impl Tagging {
         client: Client,
         (root, root_was_there): (Manifest, bool),
         tags: &[PlannedTag],
+        target: &Target,
         listener: Listener,
     ) -> Result<Self, Error> {
-        let mut states = Vec::new();
-        for planned in tags {
-            let before = client.find_manifest(&Selector::from(&planned.tag)).await?;
-            states.push(TagState { planned: planned.clone(), before });
+        let standing = target.standing(tags).await?;
+        let tags = standing.tags.into_iter().map(|tag| TagState { planned: tag.planned, before: tag.names }).collect();
+        let tagging = Self { client, root, root_was_there, tags, remover: target.remover.clone(), listener };
+        let taken = tagging.taken();
+        if taken.is_empty() || target.replaces {
+            return Ok(tagging);
         }
-        Ok(Self { client, root, root_was_there, tags: states, listener })
+        let commit = Provenance::annotated(&tagging.root).revision;
+        Err(Error::Taken {
+            repository: tagging.client.repository().to_string(),
+            commit,
+            digest: Some(tagging.root.digest),
+            taken,
+        })
+    }
+
+    /// The fixed tags that name other images.
+    fn taken(&self) -> Vec<TakenTag> {
+        let fixed = self.tags.iter().filter(|state| !state.planned.moving);
+        let others = fixed.filter_map(|state| Some((&state.planned.tag, state.before.as_ref()?)));
+        let others = others.filter(|(_, before)| before.digest != self.root.digest);
+        others.map(|(tag, before)| TakenTag::new(tag, before)).collect()
     }
 
     /// Sets the tags one by one; a failure or a cancel puts them back.
@@ -108,7 +128,8 @@ impl Tagging {
         let deadline = Instant::now() + limit;
         let set: Vec<&TagState> = self.tags[..count].iter().filter(|state| !self.is_root(state.before.as_ref())).collect();
         let mut left = self.put_back(&set, deadline).await;
-        let removable = left.iter().any(|state| state.before.is_none()) && !self.root_was_there;
+        let new = left.iter().any(|state| state.before.is_none());
+        let removable = new && !self.root_was_there && self.remover.is_none();
         if removable {
             // Many registries remove no tags but manifests, with their tags. This one came with us, so nobody misses it.
             let _ = timeout_at(deadline, self.client.delete_manifest(&self.root.digest.into())).await;
@@ -117,9 +138,11 @@ impl Tagging {
         if left.is_empty() {
             return cause;
         }
-        let leftovers = left
-            .iter()
-            .map(|state| Leftover { tag: state.planned.tag.clone(), before: state.before.as_ref().map(|before| before.digest) });
+        let leftovers = left.iter().map(|state| Leftover {
+            tag: state.planned.tag.clone(),
+            before: state.before.as_ref().map(|before| before.digest),
+            command: self.remover.as_ref().map(|remover| remover.command(&state.planned.tag)),
+        });
         let leftovers = leftovers.collect();
         let repository = self.client.repository().to_string();
         Error::LeftOver { cause: Box::new(cause), repository, digest: self.root.digest, leftovers }
@@ -140,12 +163,13 @@ impl Tagging {
             return true;
         }
         let which = Selector::from(&state.planned.tag);
-        let done = match &state.before {
-            Some(before) => self.client.put_manifest(&which, before.descriptor.media_type(), &before.bytes).await,
-            None => self.client.delete_manifest(&which).await,
+        let done = match (&state.before, &self.remover) {
+            (Some(before), _) => self.client.put_manifest(&which, before.descriptor.media_type(), &before.bytes).await.is_ok(),
+            (None, Some(remover)) => remover.remove(&state.planned.tag).await.is_ok(),
+            (None, None) => self.client.delete_manifest(&which).await.is_ok(),
         };
         // What failed may have been done all the same: an answer got lost, a manifest went with its last tag.
-        done.is_ok() || self.is_gone_from(&state.planned.tag).await
+        done || self.is_gone_from(&state.planned.tag).await
     }
 
     /// Whether a tag is known to name something else: it was never set, is put back, or is another delivery's by now.

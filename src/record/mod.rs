@@ -55,6 +55,8 @@ pub struct Record {
     pub image: Option<ImageRecord>,
     /// Where the image is bound for, `oci:PATH` or `HOST[:PORT]/NAME`; absent where the inputs were wrong.
     pub destination: Option<String>,
+    /// What the destination held of this commit before, and was used; absent where the image was built.
+    pub reuse: Option<Reuse>,
     /// What was published; absent where nothing was.
     pub publication: Option<Publication>,
     /// Why it failed; absent unless it did.
@@ -94,6 +96,22 @@ impl RunResult {
     }
 }
 
+/// What the destination held of a commit, and what was done with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(tag = "is", rename_all = "lowercase")]
+pub enum Reuse {
+    /// The commit was delivered: nothing was done.
+    Delivered,
+    /// The commit's image was there, and tags that were missing are set.
+    Completed,
+    /// Another environment's image was judged, and is delivered to this one.
+    Promoted {
+        /// The environment whose delivery built it.
+        from: Environment,
+    },
+}
+
 /// What was delivered from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -123,12 +141,16 @@ impl Source {
 pub enum StageName {
     /// The destination is looked at, the engine is asked.
     Preflight,
+    /// Who we are there, and what the destination holds already.
+    Destination,
     /// gitleaks.
     Secrets,
     /// Stages of the Dockerfile that must build before the image does.
     Checks,
     /// BuildKit, and the way out of it into a layout.
     Build,
+    /// The image of another environment's delivery is fetched instead of built.
+    Promotion,
     /// The vulnerability database.
     Database,
     /// trivy.
@@ -147,9 +169,11 @@ impl StageName {
     pub fn name(self) -> &'static str {
         match self {
             Self::Preflight => "preflight",
+            Self::Destination => "destination",
             Self::Secrets => "secrets scan",
             Self::Checks => "checks",
             Self::Build => "build",
+            Self::Promotion => "promotion",
             Self::Database => "vulnerability database",
             Self::Vulnerabilities => "vulnerability scan",
             Self::Sbom => "SBOM",

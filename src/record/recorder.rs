@@ -27,6 +27,8 @@ pub struct Recorder {
     record: Arc<Mutex<Record>>,
     watcher: Arc<dyn Watcher>,
     started: Instant,
+    /// Why stages are dropped now, if not because something ended them.
+    unneeded: Arc<Mutex<Option<String>>>,
 }
 
 impl Recorder {
@@ -50,11 +52,12 @@ impl Recorder {
             database: None,
             image: None,
             destination: None,
+            reuse: None,
             publication: None,
             failure: None,
             warnings: Vec::new(),
         };
-        Self { record: Arc::new(Mutex::new(record)), watcher, started: Instant::now() }
+        Self { record: Arc::new(Mutex::new(record)), watcher, started: Instant::now(), unneeded: Arc::default() }
     }
 
     /// Writes into the record.
@@ -91,6 +94,13 @@ impl Recorder {
     /// Notes a stage that does not run, and why.
     pub fn skip(&self, name: StageName, why: impl Into<String>) {
         self.stage(name).skip(why);
+    }
+
+    /// Drops stages that turn out not to be needed: those that `drop` ends are noted as skipped.
+    pub fn call_off(&self, why: impl Into<String>, drop: impl FnOnce()) {
+        *self.unneeded.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.into());
+        drop();
+        *self.unneeded.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Ends the record.
@@ -181,7 +191,8 @@ impl StageRecorder {
 impl Drop for StageRecorder {
     fn drop(&mut self) {
         if !self.ended {
-            self.conclude(StageOutcome::Cancelled, String::new());
+            let unneeded = self.recorder.unneeded.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            self.conclude(unneeded.map_or(StageOutcome::Cancelled, StageOutcome::Skipped), String::new());
         }
     }
 }

@@ -35,6 +35,7 @@ fn begun(environment: Environment) -> Record {
         }),
         image: Some(image()),
         destination: Some("registry.example/team/hello".to_owned()),
+        reuse: None,
         publication: None,
         failure: None,
         warnings: Vec::new(),

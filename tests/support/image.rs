@@ -76,6 +76,7 @@ pub fn cleared(image: &Image) -> Cleared {
 
 /// Tags to set; the one called `latest`, and those that end so, move.
 pub fn tags(names: &[&str]) -> Vec<PlannedTag> {
-    let tag = |name: &&str| PlannedTag { tag: name.parse::<Tag>().unwrap(), moving: name.ends_with("latest") };
+    let tag =
+        |name: &&str| PlannedTag { tag: name.parse::<Tag>().unwrap(), moving: name.ends_with("latest"), of_environment: false };
     names.iter().map(tag).collect()
 }

@@ -70,7 +70,8 @@ mod tests {
 
     #[test]
     fn claims_are_read_from_the_middle_of_a_token() {
-        let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(r#"{"sub":"repo:o/r:ref:refs/heads/main","iat":7}"#);
+        let payload =
+            base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(r#"{"sub":"repo:o/r:ref:refs/heads/main","iat":7}"#);
         let claims = Claims::of(&format!("e30.{payload}.signature")).unwrap();
         assert_eq!(claims.subject().as_deref(), Some("repo:o/r:ref:refs/heads/main"));
         assert_eq!((claims.issued_at(), claims.expires_at()), (Some(7), None));

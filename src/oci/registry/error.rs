@@ -169,6 +169,18 @@ impl Error {
         }
     }
 
+    /// Whether what was shown is good no more. Amazon ECR says so by 403 and its words, where others answer 401:
+    /// "Your authorization token has expired. Reauthenticate and try again."
+    #[must_use]
+    pub fn is_expired(&self) -> bool {
+        match self {
+            Self::Answer(answer) if answer.status == StatusCode::FORBIDDEN => {
+                answer.message.as_ref().is_some_and(|message| message.to_ascii_lowercase().contains("token has expired"))
+            }
+            _ => false,
+        }
+    }
+
     /// The status that the registry answered with, where it answered.
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {

@@ -104,6 +104,23 @@ impl Client {
         .await
     }
 
+    /// Whether the registry knows the repository: one that is created by a push is not known before it, and others say
+    /// `NAME_UNKNOWN` (distribution-spec, "Error Codes").
+    ///
+    /// # Errors
+    /// The registry can't be asked.
+    pub async fn knows_repository(&self) -> Result<bool, Error> {
+        let absent = Selector::Digest(Digest::of(b""));
+        let ask = self.ask_manifest(Method::GET, &absent, Access::Push).await?;
+        match self.transport.send(&ask, &[StatusCode::OK]).await {
+            Ok(_) => Ok(true),
+            Err(Error::Answer(answer)) if answer.status == StatusCode::NOT_FOUND => {
+                Ok(answer.code.as_deref() != Some("NAME_UNKNOWN"))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Reads a manifest that has to be there.
     ///
     /// # Errors

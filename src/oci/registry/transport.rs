@@ -1,6 +1,6 @@
 //! One request to a registry: where it may go, who it shows itself as, how long it may stand still.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::header::{AUTHORIZATION, HeaderMap, LOCATION};
 use http::{Method, StatusCode};
@@ -135,10 +135,19 @@ impl Transport {
 
     /// Sends a request; any other status than `wanted` is an error.
     pub(super) async fn send_once(&self, ask: &Ask, wanted: &[StatusCode]) -> Result<Response, Error> {
+        let shown = Instant::now();
         let mut response = self.follow(ask).await?;
-        if response.status() == StatusCode::UNAUTHORIZED && self.renew(ask, &response).await {
+        if response.status() == StatusCode::UNAUTHORIZED && self.renew(ask, &response, shown).await {
             response = self.follow(ask).await?;
         }
+        if wanted.contains(&response.status()) {
+            return Ok(response);
+        }
+        let error = self.refusal(ask, response).await;
+        if !(error.is_expired() && self.give_up_password(shown).await) {
+            return Err(error);
+        }
+        let response = self.follow(ask).await?;
         if wanted.contains(&response.status()) { Ok(response) } else { Err(self.refusal(ask, response).await) }
     }
 

@@ -5,6 +5,7 @@
 //! with JSON.
 
 mod helper;
+mod issuer;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,6 +14,8 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use serde::Deserialize;
+
+pub use issuer::{Issuer, Password, Passwords};
 
 use crate::process::Launcher;
 use crate::secret::Secret;
@@ -51,6 +54,8 @@ pub enum Proof {
     },
     /// A token that a token server exchanges (distribution, "`OAuth2` token authentication").
     IdentityToken(Secret),
+    /// A name and password that expire, and someone who issues the next.
+    Issued(Passwords),
 }
 
 /// Where credentials came from.
@@ -100,6 +105,9 @@ pub enum Error {
         /// What it said, or what became of it.
         reason: String,
     },
+    /// Whoever issues the passwords does not.
+    #[error(transparent)]
+    Issuer(Box<dyn std::error::Error + Send + Sync>),
 }
 
 #[derive(Default, Deserialize)]

@@ -1,0 +1,185 @@
+//! Amazon ECR: the registry's address and password, and what a repository allows (Amazon ECR API reference). Images go
+//! there by the registry's protocol, as to any registry.
+
+mod tag_filter;
+
+use std::time::SystemTime;
+
+use aws_sdk_ecr::operation::create_repository::CreateRepositoryError;
+use aws_sdk_ecr::operation::describe_repositories::DescribeRepositoriesError;
+use aws_sdk_ecr::types::{ImageIdentifier, ImageTagMutability};
+use base64::Engine as _;
+use futures_util::future::BoxFuture;
+
+pub use tag_filter::TagFilter;
+
+use super::{AccountId, Call, Error, RepositoryArn, Session};
+use crate::oci::Tag;
+use crate::oci::registry::credentials::{self, Issuer, Password};
+use crate::secret::Secret;
+
+/// A repository of Amazon ECR as a session sees it. Clones share connections.
+#[derive(Clone, Debug)]
+pub struct Repository {
+    ecr: aws_sdk_ecr::Client,
+    session: Session,
+    /// Its ARN.
+    pub arn: RepositoryArn,
+}
+
+/// A registry that lets us in.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// The registry's address: `ACCOUNT.dkr.ecr.REGION.amazonaws.com`.
+    pub host: String,
+    /// The password.
+    pub password: Password,
+}
+
+/// Which tags of a repository may be set to another image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mutability {
+    /// All but those that a filter names.
+    Mutable(Vec<TagFilter>),
+    /// None but those that a filter names.
+    Immutable(Vec<TagFilter>),
+    /// The role may not ask (`ecr:DescribeRepositories`), or AWS says something that is not known here.
+    Unknown,
+}
+
+impl Repository {
+    /// The repository `name` in the registry of `account`.
+    #[must_use]
+    pub fn new(session: Session, account: AccountId, name: impl Into<String>) -> Self {
+        let arn = RepositoryArn { region: session.region.clone(), account, name: name.into() };
+        Self { ecr: aws_sdk_ecr::Client::new(&session.config), session, arn }
+    }
+
+    /// Gets the address and a password of the registry (`GetAuthorizationToken`).
+    ///
+    /// # Errors
+    /// ECR does not give them.
+    pub async fn login(&self) -> Result<Login, Error> {
+        let call = Call::GetAuthorizationToken;
+        let answer = self.ecr.get_authorization_token().send().await.map_err(|error| call.failed(&error))?;
+        let malformed = |missing| Error::Malformed { call, missing };
+        let data = answer.authorization_data.unwrap_or_default().into_iter().next().ok_or_else(|| malformed("a token"))?;
+        let token = Secret::new(data.authorization_token.ok_or_else(|| malformed("a token"))?);
+        self.session.mask.hide(&token);
+        let (username, password) = decode(&token).ok_or_else(|| malformed("a token of the form NAME:PASSWORD in base64"))?;
+        self.session.mask.hide(&password);
+        let endpoint = data.proxy_endpoint.and_then(|endpoint| endpoint.parse::<url::Url>().ok());
+        let host = endpoint.as_ref().and_then(|url| Some((url.host_str()?, url.port())));
+        let (host, port) = host.ok_or_else(|| malformed("the registry's address"))?;
+        let host = port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        // One that is in the past by this machine's clock says something of the clock only.
+        let good_for = data.expires_at.and_then(|at| SystemTime::try_from(at).ok()?.duration_since(SystemTime::now()).ok());
+        Ok(Login { host: self.of_account(host), password: Password { username, password, good_for } })
+    }
+
+    /// The address of the repository's registry: ECR names that of the credentials' account, whose password is good for
+    /// other accounts' registries too where their policies allow it.
+    fn of_account(&self, host: String) -> String {
+        match host.strip_prefix(self.session.account.as_str()).filter(|rest| rest.starts_with('.')) {
+            Some(rest) => format!("{}{rest}", self.arn.account),
+            None => host,
+        }
+    }
+
+    /// What the repository says of its tags (`DescribeRepositories`), where the role may ask.
+    ///
+    /// # Errors
+    /// There is no such repository, or ECR can't be asked.
+    pub async fn mutability(&self) -> Result<Mutability, Error> {
+        let request = self.ecr.describe_repositories().registry_id(self.arn.account.as_str()).repository_names(&self.arn.name);
+        let answer = match request.send().await {
+            Ok(answer) => answer,
+            Err(error) if error.as_service_error().is_some_and(DescribeRepositoriesError::is_repository_not_found_exception) => {
+                return Err(Error::NoRepository(self.arn.clone()));
+            }
+            Err(error) => match Call::DescribeRepositories.failed(&error) {
+                Error::Call(failure) if failure.is_denied() => return Ok(Mutability::Unknown),
+                error => return Err(error),
+            },
+        };
+        let Some(repository) = answer.repositories.unwrap_or_default().into_iter().next() else {
+            return Err(Error::NoRepository(self.arn.clone()));
+        };
+        let filters = repository.image_tag_mutability_exclusion_filters.unwrap_or_default();
+        let filters = filters.into_iter().map(|filter| TagFilter::new(filter.filter)).collect();
+        Ok(match repository.image_tag_mutability {
+            Some(ImageTagMutability::Mutable) => Mutability::Mutable(Vec::new()),
+            Some(ImageTagMutability::MutableWithExclusion) => Mutability::Mutable(filters),
+            Some(ImageTagMutability::Immutable) => Mutability::Immutable(Vec::new()),
+            Some(ImageTagMutability::ImmutableWithExclusion) => Mutability::Immutable(filters),
+            _ => Mutability::Unknown,
+        })
+    }
+
+    /// Creates the repository (`CreateRepository`) with the registry's own defaults; one that is there by now is fine.
+    ///
+    /// # Errors
+    /// ECR does not create it.
+    pub async fn create(&self) -> Result<(), Error> {
+        let request = self.ecr.create_repository().registry_id(self.arn.account.as_str()).repository_name(&self.arn.name);
+        match request.send().await {
+            Ok(_) => Ok(()),
+            Err(error) if error.as_service_error().is_some_and(CreateRepositoryError::is_repository_already_exists_exception) => {
+                Ok(())
+            }
+            Err(error) => Err(Call::CreateRepository.failed(&error)),
+        }
+    }
+
+    /// Takes a tag away (`BatchDeleteImage`); the image goes with its last tag.
+    ///
+    /// # Errors
+    /// ECR does not do it.
+    pub async fn untag(&self, tag: &Tag) -> Result<(), Error> {
+        let call = Call::BatchDeleteImage;
+        let request = self.ecr.batch_delete_image().registry_id(self.arn.account.as_str()).repository_name(&self.arn.name);
+        let request = request.image_ids(ImageIdentifier::builder().image_tag(tag.as_str()).build());
+        let answer = request.send().await.map_err(|error| call.failed(&error))?;
+        let failures = answer.failures.unwrap_or_default();
+        let failed = failures
+            .into_iter()
+            .find(|failure| failure.failure_code.as_ref().is_none_or(|code| code.as_str() != "ImageNotFound"));
+        match failed {
+            Some(failure) => {
+                let code = failure.failure_code.map(|code| code.as_str().to_owned());
+                let message = failure.failure_reason.unwrap_or_default();
+                Err(Error::Call(Box::new(super::Failure { call, code, message, request_id: None })))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl Issuer for Repository {
+    fn issue(&self) -> BoxFuture<'_, Result<Password, credentials::Error>> {
+        Box::pin(async {
+            let login = self.login().await.map_err(|error| credentials::Error::Issuer(Box::new(error)))?;
+            Ok(login.password)
+        })
+    }
+}
+
+impl Mutability {
+    /// Whether a tag may be set to another image; absent where that is not known.
+    #[must_use]
+    pub fn may_move(&self, tag: &Tag) -> Option<bool> {
+        match self {
+            Self::Mutable(filters) => Some(!filters.iter().any(|filter| filter.matches(tag))),
+            Self::Immutable(filters) => Some(filters.iter().any(|filter| filter.matches(tag))),
+            Self::Unknown => None,
+        }
+    }
+}
+
+/// `NAME:PASSWORD` in base64 (Amazon ECR API reference, `AuthorizationData`).
+fn decode(token: &Secret) -> Option<(String, Secret)> {
+    let bytes = base64::engine::general_purpose::STANDARD.decode(token.expose()).ok()?;
+    let text = String::from_utf8(bytes).ok()?;
+    let (username, password) = text.split_once(':')?;
+    Some((username.to_owned(), Secret::new(password)))
+}

@@ -1,0 +1,60 @@
+//! Filters that except tags from a repository's rule.
+
+use crate::oci::Tag;
+
+/// A filter of type `WILDCARD`: a text in which each `*` stands for any characters, none included (Amazon ECR user guide,
+/// "Preventing image tags from being overwritten"; at most two `*`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TagFilter(String);
+
+impl TagFilter {
+    /// A filter.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// Whether it names a tag.
+    #[must_use]
+    pub fn matches(&self, tag: &Tag) -> bool {
+        let mut parts = self.0.split('*');
+        let Some(mut rest) = parts.next().and_then(|first| tag.as_str().strip_prefix(first)) else { return false };
+        let mut last = None;
+        for part in parts {
+            // The part before this one may stand anywhere; only the last must stand at the end.
+            if let Some(part) = last.replace(part) {
+                let Some(at) = rest.find::<&str>(part) else { return false };
+                rest = &rest[at + part.len()..];
+            }
+        }
+        match last {
+            Some(last) => rest.ends_with::<&str>(last),
+            None => rest.is_empty(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_any_characters_and_the_rest_for_itself() {
+        for (filter, tag, expected) in [
+            ("latest", "latest", true),
+            ("latest", "latest2", false),
+            ("dev-*", "dev-a1b2c3d", true),
+            ("dev-*", "dev-", true),
+            ("dev-*", "test-dev-1", false),
+            ("*-latest", "main-latest", true),
+            ("*-latest", "main-latest-1", false),
+            ("a*b*c", "a1b2c", true),
+            ("a*b*c", "abc", true),
+            ("a*b*c", "acb", false),
+            ("*", "x", true),
+            ("v1.*", "v1x2", false),
+        ] {
+            assert_eq!(TagFilter::new(filter).matches(&tag.parse().unwrap()), expected, "{filter} {tag}");
+        }
+    }
+}

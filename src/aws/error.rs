@@ -1,0 +1,200 @@
+//! What can go wrong between here and AWS.
+
+use std::fmt;
+use std::sync::Arc;
+
+use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sts::operation::RequestId as _;
+use aws_smithy_runtime_api::http::Response;
+
+use super::{AccountId, RepositoryArn, RoleArn};
+use crate::github::oidc::{self, Claims};
+
+/// AWS could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The run has no token to show.
+    #[error(transparent)]
+    Token(#[from] oidc::Error),
+    /// The token was shown, and the role was not given for it.
+    #[error("{role}: {failure}")]
+    Assume {
+        /// The role that was asked for.
+        role: RoleArn,
+        /// What the token claims.
+        claims: Box<Claims>,
+        /// What STS says.
+        failure: Box<Failure>,
+    },
+    /// No region is named anywhere.
+    #[error("no region is named")]
+    NoRegion,
+    /// Without a role to assume, the ordinary chain (environment, profile, SSO, instance) was asked, and has nothing.
+    #[error("there are no AWS credentials: {0}")]
+    NoCredentials(String),
+    /// The credentials are those of an account that is not allowed.
+    #[error("{arn} is of an account that is not allowed")]
+    ForeignAccount {
+        /// Who we are.
+        arn: String,
+        /// The account.
+        account: AccountId,
+        /// The accounts that are allowed.
+        allowed: Vec<AccountId>,
+    },
+    /// A call failed.
+    #[error(transparent)]
+    Call(#[from] Box<Failure>),
+    /// An answer lacks what it is there for.
+    #[error("{call} answers without {missing}")]
+    Malformed {
+        /// The call.
+        call: Call,
+        /// What is missing.
+        missing: &'static str,
+    },
+    /// There is no such repository.
+    #[error("there is no repository {0}")]
+    NoRepository(RepositoryArn),
+    /// The repository was named with its registry, and that is not the one that the credentials are for.
+    #[error("the registry is {actual}, not {asked}")]
+    OtherRegistry {
+        /// As the input names it.
+        asked: String,
+        /// As Amazon ECR names it.
+        actual: String,
+    },
+    /// The credentials could not be renewed.
+    #[error(transparent)]
+    Renewal(Arc<Error>),
+}
+
+/// A call of an AWS service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// `sts:AssumeRoleWithWebIdentity`.
+    AssumeRoleWithWebIdentity,
+    /// `sts:GetCallerIdentity`.
+    GetCallerIdentity,
+    /// `ecr:GetAuthorizationToken`.
+    GetAuthorizationToken,
+    /// `ecr:DescribeRepositories`.
+    DescribeRepositories,
+    /// `ecr:CreateRepository`.
+    CreateRepository,
+    /// `ecr:BatchDeleteImage`.
+    BatchDeleteImage,
+}
+
+/// A call that failed.
+#[derive(Debug)]
+pub struct Failure {
+    /// Which.
+    pub call: Call,
+    /// AWS's own code: `AccessDenied`, `ExpiredTokenException`; absent where no answer came.
+    pub code: Option<String>,
+    /// AWS's own words, shortened; or how the connection ended.
+    pub message: String,
+    /// The request's id, by which AWS's support finds it.
+    pub request_id: Option<String>,
+}
+
+impl Call {
+    /// The permission that it needs, as IAM names it.
+    #[must_use]
+    pub fn permission(self) -> &'static str {
+        match self {
+            Self::AssumeRoleWithWebIdentity => "sts:AssumeRoleWithWebIdentity",
+            Self::GetCallerIdentity => "sts:GetCallerIdentity",
+            Self::GetAuthorizationToken => "ecr:GetAuthorizationToken",
+            Self::DescribeRepositories => "ecr:DescribeRepositories",
+            Self::CreateRepository => "ecr:CreateRepository",
+            Self::BatchDeleteImage => "ecr:BatchDeleteImage",
+        }
+    }
+
+    /// What a failed call of an SDK comes to.
+    pub(super) fn failed<E>(self, error: &SdkError<E, Response>) -> Error
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        if let Some(renewal) = causes(error).find_map(|cause| cause.downcast_ref::<Renewal>()) {
+            return Error::Renewal(Arc::clone(&renewal.0));
+        }
+        if let Some(cause) =
+            causes(error).find_map(|cause| cause.downcast_ref::<aws_credential_types::provider::error::CredentialsError>())
+        {
+            return Error::NoCredentials(clean(&outline(cause)));
+        }
+        Error::Call(Box::new(self.failure(error)))
+    }
+
+    /// As [`Call::failed`], for a call that shows no credentials.
+    pub(super) fn failure<E>(self, error: &SdkError<E, Response>) -> Failure
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let service = error.as_service_error().map(ProvideErrorMetadata::meta);
+        let code = service.and_then(|meta| meta.code()).map(clean);
+        let message = service.and_then(|meta| meta.message()).map(clean);
+        Failure {
+            call: self,
+            message: message.unwrap_or_else(|| clean(&outline(error))),
+            code,
+            request_id: service.and_then(|meta| meta.request_id()).map(clean),
+        }
+    }
+}
+
+impl Failure {
+    /// Whether AWS answered that the caller may not do this.
+    #[must_use]
+    pub fn is_denied(&self) -> bool {
+        matches!(self.code.as_deref(), Some("AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation"))
+    }
+
+    /// Whether AWS answered at all.
+    #[must_use]
+    pub fn is_answer(&self) -> bool {
+        self.code.is_some()
+    }
+}
+
+/// An error of a credentials provider of ours, on its way through the SDK.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error(transparent)]
+pub(super) struct Renewal(pub(super) Arc<Error>);
+
+fn causes<'a>(error: &'a (dyn std::error::Error + 'static)) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |error| error.source())
+}
+
+/// An error with what is beneath it, the outermost words left out where there are others: the SDK's say `dispatch failure`.
+fn outline(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut words: Vec<String> = causes(error).map(ToString::to_string).collect();
+    words.dedup();
+    let skipped = usize::from(words.len() > 1);
+    words[skipped..].join(": ")
+}
+
+/// A stranger's text for a message: one line of at most 600 characters without control characters.
+fn clean(text: &str) -> String {
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(600).collect();
+    text.trim().to_owned()
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.permission())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.call)?;
+        self.code.iter().try_for_each(|code| write!(f, "{code}: "))?;
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}

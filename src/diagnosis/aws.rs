@@ -1,0 +1,238 @@
+//! The words for AWS: who we are not, what the role may not do, what can't be reached.
+
+use super::Diagnosis;
+use crate::aws::{Call, Error, Failure, RoleArn};
+use crate::github::oidc::{self, Claims};
+
+impl From<&Error> for Diagnosis {
+    fn from(error: &Error) -> Self {
+        match error {
+            Error::Token(error) => error.into(),
+            Error::Assume { role, claims, failure } => assume(role, claims, failure),
+            Error::NoRegion => Self::new(
+                "No AWS region is named",
+                "Neither aws-region nor ecr-repository nor AWS_REGION nor a profile names one.",
+                "Give the repository's region by `aws-region`.",
+            ),
+            Error::NoCredentials(reason) => Self::new(
+                "There are no AWS credentials",
+                reason,
+                "In a workflow, give `role-to-assume` and the permission `id-token: write`. On a laptop, log in: `aws sso login`, \
+                 or set AWS_PROFILE.",
+            ),
+            Error::ForeignAccount { arn, account, allowed } => Self::new(
+                format!("The AWS account {account} is not one that this delivery may use"),
+                format!("The credentials are those of {arn}; allowed are: {}.", list(allowed)),
+                "Check `role-to-assume`, or the profile, against `aws-account-id` and `allowed-account-ids`.",
+            ),
+            Error::Call(failure) => call(failure),
+            Error::Malformed { call, missing } => Self::new(
+                "AWS does not answer as it should",
+                format!("{call} answers without {missing}."),
+                "Check AWS_ENDPOINT_URL, and that no proxy answers in AWS's place.",
+            ),
+            Error::NoRepository(arn) => Self::new(
+                format!("There is no repository {} in {}", arn.name, arn.region),
+                format!("Its ARN would be {arn}."),
+                format!(
+                    "Check `ecr-repository`, `aws-region` and `aws-account-id`. If it is new, create it, or set \
+                     `create-repository` to true:\naws ecr create-repository --region {} --repository-name {}",
+                    arn.region, arn.name
+                ),
+            ),
+            Error::OtherRegistry { asked, actual } => Self::new(
+                format!("{asked} is not the registry of these credentials"),
+                format!("Amazon ECR names {actual} as the registry."),
+                "Give `ecr-repository` as a name, or with the address that Amazon ECR names.",
+            ),
+            Error::Renewal(error) => error.as_ref().into(),
+        }
+    }
+}
+
+impl From<&oidc::Error> for Diagnosis {
+    fn from(error: &oidc::Error) -> Self {
+        match error {
+            oidc::Error::NotGranted { fork: true } => Self::new(
+                "A fork's pull request gets no OIDC token",
+                "GitHub gives the workflow of a fork's pull request no token and no secrets.",
+                "Deliver from a branch of this repository. For pull requests set `publish` to false: that builds and scans.",
+            ),
+            oidc::Error::NotGranted { fork: false } => Self::new(
+                "This job may not ask for an OIDC token",
+                "GitHub sets ACTIONS_ID_TOKEN_REQUEST_URL and ACTIONS_ID_TOKEN_REQUEST_TOKEN for jobs that have the permission, \
+                 and this one has them not.",
+                "Give the job the permission:\n  permissions:\n    contents: read\n    id-token: write\n\
+                 If the job is in a reusable workflow, the job that calls it must have the permission too.",
+            ),
+            oidc::Error::Address(reason) => Self::new(
+                "The address of GitHub's token service is none",
+                format!("ACTIONS_ID_TOKEN_REQUEST_URL: {reason}."),
+                "It is the runner that sets it: check the runner, and that no step before changes the variable.",
+            ),
+            oidc::Error::Refused { status, message } => Self::new(
+                "GitHub's token service gives no token",
+                format!("It answers {status}: {message}."),
+                "Run the job again. If it stays, check `audience`, and GitHub's status page.",
+            ),
+            oidc::Error::Unreachable(reason) => Self::new(
+                "GitHub's token service does not answer",
+                format!("{reason}."),
+                "Run the job again. On a runner of your own, check that it reaches the service, and HTTPS_PROXY.",
+            ),
+            oidc::Error::Malformed => Self::new(
+                "GitHub's token service gives no token",
+                "Its answer does not hold a JSON Web Token.",
+                "Check that no proxy answers in its place.",
+            ),
+        }
+    }
+}
+
+/// STS does not take the token, or does not give the role for it.
+fn assume(role: &RoleArn, claims: &Claims, failure: &Failure) -> Diagnosis {
+    let said = failure.to_string();
+    let issuer = claims.issuer().unwrap_or_default();
+    let audience = claims.audience().unwrap_or_default();
+    let has = |text: &str| failure.message.contains(text);
+    match failure.code.as_deref() {
+        Some("AccessDenied") => Diagnosis::new(
+            format!("AWS does not let this run assume {role}"),
+            format!(
+                "{said}\nThere is no such role, or its trust policy does not accept this run, whose token says:\n{}",
+                shown(claims)
+            ),
+            "Let the role's trust policy accept exactly this run.",
+        ),
+        Some("InvalidIdentityToken") if has("No OpenIDConnect provider found") => Diagnosis::new(
+            format!("The AWS account {} does not know GitHub as an identity provider", role.account),
+            said,
+            format!(
+                "Create the provider in that account, once:\naws iam create-open-id-connect-provider --url {issuer} \
+                 --client-id-list {audience}"
+            ),
+        ),
+        Some("InvalidIdentityToken") if has("audience") => Diagnosis::new(
+            format!("The AWS account {} does not take tokens for {audience}", role.account),
+            said,
+            format!(
+                "Add the audience to the account's identity provider, or give one that it takes by `audience`:\n\
+                 aws iam add-client-id-to-open-id-connect-provider --client-id {audience} --open-id-connect-provider-arn \
+                 arn:{}:iam::{}:oidc-provider/{}",
+                role.partition,
+                role.account,
+                issuer.trim_start_matches("https://")
+            ),
+        ),
+        Some("ExpiredTokenException") => expired(claims, &said),
+        Some("ValidationError") if has("DurationSeconds") => Diagnosis::new(
+            format!("{role} does not give credentials for so long"),
+            said,
+            "Lower `role-duration-seconds`, or raise the role's maximum session duration. Credentials are renewed as long as a \
+             delivery needs them, so short ones do.",
+        ),
+        Some("MalformedPolicyDocument" | "PackedPolicyTooLarge") => {
+            Diagnosis::new("AWS does not take the session policy", said, "Correct `session-policy`, or leave it out.")
+        }
+        Some("InvalidIdentityToken" | "IDPCommunicationError" | "IDPRejectedClaim") => Diagnosis::new(
+            "AWS can't verify this run's token",
+            format!("{said}\nThe token says:\n{}", shown(claims)),
+            "Run the job again. If it stays, check that AWS can reach the issuer's keys (an enterprise's own must be public).",
+        ),
+        Some("RegionDisabledException") => Diagnosis::new(
+            "AWS STS is not active in this region",
+            said,
+            "Activate the region in the account, or give another `aws-region`.",
+        ),
+        _ => call(failure),
+    }
+}
+
+/// What a token claims, as far as trust policies look at it.
+fn shown(claims: &Claims) -> String {
+    let shown = ["iss", "aud", "sub", "job_workflow_ref"].into_iter().filter_map(|name| Some((name, claims.get(name)?)));
+    shown.map(|(name, value)| format!("  {name}: {value}")).collect::<Vec<_>>().join("\n")
+}
+
+/// A token that has expired on arrival: it is good for five minutes, so a clock is wrong.
+fn expired(claims: &Claims, said: &str) -> Diagnosis {
+    let skew = claims.issued_at().map(|issued| jiff::Timestamp::now().as_second() - issued);
+    let (why, remedy) = match skew {
+        Some(skew) if skew.abs() > CLOCK_TOLERANCE => (
+            format!(
+                "{said}\nThis machine's clock is {} s {} GitHub's.",
+                skew.abs(),
+                if skew > 0 { "ahead of" } else { "behind" }
+            ),
+            "Set the runner's clock (NTP), and run again.",
+        ),
+        _ => (said.to_owned(), "Run the job again."),
+    };
+    Diagnosis::new("This run's token has expired", why, remedy)
+}
+
+/// How far two clocks may differ before that is worth a word, in seconds.
+const CLOCK_TOLERANCE: i64 = 60;
+
+fn call(failure: &Failure) -> Diagnosis {
+    let said = match &failure.request_id {
+        Some(id) => format!("{failure}\nAWS's id of the request: {id}."),
+        None => failure.to_string(),
+    };
+    let service = if failure.call.permission().starts_with("sts:") { "AWS STS" } else { "Amazon ECR" };
+    match failure.code.as_deref() {
+        None => Diagnosis::new(
+            format!("{service} can't be reached"),
+            said,
+            "Check the network, `aws-region`, AWS_ENDPOINT_URL, and HTTPS_PROXY where there is a proxy; then run again.",
+        ),
+        Some(_) if failure.is_denied() => denied(failure, said),
+        Some("Throttling" | "ThrottlingException" | "TooManyRequestsException" | "RequestLimitExceeded") => Diagnosis::new(
+            format!("{service} wants fewer requests"),
+            format!("{said}\nIt was asked several times, with waits between."),
+            "Run again later. If it comes often, spread the deliveries of the account, or ask AWS for a higher rate.",
+        ),
+        Some("SignatureDoesNotMatch" | "InvalidSignatureException" | "RequestExpired" | "RequestTimeTooSkewed") => {
+            Diagnosis::new(
+                format!("{service} does not take our signature"),
+                said,
+                "Most often this machine's clock is wrong: set it (NTP), and run again.",
+            )
+        }
+        Some("ExpiredToken" | "ExpiredTokenException") => Diagnosis::new(
+            "The AWS credentials have expired",
+            said,
+            "Log in again (`aws sso login`). If they are new, this machine's clock is wrong.",
+        ),
+        Some("InvalidClientTokenId" | "UnrecognizedClientException" | "InvalidAccessKeyId") => Diagnosis::new(
+            format!("{service} does not know these credentials"),
+            said,
+            "Check the profile, and that `aws-region` is active in the account and in its partition.",
+        ),
+        Some(code) if code.contains("Unavailable") || code.contains("Internal") || code.contains("ServerException") => {
+            Diagnosis::new(
+                format!("{service} has trouble of its own"),
+                format!("{said}\nIt was asked several times, with waits between."),
+                "Run again later; AWS's health page says more.",
+            )
+        }
+        Some(_) => Diagnosis::new(format!("{service} refuses a request"), said, "AWS's own words say what it wants."),
+    }
+}
+
+fn denied(failure: &Failure, said: String) -> Diagnosis {
+    let permission = failure.call.permission();
+    let what = match failure.call {
+        Call::GetCallerIdentity | Call::AssumeRoleWithWebIdentity => "AWS STS does not let us in".to_owned(),
+        _ => format!("The role lacks a permission: {permission}"),
+    };
+    Diagnosis::new(
+        what,
+        said,
+        format!("Give the role {permission}; `gp-deliver policy` prints the smallest policy that publishing needs."),
+    )
+}
+
+fn list(items: &[impl ToString]) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}

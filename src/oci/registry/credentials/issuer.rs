@@ -1,0 +1,120 @@
+//! Passwords that expire: whoever issues them is asked again, however long a delivery takes.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::future::BoxFuture;
+use tokio::sync::Mutex;
+
+use super::Error;
+use crate::secret::Secret;
+
+/// A password is renewed this long before it expires: an upload that begins with it may take its time to arrive.
+const MARGIN: Duration = Duration::from_mins(2);
+
+/// Issues passwords for a registry.
+pub trait Issuer: fmt::Debug + Send + Sync {
+    /// A new password.
+    fn issue(&self) -> BoxFuture<'_, Result<Password, Error>>;
+}
+
+/// A name, a password, and how long they are good for.
+#[derive(Clone, Debug)]
+pub struct Password {
+    /// The name.
+    pub username: String,
+    /// The password.
+    pub password: Secret,
+    /// From now; absent where it is not known.
+    pub good_for: Option<Duration>,
+}
+
+/// The password at hand, and who issues the next. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Passwords {
+    issuer: Arc<dyn Issuer>,
+    current: Arc<Mutex<Option<Held>>>,
+}
+
+#[derive(Debug)]
+struct Held {
+    password: Password,
+    since: Instant,
+}
+
+impl Passwords {
+    /// Begins with a password that was issued a moment ago.
+    #[must_use]
+    pub fn new(issuer: Arc<dyn Issuer>, first: Password) -> Self {
+        let held = Held { password: first, since: Instant::now() };
+        Self { issuer, current: Arc::new(Mutex::new(Some(held))) }
+    }
+
+    /// A password that has not expired. One request at a time asks the issuer: the others wait for its answer.
+    pub(in crate::oci::registry) async fn current(&self) -> Result<Password, Error> {
+        let mut current = self.current.lock().await;
+        if let Some(held) = current.as_ref().filter(|held| held.is_good()) {
+            return Ok(held.password.clone());
+        }
+        let password = self.issuer.issue().await?;
+        *current = Some(Held { password: password.clone(), since: Instant::now() });
+        Ok(password)
+    }
+
+    /// Gives up the password that was shown at `shown` and refused. One that was issued later is kept.
+    pub(in crate::oci::registry) async fn give_up(&self, shown: Instant) {
+        let mut current = self.current.lock().await;
+        current.take_if(|held| held.since <= shown);
+    }
+}
+
+impl Held {
+    fn is_good(&self) -> bool {
+        self.password.good_for.is_none_or(|life| self.since.elapsed() < life.saturating_sub(MARGIN))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[derive(Debug, Default)]
+    struct Counting(AtomicU32);
+
+    impl Issuer for Counting {
+        fn issue(&self) -> BoxFuture<'_, Result<Password, Error>> {
+            let number = self.0.fetch_add(1, Ordering::Relaxed) + 1;
+            Box::pin(async move { Ok(password(&number.to_string(), Some(Duration::from_hours(12)))) })
+        }
+    }
+
+    fn password(text: &str, good_for: Option<Duration>) -> Password {
+        Password { username: "AWS".to_owned(), password: Secret::new(text), good_for }
+    }
+
+    async fn current(passwords: &Passwords) -> String {
+        passwords.current().await.unwrap().password.expose().to_owned()
+    }
+
+    #[tokio::test]
+    async fn a_password_is_issued_anew_when_the_last_is_about_to_expire() {
+        let lasting = Passwords::new(Arc::new(Counting::default()), password("first", None));
+        assert_eq!(current(&lasting).await, "first");
+        let short = Passwords::new(Arc::new(Counting::default()), password("first", Some(MARGIN)));
+        assert_eq!(current(&short).await, "1");
+        assert_eq!(current(&short).await, "1");
+    }
+
+    #[tokio::test]
+    async fn a_refused_password_is_given_up_once_however_many_showed_it() {
+        let passwords = Passwords::new(Arc::new(Counting::default()), password("first", None));
+        let shown = Instant::now();
+        passwords.give_up(shown).await;
+        assert_eq!(current(&passwords).await, "1");
+        passwords.give_up(shown).await;
+        assert_eq!(current(&passwords).await, "1");
+    }
+}

@@ -1,0 +1,171 @@
+//! What the destination holds of this delivery already: one commit is built once, and a fixed tag names one image for good.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use oci_spec::image::{ImageConfiguration, ImageIndex, ImageManifest, MediaType};
+
+use super::Delivery;
+use super::preflight::Ready;
+use crate::aws::ecr::Mutability;
+use crate::environment::Environment;
+use crate::error::Error;
+use crate::oci::layout::digest_of;
+use crate::oci::registry::{self, Client, Manifest};
+use crate::oci::{Digest, Tag};
+use crate::provenance::Provenance;
+use crate::publish::{self, Standing, StandingTag, TakenTag, Target};
+use crate::record::Reuse;
+use crate::tags::PlannedTag;
+
+/// What the destination holds of this delivery.
+pub(super) enum Existing {
+    /// Nothing.
+    Nothing,
+    /// All of it, and all its tags.
+    Delivered(Found),
+    /// This environment's own image, and not all its tags.
+    Incomplete(Found),
+    /// The commit's image, delivered to another environment.
+    Elsewhere(Found, Environment),
+}
+
+/// An image of this commit.
+pub(super) struct Found {
+    /// What names it.
+    pub manifest: Manifest,
+    /// The tags that this delivery sees to.
+    pub tags: Vec<PlannedTag>,
+}
+
+impl Existing {
+    /// The image that is there, and what is made of it.
+    pub fn image(self) -> Option<(Found, Reuse)> {
+        match self {
+            Self::Nothing => None,
+            Self::Delivered(found) => Some((found, Reuse::Delivered)),
+            Self::Incomplete(found) => Some((found, Reuse::Completed)),
+            Self::Elsewhere(found, from) => Some((found, Reuse::Promoted { from })),
+        }
+    }
+}
+
+impl fmt::Display for Existing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => f.write_str("this commit is new there"),
+            Self::Delivered(found) => write!(f, "this commit is delivered already, as {}", found.manifest.digest),
+            Self::Incomplete(found) => {
+                write!(f, "this commit's image is there, as {}, without all its tags", found.manifest.digest)
+            }
+            Self::Elsewhere(found, from) => write!(f, "this commit's image is there from {from}, as {}", found.manifest.digest),
+        }
+    }
+}
+
+/// Looks for this delivery among what the tags name.
+///
+/// # Errors
+/// A fixed tag is another image's, or a tag that would have to move may not.
+pub(super) async fn find(
+    delivery: &Delivery,
+    ready: &Ready,
+    target: &Target,
+    standing: &Standing,
+    mutability: &Mutability,
+) -> Result<Existing, Error> {
+    let repository = target.destination().to_string();
+    let (Some(client), Some(image), false) = (target.repository(), standing.image(), delivery.config.rebuild) else {
+        movable(&repository, mutability, standing.tags.iter())?;
+        return Ok(Existing::Nothing);
+    };
+    let source = &ready.checkout.source;
+    let commit = source.commit.as_ref().filter(|_| !source.dirty);
+    let provenance = Provenance::annotated(image);
+    let one = standing.fixed().all(|tag| tag.digest().is_none_or(|digest| digest == image.digest));
+    let from = commit.filter(|_| one).and_then(|commit| provenance.delivery_of(commit));
+    let confirmed = from.is_some() && Provenance::read(&labels(client, image).await?) == provenance;
+    let Some(from) = from.filter(|_| confirmed) else {
+        let taken = standing.fixed().filter_map(|tag| Some(TakenTag::new(&tag.planned.tag, tag.names.as_ref()?))).collect();
+        let commit = Provenance::of(source, delivery.config.environment).revision;
+        return Err(publish::Error::Taken { repository, commit, digest: None, taken }.into());
+    };
+    let ours = |tag: &StandingTag| tag.planned.of_environment && tag.digest() == Some(image.digest);
+    if from != delivery.config.environment && !standing.fixed().any(ours) {
+        movable(&repository, mutability, standing.tags.iter())?;
+        return Ok(Existing::Elsewhere(Found { manifest: image.clone(), tags: ready.tags.clone() }, from));
+    }
+    let seen_to = seen_to(delivery, ready, standing, image.digest).await?;
+    movable(&repository, mutability, seen_to.iter().copied())?;
+    let complete = seen_to.iter().all(|tag| tag.digest() == Some(image.digest));
+    let found = Found { manifest: image.clone(), tags: seen_to.into_iter().map(|tag| tag.planned.clone()).collect() };
+    Ok(if complete { Existing::Delivered(found) } else { Existing::Incomplete(found) })
+}
+
+/// Whether the tags that would have to move may, as far as that is known.
+fn movable<'a>(
+    repository: &str,
+    mutability: &Mutability,
+    tags: impl Iterator<Item = &'a StandingTag>,
+) -> Result<(), publish::Error> {
+    let stuck = tags.filter(|tag| mutability.may_move(&tag.planned.tag) == Some(false));
+    let stuck: Vec<(Tag, Digest)> = stuck.filter_map(|tag| Some((tag.planned.tag.clone(), tag.digest()?))).collect();
+    if stuck.is_empty() { Ok(()) } else { Err(publish::Error::Immovable { repository: repository.to_owned(), tags: stuck }) }
+}
+
+/// The tags that the delivery of an image that is there sees to: not the moving ones that name another image by now, unless
+/// that is known to be an older one. A run that is repeated must not take `latest` back.
+async fn seen_to<'a>(
+    delivery: &Delivery,
+    ready: &Ready,
+    standing: &'a Standing,
+    image: Digest,
+) -> Result<Vec<&'a StandingTag>, Error> {
+    let mut tags = Vec::new();
+    for tag in &standing.tags {
+        match &tag.names {
+            Some(other) if tag.planned.moving && other.digest != image => {
+                let revision = Provenance::annotated(other).revision.unwrap_or_default();
+                if ready.checkout.is_ancestor(&delivery.launcher, &revision).await? {
+                    tags.push(tag);
+                } else {
+                    let name = &tag.planned.tag;
+                    delivery.recorder.warn(format!(
+                        "The tag {name} names another image ({}), which is not known to be older, and stays.",
+                        other.digest
+                    ));
+                }
+            }
+            _ => tags.push(tag),
+        }
+    }
+    Ok(tags)
+}
+
+/// The labels of an image, of its first platform where it has several: one request or two.
+async fn labels(client: &Client, image: &Manifest) -> Result<BTreeMap<String, String>, Error> {
+    let malformed = |subject: &Digest| registry::Error::Malformed {
+        host: client.repository().registry().to_owned(),
+        subject: registry::Subject::Manifest(subject.to_string()),
+        reason: "what is no image".to_owned(),
+    };
+    let mut manifest = image.clone();
+    if *manifest.descriptor.media_type() == MediaType::ImageIndex {
+        let index: ImageIndex = serde_json::from_slice(&manifest.bytes).map_err(|_| malformed(&manifest.digest))?;
+        let first = index.manifests().first().ok_or_else(|| malformed(&manifest.digest))?;
+        let digest = digest_of(first).map_err(publish::Error::from)?;
+        manifest = client.pull_manifest(&digest.into()).await?;
+    }
+    let parsed: ImageManifest = serde_json::from_slice(&manifest.bytes).map_err(|_| malformed(&manifest.digest))?;
+    if parsed.config().size() > MAX_CONFIG {
+        return Err(malformed(&manifest.digest).into());
+    }
+    let mut bytes = Vec::new();
+    client.pull_blob(parsed.config(), &mut bytes, &|_| ()).await?;
+    let config: ImageConfiguration = serde_json::from_slice(&bytes).map_err(|_| malformed(&manifest.digest))?;
+    let labels = config.config().as_ref().and_then(|config| config.labels().clone()).unwrap_or_default();
+    Ok(labels.into_iter().collect())
+}
+
+/// The most that is read of a configuration, in bytes.
+const MAX_CONFIG: u64 = 4 << 20;

@@ -1,0 +1,89 @@
+//! How things stand at a destination before a delivery: what its tags name.
+
+use futures_util::future::try_join_all;
+
+use super::{Error, Place, Target};
+use crate::oci::registry::{Client, Manifest, Selector};
+use crate::oci::{Digest, Tag};
+use crate::provenance::Provenance;
+use crate::tags::PlannedTag;
+
+/// What the tags of a delivery name before it.
+#[derive(Clone, Debug, Default)]
+pub struct Standing {
+    /// The tags in the order in which they are set.
+    pub tags: Vec<StandingTag>,
+}
+
+/// A tag, and what it names.
+#[derive(Clone, Debug)]
+pub struct StandingTag {
+    /// The tag.
+    pub planned: PlannedTag,
+    /// What it names; absent where it is not there.
+    pub names: Option<Manifest>,
+}
+
+impl StandingTag {
+    /// The digest of what it names.
+    #[must_use]
+    pub fn digest(&self) -> Option<Digest> {
+        self.names.as_ref().map(|manifest| manifest.digest)
+    }
+}
+
+impl Standing {
+    /// The fixed tags, each of which names one image for good.
+    pub fn fixed(&self) -> impl Iterator<Item = &StandingTag> {
+        self.tags.iter().filter(|tag| !tag.planned.moving)
+    }
+
+    /// The image that a fixed tag names; the first where they name several.
+    #[must_use]
+    pub fn image(&self) -> Option<&Manifest> {
+        self.fixed().find_map(|tag| tag.names.as_ref())
+    }
+}
+
+impl Target {
+    /// Looks up what the tags name: one request a tag, side by side. In a folder they name nothing that lasts.
+    ///
+    /// # Errors
+    /// The registry can't be asked.
+    pub async fn standing(&self, tags: &[PlannedTag]) -> Result<Standing, Error> {
+        let Place::Repository(client) = &self.place else { return Ok(Standing::default()) };
+        let tags = tags.iter().map(async |planned| {
+            let names = client.find_manifest(&Selector::from(&planned.tag)).await?;
+            Ok::<_, Error>(StandingTag { planned: planned.clone(), names })
+        });
+        Ok(Standing { tags: try_join_all(tags).await? })
+    }
+
+    /// The client of the repository, where the destination is one.
+    #[must_use]
+    pub fn repository(&self) -> Option<&Client> {
+        match &self.place {
+            Place::Repository(client) => Some(client),
+            Place::Folder(_) => None,
+        }
+    }
+}
+
+/// A fixed tag that names another image than the one that is to be delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakenTag {
+    /// The tag.
+    pub tag: Tag,
+    /// What it names.
+    pub digest: Digest,
+    /// The commit that image says it is of.
+    pub revision: Option<String>,
+}
+
+impl TakenTag {
+    /// A tag, and the image that it names.
+    #[must_use]
+    pub fn new(tag: &Tag, names: &Manifest) -> Self {
+        Self { tag: tag.clone(), digest: names.digest, revision: Provenance::annotated(names).revision }
+    }
+}
