@@ -1,11 +1,13 @@
-//! The command line: `deliver`, `plan`, and their flags, which are the inputs.
+//! The command line: `deliver`, `plan`, `doctor`, `policy`, and their flags, which are the inputs.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::builder::styling::Styles;
 use clap::{Arg, ArgMatches, Command, value_parser};
 
 use crate::inputs::{self, Input, Inputs, variable};
+use crate::policies::Kind;
 
 /// What a person asked for.
 #[derive(Debug)]
@@ -14,6 +16,10 @@ pub enum Request {
     Deliver(Inputs),
     /// Say what a delivery would do.
     Plan(Inputs),
+    /// Find out why AWS says no.
+    Doctor(Inputs, Option<PathBuf>),
+    /// Print the policies that a delivery needs.
+    Policy(Inputs, Option<Kind>),
 }
 
 /// Reads the command line. Under GitHub Actions an input that has no flag is taken from its `INPUT_*` variable.
@@ -34,8 +40,13 @@ pub fn read(
     };
     match matches.subcommand() {
         Some(("plan", matches)) => Ok(Request::Plan(inputs(matches))),
+        Some(("doctor", matches)) => Ok(Request::Doctor(inputs(matches), matches.get_one(TRUST_POLICY).cloned())),
+        Some(("policy", matches)) => Ok(Request::Policy(inputs(matches), matches.get_one(KIND).copied())),
         Some((_, matches)) => Ok(Request::Deliver(inputs(matches))),
-        None => Err(command().error(clap::error::ErrorKind::MissingSubcommand, "a command is expected: deliver or plan")),
+        None => {
+            Err(command()
+                .error(clap::error::ErrorKind::MissingSubcommand, "a command is expected: deliver, plan, doctor or policy"))
+        }
     }
 }
 
@@ -54,6 +65,28 @@ pub fn command() -> Command {
             Command::new("deliver").about("Scan the source, build the image, scan it, list it, decide, publish"),
         ))
         .subcommand(with_inputs(Command::new("plan").about("Print as JSON what `deliver` would do, and do nothing")))
+        .subcommand(
+            with_inputs(Command::new("doctor").about("Find out whether AWS lets this run deliver, and if not, why")).arg(
+                Arg::new(TRUST_POLICY)
+                    .long(TRUST_POLICY)
+                    .value_name("FILE")
+                    .help("The role's trust policy, to say what differs from this run")
+                    .value_parser(value_parser!(PathBuf)),
+            ),
+        )
+        .subcommand(
+            with_inputs(Command::new("policy").about("Print the policies that a delivery needs, to copy"))
+                .arg(Arg::new(KIND).value_name("KIND").help("trust, role or workflow; all if not given").value_parser(kind)),
+        )
+}
+
+/// The flag of `doctor` that is no input.
+const TRUST_POLICY: &str = "trust-policy";
+/// The argument of `policy`.
+const KIND: &str = "kind";
+
+fn kind(text: &str) -> Result<Kind, &'static str> {
+    Kind::ALL.into_iter().find(|kind| kind.name() == text).ok_or("trust, role or workflow is expected")
 }
 
 const AFTER_HELP: &str = "\
@@ -95,7 +128,7 @@ mod tests {
         let arguments = ["gp-deliver", "deliver"].iter().chain(arguments).map(OsString::from);
         let variable = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
         match read(arguments, variable).unwrap() {
-            Request::Deliver(inputs) | Request::Plan(inputs) => inputs,
+            Request::Deliver(inputs) | Request::Plan(inputs) | Request::Doctor(inputs, _) | Request::Policy(inputs, _) => inputs,
         }
     }
 

@@ -14,6 +14,7 @@ pub mod inputs;
 pub mod oci;
 pub mod pipeline;
 pub mod plan;
+pub mod policies;
 pub mod policy;
 pub mod process;
 pub mod provenance;

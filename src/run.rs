@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -17,8 +17,9 @@ use crate::diagnosis::Diagnosis;
 use crate::error::{Error, Exit};
 use crate::github::{Event, commands};
 use crate::inputs::Inputs;
-use crate::pipeline::{self, Delivery};
+use crate::pipeline::{self, Delivery, doctor};
 use crate::plan::Plan;
+use crate::policies::{self, Known};
 use crate::process::Launcher;
 use crate::record::{Recorder, RunResult};
 use crate::report::{self, RunnerFiles, console};
@@ -54,6 +55,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let exit = runtime.block_on(async {
         match request {
             Request::Plan(inputs) => plan(&inputs).await.unwrap_or_else(|error| refuse(&error)),
+            Request::Doctor(inputs, file) => doctor(&inputs, file.as_deref()).await.unwrap_or_else(|error| refuse(&error)),
+            Request::Policy(inputs, kind) => policy(&inputs, kind).await.unwrap_or_else(|error| refuse(&error)),
             Request::Deliver(inputs) => deliver(&inputs).await,
         }
     });
@@ -68,8 +71,9 @@ fn variable(name: &str) -> Option<String> {
 
 /// Says an error that comes before there is a delivery to report on.
 fn refuse(error: &Error) -> Exit {
-    let Diagnosis { what, why, remedy, .. } = error.into();
-    let _ = writeln!(std::io::stderr(), "error: {what}\n{}\n{remedy}", indented(&why));
+    let Diagnosis { what, why, remedy, to_copy, .. } = error.into();
+    let lines = [format!("error: {what}"), indented(&why), remedy, indented(&to_copy.join("\n"))];
+    let _ = writeln!(std::io::stderr(), "{}", lines.into_iter().filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n"));
     Exit::from(error)
 }
 
@@ -77,18 +81,60 @@ fn indented(text: &str) -> String {
     text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
 }
 
+/// What the subcommands know that do not deliver.
+struct Prospect {
+    event: Option<Event>,
+    config: Config,
+    checkout: Checkout,
+    planned: tags::Planned,
+}
+
+impl Prospect {
+    async fn of(inputs: &Inputs) -> Result<Self, Error> {
+        let event = Event::read(variable);
+        let config = Config::resolve(inputs, &World { variable: &variable, event: event.as_ref() }).map_err(Error::Inputs)?;
+        let checkout = Checkout::read(&Launcher::of_this_process(), &config.build.context, event.as_ref()).await?;
+        let version = config.version.clone().or_else(|| checkout.source.version());
+        let values = Values {
+            environment: config.environment,
+            source: &checkout.source,
+            version: version.as_ref(),
+            now: Timestamp::now(),
+        };
+        let planned = tags::plan(&config.tags, &values).map_err(Error::Tags)?;
+        Ok(Self { event, config, checkout, planned })
+    }
+
+    async fn known(&self) -> Result<Known<'_>, Error> {
+        let origin = self.checkout.origin(&Launcher::of_this_process()).await?;
+        let repository = policies::Repository::find(variable, origin.as_deref());
+        Ok(Known { config: &self.config, source: &self.checkout.source, repository, claims: None })
+    }
+}
+
 async fn plan(inputs: &Inputs) -> Result<Exit, Error> {
-    let event = Event::read(variable);
-    let config = Config::resolve(inputs, &World { variable: &variable, event: event.as_ref() }).map_err(Error::Inputs)?;
-    let checkout = Checkout::read(&Launcher::of_this_process(), &config.build.context, event.as_ref()).await?;
-    let version = config.version.clone().or_else(|| checkout.source.version());
-    let values =
-        Values { environment: config.environment, source: &checkout.source, version: version.as_ref(), now: Timestamp::now() };
-    let tags = tags::plan(&config.tags, &values).map_err(Error::Tags)?;
-    let plan = Plan::new(&config, &checkout.source, &tags);
-    let text = serde_json::to_string_pretty(&plan).unwrap_or_default();
+    let prospect = Prospect::of(inputs).await?;
+    let plan = Plan::new(&prospect.config, &prospect.checkout.source, &prospect.planned);
+    print(&serde_json::to_string_pretty(&plan).unwrap_or_default()).map(|()| Exit::Done)
+}
+
+async fn doctor(inputs: &Inputs, trust_policy: Option<&Path>) -> Result<Exit, Error> {
+    let prospect = Prospect::of(inputs).await?;
+    let known = prospect.known().await?;
+    let examination = doctor::examine(&known, prospect.event.as_ref(), trust_policy, &prospect.planned.tags).await;
+    print(examination.to_string().trim_end())?;
+    Ok(if examination.is_well() { Exit::Done } else { Exit::Failed })
+}
+
+async fn policy(inputs: &Inputs, kind: Option<policies::Kind>) -> Result<Exit, Error> {
+    let prospect = Prospect::of(inputs).await?;
+    let text = prospect.known().await?.text(kind).map_err(Error::Inputs)?;
+    print(&text).map(|()| Exit::Done)
+}
+
+fn print(text: &str) -> Result<(), Error> {
     let written = writeln!(std::io::stdout(), "{text}");
-    written.map(|()| Exit::Done).map_err(|source| Error::Io { path: PathBuf::from("standard output"), source })
+    written.map_err(|source| Error::Io { path: PathBuf::from("standard output"), source })
 }
 
 async fn deliver(inputs: &Inputs) -> Exit {

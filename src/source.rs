@@ -108,6 +108,22 @@ impl Checkout {
         }
     }
 
+    /// Where the repository was cloned from, where git knows.
+    ///
+    /// # Errors
+    /// git can't be run.
+    pub async fn origin(&self, launcher: &Launcher) -> Result<Option<String>, Error> {
+        if !self.in_git {
+            return Ok(None);
+        }
+        let git = Git { program: launcher.find("git")?, folder: self.root.clone() };
+        match git.ask(&["config", "--get", "remote.origin.url"]).await {
+            Ok(url) => Ok(Some(url)),
+            Err(Error::Git { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     fn without_git(context: PathBuf, event: Option<&Event>) -> Self {
         let workspace = event.and_then(|event| event.workspace.clone()).filter(|workspace| context.starts_with(workspace));
         let source = Source {

@@ -55,3 +55,28 @@ fn the_table_of_inputs_is_the_codes() {
     }
     holds("docs/inputs.md", "inputs", &table);
 }
+
+/// What `gp-deliver policy` prints for the example of the README.
+fn policy(kind: &str) -> String {
+    let source = tempfile::tempdir().unwrap();
+    fs::write(source.path().join("Dockerfile"), "FROM scratch\n").unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_gp-deliver"))
+        .args(["policy", kind, "--environment", "prod", "--ecr-repository", "team/app", "--aws-region", "eu-central-1"])
+        .args(["--role-to-assume", "arn:aws:iam::012345678901:role/deliver"])
+        .current_dir(source.path())
+        .env_clear()
+        .env("GITHUB_REPOSITORY", "acme/app")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn the_three_blocks_of_the_keyless_section_are_what_the_policy_command_prints() {
+    for kind in ["trust", "role"] {
+        holds("README.md", kind, &format!("```json\n{}\n```\n", policy(kind).trim_end()));
+    }
+    let job = policy("workflow").lines().map(|line| format!("    {line}\n")).collect::<String>();
+    holds("README.md", "workflow", &format!("```yaml\njobs:\n  deliver:\n    environment: prod\n{job}```\n"));
+}

@@ -64,6 +64,23 @@ impl fmt::Display for RepositoryArn {
     }
 }
 
+/// The text is no repository's ARN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a repository's ARN is arn:aws:ecr:REGION:ACCOUNT:repository/NAME")]
+pub struct InvalidRepositoryArn;
+
+impl FromStr for RepositoryArn {
+    type Err = InvalidRepositoryArn;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts: Vec<&str> = text.splitn(6, ':').collect();
+        let ["arn", _, "ecr", region, account, resource] = parts[..] else { return Err(InvalidRepositoryArn) };
+        let name = resource.strip_prefix("repository/").filter(|name| !name.is_empty()).ok_or(InvalidRepositoryArn)?;
+        let account = account.parse().map_err(|_| InvalidRepositoryArn)?;
+        Ok(Self { region: region.to_owned(), account, name: name.to_owned() })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,5 +115,6 @@ mod tests {
             name: "team/app".to_owned(),
         };
         assert_eq!(arn.to_string(), "arn:aws-us-gov:ecr:us-gov-east-1:012345678901:repository/team/app");
+        assert_eq!(arn.to_string().parse(), Ok(arn));
     }
 }

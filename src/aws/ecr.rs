@@ -116,16 +116,16 @@ impl Repository {
         })
     }
 
-    /// Creates the repository (`CreateRepository`) with the registry's own defaults; one that is there by now is fine.
+    /// Creates the repository (`CreateRepository`) with the registry's own defaults. Says whether it was not there before.
     ///
     /// # Errors
     /// ECR does not create it.
-    pub async fn create(&self) -> Result<(), Error> {
+    pub async fn create(&self) -> Result<bool, Error> {
         let request = self.ecr.create_repository().registry_id(self.arn.account.as_str()).repository_name(&self.arn.name);
         match request.send().await {
-            Ok(_) => Ok(()),
+            Ok(_) => Ok(true),
             Err(error) if error.as_service_error().is_some_and(CreateRepositoryError::is_repository_already_exists_exception) => {
-                Ok(())
+                Ok(false)
             }
             Err(error) => Err(Call::CreateRepository.failed(&error)),
         }

@@ -9,6 +9,7 @@ pub mod arn;
 pub mod ecr;
 mod error;
 pub mod partition;
+pub mod policy;
 mod registry_host;
 pub mod session;
 mod web_identity;

@@ -1,6 +1,7 @@
 //! The words for AWS: who we are not, what the role may not do, what can't be reached.
 
 use super::Diagnosis;
+use crate::aws::policy::trust::{self, Caller};
 use crate::aws::{Call, Error, Failure, RoleArn};
 use crate::github::oidc::{self, Claims};
 
@@ -34,12 +35,10 @@ impl From<&Error> for Diagnosis {
             Error::NoRepository(arn) => Self::new(
                 format!("There is no repository {} in {}", arn.name, arn.region),
                 format!("Its ARN would be {arn}."),
-                format!(
-                    "Check `ecr-repository`, `aws-region` and `aws-account-id`. If it is new, create it, or set \
-                     `create-repository` to true:\naws ecr create-repository --region {} --repository-name {}",
-                    arn.region, arn.name
-                ),
-            ),
+                "Check `ecr-repository`, `aws-region` and `aws-account-id`. If it is new, create it, or set `create-repository` to \
+                 true.",
+            )
+            .with_copy(&format!("aws ecr create-repository --region {} --repository-name {}", arn.region, arn.name)),
             Error::OtherRegistry { asked, actual } => Self::new(
                 format!("{asked} is not the registry of these credentials"),
                 format!("Amazon ECR names {actual} as the registry."),
@@ -62,9 +61,9 @@ impl From<&oidc::Error> for Diagnosis {
                 "This job may not ask for an OIDC token",
                 "GitHub sets ACTIONS_ID_TOKEN_REQUEST_URL and ACTIONS_ID_TOKEN_REQUEST_TOKEN for jobs that have the permission, \
                  and this one has them not.",
-                "Give the job the permission:\n  permissions:\n    contents: read\n    id-token: write\n\
-                 If the job is in a reusable workflow, the job that calls it must have the permission too.",
-            ),
+                "Give the job the permission. If the job is in a reusable workflow, the job that calls it must have it too.",
+            )
+            .with_copy("permissions:\n  contents: read\n  id-token: write"),
             oidc::Error::Address(reason) => Self::new(
                 "The address of GitHub's token service is none",
                 format!("ACTIONS_ID_TOKEN_REQUEST_URL: {reason}."),
@@ -102,28 +101,28 @@ fn assume(role: &RoleArn, claims: &Claims, failure: &Failure) -> Diagnosis {
                 "{said}\nThere is no such role, or its trust policy does not accept this run, whose token says:\n{}",
                 shown(claims)
             ),
-            "Let the role's trust policy accept exactly this run.",
-        ),
+            "Let the role's trust policy accept exactly this run; `gp-deliver doctor --trust-policy FILE` says what differs from \
+             the one that it has.",
+        )
+        .with_copy(&Caller::of(claims, role).map(|caller| trust::accepting(&caller).to_json()).unwrap_or_default()),
         Some("InvalidIdentityToken") if has("No OpenIDConnect provider found") => Diagnosis::new(
             format!("The AWS account {} does not know GitHub as an identity provider", role.account),
             said,
-            format!(
-                "Create the provider in that account, once:\naws iam create-open-id-connect-provider --url {issuer} \
-                 --client-id-list {audience}"
-            ),
-        ),
+            "Create the provider in that account, once.",
+        )
+        .with_copy(&format!("aws iam create-open-id-connect-provider --url {issuer} --client-id-list {audience}")),
         Some("InvalidIdentityToken") if has("audience") => Diagnosis::new(
             format!("The AWS account {} does not take tokens for {audience}", role.account),
             said,
-            format!(
-                "Add the audience to the account's identity provider, or give one that it takes by `audience`:\n\
-                 aws iam add-client-id-to-open-id-connect-provider --client-id {audience} --open-id-connect-provider-arn \
-                 arn:{}:iam::{}:oidc-provider/{}",
-                role.partition,
-                role.account,
-                issuer.trim_start_matches("https://")
-            ),
-        ),
+            "Add the audience to the account's identity provider, or give one that it takes by `audience`.",
+        )
+        .with_copy(&format!(
+            "aws iam add-client-id-to-open-id-connect-provider --client-id {audience} --open-id-connect-provider-arn \
+             arn:{}:iam::{}:oidc-provider/{}",
+            role.partition,
+            role.account,
+            issuer.trim_start_matches("https://")
+        )),
         Some("ExpiredTokenException") => expired(claims, &said),
         Some("ValidationError") if has("DurationSeconds") => Diagnosis::new(
             format!("{role} does not give credentials for so long"),
@@ -221,6 +220,9 @@ fn call(failure: &Failure) -> Diagnosis {
 }
 
 fn denied(failure: &Failure, said: String) -> Diagnosis {
+    if let Some(diagnosis) = super::permission::lacking(&said, &failure.message) {
+        return diagnosis;
+    }
     let permission = failure.call.permission();
     let what = match failure.call {
         Call::GetCallerIdentity | Call::AssumeRoleWithWebIdentity => "AWS STS does not let us in".to_owned(),

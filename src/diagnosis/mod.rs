@@ -4,6 +4,7 @@ mod aws;
 mod build;
 mod delivery;
 mod layout;
+mod permission;
 mod process;
 mod publish;
 mod registry;
@@ -25,12 +26,21 @@ pub struct Diagnosis {
     pub remedy: String,
     /// The last words of what failed (a build step's output, a scanner's standard error), oldest first. May be empty.
     pub excerpt: Vec<String>,
+    /// What the remedy gives to copy, line by line: commands, or a document. May be empty.
+    #[serde(default)]
+    pub to_copy: Vec<String>,
 }
 
 impl Diagnosis {
-    /// A diagnosis without an excerpt.
+    /// A diagnosis without an excerpt and without anything to copy.
     #[must_use]
     pub fn new(what: impl Into<String>, why: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { what: what.into(), why: why.into(), remedy: remedy.into(), excerpt: Vec::new() }
+        Self { what: what.into(), why: why.into(), remedy: remedy.into(), excerpt: Vec::new(), to_copy: Vec::new() }
+    }
+
+    /// Adds what the remedy gives to copy.
+    #[must_use]
+    pub fn with_copy(self, text: &str) -> Self {
+        Self { to_copy: text.lines().map(str::to_owned).collect(), ..self }
     }
 }

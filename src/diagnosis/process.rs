@@ -24,12 +24,14 @@ impl From<&Error> for Diagnosis {
                 why: format!("It had not ended after {} s, so it was stopped", after.as_secs()),
                 remedy: "Try again on a machine with less to do. If it happens again, look at its last lines".to_owned(),
                 excerpt: last.clone(),
+                to_copy: vec![],
             },
             Error::OutputTooLarge { program, stream, limit, last } => Self {
                 what: format!("{program} wrote far more than it should"),
                 why: format!("It wrote more than {limit} bytes to {}, so it was stopped", stream.name()),
                 remedy: format!("Check that {program} is the genuine program, of the version that is pinned"),
                 excerpt: last.clone(),
+                to_copy: vec![],
             },
             Error::Signal { program, signal, last } => Self {
                 what: format!("{program} crashed"),
@@ -37,6 +39,7 @@ impl From<&Error> for Diagnosis {
                 remedy: "Try again. If it happens again, give the machine more memory, or report it to the program's authors"
                     .to_owned(),
                 excerpt: last.clone(),
+                to_copy: vec![],
             },
             Error::Io { program, source } => Self::new(
                 format!("{program} can't be listened to"),

@@ -99,10 +99,7 @@ fn left_over(cause: Diagnosis, repository: &str, digest: &str, leftovers: &[Left
     let names = names.join(", ");
     let why =
         format!("{}\nThe registry did not let us put back what was set by then: {names} may still name {digest}.", cause.why);
-    let by_hand = commands.join("\n");
-    let remedy = format!(
-        "{}\nTo put the tags back by hand (where the registry removes no tags, use its own page or clean-up):\n{by_hand}",
-        cause.remedy
-    );
-    Diagnosis { why, remedy, ..cause }
+    let remedy =
+        format!("{} Put the tags back by hand (where the registry removes no tags, use its own page or clean-up).", cause.remedy);
+    Diagnosis { why, remedy, ..cause }.with_copy(&commands.join("\n"))
 }

@@ -1,6 +1,6 @@
 //! The words for registries that can't be used.
 
-use super::{Diagnosis, layout};
+use super::{Diagnosis, layout, permission};
 use crate::oci::registry::credentials::{self, Origin};
 use crate::oci::registry::{Answer, Error, Fault, Subject, UrlRole};
 
@@ -73,6 +73,11 @@ fn refusal(answer: &Answer) -> Diagnosis {
         401 => {
             let (known, remedy) = login(host, &answer.credentials);
             Diagnosis::new(format!("{host} does not let us in to {repository}"), format!("{why}\n{known}"), remedy)
+        }
+        403 if answer.credentials == Origin::Given
+            && let Some(diagnosis) = permission::lacking(&why, answer.message.as_deref().unwrap_or_default()) =>
+        {
+            diagnosis
         }
         403 => {
             let (known, _) = login(host, &answer.credentials);

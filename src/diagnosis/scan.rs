@@ -13,12 +13,14 @@ impl From<&Error> for Diagnosis {
                 why: last.last().cloned().unwrap_or_else(|| format!("It ended with code {code} and said nothing")),
                 remedy: format!("See its last lines. If they do not help, run {tool} by hand on the same input"),
                 excerpt: last.clone(),
+                to_copy: vec![],
             },
             Error::Rubbish { tool, reason, last } => Self {
                 what: format!("{tool} gave no usable answer, so nothing is known about {}", subject(*tool)),
                 why: reason.clone(),
                 remedy: format!("Check that {tool} is of the version that is pinned"),
                 excerpt: last.clone(),
+                to_copy: vec![],
             },
             Error::Unread(files) => unread(files),
             Error::PartialHistory { scanned, expected, last } => Self {
@@ -28,6 +30,7 @@ impl From<&Error> for Diagnosis {
                          `secrets-history: none` scans the files alone"
                     .to_owned(),
                 excerpt: last.clone(),
+                to_copy: vec![],
             },
             Error::LeakRules { reason } => Self::new(
                 "The project's .gitleaks.toml can't be used",
@@ -50,6 +53,7 @@ impl From<&Error> for Diagnosis {
                          (oci:PATH for a folder)"
                     .to_owned(),
                 excerpt: failures.iter().map(|(mirror, reason)| format!("{mirror}: {reason}")).collect(),
+                to_copy: vec![],
             },
             Error::Io { path, source } => Self::new(
                 format!("{} can't be used", path.display()),
@@ -88,6 +92,7 @@ fn git(last: &[String]) -> Diagnosis {
         why,
         remedy: remedy.to_owned(),
         excerpt: last.to_vec(),
+        to_copy: vec![],
     }
 }
 
@@ -102,5 +107,6 @@ fn unread(files: &[String]) -> Diagnosis {
         why: "gitleaks may not read them, and a secret in them would go unnoticed".to_owned(),
         remedy: "Make them readable for the user who runs the scan, or take them out of the source".to_owned(),
         excerpt: shown,
+        to_copy: vec![],
     }
 }

@@ -1,7 +1,9 @@
 //! A delivery from its inputs to its end: the order of things, and nothing else.
 
+mod amazon;
 mod building;
 mod destination;
+pub mod doctor;
 mod judging;
 mod preflight;
 mod promoting;

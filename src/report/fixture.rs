@@ -214,6 +214,7 @@ pub fn failed() -> Record {
         why: "the command ended with exit code 2\nits last lines are below".to_owned(),
         remedy: "Run the command in the stage before it, and repair what it says.".to_owned(),
         excerpt: vec!["test_parse ... FAILED".to_owned(), "make: *** [Makefile:3: test] Error 2".to_owned()],
+        to_copy: vec![],
     });
     record
 }
@@ -279,7 +280,13 @@ pub fn hostile() -> Record {
     for suppression in &mut record.suppressions {
         (suppression.by, suppression.id, suppression.reason) = (text(), text(), Some(long()));
     }
-    record.failure = Some(Diagnosis { what: text(), why: long(), remedy: text(), excerpt: vec![text(), long()] });
+    record.failure = Some(Diagnosis {
+        what: text(),
+        why: long(),
+        remedy: text(),
+        excerpt: vec![text(), long()],
+        to_copy: vec![text(), long()],
+    });
     record
 }
 

@@ -5,7 +5,7 @@ use super::phrase::Phrase;
 use super::quantity;
 use crate::environment::Environment;
 use crate::finding::{Severity, Tool};
-use crate::record::{Record, RunResult, Stage, StageOutcome};
+use crate::record::{Record, Reuse, RunResult, Stage, StageName, StageOutcome};
 
 /// How a delivery ended, as a reader takes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +72,7 @@ pub fn reason(record: &Record, catalogue: &Catalogue<'_>) -> Phrase {
     let bound = record.environment.map(Environment::name).unwrap_or_default();
     let published = if record.publication.is_some() { "." } else { ". Nothing was published." };
     match Verdict::of(record, catalogue) {
-        Verdict::Delivered => Phrase::new(format!("to {bound}: nothing found that counts against the gate.")),
+        Verdict::Delivered => Phrase::new(format!("to {bound}{}", clean(record))),
         Verdict::Skipped => match &*remarks(record, catalogue) {
             [] => Phrase::new(format!("for {bound}: nothing found that counts against the gate, and publishing is off.")),
             remarks => Phrase::new(format!("for {bound}: {}; publishing is off.", remarks.join("; "))),
@@ -122,8 +122,30 @@ pub fn missing(record: &Record) -> Option<String> {
     (!missing.is_empty()).then(|| format!("{} were not looked for", quantity::list(&missing)))
 }
 
+/// What is to be said of a delivery that went well.
+fn clean(record: &Record) -> String {
+    let nothing = "nothing found that counts against the gate.";
+    match record.reuse {
+        Some(Reuse::Delivered) => " before: all its tags name this commit's image, and nothing was done.".to_owned(),
+        Some(Reuse::Completed) if judged_before(record) => {
+            ": this commit's image was there, and the tags that were missing are set.".to_owned()
+        }
+        Some(Reuse::Completed) => format!(": this commit's image was there and is judged anew; {nothing}"),
+        Some(Reuse::Promoted { from }) => format!(", the image that {from} has: {nothing}"),
+        None => format!(": {nothing}"),
+    }
+}
+
+/// Whether nothing was judged because an earlier delivery of the same image was.
+fn judged_before(record: &Record) -> bool {
+    record.reuse.is_some() && !record.stages.iter().any(|stage| stage.name == StageName::Decision)
+}
+
 /// What keeps a delivery that went well from being without a blemish.
 fn remarks(record: &Record, catalogue: &Catalogue<'_>) -> Vec<String> {
+    if judged_before(record) {
+        return Vec::new();
+    }
     let counted = counted(record, catalogue, |_| true);
     // Both gates shut in the same environments in the table of today; should that change, the stricter is what matters.
     let tool = if catalogue.leaks.is_empty() { Tool::Trivy } else { Tool::Gitleaks };
@@ -153,7 +175,6 @@ fn during(record: &Record) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::StageName;
     use crate::report::fixture;
 
     fn said(record: &Record) -> (Verdict, String) {
@@ -176,6 +197,22 @@ mod tests {
         record.severity_threshold = Some(Severity::Critical);
         let (_, reason) = said(&record);
         assert!(reason.contains("3 vulnerabilities rated CRITICAL (3 CRITICAL)"), "{reason}");
+    }
+
+    #[test]
+    fn a_commit_that_was_delivered_before_is_said_to_be() {
+        let mut record = fixture::delivered();
+        record.reuse = Some(Reuse::Delivered);
+        record.stages.retain(|stage| stage.name == StageName::Preflight);
+        let expected = "to prod before: all its tags name this commit's image, and nothing was done.";
+        assert_eq!(said(&record), (Verdict::Delivered, expected.to_owned()));
+    }
+
+    #[test]
+    fn an_image_of_another_environment_is_said_to_be_judged_here() {
+        let mut record = fixture::delivered();
+        record.reuse = Some(Reuse::Promoted { from: Environment::Dev });
+        assert!(said(&record).1.starts_with("to prod, the image that dev has: nothing found"), "{:?}", said(&record));
     }
 
     #[test]

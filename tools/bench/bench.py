@@ -14,8 +14,11 @@ import socket
 import statistics
 import subprocess
 import tempfile
+import sys
 import threading
 import time
+
+import push
 
 ROOT = pathlib.Path.cwd()
 TOOLS = ROOT / "target/tools/bin"
@@ -120,12 +123,12 @@ def peak_memory(process):
     return peak
 
 
-def gp_deliver(source, registry, number, report):
+def gp_deliver(source, registry, number, report, *flags):
     """The same by gp-deliver; gives its wall time in seconds and its peak memory in bytes."""
     command = [
         BINARY, "deliver", "--build-context", source, "--environment", "local", "--build-args", f"ROUND={number}-deliver",
         "--trivy-db-repository", "oci:target/trivy-db:2", "--trivy-java-db-repository", "oci:target/trivy-java-db:1",
-        "--destination", f"{registry.address}/bench/deliver", "--report-dir", report,
+        "--destination", f"{registry.address}/bench/deliver", "--report-dir", report, *flags,
     ]
     began = time.monotonic()
     process = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
@@ -184,6 +187,33 @@ def prepared():
     return database
 
 
+def pushes(work):
+    """The median times in seconds of three pushes in each way, and the peak memory in bytes."""
+    push.source(work / "push")
+    layout = work / "layout"
+    run(BINARY, "deliver", "--build-context", work / "push", "--environment", "local", "--report-dir", work / "to-layout",
+        "--trivy-db-repository", "oci:target/trivy-db:2", "--trivy-java-db-repository", "oci:target/trivy-java-db:1",
+        "--destination", f"oci:{layout}")
+    ours, dockers, copies, peaks = [], [], [], []
+    for number in range(ROUNDS):
+        registry = Registry()
+        elapsed, peak = push.gp_deliver(sys.modules[__name__], work / "push", registry, work / "push-report")
+        ours.append(elapsed)
+        peaks.append(peak)
+        registry.close()
+        registry = Registry()
+        dockers.append(push.docker_push(sys.modules[__name__], work / "push", registry))
+        registry.close()
+        registry = Registry()
+        copies.append(push.plain_copy(registry, layout))
+        registry.close()
+        print(f"push {number + 1} of {ROUNDS}: gp-deliver {ours[-1]:.2f} s, docker push {dockers[-1]:.2f} s, "
+              f"plain copy {copies[-1]:.2f} s", flush=True)
+    docker = statistics.median(theirs / our for our, theirs in zip(ours, dockers))
+    copy = statistics.median(our / theirs for our, theirs in zip(ours, copies))
+    return statistics.median(ours), docker, copy, max(peaks)
+
+
 def result(name, value, unit, goal, holds):
     print(f"  {name:<34} {value:>10} {unit:<8} goal {goal:<22} {'holds' if holds else 'MISSED'}", flush=True)
     return {"name": name, "value": value, "unit": unit, "goal": goal, "holds": holds}
@@ -212,11 +242,16 @@ def main():
         planning = plan(work / "source")
         cancelling = cancelled(work / "cancel")
         size = BINARY.stat().st_size / 2**20
+        pushing, docker, copy, pushing_peak = pushes(work)
     print()
     results = [
         result("script, wall time", round(statistics.median(scripts), 1), "s", "none: to compare with", True),
         result("gp-deliver, wall time", round(statistics.median(deliveries), 1), "s", "none: see the ratio", True),
         result("wall time, gp-deliver / script", round(ratio, 3), "ratio", "at most 0.5", ratio <= 0.5),
+        result("push of 1 GiB in 20 layers", round(pushing, 2), "s", "none: see the ratios", True),
+        result("push, docker push / gp-deliver", round(docker, 1), "ratio", "at least 2", docker >= 2),
+        result("push, gp-deliver / plain copy", round(copy, 2), "ratio", "at most 1.2", copy <= 1.2),
+        result("own peak memory, pushing", round(pushing_peak / 2**20, 1), "MiB", "at most 64", pushing_peak <= 64 * 2**20),
         result("own peak memory", round(memory, 1), "MiB", "at most 64", memory <= 64),
         result("gp-deliver plan", round(planning, 1), "ms", "at most 50", planning <= 50),
         result("SIGTERM to end", round(cancelling), "ms", "at most 2000", cancelling <= 2000),

@@ -248,12 +248,12 @@ impl fmt::Display for UrlRole {
     }
 }
 
-/// A stranger's text for a message: one line of at most 300 characters without control or direction-changing characters.
+/// A stranger's text for a message: one line of at most 600 characters without control or direction-changing characters.
 pub(super) fn clean(text: &str) -> String {
     let hidden = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
     let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).filter(|c| !hidden(*c)).collect();
     let text = text.trim();
-    match text.char_indices().nth(300) {
+    match text.char_indices().nth(600) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
@@ -266,6 +266,6 @@ mod tests {
     #[test]
     fn a_strangers_text_is_one_short_line_that_cannot_steer_a_terminal() {
         assert_eq!(clean(" a\x1b[31mb\r\n::add-mask::c\u{202e} "), "a [31mb  ::add-mask::c");
-        assert_eq!(clean(&"é".repeat(400)).chars().count(), 301);
+        assert_eq!(clean(&"é".repeat(700)).chars().count(), 601);
     }
 }

@@ -11,6 +11,8 @@ use crate::report::{Written, quantity, text};
 /// The most lines of an excerpt, and of warnings.
 const EXCERPT: usize = 40;
 const WARNINGS: usize = 10;
+/// The most lines to copy: a policy has some forty.
+const COPY: usize = 120;
 
 /// What a line is about, for a terminal with colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +83,7 @@ fn failure(record: &Record, add: &mut impl FnMut(String)) {
     let skipped = failure.excerpt.len().saturating_sub(EXCERPT);
     failure.excerpt[skipped..].iter().for_each(|line| add(format!("    │ {}", text::line(line, text::LINE))));
     add(format!("  what to do  {}", text::line(&failure.remedy, text::LINE)));
+    failure.to_copy.iter().take(COPY).for_each(|line| add(format!("    {}", text::line(line, text::LINE))));
 }
 
 fn facts(record: &Record, catalogue: &Catalogue<'_>) -> Vec<(&'static str, String)> {

@@ -50,6 +50,9 @@ fn failure(document: &mut Document, record: &Record) {
     let why = failure.why.lines().filter(|line| !line.trim().is_empty()).take(EXCERPT).map(markdown::prose);
     let why = why.collect::<Vec<_>>().join("<br>");
     document.list("-", [format!("**Why:** {why}"), format!("**What to do:** {}", markdown::prose(&failure.remedy))]);
+    if !failure.to_copy.is_empty() {
+        document.paragraph(&markdown::block(&failure.to_copy));
+    }
     let skipped = failure.excerpt.len().saturating_sub(EXCERPT);
     if !failure.excerpt.is_empty() {
         document.paragraph(if skipped == 0 { "Its last words:" } else { "The last of its words:" });

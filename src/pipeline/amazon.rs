@@ -1,0 +1,97 @@
+//! The way into a repository of Amazon ECR: from the run's token to a target that may be written.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+
+use crate::aws::ecr::{self, Mutability};
+use crate::aws::session::Mask;
+use crate::aws::{self, RepositoryArn, Session};
+use crate::config::Ecr;
+use crate::error::Error;
+use crate::github::oidc::TokenSource;
+use crate::github::{Event, commands};
+use crate::oci::Tag;
+use crate::oci::reference::Repository;
+use crate::oci::registry::credentials::{Origin, Passwords, Proof};
+use crate::oci::registry::{Client, Credentials};
+use crate::publish::{TagRemover, Target};
+use crate::secret::Secret;
+
+/// A repository that lets us in.
+pub(super) struct SignedIn {
+    /// Who we are.
+    pub session: Session,
+    /// The repository as a place for an image.
+    pub target: Target,
+    /// Which of its tags may move.
+    pub mutability: Mutability,
+    /// The repository, if it was created here.
+    pub created: Option<RepositoryArn>,
+}
+
+/// Proves who we are at AWS, and opens the repository; creates it where that is asked for and it is not there.
+pub(super) async fn sign_in(ecr: &Ecr, event: Option<&Event>) -> Result<SignedIn, Error> {
+    let tokens = || event.map(|event| TokenSource::find(|name| std::env::var(name).ok(), event.fork));
+    let session = Session::open(&ecr.identity, tokens, mask(event)).await?;
+    let account = ecr.account.clone().unwrap_or_else(|| session.account.clone());
+    let repository = ecr::Repository::new(session.clone(), account, &ecr.name);
+    let (login, (mutability, created)) = tokio::try_join!(repository.login(), mutability(ecr, &repository))?;
+    let name = format!("{}/{}", address(ecr, &login.host)?, ecr.name);
+    let address: Repository = name.parse().map_err(|_| aws::Error::OtherRegistry { asked: name, actual: login.host })?;
+    let passwords = Passwords::new(Arc::new(repository.clone()), login.password);
+    let client = Client::new(address, Credentials { proof: Proof::Issued(passwords), origin: Origin::Given })?;
+    // Whoever may not describe the repository is told by the registry's own protocol whether it is there.
+    if mutability == Mutability::Unknown && !client.knows_repository().await? {
+        return Err(aws::Error::NoRepository(repository.arn).into());
+    }
+    let created = created.then(|| repository.arn.clone());
+    let target = Target::of_repository(client).with_remover(Arc::new(Untag(repository)));
+    Ok(SignedIn { session, target, mutability, created })
+}
+
+/// Asks what the repository allows; says too whether it was created for that.
+async fn mutability(ecr: &Ecr, repository: &ecr::Repository) -> Result<(Mutability, bool), aws::Error> {
+    match repository.mutability().await {
+        Err(aws::Error::NoRepository(_)) if ecr.create => {
+            let created = repository.create().await?;
+            repository.mutability().await.map(|mutability| (mutability, created))
+        }
+        Ok(Mutability::Unknown) if ecr.create => repository.create().await.map(|created| (Mutability::Unknown, created)),
+        other => other.map(|mutability| (mutability, false)),
+    }
+}
+
+/// The registry as the input names it, if that is one that the password is for: the account's own, or another of Amazon ECR
+/// in the same region.
+fn address(ecr: &Ecr, actual: &str) -> Result<String, aws::Error> {
+    match &ecr.host {
+        Some(asked) if asked != actual && aws::RegistryHost::parse(asked).is_none() => {
+            Err(aws::Error::OtherRegistry { asked: asked.clone(), actual: actual.to_owned() })
+        }
+        Some(asked) => Ok(asked.clone()),
+        None => Ok(actual.to_owned()),
+    }
+}
+
+/// Tells the runner to keep credentials out of the log. On a laptop nobody reads along.
+pub(super) fn mask(event: Option<&Event>) -> Mask {
+    if event.is_some() { Mask::new(commands::mask) } else { Mask::new(|_: &Secret| ()) }
+}
+
+/// Amazon ECR removes tags by its own API alone.
+struct Untag(ecr::Repository);
+
+impl TagRemover for Untag {
+    fn remove<'a>(&'a self, tag: &'a Tag) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(async move { self.0.untag(tag).await.map_err(|error| error.to_string()) })
+    }
+
+    fn command(&self, tag: &Tag) -> String {
+        let arn = &self.0.arn;
+        format!(
+            "aws ecr batch-delete-image --region {} --registry-id {} --repository-name {} --image-ids imageTag={tag}",
+            arn.region, arn.account, arn.name
+        )
+    }
+}
