@@ -191,6 +191,15 @@ impl Delivery {
         self
     }
 
+    /// Takes back a flag that was given before.
+    #[must_use]
+    pub fn without(mut self, flag: &str) -> Self {
+        if let Some(at) = self.command.iter().position(|word| word == flag) {
+            self.command.drain(at..=at + 1);
+        }
+        self
+    }
+
     /// Sets a variable of the environment; nothing else is in it but `PATH` and `HOME`.
     #[must_use]
     pub fn variable(mut self, name: &str, value: &str) -> Self {
