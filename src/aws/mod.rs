@@ -6,6 +6,7 @@
 pub mod account;
 pub mod arn;
 pub mod partition;
+pub mod policy;
 
 pub use account::AccountId;
 pub use arn::{RepositoryArn, RoleArn};

@@ -1,0 +1,92 @@
+//! Whom a statement is about.
+
+use std::fmt;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Unexpected, Visitor};
+use serde::ser::{Serialize, Serializer};
+
+use super::list;
+
+/// The element `Principal`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Principals {
+    /// `*`.
+    Everyone,
+    /// By kind.
+    Named(Named),
+}
+
+/// Principals by their kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Named {
+    /// Identity providers: the ARNs of OIDC and SAML providers, and hosts of well-known ones.
+    #[serde(rename = "Federated", default, deserialize_with = "list::read", serialize_with = "list::write")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub federated: Vec<String>,
+    /// Accounts, users, roles and sessions.
+    #[serde(rename = "AWS", default, deserialize_with = "list::read", serialize_with = "list::write")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub aws: Vec<String>,
+    /// Services of AWS.
+    #[serde(rename = "Service", default, deserialize_with = "list::read", serialize_with = "list::write")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub service: Vec<String>,
+    /// Accounts as Amazon S3 names them.
+    #[serde(rename = "CanonicalUser", default, deserialize_with = "list::read", serialize_with = "list::write")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub canonical_user: Vec<String>,
+}
+
+impl Principals {
+    /// One identity provider.
+    #[must_use]
+    pub fn federated(provider: String) -> Self {
+        Self::Named(Named { federated: vec![provider], ..Named::default() })
+    }
+
+    /// All names, whatever their kind.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        match self {
+            Self::Everyone => vec!["*".to_owned()],
+            Self::Named(Named { federated, aws, service, canonical_user }) => {
+                [federated, aws, service, canonical_user].into_iter().flatten().cloned().collect()
+            }
+        }
+    }
+}
+
+impl Serialize for Principals {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Everyone => serializer.serialize_str("*"),
+            Self::Named(named) => named.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Principals {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(EveryoneOrNamed)
+    }
+}
+
+struct EveryoneOrNamed;
+
+impl<'de> Visitor<'de> for EveryoneOrNamed {
+    type Value = Principals;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\"*\", or principals under AWS, Federated, Service or CanonicalUser")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Principals, E> {
+        if text == "*" { Ok(Principals::Everyone) } else { Err(E::invalid_value(Unexpected::Str(text), &self)) }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Principals, A::Error> {
+        Named::deserialize(MapAccessDeserializer::new(map)).map(Principals::Named)
+    }
+}
