@@ -4,6 +4,7 @@
 //! itself says no more than "Not authorized".
 
 pub mod document;
+pub mod permission;
 pub mod role;
 pub mod subject;
 pub mod trust;
