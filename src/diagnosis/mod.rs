@@ -11,8 +11,11 @@ mod registry;
 mod report;
 mod scan;
 mod session;
+mod trust;
 
 use serde::{Deserialize, Serialize};
+
+pub use trust::Explanation;
 
 /// A failure as a person reads it, at the end of a delivery that did not work.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

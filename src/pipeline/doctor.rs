@@ -10,7 +10,7 @@ use super::amazon;
 use crate::aws::policy::document::Document;
 use crate::aws::policy::trust;
 use crate::config::{Destination, Ecr};
-use crate::diagnosis::Diagnosis;
+use crate::diagnosis::{Diagnosis, Explanation};
 use crate::error::Error;
 use crate::github::Event;
 use crate::github::oidc::{Claims, TokenSource};
@@ -86,15 +86,11 @@ fn clock(claims: &Claims) -> Option<Result<String, Diagnosis>> {
 
 /// What differs between a trust policy and this run.
 fn compare(known: &Known<'_>, claims: Option<&Claims>, path: &Path) -> Result<String, Diagnosis> {
-    let unreadable = |reason: String| {
-        Diagnosis::new(
-            format!("{} can't be read as a trust policy", path.display()),
-            reason,
-            "Give the JSON that the role has: `aws iam get-role --query Role.AssumeRolePolicyDocument --role-name NAME`.",
-        )
-    };
-    let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
-    let document = Document::parse(&text).map_err(|error| unreadable(error.to_string()))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let what = format!("{} can't be read", path.display());
+        Diagnosis::new(what, error.to_string(), "Give a file with the role's trust policy by `--trust-policy`.")
+    })?;
+    let document = Document::parse(&text).map_err(|error| Diagnosis::from(&error))?;
     let caller = known.caller().map_err(|problems| Diagnosis::from(&Error::Inputs(problems)))?;
     let claimed = |subject: &String| claims.cloned().unwrap_or_else(|| caller.claims(subject));
     let compared: Vec<_> =
@@ -102,7 +98,7 @@ fn compare(known: &Known<'_>, claims: Option<&Claims>, path: &Path) -> Result<St
     let Some(nearest) = compared.iter().min_by_key(|differences| differences.len()).filter(|nearest| !nearest.is_empty()) else {
         return Ok("accepts this run".to_owned());
     };
-    let words: Vec<String> = nearest.iter().map(|difference| format!("{difference:?}")).collect();
+    let words: Vec<String> = nearest.iter().map(|difference| Explanation::from(difference).to_string()).collect();
     let remedy = "Correct the role's trust policy. This one accepts exactly this run:";
     let what = format!("The trust policy in {} does not accept this run", path.display());
     Err(Diagnosis::new(what, words.join("\n"), remedy).with_copy(&trust::accepting(&caller).to_json()))

@@ -23,11 +23,9 @@ impl Pattern {
         let mut rest = value;
         while let Some(character) = rest.chars().next() {
             if version == Version::V2012 && rest.starts_with("${") {
-                // The three that stand for themselves (IAM User Guide, "IAM policy elements: Variables and tags", "Specifying
-                // a literal").
-                let literal = ['*', '?', '$'].into_iter().find(|&literal| rest[2..].starts_with(&[literal, '}']))?;
+                let (literal, after) = literal_at(rest)?;
                 tokens.push(Token::Character(literal));
-                rest = &rest[4..];
+                rest = after;
                 continue;
             }
             tokens.push(match character {
@@ -102,6 +100,15 @@ impl Pattern {
     }
 }
 
+/// The character that a text begins with, where it is written as one of the three variables that stand for themselves (IAM
+/// User Guide, "IAM policy elements: Variables and tags", "Specifying special characters"), and what follows.
+fn literal_at(text: &str) -> Option<(char, &str)> {
+    [("${*}", '*'), ("${?}", '?'), ("${$}", '$')].into_iter().find_map(|(variable, literal)| {
+        let after = text.strip_prefix(variable)?;
+        Some((literal, after))
+    })
+}
+
 /// A text as a value of `StringEquals` that stands for it alone, in a document of the current version.
 pub(super) fn literal(text: &str) -> String {
     text.replace("${", "${$}{")
@@ -131,7 +138,9 @@ mod tests {
     #[test]
     fn a_variable_is_not_known_and_a_literal_stands_for_itself() {
         assert_eq!(Pattern::like("repo:${aws:PrincipalTag/x}:*", Version::V2012), None);
-        assert_eq!(Pattern::exact("${", Version::V2012), None);
+        for value in ["${", "${}", "${*", "a${aws:username}"] {
+            assert_eq!(Pattern::exact(value, Version::V2012), None, "{value}");
+        }
         assert!(Pattern::exact("${a}", Version::V2008).unwrap().matches("${a}"));
         assert!(like("a${*}b${?}${$}{x}", "a*b?${x}"));
         assert!(!like("a${*}b", "axb"));
@@ -152,6 +161,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn no_value_is_too_much(value in "[a*?${}é]{0,8}", text in any::<String>()) {
+            if let Some(pattern) = Pattern::like(&value, Version::V2012) {
+                let _ = pattern.matching_prefix(&text);
+            }
+            prop_assert!(Pattern::like(&value, Version::V2008).is_some());
+        }
+
         #[test]
         fn wildcards_match_as_the_oracle_says(pattern in "[ab*?]{0,8}", text in "[ab*?]{0,8}") {
             let (p, t): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());

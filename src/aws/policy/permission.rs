@@ -61,8 +61,9 @@ impl Permission {
     /// long for one are not taken: they are a stranger's.
     #[must_use]
     pub fn find(refusal: &str) -> Option<Self> {
+        // "User: … is not authorized", and "Not authorized" where there is no user.
         let refusal: String = refusal.chars().take(MAX_REFUSAL).map(|c| if c.is_whitespace() { ' ' } else { c }).collect();
-        let (before, after) = refusal.split_once("not authorized to perform")?;
+        let (before, after) = refusal.split_once("ot authorized to perform")?;
         let (action, rest) = next_name(after.trim_start_matches(':'))?;
         let rest = rest.trim_start();
         let (resource, rest) = match rest.strip_prefix("on resource:") {

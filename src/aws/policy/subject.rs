@@ -1,4 +1,4 @@
-//! The subject of GitHub's token: `sub` (GitHub docs, "OpenID Connect reference", "Example subject claims" and "Immutable
+//! The subject of GitHub's token: `sub` (GitHub docs, "`OpenID` Connect reference", "Example subject claims" and "Immutable
 //! subject claims").
 
 use std::fmt;

@@ -18,7 +18,7 @@ use crate::github::oidc::Claims;
 pub fn compare(document: &Document, claims: &Claims, role: &RoleArn) -> Vec<Difference> {
     let issuer = claims.issuer().unwrap_or_default();
     let provider = provider(&issuer);
-    let request = Request { claims, role, provider, provider_arn: provider_arn(role, provider), version: document.version };
+    let request = Request { claims, provider, provider_arn: provider_arn(role, provider), version: document.version };
     let (mut denying, mut missing, mut doubtful) = (Vec::new(), Vec::new(), Vec::new());
     for (index, statement) in document.statements.iter().enumerate() {
         let label = Label::of(statement, index);
@@ -38,7 +38,6 @@ pub fn compare(document: &Document, claims: &Claims, role: &RoleArn) -> Vec<Diff
 /// What a caller asks AWS for, as a policy sees it.
 struct Request<'a> {
     claims: &'a Claims,
-    role: &'a RoleArn,
     /// The issuer, as IAM names its provider.
     provider: &'a str,
     provider_arn: String,
@@ -133,11 +132,11 @@ impl Request<'_> {
     }
 
     fn nearness_of_provider(&self, trusted: &str) -> Nearness {
-        nearness::of_provider(trusted, &self.provider_arn, &self.role.account)
+        nearness::of_provider(trusted, &self.provider_arn)
     }
 
     fn nearest_provider_first(&self, mut names: Vec<String>) -> Vec<String> {
-        names.sort_by_key(|name| self.nearness_of_provider(name).distance());
+        names.sort_by_cached_key(|name| self.nearness_of_provider(name).distance());
         names
     }
 
@@ -155,7 +154,7 @@ impl Request<'_> {
         };
         let mut expected = values.clone();
         if let (Key::Claim(claim), Some(operator), Some(actual)) = (&key_of, Operator::parse(name), &actual) {
-            expected.sort_by_key(|value| nearness::of_claim(claim, value, actual, operator.test, self.version).distance());
+            expected.sort_by_cached_key(|value| nearness::of_claim(claim, value, actual, operator.test, self.version).distance());
         }
         let element = Element::Condition { operator: name.clone(), key: key.clone() };
         Finding { judgement, element, expected, actual, nearness }

@@ -1,6 +1,5 @@
 //! How near a value of a policy comes to what a caller has: the faults that people make.
 
-use crate::aws::AccountId;
 use crate::aws::policy::document::Version;
 use crate::aws::policy::operator::Test;
 use crate::aws::policy::pattern::Pattern;
@@ -38,10 +37,7 @@ pub enum Nearness {
     /// The token is for someone else.
     AudienceDiffers,
     /// The policy trusts the same provider in another account or partition. A role trusts those of its own account only.
-    ProviderOfAnotherAccount {
-        /// The account of the role.
-        account: AccountId,
-    },
+    ProviderOfAnotherAccount,
     /// The policy trusts another provider.
     OtherProvider,
     /// The statement is for accounts, services or others who need no provider.
@@ -87,7 +83,7 @@ impl Nearness {
             | Self::PullRequestInsteadOfRef
             | Self::RefInsteadOfPullRequest
             | Self::AudienceDiffers
-            | Self::ProviderOfAnotherAccount { .. }
+            | Self::ProviderOfAnotherAccount
             | Self::WildcardPrincipal => 2,
             Self::OtherRef
             | Self::OtherEnvironment
@@ -150,8 +146,8 @@ fn of_subject(value: &str, actual: &str, version: Version) -> Nearness {
     }
 }
 
-/// Says how near the providers of a statement come to the ARN of the one that is wanted, each with its distance.
-pub(super) fn of_provider(trusted: &str, wanted: &str, account: &AccountId) -> Nearness {
+/// Says how near a provider comes to the one that is wanted, which it is not. Both are ARNs, as a rule.
+pub(super) fn of_provider(trusted: &str, wanted: &str) -> Nearness {
     let lowercase = (trusted.to_ascii_lowercase(), wanted.to_ascii_lowercase());
     if lowercase.0 == lowercase.1 {
         let position = trusted.chars().zip(wanted.chars()).take_while(|(a, b)| a == b).count();
@@ -159,7 +155,7 @@ pub(super) fn of_provider(trusted: &str, wanted: &str, account: &AccountId) -> N
     }
     let host = |arn: &str| arn.split_once(":oidc-provider/").map(|(_, host)| host.to_owned());
     if host(&lowercase.0).is_some() && host(&lowercase.0) == host(&lowercase.1) {
-        return Nearness::ProviderOfAnotherAccount { account: account.clone() };
+        return Nearness::ProviderOfAnotherAccount;
     }
     Nearness::OtherProvider
 }
@@ -210,21 +206,17 @@ mod tests {
 
     #[test]
     fn each_way_to_miss_a_provider_has_its_name() {
-        let account: AccountId = "012345678901".parse().unwrap();
         let wanted = "arn:aws:iam::012345678901:oidc-provider/token.actions.githubusercontent.com";
         for (trusted, nearness) in [
             (
                 "arn:aws:iam::012345678901:oidc-provider/Token.actions.githubusercontent.com",
                 Nearness::OnlyLetterCase { position: 40 },
             ),
-            (
-                "arn:aws:iam::999999999999:oidc-provider/token.actions.githubusercontent.com",
-                Nearness::ProviderOfAnotherAccount { account: account.clone() },
-            ),
+            ("arn:aws:iam::999999999999:oidc-provider/token.actions.githubusercontent.com", Nearness::ProviderOfAnotherAccount),
             ("arn:aws:iam::012345678901:oidc-provider/gitlab.com", Nearness::OtherProvider),
             ("token.actions.githubusercontent.com", Nearness::OtherProvider),
         ] {
-            assert_eq!(of_provider(trusted, wanted, &account), nearness, "{trusted}");
+            assert_eq!(of_provider(trusted, wanted), nearness, "{trusted}");
         }
     }
 }

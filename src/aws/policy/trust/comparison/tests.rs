@@ -74,13 +74,13 @@ fn each_element_that_does_not_fit_is_a_difference() {
         (
             "Principal",
             r#"{"Federated": ["x", "arn:aws:iam::999999999999:oidc-provider/token.actions.githubusercontent.com"]}"#,
-            Nearness::ProviderOfAnotherAccount { account: role().account },
+            Nearness::ProviderOfAnotherAccount,
         ),
     ] {
         assert_eq!(nearness(&[statement(&[(element, value)], EXACT)]), [nearness_of_it], "{element}: {value}");
     }
     let without_principal = statement(&[], EXACT).replace("\"Principal\"", "\"Resource\"").replace("{\"Federated\": ", "");
-    assert_eq!(nearness(&[without_principal.replacen("}", "", 1)]), [Nearness::NoPrincipal]);
+    assert_eq!(nearness(&[without_principal.replacen('}', "", 1)]), [Nearness::NoPrincipal]);
     assert_eq!(nearness(&[statement(&[("NotAction", r#""iam:*""#)], EXACT)]), []);
 }
 
