@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::cli::{self, Request};
 use crate::config::{Config, SecretSource, World};
@@ -44,8 +45,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
             return exit;
         }
     };
-    let filter = EnvFilter::try_from_env("GP_DELIVER_LOG").unwrap_or_else(|_| EnvFilter::new("off"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt().with_env_filter(events()).with_writer(std::io::stderr).init();
     // Only the first call installs one, and this is it.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -63,6 +63,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     // A thread that still reads from a builder that was let go must not keep the process.
     runtime.shutdown_background();
     exit
+}
+
+/// The events that `GP_DELIVER_LOG` (a level) asks for: ours alone, since those of the libraries hold credentials.
+fn events() -> EnvFilter {
+    let level: LevelFilter = variable("GP_DELIVER_LOG").and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::OFF);
+    EnvFilter::new(format!("gp_deliver={level}"))
 }
 
 fn variable(name: &str) -> Option<String> {

@@ -83,7 +83,12 @@ fn inputs_that_contradict_each_other_are_said_before_anyone_is_asked() {
     let source = source();
     let named = "123456789012.dkr.ecr.us-east-1.amazonaws.com/team/app";
     let delivery = deliver(&world, &source);
-    delivery.clone().flag("--ecr-repository", named).flag("--aws-region", "eu-west-1").ends_with(2).says("names a registry in us-east-1");
+    delivery
+        .clone()
+        .flag("--ecr-repository", named)
+        .flag("--aws-region", "eu-west-1")
+        .ends_with(2)
+        .says("names a registry in us-east-1");
     delivery.clone().flag("--allowed-account-ids", "000000000001").ends_with(2).says("of an account that is allowed");
     delivery.clone().flag("--aws-account-id", "1234").ends_with(2).says("twelve digits");
     delivery.flag("--destination", "r.example/a").ends_with(2).says("an image goes to one place");

@@ -32,13 +32,8 @@ fn a_push_is_delivered_under_all_its_tags_by_its_token_alone() {
 }
 
 #[test]
-fn a_subject_with_ids_an_environment_and_another_partition_are_delivered_too() {
-    let worlds = [
-        World::options().immutable_subject().start(),
-        World::options().environment("dev").start(),
-        World::options().region("us-gov-west-1").start(),
-    ];
-    for world in worlds {
+fn a_subject_with_ids_and_one_of_an_environment_are_delivered_too() {
+    for world in [World::options().immutable_subject().start(), World::options().environment("dev").start()] {
         deliver(&world, &source()).ends_with(0);
     }
 }
@@ -70,10 +65,12 @@ fn no_credential_is_found_anywhere_but_where_the_runner_is_told_to_mask_it() {
     for file in ["github_output", "github_summary", "github_env"] {
         fs::write(source.beside(file), "").unwrap();
     }
-    let delivery = deliver(&world, &source).path(&format!("{}:/usr/bin:/bin", programs.display())).variable("GP_DELIVER_LOG", "trace");
-    let variables = [("GITHUB_OUTPUT", "github_output"), ("GITHUB_STEP_SUMMARY", "github_summary"), ("GITHUB_ENV", "github_env")];
     let delivery =
-        variables.into_iter().fold(delivery, |delivery, (name, file)| delivery.variable(name, source.beside(file).to_str().unwrap()));
+        deliver(&world, &source).path(&format!("{}:/usr/bin:/bin", programs.display())).variable("GP_DELIVER_LOG", "trace");
+    let variables = [("GITHUB_OUTPUT", "github_output"), ("GITHUB_STEP_SUMMARY", "github_summary"), ("GITHUB_ENV", "github_env")];
+    let delivery = variables
+        .into_iter()
+        .fold(delivery, |delivery, (name, file)| delivery.variable(name, source.beside(file).to_str().unwrap()));
     let ended = delivery.ends_with(0);
     // The request token is the runner's own: it masks that before it starts us.
     let bearer = world.variables().into_iter().find(|(name, _)| name == "ACTIONS_ID_TOKEN_REQUEST_TOKEN").unwrap().1;
@@ -196,5 +193,8 @@ fn where_the_role_may_not_remove_tags_those_that_remain_are_named_with_the_comma
     source.commit("second");
     let sha = sha(&source);
     let ended = deliver(&world, &source).ends_with(1);
-    ended.says(&format!("{sha}, dev-{sha} may still name sha256:")).says("aws ecr batch-delete-image").says(&format!("imageTag={sha}"));
+    ended
+        .says(&format!("{sha}, dev-{sha} may still name sha256:"))
+        .says("aws ecr batch-delete-image")
+        .says(&format!("imageTag={sha}"));
 }

@@ -76,7 +76,7 @@ pub(super) async fn find(
 ) -> Result<Existing, Error> {
     let repository = target.destination().to_string();
     let (Some(client), Some(image), false) = (target.repository(), standing.image(), delivery.config.rebuild) else {
-        movable(&repository, mutability, standing.tags.iter())?;
+        movable(&repository, mutability, None, standing.tags.iter())?;
         return Ok(Existing::Nothing);
     };
     let source = &ready.checkout.source;
@@ -92,23 +92,25 @@ pub(super) async fn find(
     };
     let ours = |tag: &StandingTag| tag.planned.of_environment && tag.digest() == Some(image.digest);
     if from != delivery.config.environment && !standing.fixed().any(ours) {
-        movable(&repository, mutability, standing.tags.iter())?;
+        movable(&repository, mutability, Some(image.digest), standing.tags.iter())?;
         return Ok(Existing::Elsewhere(Found { manifest: image.clone(), tags: ready.tags.clone() }, from));
     }
     let seen_to = seen_to(delivery, ready, standing, image.digest).await?;
-    movable(&repository, mutability, seen_to.iter().copied())?;
+    movable(&repository, mutability, Some(image.digest), seen_to.iter().copied())?;
     let complete = seen_to.iter().all(|tag| tag.digest() == Some(image.digest));
     let found = Found { manifest: image.clone(), tags: seen_to.into_iter().map(|tag| tag.planned.clone()).collect() };
     Ok(if complete { Existing::Delivered(found) } else { Existing::Incomplete(found) })
 }
 
-/// Whether the tags that would have to move may, as far as that is known.
+/// Whether the tags that would have to move to `image`, or to one that is built anew, may; as far as that is known.
 fn movable<'a>(
     repository: &str,
     mutability: &Mutability,
+    image: Option<Digest>,
     tags: impl Iterator<Item = &'a StandingTag>,
 ) -> Result<(), publish::Error> {
-    let stuck = tags.filter(|tag| mutability.may_move(&tag.planned.tag) == Some(false));
+    let moves = tags.filter(|tag| image.is_none() || tag.digest() != image);
+    let stuck = moves.filter(|tag| mutability.may_move(&tag.planned.tag) == Some(false));
     let stuck: Vec<(Tag, Digest)> = stuck.filter_map(|tag| Some((tag.planned.tag.clone(), tag.digest()?))).collect();
     if stuck.is_empty() { Ok(()) } else { Err(publish::Error::Immovable { repository: repository.to_owned(), tags: stuck }) }
 }

@@ -1,0 +1,113 @@
+//! ECR's API: permissions are checked here, for moto looks at no resource; moto checks signatures and keeps the
+//! repositories.
+
+use std::time::{Duration, SystemTime};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hyper::http::request::Parts;
+use serde_json::{Value, json};
+
+use super::account::Session;
+use super::call::Call;
+use super::content::{Answer, collected, forward, full};
+use super::refusal::{answer, of_ecr};
+use super::repository::Repository;
+use super::secrets::random_text;
+use super::server::{Password, Server, Unknown};
+
+impl Server {
+    /// Answers a call.
+    pub async fn ecr(&self, call: Call, head: Parts, document: &[u8]) -> std::io::Result<Answer> {
+        let session = match self.session(&head) {
+            Ok(session) => session,
+            Err(Unknown::Unsigned) => {
+                return Ok(of_ecr(400, "MissingAuthenticationTokenException", "Missing Authentication Token"));
+            }
+            Err(Unknown::Stranger) => {
+                return Ok(of_ecr(400, "UnrecognizedClientException", "The security token included in the request is invalid."));
+            }
+            Err(Unknown::Expired) => {
+                return Ok(of_ecr(400, "ExpiredTokenException", "The security token included in the request is expired"));
+            }
+        };
+        let target = head.headers["x-amz-target"].to_str().unwrap_or_default();
+        let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
+        let Ok(parameters) = serde_json::from_slice(document) else {
+            return Ok(of_ecr(400, "SerializationException", "Unexpected content"));
+        };
+        if let Err(sentence) = self.permitted(&session, &operation, &parameters) {
+            return Ok(of_ecr(400, "AccessDeniedException", &sentence));
+        }
+        let checked = forward(self.moto.address, hyper::Request::from_parts(head, full(document.to_vec()))).await?;
+        if matches!(checked.status().as_u16(), 401 | 403) {
+            let message = "The request signature we calculated does not match the signature you provided. Check your AWS Secret \
+                           Access Key and signing method. Consult the service documentation for details.";
+            return Ok(of_ecr(400, "InvalidSignatureException", message));
+        }
+        if !checked.status().is_success() {
+            return Ok(checked);
+        }
+        let (_, content) = checked.into_parts();
+        let said: Value = serde_json::from_slice(&collected(content).await?).unwrap_or_default();
+        let said = match call {
+            Call::GetAuthorizationToken => self.authorization(&session),
+            Call::BatchDeleteImage => self.remove(&parameters).await?,
+            _ => {
+                self.notice(&operation, &said);
+                said
+            }
+        };
+        Ok(answer(200, "application/x-amz-json-1.1", said.to_string()))
+    }
+
+    /// Whether a session may do this; the error is AWS's sentence.
+    fn permitted(&self, session: &Session, operation: &str, parameters: &Value) -> Result<(), String> {
+        let action = format!("ecr:{operation}");
+        let names = parameters["repositoryNames"].as_array().cloned().unwrap_or_default();
+        let names = names.iter().chain(parameters.get("repositoryName")).filter_map(Value::as_str);
+        let mut resources: Vec<String> = names.map(|name| self.account.repository_arn(name)).collect();
+        if resources.is_empty() {
+            resources.push(if operation == "DescribeRepositories" { self.account.repository_arn("*") } else { "*".to_owned() });
+        }
+        let elsewhere = parameters["registryId"].as_str().is_some_and(|registry| registry != self.account.id);
+        if elsewhere {
+            let (user, resource) = (self.account.session_arn(session), &resources[0]);
+            return Err(format!(
+                "User: {user} is not authorized to perform: {action} on resource: {resource} because no resource-based policy \
+                 allows the {action} action"
+            ));
+        }
+        resources.iter().try_for_each(|resource| self.account.authorize(session, &action, resource))
+    }
+
+    /// A password for the registry, another each time.
+    fn authorization(&self, session: &Session) -> Value {
+        let expires = SystemTime::now() + Duration::from_secs(self.password_lifetime);
+        let seconds = expires.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64();
+        // As long as ECR's, for some clients have had limits.
+        let content = json!({
+            "payload": random_text(1024), "datakey": random_text(192), "version": "2", "type": "DATA_KEY",
+            "expiration": seconds.floor(),
+        });
+        let password = self.secrets.keep(STANDARD.encode(content.to_string()));
+        let pair = self.secrets.keep(STANDARD.encode(format!("AWS:{password}")));
+        self.passwords.lock().unwrap().insert(password, Password { session: session.clone(), expires });
+        let proxy = format!("http://{}", self.host);
+        json!({"authorizationData": [{"authorizationToken": pair, "expiresAt": seconds, "proxyEndpoint": proxy}]})
+    }
+
+    /// Remembers what changed about the repositories.
+    fn notice(&self, operation: &str, said: &Value) {
+        let name = |value: &Value| value["repositoryName"].as_str().map(str::to_owned);
+        let repositories = &mut self.account.content().repositories;
+        match operation {
+            "CreateRepository" => {
+                drop(name(&said["repository"]).map(|name| repositories.insert(name, Repository::read(&said["repository"]))))
+            }
+            "PutImageTagMutability" => drop(name(said).map(|name| repositories.insert(name, Repository::read(said)))),
+            "DeleteRepository" => drop(name(&said["repository"]).map(|name| repositories.remove(&name))),
+            _ => {}
+        }
+    }
+}

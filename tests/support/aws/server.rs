@@ -1,0 +1,151 @@
+//! The one server of a world: each request is written down, perhaps held or broken, and answered by its service.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use http_body_util::BodyExt as _;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::http::request::Parts;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+
+use super::account::{Account, Session};
+use super::call::{Call, Service};
+use super::content::{Answer, Content, collected, full, streamed};
+use super::fault::{Fault, Faults, corrupted, cut};
+use super::issuer::Issuer;
+use super::journal::Journal;
+use super::moto::Moto;
+use super::refusal::{of_github, of_haste, of_trouble};
+use super::secrets::Secrets;
+
+/// Everything that the services know.
+pub struct Server {
+    /// `127.0.0.1:PORT`.
+    pub host: String,
+    pub account: Account,
+    pub issuer: Issuer,
+    pub moto: Moto,
+    /// The address of the registry behind, and its folder.
+    pub registry: String,
+    pub registry_folder: PathBuf,
+    /// How many seconds a password of the registry is valid.
+    pub password_lifetime: u64,
+    /// How many seconds a session lasts, where that is less than was asked for.
+    pub session_lifetime: Option<u64>,
+    /// Whether blobs are mounted from other repositories.
+    pub mounts: bool,
+    pub passwords: Mutex<HashMap<String, Password>>,
+    /// The uploads that have a part already.
+    pub uploads: Mutex<BTreeSet<String>>,
+    /// Tags are read and written by one at a time.
+    pub tagging: tokio::sync::Mutex<()>,
+    pub faults: Faults,
+    pub journal: Journal,
+    pub secrets: Secrets,
+}
+
+/// What `GetAuthorizationToken` gave.
+pub struct Password {
+    pub session: Session,
+    pub expires: SystemTime,
+}
+
+/// Why a signed request is nobody's.
+pub enum Unknown {
+    Unsigned,
+    Stranger,
+    Expired,
+}
+
+impl Server {
+    /// Serves until its runtime ends.
+    pub async fn run(self: Arc<Self>, listener: TcpListener) {
+        while let Ok((client, _)) = listener.accept().await {
+            let server = self.clone();
+            tokio::spawn(async move {
+                let service = service_fn(move |request| {
+                    let server = server.clone();
+                    async move { server.serve(request).await }
+                });
+                // What becomes of a connection that someone cuts is nobody's concern.
+                hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(client), service).await.ok();
+            });
+        }
+    }
+
+    async fn serve(&self, request: Request<Incoming>) -> std::io::Result<Answer> {
+        let (head, content) = request.into_parts();
+        let mut content = streamed(content);
+        let mut document = Vec::new();
+        if head.uri.path() == "/" {
+            document = collected(std::mem::replace(&mut content, full(""))).await?.to_vec();
+        }
+        let call = Call::of(&head, &document);
+        let number = self.journal.arrive(call, &head, &document).await;
+        let fault = self.faults.take(call, self.journal.length(number));
+        if let Some(Fault::CutRequest(after)) = fault {
+            return Err(read(content, after).await);
+        }
+        let answer = match fault {
+            Some(Fault::Status(status)) => refuse(content, of_trouble(call.service(), status)).await,
+            Some(Fault::Throttle) => refuse(content, of_haste(call.service())).await,
+            other => {
+                if let Some(Fault::Delay(milliseconds)) = other {
+                    tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+                }
+                self.answer(call, head, content, &document).await
+            }
+        }?;
+        let status = answer.status().as_u16();
+        let answer = match fault {
+            Some(Fault::Silence) => Err(std::io::ErrorKind::ConnectionReset.into()),
+            Some(Fault::Cut) => cut(answer).await,
+            Some(Fault::Corrupt) => corrupted(answer).await,
+            _ => Ok(answer),
+        }?;
+        self.journal.answered(number, status);
+        Ok(answer)
+    }
+
+    async fn answer(&self, call: Call, head: Parts, content: Content, document: &[u8]) -> std::io::Result<Answer> {
+        match (call, call.service()) {
+            (Call::IdToken, _) => Ok(self.issuer.id_token(&head, &self.secrets)),
+            (Call::Discovery, _) => Ok(self.issuer.discovery(head.uri.path(), &self.host)),
+            (Call::Unknown, _) if !head.uri.path().starts_with("/v2/") => Ok(of_github(404, "Not found.")),
+            (_, Service::Sts) => self.sts(call, head, document).await,
+            (_, Service::Ecr) => self.ecr(call, head, document).await,
+            _ => self.distribution(call, head, content).await,
+        }
+    }
+
+    /// Whose request this is, by the access key in its signature. Moto checks the signature itself.
+    pub fn session(&self, head: &Parts) -> Result<Session, Unknown> {
+        let authorization = head.headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let (_, credential) = authorization.split_once("Credential=").ok_or(Unknown::Unsigned)?;
+        let id = credential.split('/').next().unwrap_or_default();
+        let session = self.account.content().sessions.get(id).cloned().ok_or(Unknown::Stranger)?;
+        if session.expires <= SystemTime::now() { Err(Unknown::Expired) } else { Ok(session) }
+    }
+}
+
+/// An answer that needs nothing of the request; a client that still sends would not read it.
+async fn refuse(content: Content, answer: Answer) -> std::io::Result<Answer> {
+    collected(content).await.map(|_| answer)
+}
+
+/// Reads so many bytes; then nothing more comes of it.
+async fn read(mut content: Content, bytes: u64) -> std::io::Error {
+    let mut seen = 0;
+    while seen < bytes {
+        match content.frame().await {
+            Some(Ok(frame)) => seen += frame.data_ref().map_or(0, |data| data.len() as u64),
+            _ => break,
+        }
+    }
+    std::io::ErrorKind::ConnectionReset.into()
+}
