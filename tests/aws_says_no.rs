@@ -107,7 +107,8 @@ fn a_registry_that_is_not_that_of_the_credentials_gets_no_password() {
 #[test]
 fn a_job_without_the_permission_is_told_which() {
     let world = World::options().start();
-    let delivery = deliver(&world, &source()).variable("ACTIONS_ID_TOKEN_REQUEST_URL", "");
+    let source = source();
+    let delivery = deliver(&world, &source).variable("ACTIONS_ID_TOKEN_REQUEST_URL", "");
     delivery.ends_with(1).says("This job may not ask for an OIDC token").says("id-token: write").says("reusable workflow");
 }
 

@@ -78,7 +78,8 @@ impl Reader<'_> {
 
     fn region(&mut self, named: &Named) -> Option<String> {
         let of_host = named.registry.as_ref().map(|registry| registry.region.clone());
-        let Some(given) = self.inputs.get("aws-region").map(str::trim) else { return of_host };
+        let variables = || ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().find_map(|name| (self.world.variable)(name));
+        let Some(given) = self.inputs.get("aws-region").map(str::trim) else { return of_host.or_else(variables) };
         let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
         if !given.bytes().all(allowed) || !given.contains('-') {
             self.problem("aws-region", given, "a region such as eu-central-1 is expected");
