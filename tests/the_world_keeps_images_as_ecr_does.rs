@@ -222,6 +222,9 @@ async fn content_is_elsewhere_and_no_password_belongs_there() {
     let (status, _, text) = client.ask("GET", &format!("/v2/team/app/blobs/{}", digest_of(b"none")), "").await;
     assert!(status == 404 && text.contains("BLOB_UNKNOWN"), "{status} {text}");
     assert_eq!((world.count(Call::BlobGet), world.count(Call::BlobContent)), (2, 3));
+    world.fail(Call::BlobContent, Times::Once, Fault::Throttle);
+    let (status, _, text) = client.ask("GET", &location, "").await;
+    assert!(status == 503 && text.contains("SlowDown"), "{status} {text}");
 }
 
 #[tokio::test]

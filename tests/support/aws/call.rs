@@ -49,6 +49,7 @@ pub enum Service {
     Sts,
     Ecr,
     Registry,
+    Storage,
 }
 
 impl Call {
@@ -102,6 +103,7 @@ impl Call {
             | Self::CreateRepository
             | Self::BatchDeleteImage
             | Self::OtherEcr => Service::Ecr,
+            Self::BlobContent => Service::Storage,
             _ => Service::Registry,
         }
     }

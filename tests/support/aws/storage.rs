@@ -5,15 +5,9 @@ use hyper::http::request::Parts;
 
 use super::call::Place;
 use super::content::{Answer, forward, full};
-use super::refusal::answer;
+use super::refusal::{answer, of_storage};
 use super::secrets::random_text;
 use super::server::Server;
-
-fn refusal(status: u16, code: &str, message: &str) -> Answer {
-    let body =
-        format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>");
-    answer(status, "application/xml", body)
-}
 
 impl Server {
     /// Says where the content of a blob is, if it is there.
@@ -39,12 +33,14 @@ impl Server {
         if head.headers.contains_key("authorization") {
             let message = "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter \
                            or the Authorization header should be specified";
-            return Ok(refusal(400, "InvalidArgument", message));
+            return Ok(of_storage(400, "InvalidArgument", message));
         }
         let query = head.uri.query().unwrap_or_default();
         let signature = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "X-Amz-Signature");
         let path = signature.and_then(|(_, signature)| self.links.lock().unwrap().get(&*signature).cloned());
-        let Some(path) = path.filter(|_| head.method == "GET") else { return Ok(refusal(403, "AccessDenied", "Access Denied")) };
+        let Some(path) = path.filter(|_| head.method == "GET") else {
+            return Ok(of_storage(403, "AccessDenied", "Access Denied"));
+        };
         let mut request = Request::get(path).header("host", &self.host);
         if let Some(range) = head.headers.get("range") {
             request = request.header("range", range);
