@@ -27,7 +27,10 @@ pub enum Call {
     ManifestPutTag,
     ManifestDelete,
     BlobHead,
+    /// Its answer says where the content is.
     BlobGet,
+    /// The content, from where `BlobGet` said.
+    BlobContent,
     UploadStart,
     UploadPatch,
     UploadPut,
@@ -46,10 +49,11 @@ pub enum Service {
     Sts,
     Ecr,
     Registry,
+    Storage,
 }
 
 impl Call {
-    /// What a request is; `document` is its body where that is a call of STS.
+    /// What a request to the world's address is; `document` is its body where that is a call of STS.
     pub fn of(head: &Parts, document: &[u8]) -> Self {
         let path = head.uri.path();
         if path == "/id-token" {
@@ -99,6 +103,7 @@ impl Call {
             | Self::CreateRepository
             | Self::BatchDeleteImage
             | Self::OtherEcr => Service::Ecr,
+            Self::BlobContent => Service::Storage,
             _ => Service::Registry,
         }
     }

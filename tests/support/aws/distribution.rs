@@ -26,10 +26,11 @@ impl Server {
         if let Err(refusal) = self.admit(call, &head) {
             // A client that still sends would not read the answer.
             collected(content).await?;
-            return Ok(*refusal);
+            return Ok(refusal);
         }
         match call {
             Call::Ping => Ok(answer(200, "application/json", "{}")),
+            Call::BlobGet => self.locate(&head).await,
             Call::UploadStart => self.start_upload(head, content).await,
             Call::UploadPatch => self.take_part(head, content).await,
             Call::ManifestPutTag => {
@@ -45,10 +46,10 @@ impl Server {
     }
 
     /// Lets a request in; the error is what the client is told instead.
-    fn admit(&self, call: Call, head: &Parts) -> Result<(), Box<Answer>> {
+    fn admit(&self, call: Call, head: &Parts) -> Result<(), Answer> {
         let session = self.logged_in(head)?;
         let Some(place) = Place::of(head.uri.path()) else {
-            return if call == Call::Ping { Ok(()) } else { Err(of_registry(404, "UNSUPPORTED", "Not Found").into()) };
+            return if call == Call::Ping { Ok(()) } else { Err(of_registry(404, "UNSUPPORTED", "Not Found")) };
         };
         if let Some(action) = call.permission() {
             let resource = self.account.repository_arn(place.repository);
@@ -58,21 +59,21 @@ impl Server {
         if !self.account.content().repositories.contains_key(place.repository) {
             let (name, id) = (place.repository, &self.account.id);
             let message = format!("The repository with name '{name}' does not exist in the registry with id '{id}'");
-            return Err(of_registry(404, "NAME_UNKNOWN", &message).into());
+            return Err(of_registry(404, "NAME_UNKNOWN", &message));
         }
         if head.method == Method::DELETE && call != Call::UploadOther || call == Call::Unknown {
-            return Err(of_registry(405, "UNSUPPORTED", "The operation is unsupported.").into());
+            return Err(of_registry(405, "UNSUPPORTED", "The operation is unsupported."));
         }
         Ok(())
     }
 
-    fn logged_in(&self, head: &Parts) -> Result<Session, Box<Answer>> {
+    fn logged_in(&self, head: &Parts) -> Result<Session, Answer> {
         let refusal = || {
             let mut answer = answer(401, "text/plain; charset=utf-8", "Not Authorized\n");
             let challenge = format!("Basic realm=\"http://{}/\",service=\"ecr.amazonaws.com\"", self.host);
             answer.headers_mut().insert("www-authenticate", challenge.parse().unwrap());
             answer.headers_mut().insert("docker-distribution-api-version", "registry/2.0".parse().unwrap());
-            Box::new(answer)
+            answer
         };
         let shown = head.headers.get("authorization").and_then(|value| value.to_str().ok()?.strip_prefix("Basic "));
         let pair = shown.and_then(|pair| String::from_utf8(STANDARD.decode(pair).ok()?).ok());
@@ -81,7 +82,7 @@ impl Server {
         let password = passwords.get(password).ok_or_else(refusal)?;
         if password.expires <= SystemTime::now() {
             let message = "Your authorization token has expired. Reauthenticate and try again.";
-            return Err(of_registry(403, "DENIED", message).into());
+            return Err(of_registry(403, "DENIED", message));
         }
         Ok(password.session.clone())
     }
@@ -93,12 +94,24 @@ impl Server {
         forward(&self.registry, Request::from_parts(head, content)).await
     }
 
-    /// Mounting is a setting of the account, and it is off unless someone asked for it: then an upload begins.
+    /// Mounting is a setting of the account, and it is off unless someone asked for it. Where a blob is not mounted, an upload
+    /// begins.
     async fn start_upload(&self, mut head: Parts, content: Content) -> std::io::Result<Answer> {
-        if !self.mounts {
+        if !self.mounts || !self.may_mount(&head) {
             head.uri = head.uri.path().parse().unwrap();
         }
         self.pass(head, content).await
+    }
+
+    /// Whether the blob's repository is there and may be read.
+    fn may_mount(&self, head: &Parts) -> bool {
+        let query = head.uri.query().unwrap_or_default().as_bytes();
+        let from = url::form_urlencoded::parse(query).find(|(name, _)| name == "from");
+        let (Some((_, from)), Ok(session)) = (from, self.logged_in(head)) else { return false };
+        let resource = self.account.repository_arn(&from);
+        let actions = ["ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer"];
+        let allowed = actions.iter().all(|action| self.account.authorize(&session, action, &resource).is_ok());
+        allowed && self.account.content().repositories.contains_key(&*from)
     }
 
     /// The first part of an upload is kept, each other is taken and dropped (containers-roadmap#2831). The status is 201.

@@ -99,14 +99,16 @@ impl Server {
 
     /// Remembers what changed about the repositories.
     fn notice(&self, operation: &str, said: &Value) {
-        let name = |value: &Value| value["repositoryName"].as_str().map(str::to_owned);
+        let described = if operation == "PutImageTagMutability" { said } else { &said["repository"] };
+        let Some(name) = described["repositoryName"].as_str() else { return };
         let repositories = &mut self.account.content().repositories;
         match operation {
-            "CreateRepository" => {
-                drop(name(&said["repository"]).map(|name| repositories.insert(name, Repository::read(&said["repository"]))))
+            "CreateRepository" | "PutImageTagMutability" => {
+                repositories.insert(name.to_owned(), Repository::read(described));
             }
-            "PutImageTagMutability" => drop(name(said).map(|name| repositories.insert(name, Repository::read(said)))),
-            "DeleteRepository" => drop(name(&said["repository"]).map(|name| repositories.remove(&name))),
+            "DeleteRepository" => {
+                repositories.remove(name);
+            }
             _ => {}
         }
     }

@@ -32,7 +32,7 @@ pub enum Fault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Times {
     Once,
-    Times(usize),
+    Exactly(usize),
     Always,
 }
 
@@ -45,7 +45,7 @@ impl Faults {
     pub fn add(&self, call: Call, times: Times, fault: Fault) {
         let times = match times {
             Times::Once => 1,
-            Times::Times(times) => times,
+            Times::Exactly(times) => times,
             Times::Always => usize::MAX,
         };
         self.0.lock().unwrap().push((call, times, fault));

@@ -48,9 +48,10 @@ impl Job {
         if let Some(subject) = self.claims.get("sub").and_then(Value::as_str) {
             return subject.to_owned();
         }
-        let repository = match self.immutable_subject {
-            true => format!("{}@{}/{}@{}", self.owner, self.owner_id, self.repository, self.repository_id),
-            false => self.full_name(),
+        let repository = if self.immutable_subject {
+            format!("{}@{}/{}@{}", self.owner, self.owner_id, self.repository, self.repository_id)
+        } else {
+            self.full_name()
         };
         let context = match &self.environment {
             Some(environment) => format!("environment:{}", environment.replace(':', "%3A")),

@@ -61,8 +61,17 @@ impl Held {
     /// Where it does not come within two minutes.
     pub fn arrived(&self) {
         self.arrived
-            .recv_timeout(Duration::from_secs(120))
+            .recv_timeout(Duration::from_mins(2))
             .unwrap_or_else(|_| panic!("no {:?} came that was to be held", self.call));
+    }
+
+    /// Waits until whoever asked is gone, and the request with it.
+    ///
+    /// # Panics
+    /// Where that does not come to be within two minutes.
+    pub fn gone(&self) {
+        let ended = self.arrived.recv_timeout(Duration::from_mins(2));
+        assert_eq!(ended, Err(mpsc::RecvTimeoutError::Disconnected), "whoever asked for {:?} is still there", self.call);
     }
 
     /// Lets it go on.

@@ -8,6 +8,7 @@
     clippy::panic,
     clippy::must_use_candidate,
     clippy::missing_panics_doc,
+    clippy::result_large_err,
     clippy::return_self_not_must_use,
     reason = "a test that can't go on has failed"
 )]
@@ -29,6 +30,8 @@ mod removal;
 mod repository;
 mod secrets;
 mod server;
+mod storage;
+pub mod stranger;
 mod sts;
 mod token;
 mod trust;
@@ -77,12 +80,11 @@ impl World {
     }
 
     /// Starts one.
-    pub fn start(options: Options) -> Self {
+    pub fn start(options: &Options) -> Self {
         let registry = Registry::start(registry::Options::default());
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let host = listener.local_addr().unwrap().to_string();
+        let listeners = [(), ()].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+        let [host, storage] = [0, 1].map(|one: usize| listeners[one].local_addr().unwrap().to_string());
         let account = Account::new(&options.region);
         let secrets = Secrets::default();
         let issuer = Issuer {
@@ -100,6 +102,8 @@ impl World {
             issuer,
             registry: registry.address.clone(),
             registry_folder: registry.folder.path().to_owned(),
+            storage,
+            links: Mutex::default(),
             password_lifetime: options.password_lifetime,
             session_lifetime: options.session_lifetime,
             mounts: options.mounts,
@@ -111,9 +115,12 @@ impl World {
             secrets,
         });
         let world = Self { server, repository: options.repository.clone(), registry, runtime: Some(runtime) };
-        world.furnish(&options);
-        let serving = world.server.clone();
-        world.runtime().spawn(async move { serving.run(TcpListener::from_std(listener).unwrap()).await });
+        world.furnish(options);
+        for (listener, storage) in listeners.into_iter().zip([false, true]) {
+            listener.set_nonblocking(true).unwrap();
+            let serving = world.server.clone();
+            world.runtime().spawn(async move { serving.run(TcpListener::from_std(listener).unwrap(), storage).await });
+        }
         world
     }
 
@@ -150,6 +157,7 @@ impl World {
             ("GITHUB_REPOSITORY_OWNER_ID", job.owner_id.clone()),
             ("GITHUB_REF", job.reference.clone()),
             ("GITHUB_EVENT_NAME", job.event.clone()),
+            ("GITHUB_RUN_ID", "1602018110".to_owned()),
             ("GITHUB_SERVER_URL", "https://github.com".to_owned()),
             ("ACTIONS_ID_TOKEN_REQUEST_URL", format!("http://{}/id-token?api-version=2.0", self.host())),
             ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", self.server.issuer.request_token.clone()),
@@ -238,6 +246,11 @@ impl World {
     pub fn tags_of(&self, repository: &str) -> BTreeMap<String, String> {
         let (server, repository) = (self.server.clone(), repository.to_owned());
         self.wait(async move { server.tags_of(&repository).await.unwrap() })
+    }
+
+    /// Where the content of blobs is: `127.0.0.1:PORT`. Nothing that logs in belongs there.
+    pub fn storage(&self) -> String {
+        self.server.storage.clone()
     }
 
     /// The registry behind, which knows no password: `127.0.0.1:PORT`.

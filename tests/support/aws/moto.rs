@@ -39,6 +39,8 @@ impl Process {
     fn get() -> &'static Self {
         static PROCESS: OnceLock<Process> = OnceLock::new();
         PROCESS.get_or_init(|| {
+            // Nobody waits for it: it ends when we do.
+            #[allow(clippy::zombie_processes, reason = "it ends after us")]
             let mut child = Command::new(program("moto-serve"))
                 .env_clear()
                 .stdin(Stdio::piped())

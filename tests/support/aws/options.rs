@@ -67,7 +67,7 @@ impl Default for Options {
 impl Options {
     /// Starts the world.
     pub fn start(self) -> World {
-        World::start(self)
+        World::start(&self)
     }
 
     /// The job deploys to an environment, which its token's subject then names.

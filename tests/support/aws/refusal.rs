@@ -38,6 +38,13 @@ pub fn of_registry(status: u16, code: &str, message: &str) -> Answer {
     answer
 }
 
+/// The store of blobs (Amazon S3 API reference, "REST error responses").
+pub fn of_storage(status: u16, code: &str, message: &str) -> Answer {
+    let body =
+        format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>");
+    answer(status, "application/xml", body)
+}
+
 /// GitHub's token service.
 pub fn of_github(status: u16, message: &str) -> Answer {
     let body = json!({"$id": "1", "message": message, "typeKey": "VssServiceException", "errorCode": 0}).to_string();
@@ -53,6 +60,8 @@ pub fn of_trouble(service: Service, status: u16) -> Answer {
         Service::Sts => of_sts(status, "InternalFailure", "The request processing has failed."),
         Service::Ecr if down => of_ecr(503, "ServiceUnavailableException", "Service is unavailable"),
         Service::Ecr => of_ecr(status, "ServerException", "An internal error occurred."),
+        Service::Storage if down => of_storage(503, "ServiceUnavailable", "Service is unable to handle request."),
+        Service::Storage => of_storage(status, "InternalError", "We encountered an internal error. Please try again."),
         Service::Registry if down => of_registry(503, "UNAVAILABLE", "Service Unavailable"),
         Service::Registry => of_registry(status, "UNKNOWN", "An unknown error occurred"),
     }
@@ -64,6 +73,7 @@ pub fn of_haste(service: Service) -> Answer {
         Service::GitHub => of_github(429, "Too many requests."),
         Service::Sts => of_sts(400, "Throttling", "Rate exceeded"),
         Service::Ecr => of_ecr(400, "ThrottlingException", "Rate exceeded"),
+        Service::Storage => of_storage(503, "SlowDown", "Please reduce your request rate."),
         Service::Registry => of_registry(429, "TOOMANYREQUESTS", "Rate exceeded"),
     }
 }

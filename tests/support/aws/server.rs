@@ -33,6 +33,10 @@ pub struct Server {
     /// The address of the registry behind, and its folder.
     pub registry: String,
     pub registry_folder: PathBuf,
+    /// Where the content of blobs is: `127.0.0.1:PORT`.
+    pub storage: String,
+    /// The links to content that were given out, by their signature.
+    pub links: Mutex<HashMap<String, String>>,
     /// How many seconds a password of the registry is valid.
     pub password_lifetime: u64,
     /// How many seconds a session lasts, where that is less than was asked for.
@@ -63,14 +67,14 @@ pub enum Unknown {
 }
 
 impl Server {
-    /// Serves until its runtime ends.
-    pub async fn run(self: Arc<Self>, listener: TcpListener) {
+    /// Serves one of its two addresses until its runtime ends.
+    pub async fn run(self: Arc<Self>, listener: TcpListener, storage: bool) {
         while let Ok((client, _)) = listener.accept().await {
             let server = self.clone();
             tokio::spawn(async move {
                 let service = service_fn(move |request| {
                     let server = server.clone();
-                    async move { server.serve(request).await }
+                    async move { server.serve(request, storage).await }
                 });
                 // What becomes of a connection that someone cuts is nobody's concern.
                 hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(client), service).await.ok();
@@ -78,14 +82,14 @@ impl Server {
         }
     }
 
-    async fn serve(&self, request: Request<Incoming>) -> std::io::Result<Answer> {
+    async fn serve(&self, request: Request<Incoming>, storage: bool) -> std::io::Result<Answer> {
         let (head, content) = request.into_parts();
         let mut content = streamed(content);
         let mut document = Vec::new();
         if head.uri.path() == "/" {
             document = collected(std::mem::replace(&mut content, full(""))).await?.to_vec();
         }
-        let call = Call::of(&head, &document);
+        let call = if storage { Call::BlobContent } else { Call::of(&head, &document) };
         let number = self.journal.arrive(call, &head, &document).await;
         let fault = self.faults.take(call, self.journal.length(number));
         if let Some(Fault::CutRequest(after)) = fault {
@@ -117,6 +121,7 @@ impl Server {
             (Call::IdToken, _) => Ok(self.issuer.id_token(&head, &self.secrets)),
             (Call::Discovery, _) => Ok(self.issuer.discovery(head.uri.path(), &self.host)),
             (Call::Unknown, _) if !head.uri.path().starts_with("/v2/") => Ok(of_github(404, "Not found.")),
+            (Call::BlobContent, _) => self.content(&head).await,
             (_, Service::Sts) => self.sts(call, head, document).await,
             (_, Service::Ecr) => self.ecr(call, head, document).await,
             _ => self.distribution(call, head, content).await,

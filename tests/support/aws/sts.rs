@@ -40,11 +40,11 @@ struct Wanted {
     policy: Option<Policy>,
 }
 
-fn invalid(message: &str) -> Box<Answer> {
-    of_sts(400, "ValidationError", message).into()
+fn invalid(message: &str) -> Answer {
+    of_sts(400, "ValidationError", message)
 }
 
-fn constraint(value: &str, name: &str, constraint: &str) -> Box<Answer> {
+fn constraint(value: &str, name: &str, constraint: &str) -> Answer {
     invalid(&format!("1 validation error detected: Value '{value}' at '{name}' failed to satisfy constraint: {constraint}"))
 }
 
@@ -55,7 +55,7 @@ impl Server {
             let form = url::form_urlencoded::parse(document).into_owned().collect();
             return match self.permit(&form) {
                 Ok((wanted, verified)) => Ok(self.issue(&wanted, &verified).await),
-                Err(refusal) => Ok(*refusal),
+                Err(refusal) => Ok(refusal),
             };
         }
         match self.session(&head) {
@@ -68,8 +68,8 @@ impl Server {
         }
     }
 
-    fn permit(&self, form: &HashMap<String, String>) -> Result<(Wanted, Verified), Box<Answer>> {
-        let wanted = self.wanted(form)?;
+    fn permit(&self, form: &HashMap<String, String>) -> Result<(Wanted, Verified), Answer> {
+        let wanted = Self::wanted(form)?;
         let token = required(form, "WebIdentityToken", "webIdentityToken")?;
         let account = self.account.content();
         // An account that is not this one trusts nobody.
@@ -85,7 +85,7 @@ impl Server {
         Ok((wanted, verified))
     }
 
-    fn wanted(&self, form: &HashMap<String, String>) -> Result<Wanted, Box<Answer>> {
+    fn wanted(form: &HashMap<String, String>) -> Result<Wanted, Answer> {
         let role_arn = required(form, "RoleArn", "roleArn")?;
         let role = role_arn.split_once(":role/").filter(|(account, _)| account.starts_with("arn:")).map(|(_, role)| role);
         let role = role.ok_or_else(|| invalid(&format!("{role_arn} is invalid")))?;
@@ -150,15 +150,15 @@ impl Server {
     }
 }
 
-fn required<'a>(form: &'a HashMap<String, String>, name: &str, member: &str) -> Result<&'a str, Box<Answer>> {
+fn required<'a>(form: &'a HashMap<String, String>, name: &str, member: &str) -> Result<&'a str, Answer> {
     let value = form.get(name).filter(|value| !value.is_empty());
     let missing =
         || format!("1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null");
     value.map(String::as_str).ok_or_else(|| invalid(&missing()))
 }
 
-fn session_policy(text: &str) -> Result<Policy, Box<Answer>> {
-    let malformed = |message: &str| Box::new(of_sts(400, "MalformedPolicyDocument", message));
+fn session_policy(text: &str) -> Result<Policy, Answer> {
+    let malformed = |message: &str| of_sts(400, "MalformedPolicyDocument", message);
     if text.len() > 2048 {
         return Err(constraint(text, "policy", "Member must have length less than or equal to 2048"));
     }

@@ -25,7 +25,7 @@ fn invalid(message: &str) -> Answer {
 }
 
 /// Verifies a token for an account; the error is the answer of STS.
-pub fn verify(token: &str, account: &Content) -> Result<Verified, Box<Answer>> {
+pub fn verify(token: &str, account: &Content) -> Result<Verified, Answer> {
     let no_token = || invalid("The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)");
     let claimed: Map<String, Value> = jsonwebtoken::dangerous::insecure_decode_claims(token).map_err(|_| no_token())?;
     let issuer = claimed.get("iss").and_then(Value::as_str).ok_or_else(no_token)?;
@@ -35,17 +35,17 @@ pub fn verify(token: &str, account: &Content) -> Result<Verified, Box<Answer>> {
     let claims = signed(token)?;
     let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     if !audiences.contains(&text("aud")) {
-        return Err(invalid("Incorrect token audience").into());
+        return Err(invalid("Incorrect token audience"));
     }
     let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap();
     let time = |name: &str| claims.get(name).and_then(Value::as_i64);
     let exp = time("exp").ok_or_else(|| invalid("Missing a required claim: exp"))?;
     if exp <= now {
         let message = format!("Token expired: current date/time {now} must be before the expiration date/time {exp}");
-        return Err(of_sts(400, "ExpiredTokenException", &message).into());
+        return Err(of_sts(400, "ExpiredTokenException", &message));
     }
     if time("nbf").is_some_and(|nbf| nbf > now) {
-        return Err(invalid("ID Token provided is not valid yet").into());
+        return Err(invalid("ID Token provided is not valid yet"));
     }
     Ok(Verified { provider: provider.to_owned(), audience: text("aud"), subject: text("sub"), claims: claims.clone() })
 }

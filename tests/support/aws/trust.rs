@@ -54,6 +54,7 @@ fn satisfied(condition: &Value, keys: &BTreeMap<String, Vec<String>>) -> bool {
 }
 
 #[derive(Clone, Copy)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a part of the operator's name")]
 struct Operator {
     comparison: fn(&str, &str) -> bool,
     negated: bool,
