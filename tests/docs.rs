@@ -77,6 +77,6 @@ fn the_three_blocks_of_the_keyless_section_are_what_the_policy_command_prints() 
     for kind in ["trust", "role"] {
         holds("README.md", kind, &format!("```json\n{}\n```\n", policy(kind).trim_end()));
     }
-    let job = policy("workflow").lines().map(|line| format!("    {line}\n")).collect::<String>();
-    holds("README.md", "workflow", &format!("```yaml\njobs:\n  deliver:\n    environment: prod\n{job}```\n"));
+    let job = policy("workflow").trim_end().replace('\n', "\n    ");
+    holds("README.md", "workflow", &format!("```yaml\njobs:\n  deliver:\n    environment: prod\n    {job}\n```\n"));
 }

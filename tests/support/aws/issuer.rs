@@ -64,7 +64,7 @@ impl Issuer {
         answer(200, "application/json; charset=utf-8; api-version=2.0", body)
     }
 
-    /// Answers what verifiers fetch (OpenID Connect Discovery 1.0).
+    /// Answers what verifiers fetch (`OpenID` Connect Discovery 1.0).
     pub fn discovery(&self, path: &str, host: &str) -> Answer {
         match path {
             "/.well-known/openid-configuration" => {

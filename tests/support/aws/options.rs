@@ -130,7 +130,7 @@ impl Options {
         self
     }
 
-    /// The account has no OpenID Connect provider.
+    /// The account has no `OpenID` Connect provider.
     pub fn no_provider(mut self) -> Self {
         self.provider = false;
         self
