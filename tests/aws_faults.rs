@@ -91,8 +91,12 @@ fn a_call_that_always_fails_leaves_no_new_tag_and_moves_none() {
     let before = world.tags();
     // A new commit needs no content of an image that is there.
     for call in CALLS.into_iter().filter(|call| !matches!(call, Call::BlobGet | Call::BlobContent)) {
+        // What an attempt before has sent is there, so each has something of its own to send.
+        source.write("file", &format!("{call:?}\n"));
+        source.commit("another");
         world.fail(call, Times::Always, Fault::Status(503));
-        deliver(&world, &source).ends_with(1);
+        let ended = deliver(&world, &source).output();
+        assert_eq!(ended.code, Some(1), "{call:?}: {ended}");
         assert_eq!(world.tags(), before, "{call:?}");
         world.mend(call);
     }

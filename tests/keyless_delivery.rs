@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use aws::{Call, Mutability, World};
+use aws::{Call, Fault, Mutability, Times, World};
 use keyless::{deliver, sha, source};
 use support::{Ended, Source, script, tool};
 
@@ -197,4 +197,73 @@ fn where_the_role_may_not_remove_tags_those_that_remain_are_named_with_the_comma
         .says(&format!("{sha}, dev-{sha} may still name sha256:"))
         .says("aws ecr batch-delete-image")
         .says(&format!("imageTag={sha}"));
+}
+
+/// `make bench` runs this for its figure.
+#[test]
+#[ignore = "measures"]
+fn the_preflight_at_200_ms_a_call() {
+    let (world, source) = (World::options().start(), source());
+    for call in
+        [Call::IdToken, Call::AssumeRole, Call::GetAuthorizationToken, Call::DescribeRepositories, Call::Ping, Call::ManifestGet]
+    {
+        world.fail(call, Times::Always, Fault::Delay(200));
+    }
+    deliver(&world, &source).ends_with(0);
+    let record = source.record();
+    let stage = record["stages"].as_array().unwrap().iter().find(|stage| stage["name"] == "destination").unwrap();
+    println!("preflight {} ms", stage["started_ms"].as_u64().unwrap() + stage["elapsed_ms"].as_u64().unwrap());
+    world.mend(Call::IdToken);
+    let before = world.calls().len();
+    deliver(&world, &source).ends_with(0).says("DELIVERED to dev before");
+    println!("re-run {} ms in {} requests", source.record()["elapsed_ms"], world.calls().len() - before);
+}
+
+#[test]
+fn what_the_inputs_say_of_the_session_reaches_aws() {
+    let (world, source) = (World::options().start(), source());
+    let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"ecr:*","Resource":"*"}]}"#;
+    let delivery = deliver(&world, &source).flag("--session-policy", policy).flag("--role-duration-seconds", "900");
+    delivery.flag("--role-session-name", "release-7").ends_with(0).says("/release-7");
+    let asked = world.calls().into_iter().find(|entry| entry.call == Call::AssumeRole).unwrap();
+    for (name, value) in [("DurationSeconds", "900"), ("RoleSessionName", "release-7"), ("Policy", policy)] {
+        assert_eq!(asked.parameter(name).as_deref(), Some(value), "{asked:?}");
+    }
+}
+
+#[test]
+fn a_session_is_named_after_the_repository_and_the_run() {
+    let (world, source) = (World::options().start(), source());
+    deliver(&world, &source)
+        .variable("GITHUB_RUN_ID", "1602018110")
+        .ends_with(0)
+        .says("/gp-deliver-octo-org-octo-repo-1602018110");
+}
+
+#[test]
+fn on_a_laptop_the_usual_credentials_serve_and_an_account_that_is_not_allowed_is_refused() {
+    let (world, source) = (World::options().start(), source());
+    deliver(&world, &source).ends_with(0);
+    // What STS gave the job stands for what a person has after logging in.
+    let secrets = world.secrets();
+    let at = secrets.iter().position(|secret| secret.starts_with("ASIA")).unwrap();
+    let keys = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+    let laptop =
+        deliver(&world, &source).variable("GITHUB_ACTIONS", "false").flag("--rebuild", "true").without("--role-to-assume");
+    let laptop = keys.into_iter().zip(&secrets[at..]).fold(laptop, |laptop, (name, value)| laptop.variable(name, value));
+    let before = world.count(Call::IdToken);
+    let ended = laptop.clone().ends_with(0);
+    ended.says("identity: arn:aws:sts::").does_not_say("::add-mask::");
+    assert_eq!((world.count(Call::IdToken), world.count(Call::GetCallerIdentity)), (before, 1));
+    laptop.flag("--allowed-account-ids", "000000000001").ends_with(1).says("is not one that this delivery may use");
+}
+
+#[test]
+fn a_refusal_ends_the_run_at_once_and_cancels_the_build() {
+    let world = World::options().without("ecr:GetAuthorizationToken").start();
+    let source = Source::in_git(&[("Dockerfile", "FROM debian:bookworm-slim\nRUN sleep 300\n")]);
+    deliver(&world, &source).ends_with(1).says("AWS does not allow ecr:GetAuthorizationToken");
+    let record = source.record();
+    let build = record["stages"].as_array().unwrap().iter().find(|stage| stage["name"] == "build").unwrap();
+    assert_eq!(build["outcome"]["is"], "cancelled");
 }

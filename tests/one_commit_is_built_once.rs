@@ -7,6 +7,7 @@ mod registry;
 mod support;
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -206,4 +207,48 @@ fn a_delivery_that_is_repeated_does_not_take_a_moving_tag_back() {
     stage.source.git(&["checkout", "--quiet", &new]);
     stage.deliver("dev").ends_with(0).says("the tags that were missing are set");
     assert_eq!(stage.digest("dev-latest"), stage.digest(&new));
+}
+
+/// go-containerregistry's own registry, which knows referrers and keeps all in memory; it ends when this is dropped.
+struct CraneRegistry {
+    process: std::process::Child,
+    address: String,
+}
+
+impl CraneRegistry {
+    fn start() -> Self {
+        let mut process = Command::new(tool("crane"))
+            .args(["registry", "serve", "--address", "127.0.0.1:0"])
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
+        let address = loop {
+            let line = lines.next().unwrap().unwrap();
+            if let Some((_, port)) = line.rsplit_once("serving on port ") {
+                break format!("127.0.0.1:{}", port.trim());
+            }
+        };
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { process, address }
+    }
+}
+
+impl Drop for CraneRegistry {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn another_registry_with_referrers_is_delivered_to_and_recognised_all_the_same() {
+    let registry = CraneRegistry::start();
+    let mut stage = Stage::set(&[]);
+    stage.registry.address.clone_from(&registry.address);
+    let sha = stage.commit("1");
+    stage.deliver("dev").ends_with(0);
+    stage.deliver("dev").ends_with(0).says("DELIVERED to dev before");
+    stage.deliver("test").ends_with(0).says("the image that dev has");
+    assert_eq!(stage.digest(&format!("test-{sha}")), stage.digest(&sha));
 }

@@ -35,7 +35,11 @@ pub(super) async fn look(delivery: &Delivery, ready: &Ready) -> Result<Landing, 
             let target = target.with_replacement(replaces);
             let standing = target.standing(&ready.tags).await?;
             let existing = reuse::find(delivery, ready, &target, &standing, &mutability).await?;
-            let detail = format!("{}: {}", target.destination(), existing);
+            // A folder's tags name nothing that lasts.
+            let detail = match target.repository() {
+                Some(_) => format!("{}: {existing}", target.destination()),
+                None => target.destination().to_string(),
+            };
             stage.line(&detail);
             Ok((Landing { target: Some(target), existing }, Ending::Pass(detail)))
         })
