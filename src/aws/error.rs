@@ -179,8 +179,8 @@ fn outline(error: &(dyn std::error::Error + 'static)) -> String {
 
 /// A stranger's text for a message: one line of at most 600 characters without control characters.
 fn clean(text: &str) -> String {
-    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(600).collect();
-    text.trim().to_owned()
+    let words = text.split(|c: char| c.is_control() || c.is_whitespace()).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ").chars().take(600).collect()
 }
 
 impl fmt::Display for Call {

@@ -76,28 +76,24 @@ pub async fn deliver(delivery: &Delivery) -> Result<RunResult, Error> {
     let Some((found, reuse)) = existing.image() else {
         return judged(delivery, &ready, target.as_ref(), &ready.tags, outcome(build), outcome(secrets), outcome(database)).await;
     };
-    delivery.recorder.write(|record| record.reuse = Some(reuse));
-    delivery.recorder.call_off("this commit's image is there already", || build.set(MaybeDone::Gone));
-    let (Some(target), Some(client)) = (&target, target.as_ref().and_then(Target::repository)) else {
-        return Err(Error::Cancelled);
-    };
+    delivery.recorder.write(|record| (record.reuse, record.image) = (Some(reuse), None));
+    let why = "this commit's image is there already";
+    delivery.recorder.call_off(&[StageName::Checks, StageName::Build], why, || build.set(MaybeDone::Gone));
     let cleared = match reuse {
         Reuse::Completed => judging::without_scans(delivery, found.manifest.digest),
         Reuse::Delivered | Reuse::Promoted { .. } => None,
     };
-    if reuse == Reuse::Delivered || cleared.is_some() {
-        delivery.recorder.call_off("this commit was judged before", || {
-            secrets.set(MaybeDone::Gone);
-            database.set(MaybeDone::Gone);
-        });
+    if reuse != Reuse::Delivered && cleared.is_none() {
+        let image = promoting::fetch(delivery, &found);
+        return judged(delivery, &ready, target.as_ref(), &found.tags, image, outcome(secrets), outcome(database)).await;
     }
+    delivery.recorder.call_off(&[StageName::Secrets, StageName::Database], "this commit was judged before", || {
+        secrets.set(MaybeDone::Gone);
+        database.set(MaybeDone::Gone);
+    });
     match cleared {
-        Some(cleared) => publishing::complete(delivery, target, &found, &cleared).await,
-        None if reuse == Reuse::Delivered => Ok(publishing::confirm(delivery, target, &found)),
-        None => {
-            let image = promoting::fetch(delivery, client, &found.manifest);
-            judged(delivery, &ready, Some(target), &found.tags, image, outcome(secrets), outcome(database)).await
-        }
+        Some(cleared) => publishing::complete(delivery, &found, &cleared).await,
+        None => Ok(publishing::confirm(delivery, &found)),
     }
 }
 

@@ -6,6 +6,7 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use oci_spec::image::{Descriptor, ImageIndex, ImageManifest, MediaType};
 
 use super::building::recorded;
+use super::reuse::Found;
 use super::{Delivery, Ending, count};
 use crate::error::Error;
 use crate::oci::layout::{self, BlobWriter, digest_of};
@@ -17,8 +18,9 @@ use crate::record::{StageName, StageRecorder};
 /// How many blobs travel at once.
 const PARALLEL: usize = 4;
 
-/// Fetches the image that `manifest` names, every byte checked against its digest.
-pub(super) async fn fetch(delivery: &Delivery, client: &Client, manifest: &Manifest) -> Result<Image, Error> {
+/// Fetches an image, every byte checked against its digest.
+pub(super) async fn fetch(delivery: &Delivery, found: &Found) -> Result<Image, Error> {
+    let Found { manifest, client, .. } = found;
     delivery
         .stage(StageName::Promotion, async |stage| {
             let layout = Layout::create(delivery.staging.join("layout")).map_err(publish::Error::from)?;

@@ -34,16 +34,17 @@ pub(super) async fn publish(
 }
 
 /// Sets the tags of an image that is there already.
-pub(super) async fn complete(delivery: &Delivery, target: &Target, found: &Found, cleared: &Cleared) -> Result<RunResult, Error> {
-    let work =
-        async |listener| publish::complete(cleared, &found.manifest, target, &found.tags, &delivery.cancel, &listener).await;
+pub(super) async fn complete(delivery: &Delivery, found: &Found, cleared: &Cleared) -> Result<RunResult, Error> {
+    let work = async |listener| {
+        publish::complete(cleared, &found.manifest, &found.target, &found.tags, &delivery.cancel, &listener).await
+    };
     run(delivery, work).await
 }
 
 /// Notes that all is there.
-pub(super) fn confirm(delivery: &Delivery, target: &Target, found: &Found) -> RunResult {
+pub(super) fn confirm(delivery: &Delivery, found: &Found) -> RunResult {
     let publication = Publication {
-        destination: target.destination().to_string(),
+        destination: found.target.destination().to_string(),
         digest: found.manifest.digest,
         tags: found.tags.iter().map(|planned| planned.tag.clone()).collect(),
         bytes_sent: 0,

@@ -36,6 +36,10 @@ pub(super) struct Found {
     pub manifest: Manifest,
     /// The tags that this delivery sees to.
     pub tags: Vec<PlannedTag>,
+    /// Where it is.
+    pub target: Target,
+    /// The way to it.
+    pub client: Client,
 }
 
 impl Existing {
@@ -90,15 +94,16 @@ pub(super) async fn find(
         let commit = Provenance::of(source, delivery.config.environment).revision;
         return Err(publish::Error::Taken { repository, commit, digest: None, taken }.into());
     };
+    let found = |image: &Manifest, tags| Found { manifest: image.clone(), tags, target: target.clone(), client: client.clone() };
     let ours = |tag: &StandingTag| tag.planned.of_environment && tag.digest() == Some(image.digest);
     if from != delivery.config.environment && !standing.fixed().any(ours) {
         movable(&repository, mutability, Some(image.digest), standing.tags.iter())?;
-        return Ok(Existing::Elsewhere(Found { manifest: image.clone(), tags: ready.tags.clone() }, from));
+        return Ok(Existing::Elsewhere(found(image, ready.tags.clone()), from));
     }
     let seen_to = seen_to(delivery, ready, standing, image.digest).await?;
     movable(&repository, mutability, Some(image.digest), seen_to.iter().copied())?;
     let complete = seen_to.iter().all(|tag| tag.digest() == Some(image.digest));
-    let found = Found { manifest: image.clone(), tags: seen_to.into_iter().map(|tag| tag.planned.clone()).collect() };
+    let found = found(image, seen_to.into_iter().map(|tag| tag.planned.clone()).collect());
     Ok(if complete { Existing::Delivered(found) } else { Existing::Incomplete(found) })
 }
 

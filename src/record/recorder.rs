@@ -96,11 +96,18 @@ impl Recorder {
         self.stage(name).skip(why);
     }
 
-    /// Drops stages that turn out not to be needed: those that `drop` ends are noted as skipped.
-    pub fn call_off(&self, why: impl Into<String>, drop: impl FnOnce()) {
-        *self.unneeded.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.into());
+    /// Drops stages that turn out not to be needed: those that `drop` ends are noted as skipped, and so are those of `stages`
+    /// that had failed by then, since that means nothing any more.
+    pub fn call_off(&self, stages: &[StageName], why: &str, drop: impl FnOnce()) {
+        *self.unneeded.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.to_owned());
         drop();
         *self.unneeded.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.write(|record| {
+            let called_off = record.stages.iter_mut().filter(|stage| stages.contains(&stage.name));
+            for stage in called_off.filter(|stage| matches!(stage.outcome, StageOutcome::Failed(_))) {
+                stage.outcome = StageOutcome::Skipped(why.to_owned());
+            }
+        });
     }
 
     /// Ends the record.
@@ -218,4 +225,31 @@ impl Voice {
 
 fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Nobody;
+
+    impl Watcher for Nobody {
+        fn began(&self, _: StageName) {}
+        fn line(&self, _: StageName, _: &str) {}
+        fn progress(&self, _: StageName, _: &str) {}
+        fn ended(&self, _: &Stage) {}
+        fn warned(&self, _: &str) {}
+    }
+
+    #[test]
+    fn a_stage_that_is_called_off_is_skipped_whether_it_runs_or_has_failed() {
+        let recorder = Recorder::begin(Arc::new(Nobody));
+        let (build, secrets) = (recorder.stage(StageName::Build), recorder.stage(StageName::Secrets));
+        recorder.stage(StageName::Checks).fail("no such stage");
+        recorder.call_off(&[StageName::Build, StageName::Checks], "there already", || drop(build));
+        drop(secrets);
+        let outcomes: Vec<_> = recorder.snapshot().stages.into_iter().map(|stage| stage.outcome).collect();
+        let skipped = || StageOutcome::Skipped("there already".to_owned());
+        assert_eq!(outcomes, [skipped(), StageOutcome::Cancelled, skipped()]);
+    }
 }
