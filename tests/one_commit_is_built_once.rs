@@ -6,6 +6,7 @@
 mod registry;
 mod support;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
@@ -48,10 +49,8 @@ impl Stage {
         crane(&["digest", "--insecure", &format!("{}:{tag}", self.repository())])
     }
 
-    fn tags(&self) -> Vec<String> {
-        let mut tags: Vec<_> = crane(&["ls", "--insecure", &self.repository()]).lines().map(str::to_owned).collect();
-        tags.sort();
-        tags
+    fn tags(&self) -> BTreeSet<String> {
+        crane(&["ls", "--insecure", &self.repository()]).lines().map(str::to_owned).collect()
     }
 
     fn reuse(&self) -> serde_json::Value {
@@ -92,7 +91,7 @@ fn a_commit_that_is_delivered_is_not_built_again() {
     assert_eq!(stage.reuse()["is"], "delivered");
     assert_eq!((stage.outcome("build").as_str(), stage.outcome("publish").as_str()), ("skipped", "skipped"));
     assert_eq!(stage.source.record()["publication"]["digest"], digest.as_str());
-    assert_eq!(stage.tags(), [sha.clone(), format!("dev-{sha}"), "dev-latest".to_owned()]);
+    assert_eq!(stage.tags(), BTreeSet::from([sha.clone(), format!("dev-{sha}"), "dev-latest".to_owned()]));
     assert_eq!(stage.digest(&sha), digest);
 }
 
@@ -117,7 +116,7 @@ fn a_tag_that_is_missing_in_a_blocking_environment_is_set_after_the_image_is_jud
     let before = database_before(&stage.source);
     stage.deliver("prod").flag("--tags", "{sha}").flag("--trivy-db-repository", &before).ends_with(0);
     stage.deliver("prod").ends_with(3);
-    assert_eq!(stage.tags(), [sha]);
+    assert_eq!(stage.tags(), BTreeSet::from([sha]));
     stage.deliver("prod").flag("--trivy-db-repository", &before).ends_with(0);
     assert_eq!((stage.reuse()["is"].as_str(), stage.outcome("decision").as_str()), (Some("completed"), "passed"));
     assert_eq!(stage.tags().len(), 3);
@@ -140,7 +139,13 @@ fn one_image_goes_through_the_environments_and_each_judges_it() {
     stage.deliver("prod").ends_with(3);
     assert_eq!(
         stage.tags(),
-        [sha.clone(), format!("dev-{sha}"), "dev-latest".to_owned(), format!("test-{sha}"), "test-latest".to_owned()]
+        BTreeSet::from([
+            sha.clone(),
+            format!("dev-{sha}"),
+            "dev-latest".to_owned(),
+            format!("test-{sha}"),
+            "test-latest".to_owned()
+        ])
     );
     stage.deliver("prod").flag("--trivy-db-repository", &before).ends_with(0);
     assert_eq!(stage.digest(&format!("prod-{sha}")), digest);
@@ -157,7 +162,7 @@ fn a_fixed_tag_of_another_commit_is_an_error_before_the_build() {
     stage.commit("2");
     let ended = stage.deliver("dev").flag("--version", "1.0.0").flag("--tags", "{version},{sha}").ends_with(1);
     ended.says("The tag 1.0.0").says(&digest).says(&first);
-    assert_eq!((stage.tags(), stage.digest("1.0.0")), (vec!["1.0.0".to_owned()], digest));
+    assert_eq!((stage.tags(), stage.digest("1.0.0")), (BTreeSet::from(["1.0.0".to_owned()]), digest));
 }
 
 #[test]

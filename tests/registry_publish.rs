@@ -95,18 +95,22 @@ async fn the_password_of_docker_login_opens_the_registry_and_a_wrong_one_is_told
 }
 
 #[tokio::test]
-async fn a_tag_that_is_meant_to_stay_is_warned_of_when_it_named_another_image() {
+async fn a_tag_that_is_meant_to_stay_is_another_images_only_where_that_is_asked_for_and_then_with_a_warning() {
     let (registry, folder) = (Registry::start(Options::default()), tempfile::tempdir().unwrap());
     let target = target(&format!("{}/app", registry.address)).await;
     let [old, new] = [1, 2].map(|seed| image::image(&folder.path().join(seed.to_string()), seed, &["amd64"], 1 << 10));
     deliver(&old, &target, &["v1", "latest"]).await.unwrap();
+    let before = registry.tags("app").await;
+    let Err(Error::Taken { taken, digest, .. }) = deliver(&new, &target, &["v1", "latest"]).await else { panic!("not refused") };
+    assert_eq!((taken[0].tag.as_str(), taken[0].digest, digest), ("v1", old.digest, Some(new.digest)));
+    assert_eq!(registry.tags("app").await, before);
     let (sender, receiver) = std::sync::mpsc::channel();
     let listener: Listener = Arc::new(move |event: Event| {
         if event.is_warning() {
             sender.send(event).unwrap();
         }
     });
-    let tags = image::tags(&["v1", "latest"]);
+    let (tags, target) = (image::tags(&["v1", "latest"]), target.with_replacement(true));
     publish::publish(&image::cleared(&new), &new, &target, &tags, &CancellationToken::new(), &listener).await.unwrap();
     drop(listener);
     let expected = Event::Replaced { tag: "v1".parse().unwrap(), before: old.digest };
