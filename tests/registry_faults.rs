@@ -170,7 +170,7 @@ async fn tags_that_the_registry_will_not_remove_are_named_with_the_way_to_remove
     for tag in BEFORE {
         assert_eq!(outcome.before[tag], outcome.after[tag]);
     }
-    let remedy = Diagnosis::from(&error).remedy;
+    let remedy = Diagnosis::from(&error).to_copy.join("\n");
     assert!(remedy.contains("crane delete") && remedy.contains(":dev-v1"), "{remedy}");
 }
 
