@@ -1,5 +1,5 @@
 //! A workflow's job delivers to Amazon ECR without a stored key: its token is all that it has.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test fails by panicking; one prints figures")]
 
 #[path = "support/aws/mod.rs"]
 mod aws;
@@ -199,7 +199,7 @@ fn where_the_role_may_not_remove_tags_those_that_remain_are_named_with_the_comma
         .says(&format!("imageTag={sha}"));
 }
 
-/// `make bench` runs this for its figure.
+/// For the figures: `cargo test --test keyless_delivery -- --ignored --nocapture`.
 #[test]
 #[ignore = "measures"]
 fn the_preflight_at_200_ms_a_call() {
