@@ -24,14 +24,10 @@ def source(folder):
 
 def gp_deliver(bench, folder, registry, report):
     """Delivers; gives how long publishing took in seconds, and the peak memory in bytes."""
-    _, peak = bench.gp_deliver(folder, registry, "push", report, "--tags", "v1")
+    # Without an SBOM, for which the tags would wait.
+    _, peak = bench.gp_deliver(folder, registry, "push", report, "--tags", "v1", "--sbom-formats", ",")
     record = json.loads((report / "record.json").read_text())
     stage = next(stage for stage in record["stages"] if stage["name"] == "publish")
-    sbom = next(stage for stage in record["stages"] if stage["name"] == "sbom")
-    # The tags wait for the SBOM, which is no part of pushing.
-    waited = sbom["started_ms"] + sbom["elapsed_ms"] - stage["started_ms"]
-    if waited > stage["elapsed_ms"] * 0.9:
-        raise SystemExit(f"bench: publishing waited for the SBOM until {waited} of {stage['elapsed_ms']} ms: no measure")
     return stage["elapsed_ms"] / 1000, peak
 
 
