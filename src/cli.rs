@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::styling::Styles;
-use clap::{Arg, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use crate::inputs::{self, Input, Inputs, variable};
 use crate::policies::Kind;
@@ -12,6 +12,8 @@ use crate::policies::Kind;
 /// What a person asked for.
 #[derive(Debug)]
 pub enum Request {
+    /// Say the versions of the program and of its scanners.
+    Version,
     /// Deliver.
     Deliver(Inputs),
     /// Say what a delivery would do.
@@ -34,10 +36,13 @@ pub fn read(
     let in_actions = environment("GITHUB_ACTIONS").as_deref() == Some("true");
     let inputs = |matches: &ArgMatches| {
         Inputs::collect(|input| {
-            let flag = matches.get_one::<String>(input.name).cloned();
+            let flag = matches.try_get_one::<String>(input.name).ok().flatten().cloned();
             flag.or_else(|| in_actions.then(|| environment(&variable(input.name))).flatten())
         })
     };
+    if matches.get_flag(VERSION) {
+        return Ok(Request::Version);
+    }
     match matches.subcommand() {
         Some(("plan", matches)) => Ok(Request::Plan(inputs(matches))),
         Some(("doctor", matches)) => Ok(Request::Doctor(inputs(matches), matches.get_one(TRUST_POLICY).cloned())),
@@ -54,17 +59,26 @@ pub fn read(
 #[must_use]
 pub fn command() -> Command {
     Command::new("gp-deliver")
-        .version(env!("CARGO_PKG_VERSION"))
+        .disable_version_flag(true)
+        .arg(
+            Arg::new(VERSION)
+                .short('V')
+                .long(VERSION)
+                .action(ArgAction::SetTrue)
+                .help("Print the versions of gp-deliver and of its scanners"),
+        )
         .about("Scan, build, list, decide and publish a container image")
         .after_help(AFTER_HELP)
         .styles(Styles::plain())
-        .subcommand_required(true)
         .arg_required_else_help(true)
         .max_term_width(110)
         .subcommand(with_inputs(
             Command::new("deliver").about("Scan the source, build the image, scan it, list it, decide, publish"),
         ))
-        .subcommand(with_inputs(Command::new("plan").about("Print as JSON what `deliver` would do, and do nothing")))
+        .subcommand(
+            with_inputs(Command::new("plan").about("Print as JSON what `deliver` would do, and do nothing"))
+                .arg(argument(&inputs::MATRIX)),
+        )
         .subcommand(
             with_inputs(Command::new("doctor").about("Find out whether AWS lets this run deliver, and if not, why")).arg(
                 Arg::new(TRUST_POLICY)
@@ -80,6 +94,8 @@ pub fn command() -> Command {
         )
 }
 
+/// The flag that asks for no command.
+const VERSION: &str = "version";
 /// The flag of `doctor` that is no input.
 const TRUST_POLICY: &str = "trust-policy";
 /// The argument of `policy`.
@@ -129,6 +145,7 @@ mod tests {
         let variable = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
         match read(arguments, variable).unwrap() {
             Request::Deliver(inputs) | Request::Plan(inputs) | Request::Doctor(inputs, _) | Request::Policy(inputs, _) => inputs,
+            Request::Version => panic!("no version was asked for"),
         }
     }
 

@@ -4,6 +4,7 @@ use crate::aws;
 use crate::buildkit;
 use crate::config::Problem;
 use crate::finding::Tool;
+use crate::github::code_scanning;
 use crate::publish;
 use crate::record::RunResult;
 use crate::report;
@@ -38,6 +39,9 @@ pub enum Error {
     /// A gate is blocking and its scan did not happen.
     #[error("no decision without {0}")]
     Undecided(Tool),
+    /// What was found can't be shown to the team.
+    #[error(transparent)]
+    CodeScanning(#[from] code_scanning::Error),
     /// Nothing was published.
     #[error(transparent)]
     Publish(#[from] publish::Error),

@@ -21,6 +21,15 @@ pub enum Group {
     Report,
 }
 
+impl Input {
+    /// The default where it is a value, and not what it depends on in words.
+    #[must_use]
+    pub fn default_value(&self) -> Option<&'static str> {
+        let words = self.default.contains(' ') && !self.default.starts_with("${{");
+        (!words && !self.default.is_empty()).then_some(self.default)
+    }
+}
+
 impl Group {
     /// The heading.
     #[must_use]
@@ -149,7 +158,13 @@ pub const ALL: &[Input] = &[
         "Where the database for Java archives is, read only when the image holds some",
     ),
     input("sbom-formats", Group::Scan, "LIST", "spdx-json,cyclonedx-json", "SBOM formats to write: spdx-json, cyclonedx-json"),
-    input("tags", Group::Publish, "TEMPLATES", "{sha},{env}-{sha}", "Tags, separated by commas or lines; see TAGS below"),
+    input(
+        "tags",
+        Group::Publish,
+        "TEMPLATES",
+        "{sha},{env}-{sha}, and {version} where there is one",
+        "Tags, separated by commas or lines; see TAGS below",
+    ),
     input(
         "destination",
         Group::Publish,
@@ -181,7 +196,7 @@ pub const ALL: &[Input] = &[
     ),
     input("aws-region", Group::Aws, "REGION", "that of ecr-repository, else the AWS SDK's", "The region of the repository"),
     input("aws-account-id", Group::Aws, "ID", "the role's account", "The account of the repository"),
-    input("allowed-account-ids", Group::Aws, "LIST", "aws-account-id", "The accounts that the credentials may be of"),
+    input("allowed-account-ids", Group::Aws, "LIST", "that of aws-account-id", "The accounts that the credentials may be of"),
     switch("create-repository", Group::Aws, "false", "Create the repository if there is none"),
     input("role-session-name", Group::Aws, "NAME", "of the repository and the run", "What the session is called in AWS's logs"),
     input("role-duration-seconds", Group::Aws, "SECONDS", "3600", "How long credentials last before they are renewed"),
@@ -196,6 +211,33 @@ pub const ALL: &[Input] = &[
     ),
 ];
 
+/// What `plan` takes besides.
+pub const MATRIX: Input = input(
+    "matrix",
+    Group::Delivery,
+    "FOLDERS",
+    "",
+    "For plan: folders with a Dockerfile each, such as services/*, to print as a matrix of jobs",
+);
+
+/// The token for GitHub's API: an input of the action and no flag, since every process can read the arguments of others.
+pub const TOKEN: Input = input(
+    "github-token",
+    Group::Report,
+    "TOKEN",
+    "${{ github.token }}",
+    "The token for the Security tab and the check run: it needs security-events: write and checks: write; no flag",
+);
+
+/// What the action does: the command line's first word.
+pub const COMMAND: Input =
+    input("command", Group::Delivery, "NAME", "deliver", "What the action does: deliver, plan, doctor or policy; no flag");
+
+/// All inputs of the action, in the order of its description.
+pub fn of_action() -> impl Iterator<Item = &'static Input> {
+    [&COMMAND].into_iter().chain(ALL).chain([&MATRIX, &TOKEN])
+}
+
 /// The values that were given, by input name. An empty value is no value: the form in which GitHub passes an input that
 /// the workflow leaves out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -205,13 +247,13 @@ impl Inputs {
     /// Takes the values that `given` knows for the inputs' names.
     pub fn collect(given: impl Fn(&Input) -> Option<String>) -> Self {
         let value = |input: &Input| given(input).filter(|value| !value.trim().is_empty());
-        Self(ALL.iter().filter_map(|input| Some((input.name, value(input)?))).collect())
+        Self(ALL.iter().chain([&MATRIX]).filter_map(|input| Some((input.name, value(input)?))).collect())
     }
 
     /// The value given for an input.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        debug_assert!(ALL.iter().any(|input| input.name == name), "no input is named {name}");
+        debug_assert!(ALL.iter().chain([&MATRIX]).any(|input| input.name == name), "no input is named {name}");
         self.0.get(name).map(String::as_str)
     }
 }

@@ -1,5 +1,6 @@
 //! gp-deliver: scan, build, list, decide and publish a container image.
 
+pub mod annotation;
 pub mod aws;
 pub mod buildkit;
 pub mod cli;
@@ -11,6 +12,7 @@ pub mod error;
 pub mod finding;
 pub mod github;
 pub mod inputs;
+pub mod matrix;
 pub mod oci;
 pub mod pipeline;
 pub mod plan;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::config::{Config, SecretsHistory};
+use crate::config::{self, Config, SecretsHistory};
 use crate::environment::{Demands, Environment};
 use crate::finding::Severity;
 use crate::oci::{Compression, Platform, Tag};
@@ -59,7 +59,7 @@ impl<'a> Plan<'a> {
             platforms: &config.build.platforms,
             compression: config.build.compression,
             sbom_formats: &config.sbom_formats,
-            publish: config.publish,
+            publish: config.publish == config::Publish::Yes,
             destination: config.destination.to_string(),
             tags: tags.tags.iter().map(|planned| &planned.tag).collect(),
             skipped_tags: tags.skipped.iter().map(|(template, why)| SkippedTag { template, why }).collect(),
@@ -71,12 +71,15 @@ impl<'a> Plan<'a> {
 
 /// The stages that would run, in the order of the report.
 fn stages(config: &Config) -> Vec<StageName> {
-    use StageName::{Build, Checks, Database, Decision, Destination, Preflight, Publish, Sbom, Secrets, Vulnerabilities};
-    let all = [Preflight, Destination, Secrets, Checks, Build, Database, Vulnerabilities, Sbom, Decision, Publish];
+    use StageName::{
+        Build, Checks, CodeScanning, Database, Decision, Destination, Preflight, Publish, Sbom, Secrets, Vulnerabilities,
+    };
+    let all = [Preflight, Destination, Secrets, Checks, Build, Database, Vulnerabilities, Sbom, Decision, CodeScanning, Publish];
     let runs = |stage: &StageName| match stage {
         Checks => !config.build.check_targets.is_empty(),
         Sbom => !config.sbom_formats.is_empty(),
-        Destination | Publish => config.publish,
+        CodeScanning => config.environment.demands().sarif_upload && config.github.is_some(),
+        Destination | Publish => config.publish == config::Publish::Yes,
         _ => true,
     };
     all.into_iter().filter(runs).collect()

@@ -17,22 +17,28 @@ use crate::config::{Config, SecretSource, World};
 use crate::diagnosis::Diagnosis;
 use crate::error::{Error, Exit};
 use crate::github::{Event, commands};
-use crate::inputs::Inputs;
+use crate::inputs::{self, Inputs};
+use crate::matrix::Matrix;
 use crate::pipeline::{self, Delivery, doctor};
 use crate::plan::Plan;
 use crate::policies::{self, Known};
 use crate::process::Launcher;
-use crate::record::{Recorder, RunResult};
+use crate::record::{Record, Recorder, RunResult};
 use crate::report::{self, RunnerFiles, console};
+use crate::scan;
 use crate::source::Checkout;
 use crate::staging::Staging;
 use crate::tags::{self, Values};
 
-/// How long a cancelled delivery may take to put things in order. A runner kills what lingers.
-const GRACE: Duration = Duration::from_millis(1700);
+/// How long a cancelled delivery may take to put things in order: tags that are set already are put back. A runner kills
+/// what lingers ten seconds after it said so first.
+const GRACE: Duration = Duration::from_millis(3500);
 
 /// How long the builder may take to clean up behind us.
 const CLEANUP: Duration = Duration::from_millis(250);
+
+/// How long it may take to show the report beside the commit. It is told in the summary too.
+const ANNOUNCEMENT: Duration = Duration::from_secs(30);
 
 /// Does what the arguments ask for.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
@@ -54,6 +60,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let exit = runtime.block_on(async {
         match request {
+            Request::Version => version().await,
             Request::Plan(inputs) => plan(&inputs).await.unwrap_or_else(|error| refuse(&error)),
             Request::Doctor(inputs, file) => doctor(&inputs, file.as_deref()).await.unwrap_or_else(|error| refuse(&error)),
             Request::Policy(inputs, kind) => policy(&inputs, kind).await.unwrap_or_else(|error| refuse(&error)),
@@ -118,10 +125,35 @@ impl Prospect {
     }
 }
 
+/// Says the program's version and those of the scanners: a program that lacks one can't deliver, and says so by its code.
+async fn version() -> Exit {
+    let versions = scan::versions(&Launcher::of_this_process()).await;
+    let complete = versions.iter().all(|(_, version)| version.is_ok());
+    let scanners = versions.iter().map(|(program, version)| match version {
+        Ok(version) => format!("{program} {version}"),
+        Err(reason) => format!("{program}: {reason}"),
+    });
+    let lines: Vec<_> = [format!("gp-deliver {}", env!("CARGO_PKG_VERSION"))].into_iter().chain(scanners).collect();
+    match print(&lines.join("\n")) {
+        Ok(()) if complete => Exit::Done,
+        Ok(()) => Exit::Failed,
+        Err(error) => refuse(&error),
+    }
+}
+
 async fn plan(inputs: &Inputs) -> Result<Exit, Error> {
-    let prospect = Prospect::of(inputs).await?;
-    let plan = Plan::new(&prospect.config, &prospect.checkout.source, &prospect.planned);
-    print(&serde_json::to_string_pretty(&plan).unwrap_or_default()).map(|()| Exit::Done)
+    let Some(folders) = inputs.get(inputs::MATRIX.name) else {
+        let prospect = Prospect::of(inputs).await?;
+        let plan = Plan::new(&prospect.config, &prospect.checkout.source, &prospect.planned);
+        return print(&serde_json::to_string_pretty(&plan).unwrap_or_default()).map(|()| Exit::Done);
+    };
+    let event = Event::read(variable);
+    let environment =
+        Config::environment(inputs, &World { variable: &variable, event: event.as_ref() }).map_err(Error::Inputs)?;
+    let root = std::env::current_dir().map_err(|source| Error::Io { path: PathBuf::from("."), source })?;
+    let matrix = serde_json::to_string(&Matrix::find(&root, folders, environment).map_err(Error::Inputs)?).unwrap_or_default();
+    report::add_outputs(&vec![("matrix", matrix.clone())], &RunnerFiles::from_environment())?;
+    print(&matrix).map(|()| Exit::Done)
 }
 
 async fn doctor(inputs: &Inputs, trust_policy: Option<&Path>) -> Result<Exit, Error> {
@@ -149,6 +181,7 @@ async fn deliver(inputs: &Inputs) -> Exit {
     let event = Event::read(variable);
     let resolved = Config::resolve(inputs, &World { variable: &variable, event: event.as_ref() });
     let report_dir = PathBuf::from(inputs.get("report-dir").unwrap_or(Config::REPORT_DIR));
+    let mut begun = None;
     let (result, exit) = match resolved {
         Err(problems) => failed(&recorder, &Error::Inputs(problems)),
         Ok(config) => match begin(config, event, recorder.clone()) {
@@ -158,17 +191,42 @@ async fn deliver(inputs: &Inputs) -> Exit {
                 delivery.cleanups.close();
                 let _ = tokio::time::timeout(CLEANUP, delivery.cleanups.wait()).await;
                 drop(staging);
+                begun = Some(delivery);
                 ended
             }
         },
     };
     let record = recorder.end(result);
     let written = report::write(&record, &report_dir, &RunnerFiles::from_environment());
+    if let Some(delivery) = begun.filter(|_| result != RunResult::Cancelled) {
+        announce(&record, &delivery).await;
+    }
     console.finish(&record, written.as_ref().ok());
     match written {
         Ok(_) => exit,
         // An image that is out is out, but nobody was told: that is a failure.
         Err(error) => refuse(&Error::Report(error)),
+    }
+}
+
+/// Shows the report beside the commit. Where that does not work the delivery is what it is all the same.
+async fn announce(record: &Record, delivery: &Delivery) {
+    let Some(event) = &delivery.event else { return };
+    let announcement = tokio::time::timeout(ANNOUNCEMENT, pipeline::announce(record, &delivery.config, event));
+    let announced = tokio::select! {
+        announced = announcement => announced,
+        _ = signalled() => return,
+    };
+    match announced {
+        Ok(Ok(commands)) => {
+            // Where the runner can't be told, nobody reads the log.
+            let _ = std::io::stdout().write_all(commands.unwrap_or_default().as_bytes());
+        }
+        Ok(Err(error)) => {
+            let Diagnosis { what, why, remedy, .. } = Diagnosis::from(&error);
+            delivery.recorder.warn(format!("{what}. {why} {remedy}"));
+        }
+        Err(_) => delivery.recorder.warn("The check run could not be shown: GitHub takes too long to answer."),
     }
 }
 
@@ -198,8 +256,11 @@ fn begin(config: Config, event: Option<Event>, recorder: Recorder) -> Result<(De
     Ok((delivery, staging))
 }
 
-/// Tells the runner to keep the build's secrets out of the log, before anything can print them.
+/// Tells the runner to keep the token and the build's secrets out of the log, before anything can print them.
 fn mask(config: &Config) {
+    if let Some(token) = config.github.as_ref().and_then(|github| github.token.as_ref()) {
+        commands::mask(token);
+    }
     for secret in &config.build.secrets {
         if let SecretSource::Variable(value) = &secret.source {
             commands::mask(value);

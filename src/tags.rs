@@ -27,6 +27,7 @@ pub struct PlannedTag {
 pub struct Template {
     text: String,
     parts: Vec<Part>,
+    optional: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,7 +93,7 @@ impl FromStr for Template {
             rest = after;
         }
         parts.extend((!rest.is_empty()).then(|| Part::Literal(rest.to_owned())));
-        Ok(Self { text: text.to_owned(), parts })
+        Ok(Self { text: text.to_owned(), parts, optional: false })
     }
 }
 
@@ -143,6 +144,7 @@ pub fn plan(templates: &[Template], values: &Values<'_>) -> Result<Planned, Vec<
     let mut forbidden = Vec::new();
     for template in templates {
         match template.fill(values) {
+            Err(_) if template.optional => {}
             Err(missing) => planned.skipped.push((template.text.clone(), missing.to_owned())),
             Ok(text) => match text.parse::<Tag>() {
                 Ok(tag) if planned.tags.iter().any(|planned| planned.tag == tag) => {}
@@ -159,6 +161,12 @@ pub fn plan(templates: &[Template], values: &Values<'_>) -> Result<Planned, Vec<
 }
 
 impl Template {
+    /// The template as one that nobody asked for: where its value is not there, nothing is said.
+    #[must_use]
+    pub fn optional(self) -> Self {
+        Self { optional: true, ..self }
+    }
+
     fn is_fixed(&self) -> bool {
         self.parts.iter().any(|part| matches!(part, Part::Value(variable) if variable.is_fixed()))
     }
@@ -263,6 +271,15 @@ mod tests {
         assert_eq!(names(&planned), ["dev"]);
         assert_eq!(planned.skipped.len(), 3);
         assert!(planned.skipped[0].1.contains("no commit"));
+    }
+
+    #[test]
+    fn an_optional_template_without_its_value_is_left_out_without_a_word() {
+        let template = "{version}".parse::<Template>().unwrap().optional();
+        let now = "2026-11-21T09:08:07Z".parse().unwrap();
+        let source = source(None);
+        let planned = plan(&[template], &Values { environment: Environment::Dev, source: &source, version: None, now }).unwrap();
+        assert_eq!(planned, Planned::default());
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::sync::Mutex;
 
 use gp_deliver::environment::Environment;
 use gp_deliver::inputs;
+use gp_deliver::report::outputs;
 
 /// Two tests may write one document.
 static WRITING: Mutex<()> = Mutex::new(());
@@ -16,7 +17,11 @@ fn holds(document: &str, mark: &str, expected: &str) {
     let _alone = WRITING.lock();
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(document);
     let text = fs::read_to_string(&path).unwrap();
-    let (begin, end) = (format!("<!-- {mark} -->\n"), format!("<!-- /{mark} -->"));
+    let (begin, end) = if document == "action.yml" {
+        (format!("# {mark}\n"), format!("# /{mark}"))
+    } else {
+        (format!("<!-- {mark} -->\n"), format!("<!-- /{mark} -->"))
+    };
     let (before, rest) = text.split_once(&begin).unwrap_or_else(|| panic!("{document} has no {begin}"));
     let (found, after) = rest.split_once(&end).unwrap_or_else(|| panic!("{document} has no {end}"));
     if std::env::var_os("GP_DELIVER_BLESS").is_some() {
@@ -45,15 +50,57 @@ fn the_table_of_environments_is_the_codes() {
 #[test]
 fn the_table_of_inputs_is_the_codes() {
     let mut table = "| input | default | what it is |\n|---|---|---|\n".to_owned();
-    for input in inputs::ALL {
-        let default = if input.default.contains(' ') || input.default.is_empty() {
-            input.default.to_owned()
-        } else {
-            format!("`{}`", input.default)
-        };
+    for input in inputs::of_action() {
+        let default = input.default_value().map_or(input.default.to_owned(), |value| format!("`{value}`"));
         table += &format!("| `{}` | {default} | {} |\n", input.name, input.help.replace('|', "\\|"));
     }
     holds("docs/inputs.md", "inputs", &table);
+}
+
+#[test]
+fn the_table_of_outputs_is_the_codes() {
+    let rows = outputs::ALL.iter().map(|(name, what)| format!("| `{name}` | {what} |\n"));
+    holds("docs/inputs.md", "outputs", &format!("| output | what it is |\n|---|---|\n{}", rows.collect::<String>()));
+}
+
+/// Text as a scalar of YAML.
+fn scalar(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+#[test]
+fn the_action_has_the_inputs_and_outputs_of_the_code() {
+    let mut inputs = String::new();
+    for input in inputs::of_action() {
+        let words = if input.default_value().is_none() && !input.default.is_empty() {
+            format!(" [default: {}]", input.default)
+        } else {
+            String::new()
+        };
+        let allowed = if input.switch { ": true or false" } else { "" };
+        let description = scalar(&format!("{}{allowed}{words}", input.help));
+        let default = scalar(input.default_value().unwrap_or_default());
+        inputs += &format!("  {}:\n    description: {description}\n    required: false\n    default: {default}\n", input.name);
+    }
+    // The runner takes an output of a container action from the file that the container writes.
+    let outputs = outputs::ALL.iter().map(|(name, what)| format!("  {name}:\n    description: {}\n", scalar(what)));
+    holds("action.yml", "inputs", &format!("inputs:\n{inputs}"));
+    holds("action.yml", "outputs", &format!("outputs:\n{}", outputs.collect::<String>()));
+}
+
+#[test]
+fn each_input_but_the_token_and_the_command_is_a_flag() {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_gp-deliver")).args(["plan", "--help"]).output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    for input in inputs::of_action() {
+        let no_flag = [inputs::TOKEN.name, inputs::COMMAND.name].contains(&input.name);
+        assert_eq!(
+            help.contains(&format!("--{} <", input.name)) || help.contains(&format!("--{} [", input.name)),
+            !no_flag,
+            "{}",
+            input.name
+        );
+    }
 }
 
 /// What `gp-deliver policy` prints for the example of the README.

@@ -15,7 +15,7 @@ use reader::Reader;
 use crate::aws::{self, AccountId};
 use crate::buildkit::builder::Host;
 use crate::environment::Environment;
-use crate::github::Event;
+use crate::github::{Access, Event};
 use crate::inputs::{self, Inputs};
 use crate::oci::{Compression, Platform};
 use crate::policy::Threshold;
@@ -49,11 +49,22 @@ pub struct Config {
     /// Where the image goes.
     pub destination: Destination,
     /// Whether it goes there.
-    pub publish: bool,
+    pub publish: Publish,
     /// Whether an image of this commit that is there already is built anew.
     pub rebuild: bool,
+    /// GitHub's API; absent outside GitHub Actions.
+    pub github: Option<Access>,
     /// Where the report goes.
     pub report_dir: PathBuf,
+}
+
+/// Whether the image goes to its destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Publish {
+    /// If it is cleared.
+    Yes,
+    /// Not in any case, and this is why.
+    No(String),
 }
 
 /// Where the image goes, as far as that is known before anyone is asked.
@@ -193,6 +204,16 @@ pub struct World<'a> {
 impl Config {
     /// Where the report goes when no folder is named.
     pub const REPORT_DIR: &'static str = "gp-deliver-report";
+
+    /// The environment alone, of inputs that serve several deliveries.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn environment(inputs: &Inputs, world: &World<'_>) -> Result<Environment, Vec<Problem>> {
+        let mut reader = Reader { inputs, world, problems: Vec::new() };
+        let environment = reader.environment();
+        if reader.problems.is_empty() { Ok(environment) } else { Err(reader.problems) }
+    }
 
     /// Makes sense of inputs.
     ///

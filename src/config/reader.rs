@@ -6,12 +6,13 @@ use std::str::FromStr;
 
 use semver::Version;
 
-use super::{Build, BuildSecret, Config, Destination, Problem, SecretSource, SecretsHistory, World};
+use super::{Build, BuildSecret, Config, Destination, Problem, Publish, SecretSource, SecretsHistory, World};
 use crate::buildkit::builder::Host;
 use crate::buildkit::endpoint::Address;
 use crate::environment::Environment;
 use crate::finding::Severity;
-use crate::inputs::Inputs;
+use crate::github::Access;
+use crate::inputs::{self, Inputs};
 use crate::oci::Compression;
 use crate::policy::Threshold;
 use crate::publish::{self, InvalidDestination};
@@ -45,8 +46,9 @@ impl Reader<'_> {
             sbom_formats: self.parse_list("sbom-formats", "spdx-json,cyclonedx-json", "spdx-json or cyclonedx-json"),
             tags: self.tags(),
             destination: self.destination(&report_dir),
-            publish: self.switch("publish", true),
+            publish: self.publish(),
             rebuild: self.switch("rebuild", false),
+            github: self.github(),
             report_dir,
         }
     }
@@ -80,26 +82,61 @@ impl Reader<'_> {
         }
     }
 
-    fn environment(&mut self) -> Environment {
+    pub(super) fn environment(&mut self) -> Environment {
         let name = self.inputs.get("environment").unwrap_or("auto").trim();
         if name != "auto" {
             let expected = "local, dev, test, staging, prod or auto";
             return name.parse().unwrap_or_else(|()| self.problem_and("environment", name, expected, Environment::Prod));
         }
         let Some(event) = self.world.event else { return Environment::Local };
-        match (event.branch(), event.tag()) {
+        // A proposal is held to what the branch demands that it is for.
+        let (branch, tag) = if event.is_proposal() { (event.base.as_deref(), None) } else { (event.branch(), event.tag()) };
+        match (branch, tag) {
             (Some("development"), _) => Environment::Dev,
             (Some("main"), _) => Environment::Prod,
             (_, Some(tag)) if tag.starts_with('v') => Environment::Prod,
             _ => {
+                let reference = if event.reference.is_empty() { "an unknown ref" } else { &event.reference };
+                let reference = match branch.filter(|_| event.is_proposal()) {
+                    Some(base) => format!("a change for the branch {base}"),
+                    None => reference.to_owned(),
+                };
                 let expected = format!(
-                    "{} maps to no environment: auto knows the branches development (dev) and main (prod) and v* tags (prod); \
-                     name an environment, or run on one of those",
-                    if event.reference.is_empty() { "an unknown ref" } else { &event.reference }
+                    "{reference} maps to no environment: auto knows the branches development (dev) and main (prod) and v* tags \
+                     (prod); name an environment, or run on one of those"
                 );
                 self.problem_and("environment", "auto", &expected, Environment::Prod)
             }
         }
+    }
+
+    fn publish(&mut self) -> Publish {
+        let asked = self.switch("publish", true);
+        match self.world.event {
+            _ if !asked => Publish::No("publish is false".to_owned()),
+            Some(event) if event.may_publish() => Publish::Yes,
+            Some(event) if event.is_proposal() => Publish::No(format!("a {} is never published", event.name.replace('_', " "))),
+            Some(event) => Publish::No(format!(
+                "the event {:?} may be a stranger's and publishes nothing: use push, workflow_dispatch, release, schedule or \
+                 repository_dispatch",
+                event.name
+            )),
+            None => Publish::Yes,
+        }
+    }
+
+    /// GitHub's API, as far as the runner tells of it and gives a token for it.
+    fn github(&self) -> Option<Access> {
+        self.world.event?;
+        let variable = |name: &str| (self.world.variable)(name).filter(|value| !value.trim().is_empty());
+        let repository = variable("GITHUB_REPOSITORY")?;
+        let (owner, name) = repository.split_once('/')?;
+        Some(Access {
+            api: variable("GITHUB_API_URL").unwrap_or_else(|| Access::GITHUB.to_owned()),
+            owner: owner.to_owned(),
+            repository: name.to_owned(),
+            token: variable(&inputs::variable(inputs::TOKEN.name)).map(Secret::new),
+        })
     }
 
     fn version(&mut self) -> Option<Version> {
@@ -198,7 +235,7 @@ impl Reader<'_> {
     }
 
     fn secrets_history(&mut self) -> SecretsHistory {
-        let push = || self.world.event.filter(|event| event.name == "push").and_then(|event| event.before.clone());
+        let push = || self.world.event.and_then(|event| event.before.clone());
         match self.inputs.get("secrets-history").unwrap_or("auto").trim() {
             // A push without a commit before is a new branch or tag: what it brought can't be told, so all is scanned.
             "auto" | "push" => push().map_or(SecretsHistory::Full, SecretsHistory::Push),
@@ -214,13 +251,15 @@ impl Reader<'_> {
     }
 
     fn tags(&mut self) -> Vec<Template> {
-        let given = self.inputs.get("tags").unwrap_or("{sha},{env}-{sha}");
         let mut templates = Vec::new();
-        for text in list(given) {
+        for text in list(self.inputs.get("tags").unwrap_or("{sha},{env}-{sha}")) {
             match text.parse() {
                 Ok(template) => templates.push(template),
                 Err(error) => self.problem("tags", text, &format!("{error}")),
             }
+        }
+        if self.inputs.get("tags").is_none() {
+            templates.extend("{version}".parse().map(Template::optional));
         }
         templates
     }

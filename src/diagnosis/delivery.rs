@@ -37,6 +37,7 @@ impl From<&Error> for Diagnosis {
                 "This environment's gate is blocking, and the scan did not happen.",
                 "See the warnings for why it did not, and run again.",
             ),
+            Error::CodeScanning(error) => Self::from(error),
             Error::Publish(error) => Self::from(error),
             Error::Report(error) => Self::from(error),
             Error::Io { path, source } => Self::new(

@@ -3,6 +3,7 @@
 mod aws;
 mod build;
 mod delivery;
+mod github;
 mod layout;
 mod permission;
 mod process;

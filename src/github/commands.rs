@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use crate::annotation::{Annotation, Level};
 use crate::secret::Secret;
 
 /// The lines that make the runner blot out a secret in everything that is printed after them, a line of the secret each:
@@ -9,7 +10,7 @@ use crate::secret::Secret;
 #[must_use]
 pub fn add_mask(secret: &Secret) -> String {
     let lines = secret.expose().lines().filter(|line| !line.trim().is_empty());
-    let commands = lines.map(|line| ["::add-mask::", &line.replace('%', "%25").replace('\r', "%0D"), "\n"].concat());
+    let commands = lines.map(|line| ["::add-mask::", &data(line), "\n"].concat());
     commands.collect()
 }
 
@@ -19,9 +20,56 @@ pub fn mask(secret: &Secret) {
     let _ = std::io::stdout().write_all(add_mask(secret).as_bytes());
 }
 
+/// The most annotations of a kind that the runner takes from a step (GitHub docs, "Workflow commands for GitHub Actions",
+/// "Limitations").
+const ANNOTATIONS: usize = 10;
+
+/// The lines that make the runner show annotations, the first ten of each level.
+#[must_use]
+pub fn annotate(annotations: &[Annotation]) -> String {
+    let of = |level| annotations.iter().filter(move |annotation| annotation.level == level).take(ANNOTATIONS);
+    of(Level::Failure).chain(of(Level::Warning)).map(annotation).collect()
+}
+
+fn annotation(annotation: &Annotation) -> String {
+    let command = match annotation.level {
+        Level::Failure => "error",
+        Level::Warning => "warning",
+    };
+    let Annotation { file, line, end_line, title, message, .. } = annotation;
+    let (file, title) = (property(file), property(title));
+    format!("::{command} file={file},line={line},endLine={end_line},title={title}::{}\n", data(message))
+}
+
+/// Text as the data of a command (actions/runner, `ActionCommand.cs`).
+fn data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// Text as a property of a command.
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_annotation_is_one_command_whatever_it_says() {
+        let hostile = Annotation {
+            file: "a,line=1::b\n::error::c".to_owned(),
+            line: 2,
+            end_line: 3,
+            level: Level::Failure,
+            title: "x,file=y: 100%".to_owned(),
+            message: "first\r\n::add-mask::second 50%".to_owned(),
+        };
+        let expected = "::error file=a%2Cline=1%3A%3Ab%0A%3A%3Aerror%3A%3Ac,line=2,endLine=3,title=x%2Cfile=y%3A 100%25\
+                        ::first%0D%0A::add-mask::second 50%25\n";
+        assert_eq!(annotate(std::slice::from_ref(&hostile)), expected);
+        assert_eq!(annotate(&vec![hostile; 12]).lines().count(), 10);
+    }
 
     #[test]
     fn every_line_of_a_secret_is_masked_and_escaped() {

@@ -16,8 +16,15 @@ pub struct Event {
     pub sha: String,
     /// Where the repository is checked out.
     pub workspace: Option<PathBuf>,
-    /// On a push: what the ref named before. Absent for a new ref, and where the event can't be read.
+    /// The commit that this event's changes come after: on a push what the ref named before, on a proposal the tip of the
+    /// branch that it is for. Absent for a new ref, and where the event can't be read.
     pub before: Option<String>,
+    /// On a proposal: the branch that it is for.
+    pub base: Option<String>,
+    /// On a pull request: the commit that was pushed. [`Event::sha`] is the one that GitHub made to try the merge.
+    pub head: Option<String>,
+    /// The pull request's number.
+    pub number: Option<u64>,
     /// Whether it is the pull request of a fork.
     pub fork: bool,
 }
@@ -27,10 +34,12 @@ pub struct Event {
 struct Payload {
     before: Option<String>,
     pull_request: Option<PullRequest>,
+    merge_group: Option<MergeGroup>,
 }
 
 #[derive(Deserialize)]
 struct PullRequest {
+    number: Option<u64>,
     head: Side,
     base: Side,
 }
@@ -38,7 +47,17 @@ struct PullRequest {
 /// One side of a pull request; a repository that is gone is null.
 #[derive(Deserialize)]
 struct Side {
+    #[serde(rename = "ref")]
+    branch: String,
+    sha: String,
     repo: Option<Repository>,
+}
+
+/// Pull requests that wait in a queue to be merged together.
+#[derive(Deserialize)]
+struct MergeGroup {
+    base_ref: String,
+    base_sha: String,
 }
 
 #[derive(Deserialize, PartialEq)]
@@ -54,16 +73,57 @@ impl Event {
         }
         let payload = variable("GITHUB_EVENT_PATH").and_then(|path| std::fs::read(path).ok());
         let payload = payload.and_then(|bytes| serde_json::from_slice::<Payload>(&bytes).ok());
-        let Payload { before, pull_request } = payload.unwrap_or_default();
-        let before = before.filter(|before| before.bytes().any(|b| b != b'0'));
+        let Payload { before, pull_request, merge_group } = payload.unwrap_or_default();
+        let fork = pull_request.as_ref().is_some_and(|request| request.head.repo != request.base.repo);
+        let number = pull_request.as_ref().and_then(|request| request.number);
+        let (before, base, head) = match (pull_request, merge_group) {
+            (Some(PullRequest { head, base, .. }), _) => (Some(base.sha), Some(base.branch), Some(head.sha)),
+            (None, Some(group)) => (Some(group.base_sha), Some(group.base_ref), None),
+            (None, None) => (before, variable("GITHUB_BASE_REF").filter(|base| !base.is_empty()), None),
+        };
         Some(Self {
             name: variable("GITHUB_EVENT_NAME").unwrap_or_default(),
             reference: variable("GITHUB_REF").unwrap_or_default(),
             sha: variable("GITHUB_SHA").unwrap_or_default(),
             workspace: variable("GITHUB_WORKSPACE").map(PathBuf::from),
-            before: before.filter(|before| is_commit(before)),
-            fork: pull_request.is_some_and(|request| request.head.repo != request.base.repo),
+            before: before.filter(|before| is_commit(before) && before.bytes().any(|b| b != b'0')),
+            base: base.map(|base| base.strip_prefix("refs/heads/").unwrap_or(&base).to_owned()),
+            head: head.filter(|head| is_commit(head)),
+            number,
+            fork,
         })
+    }
+
+    /// Whether it proposes a change that the repository does not have yet. `pull_request_target` does too, though its ref is
+    /// that of the branch it is for.
+    #[must_use]
+    pub fn is_proposal(&self) -> bool {
+        self.name.starts_with("pull_request") || self.name == "merge_group"
+    }
+
+    /// Whether whoever caused it could write to the repository, and meant the ref that the run is of. Of all other events
+    /// nothing is published: they may be a stranger's, and name the default branch all the same.
+    #[must_use]
+    pub fn may_publish(&self) -> bool {
+        matches!(&*self.name, "push" | "workflow_dispatch" | "release" | "schedule" | "repository_dispatch")
+    }
+
+    /// The commit that reports are shown beside.
+    #[must_use]
+    pub fn shown_at(&self) -> &str {
+        self.head.as_deref().unwrap_or(&self.sha)
+    }
+
+    /// The commit and the full ref that an analysis of a checkout is for; none where the checkout is of neither the event's
+    /// commit nor its pull request's, so that nobody's findings pass for another branch's.
+    #[must_use]
+    pub fn analysed(&self, checkout: Option<&str>) -> Option<(String, String)> {
+        let checkout = checkout.unwrap_or(&self.sha);
+        if checkout == self.sha && is_commit(checkout) {
+            return Some((self.sha.clone(), self.reference.clone()));
+        }
+        let number = self.number.filter(|_| self.head.as_deref() == Some(checkout))?;
+        Some((checkout.to_owned(), format!("refs/pull/{number}/head")))
     }
 
     /// The branch that was pushed to, where it was a branch.
@@ -97,6 +157,20 @@ mod tests {
     #[test]
     fn outside_actions_there_is_no_event() {
         assert_eq!(event(&[("GITHUB_REF", "refs/heads/main")]), None);
+    }
+
+    #[test]
+    fn only_events_of_those_who_may_write_publish() {
+        let named = |name: &str| event(&[("GITHUB_ACTIONS", "true"), ("GITHUB_EVENT_NAME", name)]).unwrap();
+        for name in ["push", "workflow_dispatch", "release", "schedule", "repository_dispatch"] {
+            assert!(named(name).may_publish() && !named(name).is_proposal(), "{name}");
+        }
+        for name in ["pull_request", "pull_request_target", "pull_request_review", "merge_group"] {
+            assert!(!named(name).may_publish() && named(name).is_proposal(), "{name}");
+        }
+        for name in ["workflow_run", "issue_comment", "deployment", "", "Push"] {
+            assert!(!named(name).may_publish(), "{name}");
+        }
     }
 
     #[test]

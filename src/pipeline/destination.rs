@@ -4,7 +4,7 @@ use super::preflight::Ready;
 use super::reuse::{self, Existing};
 use super::{Delivery, Ending, amazon};
 use crate::aws::ecr::Mutability;
-use crate::config::{Destination, Ecr};
+use crate::config::{Destination, Ecr, Publish};
 use crate::error::Error;
 use crate::oci::registry::{self, Store};
 use crate::publish::{self, Target};
@@ -19,7 +19,7 @@ pub(super) struct Landing {
 }
 
 pub(super) async fn look(delivery: &Delivery, ready: &Ready) -> Result<Landing, Error> {
-    if !delivery.config.publish {
+    if delivery.config.publish != Publish::Yes {
         return Ok(Landing { target: None, existing: Existing::Nothing });
     }
     delivery

@@ -1,7 +1,9 @@
 //! A delivery from its inputs to its end: the order of things, and nothing else.
 
 mod amazon;
+mod announcing;
 mod building;
+mod code_scanning;
 mod destination;
 pub mod doctor;
 mod judging;
@@ -10,6 +12,8 @@ mod promoting;
 mod publishing;
 mod reuse;
 mod scanning;
+
+pub use announcing::announce;
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -20,6 +24,7 @@ use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::code_scanning::Verdict;
 use self::destination::Landing;
 use self::preflight::Ready;
 use crate::config::Config;
@@ -115,21 +120,26 @@ async fn judged(
     };
     let image = async {
         let (image, database) = tokio::try_join!(image, database)?;
-        let (listed, release) = watch::channel(false);
-        let list = async {
-            scanning::sboms(delivery, ready, &image).await?;
-            listed.send_replace(true);
+        let (reported, release) = watch::channel(false);
+        let (judged, verdict) = oneshot::channel();
+        // The tags wait for both.
+        let report = async {
+            tokio::try_join!(scanning::sboms(delivery, &image), code_scanning::upload(delivery, ready, verdict))?;
+            reported.send_replace(true);
             Ok::<_, Error>(())
         };
         let judge = async {
             let vulnerabilities = scanning::vulnerabilities(delivery, ready, &image, database).await?;
             let secrets = secrets_scan.await.map_err(|_| Error::Cancelled)?;
-            match judging::judge(delivery, &image, secrets, vulnerabilities).await? {
+            let cleared = judging::judge(delivery, &image, secrets, vulnerabilities).await?;
+            // Nobody hears it where there is no upload.
+            let _ = judged.send(if cleared.is_some() { Verdict::Cleared } else { Verdict::Blocked });
+            match cleared {
                 Some(cleared) => publishing::publish(delivery, target, tags, &image, &cleared, release).await,
                 None => Ok(RunResult::Blocked),
             }
         };
-        let ((), result) = tokio::try_join!(list, judge)?;
+        let ((), result) = tokio::try_join!(report, judge)?;
         Ok(result)
     };
     let ((), result) = tokio::try_join!(source, image)?;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{Delivery, Ending};
 use crate::buildkit::builder::Builder;
-use crate::config::Destination;
+use crate::config::{Destination, Publish};
 use crate::error::Error;
 use crate::publish;
 use crate::record::StageName;
@@ -29,7 +29,8 @@ pub(super) async fn look(delivery: &Delivery) -> Result<Ready, Error> {
             }
             let config = &delivery.config;
             let checkout = Checkout::read(&delivery.launcher, &config.build.context, delivery.event.as_ref()).await?;
-            delivery.recorder.write(|record| record.source = Some(checkout.source.clone()));
+            let name = name(delivery, &checkout);
+            delivery.recorder.write(|record| (record.source, record.name) = (Some(checkout.source.clone()), Some(name)));
             let tags = plan_tags(delivery, &checkout)?;
             warn(delivery, &checkout);
             let builder = Builder::connect(&config.build.host, &delivery.cleanups).await?;
@@ -46,6 +47,24 @@ pub(super) async fn look(delivery: &Delivery) -> Result<Ready, Error> {
         .await
 }
 
+/// What the image is called: its repository without a registry, which a pull request does not know yet; else the source, and
+/// the folder in it that is built.
+fn name(delivery: &Delivery, checkout: &Checkout) -> String {
+    let config = &delivery.config;
+    match &config.destination {
+        Destination::Named(publish::Destination::Registry(repository)) => repository.name().to_owned(),
+        Destination::Ecr(ecr) => ecr.name.clone(),
+        Destination::Named(publish::Destination::Layout(_)) => {
+            let root = checkout.root.file_name().unwrap_or_default().to_string_lossy();
+            let source = config.github.as_ref().map_or(&*root, |github| &github.repository);
+            let context = config.build.context.canonicalize().ok();
+            let folder = context.as_deref().and_then(|context| context.strip_prefix(&checkout.root).ok());
+            let folders = folder.iter().flat_map(|folder| folder.iter()).map(|part| part.to_string_lossy());
+            [source.into()].into_iter().chain(folders).collect::<Vec<_>>().join("/")
+        }
+    }
+}
+
 fn plan_tags(delivery: &Delivery, checkout: &Checkout) -> Result<Vec<PlannedTag>, Error> {
     let config = &delivery.config;
     let version = config.version.clone().or_else(|| checkout.source.version());
@@ -54,7 +73,7 @@ fn plan_tags(delivery: &Delivery, checkout: &Checkout) -> Result<Vec<PlannedTag>
     let planned = tags::plan(&config.tags, &values).map_err(Error::Tags)?;
     // A layout may hold an image without a tag; in a registry nobody would find it.
     if planned.tags.is_empty()
-        && config.publish
+        && config.publish == Publish::Yes
         && !matches!(config.destination, Destination::Named(publish::Destination::Layout(_)))
     {
         return Err(Error::NoTag(planned.skipped));

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use super::reuse::Found;
 use super::{Delivery, Ending, count};
-use crate::config::Build;
+use crate::config::{Build, Publish};
 use crate::dockerfile::{Base, Dockerfile};
 use crate::error::Error;
 use crate::oci::reference::Repository;
@@ -26,7 +26,9 @@ pub(super) async fn publish(
     release: watch::Receiver<bool>,
 ) -> Result<RunResult, Error> {
     let Some(target) = target else {
-        delivery.recorder.skip(StageName::Publish, "publish is false");
+        if let Publish::No(why) = &delivery.config.publish {
+            delivery.recorder.skip(StageName::Publish, why);
+        }
         return Ok(RunResult::Skipped);
     };
     let target = target.clone().with_siblings(bases(&delivery.config.build)).with_hold(release);

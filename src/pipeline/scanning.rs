@@ -8,7 +8,6 @@ use futures_util::future::try_join_all;
 use super::building::dockerfile_name;
 use super::preflight::Ready;
 use super::{Delivery, Ending, count};
-use crate::config::Destination;
 use crate::config::{Build, SecretsHistory};
 use crate::diagnosis::Diagnosis;
 use crate::dockerfile::Dockerfile;
@@ -19,7 +18,6 @@ use crate::oci::Image;
 use crate::oci::image::PlatformImage;
 use crate::oci::registry::Store;
 use crate::policy::Scan;
-use crate::publish;
 use crate::record::{StageName, StageRecorder};
 use crate::scan::database::{self, Database, Kind, Mirror};
 use crate::scan::gitleaks::{self, History};
@@ -199,7 +197,7 @@ impl<'a> Origins<'a> {
     }
 }
 
-pub(super) async fn sboms(delivery: &Delivery, ready: &Ready, image: &Image) -> Result<(), Error> {
+pub(super) async fn sboms(delivery: &Delivery, image: &Image) -> Result<(), Error> {
     let formats = &delivery.config.sbom_formats;
     if formats.is_empty() {
         delivery.recorder.skip(StageName::Sbom, "no SBOM format is asked for");
@@ -209,7 +207,7 @@ pub(super) async fn sboms(delivery: &Delivery, ready: &Ready, image: &Image) -> 
         .stage(StageName::Sbom, async |_| {
             let folder = delivery.config.report_dir.join("sbom");
             fresh(&folder).map_err(|source| Error::Io { path: folder.clone(), source })?;
-            let name = name(delivery, ready);
+            let name = delivery.recorder.write(|record| record.name.clone()).unwrap_or_default();
             let lists = image.platforms.iter().map(|platform| {
                 let request = syft::Request { image, platform, name: &name, formats, folder: &folder, deadline: DEADLINE };
                 async move { syft::list(&delivery.launcher, &request).await }
@@ -226,17 +224,6 @@ pub(super) async fn sboms(delivery: &Delivery, ready: &Ready, image: &Image) -> 
             Ok(((), Ending::Pass(count(usize::try_from(packages).unwrap_or(usize::MAX), "package"))))
         })
         .await
-}
-
-/// What the SBOMs call the image: its repository, or the source's folder where it goes to another folder.
-fn name(delivery: &Delivery, ready: &Ready) -> String {
-    match &delivery.config.destination {
-        Destination::Named(publish::Destination::Registry(repository)) => repository.to_string(),
-        Destination::Ecr(ecr) => ecr.name.clone(),
-        Destination::Named(publish::Destination::Layout(_)) => {
-            ready.checkout.root.file_name().unwrap_or_default().to_string_lossy().into_owned()
-        }
-    }
 }
 
 /// An empty folder: the SBOMs of an earlier delivery must not pass for this one's.

@@ -53,6 +53,9 @@ pub struct Record {
     pub database: Option<Database>,
     /// The image, once there is one.
     pub image: Option<ImageRecord>,
+    /// What the image is called in SBOMs and in the Security tab: its repository without a registry, or its folder.
+    #[serde(default)]
+    pub name: Option<String>,
     /// Where the image is bound for, `oci:PATH` or `HOST[:PORT]/NAME`; absent where the inputs were wrong.
     pub destination: Option<String>,
     /// What the destination held of this commit before, and was used; absent where the image was built.
@@ -159,6 +162,8 @@ pub enum StageName {
     Sbom,
     /// The policy.
     Decision,
+    /// Findings go to the Security tab.
+    CodeScanning,
     /// The destination is written.
     Publish,
 }
@@ -178,6 +183,7 @@ impl StageName {
             Self::Vulnerabilities => "vulnerability scan",
             Self::Sbom => "SBOM",
             Self::Decision => "decision",
+            Self::CodeScanning => "code scanning",
             Self::Publish => "publish",
         }
     }

@@ -51,6 +51,7 @@ impl Recorder {
             suppressions: Vec::new(),
             database: None,
             image: None,
+            name: None,
             destination: None,
             reuse: None,
             publication: None,

@@ -34,6 +34,7 @@ fn begun(environment: Environment) -> Record {
             updated_at: "2026-08-02T06:00:00Z".parse().unwrap(),
         }),
         image: Some(image()),
+        name: Some("team/hello".to_owned()),
         destination: Some("registry.example/team/hello".to_owned()),
         reuse: None,
         publication: None,

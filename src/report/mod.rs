@@ -1,6 +1,7 @@
 //! The reports: pure functions of the record, and the folder that they are written to.
 
 pub mod advice;
+pub mod annotations;
 pub mod catalogue;
 pub mod console;
 mod document;
@@ -19,6 +20,7 @@ mod schema;
 pub mod summary;
 pub mod text;
 mod verdict;
+mod verify;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,6 +29,7 @@ pub use phrase::Phrase;
 
 use crate::finding::Tool;
 use crate::record::Record;
+use catalogue::Catalogue;
 use folder::{Folder, append};
 
 /// A report can't be written.
@@ -66,6 +69,21 @@ impl RunnerFiles {
         let path = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         Self { output: path("GITHUB_OUTPUT"), step_summary: path("GITHUB_STEP_SUMMARY") }
     }
+}
+
+/// How a delivery ended, in one line without markup.
+#[must_use]
+pub fn headline(record: &Record) -> String {
+    let catalogue = Catalogue::of(record);
+    let reason = verdict::reason(record, &catalogue).to_plain();
+    let blank = if reason.starts_with(':') { "" } else { " " };
+    format!("{}{blank}{reason}", verdict::Verdict::of(record, &catalogue).word())
+}
+
+/// Whether nothing was found that counts, and nothing was left out.
+#[must_use]
+pub fn is_flawless(record: &Record) -> bool {
+    verdict::remarks(record, &Catalogue::of(record)).is_empty()
 }
 
 /// What was written.
@@ -135,6 +153,17 @@ fn write_sarif(record: &Record, reports: &Folder) -> Result<Vec<PathBuf>, Error>
         }
     }
     Ok(paths)
+}
+
+/// Adds outputs to the runner's file, where there is one.
+///
+/// # Errors
+/// It can't be written.
+pub fn add_outputs(outputs: &outputs::Outputs, runner: &RunnerFiles) -> Result<(), Error> {
+    match &runner.output {
+        Some(file) => append(file, outputs::render(outputs).as_bytes()),
+        None => Ok(()),
+    }
 }
 
 fn write_outputs(record: &Record, folder: &Path, reports: &Folder, runner: &RunnerFiles) -> Result<(), Error> {

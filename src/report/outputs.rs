@@ -15,6 +15,22 @@ use crate::record::Record;
 /// The names and values of the outputs, in the order in which they are documented.
 pub type Outputs = Vec<(&'static str, String)>;
 
+/// All outputs of the action, and what each is.
+pub const ALL: [(&str, &str); 12] = [
+    ("result", "How it ended: delivered, blocked, failed, skipped (passed, and not to be published) or cancelled"),
+    ("environment", "Where the image is bound for"),
+    ("image", "The published image by its digest: HOST/NAME@sha256:…; empty where nothing was published"),
+    ("digest", "The digest of what was published; empty where nothing was"),
+    ("tags", "The tags that were set, as a JSON array; empty where none was"),
+    ("findings", "What was found, as JSON: the numbers by tool and severity"),
+    ("sbom-path", "The folder with the SBOM files; empty where there are none"),
+    ("sarif-path", "The folder with the SARIF files; empty where there are none"),
+    ("summary-path", "The report for people, in Markdown"),
+    ("record-path", "The report for programs, as JSON"),
+    ("verify-command", "A command that shows what the registry holds under the published digest; empty for a folder"),
+    ("matrix", "With the command plan and the input matrix: the jobs, as JSON for strategy.matrix"),
+];
+
 /// The outputs of a record whose report is in `folder`.
 ///
 /// `image`, `digest` and `tags` are there only where something was published, so that no later step can deploy what the
@@ -30,6 +46,7 @@ pub fn of(record: &Record, folder: &Path) -> Outputs {
         outputs.push(("image", format!("{}@{}", publication.destination, publication.digest)));
         outputs.push(("digest", publication.digest.to_string()));
         outputs.push(("tags", serde_json::json!(tags).to_string()));
+        outputs.extend(super::verify::command(publication).map(|command| ("verify-command", command)));
     }
     outputs.push(("findings", findings(record)));
     outputs.extend(sbom_folder(record).map(|sboms| ("sbom-path", path(sboms))));
@@ -134,8 +151,16 @@ mod tests {
             ("sarif-path", "report/sarif"),
             ("summary-path", "report/summary.md"),
             ("record-path", "report/record.json"),
+            ("verify-command", &format!("docker buildx imagetools inspect registry.example/team/hello@{digest}")),
         ] {
             assert_eq!(value(&outputs, name).as_deref(), Some(expected), "{name}");
+        }
+    }
+
+    #[test]
+    fn each_output_is_on_the_list() {
+        for (name, _) in of(&fixture::delivered(), Path::new("report")) {
+            assert!(ALL.iter().any(|(listed, _)| *listed == name), "{name}");
         }
     }
 
@@ -143,7 +168,7 @@ mod tests {
     fn what_was_not_published_has_no_reference_that_could_be_deployed() {
         for record in [fixture::blocked(), fixture::failed(), fixture::cancelled(), fixture::skipped()] {
             let outputs = of(&record, Path::new("report"));
-            for name in ["image", "digest", "tags"] {
+            for name in ["image", "digest", "tags", "verify-command"] {
                 assert_eq!(value(&outputs, name), None, "{name}");
             }
         }

@@ -74,8 +74,11 @@ pub fn reason(record: &Record, catalogue: &Catalogue<'_>) -> Phrase {
     match Verdict::of(record, catalogue) {
         Verdict::Delivered => Phrase::new(format!("to {bound}{}", clean(record))),
         Verdict::Skipped => match &*remarks(record, catalogue) {
-            [] => Phrase::new(format!("for {bound}: nothing found that counts against the gate, and publishing is off.")),
-            remarks => Phrase::new(format!("for {bound}: {}; publishing is off.", remarks.join("; "))),
+            [] => {
+                let words = format!("for {bound}: nothing found that counts against the gate; ");
+                Phrase::new(words).prose(unpublished(record)).words(".")
+            }
+            remarks => Phrase::new(format!("for {bound}: {}; ", remarks.join("; "))).prose(unpublished(record)).words("."),
         },
         Verdict::Advised => Phrase::new(format!("to {bound}: {}.", remarks(record, catalogue).join("; "))),
         Verdict::Blocked => {
@@ -92,6 +95,16 @@ pub fn reason(record: &Record, catalogue: &Catalogue<'_>) -> Phrase {
             during(record).map(|stages| format!(", during {stages}")).unwrap_or_default()
         )),
     }
+}
+
+/// Why what passed is not published.
+fn unpublished(record: &Record) -> String {
+    let mut whys =
+        record.stages.iter().filter(|stage| stage.name == StageName::Publish).filter_map(|stage| match &stage.outcome {
+            StageOutcome::Skipped(why) => Some(why.as_str()),
+            _ => None,
+        });
+    whys.next().unwrap_or("publish is false").to_owned()
 }
 
 /// The findings that count against the gates of some tools: `1 leaked secret`, `3 vulnerabilities of HIGH or over (…)`.
@@ -142,7 +155,8 @@ fn judged_before(record: &Record) -> bool {
 }
 
 /// What keeps a delivery that went well from being without a blemish.
-fn remarks(record: &Record, catalogue: &Catalogue<'_>) -> Vec<String> {
+#[must_use]
+pub fn remarks(record: &Record, catalogue: &Catalogue<'_>) -> Vec<String> {
     if judged_before(record) {
         return Vec::new();
     }

@@ -9,5 +9,7 @@ pub mod gitleaks;
 pub mod platform;
 pub mod syft;
 pub mod trivy;
+mod version;
 
 pub use error::{Error, Tool};
+pub use version::versions;

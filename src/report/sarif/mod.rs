@@ -107,7 +107,7 @@ fn number(results: &mut [Alert], make: impl Fn(&str) -> Option<ReportingDescript
 /// What GitHub keeps apart: two analyses of one category replace each other (GitHub Docs, "SARIF support for code scanning",
 /// "runAutomationDetails object": all up to the last slash).
 fn category(record: &Record, tool: Tool) -> String {
-    let image = text::line(record.destination.as_deref().unwrap_or("image"), TEXT);
+    let image = text::line(record.name.as_deref().unwrap_or("image"), TEXT);
     format!("gp-deliver/{tool}/{}/", image.trim_matches('/'))
 }
 

@@ -151,7 +151,7 @@ fn hostile_words_stay_words() {
 fn the_category_is_the_same_for_every_delivery_of_an_image() {
     let mut record = fixture::delivered();
     let id = run(&record, Tool::Trivy)["automationDetails"]["id"].clone();
-    assert_eq!(id, "gp-deliver/trivy/registry.example/team/hello/");
+    assert_eq!(id, "gp-deliver/trivy/team/hello/");
     record.publication = None;
     record.elapsed_ms += 1;
     assert_eq!(run(&record, Tool::Trivy)["automationDetails"]["id"], id);

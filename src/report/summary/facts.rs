@@ -4,7 +4,7 @@ use crate::record::{Database, ImageRecord, Publication, Record, Source};
 use crate::report::advice::short_commit;
 use crate::report::document::Document;
 use crate::report::markdown::code;
-use crate::report::quantity;
+use crate::report::{quantity, verify};
 
 /// Writes the table of facts.
 pub fn write(document: &mut Document, record: &Record) {
@@ -16,6 +16,9 @@ pub fn write(document: &mut Document, record: &Record) {
             row("Tags", publication.tags.iter().map(|tag| code(tag.as_str())).collect::<Vec<_>>().join(", "));
             row("Digest", code(&publication.digest.to_string()));
             row("Sent", sent(publication));
+            if let Some(command) = verify::command(publication) {
+                row("Verify with", code(&command));
+            }
         }
         (None, Some(destination)) => row("Destination", format!("{}: unchanged", code(destination))),
         (None, None) => {}

@@ -1,0 +1,21 @@
+//! What is needed to speak to GitHub's API about the repository of this run.
+
+use crate::secret::Secret;
+
+/// The way to GitHub's API, and the repository that it is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// The API's address: `https://api.github.com`, or `https://HOST/api/v3` of a GitHub Enterprise Server.
+    pub api: String,
+    /// Whose repository it is.
+    pub owner: String,
+    /// The repository's name, without its owner.
+    pub repository: String,
+    /// The token of the run; absent where the workflow hands none on.
+    pub token: Option<Secret>,
+}
+
+impl Access {
+    /// The API of github.com.
+    pub const GITHUB: &'static str = "https://api.github.com";
+}

@@ -1,0 +1,174 @@
+//! Code scanning: analyses go up, and what GitHub makes of them comes back (GitHub docs, "REST API endpoints for code
+//! scanning", "Upload an analysis as SARIF data").
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable as _};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http::StatusCode;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::api::{self, Api, Call, retry};
+
+/// The wait before GitHub is asked for the first time what became of an analysis; each further one is half as long again.
+const FIRST_LOOK: Duration = Duration::from_millis(500);
+/// The longest wait between two looks.
+const LONGEST_LOOK: Duration = Duration::from_secs(5);
+/// How long processing is waited for: GitHub takes seconds, and minutes on a bad day.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// What GitHub is to show.
+#[derive(Clone, Copy, Debug)]
+pub struct Analysis<'a> {
+    /// The SARIF file, as it is.
+    pub sarif: &'a [u8],
+    /// The commit that was looked at.
+    pub commit: &'a str,
+    /// The full ref that the commit is of.
+    pub reference: &'a str,
+    /// When it began.
+    pub started_at: Timestamp,
+}
+
+/// What became of an analysis that GitHub took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// It is shown.
+    Processed,
+    /// GitHub has not said yet.
+    Pending,
+}
+
+/// GitHub does not show an analysis.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no place for it: the repository has no code scanning, or the token may not write to it.
+    #[error("{status}: {message}")]
+    Unavailable {
+        /// The status: 403 or 404.
+        status: StatusCode,
+        /// GitHub's words.
+        message: String,
+        /// What is missing, as far as the words tell.
+        missing: Missing,
+    },
+    /// GitHub took it and could make nothing of it.
+    #[error("{}", .0.join("; "))]
+    Rejected(Vec<String>),
+    /// The call did not come to its end.
+    #[error(transparent)]
+    Api(#[from] api::Error),
+}
+
+/// What an upload lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// The repository has code scanning switched off.
+    Feature,
+    /// The token may not write security events.
+    Permission,
+    /// One of the two; GitHub does not say which.
+    Either,
+}
+
+#[derive(Serialize)]
+struct Upload<'a> {
+    commit_sha: &'a str,
+    #[serde(rename = "ref")]
+    reference: &'a str,
+    sarif: String,
+    started_at: Timestamp,
+}
+
+#[derive(Deserialize)]
+struct Receipt {
+    id: String,
+}
+
+#[derive(Deserialize)]
+struct Processing {
+    processing_status: String,
+    #[serde(default)]
+    errors: Option<Vec<String>>,
+}
+
+/// Hands an analysis over, and waits until GitHub has made something of it. Sent twice it is the same analysis: GitHub keeps
+/// the last of a category.
+///
+/// # Errors
+/// See [`Error`].
+pub async fn upload(api: &Api, analysis: &Analysis<'_>) -> Result<Accepted, Error> {
+    let sarif = STANDARD.encode(compressed(analysis.sarif));
+    let Analysis { commit: commit_sha, reference, started_at, .. } = *analysis;
+    let body = Upload { commit_sha, reference, sarif, started_at };
+    let receipt = retry(|| api.post::<Receipt>(Call::UploadAnalysis, "/code-scanning/sarifs", &body)).await;
+    let Receipt { id } = receipt.map_err(Error::of)?;
+    follow(api, &id).await
+}
+
+async fn follow(api: &Api, id: &str) -> Result<Accepted, Error> {
+    let path = format!("/code-scanning/sarifs/{}", percent_encoding::utf8_percent_encode(id, percent_encoding::CONTROLS));
+    let look = || async {
+        match retry(|| api.get::<Processing>(Call::FollowAnalysis, &path, &[])).await {
+            Ok(processing) => Ok(match &*processing.processing_status {
+                "complete" => Some(Ok(Accepted::Processed)),
+                "failed" => Some(Err(Error::Rejected(processing.errors.unwrap_or_default()))),
+                _ => None,
+            }),
+            // It is not known everywhere at once.
+            Err(error) if error.refusal() == Some(StatusCode::NOT_FOUND) => Ok(None),
+            Err(error) => Err(error),
+        }
+    };
+    let waits = ExponentialBuilder::default().with_min_delay(FIRST_LOOK).with_max_delay(LONGEST_LOOK).with_factor(1.5);
+    let waits = waits.without_max_times().with_total_delay(Some(PATIENCE));
+    // Pending is what a repeat is for.
+    let ended = (|| async { look().await.map_err(Some)?.ok_or(None::<api::Error>) }).retry(waits).when(Option::is_none).await;
+    match ended {
+        Ok(ended) => ended,
+        Err(None) => Ok(Accepted::Pending),
+        Err(Some(error)) => Err(error.into()),
+    }
+}
+
+fn compressed(sarif: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    // Into memory: it can't fail.
+    let _ = encoder.write_all(sarif);
+    encoder.finish().unwrap_or_default()
+}
+
+impl Error {
+    fn of(error: api::Error) -> Self {
+        match error {
+            api::Error::Refused {
+                status: status @ (StatusCode::FORBIDDEN | StatusCode::NOT_FOUND),
+                message,
+                limited: false,
+                ..
+            } => {
+                let missing = Missing::of(status, &message);
+                Self::Unavailable { status, message, missing }
+            }
+            error => Self::Api(error),
+        }
+    }
+}
+
+impl Missing {
+    fn of(status: StatusCode, message: &str) -> Self {
+        let message = message.to_lowercase();
+        if message.contains("not accessible by") {
+            Self::Permission
+        } else if status == StatusCode::FORBIDDEN && message.contains("enabled") {
+            Self::Feature
+        } else {
+            Self::Either
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! A matrix of jobs: one for each folder of a repository that has an image of its own.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::config::Problem;
+use crate::environment::Environment;
+use crate::inputs;
+
+/// A matrix in the form that a workflow's `strategy.matrix` takes by `fromJSON` (GitHub docs, "Running variations of jobs in
+/// a workflow", "Using contexts to create matrices").
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Matrix {
+    include: Vec<Entry>,
+}
+
+/// A job: the inputs of the reusable workflow that differ.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Entry {
+    /// The folder's own name; with its parents where another has the same.
+    name: String,
+    build_context: String,
+    environment: Environment,
+}
+
+impl Matrix {
+    /// The matrix of the folders below `root` that `patterns` name (`services/*`, one a line or between commas) and that have
+    /// a Dockerfile.
+    ///
+    /// # Errors
+    /// A pattern is none, leaves `root`, or names no such folder.
+    pub fn find(root: &Path, patterns: &str, environment: Environment) -> Result<Self, Vec<Problem>> {
+        let mut folders = BTreeSet::new();
+        let mut problems = Vec::new();
+        for pattern in patterns.split([',', '\n']).map(str::trim).filter(|pattern| !pattern.is_empty()) {
+            let mut problem = |expected: &str| {
+                let problem = Problem { input: inputs::MATRIX.name, value: pattern.to_owned(), expected: expected.to_owned() };
+                problems.push(problem);
+            };
+            match expand(root, pattern) {
+                None => problem("a folder inside the repository is expected, or a pattern such as services/*"),
+                Some(found) if found.is_empty() => problem("no folder of that name has a Dockerfile"),
+                Some(found) => folders.extend(found),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let entries = folders.iter().map(|folder| Entry {
+            name: name(folder, &folders),
+            build_context: folder.to_string_lossy().into_owned(),
+            environment,
+        });
+        Ok(Self { include: entries.collect() })
+    }
+}
+
+/// The folders that a pattern names, relative to `root`; none where it is no pattern, or one that leaves it.
+fn expand(root: &Path, pattern: &str) -> Option<Vec<PathBuf>> {
+    if pattern.starts_with('/') || pattern.split('/').any(|part| part == "..") {
+        return None;
+    }
+    let below = Path::new(&glob::Pattern::escape(root.to_str()?)).join(pattern.trim_start_matches("./"));
+    let options = glob::MatchOptions { require_literal_separator: true, require_literal_leading_dot: true, case_sensitive: true };
+    let found = glob::glob_with(below.to_str()?, options).ok()?.flatten();
+    let folders = found.filter(|folder| folder.join("Dockerfile").is_file());
+    Some(folders.filter_map(|folder| folder.strip_prefix(root).ok().map(Path::to_owned)).collect())
+}
+
+/// What a job is called.
+fn name(folder: &Path, all: &BTreeSet<PathBuf>) -> String {
+    let last = folder.file_name();
+    let alone = all.iter().filter(|other| other.file_name() == last).count() == 1;
+    match last.filter(|_| alone) {
+        Some(last) => last.to_string_lossy().into_owned(),
+        None => folder.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("-"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn repository(folders: &[&str]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for folder in folders {
+            std::fs::create_dir_all(root.path().join(folder)).unwrap();
+            std::fs::write(root.path().join(folder).join("Dockerfile"), "FROM scratch\n").unwrap();
+        }
+        std::fs::create_dir_all(root.path().join("services/docs")).unwrap();
+        root
+    }
+
+    fn names(matrix: &Matrix) -> Vec<(&str, &str)> {
+        matrix.include.iter().map(|entry| (entry.name.as_str(), entry.build_context.as_str())).collect()
+    }
+
+    #[test]
+    fn each_folder_with_a_dockerfile_is_a_job() {
+        let root = repository(&["services/api", "services/web", "tools/api", "web"]);
+        let matrix = Matrix::find(root.path(), "services/*\ntools/*, web", Environment::Dev).unwrap();
+        let expected = [("services-api", "services/api"), ("services-web", "services/web"), ("tools-api", "tools/api")];
+        assert_eq!(names(&matrix)[..3], expected);
+        let json = serde_json::to_string(&Matrix::find(root.path(), "tools/*", Environment::Dev).unwrap()).unwrap();
+        assert_eq!(json, r#"{"include":[{"name":"api","build_context":"tools/api","environment":"dev"}]}"#);
+    }
+
+    #[test]
+    fn what_names_no_image_is_an_error_and_not_an_empty_matrix() {
+        let root = repository(&["services/api"]);
+        for pattern in ["service/*", "services/docs", "../*", "/etc/*", "services/***"] {
+            assert_eq!(Matrix::find(root.path(), pattern, Environment::Dev).unwrap_err().len(), 1, "{pattern}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The findings go to the Security tab, before a tag can be seen.
+
+use tokio::sync::oneshot;
+
+use super::preflight::Ready;
+use super::{Delivery, Ending, count};
+use crate::diagnosis::Diagnosis;
+use crate::environment::Gate;
+use crate::error::Error;
+use crate::finding::Tool;
+use crate::github::code_scanning::{self, Accepted, Analysis};
+use crate::github::{Api, Event};
+use crate::record::{Record, StageName};
+use crate::report::sarif;
+
+/// What the gate said of the image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Cleared,
+    Blocked,
+}
+
+/// Uploads what the scans found, once the gate has spoken. Where the environment's gates are blocking and the image is
+/// cleared, an upload that fails is a failure: what the team can't see must not be delivered.
+pub(super) async fn upload(delivery: &Delivery, ready: &Ready, judged: oneshot::Receiver<Verdict>) -> Result<(), Error> {
+    let demands = delivery.config.environment.demands();
+    if !demands.sarif_upload {
+        return Ok(());
+    }
+    let uploader = match Uploader::find(delivery, ready)? {
+        Ok(uploader) => uploader,
+        Err(why) => {
+            delivery.recorder.skip(StageName::CodeScanning, why);
+            return Ok(());
+        }
+    };
+    let verdict = judged.await.map_err(|_| Error::Cancelled)?;
+    let strict = verdict == Verdict::Cleared && [demands.secrets, demands.vulnerabilities].contains(&Gate::Blocking);
+    delivery
+        .stage(StageName::CodeScanning, async |_| {
+            let error = match uploader.upload(&delivery.recorder.snapshot()).await {
+                Ok(ending) => return Ok(((), ending)),
+                Err(error) if strict && !matches!(error, code_scanning::Error::Unavailable { .. }) => return Err(error.into()),
+                Err(error) => error,
+            };
+            let fork = delivery.event.as_ref().is_some_and(|event| event.fork);
+            let Diagnosis { what, why, remedy, .. } = Diagnosis::from(&error);
+            // The token of a fork's pull request can't be given more: nobody has anything to do.
+            if !fork {
+                delivery.recorder.warn(format!("{what}. {why} {remedy}"));
+            }
+            Ok(((), Ending::Skip(what)))
+        })
+        .await
+}
+
+/// All that an upload needs.
+struct Uploader {
+    api: Api,
+    commit: String,
+    reference: String,
+}
+
+impl Uploader {
+    /// What is needed, or why there is no place to upload to.
+    fn find(delivery: &Delivery, ready: &Ready) -> Result<Result<Self, String>, Error> {
+        let (Some(event), Some(access)) = (&delivery.event, &delivery.config.github) else {
+            return Ok(Err("this is not a job of GitHub Actions".to_owned()));
+        };
+        let commit = ready.checkout.source.commit.as_deref();
+        let Some((commit, reference)) = Event::analysed(event, commit) else {
+            return Ok(Err(format!(
+                "the commit that is checked out ({}) is not the one that the run is of ({})",
+                commit.unwrap_or_default(),
+                event.sha
+            )));
+        };
+        let api = Api::open(access).map_err(code_scanning::Error::from)?;
+        Ok(api.map(|api| Self { api, commit, reference }).ok_or_else(|| "the workflow gives no github-token".to_owned()))
+    }
+
+    async fn upload(&self, record: &Record) -> Result<Ending, code_scanning::Error> {
+        let files: Vec<_> = Tool::ALL.into_iter().filter_map(|tool| sarif::render(record, tool)).collect();
+        let uploads = files.iter().map(|sarif| {
+            let (commit, reference, started_at) = (&*self.commit, &*self.reference, record.started_at);
+            let analysis = Analysis { sarif, commit, reference, started_at };
+            async move { code_scanning::upload(&self.api, &analysis).await }
+        });
+        let accepted = futures_util::future::try_join_all(uploads).await?;
+        let analyses = match accepted.len() {
+            1 => "1 analysis".to_owned(),
+            several => format!("{several} analyses"),
+        };
+        Ok(if accepted.contains(&Accepted::Pending) {
+            Ending::Advise(format!("GitHub has taken {analyses} and has not processed all of them after two minutes"))
+        } else {
+            let shown = count(record.findings.len(), "finding");
+            Ending::Pass(format!("{analyses} of {shown} for {}", self.reference))
+        })
+    }
+}

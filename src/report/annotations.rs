@@ -1,0 +1,101 @@
+//! The findings that count, as remarks on the lines that they come from.
+
+use std::collections::BTreeMap;
+
+use super::advice;
+use super::catalogue::{self, Catalogue, Merged};
+use super::markdown::LIMIT;
+use super::{quantity, text};
+use crate::annotation::{Annotation, Level};
+use crate::finding::{Instruction, Leak, Severity, Tool};
+use crate::record::Record;
+
+/// The most advisories that one annotation names.
+const NAMES: usize = 20;
+
+/// The annotations of a record: one a leak, and one a package and instruction of the Dockerfile, the worst first.
+#[must_use]
+pub fn of(record: &Record) -> Vec<Annotation> {
+    let catalogue = Catalogue::of(record);
+    let level = |tool| if catalogue::is_blocking(record, tool) { Level::Failure } else { Level::Warning };
+    let mut annotations: Vec<_> = catalogue.leaks.iter().map(|leak| of_leak(leak, level(Tool::Gitleaks))).collect();
+    annotations.dedup();
+    let mut packages: Vec<(&Instruction, &str, Vec<&Merged<'_>>)> = Vec::new();
+    let mut places: BTreeMap<(&Instruction, &str), usize> = BTreeMap::new();
+    for merged in catalogue.fixable.iter().chain(&catalogue.unfixable) {
+        let Some(instruction) = &merged.vulnerability.instruction else { continue };
+        let package = merged.vulnerability.package.as_str();
+        let place = *places.entry((instruction, package)).or_insert_with(|| {
+            packages.push((instruction, package, Vec::new()));
+            packages.len() - 1
+        });
+        packages[place].2.push(merged);
+    }
+    let level = level(Tool::Trivy);
+    annotations
+        .extend(packages.into_iter().map(|(instruction, package, merged)| of_package(instruction, package, &merged, level)));
+    annotations
+}
+
+fn of_leak(leak: &Leak, level: Level) -> Annotation {
+    Annotation {
+        file: leak.file.clone(),
+        line: leak.line.max(1),
+        end_line: leak.line.max(1),
+        level,
+        title: text::line(&format!("Leaked secret: {}", leak.rule), LIMIT),
+        message: advice::revoke(leak).to_plain(),
+    }
+}
+
+fn of_package(instruction: &Instruction, package: &str, merged: &[&Merged<'_>], level: Level) -> Annotation {
+    let vulnerabilities = || merged.iter().map(|merged| merged.vulnerability);
+    let worst = vulnerabilities().map(|vulnerability| vulnerability.severity).max();
+    let worst = worst.map(Severity::name).unwrap_or_default();
+    let number = quantity::count(merged.len(), "vulnerability");
+    let installed = advice::distinct(vulnerabilities().map(|vulnerability| vulnerability.installed.as_str()));
+    let named = vulnerabilities().take(NAMES).map(|vulnerability| {
+        let fixed = vulnerability.fixed.as_deref().map_or("no fix exists".to_owned(), |fixed| format!("fixed in {fixed}"));
+        let named = format!("{} ({}, {fixed}): {}", vulnerability.id, vulnerability.severity, vulnerability.title);
+        text::line(&named, LIMIT)
+    });
+    let mut message: Vec<_> = named.collect();
+    message.extend(merged.len().checked_sub(NAMES).filter(|more| *more > 0).map(|more| format!("and {more} more")));
+    Annotation {
+        file: instruction.file.clone(),
+        line: instruction.line.max(1),
+        end_line: instruction.end_line.max(instruction.line).max(1),
+        level,
+        title: text::line(&format!("{package} {}: {number}, the worst {worst}", installed.join(", ")), LIMIT),
+        message: message.join("\n"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture;
+
+    #[test]
+    fn what_counts_is_annotated_once_a_package_and_a_leak() {
+        let annotations = of(&fixture::blocked());
+        let shown = annotations.iter().map(|a| format!("{}:{}-{} {:?} {}", a.file, a.line, a.end_line, a.level, a.title));
+        insta::assert_snapshot!(shown.collect::<Vec<_>>().join("\n"));
+    }
+
+    #[test]
+    fn where_the_gate_only_advises_nothing_is_a_failure() {
+        assert!(of(&fixture::advised()).iter().all(|annotation| annotation.level == Level::Warning));
+        assert!(of(&fixture::blocked()).iter().all(|annotation| annotation.level == Level::Failure));
+    }
+
+    #[test]
+    fn hostile_words_stay_on_their_lines() {
+        for annotation in of(&fixture::hostile()) {
+            assert!(!annotation.title.contains(['\n', '\r', '\u{1b}']), "{annotation:?}");
+            for line in annotation.message.lines() {
+                assert!(!line.trim_start().starts_with("::") && !line.contains('\u{1b}'), "{annotation:?}");
+            }
+        }
+    }
+}
