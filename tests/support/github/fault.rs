@@ -1,0 +1,114 @@
+//! What goes wrong.
+
+use std::sync::Mutex;
+
+use futures_util::stream;
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper::body::Frame;
+
+use super::call::Call;
+use super::content::{Answer, collected};
+use super::refusal::{Refusal, unicorn};
+
+/// What goes wrong with a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// 500, 502, 503 or 504 with GitHub's page. Nothing is done.
+    Status(u16),
+    /// The hour's requests are used up: 403 or 429, and in how many seconds there are more. Nothing is done.
+    Limit { status: u16, reset_in: u64 },
+    /// Too much at a time: 403 or 429, and perhaps how many seconds to wait. Nothing is done.
+    Haste { status: u16, retry_after: Option<u64> },
+    /// The connection ends. Nothing is done.
+    Refused,
+    /// What is asked is done, and the connection ends without an answer.
+    Silence,
+    /// What is asked is done; the connection ends in the middle of the answer.
+    Cut,
+    /// What is asked is done; numbers in the answer are texts, which GitHub's description does not allow.
+    Malformed,
+}
+
+/// Which requests of a call it happens to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Times {
+    /// The nth of the repository, counted from one.
+    Nth(usize),
+    /// All until the nth.
+    First(usize),
+    Always,
+}
+
+impl Times {
+    fn holds(self, nth: usize) -> bool {
+        match self {
+            Self::Nth(one) => nth == one,
+            Self::First(count) => nth <= count,
+            Self::Always => true,
+        }
+    }
+}
+
+/// What is to go wrong.
+#[derive(Default)]
+pub struct Faults(Mutex<Vec<(Call, Times, Fault)>>);
+
+impl Faults {
+    /// Lets something go wrong. What was told first counts.
+    pub fn add(&self, call: Call, times: Times, fault: Fault) {
+        self.0.lock().unwrap().push((call, times, fault));
+    }
+
+    /// Nothing goes wrong with this call any more.
+    pub fn clear(&self, call: Call) {
+        self.0.lock().unwrap().retain(|(one, _, _)| *one != call);
+    }
+
+    /// What goes wrong with the nth request of a call.
+    pub fn of(&self, call: Call, nth: usize) -> Option<Fault> {
+        let faults = self.0.lock().unwrap();
+        faults.iter().find(|(one, times, _)| *one == call && times.holds(nth)).map(|(_, _, fault)| *fault)
+    }
+}
+
+impl Fault {
+    /// What is answered in place of doing anything.
+    pub fn instead(self, call: Call) -> Option<std::io::Result<Answer>> {
+        match self {
+            Self::Status(status) => Some(Ok(unicorn(status))),
+            Self::Limit { status, reset_in } => Some(Ok(Refusal::of_limit(status, reset_in).answer(call))),
+            Self::Haste { status, retry_after } => Some(Ok(Refusal::of_haste(status, retry_after).answer(call))),
+            Self::Refused => Some(Err(std::io::ErrorKind::ConnectionReset.into())),
+            Self::Silence | Self::Cut | Self::Malformed => None,
+        }
+    }
+
+    /// What becomes of an answer.
+    pub async fn spoil(self, answer: Answer) -> std::io::Result<Answer> {
+        match self {
+            Self::Silence => Err(std::io::ErrorKind::ConnectionReset.into()),
+            Self::Cut => cut(answer).await,
+            _ => Ok(answer),
+        }
+    }
+}
+
+/// The answer as far as its middle.
+async fn cut(answer: Answer) -> std::io::Result<Answer> {
+    let (mut head, content) = answer.into_parts();
+    let bytes = collected(content).await?;
+    head.headers.remove("transfer-encoding");
+    head.headers.insert("content-length", bytes.len().into());
+    let parts = stream::unfold(Some(bytes.slice(..bytes.len() / 2)), |part| async {
+        match part {
+            Some(bytes) if !bytes.is_empty() => Some((Ok(Frame::data(bytes)), Some(hyper::body::Bytes::new()))),
+            // What was written goes out while the rest is waited for.
+            Some(_) => {
+                tokio::task::yield_now().await;
+                Some((Err(std::io::ErrorKind::ConnectionReset.into()), None))
+            }
+            None => None,
+        }
+    });
+    Ok(Answer::from_parts(head, StreamBody::new(parts).boxed_unsync()))
+}

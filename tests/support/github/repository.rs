@@ -1,0 +1,122 @@
+//! What a repository holds, and whom it serves.
+
+use std::sync::Mutex;
+
+use hyper::http::request::Parts;
+use serde_json::Value;
+
+use super::call::{Call, Place};
+use super::check_run::CheckRun;
+use super::checks::{self, Base};
+use super::code_scanning::{self, Analysis, Upload};
+use super::content::Answer;
+use super::fault::Faults;
+use super::journal::Journal;
+use super::options::Options;
+use super::refusal::Refusal;
+
+/// A repository.
+pub struct Repository {
+    /// `owner/name`.
+    pub slug: String,
+    pub token: String,
+    pub options: Options,
+    pub uploads: Mutex<Vec<Upload>>,
+    pub check_runs: Mutex<Vec<CheckRun>>,
+    pub faults: Faults,
+    pub journal: Journal,
+    /// What Prism found wrong.
+    pub violations: Mutex<Vec<String>>,
+}
+
+impl Repository {
+    /// One with nothing in it.
+    pub fn new(slug: String, token: String, options: Options) -> Self {
+        Self {
+            slug,
+            token,
+            options,
+            uploads: Mutex::default(),
+            check_runs: Mutex::default(),
+            faults: Faults::default(),
+            journal: Journal::default(),
+            violations: Mutex::default(),
+        }
+    }
+
+    /// Whether it has a commit.
+    pub fn has(&self, commit: &str) -> bool {
+        self.options.commits.contains(&commit.to_lowercase())
+    }
+
+    /// The commit that a ref, a branch's or tag's name, or a commit itself names.
+    pub fn commit_of(&self, reference: &str) -> Option<String> {
+        let references = &self.options.references;
+        let names = [
+            reference.to_owned(),
+            format!("refs/{reference}"),
+            format!("refs/heads/{reference}"),
+            format!("refs/tags/{reference}"),
+        ];
+        let named = names.iter().find_map(|name| references.get(name)).cloned();
+        named.or_else(|| self.has(reference).then(|| reference.to_lowercase()))
+    }
+
+    /// What was processed, in order.
+    pub fn analyses(&self) -> Vec<Analysis> {
+        self.uploads.lock().unwrap().iter().flat_map(Upload::analyses).collect()
+    }
+
+    /// Answers a call.
+    pub fn answer(&self, head: &Parts, place: &Place, document: &[u8], base: &Base) -> Result<Answer, Refusal> {
+        self.admit(head, place.call)?;
+        let query = head.uri.query().unwrap_or_default();
+        match place.call {
+            Call::UploadSarif => code_scanning::upload(self, &read(document)?, &base.api),
+            Call::SarifStatus => code_scanning::status(self, place.id, &base.api),
+            Call::ListAnalyses => Ok(code_scanning::list(self, query, &base.api)),
+            Call::CreateCheckRun => checks::create(self, &read(document)?, base),
+            Call::UpdateCheckRun => checks::update(self, place.id, &read(document)?, base),
+            Call::ListCheckRuns => {
+                let reference = percent_encoding::percent_decode_str(place.id).decode_utf8_lossy();
+                checks::list(self, &reference, query, base)
+            }
+            Call::GetCheckRun => checks::get(self, place.id, base),
+            Call::ListAnnotations => checks::annotations(self, place.id, query, base),
+            Call::Other => Err(Refusal::new(404, "Not Found")),
+        }
+    }
+
+    fn admit(&self, head: &Parts, call: Call) -> Result<(), Refusal> {
+        let authorization = head.headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let (scheme, token) = authorization.split_once(' ').unwrap_or_default();
+        if !["bearer", "token"].contains(&scheme.to_lowercase().as_str()) {
+            return Err(Refusal::new(401, "Requires authentication"));
+        }
+        if token != self.token {
+            return Err(Refusal::new(401, "Bad credentials"));
+        }
+        if !self.options.visible {
+            return Err(Refusal::new(404, "Not Found"));
+        }
+        let Some((permission, writes)) = call.permission() else { return Ok(()) };
+        if !self.permits(permission, writes) {
+            return Err(Refusal::not_permitted(permission, writes));
+        }
+        if writes && self.options.archived {
+            return Err(Refusal::new(403, "Repository was archived so is read-only."));
+        }
+        code_scanning::refuses(self, call)
+    }
+
+    fn permits(&self, permission: &str, writes: bool) -> bool {
+        let levels: &[&str] = if writes { &["write"] } else { &["write", "read"] };
+        let given = self.options.permissions.iter().filter_map(|given| given.split_once(':'));
+        given.into_iter().any(|(name, level)| name.trim() == permission && levels.contains(&level.trim()))
+    }
+}
+
+fn read(document: &[u8]) -> Result<Value, Refusal> {
+    let document: Value = serde_json::from_slice(document).map_err(|_| Refusal::new(400, "Problems parsing JSON"))?;
+    if document.is_object() { Ok(document) } else { Err(Refusal::new(400, "Body should be a JSON object")) }
+}
