@@ -90,6 +90,30 @@ fn a_check_run_is_made_filled_in_batches_and_found_again() {
 }
 
 #[test]
+fn lists_come_in_pages() {
+    let repository = repository(Options::default());
+    let client = Client::of(&repository);
+    (0..3).for_each(|_| assert_eq!(client.post("/check-runs", &check_run(&[])).status, 201));
+    let first = client.get("/commits/main/check-runs?filter=all&per_page=2");
+    let (document, link) = (first.document(), first.header("link").unwrap());
+    assert_eq!((document["total_count"].as_u64(), document["check_runs"].as_array().unwrap().len()), (Some(3), 2));
+    let (address, relation) = link.strip_prefix('<').unwrap().split_once('>').unwrap();
+    assert_eq!(relation, "; rel=\"next\"");
+    let second = client.get(address.strip_prefix(&format!("{}/repos/{}", repository.api(), repository.slug())).unwrap());
+    let (document, made) = (second.document(), repository.check_runs());
+    assert_eq!((document["check_runs"][0]["id"].as_u64(), second.header("link")), (Some(made[0].id as u64), None));
+
+    let annotations: Vec<Value> = (1..=31).map(annotation).collect();
+    let id = client.post("/check-runs", &check_run(&annotations)).document()["id"].clone();
+    let lines = |query: &str| {
+        let listed = client.get(&format!("/check-runs/{id}/annotations{query}")).document();
+        listed.as_array().unwrap().iter().map(|annotation| annotation["start_line"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!((lines(""), lines("?page=2")), ((1..=30).collect(), vec![31]));
+    assert_eq!(client.get(&format!("/check-runs/{id}")).document()["output"]["annotations_count"], 31);
+}
+
+#[test]
 fn prism_finds_a_request_that_github_does_not_describe() {
     let repository = repository(Options::default());
     let said = Client::of(&repository).post("/code-scanning/sarifs", &json!({"commit_sha": COMMIT, "ref": "main", "sarif": ""}));
