@@ -87,6 +87,7 @@ pub fn upload(repository: &Repository, document: &Value, base: &str) -> Result<A
     let log = decoded(document["sarif"].as_str().unwrap_or_default())?;
     let log: Value = serde_json::from_slice(&log).unwrap_or_default();
     let errors = sarif::errors(&log);
+    // "Whether the SARIF file will be validated": what processing would find is told at once.
     if document["validate"] == true && !errors.is_empty() {
         return Err(Refusal::new(400, errors.join("\n")));
     }

@@ -51,15 +51,9 @@ impl Repository {
 
     /// The commit that a ref, a branch's or tag's name, or a commit itself names.
     pub fn commit_of(&self, reference: &str) -> Option<String> {
-        let references = &self.options.references;
-        let names = [
-            reference.to_owned(),
-            format!("refs/{reference}"),
-            format!("refs/heads/{reference}"),
-            format!("refs/tags/{reference}"),
-        ];
-        let named = names.iter().find_map(|name| references.get(name)).cloned();
-        named.or_else(|| self.has(reference).then(|| reference.to_lowercase()))
+        let prefixes = ["", "refs/", "refs/heads/", "refs/tags/"];
+        let found = prefixes.iter().find_map(|prefix| self.options.references.get(&format!("{prefix}{reference}")));
+        found.cloned().or_else(|| self.has(reference).then(|| reference.to_lowercase()))
     }
 
     /// What was processed, in order.

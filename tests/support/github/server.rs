@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use hyper::Request;
-use hyper::body::Incoming;
+use hyper::body::{Bytes, Incoming};
+use hyper::http::HeaderValue;
 use hyper::http::request::Parts;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -74,7 +75,7 @@ impl Server {
         }
     }
 
-    async fn serve(&self, request: Request<Incoming>, behind: bool) -> std::io::Result<Answer> {
+    async fn serve(&'static self, request: Request<Incoming>, behind: bool) -> std::io::Result<Answer> {
         let (mut head, content) = request.into_parts();
         let document = collected(streamed(content)).await?;
         if behind {
@@ -87,7 +88,7 @@ impl Server {
         let path = enterprise.clone().unwrap_or(path);
         head.uri = path.parse().map_err(std::io::Error::other)?;
         let Some((place, repository)) = self.find(&head) else {
-            return Ok(self.ask(head, &document, enterprise.is_some(), &self.violations).await);
+            return self.ask(head, document, enterprise.is_some(), None).await;
         };
         let (call, journal) = (place.call, &repository.journal);
         let (number, nth) = journal.arrive(call, &head, &path, &document);
@@ -98,7 +99,7 @@ impl Server {
         }
         let answer = match fault.and_then(|fault| fault.instead(call)) {
             Some(answer) => answer?,
-            None => self.ask(head, &document, enterprise.is_some(), &repository.violations).await,
+            None => self.ask(head, document, enterprise.is_some(), Some(repository.clone())).await?,
         };
         journal.wait(call, nth, Moment::After).await;
         let status = answer.status().as_u16();
@@ -112,20 +113,29 @@ impl Server {
         Ok(answer)
     }
 
-    /// Asks Prism, which asks the server behind; or the server itself.
-    async fn ask(&self, head: Parts, document: &[u8], enterprise: bool, violations: &Mutex<Vec<String>>) -> Answer {
-        if enterprise || document.len() > LARGEST {
-            return self.answer(&head, document, &self.base(enterprise));
+    /// Asks, whether or not whoever wants to know is still there at the end: what has arrived is done.
+    async fn ask(
+        &'static self,
+        head: Parts,
+        document: Bytes,
+        enterprise: bool,
+        repository: Option<Arc<Repository>>,
+    ) -> std::io::Result<Answer> {
+        if head.headers.get("user-agent").is_none_or(HeaderValue::is_empty) {
+            return Ok(nameless());
         }
-        let (answer, found) = self.prism.ask(Request::from_parts(head, full(document.to_vec()))).await;
-        violations.lock().unwrap().extend(found);
-        answer
+        if enterprise || document.len() > LARGEST {
+            return Ok(self.answer(&head, &document, &self.base(enterprise)));
+        }
+        let asking = tokio::spawn(async move {
+            let (answer, found) = self.prism.ask(Request::from_parts(head, full(document))).await;
+            repository.as_ref().map_or(&self.violations, |repository| &repository.violations).lock().unwrap().extend(found);
+            answer
+        });
+        asking.await.map_err(std::io::Error::other)
     }
 
     fn answer(&self, head: &Parts, document: &[u8], base: &Base) -> Answer {
-        if head.headers.get("user-agent").is_none_or(|name| name.is_empty()) {
-            return nameless();
-        }
         match self.find(head) {
             Some((place, repository)) => {
                 repository.answer(head, &place, document, base).unwrap_or_else(|refusal| refusal.answer(place.call))
