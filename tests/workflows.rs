@@ -83,10 +83,6 @@ const fn case(
     Case { event, payload, reference, chosen, environment, scope, cancels: false }
 }
 
-const fn cancelling(case: Case) -> Case {
-    Case { cancels: true, ..case }
-}
-
 const MAIN: &str = "refs/heads/main";
 const DEVELOPMENT: &str = "refs/heads/development";
 const FEATURE: &str = "refs/heads/feature/greet-in-german";
@@ -112,12 +108,12 @@ const CASES: &[Case] = &[
     case("release", "release", TAG, "auto", "prod", "prod"),
     case("schedule", "schedule", MAIN, "auto", "prod", "prod"),
     case("repository_dispatch", "schedule", DEVELOPMENT, "auto", "dev", "dev"),
-    cancelling(case("pull_request", "pull-request", "refs/pull/7/merge", "auto", "", "pull_request 7")),
-    cancelling(case("pull_request", "pull-request", "refs/pull/7/merge", "prod", "", "pull_request 7")),
-    cancelling(case("pull_request", "pull-request-fork", "refs/pull/12/merge", "auto", "", "pull_request 12")),
+    case("pull_request", "pull-request", "refs/pull/7/merge", "auto", "", "pull_request 7").cancelling(),
+    case("pull_request", "pull-request", "refs/pull/7/merge", "prod", "", "pull_request 7").cancelling(),
+    case("pull_request", "pull-request-fork", "refs/pull/12/merge", "auto", "", "pull_request 12").cancelling(),
     // Its ref is the base's: as powerful as a push to it, were it to count.
-    cancelling(case("pull_request_target", "pull-request-fork", MAIN, "auto", "", "pull_request_target 12")),
-    cancelling(case("pull_request_target", "pull-request-fork", MAIN, "prod", "", "pull_request_target 12")),
+    case("pull_request_target", "pull-request-fork", MAIN, "auto", "", "pull_request_target 12").cancelling(),
+    case("pull_request_target", "pull-request-fork", MAIN, "prod", "", "pull_request_target 12").cancelling(),
     case(
         "merge_group",
         "merge-group",
@@ -131,6 +127,11 @@ const CASES: &[Case] = &[
 ];
 
 impl Case {
+    const fn cancelling(mut self) -> Self {
+        self.cancels = true;
+        self
+    }
+
     fn contexts(&self, inputs: &Value) -> Value {
         let payload: Value = serde_json::from_str(&text(&format!("fixtures/events/{}.json", self.payload))).unwrap();
         let mut inputs = inputs.clone();
