@@ -33,7 +33,8 @@ fn what_counts_is_on_its_line_and_the_report_is_the_summary() {
     assert_eq!(check.conclusion.as_deref(), Some("failure"));
     assert!(check.title.as_ref().unwrap().starts_with("Blocked for test: 1 leaked secret and 1 vulnerability"), "{check:?}");
     assert!(check.summary.as_ref().unwrap().contains("### What to do"), "{check:?}");
-    let places: BTreeSet<_> = check.annotations.iter().map(|a| (a["path"].as_str().unwrap(), a["start_line"].as_u64().unwrap())).collect();
+    let places: BTreeSet<_> =
+        check.annotations.iter().map(|a| (a["path"].as_str().unwrap(), a["start_line"].as_u64().unwrap())).collect();
     assert_eq!(places, BTreeSet::from([("Dockerfile", 3), ("deploy/staging.env", 1)]));
     assert!(check.annotations.iter().all(|annotation| annotation["annotation_level"] == "failure"));
 }
@@ -98,7 +99,10 @@ fn where_the_token_may_not_write_checks_the_runner_shows_the_first_of_them() {
     ended.does_not_say("check run");
     let commands: Vec<_> = ended.stdout.lines().filter(|line| line.starts_with("::error file=")).collect();
     assert_eq!(commands.len(), 2, "{ended}");
-    assert!(commands.iter().any(|line| line.starts_with("::error file=Dockerfile,line=3,endLine=3,title=PyYAML 5.3%3A 1 vuln")), "{ended}");
+    assert!(
+        commands.iter().any(|line| line.starts_with("::error file=Dockerfile,line=3,endLine=3,title=PyYAML 5.3%3A 1 vuln")),
+        "{ended}"
+    );
 }
 
 #[test]

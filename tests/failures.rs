@@ -191,3 +191,15 @@ fn leftovers(report: &Path) -> Vec<String> {
     let names = fs::read_dir(report).unwrap().map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
     names.filter(|name| name.starts_with('.') && name != ".gitignore").collect()
 }
+
+#[test]
+fn a_report_folder_that_is_a_link_is_not_followed() {
+    let source = Source::in_git(&[("Dockerfile", "FROM scratch\nCOPY . /\n")]);
+    let outside = source.beside("outside");
+    std::fs::create_dir(&outside).unwrap();
+    std::os::unix::fs::symlink(&outside, source.beside("link")).unwrap();
+    for folder in ["link", "link/report"] {
+        source.deliver().flag("--report-dir", folder).ends_with(1).says("A file or a link has the name of a folder");
+    }
+    assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
+}

@@ -147,7 +147,9 @@ impl Error {
     fn of(error: api::Error) -> Self {
         match error {
             // The feature is there, and looks for a commit that is not: `commit not found`.
-            api::Error::Refused { status: StatusCode::NOT_FOUND, ref message, .. } if message.contains("commit") => Self::Api(error),
+            api::Error::Refused { status: StatusCode::NOT_FOUND, ref message, .. } if message.contains("commit") => {
+                Self::Api(error)
+            }
             api::Error::Refused {
                 status: status @ (StatusCode::FORBIDDEN | StatusCode::NOT_FOUND),
                 message,

@@ -68,7 +68,7 @@ async fn history(delivery: &Delivery, ready: &Ready) -> Result<History, Error> {
         }
         (SecretsHistory::Push(before), Some(_)) => {
             delivery.recorder.warn(format!(
-                "The commit before this push ({before}) is not in the clone: all commits that are there are scanned."
+                "The commit that these changes come after ({before}) is not in the clone: all commits that are there are scanned."
             ));
             Ok(History::Full)
         }

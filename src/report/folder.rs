@@ -17,9 +17,13 @@ impl Folder {
     /// with something in it may be anything (the project itself), so no `.gitignore` is put into it.
     ///
     /// # Errors
-    /// It can't be made, or something else has its name.
+    /// It can't be made, or something else has its name: a link too, where the path is relative.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let failed = |source| Error::Folder { path: path.to_owned(), source };
+        // The project that is delivered may have put a link there, and what it points to is not ours to write.
+        if path.is_relative() && path.ancestors().any(Path::is_symlink) {
+            return Err(failed(io::ErrorKind::NotADirectory.into()));
+        }
         fs::create_dir_all(path).map_err(failed)?;
         let folder = Self { path: path.to_owned() };
         if fs::read_dir(path).map_err(failed)?.next().is_none() {
