@@ -1,10 +1,11 @@
 //! The report is shown beside the commit.
 
+use crate::annotation::Annotation;
 use crate::config::Config;
 use crate::github::checks::{self, CheckRun, Conclusion};
 use crate::github::{Api, Event, api, commands};
 use crate::record::{Record, RunResult};
-use crate::report::{annotations, headline, is_flawless, summary};
+use crate::report::{annotations, headline, is_flawless, summary, text};
 
 /// Shows a check run with annotations. Where the token may not, the runner shows the first of them: the lines for it are
 /// what is returned.
@@ -13,7 +14,12 @@ use crate::report::{annotations, headline, is_flawless, summary};
 /// GitHub can't be reached, or refuses for another reason.
 pub async fn announce(record: &Record, config: &Config, event: &Event) -> Result<Option<String>, api::Error> {
     let annotations = annotations::of(record);
-    let by_commands = |annotations: &[_]| Ok((!annotations.is_empty()).then(|| commands::annotate(annotations)));
+    let by_commands = |annotations: &[Annotation]| {
+        // A name that can't stand in a log as it is stays out of it: the summary has it.
+        let plain = annotations.iter().filter(|annotation| text::line(&annotation.file, usize::MAX) == annotation.file);
+        let plain: Vec<_> = plain.cloned().collect();
+        Ok((!plain.is_empty()).then(|| commands::annotate(&plain)))
+    };
     let api = match &config.github {
         Some(access) => Api::open(access)?,
         None => None,

@@ -249,7 +249,7 @@ pub fn hostile() -> Record {
     let long = || format!("{HOSTILE}{}", "A".repeat(10_000));
     let mut record = blocked();
     record.source = Some(Source { commit: Some(text()), branch: Some(long()), tag: Some(text()), dirty: true });
-    record.destination = Some(text());
+    (record.destination, record.name) = (Some(text()), Some(text()));
     record.database.iter_mut().for_each(|database| database.repository = text());
     record.warnings = vec![text(), long()];
     for stage in &mut record.stages {
