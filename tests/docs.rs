@@ -103,6 +103,14 @@ fn each_input_but_the_token_and_the_command_is_a_flag() {
     }
 }
 
+#[test]
+fn the_workflow_in_the_readme_is_the_template() {
+    let template = fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/templates/workflows/delivery.yml"));
+    let template = template.unwrap();
+    let (_, workflow) = template.split_once('\n').unwrap();
+    holds("README.md", "caller", &format!("```yaml\n{workflow}```\n"));
+}
+
 /// What `gp-deliver policy` prints for the example of the README.
 fn policy(kind: &str) -> String {
     let source = tempfile::tempdir().unwrap();
