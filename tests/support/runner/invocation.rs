@@ -81,7 +81,7 @@ impl<'job> Invocation<'job> {
     pub fn start(&self) -> Running {
         let temp = self.job.temp();
         let files = CommandFiles::create(&temp.join("_runner_file_commands"));
-        let payload = serde_json::to_vec(self.job.payload()).unwrap();
+        let payload = serde_json::to_vec(&self.job.payload()).unwrap();
         fs::write(temp.join("_github_workflow/event.json"), payload).unwrap();
         self.job.give_to_runner();
 

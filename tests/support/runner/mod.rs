@@ -40,7 +40,7 @@ const REPOSITORY: &str = "octo-repo";
 /// A job whose repository is checked out; gone when dropped.
 pub struct Job {
     folder: PathBuf,
-    payload: Value,
+    payload: Option<Value>,
     variables: BTreeMap<String, String>,
 }
 
@@ -48,7 +48,7 @@ impl Job {
     /// A job for a push to `main` of a repository with these files in one commit.
     pub fn new(files: &[(&str, &str)]) -> Self {
         let folder = tempfile::Builder::new().prefix("gp-deliver-runner-").tempdir().unwrap().keep();
-        let job = Self { folder, payload: Value::Null, variables: BTreeMap::new() };
+        let job = Self { folder, payload: None, variables: BTreeMap::new() };
         fs::create_dir_all(job.workspace()).unwrap();
         // The runner makes these before the first step.
         for name in ["_runner_file_commands", "_github_workflow", "_github_home"] {
@@ -58,10 +58,8 @@ impl Job {
             job.write(path, text);
         }
         job.git(&["init", "--quiet", "--initial-branch=main"]);
-        let sha = job.commit("first");
-        let job = job.set("EVENT_NAME", "push").reference("refs/heads/main").event("push", job_payload(&sha));
-        job.give_to_runner();
-        job
+        job.commit("first");
+        job.set("EVENT_NAME", "push").reference("refs/heads/main")
     }
 
     /// The repository's checkout, on the host.
@@ -90,16 +88,16 @@ impl Job {
 
     pub fn git(&self, arguments: &[&str]) -> String {
         let mut git = Command::new("git");
-        git.args(["-c", "user.name=a", "-c", "user.email=a@example.invalid", "-c", "safe.directory=*"]).args(arguments);
+        git.args(["-c", "user.name=a", "-c", "user.email=a@example.invalid"]).args(arguments);
         git.current_dir(self.workspace()).env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
-        // The command line's safe.directory is not believed, a variable's is.
+        // The files are another user's. git believes a variable in this, and not its command line.
         git.envs([("GIT_CONFIG_COUNT", "1"), ("GIT_CONFIG_KEY_0", "safe.directory"), ("GIT_CONFIG_VALUE_0", "*")]);
         run(&mut git).trim().to_owned()
     }
 
-    /// The event that started the workflow, with its payload.
+    /// The event that started the workflow, with its payload, in place of a push that made the branch.
     pub fn event(mut self, name: &str, payload: Value) -> Self {
-        self.payload = payload;
+        self.payload = Some(payload);
         self.set("EVENT_NAME", name)
     }
 
@@ -181,8 +179,9 @@ impl Job {
         variables.chain(self.variables.clone()).collect()
     }
 
-    pub(super) fn payload(&self) -> &Value {
-        &self.payload
+    pub(super) fn payload(&self) -> Value {
+        let sha = || self.git(&["rev-parse", "HEAD"]);
+        self.payload.clone().unwrap_or_else(|| push_payload(&self.variables["GITHUB_REF"], &sha()))
     }
 }
 
@@ -194,10 +193,10 @@ impl Drop for Job {
     }
 }
 
-/// The payload of a push that made the branch.
-fn job_payload(sha: &str) -> Value {
+/// The payload of a push that made a branch or tag.
+fn push_payload(reference: &str, sha: &str) -> Value {
     json!({
-        "ref": "refs/heads/main", "before": "0".repeat(40), "after": sha, "created": true, "deleted": false, "forced": false,
+        "ref": reference, "before": "0".repeat(40), "after": sha, "created": true, "deleted": false, "forced": false,
         "repository": {"id": 74, "name": REPOSITORY, "full_name": format!("{OWNER}/{REPOSITORY}"),
             "default_branch": "main", "owner": {"login": OWNER, "id": 65}},
         "pusher": {"name": "octocat"}, "sender": {"login": "octocat", "id": 583_231},
