@@ -1,6 +1,6 @@
 # Everything here is quick the second time: what is built or fetched is kept in
 # target/ or in the user's cache folder until its pins change.
-.PHONY: help demo test bench lint tools clean
+.PHONY: help demo image test bench lint tools clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -13,6 +13,14 @@ demo: ## Set up what is needed, deliver an image at dev and at prod, show where 
 	@scripts/vulnerability-db
 	cargo build --release --locked
 	@scripts/demo
+
+image: ## Deliver the project's own image into target/image-report
+	@scripts/tools gitleaks trivy syft
+	@scripts/engine
+	@scripts/base-image
+	@scripts/vulnerability-db
+	cargo build --release --locked
+	@scripts/image
 
 test: ## Run all the tests, lints and doc checks, against real engines and scanners
 	@scripts/test
