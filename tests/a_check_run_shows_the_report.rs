@@ -1,6 +1,8 @@
 //! A check run shows the report beside the commit, and findings on the lines that they come from.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::format_push_string, reason = "a test fails by panicking")]
 
+#[path = "support/content.rs"]
+mod content;
 #[path = "support/github/mod.rs"]
 mod github;
 #[path = "support/job.rs"]

@@ -2,6 +2,8 @@
 //! publishes nothing.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "support/content.rs"]
+mod content;
 #[path = "support/github/mod.rs"]
 mod github;
 #[path = "support/job.rs"]

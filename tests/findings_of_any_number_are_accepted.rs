@@ -1,6 +1,8 @@
 //! However much is found, GitHub takes it: each of its limits is kept to, the worst findings first.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "support/content.rs"]
+mod content;
 #[path = "support/github/mod.rs"]
 mod github;
 mod support;

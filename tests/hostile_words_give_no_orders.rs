@@ -2,6 +2,8 @@
 //! the log, not to the page that shows the report.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test fails by panicking; it shows the log")]
 
+#[path = "support/content.rs"]
+mod content;
 #[path = "support/github/mod.rs"]
 mod github;
 #[path = "support/job.rs"]

@@ -3,6 +3,8 @@
 
 #[path = "support/aws/mod.rs"]
 mod aws;
+#[path = "support/content.rs"]
+mod content;
 #[path = "support/keyless.rs"]
 mod keyless;
 #[path = "support/registry.rs"]

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that can't go on has failed")]
 
+#[path = "support/content.rs"]
+mod content;
 #[path = "support/github/mod.rs"]
 mod github;
 

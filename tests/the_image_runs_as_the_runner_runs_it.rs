@@ -3,6 +3,10 @@
 
 #[path = "support/aws/mod.rs"]
 mod aws;
+#[path = "support/content.rs"]
+mod content;
+#[path = "support/github/mod.rs"]
+mod github;
 #[path = "support/registry.rs"]
 mod registry;
 #[path = "support/runner/mod.rs"]
@@ -15,40 +19,23 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::process::Command;
 
-use aws::World;
+use aws::{Call, World};
+use github::GitHub;
 use runner::{Action, EndedBy, Invocation, Job, RUNNER_USER};
 use serde_json::Value;
 use support::{Layout, part, read_json, run, tool};
 
-const ACTION: &str = r"
-inputs:
-  environment: { default: auto }
-  build-context: {}
-  destination: {}
-  publish: { default: true }
-  report-dir: {}
-  trivy-db-repository: {}
-  ecr-repository: {}
-  role-to-assume: {}
-runs:
-  using: docker
-  image: Dockerfile
-  args: [deliver]
-";
-
 const FILES: [(&str, &str); 2] = [("Dockerfile", "FROM scratch\nCOPY file /file\n"), ("file", "1\n")];
 
-/// The action, until a test brings another.
+/// The action, as it is published but for its image.
 fn action() -> Action {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    fs::write(file.path(), ACTION).unwrap();
-    Action::read(file.path())
+    Action::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("action.yml"))
 }
 
 /// A step that has a database of vulnerabilities.
 fn deliver(job: &Job) -> Invocation<'_> {
     run(Command::new("cp").arg("--recursive").arg(part("TRIVY_DB")).arg(job.temp().join("trivy-db")));
-    job.step(&action()).input("trivy-db-repository", "oci:/github/runner_temp/trivy-db:2")
+    job.step(&action()).token("").input("trivy-db-repository", "oci:/github/runner_temp/trivy-db:2")
 }
 
 fn docker(arguments: &[&str]) -> String {
@@ -115,7 +102,11 @@ fn scanners_find_the_debian_packages_of_the_image() {
 
 #[test]
 fn the_image_says_what_it_is() {
-    assert!(docker(&["run", "--rm", &part("IMAGE"), "--version"]).starts_with(concat!("gp-deliver ", env!("CARGO_PKG_VERSION"))));
+    let versions = docker(&["run", "--rm", &part("IMAGE"), "--version"]);
+    let named: Vec<_> = versions.lines().map(|line| line.split_once(' ').unwrap()).collect();
+    assert_eq!(named[0], ("gp-deliver", env!("CARGO_PKG_VERSION")));
+    assert_eq!(named[1..].iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["gitleaks", "trivy", "syft"]);
+    assert!(named.iter().all(|(_, version)| version.split('.').count() == 3), "{versions}");
     let inspected: Value = serde_json::from_str(&docker(&["image", "inspect", &part("IMAGE")])).unwrap();
     let config = &inspected[0]["Config"];
     assert_eq!(config["Entrypoint"], serde_json::json!(["gp-deliver"]));
@@ -207,4 +198,39 @@ fn a_cancelled_step_ends_in_the_time_that_the_runner_leaves_after_its_first_sign
     assert_eq!(ended.by, EndedBy::Interrupt, "{}", ended.log);
     assert_eq!(ended.outputs["result"], "cancelled");
     assert!(!job.workspace().join("image").exists());
+}
+
+#[test]
+fn a_push_to_main_is_shown_in_the_security_tab_and_beside_the_commit() {
+    let job = Job::new(&FILES);
+    let commit = job.git(&["rev-parse", "HEAD"]);
+    let repository = GitHub::start().repository(github::Options::default().branch("main", &commit));
+    let job = job.set("REPOSITORY", &repository.slug()).set("API_URL", &repository.api());
+    let ended = deliver(&job).token(&repository.token()).input("destination", "oci:image").ends_with(0);
+    assert_eq!(ended.outputs["environment"], "prod");
+    assert_eq!(repository.analyses().len(), 2, "{}", ended.log);
+    assert_eq!(repository.check_runs()[0].conclusion.as_deref(), Some("success"));
+}
+
+#[test]
+fn a_plan_gives_the_next_job_its_matrix() {
+    let job = Job::new(&[("services/api/Dockerfile", "FROM scratch\n"), ("services/web/Dockerfile", "FROM scratch\n")]);
+    let ended = job.step(&action()).input("command", "plan").input("matrix", "services/*").ends_with(0);
+    let matrix: Value = serde_json::from_str(&ended.outputs["matrix"]).unwrap();
+    let jobs: Vec<_> = matrix["include"].as_array().unwrap().iter().map(|job| job["build_context"].as_str().unwrap()).collect();
+    assert_eq!(jobs, ["services/api", "services/web"]);
+}
+
+#[test]
+fn a_cancel_among_the_tags_puts_them_back() {
+    let world = World::options().also_allow(&["ecr:BatchDeleteImage"]).start();
+    let job = Job::new(&FILES);
+    let held = world.hold(Call::ManifestPutTag, 2);
+    let step = deliver(&job).variables(world.variables()).input("environment", "dev");
+    let running = step.input("ecr-repository", &world.repository()).input("role-to-assume", &world.role()).start();
+    held.arrived();
+    let ended = running.cancel();
+    assert_eq!((ended.by, ended.outputs["result"].as_str()), (EndedBy::Interrupt, "cancelled"), "{}", ended.log);
+    assert!(ended.summary.contains("Cancelled"), "{}", ended.summary);
+    assert!(world.tags().is_empty(), "{:?}\n{}", world.tags(), ended.log);
 }

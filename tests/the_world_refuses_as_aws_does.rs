@@ -4,6 +4,8 @@
 
 #[path = "support/aws/mod.rs"]
 mod aws;
+#[path = "support/content.rs"]
+mod content;
 #[path = "support/registry.rs"]
 mod registry;
 

@@ -15,7 +15,6 @@
 
 mod account;
 mod call;
-mod content;
 mod distribution;
 mod ecr;
 mod fault;
@@ -47,6 +46,7 @@ pub use moto::program;
 pub use options::{Options, PUSH};
 pub use repository::Mutability;
 
+use crate::content;
 use account::{Account, Role};
 use issuer::Issuer;
 use journal::Journal;

@@ -18,8 +18,6 @@ mod call;
 mod check_run;
 mod checks;
 mod code_scanning;
-#[path = "../aws/content.rs"]
-mod content;
 mod fault;
 mod journal;
 mod options;
@@ -43,6 +41,7 @@ pub use journal::{Entry, Held, Moment};
 pub use options::{CodeScanning, Options};
 pub use prism::program;
 
+use crate::content;
 use rand::distr::{Alphanumeric, SampleString as _};
 use server::Server;
 
