@@ -177,6 +177,7 @@ fn print(text: &str) -> Result<(), Error> {
 
 async fn deliver(inputs: &Inputs) -> Exit {
     let console = console::Console::new(console::Form::detect());
+    console.greet();
     let recorder = Recorder::begin(console.clone());
     let event = Event::read(variable);
     let resolved = Config::resolve(inputs, &World { variable: &variable, event: event.as_ref() });

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use act::{Act, Ran};
-use aws::World;
+use aws::{Mutability, PUSH, World};
 use github::{Call, GitHub, Options, Repository};
 use serde_json::{Value, json};
 use support::{Source, part, run, tool};
@@ -43,7 +43,7 @@ impl Team {
             source.write(path, text);
         }
         release(&source);
-        source.write(CALLER, &fs::read_to_string(tree(&source).join("docs/templates/workflows/delivery.yml")).unwrap());
+        source.write(CALLER, &template(&source, "delivery"));
         source.git(&["init", "--quiet", &format!("--initial-branch={branch}")]);
         let commit = source.commit("first");
         let repository = GitHub::start().repository(Options::default().branch(branch, &commit));
@@ -79,6 +79,11 @@ impl Team {
     fn push(&self, reference: &str) -> Act {
         self.event("push", &json!({ "ref": reference, "before": "0".repeat(40) }))
     }
+}
+
+/// A workflow of the release, as a team copies it.
+fn template(source: &Source, name: &str) -> String {
+    fs::read_to_string(tree(source).join(format!("docs/templates/workflows/{name}.yml"))).unwrap()
 }
 
 fn tree(source: &Source) -> PathBuf {
@@ -202,4 +207,22 @@ fn what_is_blocked_fails_the_job_and_keeps_its_report() {
     assert_eq!(ran.steps()["Keep the report"], "success", "{}", ran.log());
     assert!(team.world.tags().is_empty());
     assert_eq!(team.repository.alerts("refs/heads/main").len(), 1);
+}
+
+#[test]
+fn a_repository_with_several_images_delivers_each() {
+    let dockerfile = "FROM scratch\nCOPY . /app\n";
+    let files = [("services/api/Dockerfile", dockerfile), ("services/web/Dockerfile", dockerfile), ("services/docs/readme", "")];
+    let world = World::options().environment("dev").repository("team/api").start();
+    let team = Team::new("development", world, &files);
+    team.source.write(CALLER, &template(&team.source, "monorepo"));
+    team.source.commit("several images");
+    team.world.create_repository("team/web", Mutability::Mutable, &[]);
+    team.world.set_role_policy(&json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow", "Action": PUSH, "Resource": "*" }] }));
+    let ran = team.push("refs/heads/development").var("ECR_NAMESPACE", "team").succeeds();
+    let sha = team.sha();
+    for repository in ["team/api", "team/web"] {
+        let tags = team.world.tags_of(repository);
+        assert!(tags.contains_key(&sha) && tags.contains_key(&format!("dev-{sha}")), "{repository}: {tags:?}\n{}", ran.log());
+    }
 }

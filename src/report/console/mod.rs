@@ -81,6 +81,15 @@ impl Console {
         Arc::new(Self { screen: Screen::Log(log), _ticking: Some(ticking) })
     }
 
+    /// Says who is at work, at once: a log that stays empty looks like one that hangs.
+    pub fn greet(&self) {
+        let line = concat!("gp-deliver ", env!("CARGO_PKG_VERSION"));
+        match &self.screen {
+            Screen::Log(log) => lock(log).say(line, Instant::now()),
+            Screen::Terminal(terminal) => terminal.say(Tone::Plain, line),
+        }
+    }
+
     /// Says how the delivery ended, what to do, and where the report is, where one could be written.
     pub fn finish(&self, record: &Record, written: Option<&Written>) {
         let lines = closing::lines(record, written);
