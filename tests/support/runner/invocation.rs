@@ -31,7 +31,7 @@ impl<'job> Invocation<'job> {
             image: part("IMAGE"),
             inputs: BTreeMap::new(),
             variables: BTreeMap::new(),
-            token: "of the run".to_owned(),
+            token: "a token".to_owned(),
         }
     }
 
