@@ -218,7 +218,9 @@ fn a_repository_with_several_images_delivers_each() {
     team.source.write(CALLER, &template(&team.source, "monorepo"));
     team.source.commit("several images");
     team.world.create_repository("team/web", Mutability::Mutable, &[]);
-    team.world.set_role_policy(&json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow", "Action": PUSH, "Resource": "*" }] }));
+    team.world.set_role_policy(
+        &json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow", "Action": PUSH, "Resource": "*" }] }),
+    );
     let ran = team.push("refs/heads/development").var("ECR_NAMESPACE", "team").succeeds();
     let sha = team.sha();
     for repository in ["team/api", "team/web"] {
