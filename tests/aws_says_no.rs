@@ -115,13 +115,13 @@ fn a_job_without_the_permission_is_told_which() {
 }
 
 #[test]
-fn a_forks_pull_request_is_told_that_it_gets_no_token() {
-    let world = World::options().pull_request(7).start();
+fn the_doctor_tells_a_forks_pull_request_that_it_gets_no_token() {
+    let world = World::options().pull_request(12).start();
     let source = source();
-    let event = source.beside("event.json");
-    std::fs::write(&event, r#"{"pull_request":{"head":{"repo":{"id":2}},"base":{"repo":{"id":1}}}}"#).unwrap();
-    let delivery = deliver(&world, &source).variable("ACTIONS_ID_TOKEN_REQUEST_URL", "");
-    delivery.variable("GITHUB_EVENT_PATH", event.to_str().unwrap()).ends_with(1).says("A fork's pull request gets no OIDC token");
+    let event = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/events/pull-request-fork.json");
+    let doctor = run(&world, &source, "doctor").variable("ACTIONS_ID_TOKEN_REQUEST_URL", "");
+    let ended = doctor.variable("GITHUB_EVENT_PATH", event).ends_with(1);
+    assert!(ended.stdout.contains("A fork's pull request gets no OIDC token"), "{ended}");
 }
 
 #[test]

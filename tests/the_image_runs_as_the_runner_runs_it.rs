@@ -234,3 +234,24 @@ fn a_cancel_among_the_tags_puts_them_back() {
     assert!(ended.summary.contains("Cancelled"), "{}", ended.summary);
     assert!(world.tags().is_empty(), "{:?}\n{}", world.tags(), ended.log);
 }
+
+#[test]
+fn every_kind_of_event_is_known_by_the_file_that_the_runner_mounts() {
+    for (event, payload, reference, environment, publish) in [
+        ("push", "push-development", "refs/heads/development", "dev", true),
+        ("push", "push-main", "refs/heads/main", "prod", true),
+        ("push", "push-tag", "refs/tags/v1.2.3", "prod", true),
+        ("release", "release", "refs/tags/v1.2.3", "prod", true),
+        ("workflow_dispatch", "workflow-dispatch", "refs/heads/main", "prod", true),
+        ("schedule", "schedule", "refs/heads/main", "prod", true),
+        ("pull_request", "pull-request", "refs/pull/7/merge", "prod", false),
+        ("pull_request", "pull-request-fork", "refs/pull/12/merge", "prod", false),
+        ("merge_group", "merge-group", "refs/heads/gh-readonly-queue/main/pr-7-0d1a26e", "prod", false),
+    ] {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/events/{payload}.json"));
+        let job = Job::new(&FILES).event(event, read_json(&file)).reference(reference);
+        let ended = job.step(&action()).input("command", "plan").ends_with(0);
+        let plan: Value = serde_json::from_str(&ended.log).unwrap_or_else(|error| panic!("{error}: {}", ended.log));
+        assert_eq!((&plan["environment"], &plan["publish"]), (&environment.into(), &publish.into()), "{event} {payload}");
+    }
+}
