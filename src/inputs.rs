@@ -235,7 +235,12 @@ pub const COMMAND: Input =
 
 /// All inputs of the action, in the order of its description.
 pub fn of_action() -> impl Iterator<Item = &'static Input> {
-    [&COMMAND].into_iter().chain(ALL).chain([&MATRIX, &TOKEN])
+    [&COMMAND].into_iter().chain(flags()).chain([&TOKEN])
+}
+
+/// All that the command line takes.
+fn flags() -> impl Iterator<Item = &'static Input> {
+    ALL.iter().chain([&MATRIX])
 }
 
 /// The values that were given, by input name. An empty value is no value: the form in which GitHub passes an input that
@@ -247,13 +252,13 @@ impl Inputs {
     /// Takes the values that `given` knows for the inputs' names.
     pub fn collect(given: impl Fn(&Input) -> Option<String>) -> Self {
         let value = |input: &Input| given(input).filter(|value| !value.trim().is_empty());
-        Self(ALL.iter().chain([&MATRIX]).filter_map(|input| Some((input.name, value(input)?))).collect())
+        Self(flags().filter_map(|input| Some((input.name, value(input)?))).collect())
     }
 
     /// The value given for an input.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        debug_assert!(ALL.iter().chain([&MATRIX]).any(|input| input.name == name), "no input is named {name}");
+        debug_assert!(flags().any(|input| input.name == name), "no input is named {name}");
         self.0.get(name).map(String::as_str)
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::config::Problem;
+use crate::config::{self, Problem};
 use crate::environment::Environment;
 use crate::inputs;
 
@@ -34,7 +34,7 @@ impl Matrix {
     pub fn find(root: &Path, patterns: &str, environment: Environment) -> Result<Self, Vec<Problem>> {
         let mut folders = BTreeSet::new();
         let mut problems = Vec::new();
-        for pattern in patterns.split([',', '\n']).map(str::trim).filter(|pattern| !pattern.is_empty()) {
+        for pattern in config::list(patterns) {
             let mut problem = |expected: &str| {
                 let problem = Problem { input: inputs::MATRIX.name, value: pattern.to_owned(), expected: expected.to_owned() };
                 problems.push(problem);

@@ -223,10 +223,7 @@ async fn announce(record: &Record, delivery: &Delivery) {
             // Where the runner can't be told, nobody reads the log.
             let _ = std::io::stdout().write_all(commands.unwrap_or_default().as_bytes());
         }
-        Ok(Err(error)) => {
-            let Diagnosis { what, why, remedy, .. } = Diagnosis::from(&error);
-            delivery.recorder.warn(format!("{what}. {why} {remedy}"));
-        }
+        Ok(Err(error)) => delivery.recorder.warn(Diagnosis::from(&error).in_a_row()),
         Err(_) => delivery.recorder.warn("The check run could not be shown: GitHub takes too long to answer."),
     }
 }

@@ -1,19 +1,19 @@
 //! A check run shows the report beside the commit, and findings on the lines that they come from.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::format_push_string, reason = "a test fails by panicking")]
 
-#[path = "support/content.rs"]
-mod content;
 #[path = "support/github/mod.rs"]
 mod github;
 #[path = "support/job.rs"]
 mod job;
+#[path = "support/service/mod.rs"]
+mod service;
 mod support;
 
 use std::collections::BTreeSet;
 
 use github::{Call, Fault, Moment, Options, Times};
-use job::{clean, commit, faulty, push, repository, secret};
-use support::Source;
+use job::{clean, commit, faulty, push, repository};
+use support::{Source, secret};
 
 /// A source with more leaks than a request may have annotations.
 fn many_leaks(number: usize) -> Source {

@@ -3,12 +3,12 @@
 
 #[path = "support/aws/mod.rs"]
 mod aws;
-#[path = "support/content.rs"]
-mod content;
 #[path = "support/keyless.rs"]
 mod keyless;
 #[path = "support/registry.rs"]
 mod registry;
+#[path = "support/service/mod.rs"]
+mod service;
 mod support;
 
 use aws::{Call, Fault, PUSH, Times, World};

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
-use support::{Source, engines, part, run, tool};
+use support::{Source, engines, part, run, secret, tool};
 
 const BASE: &str = "debian:bookworm-slim";
 
@@ -22,13 +22,6 @@ fn source(version: &str) -> Source {
         ("Dockerfile", &format!("FROM {BASE}\n\nLABEL a=b\nCOPY vendor /app/vendor\nCMD [\"true\"]\n")),
         (&format!("vendor/PyYAML-{version}.dist-info/METADATA"), &metadata),
     ])
-}
-
-/// A secret that opens nothing, put together here so that no file of ours holds one.
-fn secret() -> String {
-    let text: String =
-        (0..36).map(|n: u8| char::from(b"a7Kq2XvB9mZr4TnW"[usize::from(n.wrapping_mul(7) ^ (n >> 1)) % 16])).collect();
-    format!("{}_{text}", ["g", "hp"].concat())
 }
 
 fn validator(name: &str) -> PathBuf {

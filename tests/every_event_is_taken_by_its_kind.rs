@@ -2,12 +2,12 @@
 //! publishes nothing.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-#[path = "support/content.rs"]
-mod content;
 #[path = "support/github/mod.rs"]
 mod github;
 #[path = "support/job.rs"]
 mod job;
+#[path = "support/service/mod.rs"]
+mod service;
 mod support;
 
 use std::collections::BTreeSet;
@@ -140,7 +140,7 @@ fn asking_for_it_does_not_publish_a_pull_request() {
 fn the_commits_of_a_pull_request_are_all_scanned() {
     let source = clean();
     let base = commit(&source);
-    source.write("leak.env", &format!("TOKEN={}\n", job::secret()));
+    source.write("leak.env", &format!("TOKEN={}\n", support::secret()));
     source.commit("a leak");
     std::fs::remove_file(source.context().join("leak.env")).unwrap();
     source.commit("removed again");

@@ -1,10 +1,10 @@
 //! However much is found, GitHub takes it: each of its limits is kept to, the worst findings first.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-#[path = "support/content.rs"]
-mod content;
 #[path = "support/github/mod.rs"]
 mod github;
+#[path = "support/service/mod.rs"]
+mod service;
 mod support;
 
 use std::time::SystemTime;

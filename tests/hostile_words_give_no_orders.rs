@@ -2,19 +2,19 @@
 //! the log, not to the page that shows the report.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test fails by panicking; it shows the log")]
 
-#[path = "support/content.rs"]
-mod content;
 #[path = "support/github/mod.rs"]
 mod github;
 #[path = "support/job.rs"]
 mod job;
+#[path = "support/service/mod.rs"]
+mod service;
 mod support;
 
 use std::fs;
 
 use github::{GitHub, Options};
-use job::{commit, in_job, secret};
-use support::{Ended, Source};
+use job::{commit, in_job};
+use support::{Ended, Source, secret};
 
 /// Words that try to leave their place in a terminal, a log, a page and a link.
 const WORDS: &str = "\u{1b}[2J\u{1b}]0;t\u{7}</td><script>alert(1)</script>|\n::error file=x::owned\r\n##[error]x `c` ``` \

@@ -2,10 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that can't go on has failed")]
 
-#[path = "support/content.rs"]
-mod content;
 #[path = "support/github/mod.rs"]
 mod github;
+#[path = "support/service/mod.rs"]
+mod service;
 
 use github::stranger::{Client, delivery, octokit, wrapped};
 use github::{Call, CodeScanning, Fault, GitHub, Moment, Options, Repository, Times};

@@ -3,14 +3,14 @@
 
 #[path = "support/aws/mod.rs"]
 mod aws;
-#[path = "support/content.rs"]
-mod content;
 #[path = "support/github/mod.rs"]
 mod github;
 #[path = "support/registry.rs"]
 mod registry;
 #[path = "support/runner/mod.rs"]
 mod runner;
+#[path = "support/service/mod.rs"]
+mod service;
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,12 +1,12 @@
 //! Findings go to the Security tab before a tag can be seen, once, and what keeps them from it is said.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-#[path = "support/content.rs"]
-mod content;
 #[path = "support/github/mod.rs"]
 mod github;
 #[path = "support/job.rs"]
 mod job;
+#[path = "support/service/mod.rs"]
+mod service;
 mod support;
 
 use github::{Call, CodeScanning, Fault, Moment, Options, Repository, Times};

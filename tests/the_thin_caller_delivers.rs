@@ -6,12 +6,12 @@
 mod act;
 #[path = "support/aws/mod.rs"]
 mod aws;
-#[path = "support/content.rs"]
-mod content;
 #[path = "support/github/mod.rs"]
 mod github;
 #[path = "support/registry.rs"]
 mod registry;
+#[path = "support/service/mod.rs"]
+mod service;
 mod support;
 
 use std::fs;

@@ -4,10 +4,10 @@
 
 #[path = "support/aws/mod.rs"]
 mod aws;
-#[path = "support/content.rs"]
-mod content;
 #[path = "support/registry.rs"]
 mod registry;
+#[path = "support/service/mod.rs"]
+mod service;
 
 use aws::stranger::{Login, assumed, boto, id_token, push, reference, session};
 use aws::{Call, Fault, Options, Times, World};

@@ -12,6 +12,8 @@ use serde::Serialize;
 
 use reader::Reader;
 
+pub(crate) use reader::list;
+
 use crate::aws::{self, AccountId};
 use crate::buildkit::builder::Host;
 use crate::environment::Environment;

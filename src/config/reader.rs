@@ -324,7 +324,7 @@ impl Reader<'_> {
 }
 
 /// The entries of a list, separated by commas or line ends.
-pub(super) fn list(text: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn list(text: &str) -> impl Iterator<Item = &str> {
     text.split([',', '\n']).map(str::trim).filter(|entry| !entry.is_empty())
 }
 

@@ -42,6 +42,12 @@ impl Diagnosis {
         Self { what: what.into(), why: why.into(), remedy: remedy.into(), excerpt: Vec::new(), to_copy: Vec::new() }
     }
 
+    /// The diagnosis as a warning has it: what, why and what to do, one after the other.
+    #[must_use]
+    pub fn in_a_row(&self) -> String {
+        format!("{}. {} {}", self.what, self.why, self.remedy)
+    }
+
     /// Adds what the remedy gives to copy.
     #[must_use]
     pub fn with_copy(self, text: &str) -> Self {

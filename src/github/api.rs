@@ -198,7 +198,7 @@ fn wait(headers: &HeaderMap, exhausted: bool) -> Option<Duration> {
 }
 
 /// An error with what is beneath it, without the traces that octocrab's own words have.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     let words: Vec<_> = causes.map(|cause| cause.to_string().lines().next().unwrap_or_default().to_owned()).collect();
     words.join(": ")

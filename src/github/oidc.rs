@@ -13,6 +13,7 @@ use url::Url;
 
 pub use claims::Claims;
 
+use super::api::chain;
 use crate::secret::Secret;
 
 /// GitHub's own service answers in a tenth of a second.
@@ -141,12 +142,6 @@ impl fmt::Debug for TokenSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenSource").field("host", &self.url.host_str()).finish_non_exhaustive()
     }
-}
-
-/// An error with what is beneath it: the outermost of reqwest's says little.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// The service's words: its JSON's `message`, else the beginning of what it says, in one line.

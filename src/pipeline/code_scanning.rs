@@ -8,8 +8,8 @@ use crate::diagnosis::Diagnosis;
 use crate::environment::Gate;
 use crate::error::Error;
 use crate::finding::Tool;
+use crate::github::Api;
 use crate::github::code_scanning::{self, Accepted, Analysis};
-use crate::github::{Api, Event};
 use crate::record::{Record, StageName};
 use crate::report::sarif;
 
@@ -44,12 +44,12 @@ pub(super) async fn upload(delivery: &Delivery, ready: &Ready, judged: oneshot::
                 Err(error) => error,
             };
             let fork = delivery.event.as_ref().is_some_and(|event| event.fork);
-            let Diagnosis { what, why, remedy, .. } = Diagnosis::from(&error);
+            let diagnosis = Diagnosis::from(&error);
             // The token of a fork's pull request can't be given more: nobody has anything to do.
             if !fork {
-                delivery.recorder.warn(format!("{what}. {why} {remedy}"));
+                delivery.recorder.warn(diagnosis.in_a_row());
             }
-            Ok(((), Ending::Skip(what)))
+            Ok(((), Ending::Skip(diagnosis.what)))
         })
         .await
 }
@@ -68,7 +68,7 @@ impl Uploader {
             return Ok(Err("this is not a job of GitHub Actions".to_owned()));
         };
         let commit = ready.checkout.source.commit.as_deref();
-        let Some((commit, reference)) = Event::analysed(event, commit) else {
+        let Some((commit, reference)) = event.analysed(commit) else {
             return Ok(Err(format!(
                 "the commit that is checked out ({}) is not the one that the run is of ({})",
                 commit.unwrap_or_default(),

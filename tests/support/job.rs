@@ -2,7 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used, reason = "each test uses its part of this")]
 
 use crate::github::{Options, Repository};
-use crate::support::{Delivery, Source};
+use crate::support::{Delivery, Source, secret};
 
 /// A repository at GitHub whose branch main is at the source's commit.
 pub fn repository(source: &Source, options: Options) -> Repository {
@@ -41,11 +41,4 @@ pub fn faulty() -> Source {
     ]);
     source.commit("second");
     source
-}
-
-/// A secret that opens nothing, put together here so that no file of ours holds one.
-pub fn secret() -> String {
-    let text: String =
-        (0..36).map(|n: u8| char::from(b"a7Kq2XvB9mZr4TnW"[usize::from(n.wrapping_mul(7) ^ (n >> 1)) % 16])).collect();
-    format!("{}_{text}", ["g", "hp"].concat())
 }

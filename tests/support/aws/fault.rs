@@ -2,12 +2,8 @@
 
 use std::sync::Mutex;
 
-use futures_util::stream;
-use http_body_util::{BodyExt as _, StreamBody};
-use hyper::body::{Bytes, Frame};
-
 use super::call::Call;
-use super::content::{Answer, Content, collected, full};
+use super::content::{Answer, collected, full};
 
 /// What goes wrong with a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,32 +73,4 @@ pub async fn corrupted(answer: Answer) -> std::io::Result<Answer> {
         *last ^= 1;
     }
     Ok(Answer::from_parts(head, full(bytes)))
-}
-
-/// The answer as far as its middle; an error where there is nothing in it to cut.
-pub async fn cut(answer: Answer) -> std::io::Result<Answer> {
-    let (mut head, content) = answer.into_parts();
-    let bytes = collected(content).await?;
-    if bytes.len() < 2 {
-        return Err(std::io::ErrorKind::ConnectionReset.into());
-    }
-    head.headers.remove("transfer-encoding");
-    head.headers.insert("content-length", bytes.len().into());
-    Ok(Answer::from_parts(head, broken(bytes.slice(..bytes.len() / 2))))
-}
-
-/// A body that ends too early.
-fn broken(bytes: Bytes) -> Content {
-    let parts = stream::unfold(Some(bytes), |bytes| async {
-        match bytes {
-            Some(bytes) if !bytes.is_empty() => Some((Ok(Frame::data(bytes)), Some(Bytes::new()))),
-            // What was written goes out while the rest is waited for.
-            Some(_) => {
-                tokio::task::yield_now().await;
-                Some((Err(std::io::ErrorKind::ConnectionReset.into()), None))
-            }
-            None => None,
-        }
-    });
-    StreamBody::new(parts).boxed_unsync()
 }

@@ -1,13 +1,14 @@
 //! What was asked, in order; and requests that are held until a test has looked.
 
 use std::sync::Mutex;
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::time::Duration;
 
 use hyper::http::request::Parts;
-use tokio::sync::oneshot;
 
 use super::call::Call;
+use crate::service::hold::{self, Holds};
+
+/// A request that will be held: which of which call.
+pub type Held = hold::Held<(Call, usize)>;
 
 /// A request as it came, and what was answered.
 #[derive(Clone, Debug)]
@@ -37,47 +38,7 @@ impl Entry {
 #[derive(Default)]
 pub struct Journal {
     entries: Mutex<Vec<Entry>>,
-    holds: Mutex<Vec<Hold>>,
-}
-
-struct Hold {
-    call: Call,
-    nth: usize,
-    arrived: Sender<()>,
-    released: oneshot::Receiver<()>,
-}
-
-/// A request that will be held; it goes on when this is released or dropped.
-pub struct Held {
-    call: Call,
-    arrived: Receiver<()>,
-    release: Option<oneshot::Sender<()>>,
-}
-
-impl Held {
-    /// Waits until the request is there. Nothing of it has been done then.
-    ///
-    /// # Panics
-    /// Where it does not come within two minutes.
-    pub fn arrived(&self) {
-        self.arrived
-            .recv_timeout(Duration::from_mins(2))
-            .unwrap_or_else(|_| panic!("no {:?} came that was to be held", self.call));
-    }
-
-    /// Waits until whoever asked is gone, and the request with it.
-    ///
-    /// # Panics
-    /// Where that does not come to be within two minutes.
-    pub fn gone(&self) {
-        let ended = self.arrived.recv_timeout(Duration::from_mins(2));
-        assert_eq!(ended, Err(mpsc::RecvTimeoutError::Disconnected), "whoever asked for {:?} is still there", self.call);
-    }
-
-    /// Lets it go on.
-    pub fn release(mut self) {
-        self.release.take();
-    }
+    holds: Holds<(Call, usize)>,
 }
 
 impl Journal {
@@ -97,16 +58,7 @@ impl Journal {
             entries.push(entry);
             (entries.len() - 1, entries.iter().filter(|one| one.call == call).count())
         };
-        let hold = {
-            let mut holds = self.holds.lock().unwrap();
-            let found = holds.iter().position(|hold| hold.call == call && hold.nth == nth);
-            found.map(|at| holds.remove(at))
-        };
-        if let Some(hold) = hold {
-            // A test that has gone on no longer cares.
-            let _ = hold.arrived.send(());
-            let _ = hold.released.await;
-        }
+        self.holds.wait(&(call, nth)).await;
         number
     }
 
@@ -122,10 +74,7 @@ impl Journal {
 
     /// Holds the `nth` request of a call, counted from one and from the world's beginning.
     pub fn hold(&self, call: Call, nth: usize) -> Held {
-        let (arrived, receiver) = mpsc::channel();
-        let (release, released) = oneshot::channel();
-        self.holds.lock().unwrap().push(Hold { call, nth, arrived, released });
-        Held { call, arrived: receiver, release: Some(release) }
+        self.holds.hold((call, nth))
     }
 
     /// All so far.

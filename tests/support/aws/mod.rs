@@ -46,7 +46,7 @@ pub use moto::program;
 pub use options::{Options, PUSH};
 pub use repository::Mutability;
 
-use crate::content;
+use crate::service::content;
 use account::{Account, Role};
 use issuer::Issuer;
 use journal::Journal;

@@ -15,8 +15,8 @@ use tokio::net::TcpListener;
 
 use super::account::{Account, Session};
 use super::call::{Call, Service};
-use super::content::{Answer, Content, collected, full, streamed};
-use super::fault::{Fault, Faults, corrupted, cut};
+use super::content::{Answer, Content, collected, cut, full, streamed};
+use super::fault::{Fault, Faults, corrupted};
 use super::issuer::Issuer;
 use super::journal::Journal;
 use super::moto::Moto;

@@ -2,12 +2,8 @@
 
 use std::sync::Mutex;
 
-use futures_util::stream;
-use http_body_util::{BodyExt as _, StreamBody};
-use hyper::body::Frame;
-
 use super::call::Call;
-use super::content::{Answer, collected};
+use super::content::{Answer, cut};
 use super::refusal::{Refusal, unicorn};
 
 /// What goes wrong with a call.
@@ -91,24 +87,4 @@ impl Fault {
             _ => Ok(answer),
         }
     }
-}
-
-/// The answer as far as its middle.
-async fn cut(answer: Answer) -> std::io::Result<Answer> {
-    let (mut head, content) = answer.into_parts();
-    let bytes = collected(content).await?;
-    head.headers.remove("transfer-encoding");
-    head.headers.insert("content-length", bytes.len().into());
-    let parts = stream::unfold(Some(bytes.slice(..bytes.len() / 2)), |part| async {
-        match part {
-            Some(bytes) if !bytes.is_empty() => Some((Ok(Frame::data(bytes)), Some(hyper::body::Bytes::new()))),
-            // What was written goes out while the rest is waited for.
-            Some(_) => {
-                tokio::task::yield_now().await;
-                Some((Err(std::io::ErrorKind::ConnectionReset.into()), None))
-            }
-            None => None,
-        }
-    });
-    Ok(Answer::from_parts(head, StreamBody::new(parts).boxed_unsync()))
 }

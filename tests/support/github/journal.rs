@@ -1,14 +1,15 @@
 //! What was asked of a repository, in order; and requests that are held until a test has looked.
 
 use std::sync::Mutex;
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::time::Duration;
 
 use hyper::http::request::Parts;
 use serde_json::Value;
-use tokio::sync::oneshot;
 
 use super::call::Call;
+use crate::service::hold::{self, Holds};
+
+/// A request that will be held: which of which call, and at which moment.
+pub type Held = hold::Held<(Call, usize, Moment)>;
 
 /// A request as it came, and what was answered.
 #[derive(Clone, Debug)]
@@ -42,7 +43,7 @@ impl Entry {
 #[derive(Default)]
 pub struct Journal {
     entries: Mutex<Vec<Entry>>,
-    holds: Mutex<Vec<Hold>>,
+    holds: Holds<(Call, usize, Moment)>,
 }
 
 /// Where a request stands when it is held.
@@ -52,47 +53,6 @@ pub enum Moment {
     Before,
     /// What was asked is done, and nothing answered.
     After,
-}
-
-struct Hold {
-    call: Call,
-    nth: usize,
-    moment: Moment,
-    arrived: Sender<()>,
-    released: oneshot::Receiver<()>,
-}
-
-/// A request that will be held; it goes on when this is released or dropped.
-pub struct Held {
-    call: Call,
-    arrived: Receiver<()>,
-    release: Option<oneshot::Sender<()>>,
-}
-
-impl Held {
-    /// Waits until the request is there.
-    ///
-    /// # Panics
-    /// Where it does not come within two minutes.
-    pub fn arrived(&self) {
-        self.arrived
-            .recv_timeout(Duration::from_mins(2))
-            .unwrap_or_else(|_| panic!("no {:?} came that was to be held", self.call));
-    }
-
-    /// Waits until whoever asked is gone, and the request with it.
-    ///
-    /// # Panics
-    /// Where that does not come to be within two minutes.
-    pub fn gone(&self) {
-        let ended = self.arrived.recv_timeout(Duration::from_mins(2));
-        assert_eq!(ended, Err(mpsc::RecvTimeoutError::Disconnected), "whoever asked for {:?} is still there", self.call);
-    }
-
-    /// Lets it go on.
-    pub fn release(mut self) {
-        self.release.take();
-    }
 }
 
 impl Journal {
@@ -115,16 +75,7 @@ impl Journal {
 
     /// Waits while a request is held.
     pub async fn wait(&self, call: Call, nth: usize, moment: Moment) {
-        let hold = {
-            let mut holds = self.holds.lock().unwrap();
-            let found = holds.iter().position(|hold| (hold.call, hold.nth, hold.moment) == (call, nth, moment));
-            found.map(|at| holds.remove(at))
-        };
-        if let Some(hold) = hold {
-            // A test that has gone on no longer cares.
-            let _ = hold.arrived.send(());
-            let _ = hold.released.await;
-        }
+        self.holds.wait(&(call, nth, moment)).await;
     }
 
     /// Writes down what was answered.
@@ -134,10 +85,7 @@ impl Journal {
 
     /// Holds the `nth` request of a call, counted from one.
     pub fn hold(&self, call: Call, nth: usize, moment: Moment) -> Held {
-        let (arrived, receiver) = mpsc::channel();
-        let (release, released) = oneshot::channel();
-        self.holds.lock().unwrap().push(Hold { call, nth, moment, arrived, released });
-        Held { call, arrived: receiver, release: Some(release) }
+        self.holds.hold((call, nth, moment))
     }
 
     /// All so far.

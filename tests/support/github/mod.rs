@@ -41,7 +41,7 @@ pub use journal::{Entry, Held, Moment};
 pub use options::{CodeScanning, Options};
 pub use prism::program;
 
-use crate::content;
+use crate::service::content;
 use rand::distr::{Alphanumeric, SampleString as _};
 use server::Server;
 

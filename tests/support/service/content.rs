@@ -1,8 +1,9 @@
 //! The content of requests and answers, and how both are passed on.
 
+use futures_util::stream;
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::{Body, Bytes};
+use http_body_util::{BodyExt as _, Full, StreamBody};
+use hyper::body::{Body, Bytes, Frame};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -38,4 +39,32 @@ pub async fn forward(address: &str, request: Request<Content>) -> std::io::Resul
     tokio::spawn(connection);
     let answer = sender.send_request(request).await.map_err(std::io::Error::other)?;
     Ok(answer.map(streamed))
+}
+
+/// The answer as far as its middle; an error where there is nothing in it to cut.
+pub async fn cut(answer: Answer) -> std::io::Result<Answer> {
+    let (mut head, content) = answer.into_parts();
+    let bytes = collected(content).await?;
+    if bytes.len() < 2 {
+        return Err(std::io::ErrorKind::ConnectionReset.into());
+    }
+    head.headers.remove("transfer-encoding");
+    head.headers.insert("content-length", bytes.len().into());
+    Ok(Answer::from_parts(head, broken(bytes.slice(..bytes.len() / 2))))
+}
+
+/// A body that ends too early.
+fn broken(bytes: Bytes) -> Content {
+    let parts = stream::unfold(Some(bytes), |bytes| async {
+        match bytes {
+            Some(bytes) if !bytes.is_empty() => Some((Ok(Frame::data(bytes)), Some(Bytes::new()))),
+            // What was written goes out while the rest is waited for.
+            Some(_) => {
+                tokio::task::yield_now().await;
+                Some((Err(std::io::ErrorKind::ConnectionReset.into()), None))
+            }
+            None => None,
+        }
+    });
+    StreamBody::new(parts).boxed_unsync()
 }
