@@ -71,16 +71,16 @@ impl<'a> Plan<'a> {
 
 /// The stages that would run, in the order of the report.
 fn stages(config: &Config) -> Vec<StageName> {
-    use StageName::{
-        Build, Checks, CodeScanning, Database, Decision, Destination, Preflight, Publish, Sbom, Secrets, Vulnerabilities,
-    };
-    let all = [Preflight, Destination, Secrets, Checks, Build, Database, Vulnerabilities, Sbom, Decision, CodeScanning, Publish];
+    use StageName::{Checks, CodeScanning, Destination, Promotion, Publish, Sbom, Upload};
     let runs = |stage: &StageName| match stage {
+        // Whether there is something to promote is known when the destination was looked at.
+        Promotion => false,
         Checks => !config.build.check_targets.is_empty(),
         Sbom => !config.sbom_formats.is_empty(),
         CodeScanning => config.environment.demands().sarif_upload && config.github.is_some(),
         Destination | Publish => config.publish == config::Publish::Yes,
+        Upload => config.publish == config::Publish::Yes && config.destination.is_a_registry(),
         _ => true,
     };
-    all.into_iter().filter(runs).collect()
+    StageName::ALL.into_iter().filter(runs).collect()
 }

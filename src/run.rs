@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -228,7 +229,7 @@ async fn announce(record: &Record, delivery: &Delivery) {
     }
 }
 
-fn begin(config: Config, event: Option<Event>, recorder: Recorder) -> Result<(Delivery, Staging), Error> {
+fn begin(config: Config, event: Option<Event>, recorder: Recorder) -> Result<(Arc<Delivery>, Staging), Error> {
     report::prepare(&config.report_dir)?;
     recorder.write(|record| {
         record.environment = Some(config.environment);
@@ -248,10 +249,11 @@ fn begin(config: Config, event: Option<Event>, recorder: Recorder) -> Result<(De
         launcher: Launcher::of_this_process(),
         recorder,
         cancel: CancellationToken::new(),
+        tasks: TaskTracker::new(),
         cleanups: TaskTracker::new(),
         staging: staging.path().to_owned(),
     };
-    Ok((delivery, staging))
+    Ok((Arc::new(delivery), staging))
 }
 
 /// Tells the runner to keep the token and the build's secrets out of the log, before anything can print them.
@@ -266,7 +268,7 @@ fn mask(config: &Config) {
     }
 }
 
-async fn until_signal(delivery: &Delivery) -> (RunResult, Exit) {
+async fn until_signal(delivery: &Arc<Delivery>) -> (RunResult, Exit) {
     let work = pipeline::deliver(delivery);
     tokio::pin!(work);
     let ended = tokio::select! {

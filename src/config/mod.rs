@@ -93,6 +93,14 @@ pub struct Ecr {
     pub identity: aws::Settings,
 }
 
+impl Destination {
+    /// Whether it is a registry, which takes content before tags; a folder takes both in one step.
+    #[must_use]
+    pub fn is_a_registry(&self) -> bool {
+        !matches!(self, Self::Named(publish::Destination::Layout(_)))
+    }
+}
+
 impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

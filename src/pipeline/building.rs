@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::future::try_join_all;
 
 use super::preflight::Ready;
-use super::{Delivery, Ending, count};
+use super::{Delivery, Ending, Task, count};
 use crate::buildkit::Error as BuildError;
 use crate::buildkit::builder::Instructions;
 use crate::buildkit::progress::Event;
@@ -23,10 +23,16 @@ use crate::error::Error;
 use crate::oci::registry::Store;
 use crate::oci::{Digest, Image, Layout, Platform};
 use crate::provenance::Provenance;
-use crate::record::{ImageRecord, PlatformRecord, StageName, StageRecorder};
+use crate::record::{ImageRecord, PlatformRecord, StageLog, StageName};
+
+/// An image, and what a reader should know of how it came about.
+pub(super) struct Built {
+    pub image: Image,
+    pub warnings: Vec<String>,
+}
 
 /// An open session, and what is built with it.
-struct Bench<'a> {
+struct BuildSession<'a> {
     delivery: &'a Delivery,
     ready: &'a Ready,
     session: Session,
@@ -34,15 +40,20 @@ struct Bench<'a> {
     instructions: Instructions,
 }
 
-/// Builds the checks and the image.
-pub(super) async fn image(delivery: &Delivery, ready: &Ready) -> Result<Image, Error> {
-    let bench = Bench::open(delivery, ready).await?;
-    let (image, ()) = tokio::try_join!(bench.image(), bench.checks())?;
-    bench.session.close().await;
-    Ok(image)
+/// Begins to build the checks and the image.
+pub(super) fn image(delivery: &Arc<Delivery>, ready: &Arc<Ready>) -> Task<Built> {
+    let checks = !delivery.config.build.check_targets.is_empty();
+    let stages = if checks { &[StageName::Checks, StageName::Build][..] } else { &[StageName::Build] };
+    let (owned, ready) = (Arc::clone(delivery), Arc::clone(ready));
+    Task::begin(delivery, stages, async move {
+        let build = BuildSession::open(&owned, &ready).await?;
+        let (built, ()) = tokio::try_join!(build.image(), build.checks())?;
+        build.session.close().await;
+        Ok(built)
+    })
 }
 
-impl<'a> Bench<'a> {
+impl<'a> BuildSession<'a> {
     async fn open(delivery: &'a Delivery, ready: &'a Ready) -> Result<Self, Error> {
         let build = &delivery.config.build;
         let account = Arc::new(Account::default());
@@ -64,32 +75,30 @@ impl<'a> Bench<'a> {
         Ok(Self { delivery, ready, session, account, instructions: instructions(build, &provenance) })
     }
 
-    async fn image(&self) -> Result<Image, Error> {
+    async fn image(&self) -> Result<Built, Error> {
         self.delivery
-            .stage(StageName::Build, async |stage| {
+            .stage(StageName::Build, async |log| {
                 let config = &self.delivery.config.build;
-                let layout = Layout::create(self.delivery.staging.join("layout")).map_err(BuildError::from)?;
+                let layout = Layout::create(self.delivery.staging.join("built")).map_err(BuildError::from)?;
                 let platforms =
                     if config.platforms.is_empty() { vec![None] } else { config.platforms.iter().map(Some).collect() };
                 let several = platforms.len() > 1;
                 let builds = platforms.into_iter().map(|platform| {
-                    let show = self.show(stage, platform.filter(|_| several));
+                    let show = self.show(&log, platform.filter(|_| several));
                     self.ready.builder.build(&self.session, &self.instructions, platform, &layout, config.compression, show)
                 });
                 let built = try_join_all(builds).await.map_err(|error| self.explained(error))?;
                 let (parts, warnings): (Vec<_>, Vec<_>) = built.into_iter().unzip();
                 let mut warnings: Vec<_> = warnings.into_iter().flatten().collect();
                 warnings.dedup();
-                warnings.into_iter().for_each(|warning| self.delivery.recorder.warn(warning));
                 let image = Image::assemble(layout, &parts, &self.annotations()).map_err(BuildError::from)?;
                 let detail = format!("{} of {} MB", count(image.platforms[0].layers.len(), "layer"), image.size() / 1_000_000);
-                stage.line(&format!(
+                log.line(&format!(
                     "{} ({detail}; {} of the context sent)",
                     image.digest,
                     count(self.account.files().try_into().unwrap_or(usize::MAX), "file")
                 ));
-                self.delivery.recorder.write(|record| record.image = Some(recorded(&image)));
-                Ok((image, Ending::Pass(detail)))
+                Ok((Built { image, warnings }, Ending::Pass(detail)))
             })
             .await
     }
@@ -106,10 +115,10 @@ impl<'a> Bench<'a> {
             return Ok(());
         }
         self.delivery
-            .stage(StageName::Checks, async |stage| {
+            .stage(StageName::Checks, async |log| {
                 let checks = config.check_targets.iter().map(async |target| {
                     let instructions = Instructions { target: Some(target.clone()), labels: vec![], ..self.instructions.clone() };
-                    let show = self.show(stage, None);
+                    let show = self.show(&log, None);
                     let checked = self.ready.builder.check(&self.session, &instructions, config.platforms.first(), &*show).await;
                     checked.map(drop).map_err(|error| self.explained(error))
                 });
@@ -120,13 +129,13 @@ impl<'a> Bench<'a> {
     }
 
     /// Shows what the builder says, without the build's secrets.
-    fn show(&self, stage: &StageRecorder, platform: Option<&Platform>) -> Arc<dyn Fn(Event) + Send + Sync> {
-        let voice = stage.voice();
+    fn show(&self, log: &StageLog, platform: Option<&Platform>) -> Arc<dyn Fn(Event) + Send + Sync> {
+        let log = log.clone();
         let redaction = self.delivery.redaction.clone();
         let prefix = platform.map(|platform| format!("{platform} ")).unwrap_or_default();
         Arc::new(move |event| match event {
-            Event::Line(line) => voice.line(&format!("{prefix}{}", redaction.apply(line))),
-            Event::Status(word) => voice.progress(&format!("{prefix}{}", redaction.apply(word))),
+            Event::Line(line) => log.line(&format!("{prefix}{}", redaction.apply(line))),
+            Event::Status(word) => log.progress(&format!("{prefix}{}", redaction.apply(word))),
         })
     }
 

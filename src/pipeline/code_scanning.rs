@@ -1,7 +1,5 @@
 //! The findings go to the Security tab, before a tag can be seen.
 
-use tokio::sync::oneshot;
-
 use super::preflight::Ready;
 use super::{Delivery, Ending, count};
 use crate::diagnosis::Diagnosis;
@@ -10,36 +8,29 @@ use crate::error::Error;
 use crate::finding::Tool;
 use crate::github::Api;
 use crate::github::code_scanning::{self, Accepted, Analysis};
+use crate::publish::Shown;
 use crate::record::{Record, StageName};
 use crate::report::sarif;
 
-/// What the gate said of the image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    Cleared,
-    Blocked,
-}
-
-/// Uploads what the scans found, once the gate has spoken. Where the environment's gates are blocking and the image is
-/// cleared, an upload that fails is a failure: what the team can't see must not be delivered.
-pub(super) async fn upload(delivery: &Delivery, ready: &Ready, judged: oneshot::Receiver<Verdict>) -> Result<(), Error> {
+/// Uploads what the scans found. Where the environment's gates are blocking and the image is cleared, an upload that fails is
+/// a failure: what the team can't see must not be delivered.
+pub(super) async fn upload(delivery: &Delivery, ready: &Ready, cleared: bool) -> Result<Shown, Error> {
     let demands = delivery.config.environment.demands();
     if !demands.sarif_upload {
-        return Ok(());
+        return Ok(Shown::NotAsked);
     }
     let uploader = match Uploader::find(delivery, ready)? {
         Ok(uploader) => uploader,
         Err(why) => {
             delivery.recorder.skip(StageName::CodeScanning, why);
-            return Ok(());
+            return Ok(Shown::Nowhere);
         }
     };
-    let verdict = judged.await.map_err(|_| Error::Cancelled)?;
-    let strict = verdict == Verdict::Cleared && [demands.secrets, demands.vulnerabilities].contains(&Gate::Blocking);
+    let strict = cleared && [demands.secrets, demands.vulnerabilities].contains(&Gate::Blocking);
     delivery
         .stage(StageName::CodeScanning, async |_| {
             let error = match uploader.upload(&delivery.recorder.snapshot()).await {
-                Ok(ending) => return Ok(((), ending)),
+                Ok(ending) => return Ok((Shown::Uploaded, ending)),
                 Err(error) if strict && !matches!(error, code_scanning::Error::Unavailable { .. }) => return Err(error.into()),
                 Err(error) => error,
             };
@@ -49,7 +40,7 @@ pub(super) async fn upload(delivery: &Delivery, ready: &Ready, judged: oneshot::
             if !fork {
                 delivery.recorder.warn(diagnosis.in_a_row());
             }
-            Ok(((), Ending::Skip(diagnosis.what)))
+            Ok((Shown::Nowhere, Ending::Skip(diagnosis.what)))
         })
         .await
 }

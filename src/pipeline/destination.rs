@@ -8,53 +8,53 @@ use crate::config::{Destination, Ecr, Publish};
 use crate::error::Error;
 use crate::oci::registry::{self, Store};
 use crate::publish::{self, Target};
-use crate::record::{StageName, StageRecorder};
+use crate::record::{StageLog, StageName};
 
 /// A destination that was looked at.
-pub(super) struct Landing {
+pub(super) struct ResolvedDestination {
     /// Where the image goes; absent where publishing is not asked for.
     pub target: Option<Target>,
     /// What is there of this delivery.
     pub existing: Existing,
 }
 
-pub(super) async fn look(delivery: &Delivery, ready: &Ready) -> Result<Landing, Error> {
+pub(super) async fn look(delivery: &Delivery, ready: &Ready) -> Result<ResolvedDestination, Error> {
     if delivery.config.publish != Publish::Yes {
-        return Ok(Landing { target: None, existing: Existing::Nothing });
+        return Ok(ResolvedDestination { target: None, existing: Existing::Nothing });
     }
     delivery
-        .stage(StageName::Destination, async |stage| {
+        .stage(StageName::Destination, async |log| {
             let (target, mutability) = match &delivery.config.destination {
                 Destination::Named(destination) => {
                     (publish::preflight(destination, &Store::from_env()).await?, Mutability::Unknown)
                 }
-                Destination::Ecr(ecr) => sign_in(delivery, ecr, stage).await?,
+                Destination::Ecr(ecr) => sign_in(delivery, ecr, &log).await?,
             };
             delivery.recorder.write(|record| record.destination = Some(target.destination().to_string()));
             let replaces = delivery.config.rebuild || target.repository().is_none();
             let target = target.with_replacement(replaces);
-            let standing = target.standing(&ready.tags).await?;
-            let existing = reuse::find(delivery, ready, &target, &standing, &mutability).await?;
+            let snapshot = target.snapshot(&ready.tags).await?;
+            let existing = reuse::find(delivery, ready, &target, &snapshot, &mutability).await?;
             // A folder's tags name nothing that lasts.
             let detail = match target.repository() {
                 Some(_) => format!("{}: {existing}", target.destination()),
                 None => target.destination().to_string(),
             };
-            stage.line(&detail);
-            Ok((Landing { target: Some(target), existing }, Ending::Pass(detail)))
+            log.line(&detail);
+            Ok((ResolvedDestination { target: Some(target), existing }, Ending::Pass(detail)))
         })
         .await
 }
 
 /// Signs in at AWS, and says as whom.
-async fn sign_in(delivery: &Delivery, ecr: &Ecr, stage: &StageRecorder) -> Result<(Target, Mutability), Error> {
+async fn sign_in(delivery: &Delivery, ecr: &Ecr, log: &StageLog) -> Result<(Target, Mutability), Error> {
     let signed_in = amazon::sign_in(ecr, delivery.event.as_ref()).await?;
-    stage.line(&format!("identity: {}", signed_in.session.arn));
+    log.line(&format!("identity: {}", signed_in.session.arn));
     if let Some(arn) = &signed_in.created {
         delivery.recorder.warn(format!("The repository {arn} was not there and is created, with its registry's defaults."));
     }
     if signed_in.mutability == Mutability::Unknown {
-        stage.line("which tags may not move is unknown: the role lacks ecr:DescribeRepositories, which publishing does not need");
+        log.line("which tags may not move is unknown: the role lacks ecr:DescribeRepositories, which publishing does not need");
     }
     Ok((signed_in.target, signed_in.mutability))
 }

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::github::Event;
 use crate::github::oidc::{Claims, TokenSource};
 use crate::policies::Known;
-use crate::publish::StandingTag;
+use crate::publish::ExistingTag;
 use crate::tags::PlannedTag;
 
 /// How far two clocks may differ before that is worth a word, in seconds.
@@ -115,13 +115,13 @@ async fn sign_in(ecr: &Ecr, event: Option<&Event>, tags: &[PlannedTag]) -> Vec<(
         crate::aws::ecr::Mutability::Mutable(_) => "tags may move, but for those that a filter excepts",
         crate::aws::ecr::Mutability::Immutable(_) => "tags may not move, but for those that a filter excepts",
     };
-    let standing = signed_in.target.standing(tags).await;
-    let tags = standing.map_err(|error| Diagnosis::from(&error)).map(|standing| {
-        let tag = |tag: &StandingTag| match tag.digest() {
+    let snapshot = signed_in.target.snapshot(tags).await;
+    let tags = snapshot.map_err(|error| Diagnosis::from(&error)).map(|snapshot| {
+        let tag = |tag: &ExistingTag| match tag.digest() {
             Some(digest) => format!("{} names {digest}", tag.planned.tag),
             None => format!("{} is free", tag.planned.tag),
         };
-        standing.tags.iter().map(tag).collect::<Vec<_>>().join("\n")
+        snapshot.tags.iter().map(tag).collect::<Vec<_>>().join("\n")
     });
     vec![
         ("identity", Ok(format!("{} in {}", signed_in.session.arn, signed_in.session.region))),

@@ -1,24 +1,29 @@
 //! The gate.
 
+use super::scanning::Vulnerabilities;
 use super::{Delivery, Ending, count};
 use crate::error::Error;
 use crate::finding::{Finding, Tool};
 use crate::oci::{Digest, Image};
 use crate::policy::{self, Cleared, Decision, Evidence, Scan};
 use crate::record::StageName;
+use crate::scan::gitleaks::Leaks;
 
-/// Judges the image. None: it is blocked.
+/// Judges the image by what the scans found; `vulnerabilities` is absent where they were not looked for. None: it is blocked.
 pub(super) async fn judge(
     delivery: &Delivery,
     image: &Image,
-    secrets: Scan,
-    vulnerabilities: Scan,
+    leaks: &Leaks,
+    vulnerabilities: Option<&Vulnerabilities>,
 ) -> Result<Option<Cleared>, Error> {
+    let leaks = leaks.findings.iter().cloned().map(Finding::Leak);
+    let vulnerable = vulnerabilities.into_iter().flat_map(|found| found.findings.iter().cloned().map(Finding::Vulnerability));
+    let findings: Vec<_> = leaks.chain(vulnerable).collect();
+    let scan = if vulnerabilities.is_some() { Scan::Complete } else { Scan::Missing };
     delivery
         .stage(StageName::Decision, async |_| {
             let config = &delivery.config;
-            let findings = delivery.recorder.write(|record| record.findings.clone());
-            let evidence = Evidence { image: image.digest, secrets, vulnerabilities, findings: &findings };
+            let evidence = Evidence { image: image.digest, secrets: Scan::Complete, vulnerabilities: scan, findings: &findings };
             match policy::decide(config.environment.demands(), config.threshold, &evidence) {
                 Decision::Cleared(cleared) => Ok((Some(cleared), clear(delivery, &findings))),
                 Decision::Blocked(shut) => Ok((None, Ending::Block(blocked(&shut)))),

@@ -1,9 +1,12 @@
 //! A delivery from its inputs to its end: the order of things, and nothing else.
 
+mod after_tags;
 mod amazon;
 mod announcing;
+mod before_tags;
 mod building;
 mod code_scanning;
+mod contribution;
 mod destination;
 pub mod doctor;
 mod judging;
@@ -12,31 +15,30 @@ mod promoting;
 mod publishing;
 mod reuse;
 mod scanning;
+mod task;
 
 pub use announcing::announce;
 
-use std::convert::Infallible;
 use std::path::PathBuf;
-use std::pin::{Pin, pin};
+use std::sync::Arc;
 
-use futures_util::future::{MaybeDone, maybe_done};
-use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::code_scanning::Verdict;
-use self::destination::Landing;
+use self::building::Built;
+use self::destination::ResolvedDestination;
 use self::preflight::Ready;
+use self::publishing::Content;
+use self::scanning::Advisories;
+use self::task::Task;
 use crate::config::Config;
 use crate::diagnosis::Diagnosis;
 use crate::error::Error;
 use crate::github::Event;
-use crate::oci::Image;
-use crate::policy::Scan;
 use crate::process::Launcher;
 use crate::publish::Target;
-use crate::record::{Recorder, Reuse, RunResult, StageName, StageRecorder};
-use crate::scan::database::Database;
+use crate::record::{Recorder, Reuse, RunResult, StageLog, StageName, StageOutcome, StageRecorder};
+use crate::scan::gitleaks::Leaks;
 use crate::secret::Redaction;
 use crate::tags::PlannedTag;
 
@@ -54,102 +56,100 @@ pub struct Delivery {
     pub redaction: Redaction,
     /// Ends everything early.
     pub cancel: CancellationToken,
+    /// What runs beside the rest.
+    pub tasks: TaskTracker,
     /// Cleaning up that goes on after what it cleans up.
     pub cleanups: TaskTracker,
     /// A folder of our own for the image until it is published; whoever made it removes it.
     pub staging: PathBuf,
 }
 
-/// Delivers: what has no order here runs at the same time.
+/// Delivers.
 ///
 /// # Errors
 /// Something failed, and nothing was published.
-pub async fn deliver(delivery: &Delivery) -> Result<RunResult, Error> {
-    let ready = preflight::look(delivery).await?;
-    // All this begins at once; what the destination says meanwhile may end it, or make it unnecessary.
-    let mut secrets = pin!(maybe_done(scanning::secrets(delivery, &ready)));
-    let mut build = pin!(maybe_done(building::image(delivery, &ready)));
-    let mut database = pin!(maybe_done(scanning::database(delivery)));
-    let begun = async {
-        tokio::join!(secrets.as_mut(), build.as_mut(), database.as_mut());
-        std::future::pending::<Infallible>().await
+pub async fn deliver(delivery: &Arc<Delivery>) -> Result<RunResult, Error> {
+    let ended = run(delivery).await;
+    // What was begun and is not needed any more ends before the record does.
+    delivery.tasks.close();
+    delivery.tasks.wait().await;
+    ended
+}
+
+/// What runs while the destination is looked at. Nothing of it can be seen outside.
+struct Begun {
+    secrets: Task<Leaks>,
+    image: Task<Built>,
+    database: Task<Advisories>,
+}
+
+async fn run(delivery: &Arc<Delivery>) -> Result<RunResult, Error> {
+    // What would fail after minutes: programs, the source, tags, the builder.
+    let ready = Arc::new(preflight::look(delivery).await?);
+    // What needs nothing but the source begins at once.
+    let begun = Begun {
+        secrets: scanning::secrets(delivery, &ready),
+        image: building::image(delivery, &ready),
+        database: scanning::database(delivery),
     };
-    let Landing { target, existing } = tokio::select! {
-        landing = destination::look(delivery, &ready) => landing?,
-        never = begun => match never {},
+    // Who we are there, whether it may be written, and what is there of this commit.
+    let ResolvedDestination { target, existing } = destination::look(delivery, &ready).await?;
+    let Some((existing, reuse)) = existing.image() else {
+        return scan_and_publish(delivery, &ready, target.as_ref(), &ready.tags, begun).await;
     };
-    let Some((found, reuse)) = existing.image() else {
-        return judged(delivery, &ready, target.as_ref(), &ready.tags, outcome(build), outcome(secrets), outcome(database)).await;
-    };
-    delivery.recorder.write(|record| (record.reuse, record.image) = (Some(reuse), None));
-    let why = "this commit's image is there already";
-    delivery.recorder.call_off(&[StageName::Checks, StageName::Build], why, || build.set(MaybeDone::Gone));
+    delivery.recorder.write(|record| record.reuse = Some(reuse));
+    begun.image.call_off("this commit's image is there already").await;
     let cleared = match reuse {
-        Reuse::Completed => judging::without_scans(delivery, found.manifest.digest),
+        Reuse::Completed => judging::without_scans(delivery, existing.manifest.digest),
         Reuse::Delivered | Reuse::Promoted { .. } => None,
     };
     if reuse != Reuse::Delivered && cleared.is_none() {
-        let image = promoting::fetch(delivery, &found);
-        return judged(delivery, &ready, target.as_ref(), &found.tags, image, outcome(secrets), outcome(database)).await;
+        let begun = Begun { image: promoting::image(delivery, &existing), ..begun };
+        return scan_and_publish(delivery, &ready, target.as_ref(), &existing.tags, begun).await;
     }
-    delivery.recorder.call_off(&[StageName::Secrets, StageName::Database], "this commit was judged before", || {
-        secrets.set(MaybeDone::Gone);
-        database.set(MaybeDone::Gone);
-    });
+    let judged_before = "this commit was judged before";
+    begun.secrets.call_off(judged_before).await;
+    begun.database.call_off(judged_before).await;
     match cleared {
-        Some(cleared) => publishing::complete(delivery, &found, &cleared).await,
-        None => Ok(publishing::confirm(delivery, &found)),
+        Some(cleared) => publishing::complete(delivery, &existing, &cleared).await,
+        None => Ok(publishing::confirm(delivery, &existing)),
     }
 }
 
 /// Scans an image, judges it, and publishes it if it may be.
-async fn judged(
+async fn scan_and_publish(
     delivery: &Delivery,
     ready: &Ready,
     target: Option<&Target>,
     tags: &[PlannedTag],
-    image: impl Future<Output = Result<Image, Error>>,
-    secrets: impl Future<Output = Result<Scan, Error>>,
-    database: impl Future<Output = Result<Option<Database>, Error>>,
+    begun: Begun,
 ) -> Result<RunResult, Error> {
-    let (scanned, secrets_scan) = oneshot::channel();
-    let source = async {
-        // The judge is gone only where something else has failed.
-        let _ = scanned.send(secrets.await?);
-        Ok::<_, Error>(())
+    let Begun { mut secrets, image, database } = begun;
+    let built = async { tokio::try_join!(image.accept(), database.accept()) };
+    let (Built { image, .. }, database) = secrets.unless_it_fails(built).await?;
+    // What is in the image: the tags alone wait for it.
+    let listed = scanning::sboms(delivery, &image);
+    let judged = async {
+        // What is wrong with it, and with the source.
+        let vulnerabilities = scanning::vulnerabilities(delivery, ready, &image, &database);
+        let (leaks, vulnerabilities) = tokio::try_join!(secrets.accept(), vulnerabilities)?;
+        // Whether that lets it pass.
+        let cleared = judging::judge(delivery, &image, &leaks, vulnerabilities.as_ref()).await?;
+        // The team is told either way; only what is cleared leaves the machine.
+        let shown = code_scanning::upload(delivery, ready, cleared.is_some());
+        tokio::try_join!(shown, publishing::upload(delivery, target, &image, cleared))
     };
-    let image = async {
-        let (image, database) = tokio::try_join!(image, database)?;
-        let (reported, release) = watch::channel(false);
-        let (judged, verdict) = oneshot::channel();
-        // The tags wait for both.
-        let report = async {
-            tokio::try_join!(scanning::sboms(delivery, &image), code_scanning::upload(delivery, ready, verdict))?;
-            reported.send_replace(true);
-            Ok::<_, Error>(())
-        };
-        let judge = async {
-            let vulnerabilities = scanning::vulnerabilities(delivery, ready, &image, database).await?;
-            let secrets = secrets_scan.await.map_err(|_| Error::Cancelled)?;
-            let cleared = judging::judge(delivery, &image, secrets, vulnerabilities).await?;
-            // Nobody hears it where there is no upload.
-            let _ = judged.send(if cleared.is_some() { Verdict::Cleared } else { Verdict::Blocked });
-            match cleared {
-                Some(cleared) => publishing::publish(delivery, target, tags, &image, &cleared, release).await,
-                None => Ok(RunResult::Blocked),
-            }
-        };
-        let ((), result) = tokio::try_join!(report, judge)?;
-        Ok(result)
-    };
-    let ((), result) = tokio::try_join!(source, image)?;
-    Ok(result)
-}
-
-/// What became of something that began before.
-async fn outcome<T>(mut work: Pin<&mut MaybeDone<impl Future<Output = Result<T, Error>>>>) -> Result<T, Error> {
-    work.as_mut().await;
-    work.take_output().unwrap_or(Err(Error::Cancelled))
+    let (listed, (shown, content)) = tokio::try_join!(listed, judged)?;
+    match content {
+        Content::Blocked => Ok(RunResult::Blocked),
+        Content::NotAsked => Ok(RunResult::Skipped),
+        Content::There { uploaded, since } => {
+            let ready = before_tags::complete(uploaded, listed, shown);
+            let publication = publishing::tag(delivery, ready, tags, since).await?;
+            after_tags::run(delivery, &publication);
+            Ok(RunResult::Delivered)
+        }
+    }
 }
 
 /// How a stage ended that did not fail.
@@ -165,30 +165,30 @@ impl Delivery {
     async fn stage<T>(
         &self,
         name: StageName,
-        work: impl AsyncFnOnce(&StageRecorder) -> Result<(T, Ending), Error>,
+        work: impl AsyncFnOnce(StageLog) -> Result<(T, Ending), Error>,
     ) -> Result<T, Error> {
         let stage = self.recorder.stage(name);
-        let work = work(&stage);
-        let ended = match name {
-            // It ends by itself when it is cancelled: tags that are set already are put back.
-            StageName::Publish => work.await,
-            _ => self.cancel.run_until_cancelled(work).await.unwrap_or(Err(Error::Cancelled)),
-        };
-        match ended {
-            Ok((value, ending)) => {
-                match ending {
-                    Ending::Pass(detail) => stage.pass(detail),
-                    Ending::Advise(detail) => stage.advise(detail),
-                    Ending::Block(detail) => stage.block(detail),
-                    Ending::Skip(why) => stage.skip(why),
-                }
-                Ok(value)
+        let work = self.cancel.run_until_cancelled(work(stage.log()));
+        conclude(stage, work.await.unwrap_or(Err(Error::Cancelled)))
+    }
+}
+
+/// Records how a stage ended.
+fn conclude<T>(stage: StageRecorder, ended: Result<(T, Ending), Error>) -> Result<T, Error> {
+    match ended {
+        Ok((value, ending)) => {
+            match ending {
+                Ending::Pass(detail) => stage.end(StageOutcome::Passed, detail),
+                Ending::Advise(detail) => stage.end(StageOutcome::Advised, detail),
+                Ending::Block(detail) => stage.end(StageOutcome::Blocked, detail),
+                Ending::Skip(why) => stage.end(StageOutcome::Skipped(why), ""),
             }
-            Err(Error::Cancelled) => Err(Error::Cancelled),
-            Err(error) => {
-                stage.fail(Diagnosis::from(&error).what);
-                Err(error)
-            }
+            Ok(value)
+        }
+        Err(Error::Cancelled) => Err(Error::Cancelled),
+        Err(error) => {
+            stage.end(StageOutcome::Failed(Diagnosis::from(&error).what), "");
+            Err(error)
         }
     }
 }

@@ -23,7 +23,7 @@ const PROGRAMS: [&str; 3] = ["gitleaks", "trivy", "syft"];
 
 pub(super) async fn look(delivery: &Delivery) -> Result<Ready, Error> {
     delivery
-        .stage(StageName::Preflight, async |stage| {
+        .stage(StageName::Preflight, async |log| {
             for program in PROGRAMS {
                 delivery.launcher.find(program).map_err(|error| Error::Scan(error.into()))?;
             }
@@ -34,9 +34,9 @@ pub(super) async fn look(delivery: &Delivery) -> Result<Ready, Error> {
             let tags = plan_tags(delivery, &checkout)?;
             warn(delivery, &checkout);
             let builder = Builder::connect(&config.build.host, &delivery.cleanups).await?;
-            stage.line(&format!("builder: {}", builder.description()));
+            log.line(&format!("builder: {}", builder.description()));
             let names: Vec<_> = tags.iter().map(|planned| planned.tag.as_str()).collect();
-            stage.line(&format!(
+            log.line(&format!(
                 "destination: {}, tags: {}",
                 config.destination,
                 if names.is_empty() { "none".to_owned() } else { names.join(", ") }

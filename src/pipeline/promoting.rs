@@ -1,37 +1,41 @@
 //! An image that another environment's delivery published is fetched, to be judged here.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use oci_spec::image::{Descriptor, ImageIndex, ImageManifest, MediaType};
 
-use super::building::recorded;
-use super::reuse::Found;
-use super::{Delivery, Ending, count};
+use super::building::Built;
+use super::reuse::ExistingImage;
+use super::{Delivery, Ending, Task, count};
 use crate::error::Error;
 use crate::oci::layout::{self, BlobWriter, digest_of};
 use crate::oci::registry::{self, Client, Manifest};
 use crate::oci::{Image, Layout};
 use crate::publish;
-use crate::record::{StageName, StageRecorder};
+use crate::record::{StageLog, StageName};
 
 /// How many blobs travel at once.
 const PARALLEL: usize = 4;
 
-/// Fetches an image, every byte checked against its digest.
-pub(super) async fn fetch(delivery: &Delivery, found: &Found) -> Result<Image, Error> {
-    let Found { manifest, client, .. } = found;
+/// Begins to fetch an image, every byte checked against its digest.
+pub(super) fn image(delivery: &Arc<Delivery>, existing: &ExistingImage) -> Task<Built> {
+    let (owned, client, manifest) = (Arc::clone(delivery), existing.client.clone(), existing.manifest.clone());
+    Task::begin(delivery, &[StageName::Promotion], async move { fetch(&owned, &client, &manifest).await })
+}
+
+async fn fetch(delivery: &Delivery, client: &Client, manifest: &Manifest) -> Result<Built, Error> {
     delivery
-        .stage(StageName::Promotion, async |stage| {
-            let layout = Layout::create(delivery.staging.join("layout")).map_err(publish::Error::from)?;
+        .stage(StageName::Promotion, async |log| {
+            let layout = Layout::create(delivery.staging.join("fetched")).map_err(publish::Error::from)?;
             let blobs = manifests(client, &layout, manifest).await?;
-            let fetches = blobs.iter().map(|blob| fetch_blob(client, &layout, blob, stage));
+            let fetches: Vec<_> = blobs.iter().map(|blob| fetch_blob(client, &layout, blob, &log)).collect();
             stream::iter(fetches).buffer_unordered(PARALLEL).try_collect::<()>().await?;
             let image = Image::open(layout, manifest.descriptor.clone()).map_err(publish::Error::from)?;
             let detail = format!("{} of {} MB", count(image.platforms[0].layers.len(), "layer"), image.size() / 1_000_000);
-            stage.line(&format!("{} ({detail})", image.digest));
-            delivery.recorder.write(|record| record.image = Some(recorded(&image)));
-            Ok((image, Ending::Pass(detail)))
+            log.line(&format!("{} ({detail})", image.digest));
+            Ok((Built { image, warnings: Vec::new() }, Ending::Pass(detail)))
         })
         .await
 }
@@ -81,11 +85,11 @@ fn parse<T: serde::de::DeserializeOwned>(client: &Client, manifest: &Manifest) -
     })
 }
 
-async fn fetch_blob(client: &Client, layout: &Layout, blob: &Descriptor, stage: &StageRecorder) -> Result<(), Error> {
+async fn fetch_blob(client: &Client, layout: &Layout, blob: &Descriptor, log: &StageLog) -> Result<(), Error> {
     let digest = digest_of(blob).map_err(publish::Error::from)?;
     let mut writer: BlobWriter = layout.writer().map_err(publish::Error::from)?;
     client.pull_blob(blob, &mut writer, &|_| ()).await?;
     writer.finish_as(digest).map_err(|error: layout::Error| publish::Error::from(error))?;
-    stage.line(&format!("{}: {} kB fetched", digest.short(), blob.size() / 1000));
+    log.line(&format!("{}: {} kB fetched", digest.short(), blob.size() / 1000));
     Ok(())
 }

@@ -1,92 +1,122 @@
-//! The image goes out, if it may.
+//! The image goes out, if it may: its content first, and its tags when all else is there.
 
 use std::sync::Arc;
+use std::time::Instant;
 
-use tokio::sync::watch;
-
-use super::reuse::Found;
-use super::{Delivery, Ending, count};
+use super::reuse::ExistingImage;
+use super::{Delivery, Ending, after_tags, conclude, count};
 use crate::config::{Build, Publish};
 use crate::dockerfile::{Base, Dockerfile};
 use crate::error::Error;
 use crate::oci::reference::Repository;
 use crate::oci::{Image, Reference};
 use crate::policy::Cleared;
-use crate::publish::{self, Target};
-use crate::record::{Publication, RunResult, StageName};
+use crate::publish::{self, BeforeTags, Listed, Ready, Shown, Target, Uploaded};
+use crate::record::{Publication, RunResult, StageLog, StageName};
 use crate::tags::PlannedTag;
 
-/// Publishes a cleared image where that is asked for. Its content goes out at once, its tags when `release` says so.
-pub(super) async fn publish(
+/// What became of an image's content.
+pub(super) enum Content {
+    /// The gate holds it back.
+    Blocked,
+    /// Publishing is not asked for.
+    NotAsked,
+    /// It is where it goes, and no tag names it.
+    There {
+        /// What may be tagged once all else is there.
+        uploaded: Uploaded,
+        /// Since when.
+        since: Instant,
+    },
+}
+
+/// Sends the content of an image to its destination, if it is cleared and that is asked for.
+pub(super) async fn upload(
     delivery: &Delivery,
     target: Option<&Target>,
-    tags: &[PlannedTag],
     image: &Image,
-    cleared: &Cleared,
-    release: watch::Receiver<bool>,
-) -> Result<RunResult, Error> {
+    cleared: Option<Cleared>,
+) -> Result<Content, Error> {
+    let Some(cleared) = cleared else { return Ok(Content::Blocked) };
     let Some(target) = target else {
         if let Publish::No(why) = &delivery.config.publish {
             delivery.recorder.skip(StageName::Publish, why);
         }
-        return Ok(RunResult::Skipped);
+        return Ok(Content::NotAsked);
     };
-    let target = target.clone().with_siblings(bases(&delivery.config.build)).with_hold(release);
-    run(delivery, async |listener| publish::publish(cleared, image, &target, tags, &delivery.cancel, &listener).await).await
+    let target = target.clone().with_siblings(bases(&delivery.config.build));
+    let uploaded = if target.repository().is_some() {
+        delivery
+            .stage(StageName::Upload, async |log| {
+                let uploaded =
+                    listen(delivery, &log, async |listener| publish::upload(&cleared, image, &target, &listener).await);
+                let uploaded = uploaded.await?;
+                let detail = uploaded.to_string();
+                Ok((uploaded, Ending::Pass(detail)))
+            })
+            .await?
+    } else {
+        // A folder takes the content and the names in one step.
+        publish::upload(&cleared, image, &target, &(Arc::new(|_| ()) as publish::Listener)).await?
+    };
+    Ok(Content::There { uploaded, since: Instant::now() })
+}
+
+/// Gives an image its tags, all or none. `since` when its content is there.
+pub(super) async fn tag(delivery: &Delivery, ready: Ready, tags: &[PlannedTag], since: Instant) -> Result<Publication, Error> {
+    let stage = delivery.recorder.stage_that_waited(StageName::Publish, since);
+    let log = stage.log();
+    let tagged = async {
+        // When it is cancelled it ends by itself, after it has put back the tags that are set already.
+        let publication =
+            listen(delivery, &log, async |listener| publish::tag(ready, tags, &delivery.cancel, &listener).await).await?;
+        let detail = format!("{} to {}", count(publication.tags.len(), "tag"), publication.destination);
+        Ok((publication, Ending::Pass(detail)))
+    };
+    conclude(stage, tagged.await)
 }
 
 /// Sets the tags of an image that is there already.
-pub(super) async fn complete(delivery: &Delivery, found: &Found, cleared: &Cleared) -> Result<RunResult, Error> {
-    let work = async |listener| {
-        publish::complete(cleared, &found.manifest, &found.target, &found.tags, &delivery.cancel, &listener).await
-    };
-    run(delivery, work).await
+pub(super) async fn complete(delivery: &Delivery, existing: &ExistingImage, cleared: &Cleared) -> Result<RunResult, Error> {
+    let uploaded = publish::uploaded_before(cleared, &existing.manifest, &existing.target)?;
+    // The delivery that published it has seen to the rest.
+    let ready = uploaded.ready(&BeforeTags { listed: Listed::Before, shown: Shown::Before });
+    let publication = tag(delivery, ready, &existing.tags, Instant::now()).await?;
+    after_tags::run(delivery, &publication);
+    Ok(RunResult::Delivered)
 }
 
 /// Notes that all is there.
-pub(super) fn confirm(delivery: &Delivery, found: &Found) -> RunResult {
+pub(super) fn confirm(delivery: &Delivery, existing: &ExistingImage) -> RunResult {
     let publication = Publication {
-        destination: found.target.destination().to_string(),
-        digest: found.manifest.digest,
-        tags: found.tags.iter().map(|planned| planned.tag.clone()).collect(),
+        destination: existing.target.destination().to_string(),
+        digest: existing.manifest.digest,
+        tags: existing.tags.iter().map(|planned| planned.tag.clone()).collect(),
         bytes_sent: 0,
         blobs_present: 0,
         blobs_sent: 0,
     };
     delivery.recorder.skip(StageName::Publish, "all its tags are there");
-    delivery.recorder.write(|record| record.publication = Some(publication));
+    delivery.recorder.accept(&publication);
     RunResult::Delivered
 }
 
-/// Publishes as a stage, and tells how it goes on.
-async fn run(
+/// Does work that tells how it goes, and passes on what it tells.
+async fn listen<T>(
     delivery: &Delivery,
-    work: impl AsyncFnOnce(publish::Listener) -> Result<Publication, publish::Error>,
-) -> Result<RunResult, Error> {
-    delivery
-        .stage(StageName::Publish, async |stage| {
-            let (sender, mut events) = tokio::sync::mpsc::unbounded_channel();
-            // The listener goes with the work, and the events end with the listener.
-            let work = work(Arc::new(move |event| drop(sender.send(event))));
-            let hear = async {
-                while let Some(event) = events.recv().await {
-                    match event {
-                        event if event.is_progress() => stage.progress(&event.to_string()),
-                        event if event.is_warning() => delivery.recorder.warn(event.to_string()),
-                        event => stage.line(&event.to_string()),
-                    }
-                }
-            };
-            let (published, ()) = tokio::join!(work, hear);
-            let publication = published.map_err(|error| match error {
-                publish::Error::Cancelled => Error::Cancelled,
-                error => error.into(),
-            })?;
-            let detail = format!("{} to {}", count(publication.tags.len(), "tag"), publication.destination);
-            delivery.recorder.write(|record| record.publication = Some(publication));
-            Ok((RunResult::Delivered, Ending::Pass(detail)))
-        })
-        .await
+    log: &StageLog,
+    work: impl AsyncFnOnce(publish::Listener) -> Result<T, publish::Error>,
+) -> Result<T, Error> {
+    let (log, recorder) = (log.clone(), delivery.recorder.clone());
+    let listener: publish::Listener = Arc::new(move |event| match event {
+        event if event.is_progress() => log.progress(&event.to_string()),
+        event if event.is_warning() => recorder.warn(event.to_string()),
+        event => log.line(&event.to_string()),
+    });
+    work(listener).await.map_err(|error| match error {
+        publish::Error::Cancelled => Error::Cancelled,
+        error => error.into(),
+    })
 }
 
 /// The repositories of the base images: where the destination's registry has them, their layers need not be sent.

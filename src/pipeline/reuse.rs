@@ -14,7 +14,7 @@ use crate::oci::layout::digest_of;
 use crate::oci::registry::{self, Client, Manifest};
 use crate::oci::{Digest, Tag};
 use crate::provenance::Provenance;
-use crate::publish::{self, Standing, StandingTag, TakenTag, Target};
+use crate::publish::{self, ExistingTag, TagSnapshot, TakenTag, Target};
 use crate::record::Reuse;
 use crate::tags::PlannedTag;
 
@@ -23,15 +23,15 @@ pub(super) enum Existing {
     /// Nothing.
     Nothing,
     /// All of it, and all its tags.
-    Delivered(Found),
+    Delivered(ExistingImage),
     /// This environment's own image, and not all its tags.
-    Incomplete(Found),
+    Incomplete(ExistingImage),
     /// The commit's image, delivered to another environment.
-    Elsewhere(Found, Environment),
+    Elsewhere(ExistingImage, Environment),
 }
 
 /// An image of this commit.
-pub(super) struct Found {
+pub(super) struct ExistingImage {
     /// What names it.
     pub manifest: Manifest,
     /// The tags that this delivery sees to.
@@ -44,7 +44,7 @@ pub(super) struct Found {
 
 impl Existing {
     /// The image that is there, and what is made of it.
-    pub fn image(self) -> Option<(Found, Reuse)> {
+    pub fn image(self) -> Option<(ExistingImage, Reuse)> {
         match self {
             Self::Nothing => None,
             Self::Delivered(found) => Some((found, Reuse::Delivered)),
@@ -75,35 +75,36 @@ pub(super) async fn find(
     delivery: &Delivery,
     ready: &Ready,
     target: &Target,
-    standing: &Standing,
+    snapshot: &TagSnapshot,
     mutability: &Mutability,
 ) -> Result<Existing, Error> {
     let repository = target.destination().to_string();
-    let (Some(client), Some(image), false) = (target.repository(), standing.image(), delivery.config.rebuild) else {
-        movable(&repository, mutability, None, standing.tags.iter())?;
+    let (Some(client), Some(image), false) = (target.repository(), snapshot.image(), delivery.config.rebuild) else {
+        movable(&repository, mutability, None, snapshot.tags.iter())?;
         return Ok(Existing::Nothing);
     };
     let source = &ready.checkout.source;
     let commit = source.commit.as_ref().filter(|_| !source.dirty);
     let provenance = Provenance::annotated(image);
-    let one = standing.fixed().all(|tag| tag.digest().is_none_or(|digest| digest == image.digest));
+    let one = snapshot.fixed().all(|tag| tag.digest().is_none_or(|digest| digest == image.digest));
     let from = commit.filter(|_| one).and_then(|commit| provenance.delivery_of(commit));
     let confirmed = from.is_some() && Provenance::read(&labels(client, image).await?) == provenance;
     let Some(from) = from.filter(|_| confirmed) else {
-        let taken = standing.fixed().filter_map(|tag| Some(TakenTag::new(&tag.planned.tag, tag.names.as_ref()?))).collect();
+        let taken = snapshot.fixed().filter_map(|tag| Some(TakenTag::new(&tag.planned.tag, tag.names.as_ref()?))).collect();
         let commit = Provenance::of(source, delivery.config.environment).revision;
         return Err(publish::Error::Taken { repository, commit, digest: None, taken }.into());
     };
-    let found = |image: &Manifest, tags| Found { manifest: image.clone(), tags, target: target.clone(), client: client.clone() };
-    let ours = |tag: &StandingTag| tag.planned.of_environment && tag.digest() == Some(image.digest);
-    if from != delivery.config.environment && !standing.fixed().any(ours) {
-        movable(&repository, mutability, Some(image.digest), standing.tags.iter())?;
+    let found =
+        |image: &Manifest, tags| ExistingImage { manifest: image.clone(), tags, target: target.clone(), client: client.clone() };
+    let ours = |tag: &ExistingTag| tag.planned.of_environment && tag.digest() == Some(image.digest);
+    if from != delivery.config.environment && !snapshot.fixed().any(ours) {
+        movable(&repository, mutability, Some(image.digest), snapshot.tags.iter())?;
         return Ok(Existing::Elsewhere(found(image, ready.tags.clone()), from));
     }
-    let seen_to = seen_to(delivery, ready, standing, image.digest).await?;
-    movable(&repository, mutability, Some(image.digest), seen_to.iter().copied())?;
-    let complete = seen_to.iter().all(|tag| tag.digest() == Some(image.digest));
-    let found = found(image, seen_to.into_iter().map(|tag| tag.planned.clone()).collect());
+    let tags_to_set = tags_to_set(delivery, ready, snapshot, image.digest).await?;
+    movable(&repository, mutability, Some(image.digest), tags_to_set.iter().copied())?;
+    let complete = tags_to_set.iter().all(|tag| tag.digest() == Some(image.digest));
+    let found = found(image, tags_to_set.into_iter().map(|tag| tag.planned.clone()).collect());
     Ok(if complete { Existing::Delivered(found) } else { Existing::Incomplete(found) })
 }
 
@@ -112,7 +113,7 @@ fn movable<'a>(
     repository: &str,
     mutability: &Mutability,
     image: Option<Digest>,
-    tags: impl Iterator<Item = &'a StandingTag>,
+    tags: impl Iterator<Item = &'a ExistingTag>,
 ) -> Result<(), publish::Error> {
     let moves = tags.filter(|tag| image.is_none() || tag.digest() != image);
     let stuck = moves.filter(|tag| mutability.may_move(&tag.planned.tag) == Some(false));
@@ -122,14 +123,14 @@ fn movable<'a>(
 
 /// The tags that the delivery of an image that is there sees to: not the moving ones that name another image by now, unless
 /// that is known to be an older one. A run that is repeated must not take `latest` back.
-async fn seen_to<'a>(
+async fn tags_to_set<'a>(
     delivery: &Delivery,
     ready: &Ready,
-    standing: &'a Standing,
+    snapshot: &'a TagSnapshot,
     image: Digest,
-) -> Result<Vec<&'a StandingTag>, Error> {
+) -> Result<Vec<&'a ExistingTag>, Error> {
     let mut tags = Vec::new();
-    for tag in &standing.tags {
+    for tag in &snapshot.tags {
         match &tag.names {
             Some(other) if tag.planned.moving && other.digest != image => {
                 let revision = Provenance::annotated(other).revision.unwrap_or_default();

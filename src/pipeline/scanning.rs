@@ -1,47 +1,50 @@
-//! The scans, and what they leave in the record.
+//! The scans, and what they come to.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
 
 use super::building::dockerfile_name;
 use super::preflight::Ready;
-use super::{Delivery, Ending, count};
+use super::{Delivery, Ending, Task, count};
 use crate::config::{Build, SecretsHistory};
 use crate::diagnosis::Diagnosis;
 use crate::dockerfile::Dockerfile;
 use crate::environment::Gate;
 use crate::error::Error;
-use crate::finding::{Finding, Vulnerability};
+use crate::finding::{Suppression, Vulnerability};
 use crate::oci::Image;
 use crate::oci::image::PlatformImage;
 use crate::oci::registry::Store;
-use crate::policy::Scan;
-use crate::record::{StageName, StageRecorder};
+use crate::publish::Listed;
+use crate::record::{StageLog, StageName};
 use crate::scan::database::{self, Database, Kind, Mirror};
-use crate::scan::gitleaks::{self, History};
+use crate::scan::gitleaks::{self, History, Leaks};
 use crate::scan::{self, syft, trivy};
 
 /// Scanners take seconds; one that takes this long hangs.
 const DEADLINE: Duration = Duration::from_mins(15);
 
-pub(super) async fn secrets(delivery: &Delivery, ready: &Ready) -> Result<Scan, Error> {
+/// Begins to look for secrets in the source.
+pub(super) fn secrets(delivery: &Arc<Delivery>, ready: &Arc<Ready>) -> Task<Leaks> {
+    let (owned, ready) = (Arc::clone(delivery), Arc::clone(ready));
+    Task::begin(delivery, &[StageName::Secrets], async move { leaks(&owned, &ready).await })
+}
+
+async fn leaks(delivery: &Delivery, ready: &Ready) -> Result<Leaks, Error> {
     delivery
-        .stage(StageName::Secrets, async |stage| {
-            let history = history(delivery, ready).await?;
+        .stage(StageName::Secrets, async |log| {
+            let (history, warning) = history(delivery, ready).await?;
             let config = &delivery.config;
             let exclude = [config.report_dir.clone(), delivery.staging.clone()];
             let request =
                 gitleaks::Request { root: &ready.checkout.root, history: &history, exclude: &exclude, deadline: DEADLINE };
-            let leaks = gitleaks::scan(&delivery.launcher, &request).await?;
-            leaks.warnings.into_iter().for_each(|warning| delivery.recorder.warn(warning));
+            let mut leaks = gitleaks::scan(&delivery.launcher, &request).await?;
+            leaks.warnings.extend(warning);
             let suppressed: u32 = leaks.suppressions.iter().map(|suppression| suppression.count).sum();
             let found = leaks.findings.len();
-            delivery.recorder.write(|record| {
-                record.suppressions.extend(leaks.suppressions);
-                record.findings.extend(leaks.findings.into_iter().map(Finding::Leak));
-            });
             let mut detail = format!(
                 "{} in the working tree and {}",
                 count(found, "leak"),
@@ -50,30 +53,31 @@ pub(super) async fn secrets(delivery: &Delivery, ready: &Ready) -> Result<Scan, 
             if suppressed > 0 {
                 detail = format!("{detail}; {suppressed} suppressed by the project");
             }
-            stage.line(&detail);
-            Ok((Scan::Complete, ending(found, config.environment.demands().secrets, detail)))
+            log.line(&detail);
+            Ok((leaks, ending(found, config.environment.demands().secrets, detail)))
         })
         .await
 }
 
-/// The part of the history to scan.
-async fn history(delivery: &Delivery, ready: &Ready) -> Result<History, Error> {
+/// The part of the history to scan, and what is to be said of it.
+async fn history(delivery: &Delivery, ready: &Ready) -> Result<(History, Option<String>), Error> {
     if !ready.checkout.in_git {
-        return Ok(History::None);
+        return Ok((History::None, None));
     }
-    match (&delivery.config.secrets_history, &ready.checkout.source.commit) {
-        (SecretsHistory::None, _) | (_, None) => Ok(History::None),
+    let history = match (&delivery.config.secrets_history, &ready.checkout.source.commit) {
+        (SecretsHistory::None, _) | (_, None) => History::None,
         (SecretsHistory::Push(before), Some(head)) if ready.checkout.has(&delivery.launcher, before).await? => {
-            Ok(format!("{before}..{head}").parse().map_or(History::Full, History::Commits))
+            format!("{before}..{head}").parse().map_or(History::Full, History::Commits)
         }
         (SecretsHistory::Push(before), Some(_)) => {
-            delivery.recorder.warn(format!(
+            let warning = format!(
                 "The commit that these changes come after ({before}) is not in the clone: all commits that are there are scanned."
-            ));
-            Ok(History::Full)
+            );
+            return Ok((History::Full, Some(warning)));
         }
-        (SecretsHistory::Full, Some(_)) => Ok(History::Full),
-    }
+        (SecretsHistory::Full, Some(_)) => History::Full,
+    };
+    Ok((history, None))
 }
 
 fn ending(counting: usize, gate: Gate, detail: String) -> Ending {
@@ -84,27 +88,38 @@ fn ending(counting: usize, gate: Gate, detail: String) -> Ending {
     }
 }
 
-/// Gets the vulnerability database. None: it can't be had, and this environment goes on without.
-pub(super) async fn database(delivery: &Delivery) -> Result<Option<Database>, Error> {
+/// What vulnerabilities are looked up in.
+pub(super) enum Advisories {
+    /// A database.
+    Known(Database),
+    /// It can't be had, and this environment goes on without: the warning that says so.
+    Missing(String),
+}
+
+/// Begins to get the vulnerability database.
+pub(super) fn database(delivery: &Arc<Delivery>) -> Task<Advisories> {
+    let owned = Arc::clone(delivery);
+    Task::begin(delivery, &[StageName::Database], async move { advisories(&owned).await })
+}
+
+async fn advisories(delivery: &Delivery) -> Result<Advisories, Error> {
     let gate = delivery.config.environment.demands().vulnerabilities;
     delivery
-        .stage(StageName::Database, async |stage| {
-            let mirrors = &delivery.config.database_mirrors;
-            match fetch(delivery, Kind::Vulnerabilities, mirrors, stage).await {
+        .stage(StageName::Database, async |log| {
+            match fetch(delivery, Kind::Vulnerabilities, &delivery.config.database_mirrors, &log).await {
                 Ok(database) => {
                     let detail = format!(
                         "of {}, from {}",
                         database.record.updated_at.strftime("%Y-%m-%d %H:%M UTC"),
                         database.record.repository
                     );
-                    delivery.recorder.write(|record| record.database = Some(database.record.clone()));
-                    Ok((Some(database), Ending::Pass(detail)))
+                    Ok((Advisories::Known(database), Ending::Pass(detail)))
                 }
                 Err(error @ scan::Error::Database { .. }) if gate == Gate::Advisory => {
                     let Diagnosis { what, why, excerpt, .. } = Diagnosis::from(&error);
                     let reasons: Vec<_> = std::iter::once(why).chain(excerpt).collect();
-                    delivery.recorder.warn(format!("{what}, so vulnerabilities are not looked for. {}", reasons.join("; ")));
-                    Ok((None, Ending::Skip(what)))
+                    let warning = format!("{what}, so vulnerabilities are not looked for. {}", reasons.join("; "));
+                    Ok((Advisories::Missing(warning), Ending::Skip(what)))
                 }
                 Err(error) => Err(error.into()),
             }
@@ -112,63 +127,82 @@ pub(super) async fn database(delivery: &Delivery) -> Result<Option<Database>, Er
         .await
 }
 
-async fn fetch(delivery: &Delivery, kind: Kind, mirrors: &[Mirror], stage: &StageRecorder) -> Result<Database, scan::Error> {
+async fn fetch(delivery: &Delivery, kind: Kind, mirrors: &[Mirror], log: &StageLog) -> Result<Database, scan::Error> {
     let credentials = Store::from_env();
     // Without a home there is no cache that lasts.
     let cache = database::cache_folder().unwrap_or_else(|| delivery.staging.join("databases"));
     let request = database::Request { kind, mirrors, cache: &cache, credentials: &credentials, grace: database::GRACE };
-    let voice = stage.voice();
-    let received = database::fetch(&request, &|bytes| voice.progress(&format!("{} MB", bytes / 1_000_000))).await?;
-    received.warnings.iter().for_each(|warning| delivery.recorder.warn(warning));
-    Ok(received)
+    database::fetch(&request, &|bytes| log.progress(&format!("{} MB", bytes / 1_000_000))).await
 }
 
+/// What is vulnerable in an image, on all its platforms.
+#[derive(Default)]
+pub(super) struct Vulnerabilities {
+    pub findings: Vec<Vulnerability>,
+    pub suppressions: Vec<Suppression>,
+    pub packages: u32,
+    pub warnings: Vec<String>,
+}
+
+impl Vulnerabilities {
+    fn add(&mut self, platform: trivy::Vulnerabilities) {
+        self.findings.extend(platform.findings);
+        self.suppressions.extend(platform.suppressions);
+        self.packages = self.packages.saturating_add(platform.packages);
+        self.warnings.extend(platform.warnings);
+    }
+}
+
+/// Looks for vulnerabilities. None: there is nothing to look them up in.
 pub(super) async fn vulnerabilities(
     delivery: &Delivery,
     ready: &Ready,
     image: &Image,
-    database: Option<Database>,
-) -> Result<Scan, Error> {
+    advisories: &Advisories,
+) -> Result<Option<Vulnerabilities>, Error> {
     let config = &delivery.config;
-    let Some(database) = database else {
+    let Advisories::Known(database) = advisories else {
         delivery.recorder.skip(StageName::Vulnerabilities, "there is no vulnerability database");
-        return Ok(Scan::Missing);
+        return Ok(None);
     };
-    delivery
-        .stage(StageName::Vulnerabilities, async |stage| {
+    let found = delivery
+        .stage(StageName::Vulnerabilities, async |log| {
             let origins = Origins::read(&config.build, &ready.checkout.root);
             let scans = image.platforms.iter().map(async |platform| {
-                let request = trivy::Request {
-                    image,
-                    platform,
-                    database: &database.folder,
-                    root: &ready.checkout.root,
-                    deadline: DEADLINE,
-                };
-                let java = async || {
-                    fetch(delivery, Kind::Java, &config.java_database_mirrors, stage).await.map(|database| database.folder)
-                };
-                let mut found = trivy::scan(&delivery.launcher, &request, java).await?;
+                let mut found = scan_platform(delivery, ready, (image, platform), database, &log).await?;
                 origins.trace(&mut found.findings, platform);
                 Ok::<_, scan::Error>(found)
             });
-            let found = try_join_all(scans).await?;
-            let packages: u32 = found.iter().map(|found| found.packages).sum();
-            let (mut total, mut counting) = (0, 0);
-            for found in found {
-                found.warnings.into_iter().for_each(|warning| delivery.recorder.warn(warning));
-                total += found.findings.len();
-                counting += found.findings.iter().filter(|finding| config.threshold.counts(finding)).count();
-                delivery.recorder.write(|record| {
-                    record.suppressions.extend(found.suppressions);
-                    record.findings.extend(found.findings.into_iter().map(Finding::Vulnerability));
-                });
-            }
-            let packages = count(usize::try_from(packages).unwrap_or(usize::MAX), "package");
+            let mut found = Vulnerabilities::default();
+            try_join_all(scans).await?.into_iter().for_each(|platform| found.add(platform));
+            let (total, counting) =
+                (found.findings.len(), found.findings.iter().filter(|finding| config.threshold.counts(finding)).count());
+            let packages = count(usize::try_from(found.packages).unwrap_or(usize::MAX), "package");
             let detail = format!("{total} findings in {packages}, {counting} at {} or over", config.threshold.severity);
-            Ok((Scan::Complete, ending(counting, config.environment.demands().vulnerabilities, detail)))
+            Ok((found, ending(counting, config.environment.demands().vulnerabilities, detail)))
         })
-        .await
+        .await?;
+    delivery.recorder.accept(&found);
+    Ok(Some(found))
+}
+
+async fn scan_platform(
+    delivery: &Delivery,
+    ready: &Ready,
+    (image, platform): (&Image, &PlatformImage),
+    database: &Database,
+    log: &StageLog,
+) -> Result<trivy::Vulnerabilities, scan::Error> {
+    let request = trivy::Request { image, platform, database: &database.folder, root: &ready.checkout.root, deadline: DEADLINE };
+    let mut java_warnings = Vec::new();
+    let java = async || {
+        let java = fetch(delivery, Kind::Java, &delivery.config.java_database_mirrors, log).await?;
+        java_warnings = java.warnings;
+        Ok(java.folder)
+    };
+    let mut found = trivy::scan(&delivery.launcher, &request, java).await?;
+    found.warnings.extend(java_warnings);
+    Ok(found)
 }
 
 /// The Dockerfile that findings are traced to.
@@ -197,13 +231,17 @@ impl<'a> Origins<'a> {
     }
 }
 
-pub(super) async fn sboms(delivery: &Delivery, image: &Image) -> Result<(), Error> {
+/// The SBOMs of an image, one a platform.
+pub(super) struct Sboms(pub Vec<syft::Sbom>);
+
+/// Writes down what is in the image, where that is asked for.
+pub(super) async fn sboms(delivery: &Delivery, image: &Image) -> Result<Listed, Error> {
     let formats = &delivery.config.sbom_formats;
     if formats.is_empty() {
         delivery.recorder.skip(StageName::Sbom, "no SBOM format is asked for");
-        return Ok(());
+        return Ok(Listed::NotAsked);
     }
-    delivery
+    let sboms = delivery
         .stage(StageName::Sbom, async |_| {
             let folder = delivery.config.report_dir.join("sbom");
             fresh(&folder).map_err(|source| Error::Io { path: folder.clone(), source })?;
@@ -214,16 +252,12 @@ pub(super) async fn sboms(delivery: &Delivery, image: &Image) -> Result<(), Erro
             });
             let sboms = try_join_all(lists).await?;
             let packages: u32 = sboms.iter().map(|sbom| sbom.packages).sum();
-            delivery.recorder.write(|record| {
-                let platforms = record.image.iter_mut().flat_map(|image| &mut image.platforms);
-                for (platform, sbom) in platforms.zip(sboms) {
-                    platform.packages = Some(sbom.packages);
-                    platform.sboms = sbom.files.iter().map(|file| format!("sbom/{file}")).collect();
-                }
-            });
-            Ok(((), Ending::Pass(count(usize::try_from(packages).unwrap_or(usize::MAX), "package"))))
+            let detail = count(usize::try_from(packages).unwrap_or(usize::MAX), "package");
+            Ok((Sboms(sboms), Ending::Pass(detail)))
         })
-        .await
+        .await?;
+    delivery.recorder.accept(&sboms);
+    Ok(Listed::Written)
 }
 
 /// An empty folder: the SBOMs of an earlier delivery must not pass for this one's.

@@ -1,27 +1,28 @@
 //! A cleared image goes to its destination: under all of its tags, or under none.
 //!
-//! What is sent is the layout that was scanned, byte for byte. Content comes first and names last: whoever sees a tag may
-//! rely on all that it names.
+//! What is sent is the layout that was scanned, byte for byte. Content comes first ([`upload`]) and names last ([`tag`]):
+//! whoever sees a tag may rely on all that it names.
 
 mod destination;
 mod error;
 mod event;
 mod folder;
 mod registry;
-mod standing;
+mod tag_snapshot;
 mod tagging;
+mod upload;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use destination::{Destination, InvalidDestination};
 pub use error::{Error, Leftover};
 pub use event::{Event, Listener};
-pub use standing::{Standing, StandingTag, TakenTag};
+pub use tag_snapshot::{ExistingTag, TagSnapshot, TakenTag};
+pub use upload::{BeforeTags, Listed, Ready, Shown, Uploaded};
 
 use crate::oci::reference::Repository;
 use crate::oci::registry::{Client, Manifest, Selector, Store};
@@ -29,13 +30,14 @@ use crate::oci::{Image, Tag};
 use crate::policy::Cleared;
 use crate::record::Publication;
 use crate::tags::PlannedTag;
+use registry::Sent;
+use upload::{Content, Remote};
 
 /// A destination that was looked at and may be written.
 #[derive(Clone)]
 pub struct Target {
     place: Place,
     siblings: Vec<Repository>,
-    hold: Option<watch::Receiver<bool>>,
     replaces: bool,
     remover: Option<Arc<dyn TagRemover>>,
 }
@@ -59,7 +61,7 @@ impl Target {
     /// A repository that was looked at by other means than [`preflight`].
     #[must_use]
     pub fn of_repository(client: Client) -> Self {
-        Self { place: Place::Repository(client), siblings: Vec::new(), hold: None, replaces: false, remover: None }
+        Self { place: Place::Repository(client), siblings: Vec::new(), replaces: false, remover: None }
     }
 
     /// The destination.
@@ -78,13 +80,6 @@ impl Target {
         Self { siblings, ..self }
     }
 
-    /// Holds the tags back until `hold` turns true, so that content may travel while something else is still to be done
-    /// before anything is visible. If its sender is dropped before, nothing is published.
-    #[must_use]
-    pub fn with_hold(self, hold: watch::Receiver<bool>) -> Self {
-        Self { hold: Some(hold), ..self }
-    }
-
     /// Lets a fixed tag be set to another image than the one it names. Without this, such a tag ends the publishing.
     #[must_use]
     pub fn with_replacement(self, replaces: bool) -> Self {
@@ -97,10 +92,12 @@ impl Target {
         Self { remover: Some(remover), ..self }
     }
 
-    async fn released(&self) -> Result<(), Error> {
-        match self.hold.clone() {
-            Some(mut hold) => hold.wait_for(|released| *released).await.map(drop).map_err(|_| Error::Cancelled),
-            None => Ok(()),
+    /// The client of the repository, where the destination is one.
+    #[must_use]
+    pub fn repository(&self) -> Option<&Client> {
+        match &self.place {
+            Place::Repository(client) => Some(client),
+            Place::Folder(_) => None,
         }
     }
 }
@@ -115,7 +112,7 @@ pub async fn preflight(destination: &Destination, credentials: &Store) -> Result
         Destination::Layout(path) => {
             folder::look(path)?;
             let place = Place::Folder(path.clone());
-            Ok(Target { place, siblings: Vec::new(), hold: None, replaces: true, remover: None })
+            Ok(Target { place, siblings: Vec::new(), replaces: true, remover: None })
         }
         Destination::Registry(repository) => {
             let credentials = credentials.find(repository.registry()).await.map_err(crate::oci::registry::Error::from)?;
@@ -130,51 +127,56 @@ pub async fn preflight(destination: &Destination, credentials: &Store) -> Result
     }
 }
 
-/// Publishes `image` at `target` under all of `tags`, fixed ones first, or leaves the tags there as they were.
+/// Sends the content of `image` to `target`, where nothing names it yet. Into a folder it goes with its tags.
+///
+/// # Errors
+/// The content is not there; nothing can be seen of what is.
+pub async fn upload(cleared: &Cleared, image: &Image, target: &Target, listener: &Listener) -> Result<Uploaded, Error> {
+    if cleared.digest() != image.digest {
+        return Err(Error::NotCleared { cleared: cleared.digest(), image: image.digest });
+    }
+    let content = match &target.place {
+        Place::Repository(client) => Content::Remote(registry::upload(client, image, &target.siblings, listener).await?),
+        Place::Folder(_) => Content::Local(image.clone()),
+    };
+    Ok(Uploaded { target: target.clone(), content })
+}
+
+/// The image that `manifest` names, which an earlier delivery has uploaded to `target`.
+///
+/// # Errors
+/// Another image is cleared; or `target` is a folder, in which nothing lasts without a tag.
+pub fn uploaded_before(cleared: &Cleared, manifest: &Manifest, target: &Target) -> Result<Uploaded, Error> {
+    if cleared.digest() != manifest.digest {
+        return Err(Error::NotCleared { cleared: cleared.digest(), image: manifest.digest });
+    }
+    let Some(client) = target.repository() else {
+        return Err(Error::Broken("a folder has no image to complete".to_owned()));
+    };
+    let remote = Remote { client: client.clone(), root: manifest.clone(), was_there: true, sent: Sent::default() };
+    Ok(Uploaded { target: target.clone(), content: Content::Remote(remote) })
+}
+
+/// Gives an image all of `tags`, fixed ones first, or leaves the tags there as they were.
 ///
 /// To end it early, cancel `cancel` and await the result: it comes within two seconds, when what was begun among the tags
 /// is put back. Dropped instead, it puts the tags back only as long as the runtime lives.
 ///
 /// # Errors
 /// Nothing is published; [`Error::LeftOver`] says which tags could not be put back.
-pub async fn publish(
-    cleared: &Cleared,
-    image: &Image,
-    target: &Target,
+pub async fn tag(
+    ready: Ready,
     tags: &[PlannedTag],
     cancel: &CancellationToken,
     listener: &Listener,
 ) -> Result<Publication, Error> {
-    if cleared.digest() != image.digest {
-        return Err(Error::NotCleared { cleared: cleared.digest(), image: image.digest });
-    }
     // A stable sort: beyond that, tags are set in the order in which they were asked for.
     let mut tags: Vec<PlannedTag> = tags.to_vec();
     tags.sort_by_key(|planned| planned.moving);
-    match &target.place {
-        Place::Repository(client) => registry::publish(client, image, &tags, target, cancel, listener).await,
-        Place::Folder(path) => {
-            // Content that is only linked takes no time worth saving.
-            cancel.run_until_cancelled(target.released()).await.unwrap_or(Err(Error::Cancelled))?;
-            folder::publish(path, image, tags, cancel, listener).await
-        }
+    let Uploaded { target, content } = ready.uploaded;
+    match (content, &target.place) {
+        (Content::Remote(remote), _) => registry::tag(remote, &tags, &target, cancel, listener).await,
+        (Content::Local(image), Place::Folder(path)) => folder::publish(path, &image, tags, cancel, listener).await,
+        (Content::Local(_), Place::Repository(_)) => Err(Error::Broken("the content was not uploaded".to_owned())),
     }
-}
-
-/// Sets the tags of an image that is at `target` already, as [`publish`] does.
-///
-/// # Errors
-/// As [`publish`]; in a folder there is nothing to complete.
-pub async fn complete(
-    cleared: &Cleared,
-    manifest: &Manifest,
-    target: &Target,
-    tags: &[PlannedTag],
-    cancel: &CancellationToken,
-    listener: &Listener,
-) -> Result<Publication, Error> {
-    if cleared.digest() != manifest.digest {
-        return Err(Error::NotCleared { cleared: cleared.digest(), image: manifest.digest });
-    }
-    registry::complete(manifest, tags, target, cancel, listener).await
 }

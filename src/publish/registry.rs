@@ -1,5 +1,6 @@
 //! An image goes to a registry.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,12 +10,14 @@ use oci_spec::image::Descriptor;
 use tokio_util::sync::CancellationToken;
 
 use super::tagging::Tagging;
+use super::upload::Remote;
 use super::{Error, Event, Listener, Target};
 use crate::oci::layout::digest_of;
 use crate::oci::reference::Repository;
 use crate::oci::registry::{self, Client, Manifest, Upload};
-use crate::oci::{Digest, Image, Layout, Tag};
+use crate::oci::{Image, Layout, Tag};
 use crate::record::Publication;
+use crate::report::quantity;
 use crate::tags::PlannedTag;
 
 /// How many blobs travel at once.
@@ -28,64 +31,60 @@ struct Meter {
     listener: Listener,
 }
 
-pub(super) async fn publish(
-    client: &Client,
-    image: &Image,
-    tags: &[PlannedTag],
-    target: &Target,
-    cancel: &CancellationToken,
-    listener: &Listener,
-) -> Result<Publication, Error> {
-    let mut publication = nothing_sent(client, image.digest);
-    let send = async {
-        for (descriptor, upload) in send_blobs(client, image, &target.siblings, listener).await? {
-            if upload == Upload::Sent {
-                publication.blobs_sent += 1;
-                publication.bytes_sent += descriptor.size();
-            } else {
-                publication.blobs_present += 1;
-            }
-        }
-        let root = send_manifests(client, image).await?;
-        target.released().await?;
-        Tagging::prepare(client.clone(), root, tags, target, listener.clone()).await
-    };
-    let tagging = tokio::select! {
-        tagging = send => tagging?,
-        () = cancel.cancelled() => return Err(Error::Cancelled),
-    };
-    publication.tags = set(tagging, cancel).await?;
-    Ok(publication)
+/// What an upload came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sent {
+    pub blobs: u32,
+    pub bytes: u64,
+    /// Blobs that were there already.
+    pub present: u32,
 }
 
-/// Sets the tags of what is there already.
-pub(super) async fn complete(
-    manifest: &Manifest,
+impl fmt::Display for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let blobs = quantity::count(self.blobs as usize, "blob");
+        write!(f, "{blobs} of {} sent, {} there already", quantity::size(self.bytes), self.present)
+    }
+}
+
+/// Sends blobs and manifests, the root manifest last; no tag names it yet.
+pub(super) async fn upload(
+    client: &Client,
+    image: &Image,
+    siblings: &[Repository],
+    listener: &Listener,
+) -> Result<Remote, Error> {
+    let mut sent = Sent::default();
+    for (descriptor, upload) in send_blobs(client, image, siblings, listener).await? {
+        if upload == Upload::Sent {
+            sent.blobs += 1;
+            sent.bytes += descriptor.size();
+        } else {
+            sent.present += 1;
+        }
+    }
+    let (root, was_there) = send_manifests(client, image).await?;
+    Ok(Remote { client: client.clone(), root, was_there, sent })
+}
+
+/// Sets the tags of what is there.
+pub(super) async fn tag(
+    remote: Remote,
     tags: &[PlannedTag],
     target: &Target,
     cancel: &CancellationToken,
     listener: &Listener,
 ) -> Result<Publication, Error> {
-    let Some(client) = target.repository() else {
-        return Err(Error::Broken("a folder has no image to complete".to_owned()));
-    };
-    let prepare = Tagging::prepare(client.clone(), (manifest.clone(), true), tags, target, listener.clone());
+    let Remote { client, root, was_there, sent } = remote;
+    let (destination, digest) = (client.repository().to_string(), root.digest);
+    let prepare = Tagging::prepare(client, (root, was_there), tags, target, listener.clone());
     let tagging = tokio::select! {
         tagging = prepare => tagging?,
         () = cancel.cancelled() => return Err(Error::Cancelled),
     };
-    Ok(Publication { tags: set(tagging, cancel).await?, ..nothing_sent(client, manifest.digest) })
-}
-
-fn nothing_sent(client: &Client, digest: Digest) -> Publication {
-    Publication {
-        destination: client.repository().to_string(),
-        digest,
-        tags: Vec::new(),
-        bytes_sent: 0,
-        blobs_present: 0,
-        blobs_sent: 0,
-    }
+    let tags = set(tagging, cancel).await?;
+    let Sent { blobs: blobs_sent, bytes: bytes_sent, present: blobs_present } = sent;
+    Ok(Publication { destination, digest, tags, bytes_sent, blobs_present, blobs_sent })
 }
 
 async fn set(tagging: Tagging, cancel: &CancellationToken) -> Result<Vec<Tag>, Error> {

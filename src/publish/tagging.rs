@@ -48,8 +48,8 @@ impl Tagging {
         target: &Target,
         listener: Listener,
     ) -> Result<Self, Error> {
-        let standing = target.standing(tags).await?;
-        let tags = standing.tags.into_iter().map(|tag| TagState { planned: tag.planned, before: tag.names }).collect();
+        let snapshot = target.snapshot(tags).await?;
+        let tags = snapshot.tags.into_iter().map(|tag| TagState { planned: tag.planned, before: tag.names }).collect();
         let tagging = Self { client, root, root_was_there, tags, remover: target.remover.clone(), listener };
         let taken = tagging.taken();
         if taken.is_empty() || target.replaces {

@@ -4,11 +4,13 @@
 //! form (`record.json`) is public and versioned: `docs/record.schema.json` describes it.
 
 mod recorder;
+mod stage_name;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use recorder::{Recorder, StageRecorder, Voice, Watcher};
+pub use recorder::{Contribution, Recorder, StageLog, StageRecorder, Watcher};
+pub use stage_name::StageName;
 
 use crate::diagnosis::Diagnosis;
 use crate::environment::{Demands, Environment};
@@ -16,7 +18,7 @@ use crate::finding::{Finding, Severity, Suppression};
 use crate::oci::{Digest, Platform, Tag};
 
 /// The version of `record.json`'s form; a change that a reader could notice raises it.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// A delivery, from its inputs to its end.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -66,6 +68,35 @@ pub struct Record {
     pub failure: Option<Diagnosis>,
     /// What a reader should know besides: skipped tags, hidden commits, a missing database.
     pub warnings: Vec<String>,
+}
+
+impl Record {
+    /// A record in which nothing has happened yet.
+    fn begin(started_at: Timestamp) -> Self {
+        Self {
+            version: VERSION,
+            gp_deliver: env!("CARGO_PKG_VERSION").to_owned(),
+            started_at,
+            elapsed_ms: 0,
+            result: None,
+            environment: None,
+            demands: None,
+            severity_threshold: None,
+            ignore_unfixed: false,
+            source: None,
+            stages: Vec::new(),
+            findings: Vec::new(),
+            suppressions: Vec::new(),
+            database: None,
+            image: None,
+            name: None,
+            destination: None,
+            reuse: None,
+            publication: None,
+            failure: None,
+            warnings: Vec::new(),
+        }
+    }
 }
 
 /// How a delivery ended.
@@ -137,58 +168,6 @@ impl Source {
     }
 }
 
-/// The parts of a delivery, in the order in which a report lists them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum StageName {
-    /// The destination is looked at, the engine is asked.
-    Preflight,
-    /// Who we are there, and what the destination holds already.
-    Destination,
-    /// gitleaks.
-    Secrets,
-    /// Stages of the Dockerfile that must build before the image does.
-    Checks,
-    /// BuildKit, and the way out of it into a layout.
-    Build,
-    /// The image of another environment's delivery is fetched instead of built.
-    Promotion,
-    /// The vulnerability database.
-    Database,
-    /// trivy.
-    Vulnerabilities,
-    /// syft.
-    Sbom,
-    /// The policy.
-    Decision,
-    /// Findings go to the Security tab.
-    CodeScanning,
-    /// The destination is written.
-    Publish,
-}
-
-impl StageName {
-    /// The word for reports.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Preflight => "preflight",
-            Self::Destination => "destination",
-            Self::Secrets => "secrets scan",
-            Self::Checks => "checks",
-            Self::Build => "build",
-            Self::Promotion => "promotion",
-            Self::Database => "vulnerability database",
-            Self::Vulnerabilities => "vulnerability scan",
-            Self::Sbom => "SBOM",
-            Self::Decision => "decision",
-            Self::CodeScanning => "code scanning",
-            Self::Publish => "publish",
-        }
-    }
-}
-
 /// One part of a delivery.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -197,12 +176,32 @@ pub struct Stage {
     pub name: StageName,
     /// When it began, in milliseconds after the delivery did.
     pub started_ms: u64,
-    /// How long it took, in milliseconds.
+    /// How long its own work took, in milliseconds.
     pub elapsed_ms: u64,
+    /// How long it had waited for others when it began, in milliseconds.
+    #[serde(default)]
+    pub waited_ms: u64,
+    /// The stages that it waited for.
+    #[serde(default)]
+    pub waited_for: Vec<StageName>,
     /// How it ended.
     pub outcome: StageOutcome,
     /// One line of what came of it: `1 leak in 12 commits`. May be empty.
     pub detail: String,
+}
+
+impl Stage {
+    /// When it ended, in milliseconds after the delivery began; for one that runs, when it began.
+    #[must_use]
+    pub fn ended_ms(&self) -> u64 {
+        self.started_ms + self.elapsed_ms
+    }
+
+    /// Whether it has ended, however that was.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.outcome != StageOutcome::Running
+    }
 }
 
 /// How a stage ended.

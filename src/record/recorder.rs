@@ -1,11 +1,11 @@
-//! The pen that writes the record while things happen, and tells who watches.
+//! Writes the record while things happen, and tells who watches.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::{Record, RunResult, Stage, StageName, StageOutcome, VERSION};
+use super::{Record, RunResult, Stage, StageName, StageOutcome};
 
 /// Sees the record grow: the console.
 pub trait Watcher: Send + Sync {
@@ -21,204 +21,207 @@ pub trait Watcher: Send + Sync {
     fn warned(&self, text: &str);
 }
 
-/// The pen that writes the record. Clones write the same record.
+/// Something that goes into the record once it is accepted: what a stage came to.
+///
+/// Until then it is a value in the hands of whoever began the stage. Work that is called off leaves nothing, since nothing
+/// of it was accepted.
+pub trait Contribution {
+    /// Writes it into the record.
+    fn enter(&self, record: &mut Record);
+}
+
+impl<T: Contribution> Contribution for Option<T> {
+    fn enter(&self, record: &mut Record) {
+        if let Some(contribution) = self {
+            contribution.enter(record);
+        }
+    }
+}
+
+/// Writes the record while things happen. Clones write the same record.
 #[derive(Clone)]
 pub struct Recorder {
-    record: Arc<Mutex<Record>>,
+    state: Arc<Mutex<State>>,
     watcher: Arc<dyn Watcher>,
     started: Instant,
-    /// Why stages are dropped now, if not because something ended them.
-    unneeded: Arc<Mutex<Option<String>>>,
+}
+
+struct State {
+    record: Record,
+    /// The stages that turned out not to be needed, and why.
+    called_off: Vec<(StageName, String)>,
 }
 
 impl Recorder {
     /// Begins a record; `watcher` sees it grow.
     #[must_use]
     pub fn begin(watcher: Arc<dyn Watcher>) -> Self {
-        let record = Record {
-            version: VERSION,
-            gp_deliver: env!("CARGO_PKG_VERSION").to_owned(),
-            started_at: Timestamp::now(),
-            elapsed_ms: 0,
-            result: None,
-            environment: None,
-            demands: None,
-            severity_threshold: None,
-            ignore_unfixed: false,
-            source: None,
-            stages: Vec::new(),
-            findings: Vec::new(),
-            suppressions: Vec::new(),
-            database: None,
-            image: None,
-            name: None,
-            destination: None,
-            reuse: None,
-            publication: None,
-            failure: None,
-            warnings: Vec::new(),
-        };
-        Self { record: Arc::new(Mutex::new(record)), watcher, started: Instant::now(), unneeded: Arc::default() }
+        let state = State { record: Record::begin(Timestamp::now()), called_off: Vec::new() };
+        Self { state: Arc::new(Mutex::new(state)), watcher, started: Instant::now() }
     }
 
     /// Writes into the record.
     pub fn write<T>(&self, change: impl FnOnce(&mut Record) -> T) -> T {
-        change(&mut self.lock())
+        change(&mut self.lock().record)
+    }
+
+    /// Takes what a stage came to into the record, and says at once what a reader should know of it.
+    pub fn accept(&self, contribution: &impl Contribution) {
+        let mut state = self.lock();
+        let known = state.record.warnings.len();
+        contribution.enter(&mut state.record);
+        state.record.warnings[known..].iter().for_each(|warning| self.watcher.warned(warning));
     }
 
     /// The record as it is now.
     #[must_use]
     pub fn snapshot(&self) -> Record {
-        self.lock().clone()
+        self.lock().record.clone()
     }
 
     /// Notes what a reader should know, and says it at once.
     pub fn warn(&self, text: impl Into<String>) {
         let text = text.into();
+        let mut state = self.lock();
         self.watcher.warned(&text);
-        self.write(|record| record.warnings.push(text));
+        state.record.warnings.push(text);
     }
 
-    /// Begins a stage. It ends by one of the methods of what is returned; dropped before, it is [`StageOutcome::Cancelled`].
+    /// Begins a stage. It ends by [`StageRecorder::end`]; dropped before, it is [`StageOutcome::Cancelled`].
     #[must_use]
     pub fn stage(&self, name: StageName) -> StageRecorder {
-        let started_ms = milliseconds(self.started.elapsed());
-        let stage = Stage { name, started_ms, elapsed_ms: 0, outcome: StageOutcome::Running, detail: String::new() };
-        let index = self.write(|record| {
-            record.stages.push(stage);
-            record.stages.len() - 1
+        self.begin_stage(name, None)
+    }
+
+    /// Begins a stage that could have begun at `ready`: what passed since then is its wait, and what it waited for are the
+    /// stages that ended meanwhile.
+    #[must_use]
+    pub fn stage_that_waited(&self, name: StageName, ready: Instant) -> StageRecorder {
+        self.begin_stage(name, Some(ready))
+    }
+
+    fn begin_stage(&self, name: StageName, ready: Option<Instant>) -> StageRecorder {
+        let mut state = self.lock();
+        let started_ms = self.now();
+        let ready_ms = ready.map_or(started_ms, |ready| milliseconds(ready.saturating_duration_since(self.started)));
+        let ended_meanwhile = state.record.stages.iter().filter(|stage| stage.is_over() && stage.ended_ms() > ready_ms);
+        let waited_for: Vec<_> = ended_meanwhile.map(|stage| stage.name).collect();
+        let waited_ms = if waited_for.is_empty() { 0 } else { started_ms.saturating_sub(ready_ms) };
+        state.record.stages.push(Stage {
+            name,
+            started_ms,
+            elapsed_ms: 0,
+            waited_ms,
+            waited_for: if waited_ms == 0 { Vec::new() } else { waited_for },
+            outcome: StageOutcome::Running,
+            detail: String::new(),
         });
         self.watcher.began(name);
-        StageRecorder { recorder: self.clone(), name, index, started: Instant::now(), ended: false }
+        StageRecorder { recorder: self.clone(), name, index: state.record.stages.len() - 1, ended: false }
     }
 
     /// Notes a stage that does not run, and why.
     pub fn skip(&self, name: StageName, why: impl Into<String>) {
-        self.stage(name).skip(why);
+        self.stage(name).end(StageOutcome::Skipped(why.into()), "");
     }
 
-    /// Drops stages that turn out not to be needed: those that `drop` ends are noted as skipped, and so are those of `stages`
-    /// that had failed by then, since that means nothing any more.
-    pub fn call_off(&self, stages: &[StageName], why: &str, drop: impl FnOnce()) {
-        *self.unneeded.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.to_owned());
-        drop();
-        *self.unneeded.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        self.write(|record| {
-            let called_off = record.stages.iter_mut().filter(|stage| stages.contains(&stage.name));
-            for stage in called_off.filter(|stage| matches!(stage.outcome, StageOutcome::Failed(_))) {
-                stage.outcome = StageOutcome::Skipped(why.to_owned());
+    /// Calls stages off that turn out not to be needed: `end` ends the work, and each of them is noted as skipped, whether
+    /// it had not begun, was running, or had come to an end that means nothing any more.
+    pub async fn call_off(&self, stages: &[StageName], why: &str, end: impl Future<Output = ()>) {
+        self.lock().called_off.extend(stages.iter().map(|name| (*name, why.to_owned())));
+        end.await;
+        for name in stages {
+            let mut state = self.lock();
+            let Some(stage) = state.record.stages.iter_mut().find(|stage| stage.name == *name) else {
+                drop(state);
+                self.skip(*name, why);
+                continue;
+            };
+            if !matches!(stage.outcome, StageOutcome::Skipped(_)) {
+                (stage.outcome, stage.detail) = (StageOutcome::Skipped(why.to_owned()), String::new());
+                self.watcher.ended(stage);
             }
-        });
+        }
+        self.lock().called_off.retain(|(name, _)| !stages.contains(name));
     }
 
     /// Ends the record.
     #[must_use]
     pub fn end(&self, result: RunResult) -> Record {
+        let elapsed_ms = self.now();
         self.write(|record| {
-            record.result = Some(result);
-            record.elapsed_ms = milliseconds(self.started.elapsed());
+            (record.result, record.elapsed_ms) = (Some(result), elapsed_ms);
             record.clone()
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Record> {
+    fn now(&self) -> u64 {
+        milliseconds(self.started.elapsed())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
         // A thread that panicked while it wrote leaves a record that is still the best there is.
-        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The pen for one stage.
+/// Writes how one stage goes.
 pub struct StageRecorder {
     recorder: Recorder,
     name: StageName,
     index: usize,
-    started: Instant,
     ended: bool,
 }
 
 impl StageRecorder {
-    /// The stage's voice, for work that goes on elsewhere.
+    /// What the stage says while it runs.
     #[must_use]
-    pub fn voice(&self) -> Voice {
-        Voice { name: self.name, watcher: Arc::clone(&self.recorder.watcher) }
+    pub fn log(&self) -> StageLog {
+        StageLog { name: self.name, watcher: Arc::clone(&self.recorder.watcher) }
     }
 
-    /// Says something that stays on the screen (not in the record).
-    pub fn line(&self, text: &str) {
-        self.recorder.watcher.line(self.name, text);
-    }
-
-    /// Says how far the stage is; the next word replaces it.
-    pub fn progress(&self, text: &str) {
-        self.recorder.watcher.progress(self.name, text);
-    }
-
-    /// Ends as it should.
-    pub fn pass(self, detail: impl Into<String>) {
-        self.end(StageOutcome::Passed, detail.into());
-    }
-
-    /// Ends with something to look at.
-    pub fn advise(self, detail: impl Into<String>) {
-        self.end(StageOutcome::Advised, detail.into());
-    }
-
-    /// Ends by holding the delivery back.
-    pub fn block(self, detail: impl Into<String>) {
-        self.end(StageOutcome::Blocked, detail.into());
-    }
-
-    /// Ends without having run.
-    pub fn skip(self, why: impl Into<String>) {
-        self.end(StageOutcome::Skipped(why.into()), String::new());
-    }
-
-    /// Ends broken.
-    pub fn fail(self, what: impl Into<String>) {
-        self.end(StageOutcome::Failed(what.into()), String::new());
-    }
-
-    fn end(mut self, outcome: StageOutcome, detail: String) {
-        self.conclude(outcome, detail);
+    /// Ends the stage, with one line of what came of it.
+    pub fn end(mut self, outcome: StageOutcome, detail: impl Into<String>) {
+        self.conclude(outcome, detail.into());
     }
 
     fn conclude(&mut self, outcome: StageOutcome, detail: String) {
         self.ended = true;
-        let elapsed_ms = milliseconds(self.started.elapsed());
-        let stage = self.recorder.write(|record| {
-            let stage = &mut record.stages[self.index];
-            stage.elapsed_ms = elapsed_ms;
-            stage.outcome = outcome;
-            stage.detail = detail;
-            stage.clone()
-        });
-        self.recorder.watcher.ended(&stage);
+        // The time is taken and told under one lock, so that the log's lines come in the order of their times.
+        let mut state = self.recorder.lock();
+        let ended_ms = self.recorder.now();
+        let stage = &mut state.record.stages[self.index];
+        stage.elapsed_ms = ended_ms.saturating_sub(stage.started_ms);
+        (stage.outcome, stage.detail) = (outcome, detail);
+        self.recorder.watcher.ended(stage);
     }
 }
 
 impl Drop for StageRecorder {
     fn drop(&mut self) {
         if !self.ended {
-            let unneeded = self.recorder.unneeded.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            self.conclude(unneeded.map_or(StageOutcome::Cancelled, StageOutcome::Skipped), String::new());
+            let called_off = &self.recorder.lock().called_off.clone();
+            let why = called_off.iter().find(|(name, _)| *name == self.name);
+            let outcome = why.map_or(StageOutcome::Cancelled, |(_, why)| StageOutcome::Skipped(why.clone()));
+            self.conclude(outcome, String::new());
         }
     }
 }
 
-/// What a stage says, without the right to end it.
+/// What a stage says while it runs: on the screen, not in the record.
 #[derive(Clone)]
-pub struct Voice {
+pub struct StageLog {
     name: StageName,
     watcher: Arc<dyn Watcher>,
 }
 
-impl Voice {
-    /// See [`StageRecorder::line`].
+impl StageLog {
+    /// Says something that stays on the screen.
     pub fn line(&self, text: &str) {
         self.watcher.line(self.name, text);
     }
 
-    /// See [`StageRecorder::progress`].
+    /// Says how far the stage is; the next word replaces it.
     pub fn progress(&self, text: &str) {
         self.watcher.progress(self.name, text);
     }
@@ -242,15 +245,42 @@ mod tests {
         fn warned(&self, _: &str) {}
     }
 
-    #[test]
-    fn a_stage_that_is_called_off_is_skipped_whether_it_runs_or_has_failed() {
+    #[tokio::test]
+    async fn a_stage_that_is_called_off_is_skipped_whether_it_has_not_begun_runs_or_has_ended() {
         let recorder = Recorder::begin(Arc::new(Nobody));
-        let (build, secrets) = (recorder.stage(StageName::Build), recorder.stage(StageName::Secrets));
-        recorder.stage(StageName::Checks).fail("no such stage");
-        recorder.call_off(&[StageName::Build, StageName::Checks], "there already", || drop(build));
-        drop(secrets);
-        let outcomes: Vec<_> = recorder.snapshot().stages.into_iter().map(|stage| stage.outcome).collect();
-        let skipped = || StageOutcome::Skipped("there already".to_owned());
-        assert_eq!(outcomes, [skipped(), StageOutcome::Cancelled, skipped()]);
+        let (build, other) = (recorder.stage(StageName::Build), recorder.stage(StageName::Preflight));
+        recorder.stage(StageName::Checks).end(StageOutcome::Failed("no such stage".to_owned()), "");
+        recorder.stage(StageName::Secrets).end(StageOutcome::Advised, "1 leak");
+        let called_off = [StageName::Build, StageName::Checks, StageName::Secrets, StageName::Database];
+        recorder.call_off(&called_off, "there already", async { drop(build) }).await;
+        drop(other);
+        let stages = recorder.snapshot().stages;
+        let outcomes: Vec<_> = stages.iter().map(|stage| (stage.name, stage.outcome.clone(), stage.detail.as_str())).collect();
+        let skipped = |name| (name, StageOutcome::Skipped("there already".to_owned()), "");
+        assert_eq!(
+            outcomes,
+            [
+                skipped(StageName::Build),
+                (StageName::Preflight, StageOutcome::Cancelled, ""),
+                skipped(StageName::Checks),
+                skipped(StageName::Secrets),
+                skipped(StageName::Database),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_wait_is_no_part_of_a_stages_time_and_names_what_it_was_for() {
+        let mut recorder = Recorder::begin(Arc::new(Nobody));
+        recorder.started -= Duration::from_secs(10);
+        let ready = recorder.started + Duration::from_secs(6);
+        recorder.stage(StageName::Decision).end(StageOutcome::Passed, "");
+        recorder.write(|record| (record.stages[0].started_ms, record.stages[0].elapsed_ms) = (5000, 1000));
+        recorder.stage(StageName::Sbom).end(StageOutcome::Passed, "");
+        recorder.stage_that_waited(StageName::Publish, ready).end(StageOutcome::Passed, "");
+        let publish = recorder.snapshot().stages.pop().unwrap();
+        assert_eq!(publish.waited_for, [StageName::Sbom]);
+        assert_eq!(publish.waited_ms, publish.started_ms - 6000);
+        assert_eq!(publish.ended_ms(), publish.started_ms + publish.elapsed_ms);
     }
 }

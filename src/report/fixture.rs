@@ -66,7 +66,7 @@ fn publication(environment: Environment) -> Publication {
 }
 
 fn stage(name: StageName, started_ms: u64, elapsed_ms: u64, outcome: StageOutcome, detail: &str) -> Stage {
-    Stage { name, started_ms, elapsed_ms, outcome, detail: detail.to_owned() }
+    Stage { name, started_ms, elapsed_ms, waited_ms: 0, waited_for: Vec::new(), outcome, detail: detail.to_owned() }
 }
 
 fn stages() -> Vec<Stage> {
@@ -79,7 +79,8 @@ fn stages() -> Vec<Stage> {
         stage(StageName::Vulnerabilities, 31_400, 5000, StageOutcome::Passed, "183 packages, nothing found"),
         stage(StageName::Sbom, 31_400, 3000, StageOutcome::Passed, "183 packages"),
         stage(StageName::Decision, 36_500, 1, StageOutcome::Passed, "cleared"),
-        stage(StageName::Publish, 36_600, 5600, StageOutcome::Passed, "12.0 MB sent, 2 tags"),
+        stage(StageName::Upload, 36_600, 5000, StageOutcome::Passed, "3 blobs of 12.0 MB sent, 4 there already"),
+        stage(StageName::Publish, 41_600, 600, StageOutcome::Passed, "2 tags to registry.example/team/hello"),
     ]
 }
 

@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 pub use phrase::Phrase;
 
 use crate::finding::Tool;
-use crate::record::Record;
+use crate::record::{Record, Stage, StageName};
 use catalogue::Catalogue;
 use folder::{Folder, append};
 
@@ -175,6 +175,16 @@ fn write_outputs(record: &Record, folder: &Path, reports: &Folder, runner: &Runn
         }
         None => reports.write("outputs", rendered.as_bytes()).map(drop),
     }
+}
+
+/// A wait that is shorter, in milliseconds, is nobody's concern.
+const SHORT_WAIT: u64 = 100;
+
+/// How long a stage had waited for others when it began: `4.2 s of waiting for SBOM`.
+fn wait(stage: &Stage) -> Option<String> {
+    let names: Vec<_> = stage.waited_for.iter().copied().map(StageName::name).collect();
+    let worth_a_word = stage.waited_ms >= SHORT_WAIT && !names.is_empty();
+    worth_a_word.then(|| format!("{} of waiting for {}", quantity::duration(stage.waited_ms), quantity::list(&names)))
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ impl<W: Write> Log<W> {
 
     /// A stage began.
     pub fn began(&mut self, name: StageName, now: Instant) {
-        self.running.push(Running { name, began: now, progress: String::new(), lines: VecDeque::new(), left_out: 0 });
+        self.running.push(Running::new(name, now));
     }
 
     /// A stage says a line.
@@ -74,15 +74,14 @@ impl<W: Write> Log<W> {
 
     /// A stage ended.
     pub fn ended(&mut self, stage: &Stage, now: Instant) {
-        let Some(index) = self.running.iter().position(|running| running.name == stage.name) else { return };
-        let running = self.running.remove(index);
+        // What has ended before may end in another way yet: it is called off.
+        let index = self.running.iter().position(|running| running.name == stage.name);
+        let running = index.map_or_else(|| Running::new(stage.name, now), |index| self.running.remove(index));
         if self.live == Some(stage.name) {
             self.close();
             self.live = None;
+            self.release();
             self.write(&result_line(stage).1);
-            for (running, stage) in std::mem::take(&mut self.waiting) {
-                self.whole(running, &stage);
-            }
         } else if self.live.is_some() {
             self.waiting.push((running, stage.clone()));
         } else {
@@ -116,11 +115,16 @@ impl<W: Write> Log<W> {
         if self.live.take().is_some() {
             self.close();
         }
+        self.release();
+        self.running.clear();
+        last.for_each(|line| self.write(line));
+    }
+
+    /// Says what ended while a group was open: in the order in which it did, and before the stage whose group that was.
+    fn release(&mut self) {
         for (running, stage) in std::mem::take(&mut self.waiting) {
             self.whole(running, &stage);
         }
-        self.running.clear();
-        last.for_each(|line| self.write(line));
     }
 
     /// A stage that has ended, all its lines together.
@@ -161,6 +165,10 @@ impl<W: Write> Log<W> {
 }
 
 impl Running {
+    fn new(name: StageName, began: Instant) -> Self {
+        Self { name, began, progress: String::new(), lines: VecDeque::new(), left_out: 0 }
+    }
+
     fn keep(&mut self, line: String) {
         if self.lines.len() == KEPT {
             self.lines.pop_front();
@@ -176,7 +184,7 @@ impl Running {
 
 /// Whether a stage is long and says much, so that one wants to see it run.
 fn streams(name: StageName) -> bool {
-    matches!(name, StageName::Checks | StageName::Build | StageName::Publish)
+    matches!(name, StageName::Checks | StageName::Build | StageName::Upload)
 }
 
 #[cfg(test)]
@@ -185,6 +193,18 @@ mod tests {
     use crate::record::StageOutcome;
 
     const START: u64 = 1000;
+
+    fn passed(name: StageName, ended_ms: u64) -> Stage {
+        Stage {
+            name,
+            started_ms: ended_ms - 2000,
+            elapsed_ms: 2000,
+            waited_ms: 0,
+            waited_for: Vec::new(),
+            outcome: StageOutcome::Passed,
+            detail: String::new(),
+        }
+    }
 
     struct Script {
         log: Log<Vec<u8>>,
@@ -210,7 +230,11 @@ mod tests {
         }
 
         fn end(&mut self, name: StageName) {
-            let stage = Stage { name, started_ms: START, elapsed_ms: 2000, outcome: StageOutcome::Passed, detail: String::new() };
+            self.end_at(name, START + 2000);
+        }
+
+        fn end_at(&mut self, name: StageName, ended_ms: u64) {
+            let stage = passed(name, ended_ms);
             self.log.ended(&stage, self.start);
         }
 
@@ -234,9 +258,36 @@ mod tests {
         script.end(StageName::Build);
         assert_eq!(
             script.text(),
-            "::group::build\n  build 1\n  build 2\n  build 3\n::endgroup::\n00:03  ✓ build passed in 2.0 s\n\
-             ::group::secrets scan\n  secrets 1\n  secrets 2\n::endgroup::\n00:03  ✓ secrets scan passed in 2.0 s\n"
+            "::group::build\n  build 1\n  build 2\n  build 3\n::endgroup::\n\
+             ::group::secrets scan\n  secrets 1\n  secrets 2\n::endgroup::\n00:03  ✓ secrets scan passed in 2.0 s\n\
+             00:03  ✓ build passed in 2.0 s\n"
         );
+    }
+
+    #[test]
+    fn results_come_in_the_order_of_their_times() {
+        let mut script = Script::new(false);
+        for name in [StageName::Build, StageName::Secrets, StageName::Database] {
+            script.begin(name);
+        }
+        script.say(StageName::Build, "build 1");
+        script.end_at(StageName::Database, 3000);
+        script.end_at(StageName::Secrets, 5000);
+        script.end_at(StageName::Build, 9000);
+        let text = script.text();
+        let times: Vec<_> = text.lines().filter(|line| line.starts_with("00:")).map(|line| &line[..5]).collect();
+        assert_eq!(times, ["00:03", "00:05", "00:09"], "{text}");
+    }
+
+    #[test]
+    fn a_stage_that_is_called_off_after_its_end_is_said_to_be() {
+        let mut script = Script::new(false);
+        script.begin(StageName::Secrets);
+        script.end(StageName::Secrets);
+        let outcome = StageOutcome::Skipped("not needed".to_owned());
+        let stage = Stage { outcome, ..passed(StageName::Secrets, START + 2000) };
+        script.log.ended(&stage, script.start);
+        assert!(script.text().ends_with("– secrets scan skipped: not needed\n"), "{}", script.text());
     }
 
     #[test]

@@ -160,8 +160,9 @@ fn result_line(stage: &Stage) -> (Tone, String) {
     };
     let detail = text::line(if why.is_empty() { &stage.detail } else { why }, text::LINE);
     let detail = if detail.is_empty() { detail } else { format!(": {detail}") };
-    let seconds = (stage.started_ms + stage.elapsed_ms) / 1000;
-    (tone, format!("{:02}:{:02}  {mark} {} {word}{time}{detail}", seconds / 60, seconds % 60, stage.name.name()))
+    let wait = super::wait(stage).map(|wait| format!(", after {wait}")).unwrap_or_default();
+    let seconds = stage.ended_ms() / 1000;
+    (tone, format!("{:02}:{:02}  {mark} {} {word}{time}{wait}{detail}", seconds / 60, seconds % 60, stage.name.name()))
 }
 
 /// Ticks until what it returns is dropped.

@@ -96,6 +96,8 @@ mod tests {
             name: StageName::Secrets,
             started_ms: 0,
             elapsed_ms: 4200,
+            waited_ms: 0,
+            waited_for: Vec::new(),
             outcome: StageOutcome::Advised,
             detail: "1 leak".to_owned(),
         };

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::record::{Record, Stage, StageOutcome};
 use crate::report::document::Document;
 use crate::report::markdown::prose;
-use crate::report::quantity;
+use crate::report::{quantity, wait};
 
 /// Writes the table of the stages.
 pub fn stages(document: &mut Document, record: &Record) {
@@ -21,7 +21,8 @@ pub fn stages(document: &mut Document, record: &Record) {
             quantity::duration(stage.elapsed_ms)
         };
         let detail = if why.is_empty() { &stage.detail } else { why };
-        [stage.name.name().to_owned(), format!("{icon} {word}"), time, prose(detail)]
+        let wait = wait(stage).map(|wait| format!(" after {wait}")).unwrap_or_default();
+        [stage.name.name().to_owned(), format!("{icon} {word}"), format!("{time}{wait}"), prose(detail)]
     });
     document.table(["Stage", "Result", "Time", ""], rows);
 }
@@ -66,13 +67,13 @@ fn bar(stage: &Stage, record: &Record) -> Option<String> {
     // A name of its own in a section of its own: the name stands at the left, however short the bar is.
     let name = stage.name.name();
     let end = stage.started_ms + elapsed.max(1);
-    let _ = writeln!(
-        bar,
-        "    section {name}\n    {} :{mark}, {}, {}",
-        quantity::duration(elapsed),
-        clock(stage.started_ms),
-        clock(end)
-    );
+    let _ = writeln!(bar, "    section {name}");
+    if let Some(wait) = wait(stage) {
+        // Mermaid takes a comma or a colon in a name for its end.
+        let wait = wait.replace(',', "");
+        let _ = writeln!(bar, "    {wait} :{}, {}", clock(stage.started_ms - stage.waited_ms), clock(stage.started_ms));
+    }
+    let _ = writeln!(bar, "    {} :{mark}, {}, {}", quantity::duration(elapsed), clock(stage.started_ms), clock(end));
     Some(bar)
 }
 

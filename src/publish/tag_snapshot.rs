@@ -1,30 +1,30 @@
-//! How things stand at a destination before a delivery: what its tags name.
+//! What the tags at a destination name before a delivery.
 
 use futures_util::future::try_join_all;
 
 use super::{Error, Place, Target};
-use crate::oci::registry::{Client, Manifest, Selector};
+use crate::oci::registry::{Manifest, Selector};
 use crate::oci::{Digest, Tag};
 use crate::provenance::Provenance;
 use crate::tags::PlannedTag;
 
-/// What the tags of a delivery name before it.
+/// What the tags of a delivery name before it, at one moment.
 #[derive(Clone, Debug, Default)]
-pub struct Standing {
+pub struct TagSnapshot {
     /// The tags in the order in which they are set.
-    pub tags: Vec<StandingTag>,
+    pub tags: Vec<ExistingTag>,
 }
 
 /// A tag, and what it names.
 #[derive(Clone, Debug)]
-pub struct StandingTag {
+pub struct ExistingTag {
     /// The tag.
     pub planned: PlannedTag,
     /// What it names; absent where it is not there.
     pub names: Option<Manifest>,
 }
 
-impl StandingTag {
+impl ExistingTag {
     /// The digest of what it names.
     #[must_use]
     pub fn digest(&self) -> Option<Digest> {
@@ -32,9 +32,9 @@ impl StandingTag {
     }
 }
 
-impl Standing {
+impl TagSnapshot {
     /// The fixed tags, each of which names one image for good.
-    pub fn fixed(&self) -> impl Iterator<Item = &StandingTag> {
+    pub fn fixed(&self) -> impl Iterator<Item = &ExistingTag> {
         self.tags.iter().filter(|tag| !tag.planned.moving)
     }
 
@@ -50,22 +50,13 @@ impl Target {
     ///
     /// # Errors
     /// The registry can't be asked.
-    pub async fn standing(&self, tags: &[PlannedTag]) -> Result<Standing, Error> {
-        let Place::Repository(client) = &self.place else { return Ok(Standing::default()) };
+    pub async fn snapshot(&self, tags: &[PlannedTag]) -> Result<TagSnapshot, Error> {
+        let Place::Repository(client) = &self.place else { return Ok(TagSnapshot::default()) };
         let tags = tags.iter().map(async |planned| {
             let names = client.find_manifest(&Selector::from(&planned.tag)).await?;
-            Ok::<_, Error>(StandingTag { planned: planned.clone(), names })
+            Ok::<_, Error>(ExistingTag { planned: planned.clone(), names })
         });
-        Ok(Standing { tags: try_join_all(tags).await? })
-    }
-
-    /// The client of the repository, where the destination is one.
-    #[must_use]
-    pub fn repository(&self) -> Option<&Client> {
-        match &self.place {
-            Place::Repository(client) => Some(client),
-            Place::Folder(_) => None,
-        }
+        Ok(TagSnapshot { tags: try_join_all(tags).await? })
     }
 }
 

@@ -1,0 +1,97 @@
+//! What has been published and can't be seen yet: content without a tag.
+
+use std::fmt;
+
+use super::{Target, registry};
+use crate::oci::registry::{Client, Manifest};
+use crate::oci::{Digest, Image};
+
+/// An image that is cleared, and whose content is where it goes; no tag names it yet.
+///
+/// Only [`super::upload`] and [`super::uploaded_before`] make one, and both take a [`crate::policy::Cleared`] for the image.
+pub struct Uploaded {
+    pub(super) target: Target,
+    pub(super) content: Content,
+}
+
+/// Where the content is.
+pub(super) enum Content {
+    /// It is still in the layout that was scanned: a folder takes content and names in one step.
+    Local(Image),
+    /// It is in a registry, by its digest.
+    Remote(Remote),
+}
+
+/// What a registry holds.
+pub(super) struct Remote {
+    pub client: Client,
+    pub root: Manifest,
+    /// Whether it was there before this delivery.
+    pub was_there: bool,
+    pub sent: registry::Sent,
+}
+
+/// What readers of a tag rely on, besides the content that it names.
+#[derive(Debug)]
+pub struct BeforeTags {
+    /// What is in the image.
+    pub listed: Listed,
+    /// What was found in it.
+    pub shown: Shown,
+}
+
+/// Whether it is written down what is in the image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listed {
+    /// The SBOM of each platform is written.
+    Written,
+    /// No SBOM is asked for.
+    NotAsked,
+    /// The delivery that published the image has seen to it.
+    Before,
+}
+
+/// Whether the team has been shown what was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// It is in the Security tab, or on its way there.
+    Uploaded,
+    /// The environment does not demand it.
+    NotAsked,
+    /// There is no place to show it, and the delivery may go on without one.
+    Nowhere,
+    /// The delivery that published the image has seen to it.
+    Before,
+}
+
+/// An image that may be tagged: its content is there, and so is all else that a reader of its tags relies on.
+pub struct Ready {
+    pub(super) uploaded: Uploaded,
+}
+
+impl Uploaded {
+    /// The digest of the image.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        match &self.content {
+            Content::Local(image) => image.digest,
+            Content::Remote(remote) => remote.root.digest,
+        }
+    }
+
+    /// The leave to tag it, given that all of `before` is there.
+    #[must_use]
+    pub fn ready(self, before: &BeforeTags) -> Ready {
+        tracing::debug!(digest = %self.digest(), ?before, "ready for its tags");
+        Ready { uploaded: self }
+    }
+}
+
+impl fmt::Display for Uploaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.content {
+            Content::Local(image) => write!(f, "{} of {}", crate::report::quantity::size(image.size()), image.digest.short()),
+            Content::Remote(remote) => remote.sent.fmt(f),
+        }
+    }
+}
