@@ -29,3 +29,4 @@ pub mod secret;
 pub mod source;
 pub mod staging;
 pub mod tags;
+pub(crate) mod variables;

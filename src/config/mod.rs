@@ -2,6 +2,8 @@
 
 mod amazon;
 mod reader;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,13 +14,13 @@ use serde::Serialize;
 
 use reader::Reader;
 
-pub(crate) use reader::list;
+pub use crate::inputs::Problem;
 
 use crate::aws::{self, AccountId};
 use crate::buildkit::builder::Host;
 use crate::environment::Environment;
 use crate::github::{Access, Event};
-use crate::inputs::{self, Inputs};
+use crate::inputs::{Inputs, REPORT_DIR};
 use crate::oci::{Compression, Platform};
 use crate::policy::Threshold;
 use crate::publish;
@@ -27,15 +29,17 @@ use crate::scan::syft::Format;
 use crate::secret::{Redaction, Secret};
 use crate::tags::Template;
 
-/// What a delivery goes by.
+/// What a delivery goes by. For the commands that build nothing `B` is `()`: they ask for no Dockerfile.
 #[derive(Clone, Debug)]
-pub struct Config {
+pub struct Config<B = Build> {
     /// Where the image is bound for.
     pub environment: Environment,
     /// The version for tags: the input's, else the `v*` tag's.
     pub version: Option<Version>,
-    /// What is built.
-    pub build: Build,
+    /// The build context, which is where the source is: a folder that exists.
+    pub context: PathBuf,
+    /// What is built from it.
+    pub build: B,
     /// Which commits are scanned for secrets.
     pub secrets_history: SecretsHistory,
     /// Which vulnerabilities count.
@@ -108,8 +112,6 @@ impl fmt::Display for Destination {
 /// What is built, and where.
 #[derive(Clone, Debug)]
 pub struct Build {
-    /// The build context: a folder that exists.
-    pub context: PathBuf,
     /// The Dockerfile: a file that exists.
     pub dockerfile: PathBuf,
     /// The stage to build; the last where none is named.
@@ -175,28 +177,8 @@ pub enum SecretsHistory {
     None,
 }
 
-/// What is wrong with one input.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The input's name.
-    pub input: &'static str,
-    /// What was given; empty where nothing was.
-    pub value: String,
-    /// What was expected instead.
-    pub expected: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &*self.value {
-            "" => write!(f, "{}: {}", self.input, self.expected),
-            value => write!(f, "{}: {value:?}: {}", self.input, self.expected),
-        }
-    }
-}
-
 /// What the inputs are read against.
-pub struct World<'a> {
+pub struct Env<'a> {
     /// The variables of the environment.
     pub variable: &'a dyn Fn(&str) -> Option<String>,
     /// The event of the workflow run; none outside GitHub Actions.
@@ -204,29 +186,34 @@ pub struct World<'a> {
 }
 
 impl Config {
-    /// Where the report goes when no folder is named.
-    pub const REPORT_DIR: &'static str = "gp-deliver-report";
-
-    /// The environment alone, of inputs that serve several deliveries.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub fn environment(inputs: &Inputs, world: &World<'_>) -> Result<Environment, Vec<Problem>> {
-        let mut reader = Reader { inputs, world, problems: Vec::new() };
-        let environment = reader.environment();
-        if reader.problems.is_empty() { Ok(environment) } else { Err(reader.problems) }
-    }
-
     /// Makes sense of inputs.
     ///
     /// # Errors
-    /// All that is wrong with them, in the order of [`inputs::ALL`].
-    pub fn resolve(inputs: &Inputs, world: &World<'_>) -> Result<Self, Vec<Problem>> {
-        let mut reader = Reader { inputs, world, problems: Vec::new() };
-        let config = reader.config();
-        let mut problems = reader.problems;
-        let order = |problem: &Problem| inputs::ALL.iter().position(|input| input.name == problem.input);
-        problems.sort_by_key(order);
-        if problems.is_empty() { Ok(config) } else { Err(problems) }
+    /// All that is wrong with them, in the order of [`crate::inputs::ALL`].
+    pub fn resolve(inputs: &Inputs, env: &Env<'_>) -> Result<Self, Vec<Problem>> {
+        Reader::read(inputs, env, |reader| reader.config(Reader::build))
     }
+}
+
+impl Config<()> {
+    /// Makes sense of the inputs that are not about the build.
+    ///
+    /// # Errors
+    /// All that is wrong with them, in the order of [`crate::inputs::ALL`].
+    pub(crate) fn without_build(inputs: &Inputs, env: &Env<'_>) -> Result<Self, Vec<Problem>> {
+        Reader::read(inputs, env, |reader| reader.config(|_, _| Some(())))
+    }
+}
+
+/// The environment alone, of inputs that serve several deliveries.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn environment(inputs: &Inputs, env: &Env<'_>) -> Result<Environment, Vec<Problem>> {
+    Reader::read(inputs, env, Reader::environment)
+}
+
+/// Where the report goes, which is told of inputs that are wrong too.
+pub(crate) fn report_dir(inputs: &Inputs) -> PathBuf {
+    PathBuf::from(inputs.text(&REPORT_DIR))
 }

@@ -23,7 +23,7 @@ pub(super) enum Verdict {
 /// Uploads what the scans found, once the gate has spoken. Where the environment's gates are blocking and the image is
 /// cleared, an upload that fails is a failure: what the team can't see must not be delivered.
 pub(super) async fn upload(delivery: &Delivery, ready: &Ready, judged: oneshot::Receiver<Verdict>) -> Result<(), Error> {
-    let demands = delivery.config.environment.demands();
+    let demands = delivery.config.environment.requirements();
     if !demands.sarif_upload {
         return Ok(());
     }

@@ -1,6 +1,7 @@
 //! The gate.
 
 use super::{Delivery, Ending, count};
+use crate::environment::Environment;
 use crate::error::Error;
 use crate::finding::{Finding, Tool};
 use crate::oci::{Digest, Image};
@@ -19,7 +20,7 @@ pub(super) async fn judge(
             let config = &delivery.config;
             let findings = delivery.recorder.write(|record| record.findings.clone());
             let evidence = Evidence { image: image.digest, secrets, vulnerabilities, findings: &findings };
-            match policy::decide(config.environment.demands(), config.threshold, &evidence) {
+            match policy::decide(config.environment.requirements(), config.threshold, &evidence) {
                 Decision::Cleared(cleared) => Ok((Some(cleared), clear(delivery, &findings))),
                 Decision::Blocked(shut) => Ok((None, Ending::Block(blocked(&shut)))),
                 Decision::Undecided(tool) => Err(Error::Undecided(tool)),
@@ -32,7 +33,7 @@ pub(super) async fn judge(
 /// it needs no new scan. None: the image is judged anew.
 pub(super) fn without_scans(delivery: &Delivery, image: Digest) -> Option<Cleared> {
     let evidence = Evidence { image, secrets: Scan::Missing, vulnerabilities: Scan::Missing, findings: &[] };
-    match policy::decide(delivery.config.environment.demands(), delivery.config.threshold, &evidence) {
+    match policy::decide(delivery.config.environment.requirements(), delivery.config.threshold, &evidence) {
         Decision::Cleared(cleared) => Some(cleared),
         Decision::Blocked(_) | Decision::Undecided(_) => None,
     }
@@ -42,7 +43,11 @@ fn clear(delivery: &Delivery, findings: &[Finding]) -> Ending {
     let environment = delivery.config.environment;
     match findings.iter().filter(|finding| delivery.config.threshold.counts_finding(finding)).count() {
         0 => Ending::Pass(format!("cleared for {environment}")),
-        counting => Ending::Advise(format!("cleared for {environment}; {} would block from test up", count(counting, "finding"))),
+        counting => {
+            let blocking = Environment::first_blocking()
+                .map(|first| format!("; {} would block from {first} up", count(counting, "finding")));
+            Ending::Advise(format!("cleared for {environment}{}", blocking.unwrap_or_default()))
+        }
     }
 }
 

@@ -51,7 +51,7 @@ pub(super) async fn secrets(delivery: &Delivery, ready: &Ready) -> Result<Scan, 
                 detail = format!("{detail}; {suppressed} suppressed by the project");
             }
             stage.line(&detail);
-            Ok((Scan::Complete, ending(found, config.environment.demands().secrets, detail)))
+            Ok((Scan::Complete, ending(found, config.environment.requirements().secrets, detail)))
         })
         .await
 }
@@ -86,7 +86,7 @@ fn ending(counting: usize, gate: Gate, detail: String) -> Ending {
 
 /// Gets the vulnerability database. None: it can't be had, and this environment goes on without.
 pub(super) async fn database(delivery: &Delivery) -> Result<Option<Database>, Error> {
-    let gate = delivery.config.environment.demands().vulnerabilities;
+    let gate = delivery.config.environment.requirements().vulnerabilities;
     delivery
         .stage(StageName::Database, async |stage| {
             let mirrors = &delivery.config.database_mirrors;
@@ -166,7 +166,7 @@ pub(super) async fn vulnerabilities(
             }
             let packages = count(usize::try_from(packages).unwrap_or(usize::MAX), "package");
             let detail = format!("{total} findings in {packages}, {counting} at {} or over", config.threshold.severity);
-            Ok((Scan::Complete, ending(counting, config.environment.demands().vulnerabilities, detail)))
+            Ok((Scan::Complete, ending(counting, config.environment.requirements().vulnerabilities, detail)))
         })
         .await
 }

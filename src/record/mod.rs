@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub use recorder::{Recorder, StageRecorder, Voice, Watcher};
 
 use crate::diagnosis::Diagnosis;
-use crate::environment::{Demands, Environment};
+use crate::environment::{Environment, Requirements};
 use crate::finding::{Finding, Severity, Suppression};
 use crate::oci::{Digest, Platform, Tag};
 
@@ -36,7 +36,7 @@ pub struct Record {
     /// What it was bound for; absent where the inputs were wrong.
     pub environment: Option<Environment>,
     /// What that environment demands.
-    pub demands: Option<Demands>,
+    pub demands: Option<Requirements>,
     /// The mildest severity that counts against the gate.
     pub severity_threshold: Option<Severity>,
     /// Whether vulnerabilities without a fix are left out of the gate.
