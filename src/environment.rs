@@ -58,7 +58,8 @@ pub(crate) enum Origin<'a> {
 /// Makes the type and all that is written about it from the rows of the table.
 macro_rules! environments {
     ($($(#[$doc:meta])+ $variant:ident $name:literal, $triggers:expr, $requirements:expr;)+) => {
-        /// Where a delivery is bound for. One that requires more is the greater.
+        /// Where a delivery is bound for.
+        // In the order of the table: one that requires more is the greater.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[cfg_attr(test, derive(schemars::JsonSchema))]
         pub enum Environment {

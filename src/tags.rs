@@ -64,7 +64,7 @@ pub(crate) static VARIABLES: [Variable; 8] = [
     },
     Variable {
         name: "version",
-        what: "the version: of the input, or of the v* tag",
+        what: "the version, from the input or the v* tag",
         fixed: true,
         // A tag can't hold the '+' before build metadata; `-` would make it a pre-release, so '_' as Helm has it.
         value: |values| values.version().map(|version| version.to_string().replace('+', "_")),

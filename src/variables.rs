@@ -36,7 +36,7 @@ variables! {
     GITHUB_REPOSITORY;
     /// The repository's number, which an immutable OIDC subject has.
     GITHUB_REPOSITORY_ID;
-    /// Its owner's number.
+    /// The number of the repository's owner, which such a subject has too.
     GITHUB_REPOSITORY_OWNER_ID;
     /// The run, for the name of the session in AWS's logs.
     GITHUB_RUN_ID;
@@ -46,14 +46,14 @@ variables! {
     GITHUB_OUTPUT;
     /// The file that the summary is added to.
     GITHUB_STEP_SUMMARY;
-    /// Where the run's OIDC token is had: the runner sets it in jobs with `id-token: write`.
+    /// The service that gives the run's OIDC token: the runner sets it in jobs with `id-token: write`.
     ACTIONS_ID_TOKEN_REQUEST_URL;
-    /// The credential for that address. Secret.
+    /// The credential for that service. It is secret.
     ACTIONS_ID_TOKEN_REQUEST_TOKEN;
 
     /// The region of the repository, where neither `aws-region` nor `ecr-repository` says it.
     AWS_REGION;
-    /// The same, where that is not set either.
+    /// Stands in for `AWS_REGION` where that is not set.
     AWS_DEFAULT_REGION;
 
     /// The Docker engine, `unix:///PATH` or `tcp://HOST:PORT`, where `buildkit-host` is not given.
