@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use regex::Regex;
 use serde_json::Value;
 
-use crate::environment::{Choice, Environment, Trigger};
+use crate::environment::{Choice, Environment, Origin, Trigger};
 use crate::tags::{self, VARIABLES, Values};
 use crate::variables;
 
@@ -46,9 +46,9 @@ fn holds(document: &str, mark: &str, expected: &str) {
 
 /// Pages that people read.
 fn pages() -> Vec<String> {
-    let docs = std::fs::read_dir(path("docs")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let docs = docs.filter(|name| name.ends_with(".md")).map(|name| format!("docs/{name}"));
-    docs.chain(["README.md".to_owned()]).collect()
+    let docs = std::fs::read_dir(path("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let docs = docs.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    docs.map(|path| format!("docs/{}", path.file_name().unwrap().display())).chain(["README.md".to_owned()]).collect()
 }
 
 /// What maps to an environment in a repository, in the order of the table.
@@ -75,39 +75,42 @@ fn tags_of(environment: Environment, version: Option<&str>) -> String {
 
 #[test]
 fn the_readmes_table_of_events_is_the_codes() {
-    let mut table = "| event | goes to | as |\n|---|---|---|\n".to_owned();
-    for (environment, trigger) in triggers() {
+    let row = |(environment, trigger)| {
         let (event, version) = match trigger {
             Trigger::Branch(name) => (format!("push to `{name}`"), None),
             Trigger::Tags(prefix) => (format!("tag `{prefix}1.2.3`"), Some("1.2.3")),
-            Trigger::Outside => continue,
+            Trigger::Outside => return None,
         };
-        table += &format!("| {event} | `{environment}` | {} |\n", tags_of(environment, version));
-    }
+        Some(format!("| {event} | `{environment}` | {} |\n", tags_of(environment, version)))
+    };
+    let rows: String = triggers().filter_map(row).collect();
     let by_hand = tags_of(Environment::first_blocking().unwrap(), None);
-    table += &format!("| run by hand | the chosen environment | {by_hand} |\n");
-    table +=
-        "| pull request (a fork's too), merge queue | nowhere: it is built and judged by the rules of the branch it is for | |\n";
+    let table = format!(
+        "| event | goes to | as |\n|---|---|---|\n{rows}\
+         | run by hand | the chosen environment | {by_hand} |\n\
+         | pull request (a fork's too), merge queue | nowhere: it is built and judged by the rules of the branch it is for | |\n"
+    );
     holds("README.md", "triggers", &table);
 }
 
 #[test]
 fn the_table_of_what_auto_comes_to_is_the_codes() {
-    let mut table = "| event | environment | published |\n|---|---|---|\n".to_owned();
-    for (environment, trigger) in triggers() {
-        table += &match trigger {
-            Trigger::Branch(name) => format!("| push to `{name}` | `{environment}` | yes |\n"),
-            Trigger::Tags(prefix) => {
-                format!("| a tag `{prefix}*`, pushed or released | `{environment}` | yes, also as `{{version}}` |\n")
-            }
-            Trigger::Outside => continue,
-        };
-    }
-    table += "| `workflow_dispatch`, `schedule`, `repository_dispatch` | that of their branch or tag | yes |\n\
-              | `pull_request` (a fork's too), `merge_group` | that of the branch it is for | never |\n\
-              | any other event | that of its ref | never: it may be a stranger's |\n";
+    let row = |(environment, trigger)| match trigger {
+        Trigger::Branch(name) => Some(format!("| push to `{name}` | `{environment}` | yes |\n")),
+        Trigger::Tags(prefix) => {
+            Some(format!("| a tag `{prefix}*`, pushed or released | `{environment}` | yes, also as `{{version}}` |\n"))
+        }
+        Trigger::Outside => None,
+    };
+    let rows: String = triggers().filter_map(row).collect();
+    let table = format!(
+        "| event | environment | published |\n|---|---|---|\n{rows}\
+         | `workflow_dispatch`, `schedule`, `repository_dispatch` | that of their branch or tag | yes |\n\
+         | `pull_request` (a fork's too), `merge_group` | that of the branch it is for | never |\n\
+         | any other event | that of its ref | never: it may be a stranger's |\n"
+    );
     holds("docs/inputs.md", "triggers", &table);
-    let outside = Environment::of(crate::environment::Origin::Outside).unwrap();
+    let outside = Environment::of(Origin::Outside).unwrap();
     assert!(text("docs/inputs.md").contains(&format!("Outside GitHub Actions `auto` is `{outside}`.")));
 }
 

@@ -7,12 +7,8 @@ use crate::inputs::{self, EcrRepository, Region, Role, SessionName, SessionPolic
 use crate::variables;
 
 impl Reader<'_> {
-    /// The repository of Amazon ECR that the inputs name, if they name one.
-    pub(super) fn ecr(&mut self) -> Option<Option<Ecr>> {
-        if self.inputs.given(&inputs::ECR_REPOSITORY).is_none() {
-            self.miss_repository();
-            return Some(None);
-        }
+    /// The repository of Amazon ECR that the inputs name.
+    pub(super) fn ecr(&mut self) -> Option<Ecr> {
         if self.inputs.given(&inputs::DESTINATION).is_some() {
             self.problem(&inputs::DESTINATION, "", "ecr-repository is given too, and an image goes to one place");
         }
@@ -37,11 +33,11 @@ impl Reader<'_> {
             audience: audience?,
             session_policy: session_policy?.map(|SessionPolicy(text)| text),
         };
-        Some(Some(Ecr { host, name, account, create: create?, identity }))
+        Some(Ecr { host, name, account, create: create?, identity })
     }
 
     /// A role that no repository is named for is most likely half of what was meant.
-    fn miss_repository(&mut self) {
+    pub(super) fn miss_repository(&mut self) {
         let given = |input| self.inputs.given(input);
         let elsewhere = given(&inputs::DESTINATION).is_some() || given(&inputs::PUBLISH) == Some("false");
         if !elsewhere && given(&inputs::ROLE_TO_ASSUME).is_some() {

@@ -49,7 +49,7 @@ impl<'a> Reader<'a> {
     /// All that a delivery goes by; `build` reads what is built from the context.
     pub(super) fn config<B>(&mut self, build: impl FnOnce(&mut Self, Option<&Path>) -> Option<B>) -> Option<Config<B>> {
         let environment = self.environment();
-        let version = self.version();
+        let version = self.get(&inputs::VERSION);
         let context = self.context();
         let build = build(self, context.as_deref());
         let secrets_history = self.secrets_history();
@@ -65,7 +65,7 @@ impl<'a> Reader<'a> {
         let rebuild = self.get(&inputs::REBUILD);
         Some(Config {
             environment: environment?,
-            version: version?,
+            version: version?.or_else(|| self.version_of_tag()),
             context: context?,
             build: build?,
             secrets_history: secrets_history?,
@@ -183,10 +183,8 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn version(&mut self) -> Option<Option<Version>> {
-        let of_tag = || self.env.event?.tag()?.strip_prefix('v')?.parse().ok();
-        let of_tag = of_tag();
-        Some(self.get(&inputs::VERSION)?.or(of_tag))
+    fn version_of_tag(&self) -> Option<Version> {
+        self.env.event?.tag()?.strip_prefix('v')?.parse().ok()
     }
 
     fn arguments(&mut self) -> Option<Vec<(String, String)>> {
@@ -280,9 +278,10 @@ impl<'a> Reader<'a> {
     }
 
     fn destination(&mut self, report_dir: Option<&Path>) -> Option<Destination> {
-        if let Some(ecr) = self.ecr()? {
-            return Some(Destination::Ecr(Box::new(ecr)));
+        if self.inputs.given(&inputs::ECR_REPOSITORY).is_some() {
+            return self.ecr().map(|ecr| Destination::Ecr(Box::new(ecr)));
         }
+        self.miss_repository();
         let in_report = || Some(publish::Destination::Layout(report_dir?.join("image")));
         self.get(&inputs::DESTINATION)?.or_else(in_report).map(Destination::Named)
     }
