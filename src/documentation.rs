@@ -84,7 +84,7 @@ fn the_readmes_table_of_events_is_the_codes() {
         Some(format!("| {event} | `{environment}` | {} |\n", tags_of(environment, version)))
     };
     let rows: String = triggers().filter_map(row).collect();
-    let by_hand = tags_of(Environment::first_blocking().unwrap(), None);
+    let by_hand = tags_of(Environment::first_blocking(), None);
     let table = format!(
         "| event | goes to | as |\n|---|---|---|\n{rows}\
          | run by hand | the chosen environment | {by_hand} |\n\
@@ -122,7 +122,7 @@ fn what_is_said_to_hold_from_an_environment_up_holds_from_the_first_blocking_one
         found.extend(phrase.captures_iter(&text(&page)).map(|found| (page.clone(), found[1].to_owned())));
     }
     assert!(found.len() > 1, "{found:?}");
-    let first = Environment::first_blocking().unwrap();
+    let first = Environment::first_blocking();
     // The Security tab has them from there on too, and no page says otherwise.
     assert_eq!(Environment::ALL.into_iter().find(|environment| environment.requirements().sarif_upload), Some(first));
     for (page, name) in found {

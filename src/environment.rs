@@ -144,10 +144,10 @@ impl Environment {
         Self::ALL.into_iter().find(|environment| environment.triggers().iter().any(|trigger| trigger.fits(origin)))
     }
 
-    /// The first from which on findings end a delivery.
-    pub(crate) fn first_blocking() -> Option<Self> {
+    /// The first from which on findings end a delivery; the last, should none end one.
+    pub(crate) fn first_blocking() -> Self {
         let blocks = |requirements: Requirements| [requirements.secrets, requirements.vulnerabilities].contains(&Gate::Blocking);
-        Self::ALL.into_iter().find(|environment| blocks(environment.requirements()))
+        Self::ALL.into_iter().find(|environment| blocks(environment.requirements())).unwrap_or(Self::Prod)
     }
 
     /// What in a repository `auto` knows, in words: `the branches development (dev) and main (prod) and v* tags (prod)`.
@@ -219,7 +219,7 @@ mod tests {
             let requirements = environment.requirements();
             assert_eq!((requirements.secrets, requirements.vulnerabilities), (Gate::Blocking, Gate::Blocking), "{environment}");
         }
-        assert_eq!(Environment::first_blocking(), Some(Environment::Test));
+        assert_eq!(Environment::first_blocking(), Environment::Test);
     }
 
     #[test]

@@ -1,10 +1,24 @@
 //! The inputs about Amazon ECR and who we are there.
 
-use super::Ecr;
 use super::reader::Reader;
 use crate::aws::{self, AccountId, Partition, RoleArn};
 use crate::inputs::{self, EcrRepository, Region, Role, SessionName, SessionPolicy};
 use crate::variables;
+
+/// A repository of Amazon ECR.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ecr {
+    /// The registry's address, where it was named.
+    pub host: Option<String>,
+    /// The repository's name.
+    pub name: String,
+    /// Whose it is; else that of the credentials.
+    pub account: Option<AccountId>,
+    /// Whether it is created if it is not there.
+    pub create: bool,
+    /// As whom we go there.
+    pub identity: aws::Settings,
+}
 
 impl Reader<'_> {
     /// The repository of Amazon ECR that the inputs name.
@@ -69,17 +83,16 @@ impl Reader<'_> {
     }
 
     fn role(&mut self, account: Option<&AccountId>, region: Option<&str>) -> Option<RoleArn> {
-        match (self.get(&inputs::ROLE_TO_ASSUME)??, account) {
-            (Role::Arn(arn), _) => Some(arn),
-            (Role::Name(name), Some(account)) => {
-                let partition = region.map_or(Partition::Aws, Partition::of_region);
-                Some(RoleArn { partition, account: account.clone(), name })
-            }
-            (Role::Name(name), None) => {
-                self.problem(&inputs::ROLE_TO_ASSUME, name, Role::EXPECTED);
-                None
-            }
-        }
+        let name = match self.get(&inputs::ROLE_TO_ASSUME)?? {
+            Role::Arn(arn) => return Some(arn),
+            Role::Name(name) => name,
+        };
+        let Some(account) = account.filter(|_| aws::arn::is_role_name(&name)) else {
+            self.problem(&inputs::ROLE_TO_ASSUME, name, Role::EXPECTED);
+            return None;
+        };
+        let partition = region.map_or(Partition::Aws, Partition::of_region);
+        Some(RoleArn { partition, account: account.clone(), name })
     }
 
     /// Without a list of its own, the account that is named is the one that is allowed.

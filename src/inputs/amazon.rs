@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use super::value::{Fault, Value, Word};
-use crate::aws::{self, RegistryHost, RoleArn};
+use crate::aws::{RegistryHost, RoleArn};
 use crate::oci::reference::Repository;
 
 /// What `ecr-repository` names: `NAME`, or `HOST/NAME`.
@@ -36,7 +36,9 @@ impl Value for EcrRepository {
 /// A role: by its ARN, or by its name in an account that another input names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
+    /// Its ARN.
     Arn(RoleArn),
+    /// Its path and name.
     Name(String),
 }
 
@@ -48,8 +50,7 @@ impl FromStr for Role {
             return Ok(Self::Arn(arn));
         }
         let name = text.trim_start_matches('/');
-        let named = !text.starts_with("arn:") && aws::arn::is_role_name(name);
-        named.then(|| Self::Name(name.to_owned())).ok_or(())
+        if text.starts_with("arn:") { Err(()) } else { Ok(Self::Name(name.to_owned())) }
     }
 }
 

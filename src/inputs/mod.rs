@@ -1,7 +1,7 @@
 //! The inputs: one list, which is the command line's flags and the action's inputs at once.
 //!
 //! An input is one constant: its name, what it is for, its default, and the type that its text is read as. All else is made
-//! from the list: `--help`, `action.yml`, the documentation. [`crate::config`] asks for each by its constant.
+//! from the list: `--help`, `action.yml`, the documentation. The room `config` asks for each by its constant.
 
 mod amazon;
 mod build;

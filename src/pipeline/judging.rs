@@ -44,9 +44,8 @@ fn clear(delivery: &Delivery, findings: &[Finding]) -> Ending {
     match findings.iter().filter(|finding| delivery.config.threshold.counts_finding(finding)).count() {
         0 => Ending::Pass(format!("cleared for {environment}")),
         counting => {
-            let blocking = Environment::first_blocking()
-                .map(|first| format!("; {} would block from {first} up", count(counting, "finding")));
-            Ending::Advise(format!("cleared for {environment}{}", blocking.unwrap_or_default()))
+            let (findings, first) = (count(counting, "finding"), Environment::first_blocking());
+            Ending::Advise(format!("cleared for {environment}; {findings} would block from {first} up"))
         }
     }
 }
