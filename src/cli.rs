@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use clap::builder::styling::Styles;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
-use crate::inputs::{self, Input, Inputs, variable};
+use crate::inputs::{self, About, Inputs};
 use crate::policies::Kind;
+use crate::tags::VARIABLES;
+use crate::variables;
 
 /// What a person asked for.
 #[derive(Debug)]
@@ -33,11 +35,11 @@ pub fn read(
     environment: impl Fn(&str) -> Option<String>,
 ) -> Result<Request, clap::Error> {
     let matches = command().try_get_matches_from(arguments)?;
-    let in_actions = environment("GITHUB_ACTIONS").as_deref() == Some("true");
+    let in_actions = environment(variables::GITHUB_ACTIONS).as_deref() == Some("true");
     let inputs = |matches: &ArgMatches| {
         Inputs::collect(|input| {
             let flag = matches.try_get_one::<String>(input.name).ok().flatten().cloned();
-            flag.or_else(|| in_actions.then(|| environment(&variable(input.name))).flatten())
+            flag.or_else(|| in_actions.then(|| environment(&input.variable())).flatten())
         })
     };
     if matches.get_flag(VERSION) {
@@ -114,19 +116,23 @@ EXIT CODES:
 
 Under GitHub Actions every flag is also read from its input: --build-context from INPUT_BUILD-CONTEXT.";
 
-const TAGS_HELP: &str = "\
-TAGS:
-  A template is text with {sha} (7 characters of the commit), {sha8}, {env}, {branch}, {version}, {major}, {minor}
-  (of --version or a v* tag) and {timestamp} (UTC, YYYYMMDDHHMMSS) filled in. One whose value is not there is skipped.
+fn help_on_tags() -> String {
+    let variables = VARIABLES.iter().map(|variable| format!("  {variable:<12} {}\n", variable.what));
+    format!(
+        "TAGS:\n  A template is text with these filled in. One whose value is not there is skipped.\n{}\n{EXIT_CODES}",
+        variables.collect::<String>()
+    )
+}
 
+const EXIT_CODES: &str = "\
 EXIT CODES:
   0  delivered (or all passed, with --publish false)   1  something failed   2  wrong inputs   3  blocked by policy";
 
 fn with_inputs(command: Command) -> Command {
-    inputs::ALL.iter().fold(command.after_help(TAGS_HELP), |command, input| command.arg(argument(input)))
+    inputs::ALL.iter().fold(command.after_help(help_on_tags()), |command, input| command.arg(argument(input)))
 }
 
-fn argument(input: &'static Input) -> Arg {
+fn argument(input: &'static About) -> Arg {
     let help = match input.default {
         "" => input.help.to_owned(),
         default => format!("{} [default: {default}]", input.help),
@@ -158,13 +164,14 @@ mod tests {
     fn in_actions_inputs_come_from_variables_and_flags_win() {
         let variables = [("GITHUB_ACTIONS", "true"), ("INPUT_TAGS", "from-variable"), ("INPUT_ENVIRONMENT", "dev")];
         let inputs = read_with(&["--tags", "from-flag"], &variables);
-        assert_eq!((inputs.get("tags"), inputs.get("environment")), (Some("from-flag"), Some("dev")));
-        assert_eq!(read_with(&[], &variables[1..]).get("environment"), None);
+        assert_eq!((inputs.given(&inputs::TAGS), inputs.given(&inputs::ENVIRONMENT)), (Some("from-flag"), Some("dev")));
+        assert_eq!(read_with(&[], &variables[1..]).given(&inputs::ENVIRONMENT), None);
     }
 
     #[test]
     fn a_switch_may_stand_alone() {
-        assert_eq!(read_with(&["--ignore-unfixed", "--tags", "x"], &[]).get("ignore-unfixed"), Some("true"));
-        assert_eq!(read_with(&["--publish", "false"], &[]).get("publish"), Some("false"));
+        let inputs = read_with(&["--ignore-unfixed", "--tags", "x"], &[]);
+        assert_eq!(inputs.given(&inputs::IGNORE_UNFIXED), Some("true"));
+        assert_eq!(read_with(&["--publish", "false"], &[]).given(&inputs::PUBLISH), Some("false"));
     }
 }

@@ -2,9 +2,9 @@
 
 use crate::aws;
 use crate::buildkit;
-use crate::config::Problem;
 use crate::finding::Tool;
 use crate::github::code_scanning;
+use crate::inputs::Problem;
 use crate::publish;
 use crate::record::RunResult;
 use crate::report;

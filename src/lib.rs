@@ -7,6 +7,8 @@ pub mod cli;
 pub mod config;
 pub mod diagnosis;
 pub mod dockerfile;
+#[cfg(test)]
+mod documentation;
 pub mod environment;
 pub mod error;
 pub mod finding;
@@ -29,3 +31,4 @@ pub mod secret;
 pub mod source;
 pub mod staging;
 pub mod tags;
+pub(crate) mod variables;

@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::config::{self, Problem};
 use crate::environment::Environment;
-use crate::inputs;
+use crate::inputs::{MATRIX, Problem};
 
 /// A matrix in the form that a workflow's `strategy.matrix` takes by `fromJSON` (GitHub docs, "Running variations of jobs in
 /// a workflow", "Using contexts to create matrices").
@@ -26,19 +25,16 @@ struct Entry {
 }
 
 impl Matrix {
-    /// The matrix of the folders below `root` that `patterns` name (`services/*`, one a line or between commas) and that have
+    /// The matrix of the folders below `root` that `patterns` name (`services/*`) and that have
     /// a Dockerfile.
     ///
     /// # Errors
     /// A pattern is none, leaves `root`, or names no such folder.
-    pub fn find(root: &Path, patterns: &str, environment: Environment) -> Result<Self, Vec<Problem>> {
+    pub fn find(root: &Path, patterns: &[String], environment: Environment) -> Result<Self, Vec<Problem>> {
         let mut folders = BTreeSet::new();
         let mut problems = Vec::new();
-        for pattern in config::list(patterns) {
-            let mut problem = |expected: &str| {
-                let problem = Problem { input: inputs::MATRIX.name, value: pattern.to_owned(), expected: expected.to_owned() };
-                problems.push(problem);
-            };
+        for pattern in patterns {
+            let mut problem = |expected: &str| problems.push(Problem::new(&MATRIX, pattern, expected));
             match expand(root, pattern) {
                 None => problem("a folder inside the repository is expected, or a pattern such as services/*"),
                 Some(found) if found.is_empty() => problem("no folder of that name has a Dockerfile"),
@@ -93,6 +89,10 @@ mod tests {
         root
     }
 
+    fn find(root: &Path, patterns: &str) -> Result<Matrix, Vec<Problem>> {
+        Matrix::find(root, &MATRIX.read(patterns).unwrap(), Environment::Dev)
+    }
+
     fn names(matrix: &Matrix) -> Vec<(&str, &str)> {
         matrix.include.iter().map(|entry| (entry.name.as_str(), entry.build_context.as_str())).collect()
     }
@@ -100,10 +100,10 @@ mod tests {
     #[test]
     fn each_folder_with_a_dockerfile_is_a_job() {
         let root = repository(&["services/api", "services/web", "tools/api", "web"]);
-        let matrix = Matrix::find(root.path(), "services/*\ntools/*, web", Environment::Dev).unwrap();
+        let matrix = find(root.path(), "services/*\ntools/*, web").unwrap();
         let expected = [("services-api", "services/api"), ("services-web", "services/web"), ("tools-api", "tools/api")];
         assert_eq!(names(&matrix)[..3], expected);
-        let json = serde_json::to_string(&Matrix::find(root.path(), "tools/*", Environment::Dev).unwrap()).unwrap();
+        let json = serde_json::to_string(&find(root.path(), "tools/*").unwrap()).unwrap();
         assert_eq!(json, r#"{"include":[{"name":"api","build_context":"tools/api","environment":"dev"}]}"#);
     }
 
@@ -111,7 +111,7 @@ mod tests {
     fn what_names_no_image_is_an_error_and_not_an_empty_matrix() {
         let root = repository(&["services/api"]);
         for pattern in ["service/*", "services/docs", "../*", "/etc/*", "services/***"] {
-            assert_eq!(Matrix::find(root.path(), pattern, Environment::Dev).unwrap_err().len(), 1, "{pattern}");
+            assert_eq!(find(root.path(), pattern).unwrap_err().len(), 1, "{pattern}");
         }
     }
 }

@@ -1,20 +1,37 @@
 //! What a delivery would do, as JSON, without doing it.
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::config::{self, Config, SecretsHistory};
-use crate::environment::{Demands, Environment};
+use crate::environment::{Environment, Requirements};
 use crate::finding::Severity;
 use crate::oci::{Compression, Platform, Tag};
 use crate::record::{Source, StageName};
 use crate::scan::syft::Format;
-use crate::tags::Planned;
+use crate::tags::{self, ForbiddenTag, Planned, Values};
+
+/// The tags that a delivery of `source` sets.
+///
+/// # Errors
+/// All templates that give a forbidden tag.
+pub(crate) fn tags<B>(config: &Config<B>, source: &Source) -> Result<Planned, Vec<ForbiddenTag>> {
+    let version = config.version.clone().or_else(|| source.version());
+    let values = Values {
+        environment: config.environment,
+        commit: source.commit.as_deref(),
+        branch: source.branch.as_deref(),
+        version: version.as_ref(),
+        now: Timestamp::now(),
+    };
+    tags::plan(&config.tags, &values)
+}
 
 /// The plan of a delivery.
 #[derive(Debug, Serialize)]
 pub struct Plan<'a> {
     environment: Environment,
-    gates: Demands,
+    gates: Requirements,
     severity_threshold: Severity,
     ignore_unfixed: bool,
     source: &'a Source,
@@ -47,12 +64,12 @@ impl<'a> Plan<'a> {
     pub fn new(config: &'a Config, source: &'a Source, tags: &'a Planned) -> Self {
         Self {
             environment: config.environment,
-            gates: config.environment.demands(),
+            gates: config.environment.requirements(),
             severity_threshold: config.threshold.severity,
             ignore_unfixed: config.threshold.ignore_unfixed,
             source,
             secrets_history: &config.secrets_history,
-            context: config.build.context.display().to_string(),
+            context: config.context.display().to_string(),
             dockerfile: config.build.dockerfile.display().to_string(),
             target: config.build.target.as_deref(),
             check_targets: &config.build.check_targets,
@@ -77,7 +94,7 @@ fn stages(config: &Config) -> Vec<StageName> {
         Promotion => false,
         Checks => !config.build.check_targets.is_empty(),
         Sbom => !config.sbom_formats.is_empty(),
-        CodeScanning => config.environment.demands().sarif_upload && config.github.is_some(),
+        CodeScanning => config.environment.requirements().sarif_upload && config.github.is_some(),
         Destination | Publish => config.publish == config::Publish::Yes,
         Upload => config.publish == config::Publish::Yes && config.destination.is_a_registry(),
         _ => true,

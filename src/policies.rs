@@ -7,10 +7,12 @@ use crate::aws::policy::role::{self, Delivery};
 use crate::aws::policy::subject::{Account, Context, Job, Subjects};
 use crate::aws::policy::trust::{self, Caller};
 use crate::aws::{RepositoryArn, RoleArn};
-use crate::config::{Config, Destination, Ecr, Problem};
+use crate::config::{Config, Destination, Ecr};
 use crate::environment::Environment;
 use crate::github::oidc::Claims;
+use crate::inputs::{self, About, Problem};
 use crate::record::Source;
+use crate::variables;
 
 /// Who vouches for the runs of github.com; an enterprise of its own has another.
 pub const ISSUER: &str = "https://token.actions.githubusercontent.com";
@@ -57,8 +59,8 @@ impl Repository {
     /// The repository that the Actions runner names in variables, else the one that `origin` (a remote's URL) is of.
     pub fn find(variable: impl Fn(&str) -> Option<String>, origin: Option<&str>) -> Option<Self> {
         let id = |name| variable(name).and_then(|id| id.parse().ok());
-        let (ids, full) = match variable("GITHUB_REPOSITORY").filter(|name| !name.is_empty()) {
-            Some(name) => ((id("GITHUB_REPOSITORY_OWNER_ID"), id("GITHUB_REPOSITORY_ID")), name),
+        let (ids, full) = match variable(variables::GITHUB_REPOSITORY).filter(|name| !name.is_empty()) {
+            Some(name) => ((id(variables::GITHUB_REPOSITORY_OWNER_ID), id(variables::GITHUB_REPOSITORY_ID)), name),
             None => ((None, None), of_remote(origin?)?),
         };
         let (owner, name) = full.split_once('/')?;
@@ -80,7 +82,7 @@ fn of_remote(url: &str) -> Option<String> {
 /// What is known of a delivery before AWS is asked.
 pub struct Known<'a> {
     /// What to do.
-    pub config: &'a Config,
+    pub config: &'a Config<()>,
     /// From what.
     pub source: &'a Source,
     /// By whom.
@@ -122,7 +124,7 @@ impl Known<'_> {
         }
         let subjects = self.subjects().ok_or_else(|| {
             let expected = "which GitHub repository delivers is not known: run this in a clone of it, or set GITHUB_REPOSITORY";
-            missing("role-to-assume", expected)
+            missing(&inputs::ROLE_TO_ASSUME, expected)
         })?;
         Ok(Caller {
             role: role.clone(),
@@ -144,7 +146,8 @@ impl Known<'_> {
 
     fn delivery(&self) -> Result<Delivery, Vec<Problem>> {
         let (role, ecr) = self.role()?;
-        let region = ecr.identity.region.clone().ok_or_else(|| missing("aws-region", "the repository's region is expected"))?;
+        let region =
+            ecr.identity.region.clone().ok_or_else(|| missing(&inputs::AWS_REGION, "the repository's region is expected"))?;
         let account = ecr.account.clone().unwrap_or_else(|| role.account.clone());
         Ok(Delivery {
             repository: RepositoryArn { region, account, name: ecr.name.clone() },
@@ -156,16 +159,16 @@ impl Known<'_> {
 
     fn role(&self) -> Result<(&RoleArn, &Ecr), Vec<Problem>> {
         let Destination::Ecr(ecr) = &self.config.destination else {
-            return Err(missing("ecr-repository", "the repository that the image goes to is expected"));
+            return Err(missing(&inputs::ECR_REPOSITORY, "the repository that the image goes to is expected"));
         };
         let role = ecr.identity.role.as_ref();
         role.map(|role| (role, ecr.as_ref()))
-            .ok_or_else(|| missing("role-to-assume", "the role that the run assumes is expected"))
+            .ok_or_else(|| missing(&inputs::ROLE_TO_ASSUME, "the role that the run assumes is expected"))
     }
 }
 
-fn missing(input: &'static str, expected: &str) -> Vec<Problem> {
-    vec![Problem { input, value: String::new(), expected: expected.to_owned() }]
+fn missing(input: &About, expected: &str) -> Vec<Problem> {
+    vec![Problem::new(input, "", expected)]
 }
 
 #[cfg(test)]

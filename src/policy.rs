@@ -3,7 +3,7 @@
 //! [`decide`] is the only place that makes a [`Cleared`], and publishing takes one: an image that no one judged can't be
 //! published, because that does not compile.
 
-use crate::environment::{Demands, Gate};
+use crate::environment::{Gate, Requirements};
 use crate::finding::{Finding, Severity, Tool, Vulnerability};
 use crate::oci::Digest;
 
@@ -84,9 +84,11 @@ impl Threshold {
 
 /// Decides about an image.
 #[must_use]
-pub fn decide(demands: Demands, threshold: Threshold, evidence: &Evidence<'_>) -> Decision {
-    let gates =
-        [(Tool::Gitleaks, demands.secrets, evidence.secrets), (Tool::Trivy, demands.vulnerabilities, evidence.vulnerabilities)];
+pub fn decide(requirements: Requirements, threshold: Threshold, evidence: &Evidence<'_>) -> Decision {
+    let gates = [
+        (Tool::Gitleaks, requirements.secrets, evidence.secrets),
+        (Tool::Trivy, requirements.vulnerabilities, evidence.vulnerabilities),
+    ];
     let blocking = gates.into_iter().filter(|(_, gate, _)| *gate == Gate::Blocking);
     let mut shut = Vec::new();
     for (tool, _, scan) in blocking {
@@ -134,7 +136,7 @@ mod tests {
     fn judge(environment: Environment, threshold: Threshold, findings: &[Finding]) -> Decision {
         let image = Digest::of(b"image");
         let evidence = Evidence { image, secrets: Scan::Complete, vulnerabilities: Scan::Complete, findings };
-        decide(environment.demands(), threshold, &evidence)
+        decide(environment.requirements(), threshold, &evidence)
     }
 
     #[test]
@@ -142,7 +144,7 @@ mod tests {
         for finding in [leak(), vulnerability(Severity::Critical, None)] {
             for environment in Environment::ALL {
                 let blocked = matches!(judge(environment, THRESHOLD, std::slice::from_ref(&finding)), Decision::Blocked(_));
-                assert_eq!(blocked, environment.demands().secrets == Gate::Blocking, "{environment}: {finding:?}");
+                assert_eq!(blocked, environment.requirements().secrets == Gate::Blocking, "{environment}: {finding:?}");
             }
         }
     }
@@ -177,9 +179,9 @@ mod tests {
         for environment in Environment::ALL {
             for (secrets, vulnerabilities) in [(Scan::Missing, Scan::Complete), (Scan::Complete, Scan::Missing)] {
                 let evidence = Evidence { image: Digest::of(b"image"), secrets, vulnerabilities, findings: &[] };
-                let decision = decide(environment.demands(), THRESHOLD, &evidence);
+                let decision = decide(environment.requirements(), THRESHOLD, &evidence);
                 let undecided = matches!(decision, Decision::Undecided(_));
-                assert_eq!(undecided, environment.demands().secrets == Gate::Blocking, "{environment}");
+                assert_eq!(undecided, environment.requirements().secrets == Gate::Blocking, "{environment}");
             }
         }
     }

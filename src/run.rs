@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -14,14 +13,14 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::cli::{self, Request};
-use crate::config::{Config, SecretSource, World};
+use crate::config::{self, Config, Env, SecretSource};
 use crate::diagnosis::Diagnosis;
 use crate::error::{Error, Exit};
 use crate::github::{Event, commands};
 use crate::inputs::{self, Inputs};
 use crate::matrix::Matrix;
 use crate::pipeline::{self, Delivery, doctor};
-use crate::plan::Plan;
+use crate::plan::{self, Plan};
 use crate::policies::{self, Known};
 use crate::process::Launcher;
 use crate::record::{Record, Recorder, RunResult};
@@ -29,7 +28,8 @@ use crate::report::{self, RunnerFiles, console};
 use crate::scan;
 use crate::source::Checkout;
 use crate::staging::Staging;
-use crate::tags::{self, Values};
+use crate::tags;
+use crate::variables;
 
 /// How long a cancelled delivery may take to put things in order: tags that are set already are put back. A runner kills
 /// what lingers ten seconds after it said so first.
@@ -43,7 +43,7 @@ const ANNOUNCEMENT: Duration = Duration::from_secs(30);
 
 /// Does what the arguments ask for.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
-    let request = match cli::read(arguments, variable) {
+    let request = match cli::read(arguments, variables::text) {
         Ok(request) => request,
         Err(error) => {
             let exit = if error.use_stderr() { Exit::Inputs } else { Exit::Done };
@@ -75,12 +75,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
 
 /// The events that `GP_DELIVER_LOG` (a level) asks for: ours alone, since those of the libraries hold credentials.
 fn events() -> EnvFilter {
-    let level: LevelFilter = variable("GP_DELIVER_LOG").and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::OFF);
+    let level: LevelFilter =
+        variables::text(variables::GP_DELIVER_LOG).and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::OFF);
     EnvFilter::new(format!("gp_deliver={level}"))
-}
-
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok()
 }
 
 /// Says an error that comes before there is a delivery to report on.
@@ -95,33 +92,38 @@ fn indented(text: &str) -> String {
     text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
 }
 
+/// What the inputs are read against in this process.
+fn env(event: Option<&Event>) -> Env<'_> {
+    Env { variable: &variables::text, event }
+}
+
 /// What the subcommands know that do not deliver.
-struct Prospect {
+struct Preview<B> {
     event: Option<Event>,
-    config: Config,
+    config: Config<B>,
     checkout: Checkout,
     planned: tags::Planned,
 }
 
-impl Prospect {
-    async fn of(inputs: &Inputs) -> Result<Self, Error> {
-        let event = Event::read(variable);
-        let config = Config::resolve(inputs, &World { variable: &variable, event: event.as_ref() }).map_err(Error::Inputs)?;
-        let checkout = Checkout::read(&Launcher::of_this_process(), &config.build.context, event.as_ref()).await?;
-        let version = config.version.clone().or_else(|| checkout.source.version());
-        let values = Values {
-            environment: config.environment,
-            source: &checkout.source,
-            version: version.as_ref(),
-            now: Timestamp::now(),
-        };
-        let planned = tags::plan(&config.tags, &values).map_err(Error::Tags)?;
+impl<B> Preview<B> {
+    async fn of(config: Config<B>, event: Option<Event>) -> Result<Self, Error> {
+        let checkout = Checkout::read(&Launcher::of_this_process(), &config.context, event.as_ref()).await?;
+        let planned = plan::tags(&config, &checkout.source).map_err(Error::Tags)?;
         Ok(Self { event, config, checkout, planned })
+    }
+}
+
+impl Preview<()> {
+    /// For the commands that build nothing.
+    async fn without_build(inputs: &Inputs) -> Result<Self, Error> {
+        let event = Event::read(variables::text);
+        let config = Config::without_build(inputs, &env(event.as_ref())).map_err(Error::Inputs)?;
+        Self::of(config, event).await
     }
 
     async fn known(&self) -> Result<Known<'_>, Error> {
         let origin = self.checkout.origin(&Launcher::of_this_process()).await?;
-        let repository = policies::Repository::find(variable, origin.as_deref());
+        let repository = policies::Repository::find(variables::text, origin.as_deref());
         Ok(Known { config: &self.config, source: &self.checkout.source, repository, claims: None })
     }
 }
@@ -143,14 +145,19 @@ async fn version() -> Exit {
 }
 
 async fn plan(inputs: &Inputs) -> Result<Exit, Error> {
-    let Some(folders) = inputs.get(inputs::MATRIX.name) else {
-        let prospect = Prospect::of(inputs).await?;
-        let plan = Plan::new(&prospect.config, &prospect.checkout.source, &prospect.planned);
-        return print(&serde_json::to_string_pretty(&plan).unwrap_or_default()).map(|()| Exit::Done);
-    };
-    let event = Event::read(variable);
-    let environment =
-        Config::environment(inputs, &World { variable: &variable, event: event.as_ref() }).map_err(Error::Inputs)?;
+    let event = Event::read(variables::text);
+    let folders = inputs.get(&inputs::MATRIX).map_err(Error::Inputs)?;
+    if !folders.is_empty() {
+        return matrix(inputs, &folders, event.as_ref());
+    }
+    let config = Config::resolve(inputs, &env(event.as_ref())).map_err(Error::Inputs)?;
+    let preview = Preview::of(config, event).await?;
+    let plan = Plan::new(&preview.config, &preview.checkout.source, &preview.planned);
+    print(&serde_json::to_string_pretty(&plan).unwrap_or_default()).map(|()| Exit::Done)
+}
+
+fn matrix(inputs: &Inputs, folders: &[String], event: Option<&Event>) -> Result<Exit, Error> {
+    let environment = config::environment(inputs, &env(event)).map_err(Error::Inputs)?;
     let root = std::env::current_dir().map_err(|source| Error::Io { path: PathBuf::from("."), source })?;
     let matrix = serde_json::to_string(&Matrix::find(&root, folders, environment).map_err(Error::Inputs)?).unwrap_or_default();
     report::add_outputs(&vec![("matrix", matrix.clone())], &RunnerFiles::from_environment())?;
@@ -158,16 +165,16 @@ async fn plan(inputs: &Inputs) -> Result<Exit, Error> {
 }
 
 async fn doctor(inputs: &Inputs, trust_policy: Option<&Path>) -> Result<Exit, Error> {
-    let prospect = Prospect::of(inputs).await?;
-    let known = prospect.known().await?;
-    let examination = doctor::examine(&known, prospect.event.as_ref(), trust_policy, &prospect.planned.tags).await;
+    let preview = Preview::without_build(inputs).await?;
+    let known = preview.known().await?;
+    let examination = doctor::examine(&known, preview.event.as_ref(), trust_policy, &preview.planned.tags).await;
     print(examination.to_string().trim_end())?;
     Ok(if examination.is_well() { Exit::Done } else { Exit::Failed })
 }
 
 async fn policy(inputs: &Inputs, kind: Option<policies::Kind>) -> Result<Exit, Error> {
-    let prospect = Prospect::of(inputs).await?;
-    let text = prospect.known().await?.text(kind).map_err(Error::Inputs)?;
+    let preview = Preview::without_build(inputs).await?;
+    let text = preview.known().await?.text(kind).map_err(Error::Inputs)?;
     print(&text).map(|()| Exit::Done)
 }
 
@@ -180,9 +187,9 @@ async fn deliver(inputs: &Inputs) -> Exit {
     let console = console::Console::new(console::Form::detect());
     console.greet();
     let recorder = Recorder::begin(console.clone());
-    let event = Event::read(variable);
-    let resolved = Config::resolve(inputs, &World { variable: &variable, event: event.as_ref() });
-    let report_dir = PathBuf::from(inputs.get("report-dir").unwrap_or(Config::REPORT_DIR));
+    let event = Event::read(variables::text);
+    let resolved = Config::resolve(inputs, &env(event.as_ref()));
+    let report_dir = config::report_dir(inputs);
     let mut begun = None;
     let (result, exit) = match resolved {
         Err(problems) => failed(&recorder, &Error::Inputs(problems)),
@@ -233,7 +240,7 @@ fn begin(config: Config, event: Option<Event>, recorder: Recorder) -> Result<(Ar
     report::prepare(&config.report_dir)?;
     recorder.write(|record| {
         record.environment = Some(config.environment);
-        record.demands = Some(config.environment.demands());
+        record.demands = Some(config.environment.requirements());
         record.severity_threshold = Some(config.threshold.severity);
         record.ignore_unfixed = config.threshold.ignore_unfixed;
         record.destination = Some(config.destination.to_string());

@@ -1,14 +1,12 @@
 //! Tag templates and the tags that come of them.
 
 use std::fmt;
-use std::str::FromStr;
 
 use jiff::Timestamp;
 use semver::Version;
 
 use crate::environment::Environment;
 use crate::oci::Tag;
-use crate::record::Source;
 
 /// A tag that is to be set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,36 +31,85 @@ pub struct Template {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Part {
     Literal(String),
-    Value(Variable),
+    Value(&'static Variable),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Variable {
-    Sha,
-    Sha8,
-    Env,
-    Branch,
-    Version,
-    Major,
-    Minor,
-    Timestamp,
-}
-
-impl Variable {
-    const ALL: [(&'static str, Self); 8] = [
-        ("sha", Self::Sha),
-        ("sha8", Self::Sha8),
-        ("env", Self::Env),
-        ("branch", Self::Branch),
-        ("version", Self::Version),
-        ("major", Self::Major),
-        ("minor", Self::Minor),
-        ("timestamp", Self::Timestamp),
-    ];
-
+/// What a template may name between braces.
+pub(crate) struct Variable {
+    /// Its name, without the braces.
+    pub(crate) name: &'static str,
+    /// What it stands for, for `--help` and the documentation.
+    pub(crate) what: &'static str,
     /// Whether the value names one delivery and no other.
-    fn is_fixed(self) -> bool {
-        matches!(self, Self::Sha | Self::Sha8 | Self::Version | Self::Timestamp)
+    pub(crate) fixed: bool,
+    /// The value, or why there is none.
+    value: fn(&Values<'_>) -> Result<String, &'static str>,
+}
+
+/// All variables.
+pub(crate) static VARIABLES: [Variable; 8] = [
+    Variable { name: "sha", what: "the first 7 characters of the commit", fixed: true, value: |values| values.commit(7) },
+    Variable { name: "sha8", what: "the first 8 characters of the commit", fixed: true, value: |values| values.commit(8) },
+    Variable {
+        name: ENVIRONMENT,
+        what: "the environment",
+        fixed: false,
+        value: |values| Ok(values.environment.name().to_owned()),
+    },
+    Variable {
+        name: "branch",
+        what: "the branch, made safe: feature/x becomes feature-x",
+        fixed: false,
+        value: |values| values.branch.map(safe).filter(|name| !name.is_empty()).ok_or("the source is on no branch"),
+    },
+    Variable {
+        name: "version",
+        what: "the version, from the input or the v* tag",
+        fixed: true,
+        // A tag can't hold the '+' before build metadata; `-` would make it a pre-release, so '_' as Helm has it.
+        value: |values| values.version().map(|version| version.to_string().replace('+', "_")),
+    },
+    Variable {
+        name: "major",
+        what: "the version's first number; a pre-release has none",
+        fixed: false,
+        value: |values| values.released().map(|version| version.major.to_string()),
+    },
+    Variable {
+        name: "minor",
+        what: "the version's second number; a pre-release has none",
+        fixed: false,
+        value: |values| values.released().map(|version| version.minor.to_string()),
+    },
+    Variable {
+        name: "timestamp",
+        what: "the time in UTC, as YYYYMMDDHHMMSS",
+        fixed: true,
+        value: |values| Ok(values.now.strftime("%Y%m%d%H%M%S").to_string()),
+    },
+];
+
+/// The name of the variable that makes a tag one of an environment.
+const ENVIRONMENT: &str = "env";
+
+impl PartialEq for Variable {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Variable {}
+
+impl fmt::Debug for Variable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// As a template has it.
+impl fmt::Display for Variable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("{{{}}}", self.name))
     }
 }
 
@@ -70,32 +117,61 @@ impl Variable {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidTemplate {
     /// A variable is not known.
-    #[error("{{{0}}} is not known; {{sha}} {{sha8}} {{env}} {{branch}} {{version}} {{major}} {{minor}} {{timestamp}} are")]
+    #[error("{{{0}}} is not known; {known} are", known = VARIABLES.each_ref().map(Variable::to_string).join(" "))]
     UnknownVariable(String),
     /// A brace has no partner.
     #[error("a brace has no partner")]
     Brace,
+    /// Whatever the values are, no registry takes it as a tag.
+    #[error("letters, digits, '_', '.' and '-' are expected, at most {}, and no '.' or '-' first", Tag::MAX_LENGTH)]
+    NoTag,
 }
 
-impl FromStr for Template {
-    type Err = InvalidTemplate;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mut parts = Vec::new();
+impl Template {
+    /// Reads a template.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub(crate) fn read(text: &str) -> Result<Self, Vec<InvalidTemplate>> {
+        let (mut parts, mut problems) = (Vec::new(), Vec::new());
+        // What it gives where each value is one character that a tag may have anywhere.
+        let mut shortest = String::new();
         let mut rest = text;
         while let Some(open) = rest.find(['{', '}']) {
             let (literal, braced) = rest.split_at(open);
-            let (name, after) = braced.strip_prefix('{').and_then(|inner| inner.split_once('}')).ok_or(InvalidTemplate::Brace)?;
-            let variable = Variable::ALL.into_iter().find(|(known, _)| *known == name);
-            let (_, variable) = variable.ok_or_else(|| InvalidTemplate::UnknownVariable(name.to_owned()))?;
+            let Some((name, after)) = braced.strip_prefix('{').and_then(|inner| inner.split_once('}')) else {
+                problems.push(InvalidTemplate::Brace);
+                return Err(problems);
+            };
             parts.extend((!literal.is_empty()).then(|| Part::Literal(literal.to_owned())));
-            parts.push(Part::Value(variable));
+            match VARIABLES.iter().find(|variable| variable.name == name) {
+                Some(variable) => parts.push(Part::Value(variable)),
+                None => problems.push(InvalidTemplate::UnknownVariable(name.to_owned())),
+            }
+            shortest.push_str(literal);
+            shortest.push('x');
             rest = after;
         }
         parts.extend((!rest.is_empty()).then(|| Part::Literal(rest.to_owned())));
-        Ok(Self { text: text.to_owned(), parts, optional: false })
+        shortest.push_str(rest);
+        if shortest.parse::<Tag>().is_err() {
+            problems.push(InvalidTemplate::NoTag);
+        }
+        if problems.is_empty() { Ok(Self { text: text.to_owned(), parts, optional: false }) } else { Err(problems) }
     }
 }
+
+/// The templates where none is given. That nobody gave a version is not worth a word.
+pub(crate) fn usual() -> Vec<Template> {
+    let read = |text: &&str| Template::read(text).ok();
+    let optional = USUAL_OF_VERSION.iter().filter_map(read).map(Template::optional);
+    USUAL.iter().filter_map(read).chain(optional).collect()
+}
+
+/// The templates where none is given.
+const USUAL: [&str; 2] = ["{sha}", "{env}-{sha}"];
+/// The templates besides where there is a version.
+const USUAL_OF_VERSION: [&str; 1] = ["{version}"];
 
 impl fmt::Display for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -106,14 +182,37 @@ impl fmt::Display for Template {
 /// The values that templates may use.
 #[derive(Clone, Debug)]
 pub struct Values<'a> {
-    /// For `{env}`.
+    /// Where the image is bound for.
     pub environment: Environment,
-    /// For `{sha}`, `{sha8}` and `{branch}`.
-    pub source: &'a Source,
-    /// For `{version}`, `{major}` and `{minor}`.
+    /// The commit's full id.
+    pub commit: Option<&'a str>,
+    /// The branch that the source is on.
+    pub branch: Option<&'a str>,
+    /// The version.
     pub version: Option<&'a Version>,
-    /// For `{timestamp}`.
+    /// The time of the delivery.
     pub now: Timestamp,
+}
+
+impl Values<'_> {
+    fn commit(&self, length: usize) -> Result<String, &'static str> {
+        let commit = self.commit.ok_or("the source has no commit")?;
+        Ok(commit.chars().take(length).collect())
+    }
+
+    fn version(&self) -> Result<&Version, &'static str> {
+        self.version.ok_or("there is no version: neither the input nor a v* tag gives one")
+    }
+
+    /// The version, where tags that people follow may move to it.
+    fn released(&self) -> Result<&Version, &'static str> {
+        let version = self.version()?;
+        if version.pre.is_empty() {
+            Ok(version)
+        } else {
+            Err("the version is a pre-release, which no {major} or {minor} tag follows")
+        }
+    }
 }
 
 /// What templates come to.
@@ -149,7 +248,7 @@ pub fn plan(templates: &[Template], values: &Values<'_>) -> Result<Planned, Vec<
             Ok(text) => match text.parse::<Tag>() {
                 Ok(tag) if planned.tags.iter().any(|planned| planned.tag == tag) => {}
                 Ok(tag) => {
-                    let of_environment = template.parts.contains(&Part::Value(Variable::Env));
+                    let of_environment = template.variables().any(|variable| variable.name == ENVIRONMENT);
                     planned.tags.push(PlannedTag { tag, moving: !template.is_fixed(), of_environment });
                 }
                 Err(_) => forbidden.push(ForbiddenTag { template: template.text.clone(), tag: text }),
@@ -162,54 +261,28 @@ pub fn plan(templates: &[Template], values: &Values<'_>) -> Result<Planned, Vec<
 
 impl Template {
     /// The template as one that nobody asked for: where its value is not there, nothing is said.
-    #[must_use]
-    pub fn optional(self) -> Self {
+    fn optional(self) -> Self {
         Self { optional: true, ..self }
     }
 
+    fn variables(&self) -> impl Iterator<Item = &'static Variable> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Literal(_) => None,
+            Part::Value(variable) => Some(*variable),
+        })
+    }
+
     fn is_fixed(&self) -> bool {
-        self.parts.iter().any(|part| matches!(part, Part::Value(variable) if variable.is_fixed()))
+        self.variables().any(|variable| variable.fixed)
     }
 
     /// The tag's text, or which value is not there.
     fn fill(&self, values: &Values<'_>) -> Result<String, &'static str> {
         let parts = self.parts.iter().map(|part| match part {
             Part::Literal(text) => Ok(text.clone()),
-            Part::Value(variable) => variable.value(values),
+            Part::Value(variable) => (variable.value)(values),
         });
         parts.collect()
-    }
-}
-
-impl Variable {
-    fn value(self, values: &Values<'_>) -> Result<String, &'static str> {
-        let sha = |length: usize| {
-            let commit = values.source.commit.as_ref().ok_or("the source has no commit")?;
-            Ok(commit.chars().take(length).collect())
-        };
-        let version = values.version.ok_or("there is no version: neither the input nor a v* tag gives one");
-        match self {
-            Self::Sha => sha(7),
-            Self::Sha8 => sha(8),
-            Self::Env => Ok(values.environment.name().to_owned()),
-            Self::Branch => {
-                values.source.branch.as_deref().map(safe).filter(|name| !name.is_empty()).ok_or("the source is on no branch")
-            }
-            // A tag can't hold the '+' before build metadata; `-` would make it a pre-release, so '_' as Helm has it.
-            Self::Version => version.map(|version| version.to_string().replace('+', "_")),
-            // A pre-release moves no tag that people follow.
-            Self::Major => version.and_then(|version| released(version).map(|version| version.major.to_string())),
-            Self::Minor => version.and_then(|version| released(version).map(|version| version.minor.to_string())),
-            Self::Timestamp => Ok(values.now.strftime("%Y%m%d%H%M%S").to_string()),
-        }
-    }
-}
-
-fn released(version: &Version) -> Result<&Version, &'static str> {
-    if version.pre.is_empty() {
-        Ok(version)
-    } else {
-        Err("the version is a pre-release, which no {major} or {minor} tag follows")
     }
 }
 
@@ -232,16 +305,17 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn source(branch: Option<&str>) -> Source {
-        let commit = Some("a1b2c3d4e5f60718293a4b5c6d7e8f9012345678".to_owned());
-        Source { commit, branch: branch.map(str::to_owned), tag: None, dirty: false }
+    const COMMIT: &str = "a1b2c3d4e5f60718293a4b5c6d7e8f9012345678";
+
+    fn values(branch: Option<&'static str>) -> Values<'static> {
+        let now = "2026-11-21T09:08:07Z".parse().unwrap();
+        Values { environment: Environment::Dev, commit: Some(COMMIT), branch, version: None, now }
     }
 
-    fn tags(templates: &[&str], source: &Source, version: Option<&str>) -> Result<Planned, Vec<ForbiddenTag>> {
-        let templates: Vec<Template> = templates.iter().map(|text| text.parse().unwrap()).collect();
+    fn tags(templates: &[&str], values: &Values<'_>, version: Option<&str>) -> Result<Planned, Vec<ForbiddenTag>> {
+        let templates: Vec<Template> = templates.iter().map(|text| Template::read(text).unwrap()).collect();
         let version = version.map(|version| version.parse().unwrap());
-        let now = "2026-11-21T09:08:07Z".parse().unwrap();
-        plan(&templates, &Values { environment: Environment::Dev, source, version: version.as_ref(), now })
+        plan(&templates, &Values { version: version.as_ref(), ..values.clone() })
     }
 
     fn names(planned: &Planned) -> Vec<&str> {
@@ -252,21 +326,21 @@ mod tests {
     fn every_variable_has_its_value() {
         let templates =
             ["{sha}", "{sha8}", "{env}-{sha}", "{branch}", "{version}", "{major}", "{major}.{minor}", "{timestamp}", "latest"];
-        let planned = tags(&templates, &source(Some("feature/x")), Some("1.2.3")).unwrap();
+        let planned = tags(&templates, &values(Some("feature/x")), Some("1.2.3")).unwrap();
         let expected = ["a1b2c3d", "a1b2c3d4", "dev-a1b2c3d", "1.2.3", "20261121090807", "feature-x", "1", "1.2", "latest"];
         assert_eq!(names(&planned), expected);
     }
 
     #[test]
     fn moving_tags_come_last() {
-        let planned = tags(&["latest", "{branch}-latest", "{sha}"], &source(Some("main")), None).unwrap();
+        let planned = tags(&["latest", "{branch}-latest", "{sha}"], &values(Some("main")), None).unwrap();
         assert_eq!(names(&planned), ["a1b2c3d", "latest", "main-latest"]);
         assert!(!planned.tags[0].moving && planned.tags[1].moving);
     }
 
     #[test]
     fn a_template_without_its_value_is_skipped_with_the_reason() {
-        let outside_git = Source { commit: None, branch: None, tag: None, dirty: false };
+        let outside_git = Values { commit: None, ..values(None) };
         let planned = tags(&["{sha}", "{branch}", "{version}", "{env}"], &outside_git, None).unwrap();
         assert_eq!(names(&planned), ["dev"]);
         assert_eq!(planned.skipped.len(), 3);
@@ -275,43 +349,67 @@ mod tests {
 
     #[test]
     fn an_optional_template_without_its_value_is_left_out_without_a_word() {
-        let template = "{version}".parse::<Template>().unwrap().optional();
-        let now = "2026-11-21T09:08:07Z".parse().unwrap();
-        let source = source(None);
-        let planned = plan(&[template], &Values { environment: Environment::Dev, source: &source, version: None, now }).unwrap();
+        let template = Template::read("{version}").unwrap().optional();
+        let planned = plan(&[template], &values(None)).unwrap();
         assert_eq!(planned, Planned::default());
     }
 
     #[test]
+    fn without_templates_the_commit_the_environment_and_a_version_are_named() {
+        let planned = plan(&usual(), &values(None)).unwrap();
+        assert_eq!((names(&planned), planned.skipped.len()), (vec!["a1b2c3d", "dev-a1b2c3d"], 0));
+        let version = "1.2.3".parse().unwrap();
+        let planned = plan(&usual(), &Values { version: Some(&version), ..values(None) }).unwrap();
+        assert_eq!(names(&planned), ["a1b2c3d", "dev-a1b2c3d", "1.2.3"]);
+    }
+
+    #[test]
+    fn only_a_tag_with_the_environment_in_it_is_the_environments() {
+        let planned = tags(&["{sha}", "{env}-{sha}", "dev"], &values(None), None).unwrap();
+        let of_environment: Vec<_> = planned.tags.iter().map(|planned| planned.of_environment).collect();
+        assert_eq!(of_environment, [false, true, false]);
+    }
+
+    #[test]
     fn a_pre_release_moves_no_major_tag() {
-        let planned = tags(&["{version}", "{major}", "{major}.{minor}"], &source(None), Some("2.0.0-rc.1")).unwrap();
+        let planned = tags(&["{version}", "{major}", "{major}.{minor}"], &values(None), Some("2.0.0-rc.1")).unwrap();
         assert_eq!(names(&planned), ["2.0.0-rc.1"]);
     }
 
     #[test]
     fn a_tag_that_no_registry_takes_is_an_error_before_anything_runs() {
         for template in ["-{sha}", ".x", "a b", "a/b", &"x".repeat(129)] {
-            assert!(tags(&[template], &source(None), None).is_err(), "{template}");
+            assert_eq!(Template::read(template), Err(vec![InvalidTemplate::NoTag]), "{template}");
         }
+        let long = "x".repeat(120) + "-{sha8}";
+        assert!(tags(&[&long], &values(None), None).is_err());
     }
 
     #[test]
     fn what_is_no_template_is_refused() {
-        assert_eq!("{nope}".parse::<Template>(), Err(InvalidTemplate::UnknownVariable("nope".to_owned())));
+        let unknown = |name: &str| InvalidTemplate::UnknownVariable(name.to_owned());
+        assert_eq!(Template::read("{nope}"), Err(vec![unknown("nope")]));
+        assert_eq!(Template::read("{nope} {sha}{none}"), Err(vec![unknown("nope"), unknown("none"), InvalidTemplate::NoTag]));
         for text in ["{sha", "sha}", "{{sha}}"] {
-            assert!(text.parse::<Template>().is_err(), "{text}");
+            assert!(Template::read(text).is_err(), "{text}");
         }
     }
 
     #[test]
+    fn an_unknown_variable_is_told_which_there_are() {
+        let told = InvalidTemplate::UnknownVariable("nope".to_owned()).to_string();
+        assert_eq!(told, "{nope} is not known; {sha} {sha8} {env} {branch} {version} {major} {minor} {timestamp} are");
+    }
+
+    #[test]
     fn one_tag_from_two_templates_is_set_once() {
-        assert_eq!(names(&tags(&["{sha}", "a1b2c3d"], &source(None), None).unwrap()), ["a1b2c3d"]);
+        assert_eq!(names(&tags(&["{sha}", "a1b2c3d"], &values(None), None).unwrap()), ["a1b2c3d"]);
     }
 
     proptest! {
         #[test]
         fn any_branch_gives_a_tag_or_none(branch in ".*") {
-            let planned = tags(&["{branch}"], &source(Some(&branch)), None).unwrap();
+            let planned = tags(&["{branch}"], &Values { branch: Some(&branch), ..values(None) }, None).unwrap();
             prop_assert_eq!(planned.tags.len() + planned.skipped.len(), 1);
         }
     }

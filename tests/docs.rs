@@ -34,7 +34,7 @@ fn holds(document: &str, mark: &str, expected: &str) {
 fn environments() -> String {
     let mut table = "| environment | leaked secrets | vulnerabilities | SARIF upload |\n|---|---|---|---|\n".to_owned();
     for environment in Environment::ALL {
-        let demands = environment.demands();
+        let demands = environment.requirements();
         let sarif = if demands.sarif_upload { "yes" } else { "no" };
         table += &format!("| `{environment}` | {} | {} | {sarif} |\n", demands.secrets, demands.vulnerabilities);
     }

@@ -100,3 +100,24 @@ fn planning_writes_nothing() {
     plan(&source.run("plan"));
     assert!(!source.beside("report").exists() && !source.beside("image").exists());
 }
+
+#[test]
+fn every_template_that_is_wrong_is_named_at_once() {
+    let ended = source().run("plan").flag("--tags", "a b,{sha},{x}").flag("--platforms", "linux,Linux/x").ends_with(2);
+    ended.says("tags: \"a b\"").says("tags: \"{x}\"").says("platforms: \"linux\"").says("platforms: \"Linux/x\"");
+}
+
+#[test]
+fn only_what_builds_asks_for_a_dockerfile() {
+    let source = Source::in_git(&[("README.md", "No image here.\n")]);
+    let asked = |command: &str| {
+        let run = source.run(command).variable("GITHUB_REPOSITORY", "acme/app").flag("--environment", "prod");
+        let run = run.flag("--ecr-repository", "team/app").flag("--aws-region", "eu-central-1").without("--destination");
+        run.flag("--role-to-assume", "arn:aws:iam::012345678901:role/deliver")
+    };
+    let policies = asked("policy").ends_with(0).stdout;
+    assert!(policies.contains("sts:AssumeRoleWithWebIdentity"), "{policies}");
+    let examined = source.run("doctor").ends_with(0).stdout;
+    assert!(examined.contains("no ecr-repository is given"), "{examined}");
+    asked("plan").ends_with(2).says("dockerfile-path");
+}

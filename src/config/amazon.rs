@@ -1,187 +1,126 @@
 //! The inputs about Amazon ECR and who we are there.
 
-use super::Ecr;
-use super::reader::{Reader, list};
-use crate::aws::{self, AccountId, Partition, RegistryHost, RoleArn};
-use crate::oci::reference::Repository;
+use super::reader::Reader;
+use crate::aws::{self, AccountId, Partition, RoleArn};
+use crate::inputs::{self, EcrRepository, Region, Role, SessionName, SessionPolicy};
+use crate::variables;
 
-/// For how long credentials may be asked for, in seconds (AWS STS API reference, `AssumeRoleWithWebIdentity`).
-const DURATIONS: std::ops::RangeInclusive<i32> = 900..=43_200;
-/// The longest name of a session.
-const MAX_SESSION_NAME: usize = 64;
-
-/// What `ecr-repository` names.
-struct Named {
-    host: Option<String>,
-    name: String,
-    /// What the host says of its registry, where it is one of Amazon ECR's own.
-    registry: Option<RegistryHost>,
+/// A repository of Amazon ECR.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ecr {
+    /// The registry's address, where it was named.
+    pub host: Option<String>,
+    /// The repository's name.
+    pub name: String,
+    /// Whose it is; else that of the credentials.
+    pub account: Option<AccountId>,
+    /// Whether it is created if it is not there.
+    pub create: bool,
+    /// As whom we go there.
+    pub identity: aws::Settings,
 }
 
 impl Reader<'_> {
-    /// The repository of Amazon ECR that the inputs name, if they name one.
+    /// The repository of Amazon ECR that the inputs name.
     pub(super) fn ecr(&mut self) -> Option<Ecr> {
-        let Some(text) = self.inputs.get("ecr-repository") else {
-            let elsewhere = self.inputs.get("destination").is_some() || self.inputs.get("publish") == Some("false");
-            if !elsewhere && self.inputs.get("role-to-assume").is_some() {
-                self.problem(
-                    "ecr-repository",
-                    "",
-                    "role-to-assume is given, and nothing says which repository the image goes to",
-                );
-            }
-            return None;
-        };
-        if self.inputs.get("destination").is_some() {
-            self.problem("destination", "", "ecr-repository is given too, and an image goes to one place");
+        if self.inputs.given(&inputs::DESTINATION).is_some() {
+            self.problem(&inputs::DESTINATION, "", "ecr-repository is given too, and an image goes to one place");
         }
-        let named = self.named(text.trim());
-        let region = self.region(&named);
-        let account = self.account(&named);
+        let repository = self.get(&inputs::ECR_REPOSITORY).flatten();
+        let region = self.region(repository.as_ref());
+        let given_account = self.get(&inputs::AWS_ACCOUNT_ID);
+        let account = self.account(given_account.clone().flatten(), repository.as_ref());
         let role = self.role(account.as_ref(), region.as_deref());
-        let allowed_accounts = self.allowed_accounts(role.as_ref());
-        Some(Ecr {
-            identity: aws::Settings {
-                role,
-                region,
-                allowed_accounts,
-                session_name: self.session_name(),
-                duration_seconds: self.duration(),
-                audience: self.inputs.get("audience").unwrap_or("sts.amazonaws.com").trim().to_owned(),
-                session_policy: self.session_policy(),
-            },
-            create: self.switch("create-repository", false),
-            account,
-            host: named.host,
-            name: named.name,
-        })
-    }
-
-    fn named(&mut self, text: &str) -> Named {
-        let first = text.split('/').next().unwrap_or_default();
-        let full = text.contains('/') && (first.contains(['.', ':']) || first == "localhost");
-        let whole = if full { text.to_owned() } else { format!("registry.invalid/{text}") };
-        match whole.parse::<Repository>() {
-            Ok(repository) => {
-                let host = full.then(|| repository.registry().to_owned());
-                let registry = host.as_deref().and_then(RegistryHost::parse);
-                Named { host, name: repository.name().to_owned(), registry }
-            }
-            Err(error) => {
-                let expected =
-                    format!("team/app or ACCOUNT.dkr.ecr.REGION.amazonaws.com/team/app is expected ({})", error.reason);
-                self.problem("ecr-repository", text, &expected);
-                Named { host: None, name: text.to_owned(), registry: None }
-            }
-        }
-    }
-
-    fn region(&mut self, named: &Named) -> Option<String> {
-        let of_host = named.registry.as_ref().map(|registry| registry.region.clone());
-        let variables = || ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().find_map(|name| (self.world.variable)(name));
-        let Some(given) = self.inputs.get("aws-region").map(str::trim) else { return of_host.or_else(variables) };
-        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        if !given.bytes().all(allowed) || !given.contains('-') {
-            self.problem("aws-region", given, "a region such as eu-central-1 is expected");
-        } else if let Some(region) = of_host.filter(|region| region != given) {
-            self.problem("aws-region", given, &format!("ecr-repository names a registry in {region}"));
-        }
-        Some(given.to_owned())
-    }
-
-    fn account(&mut self, named: &Named) -> Option<AccountId> {
-        let of_host = named.registry.as_ref().map(|registry| registry.account.clone());
-        let given: Option<AccountId> = match self.inputs.get("aws-account-id") {
-            Some(_) => self.parse("aws-account-id", "", TWELVE_DIGITS),
-            None => None,
+        let allowed_accounts = self.allowed_accounts(given_account.flatten(), role.as_ref());
+        let session_name = self.session_name();
+        let duration = self.get(&inputs::ROLE_DURATION_SECONDS);
+        let audience = self.get(&inputs::AUDIENCE);
+        let session_policy = self.get(&inputs::SESSION_POLICY);
+        let create = self.get(&inputs::CREATE_REPOSITORY);
+        let EcrRepository { host, name, .. } = repository?;
+        let identity = aws::Settings {
+            role,
+            region,
+            allowed_accounts: allowed_accounts?,
+            session_name: session_name?,
+            duration_seconds: duration?.0,
+            audience: audience?,
+            session_policy: session_policy?.map(|SessionPolicy(text)| text),
         };
-        match (given, of_host) {
-            (Some(given), Some(of_host)) if given != of_host => {
-                self.problem("aws-account-id", given.as_str(), &format!("ecr-repository names a registry of {of_host}"));
-                Some(given)
-            }
-            (given, of_host) => given.or(of_host),
+        Some(Ecr { host, name, account, create: create?, identity })
+    }
+
+    /// A role that no repository is named for is most likely half of what was meant.
+    pub(super) fn miss_repository(&mut self) {
+        let given = |input| self.inputs.given(input);
+        let elsewhere = given(&inputs::DESTINATION).is_some() || given(&inputs::PUBLISH) == Some("false");
+        if !elsewhere && given(&inputs::ROLE_TO_ASSUME).is_some() {
+            let expected = "role-to-assume is given, and nothing says which repository the image goes to";
+            self.problem(&inputs::ECR_REPOSITORY, "", expected);
         }
+    }
+
+    fn region(&mut self, repository: Option<&EcrRepository>) -> Option<String> {
+        let of_host = repository.and_then(|repository| repository.registry.as_ref()).map(|registry| registry.region.clone());
+        let Some(Region(given)) = self.get(&inputs::AWS_REGION)? else {
+            let variables = [variables::AWS_REGION, variables::AWS_DEFAULT_REGION];
+            return of_host.or_else(|| variables.into_iter().find_map(|name| (self.env.variable)(name)));
+        };
+        if let Some(region) = of_host.filter(|region| *region != given) {
+            self.problem(&inputs::AWS_REGION, &*given, format!("ecr-repository names a registry in {region}"));
+        }
+        Some(given)
+    }
+
+    fn account(&mut self, given: Option<AccountId>, repository: Option<&EcrRepository>) -> Option<AccountId> {
+        let of_host = repository.and_then(|repository| repository.registry.as_ref()).map(|registry| registry.account.clone());
+        if let (Some(given), Some(of_host)) = (&given, &of_host)
+            && given != of_host
+        {
+            self.problem(&inputs::AWS_ACCOUNT_ID, given.as_str(), format!("ecr-repository names a registry of {of_host}"));
+        }
+        given.or(of_host)
     }
 
     fn role(&mut self, account: Option<&AccountId>, region: Option<&str>) -> Option<RoleArn> {
-        let text = self.inputs.get("role-to-assume")?.trim();
-        if let Ok(arn) = text.parse() {
-            return Some(arn);
-        }
-        let name = text.trim_start_matches('/');
-        match account {
-            Some(account) if !text.starts_with("arn:") && aws::arn::is_role_name(name) => {
-                let partition = region.map_or(Partition::Aws, Partition::of_region);
-                Some(RoleArn { partition, account: account.clone(), name: name.to_owned() })
-            }
-            _ => {
-                let expected = "arn:aws:iam::ACCOUNT:role/NAME is expected, or a role's name together with aws-account-id";
-                self.problem_and("role-to-assume", text, expected, None)
-            }
-        }
+        let name = match self.get(&inputs::ROLE_TO_ASSUME)?? {
+            Role::Arn(arn) => return Some(arn),
+            Role::Name(name) => name,
+        };
+        let Some(account) = account.filter(|_| aws::arn::is_role_name(&name)) else {
+            self.problem(&inputs::ROLE_TO_ASSUME, name, Role::EXPECTED);
+            return None;
+        };
+        let partition = region.map_or(Partition::Aws, Partition::of_region);
+        Some(RoleArn { partition, account: account.clone(), name })
     }
 
     /// Without a list of its own, the account that is named is the one that is allowed.
-    fn allowed_accounts(&mut self, role: Option<&RoleArn>) -> Vec<AccountId> {
-        let name = if self.inputs.get("allowed-account-ids").is_some() { "allowed-account-ids" } else { "aws-account-id" };
-        let mut allowed = Vec::new();
-        for text in list(self.inputs.get(name).unwrap_or_default()) {
-            match text.parse() {
-                Ok(account) => allowed.push(account),
-                // The account's own reader has said so.
-                Err(_) if name == "aws-account-id" => {}
-                Err(_) => self.problem(name, text, &format!("{TWELVE_DIGITS} is expected")),
-            }
-        }
+    fn allowed_accounts(&mut self, named: Option<AccountId>, role: Option<&RoleArn>) -> Option<Vec<AccountId>> {
+        let listed = self.get(&inputs::ALLOWED_ACCOUNT_IDS)?;
+        let allowed = if listed.is_empty() { named.into_iter().collect() } else { listed };
         if let Some(role) = role.filter(|role| !allowed.is_empty() && !allowed.contains(&role.account)) {
             let allowed: Vec<_> = allowed.iter().map(AccountId::as_str).collect();
             let expected = format!("a role of an account that is allowed is expected: {}", allowed.join(", "));
-            self.problem("role-to-assume", &role.to_string(), &expected);
+            self.problem(&inputs::ROLE_TO_ASSUME, role.to_string(), expected);
         }
-        allowed
+        Some(allowed)
     }
 
     /// The name in AWS's logs: it leads from there to the run.
-    fn session_name(&mut self) -> String {
-        let allowed = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
-        if let Some(given) = self.inputs.get("role-session-name").map(str::trim) {
-            if !(2..=MAX_SESSION_NAME).contains(&given.len()) || !given.chars().all(allowed) {
-                let expected = "2 to 64 letters, digits and _ + = , . @ - are expected";
-                self.problem("role-session-name", given, expected);
-            }
-            return given.to_owned();
+    fn session_name(&mut self) -> Option<String> {
+        if let Some(SessionName(given)) = self.get(&inputs::ROLE_SESSION_NAME)? {
+            return Some(given);
         }
-        let variable = |name| (self.world.variable)(name).unwrap_or_default();
-        let repository = variable("GITHUB_REPOSITORY").replace('/', "-");
-        let parts = ["gp-deliver", &repository, &variable("GITHUB_RUN_ID")].map(str::to_owned);
-        let [program, mut repository, run] = parts.map(|part| part.chars().filter(|c| allowed(*c)).collect::<String>());
+        let variable = |name| (self.env.variable)(name).unwrap_or_default();
+        let repository = variable(variables::GITHUB_REPOSITORY).replace('/', "-");
+        let parts = ["gp-deliver", &repository, &variable(variables::GITHUB_RUN_ID)].map(str::to_owned);
+        let [program, mut repository, run] =
+            parts.map(|part| part.chars().filter(|c| SessionName::may_have(*c)).collect::<String>());
         // The run's id says more than the end of a long name.
-        repository.truncate(MAX_SESSION_NAME.saturating_sub(program.len() + run.len() + 2));
+        repository.truncate(SessionName::MAX_LENGTH.saturating_sub(program.len() + run.len() + 2));
         let parts = [program, repository, run];
         let name = parts.iter().filter(|part| !part.is_empty()).map(String::as_str).collect::<Vec<_>>().join("-");
-        name.chars().take(MAX_SESSION_NAME).collect()
-    }
-
-    fn duration(&mut self) -> i32 {
-        let expected = "a number of seconds from 900 to 43200";
-        let seconds: Option<i32> = self.parse("role-duration-seconds", "3600", expected);
-        match seconds {
-            Some(seconds) if !DURATIONS.contains(&seconds) => {
-                self.problem("role-duration-seconds", &seconds.to_string(), &format!("{expected} is expected"));
-                seconds
-            }
-            seconds => seconds.unwrap_or(3600),
-        }
-    }
-
-    fn session_policy(&mut self) -> Option<String> {
-        let text = self.inputs.get("session-policy")?.trim();
-        if let Err(error) = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text) {
-            self.problem("session-policy", "", &format!("the JSON of a policy is expected: {error}"));
-        }
-        Some(text.to_owned())
+        Some(name.chars().take(SessionName::MAX_LENGTH).collect())
     }
 }
-
-const TWELVE_DIGITS: &str = "an account id of twelve digits";

@@ -1,41 +1,41 @@
 //! Inputs made sense of: typed, complete, final. All that is wrong with them is said at once, before anything runs.
 
 mod amazon;
+mod build;
 mod reader;
+#[cfg(test)]
+mod tests;
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use semver::Version;
 use serde::Serialize;
 
-use reader::Reader;
-
-pub(crate) use reader::list;
-
-use crate::aws::{self, AccountId};
-use crate::buildkit::builder::Host;
-use crate::environment::Environment;
+pub use self::amazon::Ecr;
+pub use self::build::{Build, BuildSecret, SecretSource};
+use self::reader::Reader;
+use crate::environment::{Choice, Environment, Origin};
 use crate::github::{Access, Event};
-use crate::inputs::{self, Inputs};
-use crate::oci::{Compression, Platform};
+use crate::inputs::{self, History, Input, Inputs, Problem};
 use crate::policy::Threshold;
 use crate::publish;
 use crate::scan::database::Mirror;
 use crate::scan::syft::Format;
-use crate::secret::{Redaction, Secret};
-use crate::tags::Template;
+use crate::tags::{self, Template};
+use crate::variables;
 
-/// What a delivery goes by.
+/// What a delivery goes by. For the commands that build nothing `B` is `()`: they ask for no Dockerfile.
 #[derive(Clone, Debug)]
-pub struct Config {
+pub struct Config<B = Build> {
     /// Where the image is bound for.
     pub environment: Environment,
     /// The version for tags: the input's, else the `v*` tag's.
     pub version: Option<Version>,
-    /// What is built.
-    pub build: Build,
+    /// The build context, which is where the source is: a folder that exists.
+    pub context: PathBuf,
+    /// What is built from it.
+    pub build: B,
     /// Which commits are scanned for secrets.
     pub secrets_history: SecretsHistory,
     /// Which vulnerabilities count.
@@ -78,21 +78,6 @@ pub enum Destination {
     Ecr(Box<Ecr>),
 }
 
-/// A repository of Amazon ECR.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ecr {
-    /// The registry's address, where it was named.
-    pub host: Option<String>,
-    /// The repository's name.
-    pub name: String,
-    /// Whose it is; else that of the credentials.
-    pub account: Option<AccountId>,
-    /// Whether it is created if it is not there.
-    pub create: bool,
-    /// As whom we go there.
-    pub identity: aws::Settings,
-}
-
 impl Destination {
     /// Whether it is a registry, which takes content before tags; a folder takes both in one step.
     #[must_use]
@@ -113,64 +98,6 @@ impl fmt::Display for Destination {
     }
 }
 
-/// What is built, and where.
-#[derive(Clone, Debug)]
-pub struct Build {
-    /// The build context: a folder that exists.
-    pub context: PathBuf,
-    /// The Dockerfile: a file that exists.
-    pub dockerfile: PathBuf,
-    /// The stage to build; the last where none is named.
-    pub target: Option<String>,
-    /// Values for `ARG`.
-    pub arguments: Vec<(String, String)>,
-    /// Secrets for build steps.
-    pub secrets: Vec<BuildSecret>,
-    /// Stages that must build too.
-    pub check_targets: Vec<String>,
-    /// Platforms; the builder's own where none is named.
-    pub platforms: Vec<Platform>,
-    /// Labels of the image.
-    pub labels: Vec<(String, String)>,
-    /// Annotations of the manifests.
-    pub annotations: BTreeMap<String, String>,
-    /// How new layers are compressed.
-    pub compression: Compression,
-    /// Who builds.
-    pub host: Host,
-}
-
-impl Build {
-    /// Takes the build's secrets out of text. A file that can't be read now gives nothing to take out: the step that asks for
-    /// it fails.
-    #[must_use]
-    pub fn redaction(&self) -> Redaction {
-        let values = self.secrets.iter().filter_map(|secret| match &secret.source {
-            SecretSource::Variable(value) => Some(value.clone()),
-            SecretSource::File(path) => std::fs::read_to_string(path).ok().map(Secret::new),
-        });
-        Redaction::of(&values.collect::<Vec<_>>())
-    }
-}
-
-/// A secret for build steps.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BuildSecret {
-    /// The name that `RUN --mount=type=secret,id=…` asks for.
-    pub id: String,
-    /// Where the value is.
-    pub source: SecretSource,
-}
-
-/// Where a build secret's value is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SecretSource {
-    /// It was in a variable.
-    Variable(Secret),
-    /// It is in a file, read when a step asks for it.
-    File(PathBuf),
-}
-
 /// Which commits are scanned for secrets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -183,28 +110,8 @@ pub enum SecretsHistory {
     None,
 }
 
-/// What is wrong with one input.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The input's name.
-    pub input: &'static str,
-    /// What was given; empty where nothing was.
-    pub value: String,
-    /// What was expected instead.
-    pub expected: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &*self.value {
-            "" => write!(f, "{}: {}", self.input, self.expected),
-            value => write!(f, "{}: {value:?}: {}", self.input, self.expected),
-        }
-    }
-}
-
 /// What the inputs are read against.
-pub struct World<'a> {
+pub struct Env<'a> {
     /// The variables of the environment.
     pub variable: &'a dyn Fn(&str) -> Option<String>,
     /// The event of the workflow run; none outside GitHub Actions.
@@ -212,29 +119,180 @@ pub struct World<'a> {
 }
 
 impl Config {
-    /// Where the report goes when no folder is named.
-    pub const REPORT_DIR: &'static str = "gp-deliver-report";
-
-    /// The environment alone, of inputs that serve several deliveries.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub fn environment(inputs: &Inputs, world: &World<'_>) -> Result<Environment, Vec<Problem>> {
-        let mut reader = Reader { inputs, world, problems: Vec::new() };
-        let environment = reader.environment();
-        if reader.problems.is_empty() { Ok(environment) } else { Err(reader.problems) }
-    }
-
     /// Makes sense of inputs.
     ///
     /// # Errors
-    /// All that is wrong with them, in the order of [`inputs::ALL`].
-    pub fn resolve(inputs: &Inputs, world: &World<'_>) -> Result<Self, Vec<Problem>> {
-        let mut reader = Reader { inputs, world, problems: Vec::new() };
-        let config = reader.config();
-        let mut problems = reader.problems;
-        let order = |problem: &Problem| inputs::ALL.iter().position(|input| input.name == problem.input);
-        problems.sort_by_key(order);
-        if problems.is_empty() { Ok(config) } else { Err(problems) }
+    /// All that is wrong with them, in the order of [`crate::inputs::ALL`].
+    pub fn resolve(inputs: &Inputs, env: &Env<'_>) -> Result<Self, Vec<Problem>> {
+        Reader::read(inputs, env, |reader| reader.config(Reader::build))
+    }
+}
+
+impl Config<()> {
+    /// Makes sense of the inputs that are not about the build.
+    ///
+    /// # Errors
+    /// All that is wrong with them, in the order of [`crate::inputs::ALL`].
+    pub(crate) fn without_build(inputs: &Inputs, env: &Env<'_>) -> Result<Self, Vec<Problem>> {
+        Reader::read(inputs, env, |reader| reader.config(|_, _| Some(())))
+    }
+}
+
+/// The environment alone, of inputs that serve several deliveries.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn environment(inputs: &Inputs, env: &Env<'_>) -> Result<Environment, Vec<Problem>> {
+    Reader::read(inputs, env, Reader::environment)
+}
+
+/// Where the report goes, which is told of inputs that are wrong too.
+pub(crate) fn report_dir(inputs: &Inputs) -> PathBuf {
+    PathBuf::from(inputs.text(&inputs::REPORT_DIR))
+}
+
+impl Reader<'_> {
+    /// All that a delivery goes by; `build` reads what is built from the context.
+    fn config<B>(&mut self, build: impl FnOnce(&mut Self, Option<&Path>) -> Option<B>) -> Option<Config<B>> {
+        let environment = self.environment();
+        let version = self.get(&inputs::VERSION);
+        let context = self.context();
+        let build = build(self, context.as_deref());
+        let secrets_history = self.secrets_history();
+        let severity = self.get(&inputs::SEVERITY_THRESHOLD);
+        let ignore_unfixed = self.get(&inputs::IGNORE_UNFIXED);
+        let database_mirrors = self.mirrors(&inputs::TRIVY_DB_REPOSITORY, Mirror::DATABASES);
+        let java_database_mirrors = self.mirrors(&inputs::TRIVY_JAVA_DB_REPOSITORY, Mirror::JAVA_DATABASES);
+        let sbom_formats = self.get(&inputs::SBOM_FORMATS);
+        let tags = self.tags();
+        let report_dir = self.get(&inputs::REPORT_DIR);
+        let destination = self.destination(report_dir.as_deref());
+        let publish = self.publish();
+        let rebuild = self.get(&inputs::REBUILD);
+        Some(Config {
+            environment: environment?,
+            version: version?.or_else(|| self.version_of_tag()),
+            context: context?,
+            build: build?,
+            secrets_history: secrets_history?,
+            threshold: Threshold { severity: severity?, ignore_unfixed: ignore_unfixed? },
+            database_mirrors: database_mirrors?,
+            java_database_mirrors: java_database_mirrors?,
+            sbom_formats: sbom_formats?,
+            tags: tags?,
+            destination: destination?,
+            publish: publish?,
+            rebuild: rebuild?,
+            github: self.github(),
+            report_dir: report_dir?,
+        })
+    }
+
+    fn context(&mut self) -> Option<PathBuf> {
+        let context = self.get(&inputs::BUILD_CONTEXT)?;
+        if context.is_dir() {
+            return Some(context);
+        }
+        let expected = "a folder is expected, and there is none of that name";
+        self.problem(&inputs::BUILD_CONTEXT, context.display().to_string(), expected);
+        None
+    }
+
+    fn environment(&mut self) -> Option<Environment> {
+        match self.get(&inputs::ENVIRONMENT)? {
+            Choice::Named(environment) => Some(environment),
+            Choice::Auto => self.environment_of_event(),
+        }
+    }
+
+    fn environment_of_event(&mut self) -> Option<Environment> {
+        let origin = match self.env.event {
+            None => Some(Origin::Outside),
+            // A proposal is held to what the branch requires that it is for.
+            Some(event) if event.is_proposal() => event.base.as_deref().map(Origin::Branch),
+            Some(event) => event.branch().map(Origin::Branch).or_else(|| event.tag().map(Origin::Tag)),
+        };
+        let environment = origin.and_then(Environment::of);
+        if environment.is_none() {
+            let expected = format!(
+                "{} maps to no environment: auto knows {}; name an environment, or run on one of those",
+                self.env.event.map(subject).unwrap_or_default(),
+                Environment::known_triggers()
+            );
+            self.problem(&inputs::ENVIRONMENT, Choice::AUTO, expected);
+        }
+        environment
+    }
+
+    fn publish(&mut self) -> Option<Publish> {
+        let asked = self.get(&inputs::PUBLISH)?;
+        Some(match self.env.event {
+            _ if !asked => Publish::No("publish is false".to_owned()),
+            Some(event) if event.may_publish() => Publish::Yes,
+            Some(event) if event.is_proposal() => Publish::No(format!("a {} is never published", event.name.replace('_', " "))),
+            Some(event) => Publish::No(format!(
+                "the event {:?} may be a stranger's and publishes nothing: use push, workflow_dispatch, release, schedule or \
+                 repository_dispatch",
+                event.name
+            )),
+            None => Publish::Yes,
+        })
+    }
+
+    /// GitHub's API, as far as the runner tells of it and gives a token for it.
+    fn github(&self) -> Option<Access> {
+        self.env.event?;
+        let variable = |name: &str| (self.env.variable)(name).filter(|value| !value.trim().is_empty());
+        let repository = variable(variables::GITHUB_REPOSITORY)?;
+        let (owner, name) = repository.split_once('/')?;
+        Some(Access {
+            api: variable(variables::GITHUB_API_URL).unwrap_or_else(|| Access::GITHUB.to_owned()),
+            owner: owner.to_owned(),
+            repository: name.to_owned(),
+            token: variable(&inputs::TOKEN.variable()).and_then(|token| inputs::TOKEN.read(&token).ok()),
+        })
+    }
+
+    fn version_of_tag(&self) -> Option<Version> {
+        self.env.event?.tag()?.strip_prefix('v')?.parse().ok()
+    }
+
+    fn secrets_history(&mut self) -> Option<SecretsHistory> {
+        Some(match self.get(&inputs::SECRETS_HISTORY)? {
+            // A push without a commit before is a new branch or tag: what it brought can't be told, so all is scanned.
+            History::Auto | History::Push => {
+                let before = self.env.event.and_then(|event| event.before.clone());
+                before.map_or(SecretsHistory::Full, SecretsHistory::Push)
+            }
+            History::Full => SecretsHistory::Full,
+            History::None => SecretsHistory::None,
+        })
+    }
+
+    fn mirrors(&mut self, input: &Input<Vec<Mirror>>, usual: &[&str]) -> Option<Vec<Mirror>> {
+        let given = self.get(input)?;
+        Some(if given.is_empty() { usual.iter().filter_map(|text| text.parse().ok()).collect() } else { given })
+    }
+
+    fn tags(&mut self) -> Option<Vec<Template>> {
+        Some(self.get(&inputs::TAGS)?.unwrap_or_else(tags::usual))
+    }
+
+    fn destination(&mut self, report_dir: Option<&Path>) -> Option<Destination> {
+        if self.inputs.given(&inputs::ECR_REPOSITORY).is_some() {
+            return self.ecr().map(|ecr| Destination::Ecr(Box::new(ecr)));
+        }
+        self.miss_repository();
+        let in_report = || Some(publish::Destination::Layout(report_dir?.join("image")));
+        self.get(&inputs::DESTINATION)?.or_else(in_report).map(Destination::Named)
+    }
+}
+
+/// What an event is of, for people.
+fn subject(event: &Event) -> String {
+    match &event.base {
+        Some(base) if event.is_proposal() => format!("a change for the branch {base}"),
+        _ if event.reference.is_empty() => "an unknown ref".to_owned(),
+        _ => event.reference.clone(),
     }
 }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use crate::variables;
+
 /// The event of this run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
@@ -68,10 +70,10 @@ struct Repository {
 impl Event {
     /// Reads the event from the variables of the environment; none outside GitHub Actions.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Option<Self> {
-        if variable("GITHUB_ACTIONS").as_deref() != Some("true") {
+        if variable(variables::GITHUB_ACTIONS).as_deref() != Some("true") {
             return None;
         }
-        let payload = variable("GITHUB_EVENT_PATH").and_then(|path| std::fs::read(path).ok());
+        let payload = variable(variables::GITHUB_EVENT_PATH).and_then(|path| std::fs::read(path).ok());
         let payload = payload.and_then(|bytes| serde_json::from_slice::<Payload>(&bytes).ok());
         let Payload { before, pull_request, merge_group } = payload.unwrap_or_default();
         let fork = pull_request.as_ref().is_some_and(|request| request.head.repo != request.base.repo);
@@ -79,13 +81,13 @@ impl Event {
         let (before, base, head) = match (pull_request, merge_group) {
             (Some(PullRequest { head, base, .. }), _) => (Some(base.sha), Some(base.branch), Some(head.sha)),
             (None, Some(group)) => (Some(group.base_sha), Some(group.base_ref), None),
-            (None, None) => (before, variable("GITHUB_BASE_REF").filter(|base| !base.is_empty()), None),
+            (None, None) => (before, variable(variables::GITHUB_BASE_REF).filter(|base| !base.is_empty()), None),
         };
         Some(Self {
-            name: variable("GITHUB_EVENT_NAME").unwrap_or_default(),
-            reference: variable("GITHUB_REF").unwrap_or_default(),
-            sha: variable("GITHUB_SHA").unwrap_or_default(),
-            workspace: variable("GITHUB_WORKSPACE").map(PathBuf::from),
+            name: variable(variables::GITHUB_EVENT_NAME).unwrap_or_default(),
+            reference: variable(variables::GITHUB_REF).unwrap_or_default(),
+            sha: variable(variables::GITHUB_SHA).unwrap_or_default(),
+            workspace: variable(variables::GITHUB_WORKSPACE).map(PathBuf::from),
             before: before.filter(|before| is_commit(before) && before.bytes().any(|b| b != b'0')),
             base: base.map(|base| base.strip_prefix("refs/heads/").unwrap_or(&base).to_owned()),
             head: head.filter(|head| is_commit(head)),

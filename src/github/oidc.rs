@@ -15,6 +15,7 @@ pub use claims::Claims;
 
 use super::api::chain;
 use crate::secret::Secret;
+use crate::variables;
 
 /// GitHub's own service answers in a tenth of a second.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -83,7 +84,9 @@ impl TokenSource {
     /// There is none.
     pub fn find(variable: impl Fn(&str) -> Option<String>, fork: bool) -> Result<Self, Error> {
         let set = |name| variable(name).filter(|value| !value.is_empty());
-        let (Some(url), Some(bearer)) = (set("ACTIONS_ID_TOKEN_REQUEST_URL"), set("ACTIONS_ID_TOKEN_REQUEST_TOKEN")) else {
+        let (Some(url), Some(bearer)) =
+            (set(variables::ACTIONS_ID_TOKEN_REQUEST_URL), set(variables::ACTIONS_ID_TOKEN_REQUEST_TOKEN))
+        else {
             return Err(Error::NotGranted { fork });
         };
         let url: Url = url.parse().map_err(|error| Error::Address(format!("{error}")))?;

@@ -17,6 +17,7 @@ use crate::oci::registry::credentials::{Origin, Passwords, Proof};
 use crate::oci::registry::{Client, Credentials};
 use crate::publish::{TagRemover, Target};
 use crate::secret::Secret;
+use crate::variables;
 
 /// A repository that lets us in.
 pub(super) struct SignedIn {
@@ -32,7 +33,7 @@ pub(super) struct SignedIn {
 
 /// Proves who we are at AWS, and opens the repository; creates it where that is asked for and it is not there.
 pub(super) async fn sign_in(ecr: &Ecr, event: Option<&Event>) -> Result<SignedIn, Error> {
-    let tokens = || event.map(|event| TokenSource::find(|name| std::env::var(name).ok(), event.fork));
+    let tokens = || event.map(|event| TokenSource::find(variables::text, event.fork));
     let session = Session::open(&ecr.identity, tokens, mask(event)).await?;
     let account = ecr.account.clone().unwrap_or_else(|| session.account.clone());
     let repository = ecr::Repository::new(session.clone(), account, &ecr.name);

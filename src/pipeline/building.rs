@@ -60,7 +60,7 @@ impl<'a> BuildSession<'a> {
         let left_out = [&delivery.config.report_dir, &delivery.staging];
         let left_out = left_out.into_iter().filter_map(|path| path.canonicalize().ok()).collect();
         let attachables = Attachables {
-            context: Directory::folder(&build.context, left_out).map_err(BuildError::from)?,
+            context: Directory::folder(&delivery.config.context, left_out).map_err(BuildError::from)?,
             dockerfile: dockerfile(&build.dockerfile)?,
             secrets: build.secrets.iter().map(|secret| (secret.id.clone(), source(&secret.source))).collect(),
             account: Arc::clone(&account),
@@ -68,7 +68,7 @@ impl<'a> BuildSession<'a> {
         let routes = attachables.routes().add_service(Credentials::server(Store::from_env()));
         let methods: Vec<_> = METHODS.into_iter().chain(credentials::METHODS).collect();
         // The builder keeps what it received of a context under this key, and asks next time for what changed.
-        let key = build.context.canonicalize().unwrap_or_else(|_| build.context.clone());
+        let key = delivery.config.context.canonicalize().unwrap_or_else(|_| delivery.config.context.clone());
         let key = Digest::of(key.as_os_str().as_encoded_bytes()).hex();
         let provenance = Provenance::of(&ready.checkout.source, delivery.config.environment).properties();
         let session = Session::open(ready.builder.channel(), routes, &methods, &key).await?;

@@ -15,7 +15,7 @@ use crate::report::sarif;
 /// Uploads what the scans found. Where the environment's gates are blocking and the image is cleared, an upload that fails is
 /// a failure: what the team can't see must not be delivered.
 pub(super) async fn upload(delivery: &Delivery, ready: &Ready, cleared: bool) -> Result<Shown, Error> {
-    let demands = delivery.config.environment.demands();
+    let demands = delivery.config.environment.requirements();
     if !demands.sarif_upload {
         return Ok(Shown::NotAsked);
     }

@@ -17,6 +17,7 @@ use crate::github::oidc::{Claims, TokenSource};
 use crate::policies::Known;
 use crate::publish::ExistingTag;
 use crate::tags::PlannedTag;
+use crate::variables;
 
 /// How far two clocks may differ before that is worth a word, in seconds.
 const CLOCK_TOLERANCE: i64 = 60;
@@ -59,7 +60,7 @@ pub async fn examine(known: &Known<'_>, event: Option<&Event>, trust_policy: Opt
 }
 
 async fn token(event: &Event, ecr: &Ecr) -> Result<Claims, crate::github::oidc::Error> {
-    let source = TokenSource::find(|name| std::env::var(name).ok(), event.fork)?;
+    let source = TokenSource::find(variables::text, event.fork)?;
     let token = source.token(&ecr.identity.audience).await?;
     crate::github::commands::mask(&token.token);
     Ok(token.claims)

@@ -2,6 +2,7 @@
 
 use super::scanning::Vulnerabilities;
 use super::{Delivery, Ending, count};
+use crate::environment::Environment;
 use crate::error::Error;
 use crate::finding::{Finding, Tool};
 use crate::oci::{Digest, Image};
@@ -24,7 +25,7 @@ pub(super) async fn judge(
         .stage(StageName::Decision, async |_| {
             let config = &delivery.config;
             let evidence = Evidence { image: image.digest, secrets: Scan::Complete, vulnerabilities: scan, findings: &findings };
-            match policy::decide(config.environment.demands(), config.threshold, &evidence) {
+            match policy::decide(config.environment.requirements(), config.threshold, &evidence) {
                 Decision::Cleared(cleared) => Ok((Some(cleared), clear(delivery, &findings))),
                 Decision::Blocked(shut) => Ok((None, Ending::Block(blocked(&shut)))),
                 Decision::Undecided(tool) => Err(Error::Undecided(tool)),
@@ -37,7 +38,7 @@ pub(super) async fn judge(
 /// it needs no new scan. None: the image is judged anew.
 pub(super) fn without_scans(delivery: &Delivery, image: Digest) -> Option<Cleared> {
     let evidence = Evidence { image, secrets: Scan::Missing, vulnerabilities: Scan::Missing, findings: &[] };
-    match policy::decide(delivery.config.environment.demands(), delivery.config.threshold, &evidence) {
+    match policy::decide(delivery.config.environment.requirements(), delivery.config.threshold, &evidence) {
         Decision::Cleared(cleared) => Some(cleared),
         Decision::Blocked(_) | Decision::Undecided(_) => None,
     }
@@ -47,7 +48,10 @@ fn clear(delivery: &Delivery, findings: &[Finding]) -> Ending {
     let environment = delivery.config.environment;
     match findings.iter().filter(|finding| delivery.config.threshold.counts_finding(finding)).count() {
         0 => Ending::Pass(format!("cleared for {environment}")),
-        counting => Ending::Advise(format!("cleared for {environment}; {} would block from test up", count(counting, "finding"))),
+        counting => {
+            let (findings, first) = (count(counting, "finding"), Environment::first_blocking());
+            Ending::Advise(format!("cleared for {environment}; {findings} would block from {first} up"))
+        }
     }
 }
 

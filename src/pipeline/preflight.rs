@@ -1,15 +1,14 @@
 //! What would fail after minutes fails here, in a second.
 
-use jiff::Timestamp;
-
 use super::{Delivery, Ending};
 use crate::buildkit::builder::Builder;
 use crate::config::{Destination, Publish};
 use crate::error::Error;
+use crate::plan;
 use crate::publish;
 use crate::record::StageName;
 use crate::source::Checkout;
-use crate::tags::{self, PlannedTag, Values};
+use crate::tags::PlannedTag;
 
 /// What a delivery knows before it begins its work.
 pub(super) struct Ready {
@@ -28,7 +27,7 @@ pub(super) async fn look(delivery: &Delivery) -> Result<Ready, Error> {
                 delivery.launcher.find(program).map_err(|error| Error::Scan(error.into()))?;
             }
             let config = &delivery.config;
-            let checkout = Checkout::read(&delivery.launcher, &config.build.context, delivery.event.as_ref()).await?;
+            let checkout = Checkout::read(&delivery.launcher, &config.context, delivery.event.as_ref()).await?;
             let name = name(delivery, &checkout);
             delivery.recorder.write(|record| (record.source, record.name) = (Some(checkout.source.clone()), Some(name)));
             let tags = plan_tags(delivery, &checkout)?;
@@ -57,7 +56,7 @@ fn name(delivery: &Delivery, checkout: &Checkout) -> String {
         Destination::Named(publish::Destination::Layout(_)) => {
             let root = checkout.root.file_name().unwrap_or_default().to_string_lossy();
             let source = config.github.as_ref().map_or(&*root, |github| &github.repository);
-            let context = config.build.context.canonicalize().ok();
+            let context = config.context.canonicalize().ok();
             let folder = context.as_deref().and_then(|context| context.strip_prefix(&checkout.root).ok());
             let folders = folder.iter().flat_map(|folder| folder.iter()).map(|part| part.to_string_lossy());
             [source.into()].into_iter().chain(folders).collect::<Vec<_>>().join("/")
@@ -67,10 +66,7 @@ fn name(delivery: &Delivery, checkout: &Checkout) -> String {
 
 fn plan_tags(delivery: &Delivery, checkout: &Checkout) -> Result<Vec<PlannedTag>, Error> {
     let config = &delivery.config;
-    let version = config.version.clone().or_else(|| checkout.source.version());
-    let values =
-        Values { environment: config.environment, source: &checkout.source, version: version.as_ref(), now: Timestamp::now() };
-    let planned = tags::plan(&config.tags, &values).map_err(Error::Tags)?;
+    let planned = plan::tags(config, &checkout.source).map_err(Error::Tags)?;
     // A layout may hold an image without a tag; in a registry nobody would find it.
     if planned.tags.is_empty()
         && config.publish == Publish::Yes

@@ -54,7 +54,7 @@ async fn leaks(delivery: &Delivery, ready: &Ready) -> Result<Leaks, Error> {
                 detail = format!("{detail}; {suppressed} suppressed by the project");
             }
             log.line(&detail);
-            Ok((leaks, ending(found, config.environment.demands().secrets, detail)))
+            Ok((leaks, ending(found, config.environment.requirements().secrets, detail)))
         })
         .await
 }
@@ -103,7 +103,7 @@ pub(super) fn database(delivery: &Arc<Delivery>) -> Task<Advisories> {
 }
 
 async fn advisories(delivery: &Delivery) -> Result<Advisories, Error> {
-    let gate = delivery.config.environment.demands().vulnerabilities;
+    let gate = delivery.config.environment.requirements().vulnerabilities;
     delivery
         .stage(StageName::Database, async |log| {
             match fetch(delivery, Kind::Vulnerabilities, &delivery.config.database_mirrors, &log).await {
@@ -179,7 +179,7 @@ pub(super) async fn vulnerabilities(
                 (found.findings.len(), found.findings.iter().filter(|finding| config.threshold.counts(finding)).count());
             let packages = count(usize::try_from(found.packages).unwrap_or(usize::MAX), "package");
             let detail = format!("{total} findings in {packages}, {counting} at {} or over", config.threshold.severity);
-            Ok((found, ending(counting, config.environment.demands().vulnerabilities, detail)))
+            Ok((found, ending(counting, config.environment.requirements().vulnerabilities, detail)))
         })
         .await?;
     delivery.recorder.accept(&found);

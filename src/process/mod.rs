@@ -14,6 +14,8 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::variables;
+
 pub use error::{Error, Stream};
 pub use run::{Output, Run};
 pub use supervisor::helper_main;
@@ -39,7 +41,7 @@ impl Launcher {
     /// Looks in this process's `PATH`, and starts programs through this very binary, also when its file was replaced.
     #[must_use]
     pub fn of_this_process() -> Self {
-        Self::new("/proc/self/exe", &std::env::var_os("PATH").unwrap_or_default())
+        Self::new("/proc/self/exe", &variables::bytes(variables::PATH).unwrap_or_default())
     }
 
     /// Finds a program, once and for all.

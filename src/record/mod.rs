@@ -13,7 +13,7 @@ pub use recorder::{Contribution, Recorder, StageLog, StageRecorder, Watcher};
 pub use stage_name::StageName;
 
 use crate::diagnosis::Diagnosis;
-use crate::environment::{Demands, Environment};
+use crate::environment::{Environment, Requirements};
 use crate::finding::{Finding, Severity, Suppression};
 use crate::oci::{Digest, Platform, Tag};
 
@@ -38,7 +38,7 @@ pub struct Record {
     /// What it was bound for; absent where the inputs were wrong.
     pub environment: Option<Environment>,
     /// What that environment demands.
-    pub demands: Option<Demands>,
+    pub demands: Option<Requirements>,
     /// The mildest severity that counts against the gate.
     pub severity_threshold: Option<Severity>,
     /// Whether vulnerabilities without a fix are left out of the gate.

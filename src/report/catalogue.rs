@@ -92,11 +92,11 @@ pub fn is_complete(record: &Record, tool: Tool) -> bool {
 /// The names of the environments where a tool's findings would hold a delivery back.
 #[must_use]
 pub fn blocking_environments(tool: Tool) -> Vec<&'static str> {
-    let blocking = Environment::ALL.into_iter().filter(|environment| gate(environment.demands(), tool) == Gate::Blocking);
+    let blocking = Environment::ALL.into_iter().filter(|environment| gate(environment.requirements(), tool) == Gate::Blocking);
     blocking.map(Environment::name).collect()
 }
 
-fn gate(demands: crate::environment::Demands, tool: Tool) -> Gate {
+fn gate(demands: crate::environment::Requirements, tool: Tool) -> Gate {
     match tool {
         Tool::Gitleaks => demands.secrets,
         Tool::Trivy => demands.vulnerabilities,

@@ -16,7 +16,7 @@ fn begun(environment: Environment) -> Record {
         elapsed_ms: 42_300,
         result: None,
         environment: Some(environment),
-        demands: Some(environment.demands()),
+        demands: Some(environment.requirements()),
         severity_threshold: Some(Severity::High),
         ignore_unfixed: false,
         source: Some(Source {

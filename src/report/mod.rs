@@ -29,6 +29,7 @@ pub use phrase::Phrase;
 
 use crate::finding::Tool;
 use crate::record::{Record, Stage, StageName};
+use crate::variables;
 use catalogue::Catalogue;
 use folder::{Folder, append};
 
@@ -66,8 +67,8 @@ impl RunnerFiles {
     /// The files that the environment names.
     #[must_use]
     pub fn from_environment() -> Self {
-        let path = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        Self { output: path("GITHUB_OUTPUT"), step_summary: path("GITHUB_STEP_SUMMARY") }
+        let path = |name: &str| variables::filled(name).map(PathBuf::from);
+        Self { output: path(variables::GITHUB_OUTPUT), step_summary: path(variables::GITHUB_STEP_SUMMARY) }
     }
 }
 

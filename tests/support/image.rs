@@ -68,7 +68,7 @@ fn layer(layout: &Layout, name: &str, content: &[u8]) -> (Descriptor, Digest) {
 pub fn cleared(image: &Image) -> Cleared {
     let threshold = Threshold { severity: Severity::High, ignore_unfixed: false };
     let evidence = Evidence { image: image.digest, secrets: Scan::Complete, vulnerabilities: Scan::Complete, findings: &[] };
-    match policy::decide(Environment::Prod.demands(), threshold, &evidence) {
+    match policy::decide(Environment::Prod.requirements(), threshold, &evidence) {
         Decision::Cleared(cleared) => cleared,
         other => panic!("{other:?}"),
     }

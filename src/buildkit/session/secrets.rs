@@ -14,6 +14,7 @@ use tonic::{Request, Response, Status};
 use super::account::Account;
 use super::error::Error;
 use crate::secret::Secret;
+use crate::variables;
 
 /// The most bytes of a secret, as in Docker's own client (`MaxSecretSize`).
 pub const MAX_BYTES: u64 = 500 * 1024;
@@ -69,7 +70,7 @@ fn read(id: &str, source: &SecretSource) -> Result<Vec<u8>, Error> {
         SecretSource::Variable(variable) => {
             use std::os::unix::ffi::OsStringExt;
             let unset = || Error::SecretUnset { id: id.to_owned(), variable: variable.clone() };
-            std::env::var_os(variable).ok_or_else(unset)?.into_vec()
+            variables::bytes(variable).ok_or_else(unset)?.into_vec()
         }
         SecretSource::File(path) => {
             read_file(path).map_err(|source| Error::SecretFile { id: id.to_owned(), path: path.clone(), source })?

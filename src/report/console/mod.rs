@@ -14,6 +14,7 @@ use indicatif::ProgressDrawTarget;
 
 use super::{Written, text};
 use crate::record::{Record, Stage, StageName, StageOutcome, Watcher};
+use crate::variables;
 use closing::Tone;
 use log::Log;
 use terminal::Terminal;
@@ -40,12 +41,11 @@ impl Form {
     /// `NO_COLOR` (no-color.org), `TERM`.
     #[must_use]
     pub fn detect() -> Self {
-        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        if std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true") {
+        let dumb = variables::bytes(variables::TERM).is_some_and(|term| term == "dumb");
+        if variables::bytes(variables::GITHUB_ACTIONS).is_some_and(|value| value == "true") {
             Self::Groups
         } else if io::stderr().is_terminal() && !dumb {
-            Self::Terminal { colours: !set("NO_COLOR") }
+            Self::Terminal { colours: variables::filled(variables::NO_COLOR).is_none() }
         } else {
             Self::Plain
         }

@@ -17,6 +17,7 @@ use super::Error;
 use crate::oci::Digest;
 use crate::oci::registry::Store;
 use crate::record;
+use crate::variables;
 use cache::{Cache, Entry};
 
 /// How long after its time for renewal a cached database may still judge, when no mirror can be reached: a day is what a
@@ -102,8 +103,8 @@ pub struct Database {
 /// The folder for databases in the user's cache (XDG Base Directory Specification); `None` where there is no home.
 #[must_use]
 pub fn cache_folder() -> Option<PathBuf> {
-    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let cache = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")))?;
+    let absolute = |name| variables::bytes(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let cache = absolute(variables::XDG_CACHE_HOME).or_else(|| absolute(variables::HOME).map(|home| home.join(".cache")))?;
     Some(cache.join("gp-deliver"))
 }
 

@@ -9,6 +9,7 @@ use super::super::error::clean;
 use super::{Error, Proof};
 use crate::process::{self, Launcher};
 use crate::secret::Secret;
+use crate::variables;
 
 /// How long a helper may take; some ask a person to unlock a key ring.
 const HELPER_DEADLINE: Duration = Duration::from_mins(1);
@@ -51,7 +52,7 @@ pub(super) async fn ask(launcher: &Launcher, name: &str, key: &str, config: &Pat
 /// Runs a helper: whether it succeeded, and what it wrote.
 async fn run(launcher: &Launcher, program: &str, input: &str) -> Result<(bool, Secret), process::Error> {
     let run = launcher.find(program)?.run(HELPER_DEADLINE).arg("get").stdin(input).stdout_limit(HELPER_OUTPUT_LIMIT);
-    let kept = ["PATH", "HOME"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
+    let kept = [variables::PATH, variables::HOME].into_iter().filter_map(|name| Some((name, variables::bytes(name)?)));
     let output = kept.fold(run, |run, (name, value)| run.env(name, value)).output().await?;
     Ok((output.code == 0, Secret::new(String::from_utf8_lossy(&output.stdout))))
 }

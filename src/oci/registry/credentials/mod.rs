@@ -19,6 +19,7 @@ pub use issuer::{Issuer, Password, Passwords};
 
 use crate::process::Launcher;
 use crate::secret::Secret;
+use crate::variables;
 
 /// The key of Docker Hub, which is not its host (Docker's `registry.IndexServer`).
 const DOCKER_HUB: &str = "https://index.docker.io/v1/";
@@ -139,8 +140,8 @@ impl Store {
     /// The configuration file of Docker's client, as it finds it: in `DOCKER_CONFIG`, or in `.docker` at home.
     #[must_use]
     pub fn from_env() -> Self {
-        let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let folder = set("DOCKER_CONFIG").or_else(|| set("HOME").map(|home| home.join(".docker")));
+        let set = |name| variables::filled(name).map(PathBuf::from);
+        let folder = set(variables::DOCKER_CONFIG).or_else(|| set(variables::HOME).map(|home| home.join(".docker")));
         Self { config: folder.map(|folder| folder.join("config.json")), launcher: Launcher::of_this_process() }
     }
 

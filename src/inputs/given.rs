@@ -1,0 +1,58 @@
+//! What a person gave.
+
+use std::collections::BTreeMap;
+
+use super::value::Value;
+use super::{About, Input, Problem, flags};
+
+/// The values that were given, by input name. An empty value is no value: the form in which GitHub passes an input that
+/// the workflow leaves out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inputs(BTreeMap<&'static str, String>);
+
+impl Inputs {
+    /// Takes the values that `given` knows for the inputs.
+    pub fn collect(given: impl Fn(&About) -> Option<String>) -> Self {
+        let value = |input: &About| given(input).filter(|value| !value.trim().is_empty());
+        Self(flags().filter_map(|input| Some((input.name, value(input)?))).collect())
+    }
+
+    /// Reads an input.
+    ///
+    /// # Errors
+    /// All that is wrong with what was given.
+    pub(crate) fn get<T: Value>(&self, input: &Input<T>) -> Result<T, Vec<Problem>> {
+        input.read(self.text(input))
+    }
+
+    /// The text of an input: what was given, else the default.
+    pub(crate) fn text(&self, input: &About) -> &str {
+        self.given(input).or_else(|| input.default_value()).unwrap_or_default()
+    }
+
+    /// The text that was given for an input.
+    pub(crate) fn given(&self, input: &About) -> Option<&str> {
+        self.0.get(input.name).map(String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inputs::{BUILD_TARGET, COMPRESSION, ENVIRONMENT, IGNORE_UNFIXED};
+
+    #[test]
+    fn an_empty_value_is_none() {
+        let inputs = Inputs::collect(|input| Some(if input.name == "build-target" { " x" } else { " \n" }.to_owned()));
+        assert_eq!((inputs.given(&BUILD_TARGET), inputs.given(&ENVIRONMENT)), (Some(" x"), None));
+        assert_eq!(inputs.get(&BUILD_TARGET).unwrap().as_deref(), Some("x"));
+    }
+
+    #[test]
+    fn without_a_value_the_default_counts() {
+        let inputs = Inputs::default();
+        assert_eq!(inputs.get(&COMPRESSION).unwrap(), crate::oci::Compression::Gzip);
+        assert_eq!(inputs.get(&BUILD_TARGET).unwrap(), None);
+        assert!(!inputs.get(&IGNORE_UNFIXED).unwrap());
+    }
+}

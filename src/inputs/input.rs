@@ -1,0 +1,131 @@
+//! An input.
+
+use std::marker::PhantomData;
+use std::ops::Deref;
+
+use super::Problem;
+use super::value::{Fault, Value};
+
+/// A heading of `--help`, under which related inputs stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// Where the image is bound for, and what is required there.
+    Delivery,
+    /// What is built, and how.
+    Build,
+    /// What is looked for.
+    Scan,
+    /// Under which names, and where.
+    Publish,
+    /// Amazon ECR, and who we are there.
+    Aws,
+    /// What is written about it.
+    Report,
+}
+
+impl Group {
+    /// The heading.
+    #[must_use]
+    pub fn heading(self) -> &'static str {
+        match self {
+            Self::Delivery => "Delivery",
+            Self::Build => "Build",
+            Self::Scan => "Scan",
+            Self::Publish => "Publish",
+            Self::Aws => "AWS",
+            Self::Report => "Report",
+        }
+    }
+}
+
+/// What is written about an input, whatever its type.
+#[derive(Clone, Copy, Debug)]
+pub struct About {
+    /// Its name in kebab-case: `--NAME`, or `INPUT_NAME` in capitals.
+    pub name: &'static str,
+    /// Where `--help` lists it.
+    pub group: Group,
+    /// What a value looks like, for `--help`.
+    pub value: &'static str,
+    /// The value when none or an empty one is given, in words where it depends; empty where there is none.
+    pub default: &'static str,
+    /// Whether the default is in words.
+    in_words: bool,
+    /// What it is for.
+    pub help: &'static str,
+    /// Whether the flag may stand alone, for `true`.
+    pub switch: bool,
+    /// What is wrong with a text as a value.
+    #[cfg(test)]
+    pub(super) faults: fn(&str) -> Vec<Fault>,
+}
+
+impl About {
+    /// The default where it is a value, and not what it depends on in words.
+    #[must_use]
+    pub fn default_value(&self) -> Option<&'static str> {
+        (!self.in_words && !self.default.is_empty()).then_some(self.default)
+    }
+
+    /// The variable in which the Actions runner passes it: in capitals, hyphens kept.
+    pub(crate) fn variable(&self) -> String {
+        format!("INPUT_{}", self.name.to_uppercase())
+    }
+}
+
+/// An input, whose text is read as a `T`: what is written about it, and the type.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<T> {
+    pub(super) about: About,
+    value: PhantomData<fn() -> T>,
+}
+
+impl<T: Value> Input<T> {
+    /// An input. Without a default its type has to say what an empty text is: an [`Option`], or a list.
+    pub(super) const fn new(name: &'static str, group: Group, value: &'static str, help: &'static str) -> Self {
+        let about = About {
+            name,
+            group,
+            value,
+            default: "",
+            in_words: false,
+            help,
+            switch: T::SWITCH,
+            #[cfg(test)]
+            faults: faults::<T>,
+        };
+        Self { about, value: PhantomData }
+    }
+
+    /// The input with a value for when none is given.
+    pub(super) const fn default(self, text: &'static str) -> Self {
+        Self { about: About { default: text, in_words: false, ..self.about }, ..self }
+    }
+
+    /// The input with words for what counts when none is given.
+    pub(super) const fn otherwise(self, words: &'static str) -> Self {
+        Self { about: About { default: words, in_words: true, ..self.about }, ..self }
+    }
+
+    /// Reads a text as a value.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub(crate) fn read(&self, text: &str) -> Result<T, Vec<Problem>> {
+        let problem = |Fault { value, expected }| Problem { input: self.name, value, expected };
+        T::read(text).map_err(|faults| faults.into_iter().map(problem).collect())
+    }
+}
+
+impl<T> Deref for Input<T> {
+    type Target = About;
+
+    fn deref(&self) -> &About {
+        &self.about
+    }
+}
+
+#[cfg(test)]
+fn faults<T: Value>(text: &str) -> Vec<Fault> {
+    T::read(text).err().unwrap_or_default()
+}

@@ -1,0 +1,228 @@
+//! The inputs: one list, which is the command line's flags and the action's inputs at once.
+//!
+//! An input is one constant: its name, what it is for, its default, and the type that its text is read as. All else is made
+//! from the list: `--help`, `action.yml`, the documentation. The room `config` asks for each by its constant.
+
+mod amazon;
+mod build;
+mod given;
+mod history;
+mod input;
+mod problem;
+mod value;
+
+use std::path::PathBuf;
+
+use semver::Version;
+
+pub(crate) use self::amazon::{EcrRepository, Region, Role, Seconds, SessionName, SessionPolicy};
+pub(crate) use self::build::{Argument, Property, SecretLine, SecretPlace};
+pub use self::given::Inputs;
+pub(crate) use self::history::History;
+pub use self::input::{About, Group, Input};
+pub use self::problem::Problem;
+pub(crate) use self::value::{Lines, Value};
+
+use crate::aws::AccountId;
+use crate::buildkit::endpoint::Address;
+use crate::environment;
+use crate::finding::Severity;
+use crate::oci::{Compression, Platform};
+use crate::publish::Destination;
+use crate::scan::database::Mirror;
+use crate::scan::syft::Format;
+use crate::secret::Secret;
+use crate::tags::Template;
+
+/// Makes a constant of each input, and the list of them.
+macro_rules! inputs {
+    ($($name:ident: $type:ty = $input:expr;)+) => {
+        $(pub(crate) const $name: Input<$type> = $input;)+
+
+        /// All inputs of a delivery, in the order of `--help` and of the documentation.
+        pub const ALL: &[&About] = &[$(&$name.about),+];
+    };
+}
+
+inputs! {
+    ENVIRONMENT: environment::Choice =
+        Input::new("environment", Group::Delivery, "NAME", environment::Choice::HELP)
+            .default(environment::Choice::AUTO);
+    VERSION: Option<Version> =
+        Input::new("version", Group::Delivery, "SEMVER", "The version for the {version}, {major} and {minor} tags")
+            .otherwise("the v* tag that is delivered");
+
+    BUILD_CONTEXT: PathBuf =
+        Input::new("build-context", Group::Build, "FOLDER", "The folder that the Dockerfile copies from")
+            .default(".");
+    DOCKERFILE_PATH: Option<PathBuf> =
+        Input::new("dockerfile-path", Group::Build, "FILE", "The Dockerfile")
+            .otherwise("Dockerfile in the build context");
+    BUILD_TARGET: Option<String> =
+        Input::new("build-target", Group::Build, "STAGE", "The Dockerfile stage to build")
+            .otherwise("the last stage");
+    BUILD_ARGS: Lines<Argument> =
+        Input::new("build-args", Group::Build, "LINES",
+            "Values for ARG, a line each: NAME=VALUE, or NAME for the variable's value here");
+    BUILD_SECRETS: Lines<SecretLine> =
+        Input::new("build-secrets", Group::Build, "LINES",
+            "Secrets for RUN --mount=type=secret, a line each: id=NAME,env=VAR or id=NAME,src=PATH");
+    CHECK_TARGETS: Vec<String> =
+        Input::new("check-targets", Group::Build, "STAGES",
+            "Dockerfile stages that must build too (lint, tests), separated by commas or lines");
+    PLATFORMS: Vec<Platform> =
+        Input::new("platforms", Group::Build, "LIST", "Platforms to build for, such as linux/amd64,linux/arm64")
+            .otherwise("the builder's own");
+    LABELS: Lines<Property> =
+        Input::new("labels", Group::Build, "LINES", "Labels of the image, a line each: KEY=VALUE");
+    ANNOTATIONS: Lines<Property> =
+        Input::new("annotations", Group::Build, "LINES", "Annotations of the manifests, a line each: KEY=VALUE");
+    COMPRESSION: Compression =
+        Input::new("compression", Group::Build, "NAME", "How new layers are compressed: gzip or zstd")
+            .default("gzip");
+    BUILDKIT_HOST: Option<Address> =
+        Input::new("buildkit-host", Group::Build, "ADDRESS", "A standalone buildkitd: unix:///PATH or tcp://HOST:PORT")
+            .otherwise("the Docker engine's BuildKit");
+    BUILDKIT_CERTIFICATES: Option<PathBuf> =
+        Input::new("buildkit-certificates", Group::Build, "FOLDER",
+            "For a buildkitd with mutual TLS: the folder with ca.pem, cert.pem and key.pem");
+
+    SECRETS_HISTORY: History =
+        Input::new("secrets-history", Group::Scan, "RANGE",
+            "Commits to scan for secrets: auto (push in GitHub Actions, else full), push, full, none")
+            .default("auto");
+    SEVERITY_THRESHOLD: Severity =
+        Input::new("severity-threshold", Group::Scan, "SEVERITY",
+            "The mildest severity that counts: CRITICAL, HIGH, MEDIUM, LOW, UNKNOWN")
+            .default("HIGH");
+    IGNORE_UNFIXED: bool =
+        Input::new("ignore-unfixed", Group::Scan, "true|false", "Leave vulnerabilities without a fix out of the gate")
+            .default("false");
+    TRIVY_DB_REPOSITORY: Vec<Mirror> =
+        Input::new("trivy-db-repository", Group::Scan, "LIST",
+            "Where the vulnerability database is, tried in order: HOST/NAME[:TAG] or oci:PATH[:TAG]")
+            .otherwise("trivy's own mirrors");
+    TRIVY_JAVA_DB_REPOSITORY: Vec<Mirror> =
+        Input::new("trivy-java-db-repository", Group::Scan, "LIST",
+            "Where the database for Java archives is, read only when the image holds some")
+            .otherwise("trivy's own mirrors");
+    SBOM_FORMATS: Vec<Format> =
+        Input::new("sbom-formats", Group::Scan, "LIST", "SBOM formats to write: spdx-json, cyclonedx-json")
+            .default("spdx-json,cyclonedx-json");
+
+    TAGS: Option<Vec<Template>> =
+        Input::new("tags", Group::Publish, "TEMPLATES", "Tags, separated by commas or lines; see TAGS below")
+            .otherwise("{sha},{env}-{sha}, and {version} where there is one");
+    DESTINATION: Option<Destination> =
+        Input::new("destination", Group::Publish, "WHERE",
+            "Where the image goes: oci:PATH for a layout folder, or HOST[:PORT]/NAME for a registry")
+            .otherwise("oci:image in the report folder");
+    PUBLISH: bool =
+        Input::new("publish", Group::Publish, "true|false", "Publish the image; false builds, scans and decides only")
+            .default("true");
+    REBUILD: bool =
+        Input::new("rebuild", Group::Publish, "true|false",
+            "Build anew what the registry has of this commit already, and move its tags where they may move")
+            .default("false");
+
+    ECR_REPOSITORY: Option<EcrRepository> =
+        Input::new("ecr-repository", Group::Aws, "NAME",
+            "The Amazon ECR repository that the image goes to, in place of a destination: NAME, or HOST/NAME");
+    ROLE_TO_ASSUME: Option<Role> =
+        Input::new("role-to-assume", Group::Aws, "ARN",
+            "The role for the run's OIDC token: its ARN, or its name with aws-account-id; outside GitHub Actions the usual AWS \
+             credentials serve instead");
+    AWS_REGION: Option<Region> =
+        Input::new("aws-region", Group::Aws, "REGION", "The region of the repository")
+            .otherwise("that of ecr-repository, else the AWS SDK's");
+    AWS_ACCOUNT_ID: Option<AccountId> =
+        Input::new("aws-account-id", Group::Aws, "ID", "The account of the repository")
+            .otherwise("the role's account");
+    ALLOWED_ACCOUNT_IDS: Vec<AccountId> =
+        Input::new("allowed-account-ids", Group::Aws, "LIST", "The accounts that the credentials may be of")
+            .otherwise("that of aws-account-id");
+    CREATE_REPOSITORY: bool =
+        Input::new("create-repository", Group::Aws, "true|false", "Create the repository if there is none")
+            .default("false");
+    ROLE_SESSION_NAME: Option<SessionName> =
+        Input::new("role-session-name", Group::Aws, "NAME", "What the session is called in AWS's logs")
+            .otherwise("of the repository and the run");
+    ROLE_DURATION_SECONDS: Seconds =
+        Input::new("role-duration-seconds", Group::Aws, "SECONDS", "How long credentials last before they are renewed")
+            .default("3600");
+    AUDIENCE: String =
+        Input::new("audience", Group::Aws, "NAME", "Whom the OIDC token is for")
+            .default("sts.amazonaws.com");
+    SESSION_POLICY: Option<SessionPolicy> =
+        Input::new("session-policy", Group::Aws, "JSON", "A policy that narrows what the role may do");
+
+    REPORT_DIR: PathBuf =
+        Input::new("report-dir", Group::Report, "FOLDER", "Where summary.md, record.json, sarif/, sbom/ and outputs go")
+            .default("gp-deliver-report");
+}
+
+/// What `plan` takes besides.
+pub(crate) const MATRIX: Input<Vec<String>> = Input::new(
+    "matrix",
+    Group::Delivery,
+    "FOLDERS",
+    "For plan: folders with a Dockerfile each, such as services/*, to print as a matrix of jobs",
+);
+
+/// The token for GitHub's API: an input of the action and no flag, since every process can read the arguments of others.
+pub const TOKEN: Input<Secret> = Input::new(
+    "github-token",
+    Group::Report,
+    "TOKEN",
+    "The token for the Security tab and the check run: it needs security-events: write and checks: write; no flag",
+)
+.default("${{ github.token }}");
+
+/// What the action does: the command line's first word.
+pub const COMMAND: Input<String> =
+    Input::new("command", Group::Delivery, "NAME", "What the action does: deliver, plan, doctor or policy; no flag")
+        .default("deliver");
+
+/// All inputs of the action, in the order of its description.
+pub fn of_action() -> impl Iterator<Item = &'static About> {
+    [&COMMAND.about].into_iter().chain(flags()).chain([&TOKEN.about])
+}
+
+/// All that the command line takes.
+fn flags() -> impl Iterator<Item = &'static About> {
+    ALL.iter().copied().chain([&MATRIX.about])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_kebab_case_and_given_once() {
+        let mut names: Vec<_> = of_action().map(|input| input.name).collect();
+        assert!(names.iter().all(|name| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')), "{names:?}");
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+
+    #[test]
+    fn every_default_is_a_value_of_its_input() {
+        for input in of_action() {
+            assert_eq!((input.faults)(input.default_value().unwrap_or_default()), [], "{}", input.name);
+        }
+    }
+
+    #[test]
+    fn the_default_of_tags_in_words_names_the_templates_that_count() {
+        for template in crate::tags::usual() {
+            assert!(TAGS.default.contains(&template.to_string()), "{template}");
+        }
+    }
+
+    #[test]
+    fn the_runner_keeps_hyphens() {
+        assert_eq!(BUILD_CONTEXT.variable(), "INPUT_BUILD-CONTEXT");
+    }
+}

@@ -1,0 +1,204 @@
+//! What the text of an input is read as.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use semver::Version;
+
+use crate::aws::AccountId;
+use crate::buildkit::endpoint::Address;
+use crate::environment;
+use crate::finding::Severity;
+use crate::oci::{Compression, Platform};
+use crate::publish;
+use crate::scan::database::Mirror;
+use crate::scan::syft::Format;
+use crate::secret::Secret;
+use crate::tags::Template;
+
+/// What is wrong with a text, or with one entry of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What was given; empty where it must not be repeated.
+    pub(super) value: String,
+    /// What was expected instead.
+    pub(super) expected: String,
+}
+
+impl Fault {
+    pub(super) fn new(value: &str, expected: impl Into<String>) -> Vec<Self> {
+        vec![Self { value: value.to_owned(), expected: expected.into() }]
+    }
+}
+
+/// A type that an input's text is read as.
+pub trait Value: Sized {
+    /// Whether a flag may stand alone, for `true`.
+    const SWITCH: bool = false;
+
+    /// Reads it. The text is empty where nothing was given and there is no default.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    fn read(text: &str) -> Result<Self, Vec<Fault>>;
+}
+
+/// A value of which no more can be said than whether it is one.
+pub(super) trait Word: FromStr {
+    /// What is expected of one, in a whole clause.
+    const EXPECTED: &'static str;
+}
+
+impl<T: Word> Value for T {
+    fn read(text: &str) -> Result<Self, Vec<Fault>> {
+        text.trim().parse().map_err(|_| Fault::new(text.trim(), Self::EXPECTED))
+    }
+}
+
+impl Word for environment::Choice {
+    const EXPECTED: &'static str = Self::EXPECTED;
+}
+
+impl Word for Severity {
+    const EXPECTED: &'static str = "CRITICAL, HIGH, MEDIUM, LOW or UNKNOWN is expected";
+}
+
+impl Word for Compression {
+    const EXPECTED: &'static str = "gzip or zstd is expected";
+}
+
+impl Word for Platform {
+    const EXPECTED: &'static str = "a platform such as linux/amd64 is expected";
+}
+
+impl Word for Format {
+    const EXPECTED: &'static str = "spdx-json or cyclonedx-json is expected";
+}
+
+impl Word for Mirror {
+    const EXPECTED: &'static str = "HOST[:PORT]/NAME[:TAG] or oci:PATH[:TAG] is expected";
+}
+
+impl Word for Address {
+    const EXPECTED: &'static str = "unix:///PATH or tcp://HOST:PORT is expected";
+}
+
+impl Word for AccountId {
+    const EXPECTED: &'static str = "an account id of twelve digits is expected";
+}
+
+impl Value for bool {
+    const SWITCH: bool = true;
+
+    fn read(text: &str) -> Result<Self, Vec<Fault>> {
+        match text.trim() {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            other => Err(Fault::new(other, "true or false is expected")),
+        }
+    }
+}
+
+impl Value for String {
+    fn read(text: &str) -> Result<Self, Vec<Fault>> {
+        Ok(text.trim().to_owned())
+    }
+}
+
+/// As it is given: blanks may be part of a name.
+impl Value for PathBuf {
+    fn read(text: &str) -> Result<Self, Vec<Fault>> {
+        Ok(text.into())
+    }
+}
+
+impl Value for Secret {
+    fn read(text: &str) -> Result<Self, Vec<Fault>> {
+        Ok(Self::new(text))
+    }
+}
+
+impl Value for Version {
+    fn read(text: &str) -> Result<Self, Vec<Fault>> {
+        let version = text.trim().trim_start_matches('v').parse();
+        version.map_err(|_| Fault::new(text, "a semantic version such as 1.2.3 is expected"))
+    }
+}
+
+impl Value for Template {
+    fn read(text: &str) -> Result<Self, Vec<Fault>> {
+        Self::read(text).map_err(|problems| problems.iter().flat_map(|problem| Fault::new(text, problem.to_string())).collect())
+    }
+}
+
+impl Value for publish::Destination {
+    fn read(text: &str) -> Result<Self, Vec<Fault>> {
+        text.trim().parse().map_err(|error: publish::InvalidDestination| {
+            let suggestion = error.suggestion.map(|suggestion| format!("; write {suggestion}")).unwrap_or_default();
+            Fault::new(text, format!("{}{suggestion}", error.reason))
+        })
+    }
+}
+
+/// Nothing where the text is empty.
+impl<T: Value> Value for Option<T> {
+    const SWITCH: bool = T::SWITCH;
+
+    fn read(text: &str) -> Result<Self, Vec<Fault>> {
+        if text.trim().is_empty() { Ok(None) } else { T::read(text).map(Some) }
+    }
+}
+
+/// Entries separated by commas or line ends.
+impl<T: Value> Value for Vec<T> {
+    fn read(text: &str) -> Result<Self, Vec<Fault>> {
+        all(text.split([',', '\n']))
+    }
+}
+
+/// Entries of one line each.
+pub(crate) struct Lines<T>(pub(crate) Vec<T>);
+
+impl<T: Value> Value for Lines<T> {
+    fn read(text: &str) -> Result<Self, Vec<Fault>> {
+        all(text.lines()).map(Self)
+    }
+}
+
+/// Reads entries, those without a word left out.
+fn all<'a, T: Value>(entries: impl Iterator<Item = &'a str>) -> Result<Vec<T>, Vec<Fault>> {
+    let (mut values, mut faults) = (Vec::new(), Vec::new());
+    for entry in entries.map(str::trim).filter(|entry| !entry.is_empty()) {
+        match T::read(entry) {
+            Ok(value) => values.push(value),
+            Err(found) => faults.extend(found),
+        }
+    }
+    if faults.is_empty() { Ok(values) } else { Err(faults) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_are_separated_by_commas_or_by_lines_alone() {
+        assert_eq!(Vec::<String>::read(" a,b c\n\n,d ").unwrap(), ["a", "b c", "d"]);
+        assert_eq!(Lines::<String>::read("a,b\n\n c \n").unwrap().0, ["a,b", "c"]);
+    }
+
+    #[test]
+    fn every_entry_that_is_wrong_is_named() {
+        let faults = Vec::<Template>::read("a b,{sha},{x}{y}").unwrap_err();
+        let values: Vec<_> = faults.iter().map(|fault| &*fault.value).collect();
+        assert_eq!(values, ["a b", "{x}{y}", "{x}{y}"]);
+        assert_eq!(Vec::<Platform>::read("linux,linux/amd64,Linux/x").unwrap_err().len(), 2);
+    }
+
+    #[test]
+    fn an_empty_text_is_nothing_an_empty_list_or_wrong() {
+        assert_eq!(Option::<Version>::read(" ").unwrap(), None);
+        assert_eq!(Vec::<Platform>::read("").unwrap(), []);
+        assert!(bool::read("").is_err() && Severity::read("").is_err());
+    }
+}

@@ -1,0 +1,91 @@
+//! The variables of the environment that the program reads, each once: nothing else asks for one by its name.
+//! `docs/environment-variables.md` is made from this list.
+
+use std::ffi::OsString;
+
+/// Makes a constant of each, and the list that the documentation is made from. What is said of one here is said there.
+macro_rules! variables {
+    ($($(#[doc = $what:literal])+ $name:ident;)+) => {
+        $($(#[doc = $what])+ pub(crate) const $name: &str = stringify!($name);)+
+
+        /// All, each with what it is for.
+        #[cfg(test)]
+        pub(crate) const ALL: &[(&str, &str)] = &[$((stringify!($name), concat!($($what),+))),+];
+    };
+}
+
+variables! {
+    /// How much the program tells of itself on standard error: `error`, `warn`, `info`, `debug` or `trace`; nothing if not set.
+    GP_DELIVER_LOG;
+
+    /// `true` in GitHub Actions: the run has an event, inputs come from `INPUT_*` too, and the log has groups.
+    GITHUB_ACTIONS;
+    /// What started the workflow: `push`, `pull_request`, `workflow_dispatch`, ….
+    GITHUB_EVENT_NAME;
+    /// The file with all that GitHub says of the event.
+    GITHUB_EVENT_PATH;
+    /// The branch or tag that the run is of, in full: `refs/heads/main`.
+    GITHUB_REF;
+    /// The branch that a pull request is for, where the event's file does not say.
+    GITHUB_BASE_REF;
+    /// The commit that the run is of.
+    GITHUB_SHA;
+    /// Where the repository is checked out.
+    GITHUB_WORKSPACE;
+    /// The repository, `OWNER/NAME`: who delivers, and whose Security tab and check runs are written.
+    GITHUB_REPOSITORY;
+    /// The repository's number, which an immutable OIDC subject has.
+    GITHUB_REPOSITORY_ID;
+    /// The number of the repository's owner, which such a subject has too.
+    GITHUB_REPOSITORY_OWNER_ID;
+    /// The run, for the name of the session in AWS's logs.
+    GITHUB_RUN_ID;
+    /// GitHub's API; `https://api.github.com` if not set.
+    GITHUB_API_URL;
+    /// The file that the outputs are written to; `outputs` in the report folder if not set.
+    GITHUB_OUTPUT;
+    /// The file that the summary is added to.
+    GITHUB_STEP_SUMMARY;
+    /// The service that gives the run's OIDC token: the runner sets it in jobs with `id-token: write`.
+    ACTIONS_ID_TOKEN_REQUEST_URL;
+    /// The credential for that service. It is secret.
+    ACTIONS_ID_TOKEN_REQUEST_TOKEN;
+
+    /// The region of the repository, where neither `aws-region` nor `ecr-repository` says it.
+    AWS_REGION;
+    /// Stands in for `AWS_REGION` where that is not set.
+    AWS_DEFAULT_REGION;
+
+    /// The Docker engine, `unix:///PATH` or `tcp://HOST:PORT`, where `buildkit-host` is not given.
+    DOCKER_HOST;
+    /// The folder with the `config.json` that `docker login` writes; `.docker` at home if not set.
+    DOCKER_CONFIG;
+    /// Where a rootless Docker engine has its socket.
+    XDG_RUNTIME_DIR;
+    /// Where the vulnerability databases are kept, in `gp-deliver`; `.cache` at home if not set.
+    XDG_CACHE_HOME;
+    /// The home of `.docker` and `.cache`, handed on to the credential helpers that Docker's configuration names.
+    HOME;
+    /// Where programs are looked for: git, the scanners, credential helpers. Relative folders don't count.
+    PATH;
+
+    /// `dumb` for a terminal that can't move its cursor: the log is plain lines.
+    TERM;
+    /// Set to anything, it takes the colours out of the log (no-color.org).
+    NO_COLOR;
+}
+
+/// The value of a variable, where it is set and is text.
+pub(crate) fn text(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// The value of a variable, whatever bytes it has.
+pub(crate) fn bytes(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
+}
+
+/// The value of a variable that counts only where it has one: the runner sets some to nothing.
+pub(crate) fn filled(name: &str) -> Option<OsString> {
+    bytes(name).filter(|value| !value.is_empty())
+}
