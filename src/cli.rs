@@ -7,7 +7,7 @@ use clap::builder::styling::Styles;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use crate::inputs::{self, Input, Inputs, variable};
-use crate::policies::Kind;
+use crate::setup::Kind;
 
 /// What a person asked for.
 #[derive(Debug)]

@@ -21,11 +21,11 @@ use crate::inputs::{self, Inputs};
 use crate::matrix::Matrix;
 use crate::pipeline::{self, Delivery, doctor};
 use crate::plan::Plan;
-use crate::policies::{self, Known};
 use crate::process::Launcher;
 use crate::record::{Record, Recorder, RunResult};
 use crate::report::{self, RunnerFiles, console};
 use crate::scan;
+use crate::setup::{self, PolicyInputs};
 use crate::source::Checkout;
 use crate::staging::Staging;
 use crate::tags::{self, Values};
@@ -118,10 +118,10 @@ impl Prospect {
         Ok(Self { event, config, checkout, planned })
     }
 
-    async fn known(&self) -> Result<Known<'_>, Error> {
+    async fn policy_inputs(&self) -> Result<PolicyInputs<'_>, Error> {
         let origin = self.checkout.origin(&Launcher::of_this_process()).await?;
-        let repository = policies::Repository::find(variable, origin.as_deref());
-        Ok(Known { config: &self.config, source: &self.checkout.source, repository, claims: None })
+        let repository = setup::find_repository(variable, origin.as_deref());
+        Ok(PolicyInputs { config: &self.config, source: &self.checkout.source, repository, claims: None })
     }
 }
 
@@ -158,15 +158,15 @@ async fn plan(inputs: &Inputs) -> Result<Exit, Error> {
 
 async fn doctor(inputs: &Inputs, trust_policy: Option<&Path>) -> Result<Exit, Error> {
     let prospect = Prospect::of(inputs).await?;
-    let known = prospect.known().await?;
-    let examination = doctor::examine(&known, prospect.event.as_ref(), trust_policy, &prospect.planned.tags).await;
-    print(examination.to_string().trim_end())?;
-    Ok(if examination.is_well() { Exit::Done } else { Exit::Failed })
+    let policy_inputs = prospect.policy_inputs().await?;
+    let report = doctor::examine(&policy_inputs, prospect.event.as_ref(), trust_policy, &prospect.planned.tags).await;
+    print(report.to_string().trim_end())?;
+    Ok(if report.is_well() { Exit::Done } else { Exit::Failed })
 }
 
-async fn policy(inputs: &Inputs, kind: Option<policies::Kind>) -> Result<Exit, Error> {
+async fn policy(inputs: &Inputs, kind: Option<setup::Kind>) -> Result<Exit, Error> {
     let prospect = Prospect::of(inputs).await?;
-    let text = prospect.known().await?.text(kind).map_err(Error::Inputs)?;
+    let text = prospect.policy_inputs().await?.text(kind).map_err(Error::Inputs)?;
     print(&text).map(|()| Exit::Done)
 }
 

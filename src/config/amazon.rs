@@ -110,12 +110,11 @@ impl Reader<'_> {
             return Some(arn);
         }
         let name = text.trim_start_matches('/');
-        match account {
-            Some(account) if !text.starts_with("arn:") && aws::arn::is_role_name(name) => {
-                let partition = region.map_or(Partition::Aws, Partition::of_region);
-                Some(RoleArn { partition, account: account.clone(), name: name.to_owned() })
-            }
-            _ => {
+        let partition = region.map_or(Partition::Aws, Partition::of_region);
+        let named = |account: &AccountId| RoleArn::new(partition, account.clone(), name).ok();
+        match account.filter(|_| !text.starts_with("arn:")).and_then(named) {
+            Some(arn) => Some(arn),
+            None => {
                 let expected = "arn:aws:iam::ACCOUNT:role/NAME is expected, or a role's name together with aws-account-id";
                 self.problem_and("role-to-assume", text, expected, None)
             }
@@ -134,7 +133,7 @@ impl Reader<'_> {
                 Err(_) => self.problem(name, text, &format!("{TWELVE_DIGITS} is expected")),
             }
         }
-        if let Some(role) = role.filter(|role| !allowed.is_empty() && !allowed.contains(&role.account)) {
+        if let Some(role) = role.filter(|role| !allowed.is_empty() && !allowed.contains(role.account())) {
             let allowed: Vec<_> = allowed.iter().map(AccountId::as_str).collect();
             let expected = format!("a role of an account that is allowed is expected: {}", allowed.join(", "));
             self.problem("role-to-assume", &role.to_string(), &expected);

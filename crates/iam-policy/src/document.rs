@@ -2,32 +2,27 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::condition::{Condition, Conditions};
-use super::{Principals, list};
-
-/// The most bytes of a document. A trust policy has at most 8192 characters, spaces not counted (IAM User Guide, "IAM and
-/// AWS STS quotas").
-pub const MAX_BYTES: usize = 32 * 1024;
+use crate::{Statement, list};
 
 /// A policy document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct Document {
-    /// The version of the language.
+    /// The version of the policy language.
     #[serde(default)]
     pub version: Version,
-    /// A name.
+    /// A name for the document.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// What it says.
+    /// The statements. Their order means nothing.
     #[serde(rename = "Statement", deserialize_with = "list::read")]
     pub statements: Vec<Statement>,
 }
 
-/// The version of the policy language.
+/// The version of the policy language (IAM User Guide, "IAM JSON policy elements: Version").
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Version {
-    /// The first one, and what holds where none is given. It has no policy variables.
+    /// The first one, which holds where a document names none. It has no policy variables.
     #[default]
     #[serde(rename = "2008-10-17")]
     V2008,
@@ -36,166 +31,55 @@ pub enum Version {
     V2012,
 }
 
-/// One statement.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Elements", into = "Elements")]
-pub struct Statement {
-    /// Its name.
-    pub sid: Option<String>,
-    /// What it does with those whom it is about.
-    pub effect: Effect,
-    /// Whom it is about. Absent in policies that are attached to a principal.
-    pub principals: Option<Scope<Principals>>,
-    /// What they ask for.
-    pub actions: Scope<Vec<String>>,
-    /// On what. Absent in trust policies.
-    pub resources: Option<Scope<Vec<String>>>,
-    /// Under which conditions, all of which must hold.
-    pub conditions: Vec<Condition>,
-}
-
-/// What a statement does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Effect {
-    /// It allows.
-    Allow,
-    /// It denies, whatever others allow.
-    Deny,
-}
-
-/// An element, or the same with `Not` before its name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Scope<T> {
-    /// These.
-    Only(T),
-    /// All but these.
-    AllBut(T),
-}
-
-/// The elements of a statement, in the order in which people write them.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct Elements {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    sid: Option<String>,
-    effect: Effect,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    principal: Option<Principals>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    not_principal: Option<Principals>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[serde(deserialize_with = "list::read_some", serialize_with = "list::write_some")]
-    action: Option<Vec<String>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[serde(deserialize_with = "list::read_some", serialize_with = "list::write_some")]
-    not_action: Option<Vec<String>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[serde(deserialize_with = "list::read_some", serialize_with = "list::write_some")]
-    resource: Option<Vec<String>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[serde(deserialize_with = "list::read_some", serialize_with = "list::write_some")]
-    not_resource: Option<Vec<String>>,
-    #[serde(default, skip_serializing_if = "Conditions::is_empty")]
-    condition: Conditions,
-}
-
-/// The text is no policy document.
+/// The text is not a policy document.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
+pub enum ParseError {
     /// It is larger than any policy.
     #[error("{bytes} bytes; a policy has at most {limit}")]
     TooLarge {
-        /// Its size.
+        /// Its size, in bytes.
         bytes: usize,
         /// The limit, in bytes.
         limit: usize,
     },
-    /// It is no JSON, or not that of a policy.
+    /// It is not JSON, or not the JSON of a policy.
     #[error("line {line}, column {column}: {reason}")]
     Malformed {
-        /// The line, from 1.
+        /// The line at which reading stopped, from 1.
         line: usize,
-        /// The column, from 1: where reading stopped.
+        /// The column at which reading stopped, from 1.
         column: usize,
         /// What is wrong. It may quote the text.
         reason: String,
     },
 }
 
-/// Two elements that exclude each other, or none of them.
-#[derive(Debug, thiserror::Error)]
-enum Contradiction {
-    #[error("both `{0}` and `Not{0}`")]
-    Both(&'static str),
-    #[error("missing field `{0}`")]
-    Neither(&'static str),
-}
-
 impl Document {
-    /// Reads a document. What it does not know is an error, for IAM does not take it either.
+    /// The most bytes that are read. A trust policy has at most 8192 characters, spaces not counted (IAM User Guide, "IAM and
+    /// AWS STS quotas").
+    pub const MAX_BYTES: usize = 32 * 1024;
+
+    /// Reads a document. An element that the grammar does not have is an error, for IAM does not take it either.
     ///
     /// # Errors
-    /// Where the text is too large, no JSON, or no policy.
-    pub fn parse(text: &str) -> Result<Self, Error> {
-        if text.len() > MAX_BYTES {
-            return Err(Error::TooLarge { bytes: text.len(), limit: MAX_BYTES });
+    /// The text is too large, not JSON, or not a policy.
+    pub fn parse(text: &str) -> Result<Self, ParseError> {
+        if text.len() > Self::MAX_BYTES {
+            return Err(ParseError::TooLarge { bytes: text.len(), limit: Self::MAX_BYTES });
         }
         serde_json::from_str(text).map_err(|error| {
             let place = format!(" at line {} column {}", error.line(), error.column());
             let reason = error.to_string();
             let reason = reason.strip_suffix(&place).unwrap_or(&reason).to_owned();
-            Error::Malformed { line: error.line(), column: error.column(), reason }
+            ParseError::Malformed { line: error.line(), column: error.column(), reason }
         })
     }
 
-    /// The document as JSON over several lines, its elements in the order in which people write them.
+    /// The document as indented JSON, its elements in the order in which people write them.
     #[must_use]
     pub fn to_json(&self) -> String {
         // Texts and lists can always be written.
         serde_json::to_string_pretty(self).unwrap_or_default()
-    }
-}
-
-impl TryFrom<Elements> for Statement {
-    type Error = Contradiction;
-
-    fn try_from(elements: Elements) -> Result<Self, Contradiction> {
-        Ok(Self {
-            sid: elements.sid,
-            effect: elements.effect,
-            principals: Scope::of("Principal", elements.principal, elements.not_principal)?,
-            actions: Scope::of("Action", elements.action, elements.not_action)?.ok_or(Contradiction::Neither("Action"))?,
-            resources: Scope::of("Resource", elements.resource, elements.not_resource)?,
-            conditions: elements.condition.0,
-        })
-    }
-}
-
-impl From<Statement> for Elements {
-    fn from(statement: Statement) -> Self {
-        let (principal, not_principal) = statement.principals.map_or((None, None), Scope::parts);
-        let (action, not_action) = statement.actions.parts();
-        let (resource, not_resource) = statement.resources.map_or((None, None), Scope::parts);
-        let condition = Conditions(statement.conditions);
-        let Statement { sid, effect, .. } = statement;
-        Self { sid, effect, principal, not_principal, action, not_action, resource, not_resource, condition }
-    }
-}
-
-impl<T> Scope<T> {
-    fn of(element: &'static str, only: Option<T>, all_but: Option<T>) -> Result<Option<Self>, Contradiction> {
-        match (only, all_but) {
-            (Some(_), Some(_)) => Err(Contradiction::Both(element)),
-            (Some(only), None) => Ok(Some(Self::Only(only))),
-            (None, all_but) => Ok(all_but.map(Self::AllBut)),
-        }
-    }
-
-    fn parts(self) -> (Option<T>, Option<T>) {
-        match self {
-            Self::Only(only) => (Some(only), None),
-            Self::AllBut(all_but) => (None, Some(all_but)),
-        }
     }
 }
 
@@ -207,8 +91,8 @@ mod tests {
 
     fn place(text: &str) -> (usize, String) {
         match Document::parse(text).unwrap_err() {
-            Error::Malformed { line, reason, .. } => (line, reason),
-            error @ Error::TooLarge { .. } => panic!("{error}"),
+            ParseError::Malformed { line, reason, .. } => (line, reason),
+            error @ ParseError::TooLarge { .. } => panic!("{error}"),
         }
     }
 
@@ -257,9 +141,12 @@ mod tests {
 
     #[test]
     fn a_text_larger_than_any_policy_is_not_read() {
-        let text = " ".repeat(MAX_BYTES + 1);
-        assert_eq!(Document::parse(&text), Err(Error::TooLarge { bytes: MAX_BYTES + 1, limit: MAX_BYTES }));
-        assert!(matches!(Document::parse(&"[".repeat(MAX_BYTES)), Err(Error::Malformed { .. })));
+        let text = " ".repeat(Document::MAX_BYTES + 1);
+        assert_eq!(
+            Document::parse(&text),
+            Err(ParseError::TooLarge { bytes: Document::MAX_BYTES + 1, limit: Document::MAX_BYTES })
+        );
+        assert!(matches!(Document::parse(&"[".repeat(Document::MAX_BYTES)), Err(ParseError::Malformed { .. })));
     }
 
     #[test]
