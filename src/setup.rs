@@ -47,7 +47,7 @@ impl Kind {
 
 /// The repository that delivers: the one that the Actions runner names in variables, else the one that `origin` (a remote's
 /// URL) is of.
-pub fn find_repository(variable: impl Fn(&str) -> Option<String>, origin: Option<&str>) -> Option<Repository> {
+pub(crate) fn find_repository(variable: impl Fn(&str) -> Option<String>, origin: Option<&str>) -> Option<Repository> {
     let id = |name| variable(name).and_then(|id| id.parse().ok());
     let (full, ids) = match variable("GITHUB_REPOSITORY").filter(|name| !name.is_empty()) {
         Some(name) => (name, id("GITHUB_REPOSITORY_OWNER_ID").zip(id("GITHUB_REPOSITORY_ID"))),

@@ -12,7 +12,7 @@ use aws_sdk_ecr::types::{ImageIdentifier, ImageTagMutability};
 use base64::Engine as _;
 use futures_util::future::BoxFuture;
 
-pub use permissions::Permissions;
+pub(crate) use permissions::Permissions;
 pub use tag_filter::TagFilter;
 
 use super::{AccountId, Call, Error, RepositoryArn, Session};

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
-use crate::list::{self, Scalar};
+use crate::element::{self, Scalar};
 
 /// One condition: an operator, a key, and the values that are compared with what the request has under that key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,7 +94,7 @@ impl<'de> DeserializeSeed<'de> for Values {
     type Value = Vec<String>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<String>, D::Error> {
-        Ok(list::read::<Scalar, D>(deserializer)?.into_iter().map(|value| value.0).collect())
+        Ok(element::read_list::<Scalar, D>(deserializer)?.into_iter().map(|value| value.0).collect())
     }
 }
 
@@ -131,6 +131,6 @@ struct OneOrMany<'a>(&'a [String]);
 
 impl Serialize for OneOrMany<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        list::write(self.0, serializer)
+        element::write_list(self.0, serializer)
     }
 }

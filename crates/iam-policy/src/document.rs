@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Statement, list};
+use crate::{Statement, element};
 
 /// A policy document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,10 +12,10 @@ pub struct Document {
     #[serde(default)]
     pub version: Version,
     /// A name for the document.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "element::read_some")]
     pub id: Option<String>,
     /// The statements. Their order means nothing.
-    #[serde(rename = "Statement", deserialize_with = "list::read")]
+    #[serde(rename = "Statement", deserialize_with = "element::read_list")]
     pub statements: Vec<Statement>,
 }
 
@@ -121,6 +121,9 @@ mod tests {
             (r#""NotAction": "x:y""#, "both `Action` and `NotAction`"),
             (r#""Principal": "me""#, "invalid value: string \"me\", expected \"*\", or principals under"),
             (r#""Principal": {"Federate": "x"}"#, "unknown field `Federate`"),
+            (r#""Sid": null"#, "invalid type: null, expected a string"),
+            (r#""Principal": null"#, "invalid type: null, expected \"*\", or principals under"),
+            (r#""Resource": null"#, "invalid type: null, expected one value or a list"),
             (r#""Resource": 3"#, "invalid type: integer `3`, expected a string"),
             (r#""Resource": [["x"]]"#, "invalid type: sequence, expected a string"),
             (r#""Condition": {"StringLike": "x"}"#, "invalid type: string \"x\", expected keys with values"),
@@ -163,7 +166,9 @@ mod tests {
         "AWS": [
           "1",
           "2"
-        ]
+        ],
+        "Service": "ec2.amazonaws.com",
+        "CanonicalUser": "3"
       },
       "Action": "sts:AssumeRoleWithWebIdentity",
       "Condition": {

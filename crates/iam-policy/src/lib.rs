@@ -9,7 +9,7 @@ mod claims;
 mod condition;
 mod denial;
 mod document;
-mod list;
+mod element;
 mod operator;
 mod partition;
 mod pattern;

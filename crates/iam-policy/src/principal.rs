@@ -6,7 +6,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Unexpected, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-use crate::list;
+use crate::element;
 
 /// The principals that a statement applies to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,19 +22,19 @@ pub enum Principals {
 #[serde(deny_unknown_fields)]
 pub struct NamedPrincipals {
     /// Identity providers: the ARNs of OIDC and SAML providers, and hosts of well-known ones.
-    #[serde(rename = "Federated", default, deserialize_with = "list::read", serialize_with = "list::write")]
+    #[serde(rename = "Federated", default, deserialize_with = "element::read_list", serialize_with = "element::write_list")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub federated: Vec<String>,
     /// Accounts, users, roles and sessions.
-    #[serde(rename = "AWS", default, deserialize_with = "list::read", serialize_with = "list::write")]
+    #[serde(rename = "AWS", default, deserialize_with = "element::read_list", serialize_with = "element::write_list")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub aws: Vec<String>,
     /// Services of AWS: `ec2.amazonaws.com`.
-    #[serde(rename = "Service", default, deserialize_with = "list::read", serialize_with = "list::write")]
+    #[serde(rename = "Service", default, deserialize_with = "element::read_list", serialize_with = "element::write_list")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub service: Vec<String>,
     /// Accounts as Amazon S3 names them.
-    #[serde(rename = "CanonicalUser", default, deserialize_with = "list::read", serialize_with = "list::write")]
+    #[serde(rename = "CanonicalUser", default, deserialize_with = "element::read_list", serialize_with = "element::write_list")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub canonical_user: Vec<String>,
 }

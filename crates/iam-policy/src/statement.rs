@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::condition::Conditions;
-use crate::{Condition, Principals, list};
+use crate::{Condition, Principals, element};
 
 /// A statement (IAM User Guide, "IAM JSON policy elements: Statement").
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,24 +46,24 @@ pub enum Scope<T> {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct Elements {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "element::read_some")]
     sid: Option<String>,
     effect: Effect,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "element::read_some")]
     principal: Option<Principals>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "element::read_some")]
     not_principal: Option<Principals>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[serde(deserialize_with = "list::read_some", serialize_with = "list::write_some")]
+    #[serde(deserialize_with = "element::read_some_list", serialize_with = "element::write_some_list")]
     action: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[serde(deserialize_with = "list::read_some", serialize_with = "list::write_some")]
+    #[serde(deserialize_with = "element::read_some_list", serialize_with = "element::write_some_list")]
     not_action: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[serde(deserialize_with = "list::read_some", serialize_with = "list::write_some")]
+    #[serde(deserialize_with = "element::read_some_list", serialize_with = "element::write_some_list")]
     resource: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[serde(deserialize_with = "list::read_some", serialize_with = "list::write_some")]
+    #[serde(deserialize_with = "element::read_some_list", serialize_with = "element::write_some_list")]
     not_resource: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Conditions::is_empty")]
     condition: Conditions,

@@ -6,22 +6,22 @@ use crate::aws::RepositoryArn;
 
 /// What a role has to be allowed to do with a repository of Amazon ECR.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Permissions {
+pub(crate) struct Permissions {
     /// Where images are pushed to.
-    pub repository: RepositoryArn,
+    pub(crate) repository: RepositoryArn,
     /// Whether the repository is created where it does not exist.
-    pub create_repository: bool,
+    pub(crate) create_repository: bool,
     /// Whether the repository is asked which tags may not move.
-    pub describe_repository: bool,
+    pub(crate) describe_repository: bool,
     /// Whether the tags of a delivery that fails are taken back.
-    pub delete_images: bool,
+    pub(crate) delete_images: bool,
 }
 
 impl Permissions {
     /// The smallest policy that gives them (Amazon ECR User Guide, "IAM permissions for pushing an image"). Reading is in it,
     /// for what is there already is not sent again.
     #[must_use]
-    pub fn policy(&self) -> Document {
+    pub(crate) fn policy(&self) -> Document {
         let repository = self.repository.to_string();
         let push: &[&str] = &[
             "BatchCheckLayerAvailability",
