@@ -7,7 +7,7 @@ use clap::builder::styling::Styles;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use crate::inputs::{self, About, Inputs};
-use crate::policies::Kind;
+use crate::setup::Kind;
 use crate::tags::VARIABLES;
 use crate::variables;
 

@@ -21,11 +21,11 @@ use crate::inputs::{self, Inputs};
 use crate::matrix::Matrix;
 use crate::pipeline::{self, Delivery, doctor};
 use crate::plan::{self, Plan};
-use crate::policies::{self, Known};
 use crate::process::Launcher;
 use crate::record::{Record, Recorder, RunResult};
 use crate::report::{self, RunnerFiles, console};
 use crate::scan;
+use crate::setup::{self, PolicyInputs};
 use crate::source::Checkout;
 use crate::staging::Staging;
 use crate::tags;
@@ -121,10 +121,10 @@ impl Preview<()> {
         Self::of(config, event).await
     }
 
-    async fn known(&self) -> Result<Known<'_>, Error> {
+    async fn policy_inputs(&self) -> Result<PolicyInputs<'_>, Error> {
         let origin = self.checkout.origin(&Launcher::of_this_process()).await?;
-        let repository = policies::Repository::find(variables::text, origin.as_deref());
-        Ok(Known { config: &self.config, source: &self.checkout.source, repository, claims: None })
+        let repository = setup::find_repository(variables::text, origin.as_deref());
+        Ok(PolicyInputs { config: &self.config, source: &self.checkout.source, repository, claims: None })
     }
 }
 
@@ -166,15 +166,15 @@ fn matrix(inputs: &Inputs, folders: &[String], event: Option<&Event>) -> Result<
 
 async fn doctor(inputs: &Inputs, trust_policy: Option<&Path>) -> Result<Exit, Error> {
     let preview = Preview::without_build(inputs).await?;
-    let known = preview.known().await?;
-    let examination = doctor::examine(&known, preview.event.as_ref(), trust_policy, &preview.planned.tags).await;
-    print(examination.to_string().trim_end())?;
-    Ok(if examination.is_well() { Exit::Done } else { Exit::Failed })
+    let policy_inputs = preview.policy_inputs().await?;
+    let report = doctor::examine(&policy_inputs, preview.event.as_ref(), trust_policy, &preview.planned.tags).await;
+    print(report.to_string().trim_end())?;
+    Ok(if report.is_well() { Exit::Done } else { Exit::Failed })
 }
 
-async fn policy(inputs: &Inputs, kind: Option<policies::Kind>) -> Result<Exit, Error> {
+async fn policy(inputs: &Inputs, kind: Option<setup::Kind>) -> Result<Exit, Error> {
     let preview = Preview::without_build(inputs).await?;
-    let text = preview.known().await?.text(kind).map_err(Error::Inputs)?;
+    let text = preview.policy_inputs().await?.text(kind).map_err(Error::Inputs)?;
     print(&text).map(|()| Exit::Done)
 }
 

@@ -1,6 +1,7 @@
 //! Amazon ECR: the registry's address and password, and what a repository allows (Amazon ECR API reference). Images go
 //! there by the registry's protocol, as to any registry.
 
+mod permissions;
 mod tag_filter;
 
 use std::time::SystemTime;
@@ -11,6 +12,7 @@ use aws_sdk_ecr::types::{ImageIdentifier, ImageTagMutability};
 use base64::Engine as _;
 use futures_util::future::BoxFuture;
 
+pub(crate) use permissions::Permissions;
 pub use tag_filter::TagFilter;
 
 use super::{AccountId, Call, Error, RepositoryArn, Session};
@@ -65,9 +67,9 @@ impl Repository {
         let malformed = |missing| Error::Malformed { call, missing };
         let data = answer.authorization_data.unwrap_or_default().into_iter().next().ok_or_else(|| malformed("a token"))?;
         let token = Secret::new(data.authorization_token.ok_or_else(|| malformed("a token"))?);
-        self.session.mask.hide(&token);
+        self.session.secrets.hide(&token);
         let (username, password) = decode(&token).ok_or_else(|| malformed("a token of the form NAME:PASSWORD in base64"))?;
-        self.session.mask.hide(&password);
+        self.session.secrets.hide(&password);
         let endpoint = data.proxy_endpoint.and_then(|endpoint| endpoint.parse::<url::Url>().ok());
         let host = endpoint.as_ref().and_then(|url| Some((url.host_str()?, url.port())));
         let (host, port) = host.ok_or_else(|| malformed("the registry's address"))?;

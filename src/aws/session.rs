@@ -1,7 +1,6 @@
 //! Who we are at AWS, for as long as a delivery lasts.
 
-use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
@@ -10,9 +9,8 @@ use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_sdk_sts::config::IdentityCache;
 
 use super::web_identity::{Assumed, WebIdentity};
-use super::{AccountId, Call, Error, RoleArn};
+use super::{AccountId, Call, Error, RoleArn, SecretSink, Settings};
 use crate::github::oidc::TokenSource;
-use crate::secret::Secret;
 
 /// How often a call is tried. The SDK repeats what passes (throttling, 5xx, a lost connection), with jitter, and never a
 /// refusal (AWS SDKs and Tools Reference Guide, "Retry behavior", standard mode).
@@ -24,51 +22,17 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a call may take with all its attempts.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// As whom, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// The role that the run's token is shown for; without one the ordinary chain of the SDK is asked.
-    pub role: Option<RoleArn>,
-    /// The region; else the chain's.
-    pub region: Option<String>,
-    /// The accounts that the credentials may be of; empty: any.
-    pub allowed_accounts: Vec<AccountId>,
-    /// What the role's session is called in AWS's logs.
-    pub session_name: String,
-    /// How long the credentials last, in seconds; they are renewed as long as a delivery needs them.
-    pub duration_seconds: i32,
-    /// Whom the token is for.
-    pub audience: String,
-    /// A policy that narrows the role's own, as JSON.
-    pub session_policy: Option<String>,
-}
-
-/// Hears of every credential before anything can print it.
-#[derive(Clone)]
-pub struct Mask(Arc<dyn Fn(&Secret) + Send + Sync>);
-
 /// An identity at AWS. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Session {
     pub(super) config: SdkConfig,
-    pub(super) mask: Mask,
+    pub(super) secrets: SecretSink,
     /// The account that the credentials are of.
     pub account: AccountId,
     /// Who we are: `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`.
     pub arn: String,
     /// Where we are.
     pub region: String,
-}
-
-impl Mask {
-    /// A mask that tells `hide`.
-    pub fn new(hide: impl Fn(&Secret) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(hide))
-    }
-
-    pub(super) fn hide(&self, secret: &Secret) {
-        (self.0)(secret);
-    }
 }
 
 impl Session {
@@ -80,11 +44,11 @@ impl Session {
     pub async fn open(
         settings: &Settings,
         tokens: impl FnOnce() -> Option<Result<TokenSource, crate::github::oidc::Error>>,
-        mask: Mask,
+        secrets: SecretSink,
     ) -> Result<Self, Error> {
         let session = match (&settings.role, tokens()) {
-            (Some(role), Some(source)) => Self::by_token(settings, role, source?, mask).await?,
-            _ => Self::by_chain(settings, mask).await?,
+            (Some(role), Some(source)) => Self::by_token(settings, role, source?, secrets).await?,
+            _ => Self::by_chain(settings, secrets).await?,
         };
         let allowed = &settings.allowed_accounts;
         if !allowed.is_empty() && !allowed.contains(&session.account) {
@@ -93,7 +57,7 @@ impl Session {
         Ok(session)
     }
 
-    async fn by_token(settings: &Settings, role: &RoleArn, source: TokenSource, mask: Mask) -> Result<Self, Error> {
+    async fn by_token(settings: &Settings, role: &RoleArn, source: TokenSource, secrets: SecretSink) -> Result<Self, Error> {
         // The chain is not asked: what the runner's machine is must not pass for what the run is.
         let config = loader(settings).no_credentials().load().await;
         let region = region(&config)?;
@@ -102,16 +66,16 @@ impl Session {
             sts: aws_sdk_sts::Client::new(&config),
             role: role.clone(),
             settings: settings.clone(),
-            mask: mask.clone(),
+            secrets: secrets.clone(),
             first: Mutex::default(),
         };
         let Assumed { credentials, arn } = identity.assume().await?;
         let identity = WebIdentity { first: Mutex::new(Some(credentials)), ..identity };
         let config = config.into_builder().credentials_provider(aws_sdk_sts::config::SharedCredentialsProvider::new(identity));
-        Ok(Self { config: config.build(), mask, account: role.account.clone(), arn, region })
+        Ok(Self { config: config.build(), secrets, account: role.account().clone(), arn, region })
     }
 
-    async fn by_chain(settings: &Settings, mask: Mask) -> Result<Self, Error> {
+    async fn by_chain(settings: &Settings, secrets: SecretSink) -> Result<Self, Error> {
         let config = loader(settings).load().await;
         let region = region(&config)?;
         let answer = aws_sdk_sts::Client::new(&config).get_caller_identity().send().await;
@@ -119,7 +83,7 @@ impl Session {
         let malformed = |missing| Error::Malformed { call: Call::GetCallerIdentity, missing };
         let account = answer.account.and_then(|account| account.parse().ok()).ok_or_else(|| malformed("an account"))?;
         let arn = answer.arn.ok_or_else(|| malformed("who we are"))?;
-        Ok(Self { config, mask, account, arn, region })
+        Ok(Self { config, secrets, account, arn, region })
     }
 }
 
@@ -141,10 +105,4 @@ fn loader(settings: &Settings) -> ConfigLoader {
 
 fn region(config: &SdkConfig) -> Result<String, Error> {
     config.region().map(ToString::to_string).ok_or(Error::NoRegion)
-}
-
-impl fmt::Debug for Mask {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Mask")
-    }
 }

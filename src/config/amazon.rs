@@ -87,19 +87,19 @@ impl Reader<'_> {
             Role::Arn(arn) => return Some(arn),
             Role::Name(name) => name,
         };
-        let Some(account) = account.filter(|_| aws::arn::is_role_name(&name)) else {
-            self.problem(&inputs::ROLE_TO_ASSUME, name, Role::EXPECTED);
-            return None;
-        };
         let partition = region.map_or(Partition::Aws, Partition::of_region);
-        Some(RoleArn { partition, account: account.clone(), name })
+        let arn = account.and_then(|account| RoleArn::new(partition, account.clone(), &*name).ok());
+        if arn.is_none() {
+            self.problem(&inputs::ROLE_TO_ASSUME, name, Role::EXPECTED);
+        }
+        arn
     }
 
     /// Without a list of its own, the account that is named is the one that is allowed.
     fn allowed_accounts(&mut self, named: Option<AccountId>, role: Option<&RoleArn>) -> Option<Vec<AccountId>> {
         let listed = self.get(&inputs::ALLOWED_ACCOUNT_IDS)?;
         let allowed = if listed.is_empty() { named.into_iter().collect() } else { listed };
-        if let Some(role) = role.filter(|role| !allowed.is_empty() && !allowed.contains(&role.account)) {
+        if let Some(role) = role.filter(|role| !allowed.is_empty() && !allowed.contains(role.account())) {
             let allowed: Vec<_> = allowed.iter().map(AccountId::as_str).collect();
             let expected = format!("a role of an account that is allowed is expected: {}", allowed.join(", "));
             self.problem(&inputs::ROLE_TO_ASSUME, role.to_string(), expected);

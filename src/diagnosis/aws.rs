@@ -1,7 +1,8 @@
 //! The words for AWS: who we are not, what the role may not do, what can't be reached.
 
+use iam_policy::trust::{Caller, provider_arn};
+
 use super::Diagnosis;
-use crate::aws::policy::trust::{self, Caller};
 use crate::aws::{Call, Error, Failure, RoleArn};
 use crate::github::oidc::{self, Claims};
 
@@ -104,24 +105,22 @@ fn assume(role: &RoleArn, claims: &Claims, failure: &Failure) -> Diagnosis {
             "Let the role's trust policy accept exactly this run; `gp-deliver doctor --trust-policy FILE` says what differs from \
              the one that it has.",
         )
-        .with_copy(&Caller::of(claims, role).map(|caller| trust::accepting(&caller).to_json()).unwrap_or_default()),
+        .with_copy(&Caller::of(claims, role).map(|caller| caller.trust_policy().to_json()).unwrap_or_default()),
         Some("InvalidIdentityToken") if has("No OpenIDConnect provider found") => Diagnosis::new(
-            format!("The AWS account {} does not know GitHub as an identity provider", role.account),
+            format!("The AWS account {} does not know GitHub as an identity provider", role.account()),
             said,
             "Create the provider in that account, once.",
         )
         .with_copy(&format!("aws iam create-open-id-connect-provider --url {issuer} --client-id-list {audience}")),
         Some("InvalidIdentityToken") if has("audience") => Diagnosis::new(
-            format!("The AWS account {} does not take tokens for {audience}", role.account),
+            format!("The AWS account {} does not take tokens for {audience}", role.account()),
             said,
             "Add the audience to the account's identity provider, or give one that it takes by `audience`.",
         )
         .with_copy(&format!(
             "aws iam add-client-id-to-open-id-connect-provider --client-id {audience} --open-id-connect-provider-arn \
-             arn:{}:iam::{}:oidc-provider/{}",
-            role.partition,
-            role.account,
-            issuer.trim_start_matches("https://")
+             {}",
+            provider_arn(role, &issuer)
         )),
         Some("ExpiredTokenException") => expired(claims, &said),
         Some("ValidationError") if has("DurationSeconds") => Diagnosis::new(

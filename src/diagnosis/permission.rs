@@ -1,54 +1,55 @@
 //! The words for a permission that the role does not have.
 
+use iam_policy::{Denial, DenialReason, PolicyKind};
+
 use super::Diagnosis;
 use crate::aws::RepositoryArn;
-use crate::aws::policy::permission::{Because, Permission, Policy};
-use crate::aws::policy::role::{self, Delivery};
+use crate::aws::ecr::Permissions;
 
 /// What to say of AWS's refusal; none where its words are about something else than a permission. `said` is all that AWS
 /// said, `words` the sentence in it.
 pub(super) fn lacking(said: &str, words: &str) -> Option<Diagnosis> {
-    let permission = Permission::find(words)?;
-    let repository: Option<RepositoryArn> = permission.resource.as_deref().and_then(|resource| resource.parse().ok());
+    let denial = Denial::parse(words)?;
+    let repository: Option<RepositoryArn> = denial.resource.as_deref().and_then(|resource| resource.parse().ok());
     let place = repository.as_ref().map(|repository| format!(" in {}", repository.name)).unwrap_or_default();
-    let what = format!("AWS does not allow {}{place}", permission.action);
-    let diagnosis = Diagnosis::new(what, said, remedy(&permission));
-    let allowed_by_role = matches!(permission.because, Because::NotSaid | Because::NotAllowed(Policy::Identity));
+    let what = format!("AWS does not allow {}{place}", denial.action);
+    let diagnosis = Diagnosis::new(what, said, remedy(&denial));
+    let allowed_by_role = matches!(denial.reason, DenialReason::NotSaid | DenialReason::NotAllowed(PolicyKind::Identity));
     Some(match repository.filter(|_| allowed_by_role) {
-        Some(repository) => diagnosis.with_copy(&role::sufficient(&needed(&permission, repository)).to_json()),
+        Some(repository) => diagnosis.with_copy(&needed(&denial, repository).policy().to_json()),
         None => diagnosis,
     })
 }
 
 /// The smallest policy, with what was refused if that is more.
-fn needed(permission: &Permission, repository: RepositoryArn) -> Delivery {
-    Delivery {
+fn needed(denial: &Denial, repository: RepositoryArn) -> Permissions {
+    Permissions {
         repository,
-        create_repository: permission.action == "ecr:CreateRepository",
-        describe_repository: permission.action == "ecr:DescribeRepositories",
-        delete_images: permission.action == "ecr:BatchDeleteImage",
+        create_repository: denial.action == "ecr:CreateRepository",
+        describe_repository: denial.action == "ecr:DescribeRepositories",
+        delete_images: denial.action == "ecr:BatchDeleteImage",
     }
 }
 
-fn remedy(permission: &Permission) -> String {
-    let who = permission.principal.as_deref().unwrap_or("the role");
-    let (Because::NotAllowed(policy) | Because::Denied { by: policy, .. }) = &permission.because else {
+fn remedy(denial: &Denial) -> String {
+    let who = denial.principal.as_deref().unwrap_or("the role");
+    let (DenialReason::NotAllowed(policy) | DenialReason::Denied { by: policy, .. }) = &denial.reason else {
         return format!("Give {who} the permission; this policy is the least that publishing needs.");
     };
-    let denied = matches!(permission.because, Because::Denied { .. });
+    let denied = matches!(denial.reason, DenialReason::Denied { .. });
     let verb = if denied { "does not deny" } else { "allows" };
-    let see_to = |whose: &str| format!("See to it that {whose} {verb} {} for {who}.", permission.action);
+    let see_to = |whose: &str| format!("See to it that {whose} {verb} {} for {who}.", denial.action);
     match policy {
-        Policy::Identity if !denied => format!("Give {who} the permission; this policy is the least that publishing needs."),
-        Policy::Identity => see_to("a policy of the role"),
-        Policy::Resource => see_to("the repository's own policy"),
-        Policy::RoleTrust => see_to("the role's trust policy"),
-        Policy::Session => see_to("`session-policy`"),
-        Policy::PermissionsBoundary => see_to("the role's permissions boundary"),
-        Policy::ServiceControl => see_to("the organization's service control policy"),
-        Policy::ResourceControl => see_to("the organization's resource control policy"),
-        Policy::VpcEndpoint => see_to("the policy of the VPC endpoint that the runner uses"),
-        Policy::Other => see_to("the policy that AWS names"),
+        PolicyKind::Identity if !denied => format!("Give {who} the permission; this policy is the least that publishing needs."),
+        PolicyKind::Identity => see_to("a policy of the role"),
+        PolicyKind::Resource => see_to("the repository's own policy"),
+        PolicyKind::RoleTrust => see_to("the role's trust policy"),
+        PolicyKind::Session => see_to("`session-policy`"),
+        PolicyKind::PermissionsBoundary => see_to("the role's permissions boundary"),
+        PolicyKind::ServiceControl => see_to("the organization's service control policy"),
+        PolicyKind::ResourceControl => see_to("the organization's resource control policy"),
+        PolicyKind::VpcEndpoint => see_to("the policy of the VPC endpoint that the runner uses"),
+        PolicyKind::Other => see_to("the policy that AWS names"),
     }
 }
 

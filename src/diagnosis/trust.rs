@@ -5,9 +5,10 @@ mod values;
 
 use std::fmt;
 
+use iam_policy::ParseError;
+use iam_policy::trust::{Difference, Label};
+
 use super::Diagnosis;
-use crate::aws::policy::document;
-use crate::aws::policy::trust::{Difference, Label};
 use crate::report::text;
 
 /// The most characters of a value or a name that are shown.
@@ -37,11 +38,11 @@ impl From<&Difference> for Explanation {
     }
 }
 
-impl From<&document::Error> for Diagnosis {
-    fn from(error: &document::Error) -> Self {
+impl From<&ParseError> for Diagnosis {
+    fn from(error: &ParseError) -> Self {
         let why = match error {
-            document::Error::TooLarge { bytes, limit } => format!("It has {bytes} bytes; IAM takes none of more than {limit}."),
-            document::Error::Malformed { line, column, reason } => {
+            ParseError::TooLarge { bytes, limit } => format!("It has {bytes} bytes; IAM takes none of more than {limit}."),
+            ParseError::Malformed { line, column, reason } => {
                 format!("Line {line}, column {column}: {}.", text::line(reason, LENGTH))
             }
         };
@@ -58,9 +59,10 @@ fn name(label: &Label) -> String {
 
 #[cfg(test)]
 mod tests {
+    use iam_policy::trust::{Element, MismatchReason};
+    use iam_policy::{Document, Effect};
+
     use super::*;
-    use crate::aws::policy::document::Effect;
-    use crate::aws::policy::trust::{Element, Nearness};
 
     const SUBJECT: &str = "token.actions.githubusercontent.com:sub";
 
@@ -68,15 +70,15 @@ mod tests {
         Element::Condition { operator: "StringEquals".to_owned(), key: key.to_owned() }
     }
 
-    fn explain(element: Element, expected: &[&str], actual: Option<&str>, nearness: Nearness) -> String {
+    fn explain(element: Element, expected: &[&str], actual: Option<&str>, reason: MismatchReason) -> String {
         let statement = Some(Label { sid: Some("Main".to_owned()), number: 2, effect: Effect::Allow });
         let expected = expected.iter().map(|value| (*value).to_owned()).collect();
         let actual = actual.map(str::to_owned);
-        Explanation::from(&Difference { statement, element, expected, actual, nearness }).to_string()
+        Explanation::from(&Difference { statement, element, expected, actual, reason }).to_string()
     }
 
-    fn of_nearness(nearness: Nearness, element: Element) -> String {
-        explain(element, &["value of the policy"], Some("value of the caller"), nearness)
+    fn of_reason(reason: MismatchReason, element: Element) -> String {
+        explain(element, &["value of the policy"], Some("value of the caller"), reason)
     }
 
     #[test]
@@ -85,7 +87,7 @@ mod tests {
             condition(SUBJECT),
             &["repo:OCTO-org/octo-repo:ref:refs/heads/Main"],
             Some("repo:octo-org/octo-repo:ref:refs/heads/main"),
-            Nearness::OnlyLetterCase { position: 5 },
+            MismatchReason::OnlyLetterCase { position: 5 },
         );
         insta::assert_snapshot!(shown, @r"
         Statement 2 (Main) has the sub in another letter case, and AWS tells capital letters from small ones. Write it exactly as shown first.
@@ -100,36 +102,36 @@ mod tests {
     fn each_cause_has_its_sentences() {
         let subject = || condition(SUBJECT);
         let shown = [
-            (Nearness::OtherSubjectFormat { token_has_ids: true }, subject()),
-            (Nearness::OtherSubjectFormat { token_has_ids: false }, subject()),
-            (Nearness::WildcardUnderStringEquals, subject()),
-            (Nearness::EnvironmentInsteadOfRef, subject()),
-            (Nearness::RefInsteadOfEnvironment, subject()),
-            (Nearness::PullRequestInsteadOfRef, subject()),
-            (Nearness::RefInsteadOfPullRequest, subject()),
-            (Nearness::OtherRef, subject()),
-            (Nearness::OtherEnvironment, subject()),
-            (Nearness::OtherRepository, subject()),
-            (Nearness::AudienceDiffers, condition("token.actions.githubusercontent.com:aud")),
-            (Nearness::ProviderOfAnotherAccount, Element::Principal),
-            (Nearness::OtherProvider, Element::Principal),
-            (Nearness::NotFederated, Element::Principal),
-            (Nearness::NoPrincipal, Element::Principal),
-            (Nearness::WildcardPrincipal, Element::Principal),
-            (Nearness::NotPrincipal, Element::Principal),
-            (Nearness::ActionMissing, Element::Action),
-            (Nearness::MissingClaim, condition("token.actions.githubusercontent.com:environment")),
-            (Nearness::MissingClaim, condition("token.actions.githubusercontent.com:actor")),
-            (Nearness::ClaimNotPassed, condition("token.actions.githubusercontent.com:event_name")),
-            (Nearness::KeyOfAnotherProvider, condition("https://token.actions.githubusercontent.com:sub")),
-            (Nearness::KeyOfRequest, condition("aws:SourceIp")),
-            (Nearness::UnknownOperator, subject()),
-            (Nearness::PolicyVariable, subject()),
-            (Nearness::Excluded, subject()),
-            (Nearness::DenyStatement, subject()),
-            (Nearness::Other, subject()),
+            (MismatchReason::OtherSubjectFormat { token_has_ids: true }, subject()),
+            (MismatchReason::OtherSubjectFormat { token_has_ids: false }, subject()),
+            (MismatchReason::WildcardUnderStringEquals, subject()),
+            (MismatchReason::EnvironmentInsteadOfRef, subject()),
+            (MismatchReason::RefInsteadOfEnvironment, subject()),
+            (MismatchReason::PullRequestInsteadOfRef, subject()),
+            (MismatchReason::RefInsteadOfPullRequest, subject()),
+            (MismatchReason::OtherRef, subject()),
+            (MismatchReason::OtherEnvironment, subject()),
+            (MismatchReason::OtherRepository, subject()),
+            (MismatchReason::AudienceDiffers, condition("token.actions.githubusercontent.com:aud")),
+            (MismatchReason::ProviderOfAnotherAccount, Element::Principal),
+            (MismatchReason::OtherProvider, Element::Principal),
+            (MismatchReason::NotFederated, Element::Principal),
+            (MismatchReason::NoPrincipal, Element::Principal),
+            (MismatchReason::WildcardPrincipal, Element::Principal),
+            (MismatchReason::NotPrincipal, Element::Principal),
+            (MismatchReason::ActionMissing, Element::Action),
+            (MismatchReason::MissingClaim, condition("token.actions.githubusercontent.com:environment")),
+            (MismatchReason::MissingClaim, condition("token.actions.githubusercontent.com:actor")),
+            (MismatchReason::ClaimNotPassed, condition("token.actions.githubusercontent.com:event_name")),
+            (MismatchReason::KeyOfAnotherProvider, condition("https://token.actions.githubusercontent.com:sub")),
+            (MismatchReason::KeyOfRequest, condition("aws:SourceIp")),
+            (MismatchReason::UnknownOperator, subject()),
+            (MismatchReason::PolicyVariable, subject()),
+            (MismatchReason::Excluded, subject()),
+            (MismatchReason::ExplicitDeny, subject()),
+            (MismatchReason::Other, subject()),
         ];
-        let shown: Vec<_> = shown.into_iter().map(|(nearness, element)| of_nearness(nearness, element)).collect();
+        let shown: Vec<_> = shown.into_iter().map(|(reason, element)| of_reason(reason, element)).collect();
         insta::assert_snapshot!(shown.join("\n\n"));
     }
 
@@ -141,7 +143,7 @@ mod tests {
             element: condition("aws:SourceIp"),
             expected: Vec::new(),
             actual: None,
-            nearness: Nearness::KeyOfRequest,
+            reason: MismatchReason::KeyOfRequest,
         };
         let sentences = Explanation::from(&difference).sentences;
         assert!(sentences.starts_with("Statement 1 has a condition on aws:SourceIp"), "{sentences}");
@@ -150,16 +152,15 @@ mod tests {
 
     #[test]
     fn a_policy_without_statements_has_no_values_to_show() {
-        let nearness = Nearness::NothingAllowed;
-        let difference =
-            Difference { statement: None, element: Element::Statement, expected: Vec::new(), actual: None, nearness };
+        let reason = MismatchReason::NothingAllowed;
+        let difference = Difference { statement: None, element: Element::Statement, expected: Vec::new(), actual: None, reason };
         let expected = "The policy has no statement that allows anything. Add one for this caller.";
         assert_eq!(Explanation::from(&difference).to_string(), expected);
     }
 
     #[test]
     fn a_long_list_is_cut_and_hostile_values_stay_on_their_lines() {
-        let shown = explain(condition("x\n::stop-commands::y:sub"), &["a\nb\u{1b}[2J"; 9], None, Nearness::Other);
+        let shown = explain(condition("x\n::stop-commands::y:sub"), &["a\nb\u{1b}[2J"; 9], None, MismatchReason::Other);
         let lines: Vec<_> = shown.lines().collect();
         assert_eq!(lines.len(), 1 + 1 + 5 + 1 + 1, "{shown}");
         assert_eq!((lines[1], lines[2], lines[7]), ("  token     (nothing)", "  policy    a b", "            and 4 more"));
@@ -167,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_policy_that_can_not_be_read_names_the_line() {
-        let error = document::Document::parse("{\n\"Statements\": []}").unwrap_err();
+        let error = Document::parse("{\n\"Statements\": []}").unwrap_err();
         let why = Diagnosis::from(&error).why;
         assert!(why.starts_with("Line 2, column 12: unknown field `Statements`, expected one of"), "{why}");
     }

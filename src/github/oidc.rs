@@ -11,7 +11,7 @@ use reqwest::StatusCode;
 use serde::Deserialize;
 use url::Url;
 
-pub use claims::Claims;
+pub use iam_policy::Claims;
 
 use super::api::chain;
 use crate::secret::Secret;
@@ -126,7 +126,7 @@ impl TokenSource {
             return Err(Error::Refused { status, message: words(&body) });
         }
         let token = serde_json::from_slice::<Answer>(&body).map_err(|_| Error::Malformed)?.value;
-        let claims = Claims::of(&token).ok_or(Error::Malformed)?;
+        let claims = claims::of_token(&token).ok_or(Error::Malformed)?;
         Ok(IdToken { token: Secret::new(token), claims })
     }
 }

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use crate::aws::ecr::{self, Mutability};
-use crate::aws::session::Mask;
-use crate::aws::{self, RepositoryArn, Session};
+use crate::aws::{self, RepositoryArn, SecretSink, Session};
 use crate::config::Ecr;
 use crate::error::Error;
 use crate::github::oidc::TokenSource;
@@ -34,7 +33,7 @@ pub(super) struct SignedIn {
 /// Proves who we are at AWS, and opens the repository; creates it where that is asked for and it is not there.
 pub(super) async fn sign_in(ecr: &Ecr, event: Option<&Event>) -> Result<SignedIn, Error> {
     let tokens = || event.map(|event| TokenSource::find(variables::text, event.fork));
-    let session = Session::open(&ecr.identity, tokens, mask(event)).await?;
+    let session = Session::open(&ecr.identity, tokens, secret_sink(event)).await?;
     let account = ecr.account.clone().unwrap_or_else(|| session.account.clone());
     let repository = ecr::Repository::new(session.clone(), account, &ecr.name);
     let (login, (mutability, created)) = tokio::try_join!(repository.login(), mutability(ecr, &repository))?;
@@ -76,8 +75,8 @@ fn address(ecr: &Ecr, actual: &str) -> Result<String, aws::Error> {
 }
 
 /// Tells the runner to keep credentials out of the log. On a laptop nobody reads along.
-pub(super) fn mask(event: Option<&Event>) -> Mask {
-    if event.is_some() { Mask::new(commands::mask) } else { Mask::new(|_: &Secret| ()) }
+fn secret_sink(event: Option<&Event>) -> SecretSink {
+    if event.is_some() { SecretSink::new(commands::mask) } else { SecretSink::new(|_: &Secret| ()) }
 }
 
 /// Amazon ECR removes tags by its own API alone.

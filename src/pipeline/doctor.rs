@@ -4,18 +4,17 @@
 use std::fmt;
 use std::path::Path;
 
+use iam_policy::{Document, trust};
 use jiff::Timestamp;
 
 use super::amazon;
-use crate::aws::policy::document::Document;
-use crate::aws::policy::trust;
 use crate::config::{Destination, Ecr};
 use crate::diagnosis::{Diagnosis, Explanation};
 use crate::error::Error;
 use crate::github::Event;
 use crate::github::oidc::{Claims, TokenSource};
-use crate::policies::Known;
 use crate::publish::ExistingTag;
+use crate::setup::PolicyInputs;
 use crate::tags::PlannedTag;
 use crate::variables;
 
@@ -23,11 +22,11 @@ use crate::variables;
 const CLOCK_TOLERANCE: i64 = 60;
 
 /// What was found.
-pub struct Examination {
+pub struct DoctorReport {
     checks: Vec<(&'static str, Result<String, Diagnosis>)>,
 }
 
-impl Examination {
+impl DoctorReport {
     /// Whether a delivery would get in.
     #[must_use]
     pub fn is_well(&self) -> bool {
@@ -36,11 +35,16 @@ impl Examination {
 }
 
 /// Looks at all that stands between a run and its repository.
-pub async fn examine(known: &Known<'_>, event: Option<&Event>, trust_policy: Option<&Path>, tags: &[PlannedTag]) -> Examination {
+pub async fn examine(
+    inputs: &PolicyInputs<'_>,
+    event: Option<&Event>,
+    trust_policy: Option<&Path>,
+    tags: &[PlannedTag],
+) -> DoctorReport {
     let mut checks = Vec::new();
-    let Destination::Ecr(ecr) = &known.config.destination else {
+    let Destination::Ecr(ecr) = &inputs.config.destination else {
         let nothing = "there is nothing to examine: no ecr-repository is given".to_owned();
-        return Examination { checks: vec![("destination", Ok(nothing))] };
+        return DoctorReport { checks: vec![("destination", Ok(nothing))] };
     };
     let mut claims = None;
     if let Some(event) = event.filter(|_| ecr.identity.role.is_some()) {
@@ -50,13 +54,13 @@ pub async fn examine(known: &Known<'_>, event: Option<&Event>, trust_policy: Opt
         checks.extend(claims.as_ref().and_then(clock).map(|clock| ("clock", clock)));
     }
     if let Some(path) = trust_policy {
-        checks.push(("trust policy", compare(known, claims.as_ref(), path)));
+        checks.push(("trust policy", compare(inputs, claims.as_ref(), path)));
     }
     if claims.is_none() && event.is_some() && ecr.identity.role.is_some() {
-        return Examination { checks };
+        return DoctorReport { checks };
     }
     checks.extend(sign_in(ecr, event, tags).await);
-    Examination { checks }
+    DoctorReport { checks }
 }
 
 async fn token(event: &Event, ecr: &Ecr) -> Result<Claims, crate::github::oidc::Error> {
@@ -86,13 +90,13 @@ fn clock(claims: &Claims) -> Option<Result<String, Diagnosis>> {
 }
 
 /// What differs between a trust policy and this run.
-fn compare(known: &Known<'_>, claims: Option<&Claims>, path: &Path) -> Result<String, Diagnosis> {
+fn compare(inputs: &PolicyInputs<'_>, claims: Option<&Claims>, path: &Path) -> Result<String, Diagnosis> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         let what = format!("{} can't be read", path.display());
         Diagnosis::new(what, error.to_string(), "Give a file with the role's trust policy by `--trust-policy`.")
     })?;
     let document = Document::parse(&text).map_err(|error| Diagnosis::from(&error))?;
-    let caller = known.caller().map_err(|problems| Diagnosis::from(&Error::Inputs(problems)))?;
+    let caller = inputs.caller().map_err(|problems| Diagnosis::from(&Error::Inputs(problems)))?;
     let claimed = |subject: &String| claims.cloned().unwrap_or_else(|| caller.claims(subject));
     let compared: Vec<_> =
         caller.subjects.iter().map(|subject| trust::compare(&document, &claimed(subject), &caller.role)).collect();
@@ -102,7 +106,7 @@ fn compare(known: &Known<'_>, claims: Option<&Claims>, path: &Path) -> Result<St
     let words: Vec<String> = nearest.iter().map(|difference| Explanation::from(difference).to_string()).collect();
     let remedy = "Correct the role's trust policy. This one accepts exactly this run:";
     let what = format!("The trust policy in {} does not accept this run", path.display());
-    Err(Diagnosis::new(what, words.join("\n"), remedy).with_copy(&trust::accepting(&caller).to_json()))
+    Err(Diagnosis::new(what, words.join("\n"), remedy).with_copy(&caller.trust_policy().to_json()))
 }
 
 async fn sign_in(ecr: &Ecr, event: Option<&Event>, tags: &[PlannedTag]) -> Vec<(&'static str, Result<String, Diagnosis>)> {
@@ -131,7 +135,7 @@ async fn sign_in(ecr: &Ecr, event: Option<&Event>, tags: &[PlannedTag]) -> Vec<(
     ]
 }
 
-impl fmt::Display for Examination {
+impl fmt::Display for DoctorReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, check) in &self.checks {
             match check {

@@ -1,78 +1,81 @@
 //! What a statement does wrong, and what to do about it.
 
+use iam_policy::Effect;
+use iam_policy::trust::{ACTION, Difference, Element, MismatchReason};
+
 use super::LENGTH;
-use crate::aws::policy::document::Effect;
-use crate::aws::policy::trust::{ACTION, Difference, Element, Nearness};
 use crate::report::text;
 
 /// What a statement does wrong: the sentences after its name.
 pub(super) fn predicate(difference: &Difference) -> String {
     let what = what(&difference.element);
-    match &difference.nearness {
-        Nearness::OnlyLetterCase { .. } => format!(
+    match &difference.reason {
+        MismatchReason::OnlyLetterCase { .. } => format!(
             "has the {what} in another letter case, and AWS tells capital letters from small ones. Write it exactly as \
              shown first."
         ),
-        Nearness::AudienceDiffers => "wants a token for another audience. Put this one's into the policy, and among the \
+        MismatchReason::AudienceDiffers => "wants a token for another audience. Put this one's into the policy, and among the \
                                       audiences of the identity provider in IAM."
             .to_owned(),
-        Nearness::ActionMissing => format!(
+        MismatchReason::ActionMissing => format!(
             "does not allow {ACTION}, which a token needs; sts:AssumeRole is for users and other roles. Let its \
              Action be what is needed."
         ),
-        Nearness::DenyStatement => "denies this caller, whatever other statements allow. Make an exception for it there, if it \
+        MismatchReason::ExplicitDeny => {
+            "denies this caller, whatever other statements allow. Make an exception for it there, if it \
                                     may have the role."
-            .to_owned(),
-        Nearness::NothingAllowed => "has no statement that allows anything. Add one for this caller.".to_owned(),
-        Nearness::Excluded => {
+                .to_owned()
+        }
+        MismatchReason::NothingAllowed => "has no statement that allows anything. Add one for this caller.".to_owned(),
+        MismatchReason::Excluded => {
             format!("leaves out just the {what} that the token has. Take it out of the condition, if it may have the role.")
         }
-        Nearness::Other => format!("wants another {what}. Put the token's into the policy, if it may have the role."),
-        nearness => of_principal(nearness)
-            .or_else(|| of_subject(nearness))
+        MismatchReason::Other => format!("wants another {what}. Put the token's into the policy, if it may have the role."),
+        reason => of_principal(reason)
+            .or_else(|| of_subject(reason))
             .map(str::to_owned)
-            .or_else(|| of_key(nearness, &difference.element))
-            .unwrap_or_else(|| format!("{}{}", of_doubt(nearness, &difference.element), consequence(difference))),
+            .or_else(|| of_key(reason, &difference.element))
+            .unwrap_or_else(|| format!("{}{}", of_doubt(reason, &difference.element), consequence(difference))),
     }
 }
 
-fn of_subject(nearness: &Nearness) -> Option<&'static str> {
-    Some(match nearness {
-        Nearness::OtherSubjectFormat { token_has_ids: true } => {
+fn of_subject(reason: &MismatchReason) -> Option<&'static str> {
+    Some(match reason {
+        MismatchReason::OtherSubjectFormat { token_has_ids: true } => {
             "names the repository without ids, and the token has them: GitHub adds them for repositories that were created, \
              renamed or transferred after 2026-07-15, and where it is turned on. Put the token's sub into the policy."
         }
-        Nearness::OtherSubjectFormat { token_has_ids: false } => {
+        MismatchReason::OtherSubjectFormat { token_has_ids: false } => {
             "names the repository with ids, and the token has none. Put the token's sub into the policy, or turn on immutable \
              subject claims in the repository's settings for OIDC."
         }
-        Nearness::WildcardUnderStringEquals => {
+        MismatchReason::WildcardUnderStringEquals => {
             "has a * or ? where it stands for itself alone. Move the value to StringLike, where it stands for other characters."
         }
-        Nearness::EnvironmentInsteadOfRef => {
+        MismatchReason::EnvironmentInsteadOfRef => {
             "wants a branch, tag or pull request, and the job names an environment, which takes their place in the token. Put \
              the token's sub into the policy, or take `environment:` out of the job."
         }
-        Nearness::RefInsteadOfEnvironment => {
+        MismatchReason::RefInsteadOfEnvironment => {
             "wants an environment, and the job names none. Name it with `environment:` in the job, or put the token's sub into \
              the policy."
         }
-        Nearness::PullRequestInsteadOfRef => {
+        MismatchReason::PullRequestInsteadOfRef => {
             "wants a branch or tag, and the run is for a pull request. Deliver on a push instead: what a pull request \
              brings, nobody has reviewed yet."
         }
-        Nearness::RefInsteadOfPullRequest => {
+        MismatchReason::RefInsteadOfPullRequest => {
             "is for pull requests, and the run is for a branch or tag. Put the token's sub into the policy."
         }
-        Nearness::OtherRef => {
+        MismatchReason::OtherRef => {
             "is for another branch or tag. Deliver from there, or put the token's value into the policy, if it may have \
              the role."
         }
-        Nearness::OtherEnvironment => {
+        MismatchReason::OtherEnvironment => {
             "is for another environment. Name that one in the job, or put the token's value into the policy, if it may \
              have the role."
         }
-        Nearness::OtherRepository => {
+        MismatchReason::OtherRepository => {
             "is for another repository, or one of the same name with another id. Put the token's value into the policy, if it \
              may have the role."
         }
@@ -80,46 +83,46 @@ fn of_subject(nearness: &Nearness) -> Option<&'static str> {
     })
 }
 
-fn of_principal(nearness: &Nearness) -> Option<&'static str> {
-    Some(match nearness {
-        Nearness::ProviderOfAnotherAccount => {
+fn of_principal(reason: &MismatchReason) -> Option<&'static str> {
+    Some(match reason {
+        MismatchReason::ProviderOfAnotherAccount => {
             "trusts the right identity provider of another account or partition, and a role can trust those of its own account \
              only. Name the one below; if it is not there, create it in IAM."
         }
-        Nearness::OtherProvider => {
+        MismatchReason::OtherProvider => {
             "trusts another identity provider than the one that issued the token. Name the one below; if it is not there, \
              create it in IAM."
         }
-        Nearness::NotFederated => {
+        MismatchReason::NotFederated => {
             "is for accounts or services, not for the token of an identity provider. Add a statement with the provider as its \
              Federated principal."
         }
-        Nearness::NoPrincipal => {
+        MismatchReason::NoPrincipal => {
             "has no Principal, as all statements of a trust policy have. Check that this is the role's trust policy, not what \
              the role itself may do."
         }
-        Nearness::WildcardPrincipal => {
+        MismatchReason::WildcardPrincipal => {
             "is for everyone, and IAM wants the principals of a trust policy by name. Name the one below."
         }
-        Nearness::NotPrincipal => "has a NotPrincipal, which IAM does not take in a trust policy. Use Principal.",
+        MismatchReason::NotPrincipal => "has a NotPrincipal, which IAM does not take in a trust policy. Use Principal.",
         _ => return None,
     })
 }
 
-fn of_key(nearness: &Nearness, element: &Element) -> Option<String> {
+fn of_key(reason: &MismatchReason, element: &Element) -> Option<String> {
     let what = what(element);
-    Some(match nearness {
-        Nearness::MissingClaim if what == "environment" => {
+    Some(match reason {
+        MismatchReason::MissingClaim if what == "environment" => {
             "wants an environment, and the job names none. Name it with `environment:` in the job.".to_owned()
         }
-        Nearness::MissingClaim => {
+        MismatchReason::MissingClaim => {
             format!("wants the claim {what}, and the token has none. Take out the condition, or use one on another claim.")
         }
-        Nearness::ClaimNotPassed => format!(
+        MismatchReason::ClaimNotPassed => format!(
             "has a condition on {what}, and AWS makes no condition key of that claim. Use one on sub, or on another that AWS \
              lists for this identity provider."
         ),
-        Nearness::KeyOfAnotherProvider => format!(
+        MismatchReason::KeyOfAnotherProvider => format!(
             "has a condition on {}, which is not there: keys begin with the token's issuer without https://, and a colon. Repair \
              the key.",
             key(element)
@@ -128,10 +131,12 @@ fn of_key(nearness: &Nearness, element: &Element) -> Option<String> {
     })
 }
 
-fn of_doubt(nearness: &Nearness, element: &Element) -> String {
-    match nearness {
-        Nearness::KeyOfRequest => format!("has a condition on {}, which is about the request, not the token.", key(element)),
-        Nearness::PolicyVariable => "has a condition with a policy variable.".to_owned(),
+fn of_doubt(reason: &MismatchReason, element: &Element) -> String {
+    match reason {
+        MismatchReason::KeyOfRequest => {
+            format!("has a condition on {}, which is about the request, not the token.", key(element))
+        }
+        MismatchReason::PolicyVariable => "has a condition with a policy variable.".to_owned(),
         _ => format!("has a condition with an operator that is not known here, on {}.", key(element)),
     }
 }

@@ -1,7 +1,8 @@
 //! The values that differ, one under the other.
 
+use iam_policy::trust::{Difference, Element, MismatchReason};
+
 use super::LENGTH;
-use crate::aws::policy::trust::{Difference, Element, Nearness};
 use crate::report::text;
 
 /// The most values of a policy that are shown.
@@ -24,7 +25,7 @@ pub(super) fn lines(difference: &Difference) -> Vec<String> {
     };
     for (index, value) in difference.expected.iter().take(VALUES).enumerate() {
         lines.push(line(if index == 0 { "policy" } else { "" }, value));
-        if let (0, Nearness::OnlyLetterCase { position }, Some(actual)) = (index, &difference.nearness, actual) {
+        if let (0, MismatchReason::OnlyLetterCase { position }, Some(actual)) = (index, &difference.reason, actual) {
             lines.extend(carets(value, actual, *position).map(|carets| line("", &carets)));
         }
     }

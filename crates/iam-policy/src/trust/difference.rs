@@ -1,24 +1,24 @@
-//! What differs between a statement and a caller.
+//! Differences between a policy and a caller.
 
-use super::Nearness;
-use crate::aws::policy::document::{Effect, Statement};
+use super::MismatchReason;
+use crate::{Effect, Statement};
 
 /// One thing that keeps a caller out of a role, or that may.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// The statement; none where the document has none that allows anything.
+    /// The statement; none where the document has no statement that allows anything.
     pub statement: Option<Label>,
-    /// The element of the statement.
+    /// The element of the statement that does not fit.
     pub element: Element,
     /// What the policy has there, the nearest value first.
     pub expected: Vec<String>,
     /// What the caller has, if anything.
     pub actual: Option<String>,
-    /// How near they are: the cause, as far as it can be told.
-    pub nearness: Nearness,
+    /// Why the two do not match.
+    pub reason: MismatchReason,
 }
 
-/// What a statement is called.
+/// The name and place of a statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
     /// Its `Sid`.

@@ -1,5 +1,5 @@
-//! Elements that hold one value or a list of them (IAM User Guide, "Grammar of the IAM JSON policy language": where an
-//! element takes a list, one value may stand without brackets).
+//! How elements are read and written (IAM User Guide, "Grammar of the IAM JSON policy language": where an element takes a
+//! list, one value may stand without brackets).
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -9,7 +9,7 @@ use serde::de::{Deserialize, Deserializer, Error, IntoDeserializer as _, MapAcce
 use serde::ser::{Serialize, Serializer};
 
 /// A value of a condition as text. Numbers and truth values may stand without quotes.
-pub(super) struct Scalar(pub(super) String);
+pub(crate) struct Scalar(pub(crate) String);
 
 impl<'de> Deserialize<'de> for Scalar {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -22,25 +22,32 @@ impl<'de> Deserialize<'de> for Scalar {
     }
 }
 
-/// Reads one element, or a list of them.
-pub(super) fn read<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+/// Reads an element that may be absent. `null` is not absent: IAM does not take it.
+pub(crate) fn read_some<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// Reads one value, or a list of them.
+pub(crate) fn read_list<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
     deserializer.deserialize_any(OneOrMany(PhantomData))
 }
 
-/// Reads an element that may be absent.
-pub(super) fn read_some<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<T>>, D::Error> {
-    read(deserializer).map(Some)
+/// As [`read_list`], for an element that may be absent.
+pub(crate) fn read_some_list<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Vec<T>>, D::Error> {
+    read_list(deserializer).map(Some)
 }
 
-/// Writes a list, and one element without brackets.
-pub(super) fn write<T: Serialize, S: Serializer>(list: &[T], serializer: S) -> Result<S::Ok, S::Error> {
+/// Writes a list, and one value without brackets.
+pub(crate) fn write_list<T: Serialize, S: Serializer>(list: &[T], serializer: S) -> Result<S::Ok, S::Error> {
     if let [one] = list { one.serialize(serializer) } else { list.serialize(serializer) }
 }
 
-/// Writes an element that may be absent.
+/// As [`write_list`], for an element that may be absent.
 #[allow(clippy::ref_option, reason = "serde's serialize_with gives a reference to the field")]
-pub(super) fn write_some<T: Serialize, S: Serializer>(list: &Option<Vec<T>>, serializer: S) -> Result<S::Ok, S::Error> {
-    write(list.as_deref().unwrap_or_default(), serializer)
+pub(crate) fn write_some_list<T: Serialize, S: Serializer>(list: &Option<Vec<T>>, serializer: S) -> Result<S::Ok, S::Error> {
+    write_list(list.as_deref().unwrap_or_default(), serializer)
 }
 
 struct OneOrMany<T>(PhantomData<T>);

@@ -1,8 +1,8 @@
-//! Partitions: the separate worlds of AWS, each with its own accounts, ARNs and hosts.
+//! Partitions.
 
 use std::fmt;
 
-/// A partition (AWS General Reference, "Amazon Resource Names": `aws`, `aws-cn`, `aws-us-gov`, …).
+/// A partition: a group of regions with accounts, ARNs and hosts of its own (IAM User Guide, "IAM identifiers").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Partition {
     /// The commercial regions.

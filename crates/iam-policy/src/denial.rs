@@ -1,69 +1,70 @@
-//! The permission that a refusal is about (IAM User Guide, "Troubleshoot access denied error messages").
+//! AWS's messages about what someone may not do (IAM User Guide, "Troubleshoot access denied error messages").
 
-/// The most characters of a refusal that are read, and of a name in it.
-const MAX_REFUSAL: usize = 8192;
+/// The most characters of a message that are read.
+const MAX_MESSAGE: usize = 8192;
+/// The most characters of a name in it: the longest ARN has fewer.
 const MAX_NAME: usize = 2048;
 
 /// What AWS says that someone may not do, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Permission {
-    /// The ARN of who asked. Absent where AWS does not say it, as with a token that it does not accept.
+pub struct Denial {
+    /// The ARN of who asked. Absent where AWS does not know it yet, as with a token that it does not accept.
     pub principal: Option<String>,
-    /// What for: `ecr:PutImage`.
+    /// The action that is not allowed: `ecr:PutImage`.
     pub action: String,
-    /// The ARN of what it was to be done to. Absent where the action is about nothing in particular.
+    /// The ARN of what it was to be done to. Absent for actions that have no resource.
     pub resource: Option<String>,
-    /// Why not.
-    pub because: Because,
+    /// Why it is not allowed.
+    pub reason: DenialReason,
 }
 
-/// Why AWS refuses.
+/// Why AWS does not allow an action.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Because {
+pub enum DenialReason {
     /// It does not say.
     NotSaid,
-    /// No policy of this kind allows it.
-    NotAllowed(Policy),
-    /// A policy of this kind denies it.
+    /// No policy of this kind allows it: an implicit denial.
+    NotAllowed(PolicyKind),
+    /// A policy of this kind denies it: an explicit denial.
     Denied {
         /// The kind.
-        by: Policy,
-        /// The policy's ARN, which newer answers have.
+        by: PolicyKind,
+        /// The policy's ARN, which newer messages have.
         arn: Option<String>,
     },
 }
 
-/// The kinds of policies that AWS names in its refusals.
+/// The kinds of policies that AWS names in its messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Policy {
+pub enum PolicyKind {
     /// Attached to the role or user.
     Identity,
-    /// Attached to what is used, such as a repository.
+    /// Attached to a resource, such as a repository.
     Resource,
-    /// Attached to a role, about who may take it on.
+    /// Attached to a role: who may assume it.
     RoleTrust,
     /// Given when the session began.
     Session,
     /// The most that the role or user may have.
     PermissionsBoundary,
-    /// The organization's, about its accounts' principals.
+    /// The organization's, for the principals of its accounts.
     ServiceControl,
-    /// The organization's, about its accounts' resources.
+    /// The organization's, for the resources of its accounts.
     ResourceControl,
-    /// The network's way out.
+    /// Attached to the VPC endpoint that the request came through.
     VpcEndpoint,
     /// A kind that is not known here.
     Other,
 }
 
-impl Permission {
-    /// Finds the permission in AWS's words; none where they are about something else. Names that are not plain ASCII or too
-    /// long for one are not taken: they are a stranger's.
+impl Denial {
+    /// Reads AWS's message; none where it is about something else. Names that are not plain ASCII or are too long for one are
+    /// not taken, so what comes out can be shown.
     #[must_use]
-    pub fn find(refusal: &str) -> Option<Self> {
+    pub fn parse(message: &str) -> Option<Self> {
         // "User: … is not authorized", and "Not authorized" where there is no user.
-        let refusal: String = refusal.chars().take(MAX_REFUSAL).map(|c| if c.is_whitespace() { ' ' } else { c }).collect();
-        let (before, after) = refusal.split_once("ot authorized to perform")?;
+        let message: String = message.chars().take(MAX_MESSAGE).map(|c| if c.is_whitespace() { ' ' } else { c }).collect();
+        let (before, after) = message.split_once("ot authorized to perform")?;
         let (action, rest) = next_name(after.trim_start_matches(':'))?;
         let rest = rest.trim_start();
         let (resource, rest) = match rest.strip_prefix("on resource:") {
@@ -72,14 +73,14 @@ impl Permission {
         };
         let principal =
             before.split_once("User:").and_then(|(_, principal)| next_name(principal)).map(|(principal, _)| principal);
-        action.contains(':').then(|| Self { principal, action, resource, because: Because::find(rest) })
+        action.contains(':').then(|| Self { principal, action, resource, reason: DenialReason::parse(rest) })
     }
 }
 
-impl Because {
-    fn find(text: &str) -> Self {
+impl DenialReason {
+    fn parse(text: &str) -> Self {
         if let Some((kind, _)) = text.split_once("because no ").and_then(|(_, rest)| rest.split_once(" allows ")) {
-            return Self::NotAllowed(Policy::named(kind));
+            return Self::NotAllowed(PolicyKind::named(kind));
         }
         let Some((_, kind)) = text.split_once("with an explicit deny in ") else { return Self::NotSaid };
         let (kind, arn) = match kind.split_once(": arn:") {
@@ -87,11 +88,11 @@ impl Because {
             None => (kind, None),
         };
         let kind = kind.trim_start_matches("an ").trim_start_matches("a ").trim_start_matches("the ");
-        Self::Denied { by: Policy::named(kind), arn }
+        Self::Denied { by: PolicyKind::named(kind), arn }
     }
 }
 
-impl Policy {
+impl PolicyKind {
     /// The kind that a text begins with.
     fn named(text: &str) -> Self {
         [
@@ -130,8 +131,8 @@ mod tests {
     const WHO: &str = "arn:aws:sts::012345678901:assumed-role/deliver/run-1";
     const REPOSITORY: &str = "arn:aws:ecr:eu-central-1:012345678901:repository/team/app";
 
-    fn because(ending: &str) -> Because {
-        Permission::find(&format!("User: {WHO} is not authorized to perform: ecr:PutImage {ending}")).unwrap().because
+    fn reason(ending: &str) -> DenialReason {
+        Denial::parse(&format!("User: {WHO} is not authorized to perform: ecr:PutImage {ending}")).unwrap().reason
     }
 
     #[test]
@@ -140,51 +141,54 @@ mod tests {
             "AccessDeniedException: User: {WHO} is not authorized to perform: ecr:PutImage on resource: {REPOSITORY} because no \
              identity-based policy allows the ecr:PutImage action"
         );
-        let expected = Permission {
+        let expected = Denial {
             principal: Some(WHO.to_owned()),
             action: "ecr:PutImage".to_owned(),
             resource: Some(REPOSITORY.to_owned()),
-            because: Because::NotAllowed(Policy::Identity),
+            reason: DenialReason::NotAllowed(PolicyKind::Identity),
         };
-        assert_eq!(Permission::find(&refusal), Some(expected.clone()));
-        assert_eq!(Permission::find(&refusal.replace(" on resource:", "\non resource:")), Some(expected));
+        assert_eq!(Denial::parse(&refusal), Some(expected.clone()));
+        assert_eq!(Denial::parse(&refusal.replace(" on resource:", "\non resource:")), Some(expected));
     }
 
     #[test]
     fn a_token_that_is_not_accepted_has_no_principal_yet() {
-        let expected = Permission {
+        let expected = Denial {
             principal: None,
             action: "sts:AssumeRoleWithWebIdentity".to_owned(),
             resource: None,
-            because: Because::NotSaid,
+            reason: DenialReason::NotSaid,
         };
-        assert_eq!(Permission::find("Not authorized to perform sts:AssumeRoleWithWebIdentity"), Some(expected));
+        assert_eq!(Denial::parse("Not authorized to perform sts:AssumeRoleWithWebIdentity"), Some(expected));
     }
 
     #[test]
     fn each_kind_of_policy_is_told_from_the_others() {
         for (kind, policy) in [
-            ("identity-based policy", Policy::Identity),
-            ("resource-based policy", Policy::Resource),
-            ("role trust policy", Policy::RoleTrust),
-            ("session policy", Policy::Session),
-            ("permissions boundary", Policy::PermissionsBoundary),
-            ("service control policy", Policy::ServiceControl),
-            ("resource control policy", Policy::ResourceControl),
-            ("VPC endpoint policy", Policy::VpcEndpoint),
-            ("novel policy", Policy::Other),
+            ("identity-based policy", PolicyKind::Identity),
+            ("resource-based policy", PolicyKind::Resource),
+            ("role trust policy", PolicyKind::RoleTrust),
+            ("session policy", PolicyKind::Session),
+            ("permissions boundary", PolicyKind::PermissionsBoundary),
+            ("service control policy", PolicyKind::ServiceControl),
+            ("resource control policy", PolicyKind::ResourceControl),
+            ("VPC endpoint policy", PolicyKind::VpcEndpoint),
+            ("novel policy", PolicyKind::Other),
         ] {
-            assert_eq!(because(&format!("because no {kind} allows the ecr:PutImage action")), Because::NotAllowed(policy));
+            assert_eq!(reason(&format!("because no {kind} allows the ecr:PutImage action")), DenialReason::NotAllowed(policy));
             for article in ["a", "an", "the"] {
-                let denied = |ending: &str| because(&format!("on resource: * with an explicit deny in {article} {kind}{ending}"));
-                assert_eq!(denied(""), Because::Denied { by: policy, arn: None });
+                let denied = |ending: &str| reason(&format!("on resource: * with an explicit deny in {article} {kind}{ending}"));
+                assert_eq!(denied(""), DenialReason::Denied { by: policy, arn: None });
                 let arn = "arn:aws:organizations::012345678901:policy/o-1/service_control_policy/p-1";
-                let expected = Because::Denied { by: policy, arn: Some(arn.to_owned()) };
+                let expected = DenialReason::Denied { by: policy, arn: Some(arn.to_owned()) };
                 assert_eq!(denied(&format!(": {arn}. Encoded authorization failure message: x")), expected);
             }
         }
-        assert_eq!(because("with an explicit deny in a sessions policy"), Because::Denied { by: Policy::Session, arn: None });
-        assert_eq!(because("on resource: *"), Because::NotSaid);
+        assert_eq!(
+            reason("with an explicit deny in a sessions policy"),
+            DenialReason::Denied { by: PolicyKind::Session, arn: None }
+        );
+        assert_eq!(reason("on resource: *"), DenialReason::NotSaid);
     }
 
     #[test]
@@ -196,16 +200,16 @@ mod tests {
             "User: x is not authorized to perform: ecr:Put\u{202e}Image on resource: *",
             "User: x is not authorized to perform: ecr:Put\u{1b}[31mImage on resource: *",
         ] {
-            assert_eq!(Permission::find(refusal), None, "{refusal:?}");
+            assert_eq!(Denial::parse(refusal), None, "{refusal:?}");
         }
-        assert_eq!(Permission::find(&format!("not authorized to perform: ecr:{}", "x".repeat(MAX_NAME))), None);
+        assert_eq!(Denial::parse(&format!("not authorized to perform: ecr:{}", "x".repeat(MAX_NAME))), None);
     }
 
     proptest! {
         #[test]
         fn names_are_plain_whatever_is_said(text in any::<String>(), marks in "(User: |not authorized to perform|: |ecr:x|on resource: |because no | allows |with an explicit deny in |\u{1b}|é| ){0,16}") {
             for text in [&text, &marks] {
-                if let Some(found) = Permission::find(text) {
+                if let Some(found) = Denial::parse(text) {
                     let names = [Some(found.action), found.principal, found.resource];
                     prop_assert!(names.into_iter().flatten().all(|name| name.bytes().all(|b| b.is_ascii_graphic())));
                 }

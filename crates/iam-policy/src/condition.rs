@@ -1,29 +1,29 @@
-//! Conditions of a statement.
+//! Conditions of a statement (IAM User Guide, "IAM JSON policy elements: Condition").
 
 use std::fmt;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
-use super::list::{self, Scalar};
+use crate::element::{self, Scalar};
 
 /// One condition: an operator, a key, and the values that are compared with what the request has under that key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Condition {
-    /// `StringEquals`, `StringLike`, …, with its prefix and suffix.
+    /// The operator as it is written, with prefix and suffix: `StringEquals`, `ForAnyValue:StringLikeIfExists`, …
     pub operator: String,
-    /// `token.actions.githubusercontent.com:sub`, `aws:SourceIp`, …
+    /// The condition key as it is written: `token.actions.githubusercontent.com:sub`, `aws:SourceIp`, …
     pub key: String,
-    /// The values, of which one is enough.
+    /// The values. One that matches is enough; under a negated operator none may match.
     pub values: Vec<String>,
 }
 
 /// The element `Condition`: keys under operators. All of them must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Conditions(pub(super) Vec<Condition>);
+pub(crate) struct Conditions(pub(crate) Vec<Condition>);
 
 impl Conditions {
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
@@ -94,7 +94,7 @@ impl<'de> DeserializeSeed<'de> for Values {
     type Value = Vec<String>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<String>, D::Error> {
-        Ok(list::read::<Scalar, D>(deserializer)?.into_iter().map(|value| value.0).collect())
+        Ok(element::read_list::<Scalar, D>(deserializer)?.into_iter().map(|value| value.0).collect())
     }
 }
 
@@ -131,6 +131,6 @@ struct OneOrMany<'a>(&'a [String]);
 
 impl Serialize for OneOrMany<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        list::write(self.0, serializer)
+        element::write_list(self.0, serializer)
     }
 }

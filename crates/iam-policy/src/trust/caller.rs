@@ -1,89 +1,67 @@
-//! Trust policies: who may take on a role with a token of an identity provider.
+//! Who asks for a role.
 
-mod comparison;
-mod difference;
-mod nearness;
+use super::provider::provider_name;
+use super::{ACTION, provider_arn};
+use crate::pattern;
+use crate::{Claims, Condition, Document, Effect, Principals, RoleArn, Scope, Statement, Version};
 
-pub use comparison::compare;
-pub use difference::{Difference, Element, Label};
-pub use nearness::Nearness;
-
-use super::document::{Document, Effect, Scope, Statement, Version};
-use super::{Condition, Principals, pattern};
-use crate::aws::RoleArn;
-use crate::github::oidc::Claims;
-
-/// What a trust policy has to allow (AWS STS API reference, `AssumeRoleWithWebIdentity`).
-pub const ACTION: &str = "sts:AssumeRoleWithWebIdentity";
-
-/// Who wants a role.
+/// Who asks for a role with a token, as far as a trust policy tells callers apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// The role.
     pub role: RoleArn,
-    /// Who vouches for the caller: `https://token.actions.githubusercontent.com`.
+    /// Who issues the token, as a URL: `https://token.actions.githubusercontent.com`.
     pub issuer: String,
-    /// Whom the token is for: `sts.amazonaws.com`.
+    /// The service that the token is meant for: `sts.amazonaws.com`.
     pub audience: String,
-    /// Whom the token may speak of, one or several.
+    /// The subjects that the token may have, one or several.
     pub subjects: Vec<String>,
 }
 
 impl Caller {
-    /// The caller that a token speaks of; none where the token does not say who issued it, for whom, or about whom.
+    /// The caller that a token speaks for; none where the claims lack an issuer, an audience or a subject.
     #[must_use]
     pub fn of(claims: &Claims, role: &RoleArn) -> Option<Self> {
         let (issuer, audience) = claims.issuer().zip(claims.audience())?;
         Some(Self { role: role.clone(), issuer, audience, subjects: vec![claims.subject()?] })
     }
 
-    /// What a token of this caller claims, as far as it is known without one.
+    /// What the caller's token claims with one of its subjects, as far as that is known without the token.
     #[must_use]
     pub fn claims(&self, subject: &str) -> Claims {
-        let pairs = [("iss", &*self.issuer), ("aud", &*self.audience), ("sub", subject)];
-        pairs.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect()
+        [("iss", &*self.issuer), ("aud", &*self.audience), ("sub", subject)].into_iter().collect()
     }
-}
 
-/// The trust policy that accepts this caller and no other.
-#[must_use]
-pub fn accepting(caller: &Caller) -> Document {
-    let provider = provider(&caller.issuer);
-    let equals = |claim: &str, texts: &[String]| Condition {
-        operator: "StringEquals".to_owned(),
-        key: format!("{provider}:{claim}"),
-        values: texts.iter().map(|text| pattern::literal(text)).collect(),
-    };
-    let statement = Statement {
-        sid: None,
-        effect: Effect::Allow,
-        principals: Some(Scope::Only(Principals::federated(provider_arn(&caller.role, provider)))),
-        actions: Scope::Only(vec![ACTION.to_owned()]),
-        resources: None,
-        conditions: vec![equals("aud", std::slice::from_ref(&caller.audience)), equals("sub", &caller.subjects)],
-    };
-    Document { version: Version::V2012, id: None, statements: vec![statement] }
-}
-
-/// An issuer as IAM names its provider: without the scheme (IAM API reference, `CreateOpenIDConnectProvider`).
-fn provider(issuer: &str) -> &str {
-    issuer.strip_prefix("https://").unwrap_or(issuer)
-}
-
-/// The ARN that a provider has in a role's account.
-fn provider_arn(role: &RoleArn, provider: &str) -> String {
-    format!("arn:{}:iam::{}:oidc-provider/{provider}", role.partition, role.account)
+    /// The trust policy that accepts this caller and no other.
+    #[must_use]
+    pub fn trust_policy(&self) -> Document {
+        let provider = provider_name(&self.issuer);
+        let equals = |claim: &str, texts: &[String]| Condition {
+            operator: "StringEquals".to_owned(),
+            key: format!("{provider}:{claim}"),
+            values: texts.iter().map(|text| pattern::literal(text)).collect(),
+        };
+        let statement = Statement {
+            sid: None,
+            effect: Effect::Allow,
+            principals: Some(Scope::Only(Principals::federated(provider_arn(&self.role, &self.issuer)))),
+            actions: Scope::Only(vec![ACTION.to_owned()]),
+            resources: None,
+            conditions: vec![equals("aud", std::slice::from_ref(&self.audience)), equals("sub", &self.subjects)],
+        };
+        Document { version: Version::V2012, id: None, statements: vec![statement] }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::compare;
     use super::*;
 
     fn claims(subject: &str, audience: &str) -> Claims {
-        let pairs = [("iss", "https://token.actions.githubusercontent.com"), ("sub", subject), ("aud", audience)];
-        pairs.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect()
+        [("iss", "https://token.actions.githubusercontent.com"), ("sub", subject), ("aud", audience)].into_iter().collect()
     }
 
     fn role() -> RoleArn {
@@ -98,7 +76,7 @@ mod tests {
 
     #[test]
     fn a_trust_policy_is_written_as_people_write_it() {
-        insta::assert_snapshot!(accepting(&caller(&["repo:o/r:ref:refs/heads/main"])).to_json(), @r#"
+        insta::assert_snapshot!(caller(&["repo:o/r:ref:refs/heads/main"]).trust_policy().to_json(), @r#"
         {
           "Version": "2012-10-17",
           "Statement": [
@@ -123,7 +101,7 @@ mod tests {
     #[test]
     fn each_of_several_subjects_is_accepted() {
         let subjects = ["repo:o/r:environment:prod", "repo:o@1/r@2:environment:prod"];
-        let document = accepting(&caller(&subjects));
+        let document = caller(&subjects).trust_policy();
         for subject in subjects {
             assert_eq!(compare(&document, &claims(subject, "sts.amazonaws.com"), &role()), []);
         }
@@ -146,7 +124,7 @@ mod tests {
             other in any::<char>(),
         ) {
             let caller = Caller::of(&claims(&subject, &audience), &role()).unwrap();
-            let document = Document::parse(&accepting(&caller).to_json()).unwrap();
+            let document = Document::parse(&caller.trust_policy().to_json()).unwrap();
             prop_assert_eq!(compare(&document, &claims(&subject, &audience), &role()), []);
 
             let changed = |text: &str| -> String {

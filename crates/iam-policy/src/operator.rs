@@ -1,17 +1,17 @@
 //! Condition operators (IAM User Guide, "IAM JSON policy elements: Condition operators", and "Set operators for multivalued
 //! context keys").
 
-use super::document::Version;
-use super::pattern::Pattern;
+use crate::Version;
+use crate::pattern::Pattern;
 
-/// An operator that can be judged here.
+/// An operator that is evaluated here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Operator {
+pub(crate) struct Operator {
     quantifier: Option<Quantifier>,
-    /// What is compared.
-    pub(super) test: Test,
+    /// How a value is compared.
+    pub(crate) comparison: Comparison,
     /// Whether it holds where nothing matches: `StringNot…`.
-    pub(super) negated: bool,
+    pub(crate) negated: bool,
     if_exists: bool,
 }
 
@@ -23,31 +23,31 @@ enum Quantifier {
 
 /// How a value is compared with what the request has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Test {
+pub(crate) enum Comparison {
     /// Letter by letter.
     Equals,
     /// The same, whatever the letter case.
     EqualsIgnoreCase,
     /// With wildcards.
     Like,
-    /// Whether it is there at all.
+    /// Whether the request has it at all.
     Null,
 }
 
-/// What came of a condition.
+/// What a condition, or another element of a statement, evaluates to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Judgement {
+pub(crate) enum Outcome {
     /// It holds.
     Met,
-    /// It does not.
+    /// It does not hold.
     Unmet,
-    /// That can't be said here.
+    /// What AWS would make of it can't be known here.
     Unknown,
 }
 
 impl Operator {
-    /// Reads an operator's name.
-    pub(super) fn parse(name: &str) -> Option<Self> {
+    /// Reads an operator's name; none where it is not evaluated here.
+    pub(crate) fn parse(name: &str) -> Option<Self> {
         let (quantifier, name) = match name.split_once(':') {
             Some(("ForAnyValue", rest)) => (Some(Quantifier::ForAnyValue), rest),
             Some(("ForAllValues", rest)) => (Some(Quantifier::ForAllValues), rest),
@@ -55,47 +55,47 @@ impl Operator {
             None => (None, name),
         };
         let (name, if_exists) = name.strip_suffix("IfExists").map_or((name, false), |name| (name, true));
-        let (test, negated) = match name {
-            "StringEquals" => (Test::Equals, false),
-            "StringNotEquals" => (Test::Equals, true),
-            "StringEqualsIgnoreCase" => (Test::EqualsIgnoreCase, false),
-            "StringNotEqualsIgnoreCase" => (Test::EqualsIgnoreCase, true),
-            "StringLike" => (Test::Like, false),
-            "StringNotLike" => (Test::Like, true),
-            "Null" if quantifier.is_none() && !if_exists => (Test::Null, false),
+        let (comparison, negated) = match name {
+            "StringEquals" => (Comparison::Equals, false),
+            "StringNotEquals" => (Comparison::Equals, true),
+            "StringEqualsIgnoreCase" => (Comparison::EqualsIgnoreCase, false),
+            "StringNotEqualsIgnoreCase" => (Comparison::EqualsIgnoreCase, true),
+            "StringLike" => (Comparison::Like, false),
+            "StringNotLike" => (Comparison::Like, true),
+            "Null" if quantifier.is_none() && !if_exists => (Comparison::Null, false),
             _ => return None,
         };
-        Some(Self { quantifier, test, negated, if_exists })
+        Some(Self { quantifier, comparison, negated, if_exists })
     }
 
-    /// Judges a condition on a key that has one value in the request, or none.
-    pub(super) fn judge(self, values: &[String], actual: Option<&str>, version: Version) -> Judgement {
-        if self.test == Test::Null {
+    /// Evaluates a condition on a key that has one value in the request, or none.
+    pub(crate) fn evaluate(self, values: &[String], actual: Option<&str>, version: Version) -> Outcome {
+        if self.comparison == Comparison::Null {
             return null(values, actual);
         }
-        let Some(actual) = actual else { return self.judge_absent() };
+        let Some(actual) = actual else { return self.evaluate_absent() };
         let mut unknown = false;
         for value in values {
-            match self.test.matches(value, actual, version) {
-                Some(true) => return Judgement::of(!self.negated),
+            match self.comparison.matches(value, actual, version) {
+                Some(true) => return Outcome::of(!self.negated),
                 Some(false) => {}
                 None => unknown = true,
             }
         }
-        if unknown { Judgement::Unknown } else { Judgement::of(self.negated) }
+        if unknown { Outcome::Unknown } else { Outcome::of(self.negated) }
     }
 
-    fn judge_absent(self) -> Judgement {
+    fn evaluate_absent(self) -> Outcome {
         match self.quantifier {
             // `IfExists` is about each value of the set, and there is none.
-            Some(Quantifier::ForAnyValue) => Judgement::Unmet,
-            Some(Quantifier::ForAllValues) => Judgement::Met,
-            None => Judgement::of(self.if_exists || self.negated),
+            Some(Quantifier::ForAnyValue) => Outcome::Unmet,
+            Some(Quantifier::ForAllValues) => Outcome::Met,
+            None => Outcome::of(self.if_exists || self.negated),
         }
     }
 }
 
-impl Test {
+impl Comparison {
     fn matches(self, value: &str, actual: &str, version: Version) -> Option<bool> {
         Some(match self {
             Self::Equals => Pattern::exact(value, version)?.matches(actual),
@@ -106,17 +106,17 @@ impl Test {
     }
 }
 
-impl Judgement {
+impl Outcome {
     fn of(holds: bool) -> Self {
         if holds { Self::Met } else { Self::Unmet }
     }
 }
 
-fn null(values: &[String], actual: Option<&str>) -> Judgement {
+fn null(values: &[String], actual: Option<&str>) -> Outcome {
     match values {
-        [value] if value.eq_ignore_ascii_case("true") => Judgement::of(actual.is_none()),
-        [value] if value.eq_ignore_ascii_case("false") => Judgement::of(actual.is_some()),
-        _ => Judgement::Unknown,
+        [value] if value.eq_ignore_ascii_case("true") => Outcome::of(actual.is_none()),
+        [value] if value.eq_ignore_ascii_case("false") => Outcome::of(actual.is_some()),
+        _ => Outcome::Unknown,
     }
 }
 
@@ -124,9 +124,9 @@ fn null(values: &[String], actual: Option<&str>) -> Judgement {
 mod tests {
     use super::*;
 
-    fn judge(operator: &str, values: &[&str], actual: Option<&str>) -> Judgement {
+    fn evaluate(operator: &str, values: &[&str], actual: Option<&str>) -> Outcome {
         let values: Vec<String> = values.iter().map(|value| (*value).to_owned()).collect();
-        Operator::parse(operator).unwrap().judge(&values, actual, Version::V2012)
+        Operator::parse(operator).unwrap().evaluate(&values, actual, Version::V2012)
     }
 
     #[test]
@@ -146,7 +146,7 @@ mod tests {
             ("ForAllValues:StringLike", ["x", "b*"], false),
             ("StringEqualsIfExists", ["x", "y"], false),
         ] {
-            assert_eq!(judge(operator, &values, Some("aBc")), Judgement::of(met), "{operator} {values:?}");
+            assert_eq!(evaluate(operator, &values, Some("aBc")), Outcome::of(met), "{operator} {values:?}");
         }
     }
 
@@ -162,12 +162,12 @@ mod tests {
             ("ForAnyValue:StringNotEquals", false),
             ("ForAnyValue:StringEqualsIfExists", false),
         ] {
-            assert_eq!(judge(operator, &["x"], None), Judgement::of(met), "{operator}");
+            assert_eq!(evaluate(operator, &["x"], None), Outcome::of(met), "{operator}");
         }
-        assert_eq!(judge("Null", &["true"], None), Judgement::Met);
-        assert_eq!(judge("Null", &["true"], Some("x")), Judgement::Unmet);
-        assert_eq!(judge("Null", &["false"], Some("x")), Judgement::Met);
-        assert_eq!(judge("Null", &["maybe"], Some("x")), Judgement::Unknown);
+        assert_eq!(evaluate("Null", &["true"], None), Outcome::Met);
+        assert_eq!(evaluate("Null", &["true"], Some("x")), Outcome::Unmet);
+        assert_eq!(evaluate("Null", &["false"], Some("x")), Outcome::Met);
+        assert_eq!(evaluate("Null", &["maybe"], Some("x")), Outcome::Unknown);
     }
 
     #[test]
@@ -175,8 +175,8 @@ mod tests {
         for name in ["Bool", "ArnLike", "stringequals", "ForSome:StringEquals", "NullIfExists", "StringEqualsIfExistsIfExists"] {
             assert_eq!(Operator::parse(name), None, "{name}");
         }
-        assert_eq!(judge("StringLike", &["${aws:x}"], Some("a")), Judgement::Unknown);
-        assert_eq!(judge("StringNotLike", &["${aws:x}"], Some("a")), Judgement::Unknown);
-        assert_eq!(judge("StringLike", &["${aws:x}", "a"], Some("a")), Judgement::Met);
+        assert_eq!(evaluate("StringLike", &["${aws:x}"], Some("a")), Outcome::Unknown);
+        assert_eq!(evaluate("StringNotLike", &["${aws:x}"], Some("a")), Outcome::Unknown);
+        assert_eq!(evaluate("StringLike", &["${aws:x}", "a"], Some("a")), Outcome::Met);
     }
 }

@@ -1,10 +1,10 @@
-//! Values of a policy as they are compared with texts.
+//! Values of a policy as patterns for texts (IAM User Guide, "IAM JSON policy elements: Condition operators", `StringLike`).
 
-use super::document::Version;
+use crate::Version;
 
 /// A value of a policy: text with places for others.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Pattern(Vec<Token>);
+pub(crate) struct Pattern(Vec<Token>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Token {
@@ -18,7 +18,7 @@ enum Token {
 impl Pattern {
     /// A value of `StringLike`: `*` and `?` stand for others. None where it holds a policy variable: what AWS puts there is
     /// not known here.
-    pub(super) fn like(value: &str, version: Version) -> Option<Self> {
+    pub(crate) fn like(value: &str, version: Version) -> Option<Self> {
         let mut tokens = Vec::new();
         let mut rest = value;
         while let Some(character) = rest.chars().next() {
@@ -39,7 +39,7 @@ impl Pattern {
     }
 
     /// A value of `StringEquals`: `*` and `?` stand for themselves. None as in [`Pattern::like`].
-    pub(super) fn exact(value: &str, version: Version) -> Option<Self> {
+    pub(crate) fn exact(value: &str, version: Version) -> Option<Self> {
         let mut pattern = Self::like(value, version)?;
         for token in &mut pattern.0 {
             *token = match *token {
@@ -52,7 +52,7 @@ impl Pattern {
     }
 
     /// The same for texts in small letters. Letters beyond ASCII stay.
-    pub(super) fn lowercase(&self) -> Self {
+    pub(crate) fn lowercase(&self) -> Self {
         let lower = |token: &Token| match token {
             Token::Character(character) => Token::Character(character.to_ascii_lowercase()),
             other => *other,
@@ -61,7 +61,7 @@ impl Pattern {
     }
 
     /// Whether it matches a text from its first to its last character.
-    pub(super) fn matches(&self, text: &str) -> bool {
+    pub(crate) fn matches(&self, text: &str) -> bool {
         let text: Vec<char> = text.chars().collect();
         let (mut token, mut at) = (0, 0);
         // The last `*`, and where the text that it stands for ends so far: only the last one needs another try.
@@ -89,7 +89,7 @@ impl Pattern {
     }
 
     /// Of a pattern that does not match: how many of its characters and places from the first on would.
-    pub(super) fn matching_prefix(&self, text: &str) -> usize {
+    pub(crate) fn matching_prefix(&self, text: &str) -> usize {
         let matches = |length: usize| Self(self.0[..length].iter().copied().chain([Token::Any]).collect()).matches(text);
         let (mut fits, mut too_long) = (0, self.0.len() + 1);
         while too_long - fits > 1 {
@@ -110,7 +110,7 @@ fn literal_at(text: &str) -> Option<(char, &str)> {
 }
 
 /// A text as a value of `StringEquals` that stands for it alone, in a document of the current version.
-pub(super) fn literal(text: &str) -> String {
+pub(crate) fn literal(text: &str) -> String {
     text.replace("${", "${$}{")
 }
 

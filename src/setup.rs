@@ -3,9 +3,10 @@
 
 use std::fmt::Write as _;
 
-use crate::aws::policy::role::{self, Delivery};
-use crate::aws::policy::subject::{Account, Context, Job, Subjects};
-use crate::aws::policy::trust::{self, Caller};
+use iam_policy::github::{Context, Job, Repository, RepositoryIds, Subjects};
+use iam_policy::trust::Caller;
+
+use crate::aws::ecr::Permissions;
 use crate::aws::{RepositoryArn, RoleArn};
 use crate::config::{Config, Destination, Ecr};
 use crate::environment::Environment;
@@ -14,13 +15,13 @@ use crate::inputs::{self, About, Problem};
 use crate::record::Source;
 use crate::variables;
 
-/// Who vouches for the runs of github.com; an enterprise of its own has another.
+/// The issuer of the tokens of github.com's runs. A GitHub Enterprise Server has its own.
 pub const ISSUER: &str = "https://token.actions.githubusercontent.com";
 
 /// What a workflow's job has to be permitted.
 pub const WORKFLOW: &str = "permissions:\n  contents: read\n  id-token: write";
 
-/// One of the three.
+/// A text that `gp-deliver policy` prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// The role's trust policy.
@@ -32,7 +33,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All.
+    /// All kinds, in the order in which they are printed.
     pub const ALL: [Self; 3] = [Self::Trust, Self::Role, Self::Workflow];
 
     /// The word for the command line.
@@ -46,26 +47,17 @@ impl Kind {
     }
 }
 
-/// Who delivers, as far as it is known without a token.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Repository {
-    /// Its owner.
-    pub owner: Account,
-    /// Its name.
-    pub name: Account,
-}
-
-impl Repository {
-    /// The repository that the Actions runner names in variables, else the one that `origin` (a remote's URL) is of.
-    pub fn find(variable: impl Fn(&str) -> Option<String>, origin: Option<&str>) -> Option<Self> {
-        let id = |name| variable(name).and_then(|id| id.parse().ok());
-        let (ids, full) = match variable(variables::GITHUB_REPOSITORY).filter(|name| !name.is_empty()) {
-            Some(name) => ((id(variables::GITHUB_REPOSITORY_OWNER_ID), id(variables::GITHUB_REPOSITORY_ID)), name),
-            None => ((None, None), of_remote(origin?)?),
-        };
-        let (owner, name) = full.split_once('/')?;
-        Some(Self { owner: Account { name: owner.to_owned(), id: ids.0 }, name: Account { name: name.to_owned(), id: ids.1 } })
-    }
+/// The repository that delivers: the one that the Actions runner names in variables, else the one that `origin` (a remote's
+/// URL) is of.
+pub(crate) fn find_repository(variable: impl Fn(&str) -> Option<String>, origin: Option<&str>) -> Option<Repository> {
+    let id = |name| variable(name).and_then(|id| id.parse().ok());
+    let (full, ids) = match variable(variables::GITHUB_REPOSITORY).filter(|name| !name.is_empty()) {
+        Some(name) => (name, id(variables::GITHUB_REPOSITORY_OWNER_ID).zip(id(variables::GITHUB_REPOSITORY_ID))),
+        None => (of_remote(origin?)?, None),
+    };
+    let (owner, name) = full.split_once('/')?;
+    let ids = ids.map(|(owner, repository)| RepositoryIds { owner, repository });
+    Some(Repository { owner: owner.to_owned(), name: name.to_owned(), ids })
 }
 
 /// `OWNER/NAME` of `https://github.com/OWNER/NAME.git` or `git@github.com:OWNER/NAME.git`.
@@ -79,19 +71,19 @@ fn of_remote(url: &str) -> Option<String> {
     }
 }
 
-/// What is known of a delivery before AWS is asked.
-pub struct Known<'a> {
-    /// What to do.
+/// What the policies depend on, as far as it is known before AWS is asked.
+pub struct PolicyInputs<'a> {
+    /// What the delivery is asked to do.
     pub config: &'a Config<()>,
-    /// From what.
+    /// The commit and branch that it delivers.
     pub source: &'a Source,
-    /// By whom.
+    /// The GitHub repository that delivers, where it is known.
     pub repository: Option<Repository>,
     /// What the run's token claims, where there is one.
     pub claims: Option<Claims>,
 }
 
-impl Known<'_> {
+impl PolicyInputs<'_> {
     /// What to set up, as text to copy.
     ///
     /// # Errors
@@ -107,13 +99,13 @@ impl Known<'_> {
             return Ok(text);
         };
         match kind {
-            Kind::Trust => Ok(trust::accepting(&self.caller()?).to_json()),
-            Kind::Role => Ok(role::sufficient(&self.delivery()?).to_json()),
+            Kind::Trust => Ok(self.caller()?.trust_policy().to_json()),
+            Kind::Role => Ok(self.permissions()?.policy().to_json()),
             Kind::Workflow => Ok(WORKFLOW.to_owned()),
         }
     }
 
-    /// Who wants which role.
+    /// Who asks for which role.
     ///
     /// # Errors
     /// No role is named, or it is not known who delivers.
@@ -135,21 +127,20 @@ impl Known<'_> {
     }
 
     fn subjects(&self) -> Option<Subjects> {
-        let Repository { owner, name } = self.repository.clone()?;
         // Jobs that deliver name the environment; then nothing else is in the subject.
         let context = match (self.config.environment, &self.source.branch) {
             (Environment::Local, Some(branch)) => Context::Ref(format!("refs/heads/{branch}")),
             (environment, _) => Context::Environment(environment.name().to_owned()),
         };
-        Some(Subjects::of(&Job { owner, repository: name, context }))
+        Some(Subjects::of(&Job { repository: self.repository.clone()?, context }))
     }
 
-    fn delivery(&self) -> Result<Delivery, Vec<Problem>> {
+    fn permissions(&self) -> Result<Permissions, Vec<Problem>> {
         let (role, ecr) = self.role()?;
         let region =
             ecr.identity.region.clone().ok_or_else(|| missing(&inputs::AWS_REGION, "the repository's region is expected"))?;
-        let account = ecr.account.clone().unwrap_or_else(|| role.account.clone());
-        Ok(Delivery {
+        let account = ecr.account.clone().unwrap_or_else(|| role.account().clone());
+        Ok(Permissions {
             repository: RepositoryArn { region, account, name: ecr.name.clone() },
             create_repository: ecr.create,
             describe_repository: false,
@@ -183,15 +174,15 @@ mod tests {
             "GITHUB_REPOSITORY_OWNER_ID" => Some("1".to_owned()),
             _ => None,
         };
-        let found = Repository::find(run, Some("https://github.com/other/clone.git")).unwrap();
-        assert_eq!((found.owner.name.as_str(), found.owner.id, found.name.id), ("Octo-Org", Some(1), Some(2)));
+        let found = find_repository(run, Some("https://github.com/other/clone.git")).unwrap();
+        assert_eq!((found.owner.as_str(), found.ids), ("Octo-Org", Some(RepositoryIds { owner: 1, repository: 2 })));
         for url in ["https://github.com/o/r.git", "git@github.com:o/r.git", "ssh://git@github.com/o/r", "https://github.com/o/r/"]
         {
-            let found = Repository::find(|_| None, Some(url)).unwrap();
-            assert_eq!((found.owner.name.as_str(), found.name.name.as_str(), found.name.id), ("o", "r", None), "{url}");
+            let found = find_repository(|_| None, Some(url)).unwrap();
+            assert_eq!((found.owner.as_str(), found.name.as_str(), found.ids), ("o", "r", None), "{url}");
         }
         for url in ["", "/srv/r.git", "https://github.com/r", "https://example.com/a/b/c"] {
-            assert_eq!(Repository::find(|_| None, Some(url)), None, "{url}");
+            assert_eq!(find_repository(|_| None, Some(url)), None, "{url}");
         }
     }
 }

@@ -15,7 +15,7 @@ fn claims(extra: &[(&str, &str)]) -> Claims {
         ("repository", "octo-org/octo-repo"),
         ("event_name", "push"),
     ];
-    pairs.iter().chain(extra).map(|(name, value)| ((*name).to_owned(), (*value).into())).collect()
+    pairs.iter().chain(extra).copied().collect()
 }
 
 /// A statement that accepts the caller under a condition, with elements replaced by others of the same name.
@@ -34,8 +34,8 @@ fn differences(statements: &[String], claims: &Claims) -> Vec<Difference> {
     compare(&Document::parse(&text).unwrap(), claims, &role())
 }
 
-fn nearness(statements: &[String]) -> Vec<Nearness> {
-    differences(statements, &claims(&[])).into_iter().map(|difference| difference.nearness).collect()
+fn reason(statements: &[String]) -> Vec<MismatchReason> {
+    differences(statements, &claims(&[])).into_iter().map(|difference| difference.reason).collect()
 }
 
 const EXACT: &str = r#""StringEquals": {"HOST:aud": "sts.amazonaws.com", "HOST:sub": "MAIN"}"#;
@@ -44,7 +44,7 @@ const EXACT: &str = r#""StringEquals": {"HOST:aud": "sts.amazonaws.com", "HOST:s
 fn keys_and_actions_are_compared_whatever_their_letter_case() {
     for action in [r#""STS:assumerolewithwebidentity""#, r#"["sts:TagSession", "sts:AssumeRole*"]"#, r#""*""#] {
         let condition = r#""StringLike": {"TOKEN.actions.githubusercontent.com:SUB": "repo:octo-org/octo-repo:*"}"#;
-        assert_eq!(nearness(&[statement(&[("Action", action)], condition)]), [], "{action}");
+        assert_eq!(reason(&[statement(&[("Action", action)], condition)]), [], "{action}");
     }
 }
 
@@ -56,7 +56,7 @@ fn a_difference_has_all_its_values_and_the_nearest_first() {
         element: Element::Condition { operator: "StringEquals".to_owned(), key: format!("{HOST}:sub") },
         expected: vec!["repo:Octo-Org/octo-repo:ref:refs/heads/main".to_owned(), "repo:octo-org/another:*".to_owned()],
         actual: Some(MAIN.to_owned()),
-        nearness: Nearness::OnlyLetterCase { position: 5 },
+        reason: MismatchReason::OnlyLetterCase { position: 5 },
     };
     assert_eq!(differences(&[statement(&[("Sid", r#""Main""#)], condition)], &claims(&[])), [expected]);
 }
@@ -64,47 +64,47 @@ fn a_difference_has_all_its_values_and_the_nearest_first() {
 #[test]
 fn each_element_that_does_not_fit_is_a_difference() {
     for (element, value, nearness_of_it) in [
-        ("Action", r#""sts:AssumeRole""#, Nearness::ActionMissing),
-        ("NotAction", r#""sts:*""#, Nearness::ActionMissing),
-        ("Principal", r#"{"Federated": "arn:aws:iam::012345678901:oidc-provider/gitlab.com"}"#, Nearness::OtherProvider),
-        ("Principal", r#"{"AWS": "arn:aws:iam::012345678901:root"}"#, Nearness::NotFederated),
-        ("Principal", r#""*""#, Nearness::WildcardPrincipal),
-        ("Principal", r#"{"AWS": "*"}"#, Nearness::WildcardPrincipal),
-        ("NotPrincipal", r#""*""#, Nearness::NotPrincipal),
+        ("Action", r#""sts:AssumeRole""#, MismatchReason::ActionMissing),
+        ("NotAction", r#""sts:*""#, MismatchReason::ActionMissing),
+        ("Principal", r#"{"Federated": "arn:aws:iam::012345678901:oidc-provider/gitlab.com"}"#, MismatchReason::OtherProvider),
+        ("Principal", r#"{"AWS": "arn:aws:iam::012345678901:root"}"#, MismatchReason::NotFederated),
+        ("Principal", r#""*""#, MismatchReason::WildcardPrincipal),
+        ("Principal", r#"{"AWS": "*"}"#, MismatchReason::WildcardPrincipal),
+        ("NotPrincipal", r#""*""#, MismatchReason::NotPrincipal),
         (
             "Principal",
             r#"{"Federated": ["x", "arn:aws:iam::999999999999:oidc-provider/token.actions.githubusercontent.com"]}"#,
-            Nearness::ProviderOfAnotherAccount,
+            MismatchReason::ProviderOfAnotherAccount,
         ),
     ] {
-        assert_eq!(nearness(&[statement(&[(element, value)], EXACT)]), [nearness_of_it], "{element}: {value}");
+        assert_eq!(reason(&[statement(&[(element, value)], EXACT)]), [nearness_of_it], "{element}: {value}");
     }
     let without_principal = statement(&[], EXACT).replace("\"Principal\"", "\"Resource\"").replace("{\"Federated\": ", "");
-    assert_eq!(nearness(&[without_principal.replacen('}', "", 1)]), [Nearness::NoPrincipal]);
-    assert_eq!(nearness(&[statement(&[("NotAction", r#""iam:*""#)], EXACT)]), []);
+    assert_eq!(reason(&[without_principal.replacen('}', "", 1)]), [MismatchReason::NoPrincipal]);
+    assert_eq!(reason(&[statement(&[("NotAction", r#""iam:*""#)], EXACT)]), []);
 }
 
 #[test]
 fn each_condition_that_is_not_known_to_hold_is_a_difference() {
     for (condition, nearness_of_it) in [
-        (r#""StringEquals": {"HOST:aud": "sts.amazonaws.com.cn"}"#, Nearness::AudienceDiffers),
-        (r#""StringEquals": {"HOST:sub": "repo:octo-org/*"}"#, Nearness::WildcardUnderStringEquals),
-        (r#""StringNotEquals": {"HOST:sub": "MAIN"}"#, Nearness::Excluded),
-        (r#""StringNotLike": {"HOST:sub": "*:main"}, "Null": {"HOST:sub": "true"}"#, Nearness::Excluded),
-        (r#""StringEquals": {"HOST:environment": "prod"}"#, Nearness::MissingClaim),
-        (r#""Null": {"HOST:environment": false}"#, Nearness::MissingClaim),
-        (r#""StringEquals": {"HOST:event_name": "push"}"#, Nearness::ClaimNotPassed),
-        (r#""StringNotEquals": {"HOST:event_name": "push"}"#, Nearness::ClaimNotPassed),
-        (r#""StringEquals": {"HOST/octo-enterprise:sub": "MAIN"}"#, Nearness::KeyOfAnotherProvider),
-        (r#""StringEquals": {"sub": "MAIN"}"#, Nearness::KeyOfAnotherProvider),
-        (r#""StringLike": {"sts:RoleSessionName": "*"}"#, Nearness::KeyOfRequest),
-        (r#""StringNotEquals": {"AWS:SourceVpc": "x"}"#, Nearness::KeyOfRequest),
-        (r#""ArnLike": {"HOST:sub": "MAIN"}"#, Nearness::UnknownOperator),
-        (r#""StringLike": {"HOST:sub": "repo:${aws:username}:*"}"#, Nearness::PolicyVariable),
-        (r#""StringEquals": {"HOST:repository": "octo-org/other"}"#, Nearness::OtherRepository),
-        (r#""StringEquals": {"HOST:sub": []}"#, Nearness::Other),
+        (r#""StringEquals": {"HOST:aud": "sts.amazonaws.com.cn"}"#, MismatchReason::AudienceDiffers),
+        (r#""StringEquals": {"HOST:sub": "repo:octo-org/*"}"#, MismatchReason::WildcardUnderStringEquals),
+        (r#""StringNotEquals": {"HOST:sub": "MAIN"}"#, MismatchReason::Excluded),
+        (r#""StringNotLike": {"HOST:sub": "*:main"}, "Null": {"HOST:sub": "true"}"#, MismatchReason::Excluded),
+        (r#""StringEquals": {"HOST:environment": "prod"}"#, MismatchReason::MissingClaim),
+        (r#""Null": {"HOST:environment": false}"#, MismatchReason::MissingClaim),
+        (r#""StringEquals": {"HOST:event_name": "push"}"#, MismatchReason::ClaimNotPassed),
+        (r#""StringNotEquals": {"HOST:event_name": "push"}"#, MismatchReason::ClaimNotPassed),
+        (r#""StringEquals": {"HOST/octo-enterprise:sub": "MAIN"}"#, MismatchReason::KeyOfAnotherProvider),
+        (r#""StringEquals": {"sub": "MAIN"}"#, MismatchReason::KeyOfAnotherProvider),
+        (r#""StringLike": {"sts:RoleSessionName": "*"}"#, MismatchReason::KeyOfRequest),
+        (r#""StringNotEquals": {"AWS:SourceVpc": "x"}"#, MismatchReason::KeyOfRequest),
+        (r#""ArnLike": {"HOST:sub": "MAIN"}"#, MismatchReason::UnknownOperator),
+        (r#""StringLike": {"HOST:sub": "repo:${aws:username}:*"}"#, MismatchReason::PolicyVariable),
+        (r#""StringEquals": {"HOST:repository": "octo-org/other"}"#, MismatchReason::OtherRepository),
+        (r#""StringEquals": {"HOST:sub": []}"#, MismatchReason::Other),
     ] {
-        assert_eq!(nearness(&[statement(&[], condition)])[0], nearness_of_it, "{condition}");
+        assert_eq!(reason(&[statement(&[], condition)])[0], nearness_of_it, "{condition}");
     }
 }
 
@@ -116,7 +116,7 @@ fn what_is_absent_meets_what_is_optional_or_negated() {
         r#""StringNotLike": {"gitlab.com:sub": "*"}"#,
         r#""Null": {"HOST:environment": "true"}"#,
     ] {
-        assert_eq!(nearness(&[statement(&[], &format!("{EXACT}, {condition}"))]), [], "{condition}");
+        assert_eq!(reason(&[statement(&[], &format!("{EXACT}, {condition}"))]), [], "{condition}");
     }
 }
 
@@ -125,21 +125,27 @@ fn an_enterprise_servers_claims_are_not_passed_on() {
     let issuer = [("iss", "https://ghes.example/_services/token"), ("repository", "octo-org/octo-repo")];
     let statement = statement(&[], r#""StringEquals": {"HOST:repository": "octo-org/octo-repo"}"#);
     let found = differences(&[statement.replace(HOST, "ghes.example/_services/token")], &claims(&issuer));
-    assert_eq!(found.into_iter().map(|difference| difference.nearness).collect::<Vec<_>>(), [Nearness::ClaimNotPassed]);
+    assert_eq!(found.into_iter().map(|difference| difference.reason).collect::<Vec<_>>(), [MismatchReason::ClaimNotPassed]);
 }
 
 #[test]
 fn one_statement_that_allows_is_enough_and_one_that_denies_is_too_much() {
     let allow = statement(&[], EXACT);
     let other = statement(&[], r#""StringEquals": {"HOST:sub": "x"}"#);
-    assert_eq!(nearness(&[other.clone(), allow.clone()]), []);
+    assert_eq!(reason(&[other.clone(), allow.clone()]), []);
 
     let deny = |condition: &str| statement(&[("Effect", r#""Deny""#), ("Principal", r#""*""#), ("Action", r#""*""#)], condition);
-    assert_eq!(nearness(&[allow.clone(), deny(r#""StringLike": {"HOST:sub": "repo:octo-org/*"}"#)]), [Nearness::DenyStatement]);
-    assert_eq!(nearness(&[allow.clone(), deny("")]), [Nearness::DenyStatement]);
-    assert_eq!(nearness(&[allow.clone(), deny(r#""StringNotLike": {"HOST:sub": "repo:octo-org/*"}"#)]), []);
-    assert_eq!(nearness(&[allow.clone(), deny(r#""IpAddress": {"aws:SourceIp": "10.0.0.0/8"}"#)]), [Nearness::UnknownOperator]);
-    assert_eq!(nearness(&[other, deny("")]), [Nearness::DenyStatement, Nearness::Other]);
+    assert_eq!(
+        reason(&[allow.clone(), deny(r#""StringLike": {"HOST:sub": "repo:octo-org/*"}"#)]),
+        [MismatchReason::ExplicitDeny]
+    );
+    assert_eq!(reason(&[allow.clone(), deny("")]), [MismatchReason::ExplicitDeny]);
+    assert_eq!(reason(&[allow.clone(), deny(r#""StringNotLike": {"HOST:sub": "repo:octo-org/*"}"#)]), []);
+    assert_eq!(
+        reason(&[allow.clone(), deny(r#""IpAddress": {"aws:SourceIp": "10.0.0.0/8"}"#)]),
+        [MismatchReason::UnknownOperator]
+    );
+    assert_eq!(reason(&[other, deny("")]), [MismatchReason::ExplicitDeny, MismatchReason::Other]);
 
     let denied = differences(&[allow, deny(r#""StringLike": {"HOST:sub": "repo:octo-org/*"}"#)], &claims(&[]));
     let statement = denied[0].statement.as_ref().unwrap();
@@ -154,14 +160,14 @@ fn the_nearest_statement_is_first_and_strangers_are_left_out() {
     let near = statement(&[], r#""StringEquals": {"HOST:sub": "repo:Octo-org/octo-repo:ref:refs/heads/main"}"#);
     let found = differences(&[ec2.clone(), far, near], &claims(&[]));
     assert_eq!(found.iter().map(|difference| difference.statement.as_ref().unwrap().number).collect::<Vec<_>>(), [3, 2]);
-    assert_eq!(nearness(&[ec2]), [Nearness::NotFederated, Nearness::ActionMissing]);
+    assert_eq!(reason(&[ec2]), [MismatchReason::NotFederated, MismatchReason::ActionMissing]);
 }
 
 #[test]
 fn a_document_that_allows_nothing_is_a_difference() {
-    assert_eq!(nearness(&[]), [Nearness::NothingAllowed]);
+    assert_eq!(reason(&[]), [MismatchReason::NothingAllowed]);
     let deny = statement(&[("Effect", r#""Deny""#)], r#""StringEquals": {"HOST:sub": "x"}"#);
-    assert_eq!(nearness(&[deny]), [Nearness::NothingAllowed]);
+    assert_eq!(reason(&[deny]), [MismatchReason::NothingAllowed]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Whom a statement is about.
+//! Principals of a statement (IAM User Guide, "IAM JSON policy elements: Principal").
 
 use std::fmt;
 
@@ -6,44 +6,44 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Unexpected, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-use super::list;
+use crate::element;
 
-/// The element `Principal`.
+/// The principals that a statement applies to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Principals {
-    /// `*`.
+    /// `*`: all of them.
     Everyone,
-    /// By kind.
-    Named(Named),
+    /// Some, by their kind.
+    Named(NamedPrincipals),
 }
 
-/// Principals by their kind.
+/// Principals by their kind. A list may hold `*`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Named {
+pub struct NamedPrincipals {
     /// Identity providers: the ARNs of OIDC and SAML providers, and hosts of well-known ones.
-    #[serde(rename = "Federated", default, deserialize_with = "list::read", serialize_with = "list::write")]
+    #[serde(rename = "Federated", default, deserialize_with = "element::read_list", serialize_with = "element::write_list")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub federated: Vec<String>,
     /// Accounts, users, roles and sessions.
-    #[serde(rename = "AWS", default, deserialize_with = "list::read", serialize_with = "list::write")]
+    #[serde(rename = "AWS", default, deserialize_with = "element::read_list", serialize_with = "element::write_list")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub aws: Vec<String>,
-    /// Services of AWS.
-    #[serde(rename = "Service", default, deserialize_with = "list::read", serialize_with = "list::write")]
+    /// Services of AWS: `ec2.amazonaws.com`.
+    #[serde(rename = "Service", default, deserialize_with = "element::read_list", serialize_with = "element::write_list")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub service: Vec<String>,
     /// Accounts as Amazon S3 names them.
-    #[serde(rename = "CanonicalUser", default, deserialize_with = "list::read", serialize_with = "list::write")]
+    #[serde(rename = "CanonicalUser", default, deserialize_with = "element::read_list", serialize_with = "element::write_list")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub canonical_user: Vec<String>,
 }
 
 impl Principals {
-    /// One identity provider.
+    /// One identity provider, by its ARN.
     #[must_use]
     pub fn federated(provider: String) -> Self {
-        Self::Named(Named { federated: vec![provider], ..Named::default() })
+        Self::Named(NamedPrincipals { federated: vec![provider], ..NamedPrincipals::default() })
     }
 
     /// All names, whatever their kind.
@@ -51,7 +51,7 @@ impl Principals {
     pub fn names(&self) -> Vec<String> {
         match self {
             Self::Everyone => vec!["*".to_owned()],
-            Self::Named(Named { federated, aws, service, canonical_user }) => {
+            Self::Named(NamedPrincipals { federated, aws, service, canonical_user }) => {
                 [federated, aws, service, canonical_user].into_iter().flatten().cloned().collect()
             }
         }
@@ -87,6 +87,6 @@ impl<'de> Visitor<'de> for EveryoneOrNamed {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Principals, A::Error> {
-        Named::deserialize(MapAccessDeserializer::new(map)).map(Principals::Named)
+        NamedPrincipals::deserialize(MapAccessDeserializer::new(map)).map(Principals::Named)
     }
 }

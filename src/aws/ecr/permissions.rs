@@ -1,0 +1,119 @@
+//! The permissions that a role needs on a repository.
+
+use iam_policy::{Document, Effect, Scope, Statement, Version};
+
+use crate::aws::RepositoryArn;
+
+/// What a role has to be allowed to do with a repository of Amazon ECR.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Permissions {
+    /// Where images are pushed to.
+    pub(crate) repository: RepositoryArn,
+    /// Whether the repository is created where it does not exist.
+    pub(crate) create_repository: bool,
+    /// Whether the repository is asked which tags may not move.
+    pub(crate) describe_repository: bool,
+    /// Whether the tags of a delivery that fails are taken back.
+    pub(crate) delete_images: bool,
+}
+
+impl Permissions {
+    /// The smallest policy that gives them (Amazon ECR User Guide, "IAM permissions for pushing an image"). Reading is in it,
+    /// for what is there already is not sent again.
+    #[must_use]
+    pub(crate) fn policy(&self) -> Document {
+        let repository = self.repository.to_string();
+        let push: &[&str] = &[
+            "BatchCheckLayerAvailability",
+            "BatchGetImage",
+            "CompleteLayerUpload",
+            "GetDownloadUrlForLayer",
+            "InitiateLayerUpload",
+            "PutImage",
+            "UploadLayerPart",
+        ];
+        let statements = [
+            // It is about the registry of an account, which has no ARN.
+            (true, "LogIn", &["GetAuthorizationToken"][..], "*"),
+            (true, "PushImages", push, &repository),
+            (self.create_repository, "CreateRepository", &["CreateRepository"], &repository),
+            (self.describe_repository, "ReadTagMutability", &["DescribeRepositories"], &repository),
+            (self.delete_images, "TakeBackTags", &["BatchDeleteImage"], &repository),
+        ];
+        let statements = statements.into_iter().filter(|(needed, ..)| *needed);
+        let statements = statements.map(|(_, sid, actions, resource)| statement(sid, actions, resource)).collect();
+        Document { version: Version::V2012, id: None, statements }
+    }
+}
+
+fn statement(sid: &str, actions: &[&str], resource: &str) -> Statement {
+    Statement {
+        sid: Some(sid.to_owned()),
+        effect: Effect::Allow,
+        principals: None,
+        actions: Scope::Only(actions.iter().map(|action| format!("ecr:{action}")).collect()),
+        resources: Some(Scope::Only(vec![resource.to_owned()])),
+        conditions: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn permissions() -> Permissions {
+        let repository = RepositoryArn {
+            region: "eu-central-1".to_owned(),
+            account: "012345678901".parse().unwrap(),
+            name: "team/app".to_owned(),
+        };
+        Permissions { repository, create_repository: false, describe_repository: false, delete_images: false }
+    }
+
+    fn sids(document: &Document) -> Vec<&str> {
+        document.statements.iter().filter_map(|statement| statement.sid.as_deref()).collect()
+    }
+
+    #[test]
+    fn what_is_not_asked_for_is_not_allowed() {
+        insta::assert_snapshot!(permissions().policy().to_json(), @r#"
+        {
+          "Version": "2012-10-17",
+          "Statement": [
+            {
+              "Sid": "LogIn",
+              "Effect": "Allow",
+              "Action": "ecr:GetAuthorizationToken",
+              "Resource": "*"
+            },
+            {
+              "Sid": "PushImages",
+              "Effect": "Allow",
+              "Action": [
+                "ecr:BatchCheckLayerAvailability",
+                "ecr:BatchGetImage",
+                "ecr:CompleteLayerUpload",
+                "ecr:GetDownloadUrlForLayer",
+                "ecr:InitiateLayerUpload",
+                "ecr:PutImage",
+                "ecr:UploadLayerPart"
+              ],
+              "Resource": "arn:aws:ecr:eu-central-1:012345678901:repository/team/app"
+            }
+          ]
+        }
+        "#);
+    }
+
+    #[test]
+    fn each_thing_more_is_a_statement_of_its_own_on_the_one_repository() {
+        let document =
+            Permissions { create_repository: true, describe_repository: true, delete_images: true, ..permissions() }.policy();
+        assert_eq!(sids(&document), ["LogIn", "PushImages", "CreateRepository", "ReadTagMutability", "TakeBackTags"]);
+        let repository = permissions().repository.to_string();
+        for statement in &document.statements[1..] {
+            assert_eq!(statement.resources, Some(Scope::Only(vec![repository.clone()])), "{statement:?}");
+        }
+        assert_eq!(sids(&Permissions { delete_images: true, ..permissions() }.policy()), ["LogIn", "PushImages", "TakeBackTags"]);
+    }
+}
