@@ -102,8 +102,8 @@ pub(super) async fn database(delivery: &Delivery) -> Result<Option<Database>, Er
                 }
                 Err(error @ scan::Error::Database { .. }) if gate == Gate::Advisory => {
                     let Diagnosis { what, why, excerpt, .. } = Diagnosis::from(&error);
-                    let reasons: Vec<_> = std::iter::once(why).chain(excerpt).collect();
-                    delivery.recorder.warn(format!("{what}, so vulnerabilities are not looked for. {}", reasons.join("; ")));
+                    let reasons = excerpt.join("; ");
+                    delivery.recorder.warn(format!("{what}, so vulnerabilities are not looked for. {why} {reasons}"));
                     Ok((None, Ending::Skip(what)))
                 }
                 Err(error) => Err(error.into()),
