@@ -1,7 +1,7 @@
-//! The words of the product, read from its sources: what tests hold messages by.
+//! The string literals of the product, read from its sources, for tests that check messages.
 //!
-//! A message is found here wherever it is made and whether or not a test makes it. Tests are no part of the product, so
-//! what they say is left out.
+//! A message is found wherever it is made, whether or not a test makes it. Tests are not part of the product, so their
+//! literals are left out.
 
 use std::fs;
 use std::iter::Peekable;
@@ -32,7 +32,7 @@ pub(super) enum Part {
     Remedy,
     /// Another text, or a part that is put together elsewhere.
     Other,
-    /// Somebody else's words, which are only looked for.
+    /// Someone else's words, which are only searched for.
     Sought,
 }
 
@@ -193,8 +193,8 @@ impl Token {
     }
 }
 
-/// The tokens of Rust source, as far as strings have to be told from what is around them: no blanks, no comments, and
-/// characters and lifetimes left out.
+/// The tokens of Rust source, as far as strings have to be told from what is around them: without white space, comments,
+/// characters and lifetimes.
 struct Tokens<'a> {
     rest: Peekable<Chars<'a>>,
     line: usize,
@@ -207,7 +207,7 @@ impl Iterator for Tokens<'_> {
         loop {
             let line = self.line;
             let kind = match self.take()? {
-                blank if blank.is_whitespace() => continue,
+                space if space.is_whitespace() => continue,
                 '/' if self.rest.peek() == Some(&'/') => {
                     self.take_while(|character| character != '\n');
                     continue;

@@ -1,7 +1,7 @@
 //! The words for what went wrong. Errors carry values; this is the one place that makes sentences of them.
 //!
-//! `STYLE.md` says how they are written: `what` without a full stop, `why` and `remedy` as sentences. `punctuation` holds them
-//! to it, and `troubleshooting` holds the document of that name to them.
+//! `STYLE.md` says how they are written: `what` without a full stop, `why` and `remedy` as sentences. `punctuation`
+//! checks that, and `troubleshooting` checks the document of that name against them.
 
 mod aws;
 mod build;
@@ -45,8 +45,8 @@ pub struct Diagnosis {
 }
 
 impl Diagnosis {
-    /// A diagnosis without an excerpt and without anything to copy. A cause in the other side's words gets the full stop that
-    /// they mostly lack.
+    /// A diagnosis without an excerpt and without anything to copy. A cause in someone else's words gets a full stop where
+    /// it has none.
     #[must_use]
     pub fn new(what: impl Into<String>, why: impl Into<String>, remedy: impl Into<String>) -> Self {
         let why = sentence(&why.into());
@@ -77,7 +77,7 @@ fn sentences(causes: &[impl ToString]) -> String {
     causes.iter().map(|cause| sentence(&cause.to_string())).collect::<Vec<_>>().join("\n")
 }
 
-/// Words with a full stop at their end, unless they have a mark there already or end with an indented line.
+/// Adds a full stop, unless the words end with a punctuation mark or with an indented line, which is a value.
 fn sentence(words: &str) -> String {
     let words = words.trim_end();
     let last = words.lines().last().unwrap_or_default();
@@ -90,11 +90,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cause_in_strange_words_gets_one_full_stop() {
+    fn a_cause_in_other_words_than_ours_gets_one_full_stop() {
         let why = |words: &str| Diagnosis::new("It broke", words, "Mend it.").why;
         assert_eq!(why("permission denied\n"), "permission denied.");
         assert_eq!(why("Permission denied."), "Permission denied.");
-        assert_eq!(why("The token says:\n  sub: repo:acme/app"), "The token says:\n  sub: repo:acme/app", "a value stays as it is");
+        assert_eq!(
+            why("The token says:\n  sub: repo:acme/app"),
+            "The token says:\n  sub: repo:acme/app",
+            "a value stays as it is"
+        );
         assert_eq!(why(""), "");
     }
 }

@@ -1,17 +1,17 @@
-//! Holds every message of this room to `STYLE.md`: what a reviewer need not look for.
+//! Checks every message of this room against `STYLE.md`, as far as a test can.
 
 use super::literals::{self, Literal, Part};
 
-/// Words with which a person can't do anything: they do not say who.
+/// Words that do not say who acts.
 const PRONOUNS: [&str; 6] = ["we", "us", "our", "ours", "I", "my"];
 
-/// Programs whose names are written small, even where a sentence begins.
-const SMALL_NAMES: [&str; 4] = ["gitleaks", "trivy", "syft", "git"];
+/// Programs whose names are in lower case even at the start of a sentence.
+const LOWER_CASE_NAMES: [&str; 4] = ["gitleaks", "trivy", "syft", "git"];
 
-/// From how many words on a text is a sentence, and no name or part of one.
+/// A text of at least so many words is a sentence, not a name or part of one.
 const SENTENCE: usize = 4;
 
-/// What is wrong with a literal; nothing where all is well.
+/// The rules that a literal breaks.
 fn faults(literal: &Literal) -> Vec<&'static str> {
     let text = &*literal.text;
     let ends = text.ends_with(['.', '!', '?', ':']);
@@ -28,7 +28,7 @@ fn faults(literal: &Literal) -> Vec<&'static str> {
             literal.part == Part::Other && is_sentence && begins_with_capital(text) && !ends && !ends_with_value(text),
             "a sentence ends with a full stop",
         ),
-        (text.lines().any(|line| line.trim_start().contains("  ")), "one blank is enough"),
+        (text.lines().any(|line| line.trim_start().contains("  ")), "one space is enough"),
         (text.contains(['“', '”', '‘', '’', '—', '–']), "quotes are straight, and a dash is a comma or a colon"),
         (text.contains("(s)") || text.contains("(ies)"), "one and several are two texts"),
         (has_word(text, &PRONOUNS), "it says who: gp-deliver, the registry, this run"),
@@ -37,7 +37,7 @@ fn faults(literal: &Literal) -> Vec<&'static str> {
     faults.into_iter().filter(|(is_wrong, _)| *is_wrong).map(|(_, rule)| rule).collect()
 }
 
-/// A value in the place of the full stop brings its own, or is one.
+/// A value at the end brings its own full stop, or needs none.
 fn ends_with_value(text: &str) -> bool {
     text.ends_with('}')
 }
@@ -48,7 +48,7 @@ fn begins_with_capital(text: &str) -> bool {
 
 fn begins_well(text: &str) -> bool {
     let word = text.split_whitespace().next().unwrap_or_default();
-    begins_with_capital(text) || text.starts_with(['{', '`']) || word.ends_with(':') || SMALL_NAMES.contains(&word)
+    begins_with_capital(text) || text.starts_with(['{', '`']) || word.ends_with(':') || LOWER_CASE_NAMES.contains(&word)
 }
 
 fn has_word(text: &str, words: &[&str]) -> bool {
@@ -93,7 +93,7 @@ fn each_fault_is_seen() {
         (Part::Remedy, "Make room on that disk"),
         (Part::Remedy, "make room on that disk."),
         (Part::Other, "Make room on that disk"),
-        (Part::Why, "It  has two blanks."),
+        (Part::Why, "It  has two spaces."),
         (Part::Why, "It says ‘no’."),
         (Part::Why, "It has 2 file(s)."),
         (Part::Why, "The registry does not let us in."),

@@ -1,4 +1,4 @@
-//! Holds `docs/troubleshooting.md` to the messages that it quotes: who searches for one finds it as it was printed.
+//! Checks `docs/troubleshooting.md` against the messages that it quotes, so that a search for a printed sentence finds it.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -34,7 +34,7 @@ fn quoted(literal: &str) -> String {
     quoted
 }
 
-/// Whether a quotation is a text, or its first sentences. What is put before a text or behind it may be quoted as a value.
+/// Whether a quotation is a text, or its first sentences. A value may be quoted before or after it: the code may add one there.
 fn is_of(quotation: &str, text: &str) -> bool {
     let without_value = [quotation.strip_prefix("… "), quotation.strip_suffix(" …")].into_iter().flatten();
     [quotation].into_iter().chain(without_value).any(|quotation| match text.strip_prefix(quotation) {
@@ -49,11 +49,11 @@ fn every_message_that_is_quoted_is_one_that_is_printed() {
     let printed: Vec<_> = literals::all().iter().map(|literal| quoted(&literal.text)).collect();
     let quotations = quotations();
     assert!(quotations.len() >= 50, "{} quotations are found", quotations.len());
-    let strange = quotations
+    let unknown = quotations
         .iter()
         .filter(|(_, quotation)| !quotation.contains(char::is_alphabetic) || !printed.iter().any(|text| is_of(quotation, text)));
-    let strange: Vec<_> = strange.map(|(line, quotation)| format!("docs/troubleshooting.md:{line}: {quotation}")).collect();
-    assert!(strange.is_empty(), "printed nowhere in src/:\n{}", strange.join("\n"));
+    let unknown: Vec<_> = unknown.map(|(line, quotation)| format!("docs/troubleshooting.md:{line}: {quotation}")).collect();
+    assert!(unknown.is_empty(), "printed nowhere in src/:\n{}", unknown.join("\n"));
 }
 
 #[test]
