@@ -62,7 +62,7 @@ fn other_contraction(text: &str) -> bool {
 
 #[test]
 fn every_message_is_written_as_the_style_sheet_says() {
-    let messages: Vec<Literal> = literals::all().into_iter().filter(|literal| is_message(literal)).collect();
+    let messages: Vec<Literal> = literals::all().into_iter().filter(is_message).collect();
     for part in [Part::What, Part::Why, Part::Remedy] {
         let number = messages.iter().filter(|literal| literal.part == part).count();
         assert!(number >= 50, "only {number} are found to be {part:?}: are diagnoses made in another way now?");
