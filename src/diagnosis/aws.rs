@@ -192,7 +192,7 @@ fn call(failure: &Failure) -> Diagnosis {
         ),
         Some("SignatureDoesNotMatch" | "InvalidSignatureException" | "RequestExpired" | "RequestTimeTooSkewed") => {
             Diagnosis::new(
-                format!("{service} does not take our signature"),
+                format!("{service} rejects the request's signature"),
                 said,
                 "Most often this machine's clock is wrong: set it (NTP), and run again.",
             )
@@ -224,7 +224,7 @@ fn denied(failure: &Failure, said: String) -> Diagnosis {
     }
     let permission = failure.call.permission();
     let what = match failure.call {
-        Call::GetCallerIdentity | Call::AssumeRoleWithWebIdentity => "AWS STS does not let us in".to_owned(),
+        Call::GetCallerIdentity | Call::AssumeRoleWithWebIdentity => "AWS STS refuses the sign-in".to_owned(),
         _ => format!("The role lacks a permission: {permission}"),
     };
     Diagnosis::new(

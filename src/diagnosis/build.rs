@@ -16,7 +16,7 @@ impl From<&Error> for Diagnosis {
             ),
             Error::EngineTooOld { version, api } => Self::new(
                 format!("The Docker engine {version} is too old"),
-                format!("It speaks API {api}; building needs 1.41, which Docker has since 20.10"),
+                format!("It speaks API {api}; building needs 1.41, which Docker has since 20.10."),
                 "Upgrade the engine, or name a buildkitd with `buildkit-host`.",
             ),
             Error::Certificate { path, reason } => Self::new(
@@ -50,7 +50,7 @@ impl From<&Error> for Diagnosis {
             ),
             Error::LayerMismatch { expected, actual } => Self::new(
                 "A layer is not what the image's configuration says",
-                format!("The configuration names {expected}, the builder sent {actual}"),
+                format!("The configuration names {expected}, the builder sent {actual}."),
                 "The builder's store may be damaged: prune its cache (`docker builder prune`), pull the base image anew, run again.",
             ),
             Error::Layout(error) => Self::from(error),

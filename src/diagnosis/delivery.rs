@@ -1,6 +1,6 @@
 //! The words for a delivery that failed: its own errors, and the rooms' by way of their own words.
 
-use super::Diagnosis;
+use super::{Diagnosis, sentences};
 use crate::error::Error;
 use crate::source;
 
@@ -12,19 +12,19 @@ impl From<&Error> for Diagnosis {
                     1 => "An input is wrong".to_owned(),
                     count => format!("{count} inputs are wrong"),
                 },
-                lines(problems),
+                sentences(problems),
                 "Correct them; `gp-deliver deliver --help` lists all inputs.",
             ),
             Error::Tags(forbidden) => Self::new(
                 "tags: a template gives what no registry takes as a tag",
-                lines(forbidden),
+                sentences(forbidden),
                 "A tag has letters, digits, '_', '.' and '-', at most 128, and no '.' or '-' first. Change `tags`.",
             ),
             Error::NoTag(skipped) => {
                 let skipped: Vec<_> = skipped.iter().map(|(template, why)| format!("{template}: {why}")).collect();
                 Self::new(
                     "tags: no tag is left to publish under",
-                    if skipped.is_empty() { "There is no template.".to_owned() } else { skipped.join("\n") },
+                    if skipped.is_empty() { "There is no template.".to_owned() } else { sentences(&skipped) },
                     "Deliver from a git commit, give `version`, or give a literal tag by `tags`.",
                 )
             }
@@ -48,10 +48,6 @@ impl From<&Error> for Diagnosis {
             Error::Cancelled => Self::new("The delivery was cancelled", "A signal ended it.", "Run it again."),
         }
     }
-}
-
-fn lines(items: &[impl ToString]) -> String {
-    items.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 fn source_failure(error: &source::Error) -> Diagnosis {

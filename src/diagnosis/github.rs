@@ -1,6 +1,6 @@
 //! The words for GitHub's API.
 
-use super::Diagnosis;
+use super::{Diagnosis, sentences};
 use crate::github::api::{Call, Error};
 use crate::github::code_scanning::{self, Missing};
 
@@ -8,11 +8,11 @@ impl From<&code_scanning::Error> for Diagnosis {
     fn from(error: &code_scanning::Error) -> Self {
         match error {
             code_scanning::Error::Unavailable { status, message, missing } => {
-                unavailable(&format!("GitHub answers {status}: {}", sentence(message)), *missing)
+                unavailable(&format!("GitHub answers {status}: {message}"), *missing)
             }
             code_scanning::Error::Rejected(errors) => Self::new(
                 "GitHub can't process the findings for the Security tab",
-                if errors.is_empty() { "It does not say why.".to_owned() } else { errors.join("\n") },
+                if errors.is_empty() { "It does not say why.".to_owned() } else { sentences(errors) },
                 "The files are in the report's folder sarif/: upload one with github/codeql-action/upload-sarif to see whether \
                  it is the file, and report that as a bug here.",
             ),
@@ -42,16 +42,16 @@ impl From<&Error> for Diagnosis {
                 "The runner sets it; take out what overwrites it in the workflow.",
             ),
             Error::Refused { call, limited: true, message, wait, .. } => Self::new(
-                failed(*call),
-                format!("GitHub says that too much was asked of it: {}", sentence(message)),
+                what_failed(*call),
+                format!("GitHub says that too much was asked of it: {message}"),
                 match wait {
                     Some(wait) => format!("Run the job again in {} s, or have fewer jobs at once.", wait.as_secs()),
                     None => "Run the job again later, or have fewer jobs at once.".to_owned(),
                 },
             ),
             Error::Refused { call, status, message, .. } => Self::new(
-                failed(*call),
-                format!("GitHub answers {status}: {}", sentence(message)),
+                what_failed(*call),
+                format!("GitHub answers {status}: {message}"),
                 match status.as_u16() {
                     401 => "Give the action the run's own token: leave `github-token` out, or set it to ${{ github.token }}.",
                     413 => "The file is larger than GitHub takes (10 MB compressed): report that as a bug here.",
@@ -60,12 +60,12 @@ impl From<&Error> for Diagnosis {
                 },
             ),
             Error::Unreachable { call, reason } => Self::new(
-                failed(*call),
+                what_failed(*call),
                 format!("GitHub does not answer: {reason}"),
                 "Run the job again; on a runner of your own, see whether it reaches the address in GITHUB_API_URL.",
             ),
             Error::Malformed { call, reason } => Self::new(
-                failed(*call),
+                what_failed(*call),
                 format!("GitHub's answer makes no sense: {reason}"),
                 "Run the job again; on a runner of your own, see whether a proxy answers in GitHub's place.",
             ),
@@ -73,16 +73,10 @@ impl From<&Error> for Diagnosis {
     }
 }
 
-fn failed(call: Call) -> &'static str {
+fn what_failed(call: Call) -> &'static str {
     match call {
         Call::UploadAnalysis => "The findings could not be uploaded to the Security tab",
         Call::FollowAnalysis => "GitHub does not say what became of the findings for the Security tab",
         Call::FindCheckRun | Call::WriteCheckRun => "The check run could not be shown",
     }
-}
-
-/// Somebody's words with a full stop.
-fn sentence(message: &str) -> String {
-    let message = message.trim();
-    if message.ends_with(['.', '!', '?']) { message.to_owned() } else { format!("{message}.") }
 }

@@ -1,17 +1,26 @@
 //! The words for what went wrong. Errors carry values; this is the one place that makes sentences of them.
+//!
+//! `STYLE.md` says how they are written: `what` without a full stop, `why` and `remedy` as sentences. `punctuation`
+//! checks that, and `troubleshooting` checks the document of that name against them.
 
 mod aws;
 mod build;
 mod delivery;
 mod github;
 mod layout;
+#[cfg(test)]
+mod literals;
 mod permission;
 mod process;
 mod publish;
+#[cfg(test)]
+mod punctuation;
 mod registry;
 mod report;
 mod scan;
 mod session;
+#[cfg(test)]
+mod troubleshooting;
 mod trust;
 
 use serde::{Deserialize, Serialize};
@@ -36,10 +45,12 @@ pub struct Diagnosis {
 }
 
 impl Diagnosis {
-    /// A diagnosis without an excerpt and without anything to copy.
+    /// A diagnosis without an excerpt and without anything to copy. A cause in someone else's words gets a full stop where
+    /// it has none.
     #[must_use]
     pub fn new(what: impl Into<String>, why: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { what: what.into(), why: why.into(), remedy: remedy.into(), excerpt: Vec::new(), to_copy: Vec::new() }
+        let why = sentence(&why.into());
+        Self { what: what.into(), why, remedy: remedy.into(), excerpt: Vec::new(), to_copy: Vec::new() }
     }
 
     /// The diagnosis as a warning has it: what, why and what to do, one after the other.
@@ -48,9 +59,46 @@ impl Diagnosis {
         format!("{}. {} {}", self.what, self.why, self.remedy)
     }
 
+    /// Adds the last words of what failed, oldest first.
+    #[must_use]
+    pub fn with_excerpt(self, lines: &[String]) -> Self {
+        Self { excerpt: lines.to_vec(), ..self }
+    }
+
     /// Adds what the remedy gives to copy.
     #[must_use]
     pub fn with_copy(self, text: &str) -> Self {
         Self { to_copy: text.lines().map(str::to_owned).collect(), ..self }
+    }
+}
+
+/// Each of several causes as a sentence on a line of its own.
+fn sentences(causes: &[impl ToString]) -> String {
+    causes.iter().map(|cause| sentence(&cause.to_string())).collect::<Vec<_>>().join("\n")
+}
+
+/// Adds a full stop, unless the words end with a punctuation mark or with an indented line, which is a value.
+fn sentence(words: &str) -> String {
+    let words = words.trim_end();
+    let last = words.lines().last().unwrap_or_default();
+    let complete = last.is_empty() || last.starts_with("  ") || last.ends_with(['.', '!', '?', ':', '…']);
+    if complete { words.to_owned() } else { format!("{words}.") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_in_other_words_than_ours_gets_one_full_stop() {
+        let why = |words: &str| Diagnosis::new("It broke", words, "Mend it.").why;
+        assert_eq!(why("permission denied\n"), "permission denied.");
+        assert_eq!(why("Permission denied."), "Permission denied.");
+        assert_eq!(
+            why("The token says:\n  sub: repo:acme/app"),
+            "The token says:\n  sub: repo:acme/app",
+            "a value stays as it is"
+        );
+        assert_eq!(why(""), "");
     }
 }

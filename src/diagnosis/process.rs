@@ -11,40 +11,36 @@ impl From<&Error> for Diagnosis {
                 Self::new(
                     format!("{program} is missing"),
                     format!("No folder of PATH holds a program {program}: {}", folders.join(", ")),
-                    format!("Install {program}, or add its folder to PATH. In a clone of gp-deliver, `make tools` builds it"),
+                    format!("Install {program}, or add its folder to PATH. In a clone of gp-deliver, `make tools` builds it."),
                 )
             }
             Error::Spawn { program, path, reason } => Self::new(
                 format!("{program} does not start"),
                 format!("The system refuses to run {}: {reason}", path.display()),
-                format!("Check that the file is a program for this machine, or install {program} anew"),
+                format!("Check that the file is a program for this machine, or install {program} anew."),
             ),
-            Error::Deadline { program, after, last } => Self {
-                what: format!("{program} took too long"),
-                why: format!("It had not ended after {} s, so it was stopped", after.as_secs()),
-                remedy: "Try again on a machine with less to do. If it happens again, look at its last lines".to_owned(),
-                excerpt: last.clone(),
-                to_copy: vec![],
-            },
-            Error::OutputTooLarge { program, stream, limit, last } => Self {
-                what: format!("{program} wrote far more than it should"),
-                why: format!("It wrote more than {limit} bytes to {}, so it was stopped", stream.name()),
-                remedy: format!("Check that {program} is the genuine program, of the version that is pinned"),
-                excerpt: last.clone(),
-                to_copy: vec![],
-            },
-            Error::Signal { program, signal, last } => Self {
-                what: format!("{program} crashed"),
-                why: killed_by(*signal),
-                remedy: "Try again. If it happens again, give the machine more memory, or report it to the program's authors"
-                    .to_owned(),
-                excerpt: last.clone(),
-                to_copy: vec![],
-            },
+            Error::Deadline { program, after, last } => Self::new(
+                format!("{program} took too long"),
+                format!("It had not ended after {} s, so it was stopped.", after.as_secs()),
+                "Try again on a machine with less to do. If it happens again, look at its last lines.",
+            )
+            .with_excerpt(last),
+            Error::OutputTooLarge { program, stream, limit, last } => Self::new(
+                format!("{program} wrote far more than it should"),
+                format!("It wrote more than {limit} bytes to {}, so it was stopped.", stream.name()),
+                format!("Check that {program} is the genuine program, of the version that is pinned."),
+            )
+            .with_excerpt(last),
+            Error::Signal { program, signal, last } => Self::new(
+                format!("{program} crashed"),
+                killed_by(*signal),
+                "Try again. If it happens again, give the machine more memory, or report it to the program's authors.",
+            )
+            .with_excerpt(last),
             Error::Io { program, source } => Self::new(
                 format!("{program} can't be listened to"),
                 source.to_string(),
-                "Try again. If it happens again, look for a limit on open files or processes",
+                "Try again. If it happens again, look for a limit on open files or processes.",
             ),
         }
     }
@@ -52,7 +48,7 @@ impl From<&Error> for Diagnosis {
 
 fn killed_by(signal: i32) -> String {
     match signal {
-        9 => "The system killed it (signal 9), as it does when memory runs out".to_owned(),
-        other => format!("Signal {other} ended it"),
+        9 => "The system killed it (signal 9), as it does when memory runs out.".to_owned(),
+        other => format!("Signal {other} ended it."),
     }
 }

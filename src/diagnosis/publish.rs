@@ -97,8 +97,7 @@ fn left_over(cause: Diagnosis, repository: &str, digest: &str, leftovers: &[Left
         })
         .collect();
     let names = names.join(", ");
-    let why =
-        format!("{}\nThe registry did not let us put back what was set by then: {names} may still name {digest}.", cause.why);
+    let why = format!("{}\nThe registry did not let these tags be put back: {names} may still name {digest}.", cause.why);
     let remedy =
         format!("{} Put the tags back by hand (where the registry removes no tags, use its own page or clean-up).", cause.remedy);
     Diagnosis { why, remedy, ..cause }.with_copy(&commands.join("\n"))

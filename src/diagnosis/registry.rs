@@ -30,7 +30,7 @@ impl From<&Error> for Diagnosis {
                 "Check the name of the registry, and that no proxy or login page answers in its place.",
             ),
             Error::TooManyRedirects { host, subject, limit } => Self::new(
-                format!("{host} sends us round in circles"),
+                format!("{host} redirects again and again"),
                 format!("Asked for {subject}, it redirects more than {limit} times."),
                 "Check the name of the registry, and that no proxy or login page answers in its place.",
             ),
@@ -72,7 +72,7 @@ fn refusal(answer: &Answer) -> Diagnosis {
     match status {
         401 => {
             let (known, remedy) = login(host, &answer.credentials);
-            Diagnosis::new(format!("{host} does not let us in to {repository}"), format!("{why}\n{known}"), remedy)
+            Diagnosis::new(format!("{host} refuses access to {repository}"), format!("{why}\n{known}"), remedy)
         }
         403 if answer.credentials == Origin::Given
             && let Some(diagnosis) = permission::lacking(&why, answer.message.as_deref().unwrap_or_default()) =>
@@ -187,7 +187,7 @@ fn forbidden(registry: &str, role: UrlRole, url: &str) -> Diagnosis {
             "Have the registry name itself with https: behind a proxy that ends TLS, it needs X-Forwarded-Proto or its own address."
         }
     };
-    let what = format!("{registry} sends us to a place that is not safe");
+    let what = format!("{registry} names an address that is not safe");
     Diagnosis::new(what, format!("It names {url} as its {role}. Nothing is sent without TLS beyond this machine."), remedy)
 }
 
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn a_refused_login_names_the_file_and_the_command() {
         let diagnosis = answer(401, Origin::File("/home/ann/.docker/config.json".into()));
-        assert_eq!(diagnosis.what, "r.example does not let us in to r.example/app");
+        assert_eq!(diagnosis.what, "r.example refuses access to r.example/app");
         assert_eq!(
             diagnosis.why,
             "It answers 401 Unauthorized to PUT of manifest v1: DENIED: no.\n\

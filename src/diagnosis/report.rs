@@ -7,9 +7,10 @@ use crate::report::Error;
 
 impl From<&Error> for Diagnosis {
     fn from(error: &Error) -> Self {
-        let (path, source, what) = match error {
-            Error::Folder { path, source } => (path, source, format!("The report folder {} can't be used", path.display())),
-            Error::File { path, source } => (path, source, format!("The report file {} can't be written", path.display())),
+        let (Error::Folder { path, source } | Error::File { path, source }) = error;
+        let what = match error {
+            Error::Folder { .. } => format!("The report folder {} can't be used", path.display()),
+            Error::File { .. } => format!("The report file {} can't be written", path.display()),
         };
         let remedy = match source.kind() {
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {

@@ -3,62 +3,59 @@
 use super::Diagnosis;
 use crate::scan::{Error, Tool};
 
+/// The most files that are named where some could not be read.
+const UNREAD_SHOWN: usize = 10;
+
 impl From<&Error> for Diagnosis {
     fn from(error: &Error) -> Self {
         match error {
             Error::Program(error) => error.into(),
             Error::Failed { tool: Tool::Git, last, .. } => git(last),
-            Error::Failed { tool, code, last } => Self {
-                what: format!("{tool} failed, so nothing is known about {}", subject(*tool)),
-                why: last.last().cloned().unwrap_or_else(|| format!("It ended with code {code} and said nothing")),
-                remedy: format!("See its last lines. If they do not help, run {tool} by hand on the same input"),
-                excerpt: last.clone(),
-                to_copy: vec![],
-            },
-            Error::Rubbish { tool, reason, last } => Self {
-                what: format!("{tool} gave no usable answer, so nothing is known about {}", subject(*tool)),
-                why: reason.clone(),
-                remedy: format!("Check that {tool} is of the version that is pinned"),
-                excerpt: last.clone(),
-                to_copy: vec![],
-            },
+            Error::Failed { tool, code, last } => Self::new(
+                format!("{tool} failed, so nothing is known about {}", subject(*tool)),
+                last.last().cloned().unwrap_or_else(|| format!("It ended with code {code} and said nothing.")),
+                format!("See its last lines. If they do not help, run {tool} by hand on the same input."),
+            )
+            .with_excerpt(last),
+            Error::Rubbish { tool, reason, last } => Self::new(
+                format!("{tool} gave no usable answer, so nothing is known about {}", subject(*tool)),
+                reason,
+                format!("Check that {tool} is of the version that is pinned."),
+            )
+            .with_excerpt(last),
             Error::Unread(files) => unread(files),
-            Error::PartialHistory { scanned, expected, last } => Self {
-                what: "Only a part of the history was scanned for secrets".to_owned(),
-                why: format!("The commits add {expected} bytes; gitleaks read {scanned} of them"),
-                remedy: "Try again. If it happens again, check the repository with `git fsck`; \
-                         `secrets-history: none` scans the files alone"
-                    .to_owned(),
-                excerpt: last.clone(),
-                to_copy: vec![],
-            },
+            Error::PartialHistory { scanned, expected, last } => Self::new(
+                "Only a part of the history was scanned for secrets",
+                format!("The commits add {expected} bytes; gitleaks read {scanned} of them."),
+                "Try again. If it happens again, check the repository with `git fsck`; \
+                 `secrets-history: none` scans the files alone.",
+            )
+            .with_excerpt(last),
             Error::LeakRules { reason } => Self::new(
                 "The project's .gitleaks.toml can't be used",
                 reason.clone(),
                 "Correct the file, or remove it to scan with gitleaks' own rules. It may extend those (useDefault = true), \
-                 but no other file",
+                 but no other file.",
             ),
             Error::IgnoreFile { path, reason } => {
-                Self::new(format!("{} can't be used", path.display()), reason.clone(), "Correct the file, or remove it")
+                Self::new(format!("{} can't be used", path.display()), reason.clone(), "Correct the file, or remove it.")
             }
-            Error::Database { kind, failures, cached } => Self {
-                what: format!("The {} can't be had", kind.name()),
-                why: match cached {
+            Error::Database { kind, failures, cached } => Self::new(
+                format!("The {} can't be had", kind.name()),
+                match cached {
                     Some(updated_at) => {
-                        format!("No mirror gave it, and the one in the cache, of {updated_at}, is too old to judge by")
+                        format!("No mirror gave it, and the one in the cache, of {updated_at}, is too old to judge by.")
                     }
-                    None => "No mirror gave it, and none is in the cache".to_owned(),
+                    None => "No mirror gave it, and none is in the cache.".to_owned(),
                 },
-                remedy: "Check the network and the proxy settings, or name a mirror that can be reached in trivy-db-repository \
-                         (oci:PATH for a folder)"
-                    .to_owned(),
-                excerpt: failures.iter().map(|(mirror, reason)| format!("{mirror}: {reason}")).collect(),
-                to_copy: vec![],
-            },
+                "Check the network and the proxy settings, or name a mirror that can be reached in trivy-db-repository \
+                 (oci:PATH for a folder).",
+            )
+            .with_excerpt(&failures.iter().map(|(mirror, reason)| format!("{mirror}: {reason}")).collect::<Vec<_>>()),
             Error::Io { path, source } => Self::new(
                 format!("{} can't be used", path.display()),
                 source.to_string(),
-                "Check that it exists, that you may read and write it, and that the disk has room",
+                "Check that it exists, that you may read and write it, and that the disk has room.",
             ),
             Error::Image(error) => error.into(),
         }
@@ -75,38 +72,31 @@ fn subject(tool: Tool) -> &'static str {
 }
 
 fn git(last: &[String]) -> Diagnosis {
-    let why = last.last().cloned().unwrap_or_else(|| "git gave no reason".to_owned());
+    let why = last.last().cloned().unwrap_or_else(|| "git gave no reason.".to_owned());
     let is_shallow =
         ["Invalid revision", "bad revision", "bad object", "unknown revision"].iter().any(|words| why.contains(words));
     let remedy = if is_shallow {
-        "Fetch the missing commits (`fetch-depth: 0` in actions/checkout), or choose another secrets-history"
+        "Fetch the missing commits (`fetch-depth: 0` in actions/checkout), or choose another secrets-history."
     } else if why.contains("not a git repository") {
-        "Run in a git repository, or set `secrets-history: none` to scan the files alone"
+        "Run in a git repository, or set `secrets-history: none` to scan the files alone."
     } else if why.contains("diff-merges") || why.contains("unrecognized argument") {
-        "Update git to 2.35 or later"
+        "Update git to 2.35 or later."
     } else {
-        "Check the repository with `git fsck`; a partial clone lacks contents that the scan needs"
+        "Check the repository with `git fsck`; a partial clone lacks contents that the scan needs."
     };
-    Diagnosis {
-        what: "The history of the source can't be read".to_owned(),
-        why,
-        remedy: remedy.to_owned(),
-        excerpt: last.to_vec(),
-        to_copy: vec![],
-    }
+    Diagnosis::new("The history of the source can't be read", why, remedy).with_excerpt(last)
 }
 
 fn unread(files: &[String]) -> Diagnosis {
-    let shown = files.iter().take(10).cloned().collect();
+    let shown = &files[..files.len().min(UNREAD_SHOWN)];
     let what = match files {
         [file] => format!("{file} was not scanned for secrets"),
         _ => format!("{} files were not scanned for secrets", files.len()),
     };
-    Diagnosis {
+    Diagnosis::new(
         what,
-        why: "gitleaks may not read them, and a secret in them would go unnoticed".to_owned(),
-        remedy: "Make them readable for the user who runs the scan, or take them out of the source".to_owned(),
-        excerpt: shown,
-        to_copy: vec![],
-    }
+        "gitleaks may not read them, and a secret in them would go unnoticed.",
+        "Make them readable for the user who runs the scan, or take them out of the source.",
+    )
+    .with_excerpt(shown)
 }

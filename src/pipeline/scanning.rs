@@ -117,8 +117,8 @@ async fn advisories(delivery: &Delivery) -> Result<Advisories, Error> {
                 }
                 Err(error @ scan::Error::Database { .. }) if gate == Gate::Advisory => {
                     let Diagnosis { what, why, excerpt, .. } = Diagnosis::from(&error);
-                    let reasons: Vec<_> = std::iter::once(why).chain(excerpt).collect();
-                    let warning = format!("{what}, so vulnerabilities are not looked for. {}", reasons.join("; "));
+                    let reasons = excerpt.join("; ");
+                    let warning = format!("{what}, so vulnerabilities are not looked for. {why} {reasons}");
                     Ok((Advisories::Missing(warning), Ending::Skip(what)))
                 }
                 Err(error) => Err(error.into()),
