@@ -8,7 +8,7 @@ use std::fmt;
 use super::Diagnosis;
 use crate::aws::policy::document;
 use crate::aws::policy::trust::{Difference, Label};
-use crate::report::text;
+use crate::text;
 
 /// The most characters of a value or a name that are shown.
 const LENGTH: usize = 500;

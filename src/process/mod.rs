@@ -8,7 +8,6 @@
 mod error;
 mod run;
 mod supervisor;
-mod words;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -17,7 +16,6 @@ use std::time::Duration;
 pub use error::{Error, Stream};
 pub use run::{Output, Run};
 pub use supervisor::helper_main;
-pub use words::{plain, readable};
 
 /// Where programs are looked for, and by which binary they are supervised.
 #[derive(Clone, Debug)]

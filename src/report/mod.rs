@@ -8,17 +8,12 @@ mod document;
 #[cfg(test)]
 mod fixture;
 mod folder;
-mod markdown;
 pub mod outputs;
-#[cfg(test)]
-mod page;
 mod phrase;
-pub mod quantity;
 pub mod sarif;
 #[cfg(test)]
 mod schema;
 pub mod summary;
-pub mod text;
 mod verdict;
 mod verify;
 

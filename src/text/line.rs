@@ -66,6 +66,14 @@ fn is_hidden(character: char) -> bool {
         | '\u{ad}' | '\u{180e}' | '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
 
+impl Line {
+    /// The line as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// A line while it is made.
 struct Shown {
     text: String,
@@ -137,6 +145,12 @@ impl From<&'static str> for Line {
 impl From<Line> for String {
     fn from(line: Line) -> Self {
         line.0
+    }
+}
+
+impl From<&Line> for String {
+    fn from(line: &Line) -> Self {
+        line.0.clone()
     }
 }
 

@@ -27,19 +27,21 @@ pub fn size(bytes: u64) -> String {
     format!("{}.{} {name}", bytes / unit, bytes % unit * 10 / unit)
 }
 
-/// A time that was set, exactly: `250 ms`, `10 s`, `1 min`, `12 h`.
+/// A time that was set, exactly, to the millisecond: `250 ms`, `1.6 s`, `1 min`, `12 h`.
 #[must_use]
 pub fn span(duration: Duration) -> String {
     let milliseconds = duration.as_millis();
     let fitting = [(3_600_000, "h"), (60_000, "min"), (1000, "s")];
-    let fitting = fitting.into_iter().find(|(unit, _)| milliseconds >= *unit && milliseconds.is_multiple_of(*unit));
-    let (unit, name) = fitting.unwrap_or((1, "ms"));
-    format!("{} {name}", milliseconds / unit)
+    match fitting.into_iter().find(|(unit, _)| milliseconds >= *unit && milliseconds.is_multiple_of(*unit)) {
+        Some((unit, name)) => format!("{} {name}", milliseconds / unit),
+        None if milliseconds < 1000 => format!("{milliseconds} ms"),
+        None => format!("{}.{:03}", milliseconds / 1000, milliseconds % 1000).trim_end_matches('0').to_owned() + " s",
+    }
 }
 
 /// A number and its noun, in the plural where it must be: `1 leak`, `12 leaks`, `2 vulnerabilities`, `0 days`.
 #[must_use]
-pub fn count<N: Display + PartialEq + From<u8>>(number: N, noun: &str) -> String {
+pub fn count<N: Copy + Display + PartialEq + From<u8>>(number: N, noun: &str) -> String {
     if number == N::from(1) {
         return format!("{number} {noun}");
     }
@@ -74,8 +76,9 @@ mod tests {
 
     #[test]
     fn a_time_that_was_set_is_written_exactly() {
-        let written: Vec<_> = [0, 250, 1000, 1500, 10_000, 90_000, 60_000, 300_000, 7_200_000].map(Duration::from_millis).map(span).into();
-        assert_eq!(written, ["0 ms", "250 ms", "1 s", "1500 ms", "10 s", "90 s", "1 min", "5 min", "2 h"]);
+        let written: Vec<_> =
+            [0, 250, 1000, 1500, 1050, 10_000, 90_000, 60_000, 300_000, 7_200_000].map(Duration::from_millis).map(span).into();
+        assert_eq!(written, ["0 ms", "250 ms", "1 s", "1.5 s", "1.05 s", "10 s", "90 s", "1 min", "5 min", "2 h"]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::LENGTH;
 use crate::aws::policy::document::Effect;
 use crate::aws::policy::trust::{ACTION, Difference, Element, Nearness};
-use crate::report::text;
+use crate::text;
 
 /// What a statement does wrong: the sentences after its name.
 pub(super) fn predicate(difference: &Difference) -> String {
@@ -150,13 +150,13 @@ fn what(element: &Element) -> String {
         Element::Statement => "statement".to_owned(),
         Element::Principal => "principal".to_owned(),
         Element::Action => "action".to_owned(),
-        Element::Condition { key, .. } => text::line(key.rsplit(':').next().unwrap_or(key), LENGTH),
+        Element::Condition { key, .. } => text::line(key.rsplit(':').next().unwrap_or(key), LENGTH).into(),
     }
 }
 
 fn key(element: &Element) -> String {
     match element {
-        Element::Condition { key, .. } => text::line(key, LENGTH),
+        Element::Condition { key, .. } => text::line(key, LENGTH).into(),
         other => what(other),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::LENGTH;
 use crate::aws::policy::trust::{Difference, Element, Nearness};
-use crate::report::text;
+use crate::text;
 
 /// The most values of a policy that are shown.
 const VALUES: usize = 5;

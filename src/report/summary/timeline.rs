@@ -4,22 +4,19 @@ use std::fmt::Write as _;
 
 use crate::record::{Record, Stage, StageOutcome};
 use crate::report::document::Document;
-use crate::report::markdown::prose;
-use crate::report::quantity;
+use crate::text;
+use crate::text::markdown::prose;
 
 /// Writes the table of the stages.
 pub fn stages(document: &mut Document, record: &Record) {
     if record.stages.is_empty() {
         return;
     }
-    document.heading(&format!("Stages, {} in all", quantity::duration(record.elapsed_ms)));
+    document.heading(&format!("Stages, {} in all", text::duration(record.elapsed_ms)));
     let rows = record.stages.iter().map(|stage| {
         let (icon, word, why) = outcome(&stage.outcome);
-        let time = if matches!(stage.outcome, StageOutcome::Skipped(_)) {
-            "–".to_owned()
-        } else {
-            quantity::duration(stage.elapsed_ms)
-        };
+        let time =
+            if matches!(stage.outcome, StageOutcome::Skipped(_)) { "–".to_owned() } else { text::duration(stage.elapsed_ms) };
         let detail = if why.is_empty() { &stage.detail } else { why };
         [stage.name.name().to_owned(), format!("{icon} {word}"), time, prose(detail)]
     });
@@ -66,13 +63,8 @@ fn bar(stage: &Stage, record: &Record) -> Option<String> {
     // A name of its own in a section of its own: the name stands at the left, however short the bar is.
     let name = stage.name.name();
     let end = stage.started_ms + elapsed.max(1);
-    let _ = writeln!(
-        bar,
-        "    section {name}\n    {} :{mark}, {}, {}",
-        quantity::duration(elapsed),
-        clock(stage.started_ms),
-        clock(end)
-    );
+    let _ =
+        writeln!(bar, "    section {name}\n    {} :{mark}, {}, {}", text::duration(elapsed), clock(stage.started_ms), clock(end));
     Some(bar)
 }
 

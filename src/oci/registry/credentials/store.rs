@@ -1,22 +1,15 @@
-//! The credentials that `docker login` left: `config.json` and the helper programs that it names.
-//!
-//! The file's form is that of Docker's client (docs.docker.com, "docker login", "Credential stores"); the helpers' is that
-//! of docker-credential-helpers: the program `docker-credential-NAME` is started with `get`, reads the host, and answers
-//! with JSON.
-
-mod helper;
-mod issuer;
+//! The file that `docker login` writes.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use serde::Deserialize;
 
-pub use issuer::{Issuer, Password, Passwords};
-
+use super::auth::{Auth, Credentials, Origin};
+use super::error::Error;
+use super::helper;
 use crate::process::Launcher;
 use crate::secret::Secret;
 
@@ -29,85 +22,6 @@ pub struct Store {
     config: Option<PathBuf>,
     /// Starts the helpers.
     launcher: Launcher,
-}
-
-/// What is shown to a registry.
-#[derive(Clone, Debug)]
-pub struct Credentials {
-    /// The proof.
-    pub proof: Proof,
-    /// Where it came from.
-    pub origin: Origin,
-}
-
-/// A proof of who we are.
-#[derive(Clone, Debug)]
-pub enum Proof {
-    /// None.
-    Anonymous,
-    /// A name and a password.
-    Basic {
-        /// The name.
-        username: String,
-        /// The password.
-        password: Secret,
-    },
-    /// A token that a token server exchanges (distribution, "`OAuth2` token authentication").
-    IdentityToken(Secret),
-    /// A name and password that expire, and someone who issues the next.
-    Issued(Passwords),
-}
-
-/// Where credentials came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// There are none for this registry in this file, which may not exist.
-    Nowhere(Option<PathBuf>),
-    /// The file.
-    File(PathBuf),
-    /// The program that the file names.
-    Helper {
-        /// `docker-credential-NAME`.
-        program: String,
-        /// The file.
-        config: PathBuf,
-    },
-    /// The delivery itself obtained them.
-    Given,
-}
-
-/// Credentials could not be had.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The file can't be read.
-    #[error("{}: {source}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The file is not what Docker writes.
-    #[error("{}: {reason}", path.display())]
-    Invalid {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it; never its content.
-        reason: String,
-    },
-    /// The helper that the file names failed.
-    #[error("{program}: {reason}")]
-    Helper {
-        /// `docker-credential-NAME`.
-        program: String,
-        /// The file that names it.
-        config: PathBuf,
-        /// What it said, or what became of it.
-        reason: String,
-    },
-    /// Whoever issues the passwords does not.
-    #[error(transparent)]
-    Issuer(Box<dyn std::error::Error + Send + Sync>),
 }
 
 #[derive(Default, Deserialize)]
@@ -125,14 +39,6 @@ struct Entry {
     username: Option<String>,
     password: Option<String>,
     identitytoken: Option<String>,
-}
-
-impl Credentials {
-    /// No credentials.
-    #[must_use]
-    pub fn anonymous() -> Self {
-        Self { proof: Proof::Anonymous, origin: Origin::Nowhere(None) }
-    }
 }
 
 impl Store {
@@ -163,29 +69,29 @@ impl Store {
     pub async fn find(&self, registry: &str) -> Result<Credentials, Error> {
         let Some(path) = &self.config else { return Ok(Credentials::anonymous()) };
         let Some(config) = read(path)? else {
-            return Ok(Credentials { proof: Proof::Anonymous, origin: Origin::Nowhere(Some(path.clone())) });
+            return Ok(Credentials { auth: Auth::Anonymous, origin: Origin::Nowhere(Some(path.clone())) });
         };
         let key = if is_docker_hub(registry) { DOCKER_HUB } else { registry };
         let own = config.cred_helpers.iter().find(|(host, _)| same_host(host, registry)).map(|(_, name)| name);
         if let Some(name) = own.or(config.creds_store.as_ref()).filter(|name| !name.is_empty())
-            && let Some(proof) = helper::ask(&self.launcher, name, key, path).await?
+            && let Some(auth) = helper::ask(&self.launcher, name, key, path).await?
         {
             let origin = Origin::Helper { program: helper::program(name), config: path.clone() };
-            return Ok(Credentials { proof, origin });
+            return Ok(Credentials { auth, origin });
         }
         let entry = config.auths.iter().find(|(host, _)| same_host(host, registry)).map(|(_, entry)| entry);
-        match entry.map(|entry| entry.proof(path)).transpose()?.flatten() {
-            Some(proof) => Ok(Credentials { proof, origin: Origin::File(path.clone()) }),
-            None => Ok(Credentials { proof: Proof::Anonymous, origin: Origin::Nowhere(Some(path.clone())) }),
+        match entry.map(|entry| entry.auth(path)).transpose()?.flatten() {
+            Some(auth) => Ok(Credentials { auth, origin: Origin::File(path.clone()) }),
+            None => Ok(Credentials { auth: Auth::Anonymous, origin: Origin::Nowhere(Some(path.clone())) }),
         }
     }
 }
 
 impl Entry {
-    fn proof(&self, path: &Path) -> Result<Option<Proof>, Error> {
+    fn auth(&self, path: &Path) -> Result<Option<Auth>, Error> {
         let present = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         if let Some(token) = present(&self.identitytoken) {
-            return Ok(Some(Proof::IdentityToken(Secret::new(token))));
+            return Ok(Some(Auth::IdentityToken(Secret::new(token))));
         }
         if let Some(auth) = present(&self.auth) {
             let invalid =
@@ -194,10 +100,10 @@ impl Entry {
             let text = String::from_utf8(bytes).map_err(|_| invalid())?;
             let (username, password) = text.split_once(':').ok_or_else(invalid)?;
             let password = Secret::new(password.trim_end_matches('\0'));
-            return Ok(Some(Proof::Basic { username: username.to_owned(), password }));
+            return Ok(Some(Auth::Basic { username: username.to_owned(), password }));
         }
         let basic = present(&self.username).zip(present(&self.password));
-        Ok(basic.map(|(username, password)| Proof::Basic { username, password: Secret::new(password) }))
+        Ok(basic.map(|(username, password)| Auth::Basic { username, password: Secret::new(password) }))
     }
 }
 
@@ -224,17 +130,6 @@ fn same_host(key: &str, registry: &str) -> bool {
     host.eq_ignore_ascii_case(registry) || is_docker_hub(host) && is_docker_hub(registry)
 }
 
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Nowhere(_) => f.write_str("nowhere"),
-            Self::File(path) => write!(f, "{}", path.display()),
-            Self::Helper { program, config } => write!(f, "{program}, named in {}", config.display()),
-            Self::Given => f.write_str("this delivery"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -251,7 +146,7 @@ mod tests {
         let auth = base64::engine::general_purpose::STANDARD.encode("ann:a:b");
         for key in ["r.example:5000", "https://r.example:5000", "https://r.example:5000/v1/", "http://R.example:5000/v2"] {
             let found = find(&format!(r#"{{"auths":{{"{key}":{{"auth":"{auth}"}}}}}}"#), "r.example:5000").await.unwrap();
-            let Proof::Basic { username, password } = found.proof else { panic!("{key}: {:?}", found.proof) };
+            let Auth::Basic { username, password } = found.auth else { panic!("{key}: {:?}", found.auth) };
             assert_eq!((username.as_str(), password.expose()), ("ann", "a:b"));
         }
     }
@@ -260,14 +155,14 @@ mod tests {
     async fn another_hosts_entry_is_not_used() {
         for key in ["r.example", "r.example:5001", "x.r.example:5000", "https://evil/r.example:5000"] {
             let found = find(&format!(r#"{{"auths":{{"{key}":{{"auth":"YTpi"}}}}}}"#), "r.example:5000").await.unwrap();
-            assert!(matches!(found.proof, Proof::Anonymous), "{key}");
+            assert!(matches!(found.auth, Auth::Anonymous), "{key}");
         }
     }
 
     #[tokio::test]
     async fn docker_hub_is_found_under_its_old_address() {
         let found = find(r#"{"auths":{"https://index.docker.io/v1/":{"identitytoken":"t"}}}"#, "docker.io").await.unwrap();
-        assert!(matches!(found.proof, Proof::IdentityToken(token) if token.expose() == "t"));
+        assert!(matches!(found.auth, Auth::IdentityToken(token) if token.expose() == "t"));
     }
 
     #[tokio::test]
@@ -287,6 +182,6 @@ mod tests {
     #[tokio::test]
     async fn a_missing_file_means_no_credentials() {
         let found = Store::at("/nowhere/config.json").find("r.example").await.unwrap();
-        assert!(matches!(found.proof, Proof::Anonymous));
+        assert!(matches!(found.auth, Auth::Anonymous));
     }
 }

@@ -1,0 +1,16 @@
+//! The credentials that `docker login` left: `config.json` and the helper programs that it names.
+//!
+//! The file's form is that of Docker's client (docs.docker.com, "docker login", "Credential stores"); the helpers' is that
+//! of docker-credential-helpers: the program `docker-credential-NAME` is started with `get`, reads the host, and answers
+//! with JSON.
+
+mod auth;
+mod error;
+mod helper;
+mod password;
+mod store;
+
+pub use auth::{Auth, Credentials, Origin};
+pub use error::Error;
+pub use password::{CachedPassword, Issuer, Password};
+pub use store::Store;
