@@ -282,7 +282,8 @@ mod tests {
 
     /// Texts that are made of what is dangerous, and of anything.
     fn hostile() -> impl Strategy<Value = String> {
-        let noise = "[\u{1b}\u{9b}:#\\[\\]\r\n ;a-c\u{202e}\u{2028}\u{200b}\u{feff}\u{e0041}]{0,40}";
+        let noise =
+            "([\u{1b}\u{9b}:#\\[\\]\r\n ;a-c\u{202e}\u{2028}\u{200b}\u{feff}\u{e0041}]|[\u{0}-\u{1f}\u{7f}-\u{9f}]){0,40}";
         (noise, any::<String>(), noise).prop_map(|(before, text, after)| format!("{before}{text}{after}"))
     }
 
