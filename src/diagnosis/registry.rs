@@ -4,6 +4,7 @@ use super::{Diagnosis, layout, permission};
 use crate::net::TransportError;
 use crate::oci::registry::credentials::{self, Origin};
 use crate::oci::registry::{Answer, Error, Subject, UrlRole};
+use crate::text::span;
 
 impl From<&Error> for Diagnosis {
     fn from(error: &Error) -> Self {
@@ -98,7 +99,7 @@ fn refusal(answer: &Answer) -> Diagnosis {
             format!("{host} wants fewer requests"),
             format!(
                 "{why}{}",
-                answer.retry_after.map(|wait| format!("\nIt asks to wait for {} s.", wait.as_secs())).unwrap_or_default()
+                answer.retry_after.map(|wait| format!("\nIt asks to wait for {}.", span(wait))).unwrap_or_default()
             ),
             format!("Run again later. Logging in (`docker login {host}`) often raises the limit."),
         ),
@@ -170,7 +171,7 @@ fn connection(host: &str, subject: &Subject, error: &TransportError) -> Diagnosi
         ),
         TransportError::Stalled(after) => Diagnosis::new(
             format!("{host} does not answer"),
-            format!("{on_the_way} Nothing moved for {} s.", after.as_secs()),
+            format!("{on_the_way} Nothing moved for {}.", span(*after)),
             "Check the network, and HTTPS_PROXY and NO_PROXY where there is a proxy; then run again.",
         ),
         TransportError::Other(detail) => Diagnosis::new(

@@ -40,7 +40,7 @@ impl fmt::Display for TransportError {
             Self::UnknownHost(detail) => write!(f, "unknown host: {detail}"),
             Self::Tls(detail) => write!(f, "TLS: {detail}"),
             Self::Cut(detail) => write!(f, "connection cut: {detail}"),
-            Self::Stalled(after) => write!(f, "nothing moved for {} s", after.as_secs()),
+            Self::Stalled(after) => write!(f, "nothing moved for {}", text::span(*after)),
             Self::Other(detail) => f.write_str(detail),
         }
     }
