@@ -12,7 +12,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use gp_deliver::diagnosis::Diagnosis;
-use gp_deliver::oci::registry::credentials::{Origin, Proof};
+use gp_deliver::oci::registry::credentials::{Auth, Origin};
 use gp_deliver::oci::registry::{Client, Credentials, Store};
 use gp_deliver::process::Launcher;
 use registry::{Options, Registry};
@@ -71,12 +71,12 @@ async fn apart_the_helper_answers() {
     let launcher = Launcher::new(env!("CARGO_BIN_EXE_gp-deliver"), &std::env::var_os("PATH").unwrap());
     let store = Store::from_env().with_launcher(launcher);
     let found = store.find("r.example:5000").await.unwrap();
-    let Proof::Basic { username, password } = found.proof else { panic!("{:?}", found.proof) };
+    let Auth::Basic { username, password } = found.auth else { panic!("{:?}", found.auth) };
     assert_eq!((username.as_str(), password.expose()), ("r.example:5000", "hidden"));
     assert!(matches!(found.origin, Origin::Helper { program, .. } if program == "docker-credential-tested"));
-    assert!(matches!(store.find("token.example").await.unwrap().proof, Proof::IdentityToken(token) if token.expose() == "t0ken"));
+    assert!(matches!(store.find("token.example").await.unwrap().auth, Auth::IdentityToken(token) if token.expose() == "t0ken"));
     assert!(
-        matches!(store.find("none.example").await.unwrap().proof, Proof::Basic { password, .. } if password.expose() == "from-file")
+        matches!(store.find("none.example").await.unwrap().auth, Auth::Basic { password, .. } if password.expose() == "from-file")
     );
     let error = store.find("broken.example").await.unwrap_err();
     assert!(Diagnosis::from(&error).why.contains("the key ring is locked"), "{error}");

@@ -37,8 +37,8 @@ async fn deliver(address: &str, store: &Store, image: &Image) -> Result<Publicat
 }
 
 fn client_of(front: &Front) -> Client {
-    let proof = client::credentials::Proof::Basic { username: USER.0.to_owned(), password: Secret::new(USER.1) };
-    let credentials = Credentials { proof, origin: client::credentials::Origin::Given };
+    let auth = client::credentials::Auth::Basic { username: USER.0.to_owned(), password: Secret::new(USER.1) };
+    let credentials = Credentials { auth, origin: client::credentials::Origin::Given };
     Client::new(format!("{}/app", front.address).parse().unwrap(), credentials).unwrap()
 }
 

@@ -19,6 +19,7 @@ use super::{AccountId, Call, Error, RepositoryArn, Session};
 use crate::oci::Tag;
 use crate::oci::registry::credentials::{self, Issuer, Password};
 use crate::secret::Secret;
+use crate::text;
 
 /// A repository of Amazon ECR as a session sees it. Clones share connections.
 #[derive(Clone, Debug)]
@@ -148,8 +149,8 @@ impl Repository {
             .find(|failure| failure.failure_code.as_ref().is_none_or(|code| code.as_str() != "ImageNotFound"));
         match failed {
             Some(failure) => {
-                let code = failure.failure_code.map(|code| code.as_str().to_owned());
-                let message = failure.failure_reason.unwrap_or_default();
+                let code = failure.failure_code.map(|code| text::words(code.as_str()));
+                let message = text::words(&failure.failure_reason.unwrap_or_default());
                 Err(Error::Call(Box::new(super::Failure { call, code, message, request_id: None })))
             }
             None => Ok(()),

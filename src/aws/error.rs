@@ -9,6 +9,8 @@ use aws_smithy_runtime_api::http::Response;
 
 use super::{AccountId, RepositoryArn, RoleArn};
 use crate::github::oidc::{self, Claims};
+use crate::net::{causes, chain};
+use crate::text::{self, Line};
 
 /// AWS could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +33,7 @@ pub enum Error {
     NoRegion,
     /// Without a role to assume, the ordinary chain (environment, profile, SSO, instance) was asked, and has nothing.
     #[error("there are no AWS credentials: {0}")]
-    NoCredentials(String),
+    NoCredentials(Line),
     /// The credentials are those of an account that is not allowed.
     #[error("{arn} is of an account that is not allowed")]
     ForeignAccount {
@@ -92,11 +94,11 @@ pub struct Failure {
     /// Which.
     pub call: Call,
     /// AWS's own code: `AccessDenied`, `ExpiredTokenException`; absent where no answer came.
-    pub code: Option<String>,
+    pub code: Option<Line>,
     /// AWS's own words, shortened; or how the connection ended.
-    pub message: String,
+    pub message: Line,
     /// The request's id, by which AWS's support finds it.
-    pub request_id: Option<String>,
+    pub request_id: Option<Line>,
 }
 
 impl Call {
@@ -124,7 +126,7 @@ impl Call {
         if let Some(cause) =
             causes(error).find_map(|cause| cause.downcast_ref::<aws_credential_types::provider::error::CredentialsError>())
         {
-            return Error::NoCredentials(clean(&outline(cause)));
+            return Error::NoCredentials(outline(cause));
         }
         Error::Call(Box::new(self.failure(error)))
     }
@@ -135,13 +137,13 @@ impl Call {
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         let service = error.as_service_error().map(ProvideErrorMetadata::meta);
-        let code = service.and_then(|meta| meta.code()).map(clean);
-        let message = service.and_then(|meta| meta.message()).map(clean);
+        let code = service.and_then(|meta| meta.code()).map(text::words);
+        let message = service.and_then(|meta| meta.message()).map(text::words);
         Failure {
             call: self,
-            message: message.unwrap_or_else(|| clean(&outline(error))),
+            message: message.unwrap_or_else(|| outline(error)),
             code,
-            request_id: service.and_then(|meta| meta.request_id()).map(clean),
+            request_id: service.and_then(|meta| meta.request_id()).map(text::words),
         }
     }
 }
@@ -165,22 +167,9 @@ impl Failure {
 #[error(transparent)]
 pub(super) struct Renewal(pub(super) Arc<Error>);
 
-fn causes<'a>(error: &'a (dyn std::error::Error + 'static)) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
-    std::iter::successors(Some(error), |error| error.source())
-}
-
 /// An error with what is beneath it, the outermost words left out where there are others: the SDK's say `dispatch failure`.
-fn outline(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut words: Vec<String> = causes(error).map(ToString::to_string).collect();
-    words.dedup();
-    let skipped = usize::from(words.len() > 1);
-    words[skipped..].join(": ")
-}
-
-/// A stranger's text for a message: one line of at most 600 characters without control characters.
-fn clean(text: &str) -> String {
-    let words = text.split(|c: char| c.is_control() || c.is_whitespace()).filter(|word| !word.is_empty());
-    words.collect::<Vec<_>>().join(" ").chars().take(600).collect()
+fn outline(error: &(dyn std::error::Error + 'static)) -> Line {
+    chain(error.source().unwrap_or(error))
 }
 
 impl fmt::Display for Call {

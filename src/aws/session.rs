@@ -1,7 +1,6 @@
 //! Who we are at AWS, for as long as a delivery lasts.
 
 use std::sync::Mutex;
-use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -11,16 +10,7 @@ use aws_sdk_sts::config::IdentityCache;
 use super::web_identity::{Assumed, WebIdentity};
 use super::{AccountId, Call, Error, RoleArn, SecretSink, Settings};
 use crate::github::oidc::TokenSource;
-
-/// How often a call is tried. The SDK repeats what passes (throttling, 5xx, a lost connection), with jitter, and never a
-/// refusal (AWS SDKs and Tools Reference Guide, "Retry behavior", standard mode).
-const ATTEMPTS: u32 = 4;
-/// The longest wait between two attempts.
-const MAX_WAIT: Duration = Duration::from_secs(3);
-/// How long one attempt may take.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a call may take with all its attempts.
-const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+use crate::net::RetryPolicy;
 
 /// An identity at AWS. Clones share it.
 #[derive(Clone, Debug)]
@@ -88,12 +78,17 @@ impl Session {
 }
 
 fn loader(settings: &Settings) -> ConfigLoader {
-    let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS).with_max_backoff(MAX_WAIT);
-    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).operation_timeout(CALL_TIMEOUT).build();
+    let policy = RetryPolicy::AWS;
+    let retries = RetryConfig::standard().with_max_attempts(1 + policy.repeats).with_max_backoff(policy.longest_wait);
+    let mut timeouts = TimeoutConfig::builder();
+    timeouts.set_operation_attempt_timeout(policy.request_timeout).set_operation_timeout(policy.total_timeout);
     // Two calls and their repeats are behind each load of an identity.
-    let cache = IdentityCache::lazy().load_timeout(2 * CALL_TIMEOUT).build();
-    let mut loader =
-        aws_config::defaults(BehaviorVersion::latest()).retry_config(retries).timeout_config(timeouts).identity_cache(cache);
+    let mut cache = IdentityCache::lazy();
+    cache.set_load_timeout(policy.total_timeout.map(|timeout| 2 * timeout));
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .retry_config(retries)
+        .timeout_config(timeouts.build())
+        .identity_cache(cache.build());
     if let Ok(name) = AppName::new("gp-deliver") {
         loader = loader.app_name(name);
     }

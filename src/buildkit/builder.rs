@@ -10,14 +10,17 @@ use futures_util::StreamExt as _;
 use tokio_util::task::TaskTracker;
 use tonic::transport::Channel;
 
-use super::endpoint::{Address, chain, connect_buildkitd, connect_docker};
+use super::endpoint::{Address, connect_buildkitd, connect_docker, no_engine};
 use super::error::Error;
 use super::export::{content, docker_archive, pipe};
+use super::id::random_id;
 use super::progress::Event;
 use super::session::Session;
 use super::solve::{Solve, Solved};
+use crate::net::chain;
 use crate::oci::image::Parts;
 use crate::oci::{Compression, Digest, Layout, Platform};
+use crate::text;
 
 /// The API of Docker 20.10, the first whose BuildKit can be spoken to as we do.
 const OLDEST_API: (u32, u32) = (1, 41);
@@ -92,8 +95,7 @@ impl Builder {
     }
 
     async fn connect_engine(address: &Address, cleanups: &TaskTracker) -> Result<Self, Error> {
-        let no_engine =
-            |error: &dyn std::error::Error| Error::NoEngine { tried: vec![address.to_string()], reason: chain(error) };
+        let no_engine = |error: &(dyn std::error::Error + 'static)| no_engine(address, error);
         let docker = match address {
             Address::Unix(path) => Docker::connect_with_unix(&path.to_string_lossy(), 120, bollard::API_DEFAULT_VERSION),
             Address::Tcp(authority) => {
@@ -160,11 +162,11 @@ impl Builder {
         let frontend_attributes = instructions.attributes(platform);
         let received = {
             let show = show.clone();
-            move |bytes: u64| show(Event::Status(format!("image {} MB", bytes / 1_000_000)))
+            move |bytes: u64| show(Event::Status(format!("image {}", text::size(bytes))))
         };
         match &self.store {
             Store::GraphDriver(docker) => {
-                let name = format!("gp-deliver.invalid/export:{}", super::random_id());
+                let name = format!("gp-deliver.invalid/export:{}", random_id());
                 let _cleanup = Cleanup { docker: docker.clone(), name: name.clone(), tasks: self.cleanups.clone() };
                 let exporter = Some(("moby", HashMap::from([("name".to_owned(), name.clone())])));
                 let solved = self.solve(session, Solve { frontend_attributes, exporter }, &*show).await?;
@@ -202,7 +204,7 @@ async fn save(
     let layout = layout.clone();
     let reading = tokio::task::spawn_blocking(move || docker_archive::read(reader, &layout, compression, &received));
     while let Some(piece) = archive.next().await {
-        let piece = piece.map_err(|error| Error::Lost { reason: chain(&error) })?;
+        let piece = piece.map_err(|error| Error::Lost { reason: chain(&error).into() })?;
         if sender.send(piece).await.is_err() {
             break; // The reader stopped; its error is the one to tell.
         }

@@ -11,6 +11,7 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint as TonicE
 use super::error::Error;
 use super::session::STREAM_WINDOW;
 use super::session::attachables::{CONNECTION_WINDOW, MAX_HEADERS};
+use crate::net::{CONNECT_TIMEOUT, chain};
 
 /// An address that was given or found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,7 +70,7 @@ async fn dial(address: &Address) -> std::io::Result<Box<dyn Stream>> {
 /// # Errors
 /// A certificate can't be used, or nobody answers.
 pub async fn connect_buildkitd(address: &Address, certificates: Option<&Path>) -> Result<Channel, Error> {
-    let no_engine = |error: &dyn std::error::Error| Error::NoEngine { tried: vec![address.to_string()], reason: chain(error) };
+    let no_engine = |error: &(dyn std::error::Error + 'static)| no_engine(address, error);
     if let (Address::Tcp(authority), Some(folder)) = (address, certificates) {
         let endpoint = TonicEndpoint::from_shared(format!("https://{authority}")).map_err(|error| no_engine(&error))?;
         let endpoint = endpoint.tls_config(tls(folder)?).map_err(|error| no_engine(&error))?;
@@ -94,10 +95,12 @@ pub async fn connect_docker(address: &Address) -> Result<Channel, Error> {
         let target = target.clone();
         async move { upgrade(&target).await.map(TokioIo::new) }
     });
-    plain_endpoint()
-        .connect_with_connector(connector)
-        .await
-        .map_err(|error| Error::NoEngine { tried: vec![address.to_string()], reason: chain(&error) })
+    plain_endpoint().connect_with_connector(connector).await.map_err(|error| no_engine(address, &error))
+}
+
+/// Nobody answers at `address`.
+pub(super) fn no_engine(address: &Address, error: &(dyn std::error::Error + 'static)) -> Error {
+    Error::NoEngine { tried: vec![address.to_string()], reason: chain(error).into() }
 }
 
 async fn upgrade(address: &Address) -> std::io::Result<TokioIo<hyper::upgrade::Upgraded>> {
@@ -127,7 +130,7 @@ fn configure(endpoint: TonicEndpoint) -> TonicEndpoint {
         .http2_max_header_list_size(MAX_HEADERS)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .connect_timeout(std::time::Duration::from_secs(10))
+        .connect_timeout(CONNECT_TIMEOUT)
 }
 
 fn tls(folder: &Path) -> Result<ClientTlsConfig, Error> {
@@ -138,20 +141,6 @@ fn tls(folder: &Path) -> Result<ClientTlsConfig, Error> {
     let config = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read("ca.pem")?));
     let identity = folder.join("cert.pem").exists() || folder.join("key.pem").exists();
     Ok(if identity { config.identity(Identity::from_pem(read("cert.pem")?, read("key.pem")?)) } else { config })
-}
-
-/// An error with its causes, each once: transport errors hide what happened in their sources.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut words = vec![error.to_string()];
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
-        if !words.iter().any(|word| word.contains(&text)) {
-            words.push(text);
-        }
-        cause = error.source();
-    }
-    words.join(": ")
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::session;
+use tonic::{Code, Status};
+
+use super::session::{self, OpenError};
 use crate::finding::Instruction;
 use crate::oci::{Digest, layout};
 
@@ -88,4 +90,23 @@ pub struct StepFailure {
     pub at: Option<Instruction>,
     /// The last lines that it printed.
     pub lines: Vec<String>,
+}
+
+impl Error {
+    /// A refused call.
+    pub(super) fn call(call: &'static str, status: &Status) -> Self {
+        match status.code() {
+            Code::Unavailable => Self::Lost { reason: status.message().to_owned() },
+            _ => Self::Call { call, message: status.message().to_owned() },
+        }
+    }
+}
+
+impl From<OpenError> for Error {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Refused(status) => Self::call("open a session", &status),
+            error @ OpenError::Header { .. } => Self::Protocol(error.to_string()),
+        }
+    }
 }

@@ -5,13 +5,9 @@ pub mod builder;
 pub mod endpoint;
 pub mod error;
 pub mod export;
+mod id;
 pub mod progress;
 pub mod session;
 pub mod solve;
 
 pub use error::Error;
-
-/// A name that nobody else uses: 128 random bits in hexadecimal.
-fn random_id() -> String {
-    format!("{:032x}", rand::random::<u128>())
-}

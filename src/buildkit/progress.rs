@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use bollard_buildkit_proto::google::protobuf::Timestamp;
 use bollard_buildkit_proto::moby::buildkit::v1::{StatusResponse, Vertex, VertexLog, VertexStatus};
 
+use crate::text::size;
+
 /// How many of a step's last lines are kept for the report of its failure.
 const KEPT_LINES: usize = 40;
 
@@ -152,10 +154,10 @@ fn is_internal(name: &str) -> bool {
 /// Bytes on their way: a base image that is pulled, a context that is sent.
 fn transfer(status: &VertexStatus) -> Option<Event> {
     let running = status.completed.is_none() && status.current > 0;
-    let megabytes = |bytes: i64| bytes / 1_000_000;
+    let size = |bytes: i64| size(u64::try_from(bytes).unwrap_or_default());
     running.then(|| match status.total {
-        0 => Event::Status(format!("{} {} MB", status.id, megabytes(status.current))),
-        total => Event::Status(format!("{} {}/{} MB", status.id, megabytes(status.current), megabytes(total))),
+        0 => Event::Status(format!("{} {}", status.id, size(status.current))),
+        total => Event::Status(format!("{} {} of {}", status.id, size(status.current), size(total))),
     })
 }
 

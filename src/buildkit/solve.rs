@@ -16,6 +16,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
 use super::error::{Error, StepFailure};
+use super::id::random_id;
 use super::progress::{Event, FailedStep, Progress};
 use crate::finding::Instruction;
 
@@ -48,7 +49,7 @@ pub async fn solve(
     solve: Solve,
     show: &(dyn Fn(Event) + Send + Sync),
 ) -> Result<Solved, Error> {
-    let reference = super::random_id();
+    let reference = random_id();
     let mut control = ControlClient::new(channel.clone()).max_decoding_message_size(64 << 20);
     let (exporter, exporter_attributes) =
         solve.exporter.map_or((String::new(), HashMap::new()), |(name, attributes)| (name.to_owned(), attributes));
@@ -194,16 +195,6 @@ fn dockerfile_error(message: &str) -> Option<Error> {
     let line = after.and_then(|after| after.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok());
     let at = line.map(|line| Instruction { file: String::new(), line, end_line: line, text: String::new() });
     Some(Error::Dockerfile { message: message.to_owned(), at })
-}
-
-impl Error {
-    /// A refused call.
-    pub(super) fn call(call: &'static str, status: &Status) -> Self {
-        match status.code() {
-            Code::Unavailable => Self::Lost { reason: status.message().to_owned() },
-            _ => Self::Call { call, message: status.message().to_owned() },
-        }
-    }
 }
 
 #[cfg(test)]

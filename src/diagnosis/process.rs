@@ -2,6 +2,7 @@
 
 use super::Diagnosis;
 use crate::process::Error;
+use crate::text::span;
 
 impl From<&Error> for Diagnosis {
     fn from(error: &Error) -> Self {
@@ -21,7 +22,7 @@ impl From<&Error> for Diagnosis {
             ),
             Error::Deadline { program, after, last } => Self::new(
                 format!("{program} took too long"),
-                format!("It had not ended after {} s, so it was stopped.", after.as_secs()),
+                format!("It had not ended after {}, so it was stopped.", span(*after)),
                 "Try again on a machine with less to do. If it happens again, look at its last lines.",
             )
             .with_excerpt(last),

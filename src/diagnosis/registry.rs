@@ -1,14 +1,16 @@
 //! The words for registries that can't be used.
 
 use super::{Diagnosis, layout, permission};
+use crate::net::TransportError;
 use crate::oci::registry::credentials::{self, Origin};
-use crate::oci::registry::{Answer, Error, Fault, Subject, UrlRole};
+use crate::oci::registry::{Answer, Error, Subject, UrlRole};
+use crate::text::span;
 
 impl From<&Error> for Diagnosis {
     fn from(error: &Error) -> Self {
         match error {
             Error::Answer(answer) => refusal(answer),
-            Error::Connection { host, subject, fault } => connection(host, subject, fault),
+            Error::Connection { host, subject, error } => connection(host, subject, error),
             Error::Credentials(error) => error.into(),
             Error::ForbiddenUrl { registry, role, url } => forbidden(registry, *role, url),
             Error::Layout(error) => error.into(),
@@ -97,7 +99,7 @@ fn refusal(answer: &Answer) -> Diagnosis {
             format!("{host} wants fewer requests"),
             format!(
                 "{why}{}",
-                answer.retry_after.map(|wait| format!("\nIt asks to wait for {} s.", wait.as_secs())).unwrap_or_default()
+                answer.retry_after.map(|wait| format!("\nIt asks to wait for {}.", span(wait))).unwrap_or_default()
             ),
             format!("Run again later. Logging in (`docker login {host}`) often raises the limit."),
         ),
@@ -121,7 +123,7 @@ fn refusal(answer: &Answer) -> Diagnosis {
 
 /// The registry's own words.
 fn said(answer: &Answer) -> String {
-    let words: Vec<&str> = [&answer.code, &answer.message].into_iter().flatten().map(String::as_str).collect();
+    let words: Vec<&str> = [&answer.code, &answer.message].into_iter().flatten().map(|words| &**words).collect();
     let words = if words.is_empty() { String::new() } else { format!(": {}", words.join(": ")) };
     format!("It answers {} to {} of {}{words}.", answer.status, answer.method, answer.subject)
 }
@@ -143,36 +145,36 @@ fn login(host: &str, origin: &Origin) -> (String, String) {
     }
 }
 
-fn connection(host: &str, subject: &Subject, fault: &Fault) -> Diagnosis {
+fn connection(host: &str, subject: &Subject, error: &TransportError) -> Diagnosis {
     let on_the_way = format!("That was while asking for {subject}.");
-    match fault {
-        Fault::Refused => Diagnosis::new(
+    match error {
+        TransportError::Refused => Diagnosis::new(
             format!("{host} can't be reached"),
             "Nobody listens at that address and port.",
             "Check the name and the port, and that the registry runs.",
         ),
-        Fault::UnknownHost(detail) => Diagnosis::new(
+        TransportError::UnknownHost(detail) => Diagnosis::new(
             format!("{host} can't be reached"),
             format!("No address is known for that name: {detail}."),
             "Check the name of the registry, and this machine's DNS.",
         ),
-        Fault::Tls(detail) => Diagnosis::new(
+        TransportError::Tls(detail) => Diagnosis::new(
             format!("{host} can't be trusted"),
             format!("No safe connection comes about: {detail}."),
             "If the registry's certificate is your own authority's, add that to this machine's certificates, or name its file \
              in SSL_CERT_FILE. Plain HTTP is spoken on this machine only.",
         ),
-        Fault::Cut(detail) => Diagnosis::new(
+        TransportError::Cut(detail) => Diagnosis::new(
             format!("{host} cuts the connection"),
             format!("{on_the_way} The connection's last words: {detail}."),
             "Run again. If it stays, look for a proxy or a limit on the size of requests on the way.",
         ),
-        Fault::Stalled(after) => Diagnosis::new(
+        TransportError::Stalled(after) => Diagnosis::new(
             format!("{host} does not answer"),
-            format!("{on_the_way} Nothing moved for {} s.", after.as_secs()),
+            format!("{on_the_way} Nothing moved for {}.", span(*after)),
             "Check the network, and HTTPS_PROXY and NO_PROXY where there is a proxy; then run again.",
         ),
-        Fault::Other(detail) => Diagnosis::new(
+        TransportError::Other(detail) => Diagnosis::new(
             format!("{host} can't be spoken to"),
             format!("{on_the_way} {detail}."),
             "Check the network, and HTTPS_PROXY and NO_PROXY where there is a proxy; then run again.",

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use super::Diagnosis;
 use crate::buildkit::session::error::Error;
-use crate::buildkit::session::secrets::MAX_BYTES;
 
 impl From<&Error> for Diagnosis {
     fn from(error: &Error) -> Self {
@@ -47,9 +46,9 @@ impl From<&Error> for Diagnosis {
                 format!("The environment variable {variable} is not set."),
                 format!("Set {variable}, or name another variable in the input build-secrets."),
             ),
-            Error::SecretTooLarge { id } => Self::new(
+            Error::SecretTooLarge { id, limit } => Self::new(
                 format!("The build secret {id} is too large"),
-                format!("A build secret has at most {MAX_BYTES} bytes."),
+                format!("A build secret has at most {limit} bytes."),
                 "Fetch what is larger in the build step itself, with a credential as the secret.",
             ),
         }

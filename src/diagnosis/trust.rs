@@ -9,7 +9,7 @@ use iam_policy::ParseError;
 use iam_policy::trust::{Difference, Label};
 
 use super::Diagnosis;
-use crate::report::text;
+use crate::text;
 
 /// The most characters of a value or a name that are shown.
 const LENGTH: usize = 500;

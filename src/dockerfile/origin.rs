@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use oci_spec::image::{History, ImageConfiguration};
 
-use super::{Base, Dockerfile, Instruction};
+use super::base::Base;
+use super::instruction::{Dockerfile, Instruction};
 use crate::finding;
 
 /// How BuildKit's exporter marks an entry that it made up, for a layer that the frontend did not tell of.

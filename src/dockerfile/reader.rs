@@ -3,10 +3,23 @@
 use std::iter::Peekable;
 use std::str::Split;
 
-use super::{Dockerfile, Error, Instruction, Stage, heredoc};
+use super::error::Error;
+use super::heredoc::{self, Heredoc};
+use super::instruction::{Dockerfile, Instruction, Stage};
+use super::word::is_separator;
+
+impl Dockerfile {
+    /// Reads a Dockerfile.
+    ///
+    /// # Errors
+    /// It can't be divided into instructions, or has no stage.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        read(text)
+    }
+}
 
 /// Divides a Dockerfile into instructions.
-pub(super) fn read(text: &str) -> Result<Dockerfile, Error> {
+fn read(text: &str) -> Result<Dockerfile, Error> {
     let mut reader = Reader::new(text);
     let mut preamble = Vec::new();
     let mut stages: Vec<Stage> = Vec::new();
@@ -133,7 +146,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Passes over a here-document; nothing where it has no end.
-    fn skip(&mut self, heredoc: &heredoc::Heredoc) -> Option<()> {
+    fn skip(&mut self, heredoc: &Heredoc) -> Option<()> {
         loop {
             let line = self.next_line()?;
             let end = if heredoc.chomp { line.trim_start_matches('\t') } else { line };
@@ -142,11 +155,6 @@ impl<'a> Reader<'a> {
             }
         }
     }
-}
-
-/// What parts the keyword from what follows it.
-pub(super) fn is_separator(character: char) -> bool {
-    matches!(character, '\t' | '\u{b}' | '\u{c}' | '\r' | ' ')
 }
 
 /// The name and the value of `# name=value`.

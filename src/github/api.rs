@@ -3,26 +3,14 @@
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use backon::{ExponentialBuilder, Retryable as _};
 use http::{HeaderMap, StatusCode};
 use octocrab::Octocrab;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::Access;
-
-/// How long a connection may take to come about.
-const CONNECT: Duration = Duration::from_secs(10);
-/// How long a call may take: an analysis of 10 MB goes up a slow line.
-const TIMEOUT: Duration = Duration::from_mins(1);
-/// How often a call is repeated that failed in a way that passes.
-const REPEATS: usize = 4;
-/// The wait before the first repeat; each further one is twice as long, and up to as much again is added by chance.
-const FIRST_WAIT: Duration = Duration::from_millis(250);
-/// Where GitHub wants to be left alone for longer than this, the call fails.
-const LONGEST_WAIT: Duration = Duration::from_mins(1);
-/// The most characters of GitHub's words that are kept.
-const WORDS: usize = 500;
+use super::access::Access;
+use crate::net::{self, ClientBuilder, RetryPolicy, chain};
+use crate::text::{self, Line};
 
 /// A client of the API for one repository.
 #[derive(Clone)]
@@ -53,7 +41,7 @@ pub enum Error {
         /// What was given.
         address: String,
         /// Why it is none.
-        reason: String,
+        reason: Line,
     },
     /// GitHub says no.
     #[error("{call}: {status}: {message}")]
@@ -63,7 +51,7 @@ pub enum Error {
         /// The status.
         status: StatusCode,
         /// GitHub's words, shortened.
-        message: String,
+        message: Line,
         /// Whether too much was asked in too short a time.
         limited: bool,
         /// For how long GitHub wants to be left alone, where it says so.
@@ -75,7 +63,7 @@ pub enum Error {
         /// What was asked.
         call: Call,
         /// What happened to the connection.
-        reason: String,
+        reason: Line,
     },
     /// The answer is not what the API's description says.
     #[error("{call}: {reason}")]
@@ -83,7 +71,7 @@ pub enum Error {
         /// What was asked.
         call: Call,
         /// What is wrong with it.
-        reason: String,
+        reason: Line,
     },
 }
 
@@ -94,15 +82,17 @@ impl Api {
     /// [`Error::Address`].
     pub fn open(access: &Access) -> Result<Option<Self>, Error> {
         let Some(token) = &access.token else { return Ok(None) };
-        let invalid = |reason: String| Error::Address { address: access.api.clone(), reason };
-        let http = reqwest::Client::builder().connect_timeout(CONNECT).timeout(TIMEOUT);
-        let http = http.build().map_err(|error| invalid(error.to_string()))?;
+        let invalid =
+            |error: &(dyn std::error::Error + 'static)| Error::Address { address: access.api.clone(), reason: chain(error) };
+        // GitHub redirects what is asked of a repository that was renamed.
+        let http = ClientBuilder::new().timeout(RetryPolicy::GITHUB_API.request_timeout).follow_redirects();
+        let http = http.build().map_err(|error| invalid(&error))?;
         let octocrab = Octocrab::builder()
             .base_uri(access.api.trim_end_matches('/'))
-            .map_err(|error| invalid(chain(&error)))?
+            .map_err(|error| invalid(&error))?
             .personal_token(token.expose().to_owned())
             .build_with_reqwest(http)
-            .map_err(|error| invalid(chain(&error)))?;
+            .map_err(|error| invalid(&error))?;
         let segment = |name: &str| percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string();
         // The names that GitHub gives have nothing to encode but these.
         let segment = |name: &str| segment(name).replace("%2D", "-").replace("%2E", ".").replace("%5F", "_");
@@ -129,24 +119,12 @@ impl Api {
     }
 }
 
-/// Does again what failed in a way that passes, and honours the wait that GitHub asks for (GitHub docs, "Best practices for
-/// using the REST API", "Handle rate limit errors appropriately"). All that goes through here can be done twice.
-pub(super) async fn retry<T, F: Future<Output = Result<T, Error>>>(attempt: impl FnMut() -> F) -> Result<T, Error> {
-    let waits = ExponentialBuilder::default().with_min_delay(FIRST_WAIT).with_jitter().with_max_times(REPEATS);
-    attempt
-        .retry(waits)
-        .when(|error| error.is_temporary() && error.wait().is_none_or(|wait| wait <= LONGEST_WAIT))
-        .adjust(|error, wait| wait.map(|wait| error.wait().unwrap_or(wait)))
-        .notify(|error, wait| tracing::debug!(%error, ?wait, "the call is repeated"))
-        .await
-}
-
 impl Error {
     fn of(call: Call, error: octocrab::Error) -> Self {
         match error {
             octocrab::Error::GitHub { source, .. } => {
                 let headers = source.headers.unwrap_or_default();
-                let message = words(&source.message);
+                let message = text::words(&source.message);
                 let forbidden = matches!(source.status_code.as_u16(), 403 | 429);
                 let exhausted = headers.get("x-ratelimit-remaining").is_some_and(|left| left == "0");
                 let limited = forbidden
@@ -155,9 +133,9 @@ impl Error {
                 Self::Refused { call, status: source.status_code, message, limited, wait }
             }
             error @ (octocrab::Error::Json { .. } | octocrab::Error::Serde { .. } | octocrab::Error::InvalidUtf8 { .. }) => {
-                Self::Malformed { call, reason: words(&chain(&error)) }
+                Self::Malformed { call, reason: chain(&error) }
             }
-            error => Self::Unreachable { call, reason: words(&chain(&error)) },
+            error => Self::Unreachable { call, reason: chain(&error) },
         }
     }
 
@@ -169,17 +147,21 @@ impl Error {
             _ => None,
         }
     }
+}
 
+/// What GitHub's own advice says of waits is kept (GitHub docs, "Best practices for using the REST API", "Handle rate limit
+/// errors appropriately").
+impl net::Failure for Error {
     fn is_temporary(&self) -> bool {
         match self {
             // An answer that was cut short is no JSON.
             Self::Refused { limited: true, .. } | Self::Unreachable { .. } | Self::Malformed { .. } => true,
-            Self::Refused { status, .. } => matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504),
+            Self::Refused { status, .. } => net::is_temporary(*status),
             Self::Address { .. } => false,
         }
     }
 
-    fn wait(&self) -> Option<Duration> {
+    fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Refused { wait, .. } => *wait,
             _ => None,
@@ -187,29 +169,14 @@ impl Error {
     }
 }
 
-/// How long GitHub wants to be left alone: `retry-after` in seconds, else until the limit is counted anew.
+/// How long GitHub wants to be left alone: `retry-after`, else until the limit is counted anew.
 fn wait(headers: &HeaderMap, exhausted: bool) -> Option<Duration> {
-    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
     let reset = || {
+        let reset = headers.get("x-ratelimit-reset").filter(|_| exhausted)?.to_str().ok()?.trim().parse::<u64>().ok()?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_secs();
-        number("x-ratelimit-reset").filter(|_| exhausted).map(|reset| reset.saturating_sub(now))
+        Some(Duration::from_secs(reset.saturating_sub(now)))
     };
-    number("retry-after").or_else(reset).map(Duration::from_secs)
-}
-
-/// An error with what is beneath it, without the traces that octocrab's own words have.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    let words: Vec<_> = causes.map(|cause| cause.to_string().lines().next().unwrap_or_default().to_owned()).collect();
-    words.join(": ")
-}
-
-/// Somebody's words in one line; of a page, that it is one.
-fn words(text: &str) -> String {
-    if text.trim_start().starts_with('<') {
-        return "a page of HTML".to_owned();
-    }
-    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(WORDS).collect()
+    net::retry_after(headers).or_else(reset)
 }
 
 impl fmt::Display for Call {

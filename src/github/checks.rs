@@ -4,8 +4,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::api::{Api, Call, Error, retry};
+use super::api::{Api, Call, Error};
 use crate::annotation::{Annotation, Level};
+use crate::net::RetryPolicy;
 use crate::oci::Digest;
 
 /// The most annotations that a request may have; each further request adds to them.
@@ -68,7 +69,7 @@ struct Output {
 /// GitHub refuses or can't be reached; 403 where the token may not write checks.
 pub async fn show(api: &Api, check: &CheckRun) -> Result<(), Error> {
     let identity = check.identity();
-    retry(|| attempt(api, check, &identity)).await
+    RetryPolicy::GITHUB_API.run(|| attempt(api, check, &identity)).await
 }
 
 async fn attempt(api: &Api, check: &CheckRun, identity: &str) -> Result<(), Error> {

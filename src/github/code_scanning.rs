@@ -13,7 +13,9 @@ use http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::api::{self, Api, Call, retry};
+use super::api::{self, Api, Call};
+use crate::net::RetryPolicy;
+use crate::text::Line;
 
 /// The wait before GitHub is asked for the first time what became of an analysis; each further one is half as long again.
 const FIRST_LOOK: Duration = Duration::from_millis(500);
@@ -53,7 +55,7 @@ pub enum Error {
         /// The status: 403 or 404.
         status: StatusCode,
         /// GitHub's words.
-        message: String,
+        message: Line,
         /// What is missing, as far as the words tell.
         missing: Missing,
     },
@@ -106,7 +108,7 @@ pub async fn upload(api: &Api, analysis: &Analysis<'_>) -> Result<Accepted, Erro
     let sarif = STANDARD.encode(compressed(analysis.sarif));
     let Analysis { commit: commit_sha, reference, started_at, .. } = *analysis;
     let body = Upload { commit_sha, reference, sarif, started_at };
-    let receipt = retry(|| api.post::<Receipt>(Call::UploadAnalysis, "/code-scanning/sarifs", &body)).await;
+    let receipt = RetryPolicy::GITHUB_API.run(|| api.post::<Receipt>(Call::UploadAnalysis, "/code-scanning/sarifs", &body)).await;
     let Receipt { id } = receipt.map_err(Error::of)?;
     follow(api, &id).await
 }
@@ -114,7 +116,7 @@ pub async fn upload(api: &Api, analysis: &Analysis<'_>) -> Result<Accepted, Erro
 async fn follow(api: &Api, id: &str) -> Result<Accepted, Error> {
     let path = format!("/code-scanning/sarifs/{}", percent_encoding::utf8_percent_encode(id, percent_encoding::CONTROLS));
     let look = || async {
-        match retry(|| api.get::<Processing>(Call::FollowAnalysis, &path, &[])).await {
+        match RetryPolicy::GITHUB_API.run(|| api.get::<Processing>(Call::FollowAnalysis, &path, &[])).await {
             Ok(processing) => Ok(match &*processing.processing_status {
                 "complete" => Some(Ok(Accepted::Processed)),
                 "failed" => Some(Err(Error::Rejected(processing.errors.unwrap_or_default()))),

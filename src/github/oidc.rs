@@ -4,25 +4,18 @@
 mod claims;
 
 use std::fmt;
-use std::time::Duration;
 
-use backon::{ExponentialBuilder, Retryable as _};
 use reqwest::StatusCode;
 use serde::Deserialize;
 use url::Url;
 
 pub use iam_policy::Claims;
 
-use super::api::chain;
+use crate::net::{self, ClientBuilder, RetryPolicy, chain};
 use crate::secret::Secret;
+use crate::text::{self, Line};
 use crate::variables;
 
-/// GitHub's own service answers in a tenth of a second.
-const TIMEOUT: Duration = Duration::from_secs(10);
-/// How often a request is repeated that failed in a way that passes: the service has short outages.
-const REPEATS: usize = 3;
-/// The wait before the first repeat; each further one is twice as long, and up to as much again is added by chance.
-const FIRST_WAIT: Duration = Duration::from_millis(200);
 /// The most that is read of an answer, in bytes.
 const MAX_ANSWER: usize = 64 << 10;
 
@@ -61,11 +54,11 @@ pub enum Error {
         /// The status.
         status: StatusCode,
         /// Its words, shortened; never the token.
-        message: String,
+        message: Line,
     },
     /// The service does not answer.
     #[error("the token service does not answer: {0}")]
-    Unreachable(String),
+    Unreachable(Line),
     /// The answer holds no token.
     #[error("the token service's answer holds no token")]
     Malformed,
@@ -90,12 +83,8 @@ impl TokenSource {
             return Err(Error::NotGranted { fork });
         };
         let url: Url = url.parse().map_err(|error| Error::Address(format!("{error}")))?;
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("gp-deliver/", env!("CARGO_PKG_VERSION")))
-            .timeout(TIMEOUT)
-            // The bearer is for this service alone.
-            .redirect(reqwest::redirect::Policy::none());
-        let http = http.build().map_err(|error| Error::Unreachable(error.to_string()))?;
+        let http = ClientBuilder::new().timeout(RetryPolicy::TOKEN_SERVICE.request_timeout);
+        let http = http.build().map_err(|error| Error::Unreachable(chain(&error)))?;
         Ok(Self { url, bearer: Secret::new(bearer), http })
     }
 
@@ -104,8 +93,7 @@ impl TokenSource {
     /// # Errors
     /// There is none to be had.
     pub async fn token(&self, audience: &str) -> Result<IdToken, Error> {
-        let waits = ExponentialBuilder::default().with_min_delay(FIRST_WAIT).with_jitter().with_max_times(REPEATS);
-        (|| self.ask(audience)).retry(waits).when(Error::is_temporary).await
+        RetryPolicy::TOKEN_SERVICE.run(|| self.ask(audience)).await
     }
 
     async fn ask(&self, audience: &str) -> Result<IdToken, Error> {
@@ -131,10 +119,10 @@ impl TokenSource {
     }
 }
 
-impl Error {
+impl net::Failure for Error {
     fn is_temporary(&self) -> bool {
         match self {
-            Self::Refused { status, .. } => matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504),
+            Self::Refused { status, .. } => net::is_temporary(*status),
             Self::Unreachable(_) => true,
             Self::NotGranted { .. } | Self::Address(_) | Self::Malformed => false,
         }
@@ -148,12 +136,10 @@ impl fmt::Debug for TokenSource {
 }
 
 /// The service's words: its JSON's `message`, else the beginning of what it says, in one line.
-fn words(body: &[u8]) -> String {
+fn words(body: &[u8]) -> Line {
     let message = serde_json::from_slice::<serde_json::Value>(body).ok();
     let message = message.and_then(|body| body.get("message")?.as_str().map(str::to_owned));
-    let text = message.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned());
-    let text = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-    text.take(300).collect::<String>().trim().to_owned()
+    text::words(&message.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned()))
 }
 
 #[cfg(test)]
@@ -178,6 +164,6 @@ mod tests {
     #[test]
     fn a_strangers_words_are_one_short_line() {
         assert_eq!(words(br#"{"message":"no\n::add-mask::x"}"#), "no ::add-mask::x");
-        assert_eq!(words("x".repeat(1000).as_bytes()).len(), 300);
+        assert_eq!(words("x".repeat(1000).as_bytes()).chars().filter(|character| *character == 'x').count(), text::WORDS);
     }
 }

@@ -12,7 +12,7 @@ use crate::github::oidc::TokenSource;
 use crate::github::{Event, commands};
 use crate::oci::Tag;
 use crate::oci::reference::Repository;
-use crate::oci::registry::credentials::{Origin, Passwords, Proof};
+use crate::oci::registry::credentials::{Auth, CachedPassword, Origin};
 use crate::oci::registry::{Client, Credentials};
 use crate::publish::{TagRemover, Target};
 use crate::secret::Secret;
@@ -39,8 +39,8 @@ pub(super) async fn sign_in(ecr: &Ecr, event: Option<&Event>) -> Result<SignedIn
     let (login, (mutability, created)) = tokio::try_join!(repository.login(), mutability(ecr, &repository))?;
     let name = format!("{}/{}", address(ecr, &login.host)?, ecr.name);
     let address: Repository = name.parse().map_err(|_| aws::Error::OtherRegistry { asked: name, actual: login.host })?;
-    let passwords = Passwords::new(Arc::new(repository.clone()), login.password);
-    let client = Client::new(address, Credentials { proof: Proof::Issued(passwords), origin: Origin::Given })?;
+    let password = CachedPassword::new(Arc::new(repository.clone()), login.password);
+    let client = Client::new(address, Credentials { auth: Auth::Issued(password), origin: Origin::Given })?;
     // Whoever may not describe the repository is told by the registry's own protocol whether it is there.
     if mutability == Mutability::Unknown && !client.knows_repository().await? {
         return Err(aws::Error::NoRepository(repository.arn).into());

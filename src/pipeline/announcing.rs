@@ -5,7 +5,8 @@ use crate::config::Config;
 use crate::github::checks::{self, CheckRun, Conclusion};
 use crate::github::{Api, Event, api, commands};
 use crate::record::{Record, RunResult};
-use crate::report::{annotations, headline, is_flawless, summary, text};
+use crate::report::{annotations, headline, is_flawless, summary};
+use crate::text;
 
 /// Shows a check run with annotations. Where the token may not, the runner shows the first of them: the lines for it are
 /// what is returned.

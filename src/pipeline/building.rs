@@ -13,11 +13,11 @@ use crate::buildkit::Error as BuildError;
 use crate::buildkit::builder::Instructions;
 use crate::buildkit::progress::Event;
 use crate::buildkit::session::Session;
-use crate::buildkit::session::account::Account;
 use crate::buildkit::session::attachables::{Attachables, METHODS};
 use crate::buildkit::session::context::Directory;
 use crate::buildkit::session::credentials::{self, Credentials};
 use crate::buildkit::session::secrets::SecretSource;
+use crate::buildkit::session::stats::TransferStats;
 use crate::config::{self, Build};
 use crate::error::Error;
 use crate::oci::registry::Store;
@@ -36,7 +36,7 @@ struct BuildSession<'a> {
     delivery: &'a Delivery,
     ready: &'a Ready,
     session: Session,
-    account: Arc<Account>,
+    stats: Arc<TransferStats>,
     instructions: Instructions,
 }
 
@@ -56,14 +56,14 @@ pub(super) fn image(delivery: &Arc<Delivery>, ready: &Arc<Ready>) -> Task<Built>
 impl<'a> BuildSession<'a> {
     async fn open(delivery: &'a Delivery, ready: &'a Ready) -> Result<Self, Error> {
         let build = &delivery.config.build;
-        let account = Arc::new(Account::default());
+        let stats = Arc::new(TransferStats::default());
         let left_out = [&delivery.config.report_dir, &delivery.staging];
         let left_out = left_out.into_iter().filter_map(|path| path.canonicalize().ok()).collect();
         let attachables = Attachables {
             context: Directory::folder(&delivery.config.context, left_out).map_err(BuildError::from)?,
             dockerfile: dockerfile(&build.dockerfile)?,
             secrets: build.secrets.iter().map(|secret| (secret.id.clone(), source(&secret.source))).collect(),
-            account: Arc::clone(&account),
+            stats: Arc::clone(&stats),
         };
         let routes = attachables.routes().add_service(Credentials::server(Store::from_env()));
         let methods: Vec<_> = METHODS.into_iter().chain(credentials::METHODS).collect();
@@ -71,8 +71,8 @@ impl<'a> BuildSession<'a> {
         let key = delivery.config.context.canonicalize().unwrap_or_else(|_| delivery.config.context.clone());
         let key = Digest::of(key.as_os_str().as_encoded_bytes()).hex();
         let provenance = Provenance::of(&ready.checkout.source, delivery.config.environment).properties();
-        let session = Session::open(ready.builder.channel(), routes, &methods, &key).await?;
-        Ok(Self { delivery, ready, session, account, instructions: instructions(build, &provenance) })
+        let session = Session::open(ready.builder.channel(), routes, &methods, &key).await.map_err(BuildError::from)?;
+        Ok(Self { delivery, ready, session, stats, instructions: instructions(build, &provenance) })
     }
 
     async fn image(&self) -> Result<Built, Error> {
@@ -96,7 +96,7 @@ impl<'a> BuildSession<'a> {
                 log.line(&format!(
                     "{} ({detail}; {} of the context sent)",
                     image.digest,
-                    count(self.account.files().try_into().unwrap_or(usize::MAX), "file")
+                    count(self.stats.files().try_into().unwrap_or(usize::MAX), "file")
                 ));
                 Ok((Built { image, warnings }, Ending::Pass(detail)))
             })
@@ -142,7 +142,7 @@ impl<'a> BuildSession<'a> {
     /// The cause of a failure, with the Dockerfile's path as people know it and without the build's secrets.
     fn explained(&self, error: BuildError) -> Error {
         // What we could not give says more than the builder's word that it did not come.
-        if let Some(error) = self.account.take_error() {
+        if let Some(error) = self.stats.take_error() {
             return BuildError::from(error).into();
         }
         let file = dockerfile_name(&self.delivery.config.build.dockerfile, &self.ready.checkout.root);

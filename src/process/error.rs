@@ -4,6 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::text::span;
+
 /// A program could not be started, or did not end as programs should.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -26,7 +28,7 @@ pub enum Error {
         reason: String,
     },
     /// It took too long, and was ended.
-    #[error("{program} did not end within {} s", after.as_secs())]
+    #[error("{program} did not end within {}", span(*after))]
     Deadline {
         /// Its name.
         program: String,

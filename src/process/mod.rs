@@ -8,7 +8,6 @@
 mod error;
 mod run;
 mod supervisor;
-mod words;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -19,7 +18,6 @@ use crate::variables;
 pub use error::{Error, Stream};
 pub use run::{Output, Run};
 pub use supervisor::helper_main;
-pub use words::{plain, readable};
 
 /// Where programs are looked for, and by which binary they are supervised.
 #[derive(Clone, Debug)]

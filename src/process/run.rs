@@ -12,11 +12,14 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 use tokio::sync::oneshot;
 
-use super::words::{last_lines, readable};
 use super::{Error, Program, Stream, supervisor};
+use crate::text;
 
 /// How long a supervisor may take to end what it watches, before it is killed itself.
 const GRACE: Duration = Duration::from_secs(5);
+/// How many of a program's last lines an error carries, and how many characters of each.
+const LAST_LINES: usize = 12;
+const LAST_LINE_LENGTH: usize = 400;
 
 /// A run of a program: in the folder `/`, without any environment and with 1 MiB for each output unless told otherwise.
 #[derive(Debug)]
@@ -152,7 +155,7 @@ impl Run {
         match status.code() {
             Some(code) if code == i32::from(supervisor::NOT_STARTED) && stderr.contains(supervisor::NOT_STARTED_MARK) => {
                 let reason = stderr.rsplit(supervisor::NOT_STARTED_MARK).next().unwrap_or_default().trim();
-                Err(Error::Spawn { program, path, reason: readable(reason) })
+                Err(Error::Spawn { program, path, reason: text::words(reason).into() })
             }
             Some(code) => Ok(Output { code, stdout: Vec::new(), stderr }),
             None => {
@@ -202,6 +205,11 @@ impl Run {
             reason: source.to_string(),
         })
     }
+}
+
+/// The last lines of a program's words, fit to be shown.
+fn last_lines(text: &str) -> Vec<String> {
+    text::last_lines(text, LAST_LINES, LAST_LINE_LENGTH).into_iter().map(String::from).collect()
 }
 
 enum Interruption {
@@ -278,3 +286,22 @@ static SPAWNER: LazyLock<mpsc::Sender<Order>> = LazyLock::new(|| {
     let _ = std::thread::Builder::new().name("programs".to_owned()).spawn(spawn);
     orders
 });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_last_lines_are_kept() {
+        let text = (0..100).map(|n| format!("line {n}")).collect::<Vec<_>>().join("\n\n");
+        let lines = last_lines(&text);
+        assert_eq!((lines.len(), lines.last().map(String::as_str)), (LAST_LINES, Some("line 99")));
+    }
+
+    #[test]
+    fn escape_sequences_do_not_reach_a_reader() {
+        assert_eq!(last_lines("\u{1b}[31mred\u{1b}[0m\u{7}\r"), ["red"]);
+        let long = last_lines(&"x".repeat(1000)).remove(0);
+        assert_eq!(long.chars().filter(|character| *character == 'x').count(), LAST_LINE_LENGTH);
+    }
+}

@@ -17,8 +17,8 @@ use crate::oci::reference::Repository;
 use crate::oci::registry::{self, Client, Manifest, Upload};
 use crate::oci::{Image, Layout, Tag};
 use crate::record::Publication;
-use crate::report::quantity;
 use crate::tags::PlannedTag;
+use crate::text;
 
 /// How many blobs travel at once.
 const PARALLEL: usize = 4;
@@ -42,8 +42,8 @@ pub(super) struct Sent {
 
 impl fmt::Display for Sent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let blobs = quantity::count(self.blobs as usize, "blob");
-        write!(f, "{blobs} of {} sent, {} there already", quantity::size(self.bytes), self.present)
+        let blobs = text::count(self.blobs as usize, "blob");
+        write!(f, "{blobs} of {} sent, {} there already", text::size(self.bytes), self.present)
     }
 }
 

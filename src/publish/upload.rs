@@ -90,7 +90,7 @@ impl Uploaded {
 impl fmt::Display for Uploaded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.content {
-            Content::Local(image) => write!(f, "{} of {}", crate::report::quantity::size(image.size()), image.digest.short()),
+            Content::Local(image) => write!(f, "{} of {}", crate::text::size(image.size()), image.digest.short()),
             Content::Remote(remote) => remote.sent.fmt(f),
         }
     }

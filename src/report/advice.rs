@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::catalogue::{Catalogue, Merged};
 use super::phrase::Phrase;
-use super::quantity;
 use crate::finding::{Instruction, Leak};
+use crate::text;
 
 /// The most leaks, and the most packages, that get a line of their own.
 const LINES: usize = 10;
@@ -17,7 +17,7 @@ const NAMES: usize = 5;
 pub fn steps(catalogue: &Catalogue<'_>) -> Vec<Phrase> {
     let mut steps: Vec<_> = catalogue.leaks.iter().take(LINES).map(|leak| revoke(leak)).collect();
     if let Some(more) = catalogue.leaks.len().checked_sub(LINES).filter(|more| *more > 0) {
-        steps.push(Phrase::new(format!("Do the same for {} more, listed below.", quantity::count(more, "leak"))));
+        steps.push(Phrase::new(format!("Do the same for {} more, listed below.", text::count(more, "leak"))));
     }
     let (base, own): (Vec<_>, Vec<_>) =
         catalogue.fixable.iter().partition(|merged| is_from(merged.vulnerability.instruction.as_ref()));
@@ -72,7 +72,7 @@ fn update_bases(vulnerabilities: &[&Merged<'_>]) -> Vec<Phrase> {
             if index > 0 { phrase.words("; ").phrase(upgrade) } else { phrase.phrase(upgrade) }
         });
         let more = packages.len().saturating_sub(NAMES);
-        if more > 0 { phrase.words(format!("; and {} more.", quantity::count(more, "package"))) } else { phrase.words(".") }
+        if more > 0 { phrase.words(format!("; and {} more.", text::count(more, "package"))) } else { phrase.words(".") }
     });
     steps.collect()
 }
@@ -92,7 +92,7 @@ fn upgrade_packages(vulnerabilities: &[&Merged<'_>]) -> Vec<Phrase> {
         })
         .collect();
     if more > 0 {
-        steps.push(Phrase::new(format!("Upgrade {} more, listed below.", quantity::count(more, "package"))));
+        steps.push(Phrase::new(format!("Upgrade {} more, listed below.", text::count(more, "package"))));
     }
     steps
 }
@@ -118,7 +118,7 @@ fn upgrade(package: &str, vulnerabilities: &[&Merged<'_>]) -> Phrase {
 
 fn live_without_fix(vulnerabilities: &[Merged<'_>]) -> Phrase {
     let names: Vec<_> = distinct(vulnerabilities.iter().map(|merged| merged.vulnerability.package.as_str()));
-    let number = quantity::count(vulnerabilities.len(), "vulnerability");
+    let number = text::count(vulnerabilities.len(), "vulnerability");
     Phrase::new(format!("No fix exists for {number} in "))
         .codes(&names, NAMES)
         .words(": take the package out, or let the advisory through in ")

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use super::advice;
 use super::catalogue::{self, Catalogue, Merged};
-use super::markdown::LIMIT;
-use super::{quantity, text};
 use crate::annotation::{Annotation, Level};
 use crate::finding::{Instruction, Leak, Severity, Tool};
 use crate::record::Record;
+use crate::text;
+use crate::text::markdown::LIMIT;
 
 /// The most advisories that one annotation names.
 const NAMES: usize = 20;
@@ -43,7 +43,7 @@ fn of_leak(leak: &Leak, level: Level) -> Annotation {
         line: leak.line.max(1),
         end_line: leak.line.max(1),
         level,
-        title: text::line(&format!("Leaked secret: {}", leak.rule), LIMIT),
+        title: text::line(&format!("Leaked secret: {}", leak.rule), LIMIT).into(),
         message: advice::revoke(leak).to_plain(),
     }
 }
@@ -52,21 +52,21 @@ fn of_package(instruction: &Instruction, package: &str, merged: &[&Merged<'_>], 
     let vulnerabilities = || merged.iter().map(|merged| merged.vulnerability);
     let worst = vulnerabilities().map(|vulnerability| vulnerability.severity).max();
     let worst = worst.map(Severity::name).unwrap_or_default();
-    let number = quantity::count(merged.len(), "vulnerability");
+    let number = text::count(merged.len(), "vulnerability");
     let installed = advice::distinct(vulnerabilities().map(|vulnerability| vulnerability.installed.as_str()));
     let named = vulnerabilities().take(NAMES).map(|vulnerability| {
         let fixed = vulnerability.fixed.as_deref().map_or("no fix exists".to_owned(), |fixed| format!("fixed in {fixed}"));
         let named = format!("{} ({}, {fixed}): {}", vulnerability.id, vulnerability.severity, vulnerability.title);
         text::line(&named, LIMIT)
     });
-    let mut message: Vec<_> = named.collect();
+    let mut message: Vec<String> = named.map(String::from).collect();
     message.extend(merged.len().checked_sub(NAMES).filter(|more| *more > 0).map(|more| format!("and {more} more")));
     Annotation {
         file: instruction.file.clone(),
         line: instruction.line.max(1),
         end_line: instruction.end_line.max(instruction.line).max(1),
         level,
-        title: text::line(&format!("{package} {}: {number}, the worst {worst}", installed.join(", ")), LIMIT),
+        title: text::line(&format!("{package} {}: {number}, the worst {worst}", installed.join(", ")), LIMIT).into(),
         message: message.join("\n"),
     }
 }

@@ -1,6 +1,6 @@
 //! A Markdown document that never grows over a limit.
 
-use super::quantity;
+use crate::text;
 
 /// What tables leave free, for the words around and after them.
 const RESERVE: usize = 24 * 1024;
@@ -70,7 +70,7 @@ impl Document {
             self.text.push('\n');
         }
         if left_out > 0 {
-            let left_out = quantity::count(left_out, noun);
+            let left_out = text::count(left_out, noun);
             self.paragraph(&format!("_{left_out} left out here: GitHub shows no summary over 1 MiB. All are in `record.json`._"));
         }
     }

@@ -8,17 +8,12 @@ mod document;
 #[cfg(test)]
 mod fixture;
 mod folder;
-mod markdown;
 pub mod outputs;
-#[cfg(test)]
-mod page;
 mod phrase;
-pub mod quantity;
 pub mod sarif;
 #[cfg(test)]
 mod schema;
 pub mod summary;
-pub mod text;
 mod verdict;
 mod verify;
 
@@ -29,6 +24,7 @@ pub use phrase::Phrase;
 
 use crate::finding::Tool;
 use crate::record::{Record, Stage, StageName};
+use crate::text;
 use crate::variables;
 use catalogue::Catalogue;
 use folder::{Folder, append};
@@ -185,7 +181,7 @@ const SHORT_WAIT: u64 = 100;
 fn wait(stage: &Stage) -> Option<String> {
     let names: Vec<_> = stage.waited_for.iter().copied().map(StageName::name).collect();
     let worth_a_word = stage.waited_ms >= SHORT_WAIT && !names.is_empty();
-    worth_a_word.then(|| format!("{} of waiting for {}", quantity::duration(stage.waited_ms), quantity::list(&names)))
+    worth_a_word.then(|| format!("{} of waiting for {}", text::duration(stage.waited_ms), text::list(&names)))
 }
 
 #[cfg(test)]

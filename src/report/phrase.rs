@@ -1,6 +1,6 @@
 //! A sentence that mixes our words with text from outside, for a terminal and for Markdown alike.
 
-use super::{markdown, text};
+use crate::text::{self, markdown};
 
 /// A sentence in parts, so that what comes from outside is told from what is ours until it is rendered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -76,9 +76,9 @@ impl Phrase {
     pub fn to_plain(&self) -> String {
         let parts = self.0.iter().map(|part| match part {
             Part::Words(words) => words.clone(),
-            Part::Code(text) | Part::Prose(text) => text::line(text, markdown::LIMIT),
+            Part::Code(text) | Part::Prose(text) => text::line(text, markdown::LIMIT).into(),
         });
         // What is harmless in each part can be a command where two meet.
-        text::line(&parts.collect::<String>(), usize::MAX)
+        text::line(&parts.collect::<String>(), usize::MAX).into()
     }
 }

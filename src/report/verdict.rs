@@ -2,10 +2,10 @@
 
 use super::catalogue::{self, Catalogue};
 use super::phrase::Phrase;
-use super::quantity;
 use crate::environment::Environment;
 use crate::finding::{Severity, Tool};
 use crate::record::{Record, Reuse, RunResult, Stage, StageName, StageOutcome};
+use crate::text;
 
 /// How a delivery ended, as a reader takes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +83,7 @@ pub fn reason(record: &Record, catalogue: &Catalogue<'_>) -> Phrase {
         Verdict::Advised => Phrase::new(format!("to {bound}: {}.", remarks(record, catalogue).join("; "))),
         Verdict::Blocked => {
             let counted = counted(record, catalogue, |tool| catalogue::is_blocking(record, tool));
-            Phrase::new(format!("for {bound}: {}{published}", quantity::list(&counted)))
+            Phrase::new(format!("for {bound}: {}{published}", text::list(&counted)))
         }
         Verdict::Failed => {
             let what = record.failure.as_ref().map_or("it is not known why", |failure| failure.what.as_str());
@@ -91,7 +91,7 @@ pub fn reason(record: &Record, catalogue: &Catalogue<'_>) -> Phrase {
         }
         Verdict::Cancelled => Phrase::new(format!(
             "after {}{}{published}",
-            quantity::duration(record.elapsed_ms),
+            text::duration(record.elapsed_ms),
             during(record).map(|stages| format!(", during {stages}")).unwrap_or_default()
         )),
     }
@@ -112,10 +112,10 @@ fn unpublished(record: &Record) -> String {
 pub fn counted(record: &Record, catalogue: &Catalogue<'_>, wanted: impl Fn(Tool) -> bool) -> Vec<String> {
     let mut counted = Vec::new();
     if wanted(Tool::Gitleaks) && !catalogue.leaks.is_empty() {
-        counted.push(quantity::count(catalogue.leaks.len(), "leaked secret"));
+        counted.push(text::count(catalogue.leaks.len(), "leaked secret"));
     }
     if wanted(Tool::Trivy) && catalogue.counting() > 0 {
-        let number = quantity::count(catalogue.counting(), "vulnerability");
+        let number = text::count(catalogue.counting(), "vulnerability");
         let threshold = catalogue::threshold(record).severity;
         let over = if threshold == Severity::Critical { threshold.to_string() } else { format!("{threshold} or worse") };
         counted.push(format!("{number} rated {over} ({})", by_severity(catalogue)));
@@ -132,7 +132,7 @@ pub fn missing(record: &Record) -> Option<String> {
         Tool::Trivy => "vulnerabilities",
     });
     let missing: Vec<_> = missing.collect();
-    (!missing.is_empty()).then(|| format!("{} were not looked for", quantity::list(&missing)))
+    (!missing.is_empty()).then(|| format!("{} were not looked for", text::list(&missing)))
 }
 
 /// What is to be said of a delivery that went well.
@@ -164,8 +164,8 @@ pub fn remarks(record: &Record, catalogue: &Catalogue<'_>) -> Vec<String> {
     // Both gates shut in the same environments in the table of today; should that change, the stricter is what matters.
     let tool = if catalogue.leaks.is_empty() { Tool::Trivy } else { Tool::Gitleaks };
     let elsewhere = (!counted.is_empty()).then(|| {
-        let environments = quantity::list(&catalogue::blocking_environments(tool));
-        format!("{} would block it at {environments}", quantity::list(&counted))
+        let environments = text::list(&catalogue::blocking_environments(tool));
+        format!("{} would block it at {environments}", text::list(&counted))
     });
     elsewhere.into_iter().chain(missing(record)).collect()
 }
@@ -183,7 +183,7 @@ fn by_severity(catalogue: &Catalogue<'_>) -> String {
 fn during(record: &Record) -> Option<String> {
     let unfinished = |stage: &&Stage| matches!(stage.outcome, StageOutcome::Running | StageOutcome::Cancelled);
     let names: Vec<_> = record.stages.iter().filter(unfinished).map(|stage| stage.name.name()).collect();
-    (!names.is_empty()).then(|| quantity::list(&names))
+    (!names.is_empty()).then(|| text::list(&names))
 }
 
 #[cfg(test)]

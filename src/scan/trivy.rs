@@ -11,7 +11,8 @@ use super::{Error, Tool};
 use crate::finding::{Suppression, Vulnerability};
 use crate::oci::Image;
 use crate::oci::image::PlatformImage;
-use crate::process::{Launcher, Output, readable};
+use crate::process::{Launcher, Output};
+use crate::text;
 use log::Log;
 
 /// What trivy says when it meets a jar and has no index of jars (its `javadb.Updater.Update`).
@@ -153,7 +154,7 @@ impl<'a> Scan<'a> {
 
     fn failure(&self, output: &Output) -> Error {
         let Some(reason) = Log::of(output).fatal() else { return Error::failed(Tool::Trivy, output) };
-        let reason = readable(&reason);
+        let reason = String::from(text::line(&reason, text::WORDS));
         match self.ignore_file.as_ref().filter(|path| reason.contains(&*path.to_string_lossy())) {
             Some(path) => Error::IgnoreFile { path: path.clone(), reason },
             None => Error::Failed { tool: Tool::Trivy, code: output.code, last: vec![reason] },

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use bollard_buildkit_proto::fsutil::types::packet::PacketType;
 use bollard_buildkit_proto::fsutil::types::{Packet, Stat};
 use bollard_buildkit_proto::moby::filesync::v1::file_sync_client::FileSyncClient;
-use gp_deliver::buildkit::session::account::Account;
 use gp_deliver::buildkit::session::attachables::{self, Attachables, MAX_HEADERS};
 use gp_deliver::buildkit::session::context::Directory;
+use gp_deliver::buildkit::session::stats::TransferStats;
 use hyper_util::rt::TokioIo;
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
@@ -19,9 +19,9 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status, Streaming};
 
 /// A session with a client that serves `context`, and `dockerfile` as its own.
-pub async fn session(context: Directory, dockerfile: Directory) -> (Channel, Arc<Account>) {
-    let account = Arc::new(Account::default());
-    let attachables = Attachables { context, dockerfile, secrets: BTreeMap::new(), account: Arc::clone(&account) };
+pub async fn session(context: Directory, dockerfile: Directory) -> (Channel, Arc<TransferStats>) {
+    let stats = Arc::new(TransferStats::default());
+    let attachables = Attachables { context, dockerfile, secrets: BTreeMap::new(), stats: Arc::clone(&stats) };
     let (ours, theirs) = tokio::io::duplex(1 << 16);
     let connections = tokio_stream::once(Ok::<_, std::io::Error>(theirs)).chain(tokio_stream::pending());
     let server = attachables::server().add_routes(attachables.routes());
@@ -34,7 +34,7 @@ pub async fn session(context: Directory, dockerfile: Directory) -> (Channel, Arc
     let endpoint = Endpoint::from_static("http://session")
         .http2_max_header_list_size(MAX_HEADERS)
         .initial_connection_window_size(attachables::CONNECTION_WINDOW);
-    (endpoint.connect_with_connector(connector).await.unwrap(), account)
+    (endpoint.connect_with_connector(connector).await.unwrap(), stats)
 }
 
 /// One `DiffCopy` call.

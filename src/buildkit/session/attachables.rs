@@ -9,11 +9,11 @@ use bollard_buildkit_proto::moby::filesync::v1::file_sync_server::FileSyncServer
 use tonic::service::Routes;
 use tonic::transport::Server;
 
-use super::account::Account;
 use super::context::Directory;
 use super::filesync::Folders;
 use super::health::Present;
-use super::secrets::{SecretSource, Vault};
+use super::secrets::{SecretSource, SecretsService};
+use super::stats::TransferStats;
 
 /// The gRPC methods that a session announces, for [`Attachables::routes`].
 pub const METHODS: [&str; 3] =
@@ -39,7 +39,7 @@ pub struct Attachables {
     /// The build's secrets, by their ids.
     pub secrets: BTreeMap<String, SecretSource>,
     /// Where it is counted what travels.
-    pub account: Arc<Account>,
+    pub stats: Arc<TransferStats>,
 }
 
 impl Attachables {
@@ -48,10 +48,10 @@ impl Attachables {
     pub fn routes(self) -> Routes {
         let directories = [("context", self.context), ("dockerfile", self.dockerfile)];
         let directories = directories.into_iter().map(|(name, directory)| (name.to_owned(), directory)).collect();
-        let folders = Folders::new(directories, Arc::clone(&self.account));
+        let folders = Folders::new(directories, Arc::clone(&self.stats));
         Routes::new(HealthServer::new(Present))
             .add_service(FileSyncServer::new(folders))
-            .add_service(SecretsServer::new(Vault::new(self.secrets, self.account)))
+            .add_service(SecretsServer::new(SecretsService::new(self.secrets, self.stats)))
     }
 }
 

@@ -9,7 +9,7 @@ use bollard_buildkit_proto::moby::filesync::v1::{
 };
 use tonic::{Request, Response, Status};
 
-use crate::oci::registry::credentials::{Proof, Store};
+use crate::oci::registry::credentials::{self, Store};
 
 /// The calls that are announced to the builder.
 pub const METHODS: [&str; 1] = ["/moby.filesync.v1.Auth/Credentials"];
@@ -32,11 +32,11 @@ impl Auth for Credentials {
     async fn credentials(&self, request: Request<CredentialsRequest>) -> Result<Response<CredentialsResponse>, Status> {
         let host = request.into_inner().host;
         let found = self.store.find(&host).await.map_err(|error| Status::unavailable(error.to_string()))?;
-        let (username, secret) = match found.proof {
-            Proof::Basic { username, password } => (username, password.expose().to_owned()),
-            Proof::IdentityToken(token) => (String::new(), token.expose().to_owned()),
+        let (username, secret) = match found.auth {
+            credentials::Auth::Basic { username, password } => (username, password.expose().to_owned()),
+            credentials::Auth::IdentityToken(token) => (String::new(), token.expose().to_owned()),
             // A delivery's own credentials are for its destination and never in the store.
-            Proof::Anonymous | Proof::Issued(_) => (String::new(), String::new()),
+            credentials::Auth::Anonymous | credentials::Auth::Issued(_) => (String::new(), String::new()),
         };
         Ok(Response::new(CredentialsResponse { username, secret }))
     }

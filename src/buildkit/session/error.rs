@@ -57,10 +57,12 @@ pub enum Error {
         /// The variable.
         variable: String,
     },
-    /// A build secret is larger than [`super::secrets::MAX_BYTES`].
-    #[error("secret {id}: larger than {} bytes", super::secrets::MAX_BYTES)]
+    /// A build secret is too large.
+    #[error("secret {id}: larger than {limit} bytes")]
     SecretTooLarge {
         /// The secret's id.
         id: String,
+        /// The most bytes that it may have.
+        limit: u64,
     },
 }

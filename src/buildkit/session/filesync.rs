@@ -11,9 +11,9 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::account::Account;
 use super::context::Directory;
 use super::filter::Wanted;
+use super::stats::TransferStats;
 use super::transfer::Transfer;
 
 /// Packets that wait for the engine; with 64 KiB each at most, a megabyte a transfer.
@@ -23,14 +23,14 @@ const WAITING: usize = 16;
 #[derive(Clone, Debug)]
 pub struct Folders {
     directories: Arc<BTreeMap<String, Directory>>,
-    account: Arc<Account>,
+    stats: Arc<TransferStats>,
 }
 
 impl Folders {
-    /// Serves `directories`, and counts in `account` what travels.
+    /// Serves `directories`, and counts in `stats` what travels.
     #[must_use]
-    pub fn new(directories: BTreeMap<String, Directory>, account: Arc<Account>) -> Self {
-        Self { directories: Arc::new(directories), account }
+    pub fn new(directories: BTreeMap<String, Directory>, stats: Arc<TransferStats>) -> Self {
+        Self { directories: Arc::new(directories), stats }
     }
 }
 
@@ -45,7 +45,7 @@ impl FileSync for Folders {
         let directory = self.directories.get(&name).cloned();
         let directory = directory.ok_or_else(|| Status::not_found(format!("no access allowed to dir {name:?}")))?;
         let (outgoing, packets) = mpsc::channel(WAITING);
-        let transfer = Transfer::new(directory, outgoing, Arc::clone(&self.account));
+        let transfer = Transfer::new(directory, outgoing, Arc::clone(&self.stats));
         tokio::spawn(transfer.run(wanted, request.into_inner()));
         Ok(Response::new(ReceiverStream::new(packets)))
     }

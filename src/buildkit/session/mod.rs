@@ -1,7 +1,6 @@
 //! The session: the builder calls us back over the connection that we opened, for files, secrets and credentials
 //! (`moby.buildkit.v1.Control/Session`, a gRPC server inside a stream of bytes).
 
-pub mod account;
 pub mod attachables;
 pub mod context;
 pub mod credentials;
@@ -17,6 +16,7 @@ pub mod mode;
 pub mod root;
 pub mod secrets;
 pub mod sent;
+pub mod stats;
 pub mod transfer;
 pub mod walk;
 
@@ -32,13 +32,27 @@ use tonic::service::Routes;
 use tonic::transport::Channel;
 use tonic::{Request, Status};
 
-use super::error::Error;
+use super::id::random_id;
 
 /// The HTTP/2 window in bytes of one stream: a file's content on its way.
 pub(super) const STREAM_WINDOW: u32 = 4 << 20;
 
 /// How many bytes of the inner connection may wait in memory in each direction.
 const BUFFER_BYTES: usize = 1 << 20;
+
+/// A session could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The builder refuses, or is gone.
+    #[error("{0}")]
+    Refused(Box<Status>),
+    /// What the builder is to be told can't be said in a header.
+    #[error("{key} makes no header")]
+    Header {
+        /// The header.
+        key: &'static str,
+    },
+}
 
 /// An open session; dropped, it ends.
 pub struct Session {
@@ -53,16 +67,16 @@ impl Session {
     ///
     /// # Errors
     /// The builder refuses.
-    pub async fn open(channel: Channel, routes: Routes, methods: &[&'static str], shared_key: &str) -> Result<Self, Error> {
-        let id = super::random_id();
+    pub async fn open(channel: Channel, routes: Routes, methods: &[&'static str], shared_key: &str) -> Result<Self, OpenError> {
+        let id = random_id();
         let (near, far) = tokio::io::duplex(BUFFER_BYTES);
         let (sender, receiver) = tokio::sync::mpsc::channel(16);
         let mut request = Request::new(tokio_stream::wrappers::ReceiverStream::new(receiver));
         let metadata = request.metadata_mut();
         let mut put = |key: &'static str, value: &str| {
-            let value = MetadataValue::try_from(value).map_err(|error| Error::Protocol(format!("{key}: {error}")))?;
+            let value = MetadataValue::try_from(value).map_err(|_| OpenError::Header { key })?;
             metadata.append(key, value);
-            Ok::<_, Error>(())
+            Ok(())
         };
         put("x-docker-expose-session-uuid", &id)?;
         put("x-docker-expose-session-name", "gp-deliver")?;
@@ -74,7 +88,7 @@ impl Session {
         let (reader, writer) = tokio::io::split(near);
         tasks.spawn(send(reader, sender));
         let mut control = ControlClient::new(channel).max_decoding_message_size(64 << 20);
-        let incoming = control.session(request).await.map_err(|status| Error::call("open a session", &status))?.into_inner();
+        let incoming = control.session(request).await.map_err(|status| OpenError::Refused(Box::new(status)))?.into_inner();
         tasks.spawn(receive(incoming, writer));
         Ok(Self { id, tasks })
     }

@@ -11,13 +11,13 @@ use bollard_buildkit_proto::moby::buildkit::secrets::v1::secrets_server::Secrets
 use bollard_buildkit_proto::moby::buildkit::secrets::v1::{GetSecretRequest, GetSecretResponse};
 use tonic::{Request, Response, Status};
 
-use super::account::Account;
 use super::error::Error;
+use super::stats::TransferStats;
 use crate::secret::Secret;
 use crate::variables;
 
 /// The most bytes of a secret, as in Docker's own client (`MaxSecretSize`).
-pub const MAX_BYTES: u64 = 500 * 1024;
+const MAX_BYTES: u64 = 500 * 1024;
 
 /// Where a secret is kept.
 #[derive(Clone, Debug)]
@@ -32,21 +32,21 @@ pub enum SecretSource {
 
 /// The secrets of one build, by their ids.
 #[derive(Clone, Debug)]
-pub struct Vault {
+pub struct SecretsService {
     sources: Arc<BTreeMap<String, SecretSource>>,
-    account: Arc<Account>,
+    stats: Arc<TransferStats>,
 }
 
-impl Vault {
-    /// Gives out `sources`, and notes in `account` what could not be given.
+impl SecretsService {
+    /// Gives out `sources`, and notes in `stats` what could not be given.
     #[must_use]
-    pub fn new(sources: BTreeMap<String, SecretSource>, account: Arc<Account>) -> Self {
-        Self { sources: Arc::new(sources), account }
+    pub fn new(sources: BTreeMap<String, SecretSource>, stats: Arc<TransferStats>) -> Self {
+        Self { sources: Arc::new(sources), stats }
     }
 }
 
 #[tonic::async_trait]
-impl Secrets for Vault {
+impl Secrets for SecretsService {
     async fn get_secret(&self, request: Request<GetSecretRequest>) -> Result<Response<GetSecretResponse>, Status> {
         let id = request.into_inner().id;
         // Not an error of ours: a step that does not require the secret runs without it.
@@ -56,7 +56,7 @@ impl Secrets for Vault {
             Ok(data) => Ok(Response::new(GetSecretResponse { data })),
             Err(error) => {
                 let status = Status::failed_precondition(error.to_string());
-                self.account.note(error);
+                self.stats.note(error);
                 Err(status)
             }
         }
@@ -76,7 +76,7 @@ fn read(id: &str, source: &SecretSource) -> Result<Vec<u8>, Error> {
             read_file(path).map_err(|source| Error::SecretFile { id: id.to_owned(), path: path.clone(), source })?
         }
     };
-    if bytes.len() as u64 > MAX_BYTES { Err(Error::SecretTooLarge { id: id.to_owned() }) } else { Ok(bytes) }
+    if bytes.len() as u64 > MAX_BYTES { Err(Error::SecretTooLarge { id: id.to_owned(), limit: MAX_BYTES }) } else { Ok(bytes) }
 }
 
 fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
@@ -90,10 +90,10 @@ mod tests {
     use super::*;
 
     async fn ask(source: SecretSource, id: &str) -> (Result<Vec<u8>, Status>, Option<Error>) {
-        let account = Arc::new(Account::default());
-        let vault = Vault::new(BTreeMap::from([("token".to_owned(), source)]), Arc::clone(&account));
-        let answer = vault.get_secret(Request::new(GetSecretRequest { id: id.to_owned(), ..Default::default() })).await;
-        (answer.map(|answer| answer.into_inner().data), account.take_error())
+        let stats = Arc::new(TransferStats::default());
+        let service = SecretsService::new(BTreeMap::from([("token".to_owned(), source)]), Arc::clone(&stats));
+        let answer = service.get_secret(Request::new(GetSecretRequest { id: id.to_owned(), ..Default::default() })).await;
+        (answer.map(|answer| answer.into_inner().data), stats.take_error())
     }
 
     #[tokio::test]

@@ -13,12 +13,12 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tonic::{Status, Streaming};
 
-use super::account::Account;
 use super::context::Directory;
 use super::error::Error;
 use super::filter::Wanted;
 use super::mode;
 use super::sent::Sent;
+use super::stats::TransferStats;
 
 /// Blocking tasks at a time: the list, and as many files as Docker's own client reads.
 const TASKS: usize = 1 + 4;
@@ -33,7 +33,7 @@ pub struct Transfer {
     directory: Directory,
     sent: Mutex<Sent>,
     outgoing: Outgoing,
-    account: Arc<Account>,
+    stats: Arc<TransferStats>,
 }
 
 /// Why a transfer ends early.
@@ -55,8 +55,8 @@ impl<E: Into<Error>> From<E> for Stop {
 impl Transfer {
     /// A transfer from `directory`.
     #[must_use]
-    pub fn new(directory: Directory, outgoing: Outgoing, account: Arc<Account>) -> Self {
-        Self { directory, sent: Mutex::default(), outgoing, account }
+    pub fn new(directory: Directory, outgoing: Outgoing, stats: Arc<TransferStats>) -> Self {
+        Self { directory, sent: Mutex::default(), outgoing, stats }
     }
 
     /// Sends what is wanted, until the engine has what it needs of it.
@@ -67,7 +67,7 @@ impl Transfer {
             Err(Stop::Engine(message)) => Status::aborted(message),
             Err(Stop::Error(error)) => {
                 let message = error.to_string();
-                transfer.account.note(error);
+                transfer.stats.note(error);
                 // The other side may be gone too, which then changes nothing.
                 let _ = transfer.outgoing.send(Ok(packet(PacketType::PacketErr, 0, message.clone().into_bytes()))).await;
                 Status::unknown(message)
@@ -126,14 +126,14 @@ impl Transfer {
                 Ok(0) => break,
                 Ok(count) => {
                     self.send(packet(PacketType::PacketData, id, buffer[..count].to_vec()))?;
-                    self.account.count_bytes(count);
+                    self.stats.count_bytes(count);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(source) => return Err(Error::Read { path: path.into(), source }.into()),
             }
         }
         self.send(packet(PacketType::PacketData, id, Vec::new()))?;
-        self.account.count_file();
+        self.stats.count_file();
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use iam_policy::Effect;
 use iam_policy::trust::{ACTION, Difference, Element, MismatchReason};
 
 use super::LENGTH;
-use crate::report::text;
+use crate::text;
 
 /// What a statement does wrong: the sentences after its name.
 pub(super) fn predicate(difference: &Difference) -> String {
@@ -155,13 +155,13 @@ fn what(element: &Element) -> String {
         Element::Statement => "statement".to_owned(),
         Element::Principal => "principal".to_owned(),
         Element::Action => "action".to_owned(),
-        Element::Condition { key, .. } => text::line(key.rsplit(':').next().unwrap_or(key), LENGTH),
+        Element::Condition { key, .. } => text::line(key.rsplit(':').next().unwrap_or(key), LENGTH).into(),
     }
 }
 
 fn key(element: &Element) -> String {
     match element {
-        Element::Condition { key, .. } => text::line(key, LENGTH),
+        Element::Condition { key, .. } => text::line(key, LENGTH).into(),
         other => what(other),
     }
 }

@@ -3,7 +3,7 @@
 use iam_policy::trust::{Difference, Element, MismatchReason};
 
 use super::LENGTH;
-use crate::report::text;
+use crate::text;
 
 /// The most values of a policy that are shown.
 const VALUES: usize = 5;

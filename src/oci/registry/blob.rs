@@ -9,11 +9,11 @@ use oci_spec::image::Descriptor;
 use reqwest::Response;
 use url::Url;
 
-use super::error::{Subject, UrlRole};
-use super::retry::retry;
-use super::transport::Ask;
-use super::upload::{Payload, Progress};
-use super::{Access, Client, Error, scope};
+use super::client::{Access, Client, scope};
+use super::error::{Error, Subject, UrlRole};
+use super::payload::{Payload, Progress};
+use super::request::Request;
+use crate::net::{Failure as _, RetryPolicy};
 use crate::oci::Digest;
 use crate::oci::digest::Hasher;
 use crate::oci::layout::{self, digest_of};
@@ -49,8 +49,8 @@ impl Client {
     /// The registry can't be asked.
     pub async fn has_blob(&self, digest: Digest) -> Result<bool, Error> {
         // With the token of the upload that follows, instead of one more.
-        let ask = self.ask_blob(Method::HEAD, digest, Access::Push).await?;
-        let response = self.transport.send(&ask, &[StatusCode::OK, StatusCode::NOT_FOUND]).await?;
+        let request = self.blob_request(Method::HEAD, digest, Access::Push).await?;
+        let response = self.transport.send(&request, &[StatusCode::OK, StatusCode::NOT_FOUND]).await?;
         Ok(response.status() == StatusCode::OK)
     }
 
@@ -66,7 +66,7 @@ impl Client {
         progress: &(dyn Fn(u64) + Sync),
     ) -> Result<(), Error> {
         let digest = digest_of(descriptor)?;
-        let mut ask = self.ask_blob(Method::GET, digest, Access::Pull).await?;
+        let mut request = self.blob_request(Method::GET, digest, Access::Pull).await?;
         let mut fetch = Fetch { into, hasher: Hasher::new(), received: 0, limit: descriptor.size(), progress };
         let mut resumes = 0;
         loop {
@@ -74,34 +74,36 @@ impl Client {
             if before > 0
                 && let Ok(range) = HeaderValue::from_str(&format!("bytes={before}-"))
             {
-                ask.headers.insert(RANGE, range);
+                request.headers.insert(RANGE, range);
             }
-            let response = self.transport.send(&ask, &[StatusCode::OK, StatusCode::PARTIAL_CONTENT]).await?;
-            match self.receive(response, &ask, &mut fetch).await {
+            let response = self.transport.send(&request, &[StatusCode::OK, StatusCode::PARTIAL_CONTENT]).await?;
+            match self.receive(response, &request, &mut fetch).await {
                 Ok(()) if fetch.received == fetch.limit => break,
                 // A connection that ends early without saying so.
-                Ok(()) if fetch.received == before => return Err(self.transport.malformed(&ask.subject, "it ends too early")),
+                Ok(()) if fetch.received == before => {
+                    return Err(self.transport.connection.malformed(&request.subject, "it ends too early"));
+                }
                 Err(error) if !error.is_temporary() || resumes >= MAX_RESUMES => return Err(error),
                 _ => resumes += 1,
             }
         }
         let actual = fetch.hasher.finish();
-        if actual == digest { Ok(()) } else { Err(self.transport.mismatch(&ask.subject, digest, actual)) }
+        if actual == digest { Ok(()) } else { Err(self.transport.connection.mismatch(&request.subject, digest, actual)) }
     }
 
-    async fn receive(&self, mut response: Response, ask: &Ask, fetch: &mut Fetch<'_, impl Write>) -> Result<(), Error> {
+    async fn receive(&self, mut response: Response, request: &Request, fetch: &mut Fetch<'_, impl Write>) -> Result<(), Error> {
         // A server that does not know ranges begins anew.
         let mut known = if response.status() == StatusCode::OK { fetch.received } else { 0 };
-        while let Some(chunk) = self.transport.chunk(&mut response, ask).await? {
+        while let Some(chunk) = self.transport.connection.chunk(&mut response, request).await? {
             let skipped = usize::try_from(known).unwrap_or(usize::MAX).min(chunk.len());
             known -= skipped as u64;
             let new = &chunk[skipped..];
             if fetch.received + new.len() as u64 > fetch.limit {
                 let host = self.repository().registry().to_owned();
-                return Err(Error::TooLarge { host, subject: ask.subject.clone(), limit: fetch.limit });
+                return Err(Error::TooLarge { host, subject: request.subject.clone(), limit: fetch.limit });
             }
             let written = fetch.into.write_all(new);
-            written.map_err(|source| Error::Local { subject: ask.subject.clone(), path: None, source })?;
+            written.map_err(|source| Error::Local { subject: request.subject.clone(), path: None, source })?;
             fetch.hasher.update(new);
             fetch.received += new.len() as u64;
             (fetch.progress)(fetch.received);
@@ -131,20 +133,21 @@ impl Client {
         if size != descriptor.size() {
             return Err(layout::Error::SizeMismatch { digest, expected: descriptor.size(), actual: size }.into());
         }
-        retry(|| async {
-            // Asked on each attempt: a registry may have kept the blob and lost the connection before it said so.
-            if self.has_blob(digest).await? {
-                return Ok(Upload::Present);
-            }
-            let location = match self.try_mount(digest, from).await? {
-                Start::Mounted => return Ok(Upload::Mounted),
-                Start::At(location) => location,
-                Start::Nowhere => self.start_upload(digest).await?,
-            };
-            let body = Payload::File { path: file.to_owned(), size, progress: progress.clone() };
-            self.upload(digest, location, body).await.map(|()| Upload::Sent)
-        })
-        .await
+        RetryPolicy::REGISTRY
+            .run(|| async {
+                // Asked on each attempt: a registry may have kept the blob and lost the connection before it said so.
+                if self.has_blob(digest).await? {
+                    return Ok(Upload::Present);
+                }
+                let location = match self.try_mount(digest, from).await? {
+                    Start::Mounted => return Ok(Upload::Mounted),
+                    Start::At(location) => location,
+                    Start::Nowhere => self.start_upload(digest).await?,
+                };
+                let body = Payload::File { path: file.to_owned(), size, progress: progress.clone() };
+                self.upload(digest, location, body).await.map(|()| Upload::Sent)
+            })
+            .await
     }
 
     /// distribution-spec, "Mounting a blob from another repository".
@@ -156,10 +159,12 @@ impl Client {
         url.query_pairs_mut().append_pair("mount", &digest.to_string()).append_pair("from", from.name());
         let mut scopes = self.scopes(Access::Push);
         scopes.push(scope(from, Access::Pull));
-        let ask = Ask::new(Method::POST, url, Subject::Blob(digest), scopes);
-        match self.transport.send_once(&ask, &[StatusCode::CREATED, StatusCode::ACCEPTED]).await {
+        let request = Request::new(Method::POST, url, Subject::Blob(digest), scopes);
+        match self.transport.send_once(&request, &[StatusCode::CREATED, StatusCode::ACCEPTED]).await {
             Ok(response) if response.status() == StatusCode::CREATED => Ok(Start::Mounted),
-            Ok(response) => self.transport.location(&response, UrlRole::Upload).map(|url| url.map_or(Start::Nowhere, Start::At)),
+            Ok(response) => {
+                self.transport.connection.location(&response, UrlRole::Upload).map(|url| url.map_or(Start::Nowhere, Start::At))
+            }
             Err(error) if error.is_temporary() => Err(error),
             // Whoever may not read the other repository sends the blob.
             Err(Error::Answer(_)) => Ok(Start::Nowhere),
@@ -169,24 +174,24 @@ impl Client {
 
     async fn start_upload(&self, digest: Digest) -> Result<Url, Error> {
         let url = self.transport.url("blobs/uploads/").await?;
-        let ask = Ask::new(Method::POST, url, Subject::Blob(digest), self.scopes(Access::Push));
-        let response = self.transport.send_once(&ask, &[StatusCode::ACCEPTED]).await?;
-        let location = self.transport.location(&response, UrlRole::Upload)?;
-        location.ok_or_else(|| self.transport.malformed(&ask.subject, "no place to send it to"))
+        let request = Request::new(Method::POST, url, Subject::Blob(digest), self.scopes(Access::Push));
+        let response = self.transport.send_once(&request, &[StatusCode::ACCEPTED]).await?;
+        let location = self.transport.connection.location(&response, UrlRole::Upload)?;
+        location.ok_or_else(|| self.transport.connection.malformed(&request.subject, "no place to send it to"))
     }
 
     async fn upload(&self, digest: Digest, mut location: Url, body: Payload) -> Result<(), Error> {
         // The location may have a query of its own, which is the registry's and stays as it is.
         location.query_pairs_mut().append_pair("digest", &digest.to_string());
-        let mut ask = Ask::new(Method::PUT, location, Subject::Blob(digest), self.scopes(Access::Push));
-        ask.headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"))]);
-        ask.body = body;
-        self.transport.send_once(&ask, &[StatusCode::CREATED, StatusCode::NO_CONTENT]).await.map(|_| ())
+        let mut request = Request::new(Method::PUT, location, Subject::Blob(digest), self.scopes(Access::Push));
+        request.headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"))]);
+        request.body = body;
+        self.transport.send_once(&request, &[StatusCode::CREATED, StatusCode::NO_CONTENT]).await.map(|_| ())
     }
 
-    async fn ask_blob(&self, method: Method, digest: Digest, access: Access) -> Result<Ask, Error> {
+    async fn blob_request(&self, method: Method, digest: Digest, access: Access) -> Result<Request, Error> {
         let url = self.transport.url(&format!("blobs/{digest}")).await?;
-        Ok(Ask::new(method, url, Subject::Blob(digest), self.scopes(access)))
+        Ok(Request::new(method, url, Subject::Blob(digest), self.scopes(access)))
     }
 }
 

@@ -8,8 +8,9 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 
 use super::credentials::{self, Origin};
-use super::fault::Fault;
+use crate::net::{self, TransportError};
 use crate::oci::{Digest, layout};
+use crate::text::Line;
 
 /// A registry could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -18,14 +19,14 @@ pub enum Error {
     #[error("{0}")]
     Answer(Box<Answer>),
     /// No answer came, or not the whole of it.
-    #[error("{host}: {subject}: {fault}")]
+    #[error("{host}: {subject}: {error}")]
     Connection {
         /// Who was spoken to: `HOST[:PORT]`.
         host: String,
         /// What was asked for.
         subject: Subject,
         /// How the connection ended.
-        fault: Fault,
+        error: TransportError,
     },
     /// The credentials for the registry can't be had.
     #[error(transparent)]
@@ -38,7 +39,7 @@ pub enum Error {
         /// What it is for.
         role: UrlRole,
         /// Where, without the query, which may hold a signature.
-        url: String,
+        url: Line,
     },
     /// The registry redirects for ever.
     #[error("{host} redirects more than {limit} times for {subject}")]
@@ -56,7 +57,7 @@ pub enum Error {
         /// The registry.
         host: String,
         /// Its `WWW-Authenticate`, shortened.
-        challenge: String,
+        challenge: Line,
     },
     /// Content does not hash to the digest that names it.
     #[error("{0}")]
@@ -110,9 +111,9 @@ pub struct Answer {
     /// The status.
     pub status: StatusCode,
     /// The registry's own code (distribution-spec, "Error Codes"): `DENIED`.
-    pub code: Option<String>,
-    /// The registry's own words, shortened and without control characters.
-    pub message: Option<String>,
+    pub code: Option<Line>,
+    /// The registry's own words, shortened.
+    pub message: Option<Line>,
     /// How long the registry wants to be left alone.
     pub retry_after: Option<Duration>,
     /// Where the credentials came from.
@@ -159,16 +160,6 @@ pub enum UrlRole {
 }
 
 impl Error {
-    /// Whether the same request may fare better later. Never so for an answer that judges the request: 401, 403, 404.
-    #[must_use]
-    pub fn is_temporary(&self) -> bool {
-        match self {
-            Self::Answer(answer) => matches!(answer.status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504),
-            Self::Connection { fault, .. } => matches!(fault, Fault::Refused | Fault::Cut(_) | Fault::Stalled(_)),
-            _ => false,
-        }
-    }
-
     /// Whether what was shown is good no more. Amazon ECR says so by 403 and its words, where others answer 401:
     /// "Your authorization token has expired. Reauthenticate and try again."
     #[must_use]
@@ -193,16 +184,27 @@ impl Error {
     /// Whether nobody listens at the registry's address.
     #[must_use]
     pub fn is_refused(&self) -> bool {
-        matches!(self, Self::Connection { fault: Fault::Refused, .. })
+        matches!(self, Self::Connection { error: TransportError::Refused, .. })
     }
 
     /// Whether the registry speaks TLS, and is not known to be who it says it is.
     #[must_use]
     pub fn is_untrusted(&self) -> bool {
-        matches!(self, Self::Connection { fault: Fault::Tls(_), .. })
+        matches!(self, Self::Connection { error: TransportError::Tls(_), .. })
+    }
+}
+
+impl net::Failure for Error {
+    /// Never so for an answer that judges the request: 401, 403, 404.
+    fn is_temporary(&self) -> bool {
+        match self {
+            Self::Answer(answer) => net::is_temporary(answer.status),
+            Self::Connection { error, .. } => error.is_temporary(),
+            _ => false,
+        }
     }
 
-    pub(super) fn retry_after(&self) -> Option<Duration> {
+    fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Answer(answer) => answer.retry_after,
             _ => None,
@@ -245,27 +247,5 @@ impl fmt::Display for UrlRole {
             Self::Redirect => "place of content",
             Self::Upload => "place for uploads",
         })
-    }
-}
-
-/// A stranger's text for a message: one line of at most 600 characters without control or direction-changing characters.
-pub(super) fn clean(text: &str) -> String {
-    let hidden = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).filter(|c| !hidden(*c)).collect();
-    let text = text.trim();
-    match text.char_indices().nth(600) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_strangers_text_is_one_short_line_that_cannot_steer_a_terminal() {
-        assert_eq!(clean(" a\x1b[31mb\r\n::add-mask::c\u{202e} "), "a [31mb  ::add-mask::c");
-        assert_eq!(clean(&"é".repeat(700)).chars().count(), 601);
     }
 }

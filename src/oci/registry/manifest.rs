@@ -9,11 +9,11 @@ use oci_spec::image::{Descriptor, MediaType};
 use reqwest::Response;
 use serde::Deserialize;
 
-use super::error::Subject;
-use super::retry::retry;
-use super::transport::Ask;
-use super::upload::Payload;
-use super::{Access, Client, Error};
+use super::client::{Access, Client};
+use super::error::{Error, Subject};
+use super::payload::Payload;
+use super::request::Request;
+use crate::net::RetryPolicy;
 use crate::oci::{Digest, Reference, Tag, layout};
 
 /// Registries take manifests of at least this size, and we take none that are larger (distribution-spec, "Pushing
@@ -82,8 +82,8 @@ impl Client {
     /// # Errors
     /// The registry can't be asked.
     pub async fn has_manifest(&self, which: &Selector) -> Result<bool, Error> {
-        let ask = self.ask_manifest(Method::HEAD, which, Access::Push).await?;
-        let response = self.transport.send(&ask, &[StatusCode::OK, StatusCode::NOT_FOUND]).await?;
+        let request = self.manifest_request(Method::HEAD, which, Access::Push).await?;
+        let response = self.transport.send(&request, &[StatusCode::OK, StatusCode::NOT_FOUND]).await?;
         Ok(response.status() == StatusCode::OK)
     }
 
@@ -93,15 +93,16 @@ impl Client {
     /// # Errors
     /// The registry can't be asked, or what it serves has another digest than it or the caller says.
     pub async fn find_manifest(&self, which: &Selector) -> Result<Option<Manifest>, Error> {
-        let ask = self.ask_manifest(Method::GET, which, Access::Push).await?;
-        retry(|| async {
-            let response = self.transport.send_once(&ask, &[StatusCode::OK, StatusCode::NOT_FOUND]).await?;
-            if response.status() == StatusCode::NOT_FOUND {
-                return Ok(None);
-            }
-            self.take_manifest(response, &ask, which).await.map(Some)
-        })
-        .await
+        let request = self.manifest_request(Method::GET, which, Access::Push).await?;
+        RetryPolicy::REGISTRY
+            .run(|| async {
+                let response = self.transport.send_once(&request, &[StatusCode::OK, StatusCode::NOT_FOUND]).await?;
+                if response.status() == StatusCode::NOT_FOUND {
+                    return Ok(None);
+                }
+                self.take_manifest(response, &request, which).await.map(Some)
+            })
+            .await
     }
 
     /// Whether the registry knows the repository: one that is created by a push is not known before it, and others say
@@ -111,8 +112,8 @@ impl Client {
     /// The registry can't be asked.
     pub async fn knows_repository(&self) -> Result<bool, Error> {
         let absent = Selector::Digest(Digest::of(b""));
-        let ask = self.ask_manifest(Method::GET, &absent, Access::Push).await?;
-        match self.transport.send(&ask, &[StatusCode::OK]).await {
+        let request = self.manifest_request(Method::GET, &absent, Access::Push).await?;
+        match self.transport.send(&request, &[StatusCode::OK]).await {
             Ok(_) => Ok(true),
             Err(Error::Answer(answer)) if answer.status == StatusCode::NOT_FOUND => {
                 Ok(answer.code.as_deref() != Some("NAME_UNKNOWN"))
@@ -126,18 +127,19 @@ impl Client {
     /// # Errors
     /// As [`Client::find_manifest`]; a missing one is the registry's 404.
     pub async fn pull_manifest(&self, which: &Selector) -> Result<Manifest, Error> {
-        let ask = self.ask_manifest(Method::GET, which, Access::Pull).await?;
-        retry(|| async {
-            let response = self.transport.send_once(&ask, &[StatusCode::OK]).await?;
-            self.take_manifest(response, &ask, which).await
-        })
-        .await
+        let request = self.manifest_request(Method::GET, which, Access::Pull).await?;
+        RetryPolicy::REGISTRY
+            .run(|| async {
+                let response = self.transport.send_once(&request, &[StatusCode::OK]).await?;
+                self.take_manifest(response, &request, which).await
+            })
+            .await
     }
 
-    async fn take_manifest(&self, response: Response, ask: &Ask, which: &Selector) -> Result<Manifest, Error> {
+    async fn take_manifest(&self, response: Response, request: &Request, which: &Selector) -> Result<Manifest, Error> {
         let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let (media_type, announced) = (header(CONTENT_TYPE.as_str()), header(CONTENT_DIGEST));
-        let bytes = Bytes::from(self.transport.read(response, ask, MAX_MANIFEST).await?);
+        let bytes = Bytes::from(self.transport.connection.read(response, request, MAX_MANIFEST).await?);
         let actual = Digest::of(&bytes);
         let asked = match which {
             Selector::Digest(digest) => Some(*digest),
@@ -147,11 +149,11 @@ impl Client {
         let announced = announced.and_then(|digest| digest.parse().ok());
         for expected in asked.into_iter().chain(announced) {
             if expected != actual {
-                return Err(self.transport.mismatch(&ask.subject, expected, actual));
+                return Err(self.transport.connection.mismatch(&request.subject, expected, actual));
             }
         }
-        let media_type =
-            media_type_of(&bytes, media_type.as_deref()).map_err(|reason| self.transport.malformed(&ask.subject, reason))?;
+        let media_type = media_type_of(&bytes, media_type.as_deref())
+            .map_err(|reason| self.transport.connection.malformed(&request.subject, reason))?;
         let descriptor = layout::descriptor(media_type, actual, bytes.len() as u64);
         Ok(Manifest { descriptor, digest: actual, bytes })
     }
@@ -161,13 +163,13 @@ impl Client {
     /// # Errors
     /// The registry does not take it.
     pub async fn put_manifest(&self, which: &Selector, media_type: &MediaType, bytes: &Bytes) -> Result<(), Error> {
-        let mut ask = self.ask_manifest(Method::PUT, which, Access::Push).await?;
+        let mut request = self.manifest_request(Method::PUT, which, Access::Push).await?;
         let value = HeaderValue::from_str(media_type.as_ref());
-        let value = value.map_err(|_| self.transport.malformed(&ask.subject, "its media type makes no header"))?;
-        ask.headers = HeaderMap::from_iter([(CONTENT_TYPE, value)]);
-        ask.body = Payload::Document(bytes.clone());
+        let value = value.map_err(|_| self.transport.connection.malformed(&request.subject, "its media type makes no header"))?;
+        request.headers = HeaderMap::from_iter([(CONTENT_TYPE, value)]);
+        request.body = Payload::Document(bytes.clone());
         // 200 and 202 are not what the specification says, and are said.
-        self.transport.send(&ask, &[StatusCode::CREATED, StatusCode::OK, StatusCode::ACCEPTED]).await.map(|_| ())
+        self.transport.send(&request, &[StatusCode::CREATED, StatusCode::OK, StatusCode::ACCEPTED]).await.map(|_| ())
     }
 
     /// Removes a tag, or a manifest with all its tags (distribution-spec, "Content Management"). What is not there counts
@@ -176,16 +178,16 @@ impl Client {
     /// # Errors
     /// The registry does not do it: many answer 405, or 400 for a tag.
     pub async fn delete_manifest(&self, which: &Selector) -> Result<(), Error> {
-        let ask = self.ask_manifest(Method::DELETE, which, Access::Delete).await?;
+        let request = self.manifest_request(Method::DELETE, which, Access::Delete).await?;
         let wanted = [StatusCode::ACCEPTED, StatusCode::OK, StatusCode::NO_CONTENT, StatusCode::NOT_FOUND];
-        self.transport.send(&ask, &wanted).await.map(|_| ())
+        self.transport.send(&request, &wanted).await.map(|_| ())
     }
 
-    async fn ask_manifest(&self, method: Method, which: &Selector, access: Access) -> Result<Ask, Error> {
+    async fn manifest_request(&self, method: Method, which: &Selector, access: Access) -> Result<Request, Error> {
         let url = self.transport.url(&format!("manifests/{which}")).await?;
-        let mut ask = Ask::new(method, url, Subject::Manifest(which.to_string()), self.scopes(access));
-        ask.headers.insert(ACCEPT, HeaderValue::from_static(ACCEPTED));
-        Ok(ask)
+        let mut request = Request::new(method, url, Subject::Manifest(which.to_string()), self.scopes(access));
+        request.headers.insert(ACCEPT, HeaderValue::from_static(ACCEPTED));
+        Ok(request)
     }
 }
 

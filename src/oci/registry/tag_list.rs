@@ -5,10 +5,10 @@ use http::{Method, StatusCode};
 use serde::Deserialize;
 use url::Url;
 
-use super::error::{Subject, UrlRole};
-use super::retry::retry;
-use super::transport::Ask;
-use super::{Access, Client, Error};
+use super::client::{Access, Client};
+use super::error::{Error, Subject, UrlRole};
+use super::request::Request;
+use crate::net::RetryPolicy;
 use crate::oci::Tag;
 
 /// The most that is read of one page, in bytes.
@@ -33,24 +33,24 @@ impl Client {
         let mut next = Some(self.transport.url("tags/list").await?);
         for _ in 0..MAX_PAGES {
             let Some(url) = next.take() else { break };
-            let ask = Ask::new(Method::GET, url, Subject::Tags, self.scopes(Access::Pull));
-            let (page, following) = retry(|| self.tag_page(&ask)).await?;
+            let request = Request::new(Method::GET, url, Subject::Tags, self.scopes(Access::Pull));
+            let (page, following) = RetryPolicy::REGISTRY.run(|| self.tag_page(&request)).await?;
             tags.extend(page.tags.unwrap_or_default().iter().filter_map(|tag| tag.parse::<Tag>().ok()));
             next = following;
         }
         Ok(tags)
     }
 
-    async fn tag_page(&self, ask: &Ask) -> Result<(Page, Option<Url>), Error> {
-        let response = self.transport.send_once(ask, &[StatusCode::OK, StatusCode::NOT_FOUND]).await?;
+    async fn tag_page(&self, request: &Request) -> Result<(Page, Option<Url>), Error> {
+        let response = self.transport.send_once(request, &[StatusCode::OK, StatusCode::NOT_FOUND]).await?;
         if response.status() == StatusCode::NOT_FOUND {
             return Ok((Page { tags: None }, None));
         }
         let next = following(response.headers()).and_then(|link| response.url().join(&link).ok());
-        let next = next.map(|url| self.transport.allowed(url.as_str(), UrlRole::Redirect)).transpose()?;
-        let bytes = self.transport.read(response, ask, MAX_PAGE).await?;
-        let page =
-            serde_json::from_slice(&bytes).map_err(|_| self.transport.malformed(&ask.subject, "not the JSON of a list"))?;
+        let next = next.map(|url| self.transport.connection.allowed(url.as_str(), UrlRole::Redirect)).transpose()?;
+        let bytes = self.transport.connection.read(response, request, MAX_PAGE).await?;
+        let page = serde_json::from_slice(&bytes)
+            .map_err(|_| self.transport.connection.malformed(&request.subject, "not the JSON of a list"))?;
         Ok((page, next))
     }
 }

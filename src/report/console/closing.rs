@@ -2,11 +2,12 @@
 
 use crate::finding::Tool;
 use crate::record::Record;
+use crate::report::Written;
 use crate::report::advice;
 use crate::report::catalogue::{self, Catalogue};
-use crate::report::markdown::LIMIT;
 use crate::report::verdict::{self, Verdict};
-use crate::report::{Written, quantity, text};
+use crate::text;
+use crate::text::markdown::LIMIT;
 
 /// The most lines of an excerpt, and of warnings.
 const EXCERPT: usize = 40;
@@ -72,7 +73,7 @@ fn headline(record: &Record, catalogue: &Catalogue<'_>) -> (Tone, String) {
     };
     let reason = verdict::reason(record, catalogue).to_plain();
     let blank = if reason.starts_with(':') { "" } else { " " };
-    (tone, format!("{}{blank}{reason} ({})", verdict.word().to_uppercase(), quantity::duration(record.elapsed_ms)))
+    (tone, format!("{}{blank}{reason} ({})", verdict.word().to_uppercase(), text::duration(record.elapsed_ms)))
 }
 
 fn failure(record: &Record, add: &mut impl FnMut(String)) {
@@ -90,7 +91,7 @@ fn facts(record: &Record, catalogue: &Catalogue<'_>) -> Vec<(&'static str, Strin
     let mut facts = Vec::new();
     if let Some(publication) = &record.publication {
         let tags: Vec<_> = publication.tags.iter().map(crate::oci::Tag::as_str).collect();
-        facts.push(("published", text::line(&publication.destination, LIMIT)));
+        facts.push(("published", text::line(&publication.destination, LIMIT).into()));
         facts.push(("tags", tags.join(", ")));
     }
     if let Some(image) = &record.image {
@@ -104,9 +105,8 @@ fn facts(record: &Record, catalogue: &Catalogue<'_>) -> Vec<(&'static str, Strin
     let gates = [Tool::Gitleaks, Tool::Trivy].map(|tool| catalogue::is_blocking(record, tool));
     let weight = if gates.contains(&true) { "" } else { " (advice only here)" };
     let mild = catalogue.mild.len() + catalogue.ignored.len();
-    let mild = if mild > 0 { format!("; {} let through", quantity::count(mild, "vulnerability")) } else { String::new() };
-    let counted =
-        if counted.is_empty() { "none that counts".to_owned() } else { format!("{}{weight}", quantity::list(&counted)) };
+    let mild = if mild > 0 { format!("; {} let through", text::count(mild, "vulnerability")) } else { String::new() };
+    let counted = if counted.is_empty() { "none that counts".to_owned() } else { format!("{}{weight}", text::list(&counted)) };
     let missing = verdict::missing(record).map(|missing| format!("; {missing}")).unwrap_or_default();
     facts.push(("findings", format!("{counted}{mild}{missing}")));
     facts

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::result_line;
 use crate::record::{Stage, StageName};
-use crate::report::quantity;
+use crate::text::{self, Line};
 
 /// How long nothing may be said while something runs.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -31,8 +31,8 @@ pub struct Log<W> {
 struct Running {
     name: StageName,
     began: Instant,
-    progress: String,
-    lines: VecDeque<String>,
+    progress: Line,
+    lines: VecDeque<Line>,
     left_out: usize,
 }
 
@@ -48,7 +48,7 @@ impl<W: Write> Log<W> {
     }
 
     /// A stage says a line.
-    pub fn line(&mut self, name: StageName, line: String, now: Instant) {
+    pub fn line(&mut self, name: StageName, line: Line, now: Instant) {
         if self.live == Some(name) {
             self.write(&format!("  {line}"));
             self.said_at = now;
@@ -66,7 +66,7 @@ impl<W: Write> Log<W> {
     }
 
     /// A stage says how far it is.
-    pub fn progress(&mut self, name: StageName, word: String) {
+    pub fn progress(&mut self, name: StageName, word: Line) {
         if let Some(stage) = self.running.iter_mut().find(|stage| stage.name == name) {
             stage.progress = word;
         }
@@ -104,7 +104,7 @@ impl<W: Write> Log<W> {
         let stages = self.running.iter().map(|stage| {
             let elapsed = now.saturating_duration_since(stage.began).as_secs() * 1000;
             let progress = if stage.progress.is_empty() { String::new() } else { format!(" ({})", stage.progress) };
-            format!("{}: still running, {}{progress}", stage.name.name(), quantity::duration(elapsed))
+            format!("{}: still running, {}{progress}", stage.name.name(), text::duration(elapsed))
         });
         let line = stages.collect::<Vec<_>>().join("; ");
         self.say(&line, now);
@@ -138,9 +138,9 @@ impl<W: Write> Log<W> {
         self.write(&result_line(stage).1);
     }
 
-    fn lines(&mut self, lines: &VecDeque<String>, left_out: usize) {
+    fn lines(&mut self, lines: &VecDeque<Line>, left_out: usize) {
         if left_out > 0 {
-            self.write(&format!("  ({} before)", quantity::count(left_out, "line")));
+            self.write(&format!("  ({} before)", text::count(left_out, "line")));
         }
         for line in lines {
             self.write(&format!("  {line}"));
@@ -166,10 +166,10 @@ impl<W: Write> Log<W> {
 
 impl Running {
     fn new(name: StageName, began: Instant) -> Self {
-        Self { name, began, progress: String::new(), lines: VecDeque::new(), left_out: 0 }
+        Self { name, began, progress: Line::default(), lines: VecDeque::new(), left_out: 0 }
     }
 
-    fn keep(&mut self, line: String) {
+    fn keep(&mut self, line: Line) {
         if self.lines.len() == KEPT {
             self.lines.pop_front();
             self.left_out += 1;
@@ -177,7 +177,7 @@ impl Running {
         self.lines.push_back(line);
     }
 
-    fn take(&mut self) -> (VecDeque<String>, usize) {
+    fn take(&mut self) -> (VecDeque<Line>, usize) {
         (std::mem::take(&mut self.lines), std::mem::take(&mut self.left_out))
     }
 }
@@ -226,7 +226,7 @@ mod tests {
         }
 
         fn say(&mut self, name: StageName, line: &str) {
-            self.log.line(name, line.to_owned(), self.start);
+            self.log.line(name, text::line(line, text::LINE), self.start);
         }
 
         fn end(&mut self, name: StageName) {
@@ -306,7 +306,7 @@ mod tests {
     fn a_long_silence_shows_life_and_a_short_one_does_not() {
         let mut script = Script::new(false);
         script.begin(StageName::Build);
-        script.log.progress(StageName::Build, "exporting layers".to_owned());
+        script.log.progress(StageName::Build, "exporting layers".into());
         script.log.tick(script.at(29));
         assert_eq!(script.text(), "");
         script.log.tick(script.at(90));

@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 
 use indicatif::ProgressDrawTarget;
 
-use super::{Written, text};
+use super::Written;
 use crate::record::{Record, Stage, StageName, StageOutcome, Watcher};
+use crate::text;
 use crate::variables;
 use closing::Tone;
 use log::Log;
@@ -143,7 +144,6 @@ impl Watcher for Console {
 
 /// One line of what came of a stage, and when it was: `00:42  ✓ build: passed in 30.9 s, 5 layers`.
 fn result_line(stage: &Stage) -> (Tone, String) {
-    use super::quantity::duration;
     let (tone, mark, word, why) = match &stage.outcome {
         StageOutcome::Running => (Tone::Plain, '…', "running", ""),
         StageOutcome::Passed => (Tone::Good, '✓', "passed", ""),
@@ -156,10 +156,10 @@ fn result_line(stage: &Stage) -> (Tone, String) {
     let time = if matches!(stage.outcome, StageOutcome::Skipped(_)) {
         String::new()
     } else {
-        format!(" in {}", duration(stage.elapsed_ms))
+        format!(" in {}", text::duration(stage.elapsed_ms))
     };
     let detail = text::line(if why.is_empty() { &stage.detail } else { why }, text::LINE);
-    let detail = if detail.is_empty() { detail } else { format!(": {detail}") };
+    let detail = if detail.is_empty() { String::new() } else { format!(": {detail}") };
     let wait = super::wait(stage).map(|wait| format!(", after {wait}")).unwrap_or_default();
     let seconds = stage.ended_ms() / 1000;
     (tone, format!("{:02}:{:02}  {mark} {} {word}{time}{wait}{detail}", seconds / 60, seconds % 60, stage.name.name()))

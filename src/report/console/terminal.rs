@@ -8,6 +8,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::closing::Tone;
 use super::{lock, result_line};
 use crate::record::{Stage, StageName};
+use crate::text::Line;
 
 /// How often what moves moves.
 const TICK: Duration = Duration::from_millis(120);
@@ -35,14 +36,14 @@ impl Terminal {
     }
 
     /// A stage says a line.
-    pub fn line(&self, name: StageName, line: &str) {
+    pub fn line(&self, name: StageName, line: &Line) {
         self.say(Tone::Plain, &format!("{} │ {line}", name.name()));
     }
 
     /// A stage says how far it is.
-    pub fn progress(&self, name: StageName, word: String) {
+    pub fn progress(&self, name: StageName, word: Line) {
         if let Some((_, bar)) = lock(&self.running).iter().find(|(running, _)| *running == name) {
-            bar.set_message(word);
+            bar.set_message(String::from(word));
         }
     }
 
@@ -90,8 +91,8 @@ mod tests {
         let terminal = Terminal::new(ProgressDrawTarget::term_like(Box::new(screen.clone())), false);
         terminal.began(StageName::Secrets);
         terminal.began(StageName::Build);
-        terminal.line(StageName::Build, "RUN make");
-        terminal.progress(StageName::Build, "3 of 5".to_owned());
+        terminal.line(StageName::Build, &"RUN make".into());
+        terminal.progress(StageName::Build, "3 of 5".into());
         let stage = Stage {
             name: StageName::Secrets,
             started_ms: 0,

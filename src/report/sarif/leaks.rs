@@ -12,7 +12,7 @@ use super::{Alerts, TEXT, location, message_text};
 use crate::finding::Leak;
 use crate::report::advice::short_commit;
 use crate::report::catalogue::Catalogue;
-use crate::report::{markdown, text};
+use crate::text::{self, markdown};
 
 /// Over 9.0 GitHub calls critical: whoever reads the repository has the secret.
 const SEVERITY: &str = "9.5";
@@ -31,7 +31,7 @@ pub fn alerts<'a>(catalogue: &Catalogue<'a>) -> Alerts<'a> {
 }
 
 fn id(leak: &Leak) -> String {
-    text::line(&leak.rule, TEXT)
+    text::line(&leak.rule, TEXT).into()
 }
 
 fn result(leak: &Leak, fingerprints: &mut Fingerprints) -> Alert {
@@ -50,7 +50,7 @@ fn result(leak: &Leak, fingerprints: &mut Fingerprints) -> Alert {
 }
 
 fn rule(id: &str, leaks: &[&Leak]) -> Option<ReportingDescriptor> {
-    let description = text::line(&leaks.first()?.description, TEXT);
+    let description = String::from(text::line(&leaks.first()?.description, TEXT));
     let description = if description.is_empty() { format!("A secret of the kind {id}.") } else { description };
     let described = MultiformatMessageString::builder().text(description).build();
     let properties = PropertyBag::builder()

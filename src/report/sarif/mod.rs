@@ -19,10 +19,9 @@ use serde_sarif::sarif::{
 };
 
 use super::catalogue::{Catalogue, is_complete};
-use super::quantity;
-use super::text;
 use crate::finding::Tool;
 use crate::record::Record;
+use crate::text;
 
 /// The results of a run that GitHub keeps, by severity.
 const RESULTS: usize = 5000;
@@ -116,7 +115,7 @@ fn invocation(left_out: usize) -> Invocation {
     if left_out == 0 {
         return invocation.build();
     }
-    let left_out = quantity::count(left_out, "result");
+    let left_out = text::count(left_out, "result");
     let message =
         format!("{left_out} left out, the mildest: GitHub takes {RESULTS} of a run, and 10 MB. All are in record.json.");
     let message = Message::builder().text(message).build();

@@ -13,7 +13,7 @@ use super::{Alerts, TEXT, location, message_text};
 use crate::finding::{Severity, Vulnerability};
 use crate::report::advice::distinct;
 use crate::report::catalogue::{Catalogue, Merged};
-use crate::report::{markdown, text};
+use crate::text::{self, markdown};
 
 /// The most packages that a rule's help lists.
 const PACKAGES: usize = 20;
@@ -35,7 +35,7 @@ pub fn alerts<'a>(catalogue: &Catalogue<'a>) -> Alerts<'a> {
 }
 
 fn id(vulnerability: &Vulnerability) -> String {
-    text::line(&vulnerability.id, TEXT)
+    text::line(&vulnerability.id, TEXT).into()
 }
 
 fn result(vulnerability: &Vulnerability, platforms: &[String], dockerfile: &str, fingerprints: &mut Fingerprints) -> Alert {
@@ -71,7 +71,7 @@ fn place(vulnerability: &Vulnerability, dockerfile: &str) -> Location {
 fn rule(id: &str, vulnerabilities: &[&Vulnerability]) -> Option<ReportingDescriptor> {
     let worst = vulnerabilities.iter().max_by_key(|vulnerability| vulnerability.severity)?;
     let title = text::line(&worst.title, TEXT);
-    let description = if title.is_empty() { format!("{id} in a package of the image.") } else { title };
+    let description = if title.is_empty() { format!("{id} in a package of the image.") } else { title.into() };
     let mut properties = BTreeMap::from([("precision".to_owned(), json!("very-high"))]);
     if let Some(severity) = security_severity(worst.severity) {
         properties.insert("security-severity".to_owned(), json!(severity));
@@ -95,7 +95,7 @@ fn rule(id: &str, vulnerabilities: &[&Vulnerability]) -> Option<ReportingDescrip
 fn help(id: &str, vulnerabilities: &[&Vulnerability]) -> MultiformatMessageString {
     let fixes = vulnerabilities.iter().take(PACKAGES).map(|vulnerability| {
         let Vulnerability { package, installed, fixed, .. } = vulnerability;
-        let fixed_plain = fixed.as_ref().map_or_else(|| "no fix yet".to_owned(), |fixed| text::line(fixed, markdown::LIMIT));
+        let fixed_plain = fixed.as_ref().map_or_else(|| "no fix yet".into(), |fixed| text::line(fixed, markdown::LIMIT));
         let fixed = fixed.as_ref().map_or_else(|| "no fix yet".to_owned(), |fixed| markdown::code(fixed));
         let row = format!("| {} | {} | {fixed} |", markdown::code(package), markdown::code(installed));
         let short = |part: &str| text::line(part, markdown::LIMIT);

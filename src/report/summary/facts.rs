@@ -3,8 +3,9 @@
 use crate::record::{Database, ImageRecord, Publication, Record, Source};
 use crate::report::advice::short_commit;
 use crate::report::document::Document;
-use crate::report::markdown::code;
-use crate::report::{quantity, verify};
+use crate::report::verify;
+use crate::text;
+use crate::text::markdown::code;
 
 /// Writes the table of facts.
 pub fn write(document: &mut Document, record: &Record) {
@@ -42,19 +43,17 @@ pub fn write(document: &mut Document, record: &Record) {
 }
 
 fn sent(publication: &Publication) -> String {
-    let sent = quantity::count(publication.blobs_sent as usize, "blob");
-    format!("{} in {sent}; {} were there already", quantity::size(publication.bytes_sent), publication.blobs_present)
+    let sent = text::count(publication.blobs_sent as usize, "blob");
+    format!("{} in {sent}; {} were there already", text::size(publication.bytes_sent), publication.blobs_present)
 }
 
 fn size(image: &ImageRecord) -> String {
     let platforms: Vec<_> = image
         .platforms
         .iter()
-        .map(|platform| {
-            format!("{} ({})", code(&platform.platform.to_string()), quantity::count(platform.layers as usize, "layer"))
-        })
+        .map(|platform| format!("{} ({})", code(&platform.platform.to_string()), text::count(platform.layers as usize, "layer")))
         .collect();
-    format!("{}, {}", quantity::size(image.size), quantity::list(&platforms))
+    format!("{}, {}", text::size(image.size), text::list(&platforms))
 }
 
 fn sbom(image: &ImageRecord) -> Option<String> {
@@ -62,7 +61,7 @@ fn sbom(image: &ImageRecord) -> Option<String> {
     let platforms = platforms.map(|platform| {
         let files: Vec<_> = platform.sboms.iter().map(|file| code(file)).collect();
         let packages =
-            platform.packages.map_or_else(String::new, |number| format!("{}: ", quantity::count(number as usize, "package")));
+            platform.packages.map_or_else(String::new, |number| format!("{}: ", text::count(number as usize, "package")));
         format!("{packages}{}", files.join(", "))
     });
     let platforms: Vec<_> = platforms.collect();

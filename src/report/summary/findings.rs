@@ -5,24 +5,24 @@ use crate::record::Record;
 use crate::report::advice::short_commit;
 use crate::report::catalogue::{self, Catalogue, Merged};
 use crate::report::document::Document;
-use crate::report::markdown::{code, link, prose};
-use crate::report::quantity;
+use crate::text;
+use crate::text::markdown::{code, link, prose};
 
 /// Writes what counts against the gate: leaks, vulnerabilities with a fix, vulnerabilities without.
 pub fn write(document: &mut Document, catalogue: &Catalogue<'_>) {
     if !catalogue.leaks.is_empty() {
-        document.heading(&quantity::count(catalogue.leaks.len(), "leaked secret"));
+        document.heading(&text::count(catalogue.leaks.len(), "leaked secret"));
         document.table(["Rule", "Where", "Commit", "What it looks like"], catalogue.leaks.iter().map(|leak| leak_row(leak)));
         document.paragraph("<details><summary>If one of them is no secret: its line for <code>.gitleaksignore</code></summary>");
         document.list("-", catalogue.leaks.iter().map(|leak| code(&leak.fingerprint)));
         document.paragraph("</details>");
     }
     if !catalogue.fixable.is_empty() {
-        document.heading(&format!("{} with a fix", quantity::count(catalogue.fixable.len(), "vulnerability")));
+        document.heading(&format!("{} with a fix", text::count(catalogue.fixable.len(), "vulnerability")));
         vulnerabilities(document, &catalogue.fixable);
     }
     if !catalogue.unfixable.is_empty() {
-        document.heading(&format!("{} without a fix", quantity::count(catalogue.unfixable.len(), "vulnerability")));
+        document.heading(&format!("{} without a fix", text::count(catalogue.unfixable.len(), "vulnerability")));
         vulnerabilities(document, &catalogue.unfixable);
     }
 }
@@ -36,7 +36,7 @@ pub fn let_through(document: &mut Document, record: &Record, catalogue: &Catalog
     if !record.suppressions.is_empty() {
         let rows = record.suppressions.iter().map(|suppression| {
             let reason = suppression.reason.as_deref().map_or_else(|| "_no reason given_".to_owned(), prose);
-            let number = quantity::count(suppression.count as usize, "finding");
+            let number = text::count(suppression.count as usize, "finding");
             [code(&suppression.id), number, suppression.tool.name().to_owned(), code(&suppression.by), reason]
         });
         document.table(["What", "How many", "Of", "By", "Reason"], rows);
@@ -50,7 +50,7 @@ fn folded(document: &mut Document, merged: &[Merged<'_>], why: &str) {
     if merged.is_empty() {
         return;
     }
-    let number = quantity::count(merged.len(), "vulnerability");
+    let number = text::count(merged.len(), "vulnerability");
     let why = why.replace("`ignore-unfixed`", "<code>ignore-unfixed</code>");
     document.paragraph(&format!("<details><summary>{number} {why}</summary>"));
     vulnerabilities(document, merged);

@@ -9,10 +9,10 @@ mod timeline;
 use super::advice;
 use super::catalogue::{self, Catalogue};
 use super::document::Document;
-use super::markdown;
 use super::verdict::{self, Verdict};
 use crate::finding::Tool;
 use crate::record::Record;
+use crate::text::markdown;
 
 /// The most bytes that GitHub shows; a larger summary it drops as a whole (GitHub Docs, "Workflow commands for GitHub
 /// Actions", "Step isolation and limits": 1 MiB a step).

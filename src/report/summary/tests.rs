@@ -1,5 +1,6 @@
 use super::*;
-use crate::report::{fixture, page};
+use crate::report::fixture;
+use crate::text::page;
 
 fn whole(record: &Record) -> String {
     render(record, LIMIT)

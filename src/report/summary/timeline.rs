@@ -4,22 +4,20 @@ use std::fmt::Write as _;
 
 use crate::record::{Record, Stage, StageOutcome};
 use crate::report::document::Document;
-use crate::report::markdown::prose;
-use crate::report::{quantity, wait};
+use crate::report::wait;
+use crate::text;
+use crate::text::markdown::prose;
 
 /// Writes the table of the stages.
 pub fn stages(document: &mut Document, record: &Record) {
     if record.stages.is_empty() {
         return;
     }
-    document.heading(&format!("Stages, {} in all", quantity::duration(record.elapsed_ms)));
+    document.heading(&format!("Stages, {} in all", text::duration(record.elapsed_ms)));
     let rows = record.stages.iter().map(|stage| {
         let (icon, word, why) = outcome(&stage.outcome);
-        let time = if matches!(stage.outcome, StageOutcome::Skipped(_)) {
-            "–".to_owned()
-        } else {
-            quantity::duration(stage.elapsed_ms)
-        };
+        let time =
+            if matches!(stage.outcome, StageOutcome::Skipped(_)) { "–".to_owned() } else { text::duration(stage.elapsed_ms) };
         let detail = if why.is_empty() { &stage.detail } else { why };
         let wait = wait(stage).map(|wait| format!(" after {wait}")).unwrap_or_default();
         [stage.name.name().to_owned(), format!("{icon} {word}"), format!("{time}{wait}"), prose(detail)]
@@ -73,7 +71,7 @@ fn bar(stage: &Stage, record: &Record) -> Option<String> {
         let wait = wait.replace(',', "");
         let _ = writeln!(bar, "    {wait} :{}, {}", clock(stage.started_ms - stage.waited_ms), clock(stage.started_ms));
     }
-    let _ = writeln!(bar, "    {} :{mark}, {}, {}", quantity::duration(elapsed), clock(stage.started_ms), clock(end));
+    let _ = writeln!(bar, "    {} :{mark}, {}, {}", text::duration(elapsed), clock(stage.started_ms), clock(end));
     Some(bar)
 }
 

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::finding::Leak;
-use crate::process::plain;
+use crate::text::plain;
 
 /// One entry of the report (gitleaks' `report.Finding`). `Secret`, `Match` and the commit's message are left where they
 /// are, redacted or not.

@@ -9,8 +9,9 @@ use std::time::Duration;
 use super::history::Repository;
 use super::report::Match;
 use super::rules::{self, Rules};
-use crate::process::{Launcher, Output, Program, plain, readable};
+use crate::process::{Launcher, Output, Program};
 use crate::scan::{Error, Tool};
+use crate::text;
 
 /// The exit code that we ask for when there are leaks: gitleaks' own default is the code of its failures too.
 const LEAKS_FOUND: i32 = 3;
@@ -150,7 +151,7 @@ impl<'a> Scanner<'a> {
         let mut words = Words::default();
         let mut unread = Vec::new();
         let mut broken = !matches!(output.code, 0 | LEAKS_FOUND);
-        for line in output.stderr.lines().map(plain) {
+        for line in output.stderr.lines().map(text::plain) {
             let (level, message) = line.split_once(' ').and_then(|(_, rest)| rest.split_once(' ')).unwrap_or_default();
             match level {
                 "INF" => words.inform(message),
@@ -158,7 +159,7 @@ impl<'a> Scanner<'a> {
                     Warned::Known => {}
                     Warned::Leaks(count) => words.leaks = count,
                     Warned::Unread(file) => unread.push(file),
-                    Warned::Other => words.warnings.push(format!("gitleaks: {}", readable(message))),
+                    Warned::Other => words.warnings.push(format!("gitleaks: {}", text::words(message))),
                 },
                 "ERR" | "FTL" | "PNC" => broken = true,
                 _ => {}
@@ -237,7 +238,7 @@ impl Words {
 }
 
 fn failure(output: &Output) -> Error {
-    let lines: Vec<_> = output.stderr.lines().map(readable).collect();
+    let lines: Vec<String> = text::lines(&output.stderr, text::WORDS).map(String::from).collect();
     let of_rules = ["gitleaks config", "Failed to load config", "regexp: Compile", "regexp.MustCompile"];
     if let Some(line) = lines.iter().find(|line| of_rules.iter().any(|words| line.contains(words))) {
         return Error::LeakRules { reason: line.clone() };

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::process::{Output, plain, readable};
+use crate::process::Output;
+use crate::text::{self, plain};
 
 /// What trivy says of nearly every image, and what the report tells in other words.
 const KNOWN: [&str; 5] = [
@@ -44,7 +45,7 @@ impl<'a> Log<'a> {
         let told = |line: &Line<'_>| {
             matches!(line.level, "WARN" | "ERROR") && !KNOWN.iter().any(|known| line.message.starts_with(known))
         };
-        self.lines().filter(told).map(|line| readable(format!("{} {}", line.message, line.fields).trim_end())).collect()
+        self.lines().filter(told).map(|line| text::words(&format!("{} {}", line.message, line.fields)).into()).collect()
     }
 
     /// The files that trivy can't make sense of; or its complaint, where that names none.
@@ -80,7 +81,7 @@ fn value(fields: &str, name: &str) -> Option<String> {
         Some(quoted) => &quoted[..end(quoted).unwrap_or(quoted.len())],
         None => rest.split(' ').next().unwrap_or_default(),
     };
-    Some(readable(value)).filter(|value| !value.is_empty())
+    Some(text::line(value, text::WORDS).into()).filter(|value: &String| !value.is_empty())
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::finding::{self, Severity, Suppression, Vulnerability};
 use crate::oci::Platform;
 use crate::oci::image::PlatformImage;
 use crate::oci::layout::digest_of;
-use crate::process::plain;
+use crate::text::plain;
 
 const SCHEMA_VERSION: u32 = 2;
 const MAX_BYTES: u64 = 1 << 30;

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::super::error::clean;
-use super::{Error, Proof};
+use super::auth::Auth;
+use super::error::Error;
 use crate::process::{self, Launcher};
 use crate::secret::Secret;
+use crate::text;
 use crate::variables;
 
 /// How long a helper may take; some ask a person to unlock a key ring.
@@ -29,23 +30,24 @@ pub(super) fn program(name: &str) -> String {
 }
 
 /// Asks a helper for the credentials of `key`; it may have none.
-pub(super) async fn ask(launcher: &Launcher, name: &str, key: &str, config: &Path) -> Result<Option<Proof>, Error> {
+pub(super) async fn ask(launcher: &Launcher, name: &str, key: &str, config: &Path) -> Result<Option<Auth>, Error> {
     let program = program(name);
-    let failed = |reason: String| Error::Helper { program: program.clone(), config: config.to_owned(), reason: clean(&reason) };
+    let failed =
+        |reason: &str| Error::Helper { program: program.clone(), config: config.to_owned(), reason: text::words(reason) };
     if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)) {
-        return Err(failed("not the name of a helper".to_owned()));
+        return Err(failed("not the name of a helper"));
     }
-    let (success, output) = run(launcher, &program, key).await.map_err(|error| failed(error.to_string()))?;
+    let (success, output) = run(launcher, &program, key).await.map_err(|error| failed(&error.to_string()))?;
     let text = output.expose().trim();
     if !success {
         // The words of docker-credential-helpers, `credentials.NewErrCredentialsNotFound`, which Docker compares too.
-        return if text.contains("credentials not found") { Ok(None) } else { Err(failed(text.to_owned())) };
+        return if text.contains("credentials not found") { Ok(None) } else { Err(failed(text)) };
     }
-    let answer: HelperAnswer = serde_json::from_str(text).map_err(|_| failed("its answer is not valid".to_owned()))?;
+    let answer: HelperAnswer = serde_json::from_str(text).map_err(|_| failed("its answer is not valid"))?;
     let secret = Secret::new(answer.secret);
     Ok(Some(match answer.username.as_str() {
-        "<token>" => Proof::IdentityToken(secret),
-        _ => Proof::Basic { username: answer.username, password: secret },
+        "<token>" => Auth::IdentityToken(secret),
+        _ => Auth::Basic { username: answer.username, password: secret },
     }))
 }
 

@@ -12,8 +12,8 @@ use tokio::io::AsyncReadExt as _;
 use tokio::sync::watch;
 use tokio_util::io::ReaderStream;
 
-use super::transport::IDLE_TIMEOUT;
-
+/// How long a transfer may stand still. There is no limit on the whole: layers are large and lines are slow.
+pub(super) const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 /// How a blob is read from disk, in bytes at a time.
 const CHUNK: usize = 1 << 20;
 /// How long a registry may think after the last byte: some copy and hash the whole blob before they answer.

@@ -7,13 +7,13 @@ use super::error::Error;
 
 /// The count of what travelled, kept while it does; shared by all that serves one build.
 #[derive(Debug, Default)]
-pub struct Account {
+pub struct TransferStats {
     files: AtomicU64,
     bytes: AtomicU64,
     error: Mutex<Option<Error>>,
 }
 
-impl Account {
+impl TransferStats {
     /// The number of files whose whole content was sent.
     #[must_use]
     pub fn files(&self) -> u64 {

@@ -1,6 +1,9 @@
 //! Times, sizes and numbers as people write them.
 
-/// A duration in milliseconds: `340 ms`, `4.2 s`, `1m 30s`, `2h 05m`.
+use std::fmt::Display;
+use std::time::Duration;
+
+/// A duration that was measured, in milliseconds: `340 ms`, `4.2 s`, `1m 30s`, `2h 05m`.
 #[must_use]
 pub fn duration(milliseconds: u64) -> String {
     let seconds = milliseconds / 1000;
@@ -24,13 +27,27 @@ pub fn size(bytes: u64) -> String {
     format!("{}.{} {name}", bytes / unit, bytes % unit * 10 / unit)
 }
 
-/// A number and its noun, in the plural where it must be: `1 leak`, `12 leaks`, `2 vulnerabilities`.
+/// A time that was set, exactly, to the millisecond: `250 ms`, `1.6 s`, `1 min`, `12 h`.
 #[must_use]
-pub fn count(number: usize, noun: &str) -> String {
-    match (number, noun.strip_suffix('y')) {
-        (1, _) => format!("1 {noun}"),
-        (_, Some(stem)) => format!("{number} {stem}ies"),
-        _ => format!("{number} {noun}s"),
+pub fn span(duration: Duration) -> String {
+    let milliseconds = duration.as_millis();
+    let fitting = [(3_600_000, "h"), (60_000, "min"), (1000, "s")];
+    match fitting.into_iter().find(|(unit, _)| milliseconds >= *unit && milliseconds.is_multiple_of(*unit)) {
+        Some((unit, name)) => format!("{} {name}", milliseconds / unit),
+        None if milliseconds < 1000 => format!("{milliseconds} ms"),
+        None => format!("{}.{:03}", milliseconds / 1000, milliseconds % 1000).trim_end_matches('0').to_owned() + " s",
+    }
+}
+
+/// A number and its noun, in the plural where it must be: `1 leak`, `12 leaks`, `2 vulnerabilities`, `0 days`.
+#[must_use]
+pub fn count<N: Copy + Display + PartialEq + From<u8>>(number: N, noun: &str) -> String {
+    if number == N::from(1) {
+        return format!("{number} {noun}");
+    }
+    match noun.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'o', 'u'])) {
+        Some(stem) => format!("{number} {stem}ies"),
+        None => format!("{number} {noun}s"),
     }
 }
 
@@ -58,6 +75,13 @@ mod tests {
     }
 
     #[test]
+    fn a_time_that_was_set_is_written_exactly() {
+        let written: Vec<_> =
+            [0, 250, 1000, 1500, 1050, 10_000, 90_000, 60_000, 300_000, 7_200_000].map(Duration::from_millis).map(span).into();
+        assert_eq!(written, ["0 ms", "250 ms", "1 s", "1.5 s", "1.05 s", "10 s", "90 s", "1 min", "5 min", "2 h"]);
+    }
+
+    #[test]
     fn sizes_have_the_unit_that_fits() {
         let written: Vec<_> = [0, 999, 1000, 4_210_000, 2_000_000_000].map(size).into();
         assert_eq!(written, ["0 B", "999 B", "1.0 kB", "4.2 MB", "2.0 GB"]);
@@ -66,6 +90,7 @@ mod tests {
     #[test]
     fn a_noun_follows_its_number() {
         assert_eq!([count(1, "leak"), count(0, "leak"), count(2, "vulnerability")], ["1 leak", "0 leaks", "2 vulnerabilities"]);
+        assert_eq!([count(1_u64, "day"), count(2_u32, "key"), count(2_u64, "delivery")], ["1 day", "2 keys", "2 deliveries"]);
     }
 
     #[test]

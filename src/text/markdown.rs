@@ -4,7 +4,7 @@
 //! is escaped for all three. A character reference never has a meaning in Markdown (`CommonMark` 0.31.2, section 6.3:
 //! "cannot be used in place of symbols indicating structure"), in a table cell or elsewhere, and is text to HTML.
 
-use super::text;
+use super::{LINE, line};
 
 /// The most characters of one name, version or sentence that a report shows.
 pub const LIMIT: usize = 300;
@@ -29,7 +29,7 @@ pub fn prose(text: &str) -> String {
 /// Lines of a tool's output, word for word, as a fenced block.
 #[must_use]
 pub fn block(lines: &[String]) -> String {
-    let lines: Vec<_> = lines.iter().map(|line| text::line(line, text::LINE)).collect();
+    let lines: Vec<_> = lines.iter().map(|text| line(text, LINE)).collect();
     let longest = lines.iter().map(|line| longest_run(line, '`')).max().unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);
     format!("{fence}text\n{}\n{fence}\n", lines.join("\n"))
@@ -59,7 +59,7 @@ pub fn web_address(address: &str) -> Option<String> {
 /// Escapes what has a meaning inside a line, and no more: the file is also read as it is. What has one at the beginning
 /// of a line only stays, for no text from outside stands there. `breaker` parts what would be a mention or an address.
 fn escape(text: &str, breaker: &str) -> String {
-    let shown = text::line(text, LIMIT);
+    let shown = line(text, LIMIT);
     let mut escaped = String::with_capacity(shown.len() + 16);
     let mut previous = ' ';
     let mut characters = shown.chars().peekable();
@@ -104,7 +104,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::report::page;
+    use crate::text::page;
 
     #[test]
     fn nothing_in_a_name_means_anything() {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::BoxFuture;
 use tokio::sync::Mutex;
 
-use super::Error;
+use super::error::Error;
 use crate::secret::Secret;
 
 /// A password is renewed this long before it expires: an upload that begins with it may take its time to arrive.
@@ -32,46 +32,46 @@ pub struct Password {
 
 /// The password at hand, and who issues the next. Clones share it.
 #[derive(Clone, Debug)]
-pub struct Passwords {
+pub struct CachedPassword {
     issuer: Arc<dyn Issuer>,
-    current: Arc<Mutex<Option<Held>>>,
+    current: Arc<Mutex<Option<Issued>>>,
 }
 
 #[derive(Debug)]
-struct Held {
+struct Issued {
     password: Password,
-    since: Instant,
+    at: Instant,
 }
 
-impl Passwords {
+impl CachedPassword {
     /// Begins with a password that was issued a moment ago.
     #[must_use]
     pub fn new(issuer: Arc<dyn Issuer>, first: Password) -> Self {
-        let held = Held { password: first, since: Instant::now() };
-        Self { issuer, current: Arc::new(Mutex::new(Some(held))) }
+        let first = Issued { password: first, at: Instant::now() };
+        Self { issuer, current: Arc::new(Mutex::new(Some(first))) }
     }
 
     /// A password that has not expired. One request at a time asks the issuer: the others wait for its answer.
     pub(in crate::oci::registry) async fn current(&self) -> Result<Password, Error> {
         let mut current = self.current.lock().await;
-        if let Some(held) = current.as_ref().filter(|held| held.is_good()) {
-            return Ok(held.password.clone());
+        if let Some(issued) = current.as_ref().filter(|issued| issued.is_good()) {
+            return Ok(issued.password.clone());
         }
         let password = self.issuer.issue().await?;
-        *current = Some(Held { password: password.clone(), since: Instant::now() });
+        *current = Some(Issued { password: password.clone(), at: Instant::now() });
         Ok(password)
     }
 
     /// Gives up the password that was shown at `shown` and refused. One that was issued later is kept.
     pub(in crate::oci::registry) async fn give_up(&self, shown: Instant) {
         let mut current = self.current.lock().await;
-        current.take_if(|held| held.since <= shown);
+        current.take_if(|issued| issued.at <= shown);
     }
 }
 
-impl Held {
+impl Issued {
     fn is_good(&self) -> bool {
-        self.password.good_for.is_none_or(|life| self.since.elapsed() < life.saturating_sub(MARGIN))
+        self.password.good_for.is_none_or(|life| self.at.elapsed() < life.saturating_sub(MARGIN))
     }
 }
 
@@ -95,22 +95,22 @@ mod tests {
         Password { username: "AWS".to_owned(), password: Secret::new(text), good_for }
     }
 
-    async fn current(passwords: &Passwords) -> String {
+    async fn current(passwords: &CachedPassword) -> String {
         passwords.current().await.unwrap().password.expose().to_owned()
     }
 
     #[tokio::test]
     async fn a_password_is_issued_anew_when_the_last_is_about_to_expire() {
-        let lasting = Passwords::new(Arc::new(Counting::default()), password("first", None));
+        let lasting = CachedPassword::new(Arc::new(Counting::default()), password("first", None));
         assert_eq!(current(&lasting).await, "first");
-        let short = Passwords::new(Arc::new(Counting::default()), password("first", Some(MARGIN)));
+        let short = CachedPassword::new(Arc::new(Counting::default()), password("first", Some(MARGIN)));
         assert_eq!(current(&short).await, "1");
         assert_eq!(current(&short).await, "1");
     }
 
     #[tokio::test]
     async fn a_refused_password_is_given_up_once_however_many_showed_it() {
-        let passwords = Passwords::new(Arc::new(Counting::default()), password("first", None));
+        let passwords = CachedPassword::new(Arc::new(Counting::default()), password("first", None));
         let shown = Instant::now();
         passwords.give_up(shown).await;
         assert_eq!(current(&passwords).await, "1");

@@ -1,0 +1,39 @@
+//! What can be wrong with a Dockerfile.
+
+/// A Dockerfile that can't be divided into instructions. BuildKit refuses it too.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// `# escape=` names neither `\` nor a backtick.
+    #[error("line {line}: {value:?} is not an escape character")]
+    Escape {
+        /// The directive's line, counted from 1.
+        line: u32,
+        /// What it names.
+        value: String,
+    },
+    /// A directive stands there twice.
+    #[error("line {line}: a second {name} directive")]
+    Directive {
+        /// The second one's line, counted from 1.
+        line: u32,
+        /// Which directive.
+        name: String,
+    },
+    /// A here-document has no end.
+    #[error("line {line}: the here-document {name} has no end")]
+    Heredoc {
+        /// The line of the instruction, counted from 1.
+        line: u32,
+        /// The word that should end it.
+        name: String,
+    },
+    /// A `FROM` that has neither one argument nor `IMAGE AS NAME`.
+    #[error("line {line}: FROM takes IMAGE, or IMAGE AS NAME")]
+    From {
+        /// The line, counted from 1.
+        line: u32,
+    },
+    /// There is no `FROM`.
+    #[error("there is no FROM")]
+    NoStage,
+}

@@ -1,0 +1,99 @@
+//! A Dockerfile, its stages and their instructions.
+
+/// A Dockerfile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dockerfile {
+    /// The frontend that the first lines ask for (`# syntax=`).
+    pub syntax: Option<String>,
+    /// The character that continues a line (`# escape=`).
+    pub escape: char,
+    /// What stands before the first `FROM`: its `ARG`s.
+    pub preamble: Vec<Instruction>,
+    /// The stages; there is at least one.
+    pub stages: Vec<Stage>,
+}
+
+/// A stage, from one `FROM` to the next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stage {
+    /// The `FROM` itself.
+    pub from: Instruction,
+    /// The name that `AS` gives, in lower case.
+    pub name: Option<String>,
+    /// What it is built from, as written: variables are not replaced.
+    pub base: String,
+    /// What `--platform` gives, as written.
+    pub platform: Option<String>,
+    /// What follows the `FROM`.
+    pub instructions: Vec<Instruction>,
+}
+
+/// An instruction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instruction {
+    /// `RUN`, `COPY`, …, in capitals.
+    pub keyword: String,
+    /// Its first line, counted from 1.
+    pub first_line: u32,
+    /// Its last line, here-documents included.
+    pub last_line: u32,
+    /// The first line as it is written, without the space around it.
+    pub head: String,
+    /// The whole instruction on one line, without comments and here-documents.
+    pub text: String,
+}
+
+impl Dockerfile {
+    /// The stage that a build of `target` ends with, by its place among [`Dockerfile::stages`]: the last one where no target
+    /// is given; nothing where there is no such stage.
+    #[must_use]
+    pub fn target(&self, target: Option<&str>) -> Option<usize> {
+        let Some(target) = target.filter(|target| !target.is_empty()) else { return self.stages.len().checked_sub(1) };
+        let named = self.stages.iter().rposition(|stage| stage.name.as_deref() == Some(&target.to_lowercase()));
+        named.or_else(|| target.parse().ok().filter(|index| *index < self.stages.len()))
+    }
+
+    /// The instruction that stands on a line, counted from 1.
+    #[must_use]
+    pub fn instruction_at(&self, line: u32) -> Option<&Instruction> {
+        let stages = self.stages.iter().flat_map(|stage| std::iter::once(&stage.from).chain(&stage.instructions));
+        self.preamble.iter().chain(stages).find(|found| (found.first_line..=found.last_line).contains(&line))
+    }
+}
+
+impl Instruction {
+    /// What follows the keyword.
+    #[must_use]
+    pub fn arguments(&self) -> &str {
+        self.text.split_once(char::is_whitespace).map_or("", |(_, rest)| rest.trim())
+    }
+
+    /// The instruction that an `ONBUILD` keeps for the images built from this one: its keyword, in capitals.
+    pub(super) fn trigger(&self) -> Option<String> {
+        (self.keyword == "ONBUILD").then(|| self.arguments().split_whitespace().next().unwrap_or_default().to_uppercase())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "ARG V=1\nARG ARCH\nFROM base AS Base\nFROM base AS two\nFROM base AS three\nFROM two\nRUN a \\\n b\n";
+
+    #[test]
+    fn a_target_is_the_last_stage_a_name_or_a_number() {
+        let file = Dockerfile::parse(TEXT).unwrap();
+        assert_eq!((file.target(None), file.target(Some("")), file.target(Some("BASE"))), (Some(3), Some(3), Some(0)));
+        assert_eq!((file.target(Some("2")), file.target(Some("4")), file.target(Some("four"))), (Some(2), None, None));
+    }
+
+    #[test]
+    fn an_instruction_is_found_by_any_of_its_lines() {
+        let file = Dockerfile::parse(TEXT).unwrap();
+        let keyword = |line| file.instruction_at(line).map(|found| (found.keyword.as_str(), found.first_line));
+        assert_eq!(
+            (keyword(1), keyword(7), keyword(8), keyword(9)),
+            (Some(("ARG", 1)), Some(("RUN", 7)), Some(("RUN", 7)), None)
+        );
+    }
+}

@@ -1,0 +1,47 @@
+//! How an HTTP client is made.
+
+use std::time::Duration;
+
+/// How long a connection may take to come about.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Makes HTTP clients that say who they are, don't wait for ever for a connection, and follow no redirect by themselves:
+/// what may be shown at the other end differs.
+pub(crate) struct ClientBuilder(reqwest::ClientBuilder);
+
+impl ClientBuilder {
+    /// A client with the machine's certificates, that honours the usual variables (`HTTPS_PROXY`, `NO_PROXY`).
+    pub(crate) fn new() -> Self {
+        let builder = reqwest::Client::builder()
+            .user_agent(concat!("gp-deliver/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT_TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none());
+        Self(builder)
+    }
+
+    /// Gives a request this long, its answer included; without it, there is no limit on the whole.
+    pub(crate) fn timeout(self, timeout: Option<Duration>) -> Self {
+        match timeout {
+            Some(timeout) => Self(self.0.timeout(timeout)),
+            None => self,
+        }
+    }
+
+    /// Follows redirects, and shows who we are to the first host alone.
+    pub(crate) fn follow_redirects(self) -> Self {
+        Self(self.0.redirect(reqwest::redirect::Policy::default()))
+    }
+
+    /// Goes past any proxy: a proxy's loopback is another machine's.
+    pub(crate) fn no_proxy(self) -> Self {
+        Self(self.0.no_proxy())
+    }
+
+    /// The client.
+    ///
+    /// # Errors
+    /// The machine's certificates can't be read.
+    pub(crate) fn build(self) -> Result<reqwest::Client, reqwest::Error> {
+        self.0.build()
+    }
+}

@@ -1,0 +1,222 @@
+//! When a request is sent again, and how often.
+
+use std::fmt;
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable as _};
+use http::HeaderMap;
+use http::header::RETRY_AFTER;
+
+use crate::text::span;
+
+/// How often and how long one kind of request is repeated. Its [`fmt::Display`] says so, and `docs/architecture.md` is held
+/// to that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RetryPolicy {
+    /// How often a request is repeated that failed in a way that passes.
+    pub(crate) repeats: u32,
+    /// The least wait before the first repeat. Each further one is twice as long, and up to as much again is added by
+    /// chance: those who failed together do not come back together.
+    pub(crate) shortest_wait: Duration,
+    /// No wait is longer than this.
+    pub(crate) longest_wait: Duration,
+    /// Where the other side asks for a wait, it gets that instead, up to this; where it asks for more, the request fails.
+    pub(crate) longest_retry_after: Option<Duration>,
+    /// How long one request may take.
+    pub(crate) request_timeout: Option<Duration>,
+    /// How long a request may take with all its repeats.
+    pub(crate) total_timeout: Option<Duration>,
+}
+
+/// A failure, as one looks at it who may try again.
+pub(crate) trait Failure: fmt::Display {
+    /// Whether the same request may fare better later.
+    fn is_temporary(&self) -> bool;
+
+    /// For how long the other side wants to be left alone, where it says so.
+    fn retry_after(&self) -> Option<Duration> {
+        None
+    }
+}
+
+impl RetryPolicy {
+    /// Registries. There is no limit on a request's time: layers are large and lines are slow.
+    pub(crate) const REGISTRY: Self = Self {
+        repeats: 4,
+        shortest_wait: Duration::from_millis(250),
+        longest_wait: Duration::from_secs(4),
+        longest_retry_after: Some(Duration::from_mins(1)),
+        request_timeout: None,
+        total_timeout: None,
+    };
+    /// GitHub's REST API. An analysis of 10 MB goes up a slow line.
+    pub(crate) const GITHUB_API: Self = Self { request_timeout: Some(Duration::from_mins(1)), ..Self::REGISTRY };
+    /// The service that gives out a run's tokens. It answers in a tenth of a second, and has short outages.
+    pub(crate) const TOKEN_SERVICE: Self = Self {
+        repeats: 3,
+        shortest_wait: Duration::from_millis(200),
+        longest_wait: Duration::from_millis(1600),
+        longest_retry_after: None,
+        request_timeout: Some(Duration::from_secs(10)),
+        total_timeout: None,
+    };
+    /// AWS STS and Amazon ECR, whose SDK does the repeating, with chance down to no wait (AWS SDKs and Tools Reference Guide,
+    /// "Retry behavior", standard mode).
+    pub(crate) const AWS: Self = Self {
+        repeats: 3,
+        shortest_wait: Duration::ZERO,
+        longest_wait: Duration::from_secs(3),
+        longest_retry_after: None,
+        request_timeout: Some(Duration::from_secs(10)),
+        total_timeout: Some(Duration::from_secs(30)),
+    };
+
+    /// Does again what failed in a way that passes. All that goes through here can be done twice.
+    pub(crate) async fn run<T, E: Failure, F: Future<Output = Result<T, E>>>(self, attempt: impl FnMut() -> F) -> Result<T, E> {
+        self.run_when(attempt, E::is_temporary).await
+    }
+
+    /// As [`Self::run`], for the failures that `temporary` names.
+    pub(crate) async fn run_when<T, E: Failure, F: Future<Output = Result<T, E>>>(
+        self,
+        attempt: impl FnMut() -> F,
+        temporary: impl Fn(&E) -> bool,
+    ) -> Result<T, E> {
+        let bearable =
+            |error: &E| error.retry_after().is_none_or(|wait| self.longest_retry_after.is_some_and(|longest| wait <= longest));
+        attempt
+            .retry(self.waits())
+            .when(|error| temporary(error) && bearable(error))
+            .adjust(|error, wait| wait.map(|wait| error.retry_after().unwrap_or(wait)))
+            .notify(|error, wait| tracing::debug!(%error, ?wait, "the request is repeated"))
+            .await
+    }
+
+    fn waits(self) -> ExponentialBuilder {
+        // Chance doubles what is waited at most.
+        let longest = self.longest_wait / 2;
+        let waits = ExponentialBuilder::default().with_min_delay(self.shortest_wait).with_max_delay(longest).with_jitter();
+        waits.with_max_times(usize::try_from(self.repeats).unwrap_or(usize::MAX))
+    }
+}
+
+impl fmt::Display for RetryPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { repeats, shortest_wait, longest_wait, .. } = self;
+        write!(f, "{repeats} times, after ")?;
+        if shortest_wait.is_zero() {
+            write!(f, "at most {}", span(*longest_wait))?;
+        } else {
+            write!(f, "{} to {}", span(*shortest_wait), span(*longest_wait))?;
+        }
+        self.longest_retry_after.iter().try_for_each(|wait| write!(f, "; `Retry-After` is honoured up to {}", span(*wait)))?;
+        self.request_timeout.iter().try_for_each(|timeout| write!(f, "; {} a request", span(*timeout)))?;
+        self.total_timeout.iter().try_for_each(|timeout| write!(f, "; {} with all its repeats", span(*timeout)))
+    }
+}
+
+/// For how long an answer asks to be left alone: seconds, or a date (RFC 9110, section 10.2.3).
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = jiff::fmt::rfc2822::parse(value).ok()?;
+    Some(Duration::try_from(date.timestamp().duration_since(jiff::Timestamp::now())).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use backon::BackoffBuilder as _;
+
+    use super::*;
+
+    /// The budgets as the documentation names them.
+    const ALL: [(&str, RetryPolicy); 4] = [
+        ("a registry", RetryPolicy::REGISTRY),
+        ("GitHub's API", RetryPolicy::GITHUB_API),
+        ("the run's token service", RetryPolicy::TOKEN_SERVICE),
+        ("AWS STS and Amazon ECR", RetryPolicy::AWS),
+    ];
+
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+    #[error("failed")]
+    struct Failed {
+        temporary: bool,
+        wait: Option<Duration>,
+    }
+
+    impl Failure for Failed {
+        fn is_temporary(&self) -> bool {
+            self.temporary
+        }
+
+        fn retry_after(&self) -> Option<Duration> {
+            self.wait
+        }
+    }
+
+    /// How often a request is sent that always fails.
+    async fn attempts(policy: RetryPolicy, failure: Failed) -> u32 {
+        let sent = Cell::new(0);
+        let ended = policy.run(async || {
+            sent.set(sent.get() + 1);
+            Err::<(), _>(failure)
+        });
+        assert_eq!(ended.await, Err(failure));
+        sent.get()
+    }
+
+    #[tokio::test]
+    async fn what_passes_is_repeated_and_a_refusal_is_not() {
+        let quick = RetryPolicy { shortest_wait: Duration::ZERO, ..RetryPolicy::REGISTRY };
+        assert_eq!(attempts(quick, Failed { temporary: true, wait: None }).await, 5);
+        assert_eq!(attempts(quick, Failed { temporary: false, wait: None }).await, 1);
+    }
+
+    #[tokio::test]
+    async fn a_wait_that_is_asked_for_is_kept_up_to_a_limit() {
+        let patient = RetryPolicy {
+            shortest_wait: Duration::from_hours(1),
+            longest_wait: Duration::from_hours(2),
+            ..RetryPolicy::REGISTRY
+        };
+        assert_eq!(attempts(patient, Failed { temporary: true, wait: Some(Duration::ZERO) }).await, 5);
+        let too_long = Duration::from_millis(60_001);
+        assert_eq!(attempts(patient, Failed { temporary: true, wait: Some(too_long) }).await, 1);
+        assert_eq!(attempts(RetryPolicy::TOKEN_SERVICE, Failed { temporary: true, wait: Some(Duration::ZERO) }).await, 1);
+    }
+
+    #[test]
+    fn every_wait_is_within_what_the_policy_says() {
+        for (name, policy) in ALL {
+            let waits: Vec<_> = policy.waits().build().collect();
+            assert_eq!(waits.len(), policy.repeats as usize, "{name}");
+            assert!(waits.iter().all(|wait| (policy.shortest_wait..=policy.longest_wait).contains(wait)), "{name}: {waits:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_says_in_seconds_or_by_a_date_when_to_come_back() {
+        let wait = |value: &str| retry_after(&HeaderMap::from_iter([(RETRY_AFTER, value.parse().unwrap())]));
+        assert_eq!(wait("7"), Some(Duration::from_secs(7)));
+        assert_eq!(wait("Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO));
+        assert!(wait("Wed, 21 Oct 2099 07:28:00 GMT").unwrap() > Duration::from_hours(24));
+        assert_eq!(wait("soon"), None);
+        assert_eq!(retry_after(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn the_documentation_has_the_figures_of_the_code() {
+        let rows = ALL.iter().map(|(name, policy)| format!("| {name} | {policy} |\n"));
+        let budgets = format!("| asked | repeated |\n|---|---|\n{}", rows.collect::<String>());
+        let document = include_str!("../../docs/architecture.md");
+        for (mark, expected) in [("repeats", budgets), ("statuses", crate::net::status::documented())] {
+            let (begin, end) = (format!("<!-- {mark} -->\n"), format!("<!-- /{mark} -->"));
+            let found = document.split_once(&begin).and_then(|(_, rest)| rest.split_once(&end)).map(|(found, _)| found);
+            assert_eq!(found, Some(&*expected), "docs/architecture.md, between the marks of {mark}");
+        }
+    }
+}

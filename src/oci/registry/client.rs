@@ -1,0 +1,67 @@
+//! A client for one repository of a registry.
+
+use std::sync::Arc;
+
+use super::credentials::{Credentials, Origin};
+use super::error::Error;
+use super::transport::Transport;
+use crate::oci::reference::Repository;
+
+/// One repository of a registry. Clones share connections and tokens.
+#[derive(Clone)]
+pub struct Client {
+    pub(super) transport: Arc<Transport>,
+}
+
+/// What a token must allow (distribution, "Token Scope Documentation").
+#[derive(Clone, Copy)]
+pub(super) enum Access {
+    Pull,
+    Push,
+    Delete,
+}
+
+impl Client {
+    /// Gets ready to speak to the registry of `repository`; nothing is sent yet. Loopback is spoken to without proxy and
+    /// may do without TLS; else the usual variables (`HTTPS_PROXY`, `NO_PROXY`) are honoured.
+    ///
+    /// # Errors
+    /// The machine's certificates can't be read.
+    pub fn new(repository: Repository, credentials: Credentials) -> Result<Self, Error> {
+        Ok(Self { transport: Arc::new(Transport::new(repository, credentials)?) })
+    }
+
+    /// The repository.
+    #[must_use]
+    pub fn repository(&self) -> &Repository {
+        &self.transport.connection.repository
+    }
+
+    /// Where the credentials came from.
+    #[must_use]
+    pub fn credentials(&self) -> &Origin {
+        &self.transport.connection.origin
+    }
+
+    /// Whether the registry is there and speaks the protocol (distribution-spec, "Determining Support"). Credentials are
+    /// not looked at.
+    ///
+    /// # Errors
+    /// No answer, or one that no registry gives.
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.transport.base().await.map(|_| ())
+    }
+
+    pub(super) fn scopes(&self, access: Access) -> Vec<String> {
+        vec![scope(self.repository(), access)]
+    }
+}
+
+pub(super) fn scope(repository: &Repository, access: Access) -> String {
+    let actions = match access {
+        Access::Pull => "pull",
+        Access::Push => "pull,push",
+        Access::Delete => "pull,push,delete",
+    };
+    format!("repository:{}:{actions}", repository.name())
+}

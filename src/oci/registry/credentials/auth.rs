@@ -1,0 +1,71 @@
+//! What is shown to a registry.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::password::CachedPassword;
+use crate::secret::Secret;
+
+/// What is shown to a registry.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// What shows who we are.
+    pub auth: Auth,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// What shows who we are.
+#[derive(Clone, Debug)]
+pub enum Auth {
+    /// Nothing.
+    Anonymous,
+    /// A name and a password.
+    Basic {
+        /// The name.
+        username: String,
+        /// The password.
+        password: Secret,
+    },
+    /// A token that a token server exchanges (distribution, "`OAuth2` token authentication").
+    IdentityToken(Secret),
+    /// A name and password that expire, and someone who issues the next.
+    Issued(CachedPassword),
+}
+
+/// Where credentials came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// There are none for this registry in this file, which may not exist.
+    Nowhere(Option<PathBuf>),
+    /// The file.
+    File(PathBuf),
+    /// The program that the file names.
+    Helper {
+        /// `docker-credential-NAME`.
+        program: String,
+        /// The file.
+        config: PathBuf,
+    },
+    /// The delivery itself obtained them.
+    Given,
+}
+
+impl Credentials {
+    /// No credentials.
+    #[must_use]
+    pub fn anonymous() -> Self {
+        Self { auth: Auth::Anonymous, origin: Origin::Nowhere(None) }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nowhere(_) => f.write_str("nowhere"),
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Helper { program, config } => write!(f, "{program}, named in {}", config.display()),
+            Self::Given => f.write_str("this delivery"),
+        }
+    }
+}

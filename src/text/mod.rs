@@ -1,0 +1,16 @@
+//! Text: strangers' made safe to show, and numbers written as people read them.
+//!
+//! File names, package names, build output, a registry's words: anyone may have written them. Printed as they are they could
+//! move the cursor, hide each other, or give orders to the runner that reads our output. A [`Line`] can't; it is made by
+//! [`line`], [`words`] and [`last_lines`] alone. What goes into Markdown is made by [`markdown`]. This room knows no other.
+
+mod escape;
+mod line;
+pub mod markdown;
+#[cfg(test)]
+pub(crate) mod page;
+mod quantity;
+
+pub use escape::plain;
+pub use line::{LINE, Line, WORDS, last_lines, line, lines, words};
+pub use quantity::{count, duration, list, size, span};
