@@ -22,6 +22,7 @@ FROM --platform=$BUILDPLATFORM $RUST_IMAGE AS binary
 WORKDIR /build
 COPY scripts/release-binary scripts/release-binary
 COPY Cargo.toml Cargo.lock ./
+COPY crates crates
 COPY src src
 ARG TARGETARCH
 ARG APT_SOURCES=
