@@ -1,0 +1,294 @@
+//! The world that a keyless delivery meets: GitHub's id tokens, STS, and ECR with its registry, one server for each test.
+//! It refuses as they do.
+
+mod account;
+mod call;
+mod distribution;
+mod ecr;
+mod fault;
+mod issuer;
+mod job;
+mod journal;
+mod moto;
+mod options;
+mod policy;
+mod refusal;
+mod removal;
+mod repository;
+mod secrets;
+mod server;
+mod storage;
+pub mod stranger;
+mod sts;
+mod token;
+mod trust;
+mod wildcard;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, mpsc};
+
+pub use call::Call;
+pub use fault::{Fault, Times};
+pub use journal::{Entry, Held};
+pub use options::{Options, PUSH};
+pub use repository::Mutability;
+
+use crate::service::content;
+use account::{Account, Role};
+use issuer::Issuer;
+use journal::Journal;
+use moto::Moto;
+use policy::Policy;
+use repository::Repository;
+use secrets::{Secrets, random_text};
+use serde_json::{Value, json};
+use server::Server;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use trust::Trust;
+
+use crate::registry::{self, Registry};
+
+/// The role that deliveries assume.
+const ROLE: &str = "delivery";
+
+/// A world; it ends when this is dropped.
+pub struct World {
+    server: Arc<Server>,
+    repository: String,
+    registry: Registry,
+    runtime: Option<Runtime>,
+}
+
+impl World {
+    /// How one is set up: `World::options().environment("prod").start()`.
+    pub fn options() -> Options {
+        Options::default()
+    }
+
+    /// Starts one.
+    pub fn start(options: &Options) -> Self {
+        let registry = Registry::start(registry::Options::default());
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let listeners = [(), ()].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+        let [host, storage] = [0, 1].map(|one: usize| listeners[one].local_addr().unwrap().to_string());
+        let account = Account::new(&options.region);
+        let secrets = Secrets::default();
+        let issuer = Issuer {
+            address: options.issuer.clone(),
+            job: options.job.clone(),
+            ahead: options.ahead,
+            lifetime: options.token_lifetime,
+            forged: options.forged,
+            request_token: secrets.keep(random_text(48)),
+        };
+        let server = Arc::new(Server {
+            moto: Moto::open(&account.id, &options.region),
+            host,
+            account,
+            issuer,
+            registry: registry.address.clone(),
+            registry_folder: registry.folder.path().to_owned(),
+            storage,
+            links: Mutex::default(),
+            password_lifetime: options.password_lifetime,
+            session_lifetime: options.session_lifetime,
+            mounts: options.mounts,
+            passwords: Mutex::default(),
+            uploads: Mutex::default(),
+            tagging: tokio::sync::Mutex::default(),
+            faults: fault::Faults::default(),
+            journal: Journal::default(),
+            secrets,
+        });
+        let world = Self { server, repository: options.repository.clone(), registry, runtime: Some(runtime) };
+        world.furnish(options);
+        for (listener, storage) in listeners.into_iter().zip([false, true]) {
+            listener.set_nonblocking(true).unwrap();
+            let serving = world.server.clone();
+            world.runtime().spawn(async move { serving.run(TcpListener::from_std(listener).unwrap(), storage).await });
+        }
+        world
+    }
+
+    /// Puts into the account what the options ask for.
+    fn furnish(&self, options: &Options) {
+        let server = self.server.clone();
+        self.wait(async move { server.moto.create_role(ROLE).await });
+        let account = &self.server.account;
+        if options.provider {
+            account.content().providers.insert(self.server.issuer.provider().to_owned(), options.audiences.clone());
+        }
+        let subject = match &options.trust {
+            Some(Value::String(subject)) => subject.clone(),
+            _ => options.job.subject(),
+        };
+        let actions: Vec<String> = options.actions.clone();
+        let policy = Policy::of_ecr(&actions, &account.repository_arn(&self.repository));
+        let role = Role { trust: Trust::read(&self.trust_of(&subject)), policy, longest_session: options.longest_session };
+        account.content().roles.insert(ROLE.into(), role);
+        if let Some((mutability, filters)) = &options.tags {
+            let filters: Vec<&str> = filters.iter().map(String::as_str).collect();
+            self.create_repository(&self.repository, *mutability, &filters);
+        }
+    }
+
+    /// The environment of a job here. No key of AWS is in it; the commit is the test's own.
+    pub fn variables(&self) -> Vec<(String, String)> {
+        let job = &self.server.issuer.job;
+        let pairs = [
+            ("GITHUB_ACTIONS", "true".to_owned()),
+            ("GITHUB_REPOSITORY", job.full_name()),
+            ("GITHUB_REPOSITORY_ID", job.repository_id.clone()),
+            ("GITHUB_REPOSITORY_OWNER", job.owner.clone()),
+            ("GITHUB_REPOSITORY_OWNER_ID", job.owner_id.clone()),
+            ("GITHUB_REF", job.reference.clone()),
+            ("GITHUB_EVENT_NAME", job.event.clone()),
+            ("GITHUB_RUN_ID", "1602018110".to_owned()),
+            ("GITHUB_SERVER_URL", "https://github.com".to_owned()),
+            ("ACTIONS_ID_TOKEN_REQUEST_URL", format!("http://{}/id-token?api-version=2.0", self.host())),
+            ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", self.server.issuer.request_token.clone()),
+            ("AWS_ENDPOINT_URL", format!("http://{}", self.host())),
+            ("AWS_REGION", self.region()),
+            ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+        ];
+        pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    /// The ARN of the role.
+    pub fn role(&self) -> String {
+        self.server.account.role_arn(ROLE)
+    }
+
+    /// The id of the account.
+    pub fn account(&self) -> String {
+        self.server.account.id.clone()
+    }
+
+    /// The region.
+    pub fn region(&self) -> String {
+        self.server.account.region.clone()
+    }
+
+    /// The name of the repository.
+    pub fn repository(&self) -> String {
+        self.repository.clone()
+    }
+
+    /// `127.0.0.1:PORT`: the endpoint of AWS, and the registry.
+    pub fn host(&self) -> String {
+        self.server.host.clone()
+    }
+
+    /// What a token of the job claims as `sub`.
+    pub fn subject(&self) -> String {
+        self.server.issuer.job.subject()
+    }
+
+    /// A trust policy as GitHub's documentation shows one, for a subject or a pattern of subjects.
+    pub fn trust_of(&self, subject: &str) -> Value {
+        let provider = self.server.issuer.provider();
+        let operator = if subject.contains(['*', '?']) { "StringLike" } else { "StringEquals" };
+        let mut condition = json!({"StringEquals": {format!("{provider}:aud"): "sts.amazonaws.com"}});
+        condition[operator][format!("{provider}:sub")] = subject.into();
+        json!({"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow",
+            "Principal": {"Federated": self.server.account.provider_arn(provider)},
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": condition,
+        }]})
+    }
+
+    /// Whom the role trusts from now on.
+    pub fn set_trust_policy(&self, document: &Value) {
+        self.server.account.content().roles.get_mut(ROLE).unwrap().trust = Trust::read(document);
+    }
+
+    /// What the role may do from now on, on the repository.
+    pub fn allow(&self, actions: &[&str]) {
+        let actions: Vec<String> = actions.iter().map(|&action| action.to_owned()).collect();
+        let policy = Policy::of_ecr(&actions, &self.server.account.repository_arn(&self.repository));
+        self.server.account.content().roles.get_mut(ROLE).unwrap().policy = policy;
+    }
+
+    /// What the role may do from now on, in the words of IAM.
+    pub fn set_role_policy(&self, document: &Value) {
+        let policy = Policy::read(document).expect("a policy");
+        self.server.account.content().roles.get_mut(ROLE).unwrap().policy = policy;
+    }
+
+    /// Makes a repository, as the account's owner.
+    pub fn create_repository(&self, name: &str, mutability: Mutability, filters: &[&str]) {
+        let (server, parameters) = (self.server.clone(), Repository::parameters(name, mutability, filters));
+        let said = self.wait(async move { server.moto.ecr("CreateRepository", &parameters).await });
+        self.server.account.content().repositories.insert(name.into(), Repository::read(&said["repository"]));
+    }
+
+    /// What the tags of the repository name, as the registry says.
+    pub fn tags(&self) -> BTreeMap<String, String> {
+        self.tags_of(&self.repository)
+    }
+
+    /// What the tags of a repository name, as the registry says.
+    pub fn tags_of(&self, repository: &str) -> BTreeMap<String, String> {
+        let (server, repository) = (self.server.clone(), repository.to_owned());
+        self.wait(async move { server.tags_of(&repository).await.unwrap() })
+    }
+
+    /// Where the content of blobs is: `127.0.0.1:PORT`. Nothing that logs in belongs there.
+    pub fn storage(&self) -> String {
+        self.server.storage.clone()
+    }
+
+    /// The registry behind, which knows no password: `127.0.0.1:PORT`.
+    pub fn registry(&self) -> String {
+        self.registry.address.clone()
+    }
+
+    /// Lets a call fail.
+    pub fn fail(&self, call: Call, times: Times, fault: Fault) {
+        self.server.faults.add(call, times, fault);
+    }
+
+    /// Lets a call fail no longer.
+    pub fn mend(&self, call: Call) {
+        self.server.faults.clear(call);
+    }
+
+    /// Holds the `nth` request of a call, counted from one and from the world's beginning.
+    pub fn hold(&self, call: Call, nth: usize) -> Held {
+        self.server.journal.hold(call, nth)
+    }
+
+    /// What was asked so far.
+    pub fn calls(&self) -> Vec<Entry> {
+        self.server.journal.entries()
+    }
+
+    /// How many requests of a call came so far.
+    pub fn count(&self, call: Call) -> usize {
+        self.calls().iter().filter(|entry| entry.call == call).count()
+    }
+
+    /// Everything that was given out in confidence so far: what must not be found anywhere.
+    pub fn secrets(&self) -> Vec<String> {
+        self.server.secrets.all()
+    }
+
+    fn runtime(&self) -> &Runtime {
+        self.runtime.as_ref().unwrap()
+    }
+
+    /// Waits for something on the world's own runtime, so that tests may have one too.
+    fn wait<T: Send + 'static>(&self, something: impl Future<Output = T> + Send + 'static) -> T {
+        let (sender, receiver) = mpsc::channel();
+        self.runtime().spawn(async move { sender.send(something.await) });
+        receiver.recv().expect("the world does what it is asked to do")
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.runtime.take().unwrap().shutdown_background();
+    }
+}

@@ -1,0 +1,97 @@
+//! Which call of GitHub's API a request is.
+
+use hyper::Method;
+
+/// A call, by what GitHub's documentation names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Call {
+    /// Upload an analysis as SARIF data.
+    UploadSarif,
+    /// Get information about a SARIF upload.
+    SarifStatus,
+    /// List code scanning analyses for a repository.
+    ListAnalyses,
+    /// List check runs for a Git reference.
+    ListCheckRuns,
+    /// Create a check run.
+    CreateCheckRun,
+    /// Update a check run.
+    UpdateCheckRun,
+    /// Get a check run.
+    GetCheckRun,
+    /// List check run annotations.
+    ListAnnotations,
+    /// What is not played here.
+    Other,
+}
+
+/// A request's path, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place<'a> {
+    /// `owner/name`.
+    pub slug: &'a str,
+    pub call: Call,
+    /// The upload, the check run or the ref.
+    pub id: &'a str,
+}
+
+impl<'a> Place<'a> {
+    /// Reads a path without a query.
+    pub fn of(method: &Method, path: &'a str) -> Option<Self> {
+        let rest = path.strip_prefix("/repos/")?;
+        let (at, _) = rest.match_indices('/').nth(1)?;
+        let (slug, rest) = (&rest[..at], &rest[at + 1..]);
+        let (call, id) = match (method.as_str(), rest.split_once('/')) {
+            ("POST", None) if rest == "check-runs" => (Call::CreateCheckRun, ""),
+            ("POST", Some(("code-scanning", "sarifs"))) => (Call::UploadSarif, ""),
+            ("GET", Some(("code-scanning", "analyses"))) => (Call::ListAnalyses, ""),
+            ("GET", Some(("code-scanning", rest))) => with_id(Call::SarifStatus, rest.strip_prefix("sarifs/")),
+            ("GET", Some(("commits", rest))) => with_id(Call::ListCheckRuns, rest.strip_suffix("/check-runs")),
+            ("PATCH", Some(("check-runs", id))) => (Call::UpdateCheckRun, id),
+            ("GET", Some(("check-runs", rest))) => match rest.strip_suffix("/annotations") {
+                Some(id) => (Call::ListAnnotations, id),
+                None => (Call::GetCheckRun, rest),
+            },
+            _ => (Call::Other, ""),
+        };
+        Some(Self { slug, call, id })
+    }
+}
+
+fn with_id(call: Call, id: Option<&str>) -> (Call, &str) {
+    id.map_or((Call::Other, ""), |id| (call, id))
+}
+
+impl Call {
+    /// The permission of a job's token that it needs, and whether to write.
+    pub fn permission(self) -> Option<(&'static str, bool)> {
+        match self {
+            Self::UploadSarif => Some(("security-events", true)),
+            Self::SarifStatus | Self::ListAnalyses => Some(("security-events", false)),
+            Self::CreateCheckRun | Self::UpdateCheckRun => Some(("checks", true)),
+            Self::ListCheckRuns | Self::GetCheckRun | Self::ListAnnotations => Some(("checks", false)),
+            Self::Other => None,
+        }
+    }
+
+    /// Whether it is about code scanning.
+    pub fn scans(self) -> bool {
+        matches!(self, Self::UploadSarif | Self::SarifStatus | Self::ListAnalyses)
+    }
+
+    /// What its refusals name as `documentation_url`.
+    pub fn documentation(self) -> String {
+        let page = match self {
+            Self::UploadSarif => "/code-scanning/code-scanning#upload-an-analysis-as-sarif-data",
+            Self::SarifStatus => "/code-scanning/code-scanning#get-information-about-a-sarif-upload",
+            Self::ListAnalyses => "/code-scanning/code-scanning#list-code-scanning-analyses-for-a-repository",
+            Self::ListCheckRuns => "/checks/runs#list-check-runs-for-a-git-reference",
+            Self::CreateCheckRun => "/checks/runs#create-a-check-run",
+            Self::UpdateCheckRun => "/checks/runs#update-a-check-run",
+            Self::GetCheckRun => "/checks/runs#get-a-check-run",
+            Self::ListAnnotations => "/checks/runs#list-check-run-annotations",
+            Self::Other => "",
+        };
+        format!("https://docs.github.com/rest{page}")
+    }
+}

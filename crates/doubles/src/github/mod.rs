@@ -1,0 +1,170 @@
+//! The GitHub that a delivery reports to: code scanning and checks, one server for a test process, one repository for each
+//! test. It refuses as GitHub does, and Prism holds both sides against GitHub's own description.
+
+mod alert;
+mod call;
+mod check_run;
+mod checks;
+mod code_scanning;
+mod fault;
+mod journal;
+mod options;
+mod prism;
+mod refusal;
+mod repository;
+mod sarif;
+mod schema;
+mod server;
+pub mod stranger;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+pub use alert::Alert;
+pub use call::Call;
+pub use check_run::CheckRun;
+pub use code_scanning::{Analysis, Upload};
+pub use fault::{Fault, Times};
+pub use journal::{Entry, Held, Moment};
+pub use options::{CodeScanning, Options};
+
+use crate::service::content;
+use rand::distr::{Alphanumeric, SampleString as _};
+use server::Server;
+
+/// GitHub, as a test process has it.
+#[derive(Clone, Copy)]
+pub struct GitHub(&'static Server);
+
+impl GitHub {
+    /// Starts it, the first time.
+    pub fn start() -> Self {
+        Self(Server::get())
+    }
+
+    /// A repository of its own for a test.
+    pub fn repository(self, options: Options) -> Repository {
+        static NUMBER: AtomicUsize = AtomicUsize::new(1);
+        let slug = format!("octo-org/{}-{}", options.name, NUMBER.fetch_add(1, Ordering::Relaxed));
+        let made_up = || format!("ghs_{}", Alphanumeric.sample_string(&mut rand::rng(), 36));
+        let token = options.token.clone().unwrap_or_else(made_up);
+        let content = Arc::new(repository::Repository::new(slug, token, options));
+        self.0.add(&content);
+        Repository { server: self.0, content }
+    }
+
+    /// What Prism found wrong with requests to no repository.
+    pub fn violations(self) -> Vec<String> {
+        self.0.violations.lock().unwrap().clone()
+    }
+}
+
+/// A repository. When it is dropped, nothing may have been asked or answered that GitHub's description does not allow.
+pub struct Repository {
+    server: &'static Server,
+    content: Arc<repository::Repository>,
+}
+
+impl Repository {
+    /// `owner/name`.
+    pub fn slug(&self) -> String {
+        self.content.slug.clone()
+    }
+
+    /// The token that is accepted.
+    pub fn token(&self) -> String {
+        self.content.token.clone()
+    }
+
+    /// The address of the API.
+    pub fn api(&self) -> String {
+        self.server.base(false).api
+    }
+
+    /// What a job of it has in its environment, and the action's `github-token`.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        self.variables(false)
+    }
+
+    /// As [`Repository::environment`], on an enterprise server, where Prism is not between.
+    pub fn enterprise(&self) -> Vec<(String, String)> {
+        self.variables(true)
+    }
+
+    fn variables(&self, enterprise: bool) -> Vec<(String, String)> {
+        let base = self.server.base(enterprise);
+        let pairs = [
+            ("GITHUB_API_URL", base.api),
+            ("GITHUB_SERVER_URL", base.server),
+            ("GITHUB_REPOSITORY", self.slug()),
+            ("INPUT_GITHUB-TOKEN", self.token()),
+        ];
+        pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    /// What was uploaded and not refused, in order.
+    pub fn uploads(&self) -> Vec<Upload> {
+        self.content.uploads.lock().unwrap().clone()
+    }
+
+    /// The runs of all uploads that could be processed, in order.
+    pub fn analyses(&self) -> Vec<Analysis> {
+        self.content.analyses()
+    }
+
+    /// What the Security tab shows of a ref: `refs/heads/main`.
+    pub fn alerts(&self, reference: &str) -> Vec<Alert> {
+        alert::alerts(self.analyses().iter().filter(|analysis| analysis.reference == reference))
+    }
+
+    /// All check runs, in the order they were made.
+    pub fn check_runs(&self) -> Vec<CheckRun> {
+        self.content.check_runs.lock().unwrap().clone()
+    }
+
+    /// Lets a call fail.
+    pub fn fail(&self, call: Call, times: Times, fault: Fault) {
+        self.content.faults.add(call, times, fault);
+    }
+
+    /// Lets a call fail no longer.
+    pub fn mend(&self, call: Call) {
+        self.content.faults.clear(call);
+    }
+
+    /// Holds the `nth` request of a call, counted from one.
+    pub fn hold(&self, call: Call, nth: usize, moment: Moment) -> Held {
+        self.content.journal.hold(call, nth, moment)
+    }
+
+    /// What was asked so far.
+    pub fn journal(&self) -> Vec<Entry> {
+        self.content.journal.entries()
+    }
+
+    /// How many requests of a call came so far.
+    pub fn count(&self, call: Call) -> usize {
+        self.journal().iter().filter(|entry| entry.call == call).count()
+    }
+
+    /// What Prism found wrong so far.
+    pub fn violations(&self) -> Vec<String> {
+        self.content.violations.lock().unwrap().clone()
+    }
+
+    /// What Prism found wrong so far, which is then forgotten: for a test that does wrong on purpose.
+    pub fn take_violations(&self) -> Vec<String> {
+        std::mem::take(&mut self.content.violations.lock().unwrap())
+    }
+}
+
+impl Drop for Repository {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let mut found = self.violations();
+        found.extend(GitHub(self.server).violations());
+        assert!(found.is_empty(), "GitHub's description does not allow this:\n{}", found.join("\n"));
+    }
+}

@@ -1,0 +1,109 @@
+//! How a repository is set up.
+
+use std::collections::BTreeMap;
+
+/// How a repository is set up. Unless told otherwise: it is public, its token may upload analyses and write checks, and what
+/// is uploaded is processed at once. It knows no commit.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub(super) name: String,
+    pub(super) token: Option<String>,
+    pub(super) permissions: Vec<String>,
+    pub(super) code_scanning: CodeScanning,
+    pub(super) visible: bool,
+    pub(super) archived: bool,
+    pub(super) pending: usize,
+    /// Which commit each ref names.
+    pub(super) references: BTreeMap<String, String>,
+    pub(super) commits: Vec<String>,
+}
+
+/// Whether analyses may be uploaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CodeScanning {
+    /// They may.
+    On,
+    /// A private repository without GitHub Code Security, as it is sold since April 2025.
+    WithoutCodeSecurity,
+    /// A private repository without GitHub Advanced Security, as on older plans and servers.
+    WithoutAdvancedSecurity,
+    /// Switched off in the settings.
+    Off,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            name: "app".into(),
+            token: None,
+            permissions: ["security-events: write", "checks: write"].map(str::to_owned).to_vec(),
+            code_scanning: CodeScanning::On,
+            visible: true,
+            archived: false,
+            pending: 0,
+            references: BTreeMap::new(),
+            commits: vec![],
+        }
+    }
+}
+
+impl Options {
+    /// What its name begins with; a number follows.
+    pub fn name(mut self, name: &str) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// The one token that is accepted; otherwise one is made up.
+    pub fn token(mut self, token: &str) -> Self {
+        self.token = Some(token.into());
+        self
+    }
+
+    /// What the token may do, as a workflow's `permissions` say it: `checks: write`.
+    pub fn permissions(mut self, permissions: &[&str]) -> Self {
+        self.permissions = permissions.iter().map(|&permission| permission.into()).collect();
+        self
+    }
+
+    /// Whether analyses may be uploaded.
+    pub fn code_scanning(mut self, code_scanning: CodeScanning) -> Self {
+        self.code_scanning = code_scanning;
+        self
+    }
+
+    /// The token may not even see it.
+    pub fn invisible(mut self) -> Self {
+        self.visible = false;
+        self
+    }
+
+    /// It is archived.
+    pub fn archived(mut self) -> Self {
+        self.archived = true;
+        self
+    }
+
+    /// An upload is `pending` for so many polls.
+    pub fn pending(mut self, polls: usize) -> Self {
+        self.pending = polls;
+        self
+    }
+
+    /// An upload is `pending` for good.
+    pub fn pending_forever(self) -> Self {
+        self.pending(usize::MAX)
+    }
+
+    /// It has this commit.
+    pub fn commit(mut self, sha: &str) -> Self {
+        self.commits.push(sha.to_lowercase());
+        self
+    }
+
+    /// A branch names this commit.
+    pub fn branch(mut self, name: &str, sha: &str) -> Self {
+        self.references.insert(format!("refs/heads/{name}"), sha.to_lowercase());
+        self.commit(sha)
+    }
+}

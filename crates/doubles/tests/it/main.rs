@@ -1,0 +1,7 @@
+//! The doubles are checked by strangers, clients that know nothing of us: boto3, crane, GitHub's own library and Prism.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod the_github_we_test_against_answers_as_github_does;
+mod the_world_keeps_images_as_ecr_does;
+mod the_world_refuses_as_aws_does;

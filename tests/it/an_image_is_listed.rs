@@ -1,0 +1,89 @@
+//! The SBOM files name the image and what is in it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+use gp_deliver::oci::Image;
+use gp_deliver::scan::syft::{self, Format, Request, Sbom};
+use gp_deliver::scan::{Error, Tool};
+use serde_json::Value;
+
+use crate::support::scanned_image::{debian, image, pyyaml};
+use crate::support::tools;
+
+async fn list(launcher: &gp_deliver::process::Launcher, image: &Image, formats: &[Format], folder: &Path) -> Result<Sbom, Error> {
+    let (platform, name) = (&image.platforms[0], "registry.example.com/team/app");
+    let request = Request { image, platform, name, formats, folder, deadline: Duration::from_mins(5) };
+    syft::list(launcher, &request).await
+}
+
+fn read(path: &Path) -> Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn both_files_name_the_image_and_its_packages() {
+    let world = tempfile::tempdir().unwrap();
+    let image = image(&world.path().join("image"), &["amd64", "arm64"], &[debian("12"), pyyaml()]);
+    let folder = world.path().join("sbom");
+    fs::create_dir(&folder).unwrap();
+    let sbom = list(&tools::launcher(), &image, &Format::ALL, &folder).await.unwrap();
+    assert_eq!(sbom, Sbom { packages: 2, files: vec!["linux-amd64.spdx.json".to_owned(), "linux-amd64.cdx.json".to_owned()] });
+    let digest = image.platforms[0].manifest.digest().to_string();
+    let spdx = read(&folder.join("linux-amd64.spdx.json"));
+    assert_eq!(spdx["name"], "registry.example.com/team/app");
+    assert!(spdx["packages"].as_array().unwrap().iter().any(|package| package["versionInfo"] == digest.as_str()));
+    let cyclonedx = read(&folder.join("linux-amd64.cdx.json"));
+    assert_eq!(cyclonedx["metadata"]["component"]["name"], "registry.example.com/team/app");
+    assert_eq!(cyclonedx["metadata"]["component"]["version"], digest.as_str());
+    for package in ["pyyaml", "tar"] {
+        assert!(
+            cyclonedx["components"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|component| component["name"].as_str().unwrap().eq_ignore_ascii_case(package))
+        );
+    }
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 2);
+}
+
+#[tokio::test]
+async fn only_the_wanted_forms_are_written() {
+    let world = tempfile::tempdir().unwrap();
+    let image = image(&world.path().join("image"), &["amd64"], &[pyyaml()]);
+    let folder = world.path().join("sbom");
+    fs::create_dir(&folder).unwrap();
+    let sbom = list(&tools::launcher(), &image, &[Format::CycloneDxJson], &folder).await.unwrap();
+    assert_eq!((sbom.packages, sbom.files.as_slice()), (1, &["linux-amd64.cdx.json".to_owned()][..]));
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn a_syft_that_is_broken_leaves_no_file() {
+    let world = tempfile::tempdir().unwrap();
+    let image = image(&world.path().join("image"), &["amd64"], &[pyyaml()]);
+    let (folder, tools) = (world.path().join("sbom"), tempfile::tempdir().unwrap());
+    fs::create_dir(&folder).unwrap();
+    let write = |spdx: &str| {
+        format!(
+            r#"for a in "$@"; do case $a in --output=spdx*) echo '{spdx}' > ${{a##*=}};; --output=*) echo '{{"bomFormat":"CycloneDX"}}' > ${{a##*=}};; esac; done"#
+        )
+    };
+    for text in ["exit 0", "exit 1", &write("rubbish"), &write(r#"{"spdxVersion":"SPDX-2.2"}"#)] {
+        let path = tools.path().join("syft");
+        fs::write(&path, format!("#!/bin/sh\nPATH=/usr/bin:/bin\n{text}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        let launcher = tools::launcher_in(&tools.path().into());
+        let error = list(&launcher, &image, &Format::ALL, &folder).await.unwrap_err();
+        let expected = matches!(&error, Error::Rubbish { tool: Tool::Syft, .. } | Error::Failed { tool: Tool::Syft, .. });
+        assert!(expected, "{text}: {error:?}");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+    }
+    let launcher = tools::launcher_in(&tools.path().into());
+    fs::write(tools.path().join("syft"), format!("#!/bin/sh\nPATH=/usr/bin:/bin\n{}\n", write(r#"{"spdxVersion":"SPDX-2.3"}"#)))
+        .unwrap();
+    assert_eq!(list(&launcher, &image, &Format::ALL, &folder).await.unwrap().packages, 0);
+}

@@ -1,0 +1,331 @@
+//! A Dockerfile builds as it does with Docker, on every kind of engine, and one that does not build says where and why.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use crate::support::{self, Source, engines};
+
+const BASE: &str = "debian:bookworm-slim";
+
+#[test]
+fn stages_arguments_mounts_and_labels_give_the_same_image_on_every_engine() {
+    let dockerfile = format!(
+        "ARG BASE={BASE}\nFROM ${{BASE}} AS build\nARG NAME=nobody\nWORKDIR /src\nCOPY src/ ./\n\
+         RUN --mount=type=bind,source=bound.txt,target=/bound --mount=type=cache,target=/cache cat /bound hello.txt > out && echo \"$NAME\" >> out\n\
+         FROM scratch AS unused\nRUN false\nFROM scratch\nCOPY --from=build /src/out /out\nCOPY *.md /docs/\n"
+    );
+    for engine in engines() {
+        let source = Source::in_git(&[
+            ("Dockerfile", &dockerfile),
+            ("src/hello.txt", "hello\n"),
+            ("bound.txt", "bound\n"),
+            ("README.md", "readme"),
+        ]);
+        let delivery = source.deliver().on(&engine).flag("--build-args", "NAME=somebody").flag("--labels", "team=a b=c\nx=y");
+        let ended = delivery.flag("--annotations", "org.example.a=1").ends_with(0);
+        let files = source.image().files();
+        assert_eq!(files["out"], b"bound\nhello\nsomebody\n", "{}: {ended}", engine.name);
+        assert_eq!(files["docs/README.md"], b"readme");
+        assert_eq!(files.len(), 2, "{files:?}");
+        let labels = &source.image().config()["config"]["Labels"];
+        assert_eq!((labels["team"].as_str(), labels["x"].as_str()), (Some("a b=c"), Some("y")), "{}", engine.name);
+        assert_eq!(source.image().manifest()["annotations"]["org.example.a"], "1");
+    }
+}
+
+#[test]
+fn a_named_target_is_built_instead_of_the_last_stage() {
+    for engine in engines() {
+        let source = Source::in_git(&[
+            ("Dockerfile", "FROM scratch AS one\nCOPY a /\nFROM scratch AS two\nCOPY b /\n"),
+            ("a", "1"),
+            ("b", "2"),
+        ]);
+        source.deliver().on(&engine).flag("--build-target", "one").ends_with(0);
+        assert_eq!(source.image().files().keys().collect::<Vec<_>>(), ["a"], "{}", engine.name);
+    }
+}
+
+#[test]
+fn a_dockerfile_outside_the_context_is_used_with_its_own_ignore_file() {
+    for engine in engines() {
+        let source = Source::in_git(&[("a", "1"), ("b", "2")]);
+        let dockerfile = source.beside("elsewhere/App.Dockerfile");
+        fs::create_dir_all(dockerfile.parent().unwrap()).unwrap();
+        fs::write(&dockerfile, "FROM scratch\nCOPY . /\n").unwrap();
+        fs::write(source.beside("elsewhere/App.Dockerfile.dockerignore"), "b\n.git\n").unwrap();
+        source.deliver().on(&engine).flag("--dockerfile-path", dockerfile.to_str().unwrap()).ends_with(0);
+        assert_eq!(source.image().files().keys().collect::<Vec<_>>(), ["a"], "{}", engine.name);
+    }
+}
+
+#[test]
+fn what_the_ignore_file_names_does_not_travel() {
+    for engine in engines() {
+        let ignore = "# comment\n*.log\n!keep.log\nsecret/\n**/deep\n/top\n";
+        let source = Source::in_git(&[
+            ("Dockerfile", "FROM scratch\nCOPY . /\n"),
+            (".dockerignore", ignore),
+            ("a.log", ""),
+            ("keep.log", ""),
+            ("secret/key", ""),
+            ("x/deep/file", ""),
+            ("x/top", ""),
+            ("top", ""),
+        ]);
+        source.git(&["gc", "--quiet"]);
+        let ended = source.deliver().on(&engine).flag("--build-args", "X=1").ends_with(0);
+        let files: Vec<_> = source.image().files().into_keys().filter(|path| !path.starts_with(".git/")).collect();
+        assert_eq!(files, [".dockerignore", "Dockerfile", "keep.log", "x/top"], "{}: {ended}", engine.name);
+    }
+}
+
+#[test]
+fn our_own_report_never_gets_into_the_image() {
+    let source = Source::in_git(&[("Dockerfile", "FROM scratch\nCOPY . /app/\n"), (".dockerignore", ".git\n"), ("a", "1")]);
+    let report = source.context().join("report");
+    let delivery = source.deliver().flag("--report-dir", report.to_str().unwrap());
+    delivery.ends_with(0);
+    delivery.ends_with(0);
+    assert!(report.join("summary.md").exists());
+    assert!(!source.image().files().keys().any(|path| path.starts_with("app/report")), "{:?}", source.image().files().keys());
+}
+
+#[test]
+fn a_failing_step_ends_with_its_last_lines_and_its_place_in_the_dockerfile() {
+    let dockerfile = format!("FROM {BASE}\n\nENV A=b\nRUN echo the-step-says-this && \\\n    exit 7\n");
+    for engine in engines() {
+        let source = Source::in_git(&[("Dockerfile", &dockerfile)]);
+        let ended = source.deliver().on(&engine).ends_with(1);
+        ended.says("Dockerfile:4-5").says("RUN echo the-step-says-this").says("exit code: 7");
+        let failure = source.record()["failure"].clone();
+        assert_eq!(failure["excerpt"][0], "the-step-says-this", "{}: {failure}", engine.name);
+        assert_eq!(source.record()["result"], "failed");
+        assert!(source.summary().contains("Dockerfile:4"), "{}", source.summary());
+        assert!(!source.beside("image").exists(), "nothing is published");
+    }
+}
+
+#[test]
+fn a_dockerfile_that_can_not_be_read_names_the_line() {
+    for engine in engines() {
+        let source = Source::in_git(&[("Dockerfile", "FROM scratch\n\nNONSENSE x\n")]);
+        source.deliver().on(&engine).ends_with(1).says("Dockerfile:3").says("NONSENSE");
+    }
+}
+
+#[test]
+fn a_copy_source_that_is_not_there_is_named_with_its_line() {
+    for engine in engines() {
+        let source = Source::in_git(&[("Dockerfile", "FROM scratch\nCOPY nowhere.txt /\n")]);
+        source.deliver().on(&engine).ends_with(1).says("Dockerfile:2").says("nowhere.txt").says(".dockerignore");
+    }
+}
+
+#[test]
+fn a_link_that_leads_out_of_the_context_brings_nothing_from_there() {
+    for engine in engines() {
+        let source = Source::in_git(&[("Dockerfile", "FROM scratch\nCOPY link/private /\n")]);
+        fs::create_dir_all(source.beside("outside")).unwrap();
+        fs::write(source.beside("outside/private"), "not for the image").unwrap();
+        symlink("../outside", source.context().join("link")).unwrap();
+        source.deliver().on(&engine).ends_with(1).says("private").does_not_say("not for the image");
+    }
+}
+
+#[test]
+fn a_base_image_that_can_not_be_had_is_named() {
+    for engine in engines() {
+        let source = Source::in_git(&[("Dockerfile", "FROM 127.0.0.1:1/team/base:9\nCOPY . /\n")]);
+        source.deliver().on(&engine).ends_with(1).says("127.0.0.1:1/team/base:9");
+    }
+}
+
+#[test]
+fn a_syntax_image_that_can_not_be_fetched_is_named_as_one() {
+    for engine in engines() {
+        let source = Source::in_git(&[("Dockerfile", "# syntax=127.0.0.1:1/docker/dockerfile:1\nFROM scratch\nCOPY . /\n")]);
+        source.deliver().on(&engine).ends_with(1).says("# syntax=").says("127.0.0.1:1/docker/dockerfile:1");
+    }
+}
+
+#[test]
+fn a_heredoc_and_a_linked_copy_work_or_say_that_the_engine_is_too_old() {
+    let heredoc = format!(
+        "FROM {BASE} AS build\nRUN <<EOF\necho one > /out\necho two >> /out\nEOF\nFROM scratch\nCOPY --from=build /out /\nCOPY --link a /\n"
+    );
+    for engine in engines() {
+        let source = Source::in_git(&[("Dockerfile", &heredoc), ("a", "1")]);
+        let ended = source.deliver().on(&engine).output();
+        if ended.code == Some(0) {
+            assert_eq!(source.image().files()["out"], b"one\ntwo\n");
+        } else {
+            ended.says("Dockerfile:3").says("too old");
+        }
+    }
+}
+
+#[test]
+fn a_build_secret_reaches_its_step_and_nothing_else() {
+    let secret = format!("{}-{}", "s3cr3t", std::process::id());
+    let dockerfile = format!(
+        "FROM {BASE} AS build\nRUN --mount=type=secret,id=token test \"$(cat /run/secrets/token)\" = \"{secret}\" && cat /run/secrets/token && sha256sum /run/secrets/file | cut -c1-4 > /out || exit 9\n\
+         RUN --mount=type=secret,id=file cat /run/secrets/file > /dev/null\nFROM scratch\nCOPY --from=build /out /\n"
+    );
+    for engine in engines() {
+        let source = Source::in_git(&[
+            (
+                "Dockerfile",
+                &dockerfile
+                    .replace(&secret, "$(cat /expected)")
+                    .replace("FROM debian:bookworm-slim AS build\n", &format!("FROM {BASE} AS build\nCOPY expected /\n")),
+            ),
+            ("expected", &secret),
+        ]);
+        let file = source.beside("file.txt");
+        fs::write(&file, "from a file").unwrap();
+        let secrets = format!("id=token,env=TOKEN\nid=file,src={}", file.display());
+        let ended = source.deliver().on(&engine).variable("TOKEN", &secret).flag("--build-secrets", &secrets).ends_with(0);
+        ended.does_not_say(&secret);
+        for (path, content) in source.image().files() {
+            assert!(!String::from_utf8_lossy(&content).contains(&secret), "{path}");
+        }
+        for report in walk(&source.beside("report")) {
+            assert!(!String::from_utf8_lossy(&fs::read(&report).unwrap()).contains(&secret), "{}", report.display());
+        }
+    }
+}
+
+fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn a_check_that_fails_stops_the_delivery_in_every_environment() {
+    let dockerfile = format!("FROM {BASE} AS base\nFROM base AS lint\nRUN echo lint-says-no && exit 3\nFROM scratch\nCOPY a /\n");
+    for environment in ["local", "dev", "prod"] {
+        let source = Source::in_git(&[("Dockerfile", &dockerfile), ("a", "1")]);
+        let ended = source.deliver().flag("--environment", environment).flag("--check-targets", "lint").ends_with(1);
+        ended.says("lint-says-no").says("Dockerfile:3");
+        assert!(!source.beside("image").exists(), "nothing is published");
+    }
+}
+
+#[test]
+fn a_check_that_passes_leaves_nothing_in_the_image() {
+    let dockerfile = format!("FROM {BASE} AS lint\nRUN echo fine > /lint-ran\nFROM scratch\nCOPY a /\n");
+    for engine in engines() {
+        let source = Source::in_git(&[("Dockerfile", &dockerfile), ("a", "1")]);
+        source.deliver().on(&engine).flag("--check-targets", "lint").ends_with(0);
+        assert_eq!(source.image().files().len(), 1);
+        let stages = source.record()["stages"].clone();
+        assert!(
+            stages.as_array().unwrap().iter().any(|stage| stage["name"] == "checks" && stage["outcome"]["is"] == "passed"),
+            "{stages}"
+        );
+    }
+}
+
+#[test]
+fn a_check_target_that_is_no_stage_is_an_error() {
+    let source = Source::in_git(&[("Dockerfile", "FROM scratch\nCOPY . /\n")]);
+    source.deliver().flag("--check-targets", "nope").ends_with(1).says("nope");
+}
+
+#[test]
+fn several_platforms_give_an_index_with_one_image_each() {
+    for engine in engines() {
+        let source = Source::in_git(&[
+            ("Dockerfile", "FROM scratch\nARG TARGETARCH\nCOPY ${TARGETARCH}.txt /\n"),
+            ("amd64.txt", "x"),
+            ("arm64.txt", "y"),
+        ]);
+        source.deliver().on(&engine).flag("--platforms", "linux/amd64,linux/arm64").ends_with(0);
+        let image = source.image();
+        let index = image.document(image.index()["manifests"][0]["digest"].as_str().unwrap());
+        let platforms: Vec<_> = index["manifests"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|m| m["platform"]["architecture"].as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(platforms, ["amd64", "arm64"], "{}", engine.name);
+        let sboms = fs::read_dir(source.beside("report/sbom")).unwrap().count();
+        assert_eq!(sboms, 4, "two formats, two platforms");
+    }
+}
+
+#[test]
+fn the_same_layers_have_the_same_digests_in_every_delivery() {
+    let dockerfile = format!("FROM {BASE}\nCOPY a /\n");
+    for engine in engines() {
+        let source = Source::in_git(&[("Dockerfile", &dockerfile), ("a", "1")]);
+        let layers = || {
+            source.deliver().on(&engine).ends_with(0);
+            source.image().manifest()["layers"].clone()
+        };
+        assert_eq!(layers(), layers(), "{}", engine.name);
+    }
+}
+
+#[test]
+fn zstd_layers_are_made_when_they_are_asked_for() {
+    for engine in engines() {
+        let source = Source::in_git(&[("Dockerfile", "FROM scratch\nCOPY a /\n"), ("a", "1")]);
+        source.deliver().on(&engine).flag("--compression", "zstd").ends_with(0);
+        let layer = source.image().manifest()["layers"][0]["mediaType"].clone();
+        assert_eq!(layer, "application/vnd.oci.image.layer.v1.tar+zstd", "{}", engine.name);
+        assert_eq!(source.image().files()["a"], b"1");
+    }
+}
+
+#[test]
+fn links_modes_and_odd_names_arrive_as_they_are() {
+    for engine in engines() {
+        let source = Source::in_git(&[
+            ("Dockerfile", "FROM scratch\nCOPY tree/ /\n"),
+            ("tree/plain", "1"),
+            ("tree/späce name", "2"),
+            ("tree/foo/x", ""),
+            ("tree/foo-z", ""),
+            ("tree/foo.bar", ""),
+        ]);
+        support::script(&source.context().join("tree/run.sh"), "#!/bin/sh\n");
+        symlink("plain", source.context().join("tree/link")).unwrap();
+        fs::hard_link(source.context().join("tree/plain"), source.context().join("tree/hard")).unwrap();
+        source.deliver().on(&engine).ends_with(0);
+        let listing: String = source.image().manifest()["layers"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|layer| {
+                let blob = source.image().blob(layer["digest"].as_str().unwrap());
+                support::run(
+                    std::process::Command::new("tar").args(["--numeric-owner", "--quoting-style=literal", "-tvzf"]).arg(blob),
+                )
+            })
+            .collect();
+        assert!(
+            listing.lines().any(|line| line.starts_with("-rwxr-xr-x 0/0") && line.ends_with("run.sh")),
+            "{}: {listing}",
+            engine.name
+        );
+        assert!(listing.contains("link -> plain") && listing.contains("späce name"), "{listing}");
+        assert_eq!(source.image().files()["hard"], b"1");
+    }
+}
+
+#[test]
+fn a_context_of_many_files_arrives_whole_and_the_second_time_not_at_all() {
+    for engine in engines() {
+        let source = Source::in_git(&[("Dockerfile", "FROM scratch\nCOPY many /many\n")]);
+        for number in 0..20_000 {
+            source.write(&format!("many/{}/{number}", number % 100), &number.to_string());
+        }
+        let delivery = source.deliver().on(&engine).flag("--secrets-history", "none").flag("--sbom-formats", "spdx-json");
+        let delivered = delivery.ends_with(0);
+        assert_eq!(source.image().files().len(), 20_000, "{}: {delivered}", engine.name);
+        delivery.ends_with(0).says("1 file of the context sent");
+    }
+}

@@ -1,0 +1,188 @@
+//! A secret in the source is found wherever it is, and its value is in nothing that is given back.
+
+use gp_deliver::scan::gitleaks::{self, History, Leaks, Request};
+
+use crate::support::repository::{Repository, secret};
+use crate::support::tools;
+
+async fn scan(repository: &Repository, history: History) -> Leaks {
+    let deadline = std::time::Duration::from_mins(5);
+    let request = Request { root: repository.root(), history: &history, exclude: &["report".into()], deadline };
+    let leaks = gitleaks::scan(&tools::launcher(), &request).await.unwrap();
+    let all = format!("{leaks:?}");
+    assert!((0..40).all(|number| !all.contains(&secret(number))), "a secret's value is given back: {all}");
+    leaks
+}
+
+fn places(leaks: &Leaks) -> Vec<(&str, u32, Option<&str>)> {
+    leaks.findings.iter().map(|leak| (leak.file.as_str(), leak.line, leak.commit.as_deref())).collect()
+}
+
+#[tokio::test]
+async fn a_clean_source_has_no_leaks() {
+    let repository = Repository::new();
+    repository.write("a.txt", "nothing here\n");
+    repository.commit();
+    let leaks = scan(&repository, History::Full).await;
+    assert_eq!(leaks, Leaks { commits: 1, ..Leaks::default() });
+}
+
+#[tokio::test]
+async fn a_leak_in_the_working_tree_is_found_committed_or_not() {
+    let repository = Repository::new();
+    repository.write("committed/a.txt", &format!("one\ntwo\nkey = {}\n", secret(1)));
+    let commit = repository.commit();
+    repository.write("new.txt", &format!("key = {}\n", secret(2)));
+    let leaks = scan(&repository, History::Full).await;
+    assert_eq!(places(&leaks), [("committed/a.txt", 3, Some(&*commit)), ("new.txt", 1, None)]);
+    let leak = &leaks.findings[0];
+    assert_eq!((leak.rule.as_str(), leak.fingerprint.as_str()), ("aws-access-token", "committed/a.txt:aws-access-token:3"));
+    assert!(leaks.suppressions.is_empty());
+}
+
+#[tokio::test]
+async fn a_leak_that_a_later_commit_removed_is_still_a_leak() {
+    let repository = Repository::new();
+    repository.write("a.txt", &format!("key = {}\n", secret(1)));
+    let commit = repository.commit();
+    repository.remove("a.txt");
+    repository.commit();
+    let leaks = scan(&repository, History::Full).await;
+    assert_eq!(places(&leaks), [("a.txt", 1, Some(&*commit))]);
+    assert_eq!(leaks.findings[0].fingerprint, format!("{commit}:a.txt:aws-access-token:1"));
+    assert_eq!(leaks.commits, 2);
+}
+
+#[tokio::test]
+async fn a_leak_on_another_branch_is_found() {
+    let repository = Repository::new();
+    repository.write("a.txt", "one\n");
+    repository.commit();
+    repository.git(&["checkout", "--quiet", "-b", "feature"]);
+    repository.write("b.txt", &format!("key = {}\n", secret(1)));
+    let commit = repository.commit();
+    repository.git(&["checkout", "--quiet", "main"]);
+    assert_eq!(places(&scan(&repository, History::Full).await), [("b.txt", 1, Some(&*commit))]);
+}
+
+#[tokio::test]
+async fn a_leak_that_only_a_merge_brought_in_is_found() {
+    let repository = Repository::new();
+    repository.write("a.txt", "base\n");
+    repository.commit();
+    repository.git(&["checkout", "--quiet", "-b", "feature"]);
+    repository.write("a.txt", "theirs\n");
+    repository.commit();
+    repository.git(&["checkout", "--quiet", "main"]);
+    repository.write("a.txt", "ours\n");
+    repository.commit();
+    repository.git(&["merge", "--quiet", "--strategy=ours", "--no-commit", "feature"]);
+    repository.write("a.txt", &format!("key = {}\n", secret(1)));
+    let merge = repository.commit();
+    repository.write("a.txt", "clean\n");
+    repository.commit();
+    assert_eq!(places(&scan(&repository, History::Full).await), [("a.txt", 1, Some(&*merge))]);
+}
+
+#[tokio::test]
+async fn only_the_wanted_commits_are_looked_through() {
+    let repository = Repository::new();
+    repository.write("a.txt", &format!("key = {}\n", secret(1)));
+    let first = repository.commit();
+    repository.write("a.txt", "clean\n");
+    repository.write("b.txt", &format!("key = {}\n", secret(2)));
+    let second = repository.commit();
+    repository.remove("b.txt");
+    let third = repository.commit();
+    let leaks = scan(&repository, History::Commits(format!("{first}..{third}").parse().unwrap())).await;
+    assert_eq!((places(&leaks), leaks.commits), (vec![("b.txt", 1, Some(&*second))], 2));
+    let leaks = scan(&repository, History::Commits(format!("{third}..{third}").parse().unwrap())).await;
+    assert_eq!((places(&leaks), leaks.commits), (vec![], 0));
+    assert_eq!(places(&scan(&repository, History::None).await), []);
+}
+
+#[tokio::test]
+async fn no_name_and_no_content_hides_a_leak() {
+    let names: [&[u8]; 10] =
+        [b"a b.txt", b"t\tab", b"q\"uote", b"x b/y", b"\xff\xfe", b"n\nl", "é".as_bytes(), b"-dash", b".gp-deliver/x", b"a:b"];
+    let repository = Repository::new();
+    for (number, name) in (0..).zip(names) {
+        // With binary bytes, without an end of line, and with what looks like a patch.
+        let text = format!("\0\u{1}\n@@ -1 +1 @@\n+++ b/x\ndiff --git a/x b/x\nkey = {}", secret(number));
+        repository.write_bytes(name, text.as_bytes());
+    }
+    let commit = repository.commit();
+    assert_eq!(scan(&repository, History::None).await.findings.len(), names.len());
+    std::fs::read_dir(repository.root()).unwrap().flatten().filter(|entry| entry.file_name() != ".git").for_each(|entry| {
+        let _ = std::fs::remove_file(entry.path()).or_else(|_| std::fs::remove_dir_all(entry.path()));
+    });
+    repository.commit();
+    let leaks = scan(&repository, History::Full).await;
+    assert_eq!(leaks.findings.len(), names.len());
+    assert!(leaks.findings.iter().all(|leak| leak.commit.as_deref() == Some(&*commit) && leak.line == 5));
+}
+
+#[tokio::test]
+async fn what_the_repository_configures_hides_no_leak_and_starts_no_program() {
+    let repository = Repository::new();
+    let trace = repository.path(".git/trace");
+    let touch = format!("touch {} #", trace.display());
+    for (key, value) in [
+        ("diff.hide.textconv", touch.as_str()),
+        ("diff.hide.command", &touch),
+        ("diff.external", &touch),
+        ("core.fsmonitor", &touch),
+        ("core.pager", &touch),
+        ("gpg.program", &touch),
+        ("log.showSignature", "true"),
+        ("color.ui", "always"),
+        ("color.diff", "always"),
+        ("log.showRoot", "false"),
+        ("log.abbrevCommit", "true"),
+        ("log.decorate", "full"),
+        ("format.pretty", "oneline"),
+        ("diff.noprefix", "true"),
+        ("diff.mnemonicPrefix", "true"),
+        ("diff.relative", "true"),
+        ("log.diffMerges", "off"),
+    ] {
+        repository.git(&["config", key, value]);
+    }
+    repository.write(".gitattributes", "*.txt -diff\n*.md diff=hide\n*.bin binary\n");
+    for (number, name) in (1..).zip(["a.txt", "b.md", "c.yml", "d.sh"]) {
+        repository.write(name, &format!("key = {}\n", secret(number)));
+    }
+    let root = repository.commit();
+    repository.write_bytes(b".git/info/attributes", b"* -diff\n");
+    let other = {
+        repository.git(&["rm", "--quiet", "-r", "--ignore-unmatch", "a.txt", "b.md", "c.yml", "d.sh"]);
+        repository.commit()
+    };
+    // A replacement that shows an empty first commit instead.
+    repository.git(&["replace", &root, &other]);
+    // The git of the test itself may have started one.
+    let _ = std::fs::remove_file(&trace);
+    let leaks = scan(&repository, History::Full).await;
+    assert_eq!(leaks.findings.iter().filter(|leak| leak.commit.as_deref() == Some(&*root)).count(), 4, "{leaks:?}");
+    assert!(!trace.exists());
+}
+
+#[tokio::test]
+async fn a_repository_of_another_user_is_looked_through() {
+    let repository = Repository::new();
+    repository.write("a.txt", &format!("key = {}\n", secret(1)));
+    repository.commit();
+    repository.remove("a.txt");
+    // Only root can give files away; for others the repository stays their own, and the promise is as it was.
+    let _ = std::process::Command::new("chown").args(["-R", "12345"]).arg(repository.root()).output().unwrap();
+    assert_eq!(scan(&repository, History::Full).await.findings.len(), 1);
+}
+
+#[tokio::test]
+async fn our_own_report_is_not_the_projects() {
+    let repository = Repository::new();
+    repository.write("report/a.txt", &format!("key = {}\n", secret(1)));
+    repository.write("report.txt", &format!("key = {}\n", secret(2)));
+    repository.write("sub/report/a.txt", &format!("key = {}\n", secret(3)));
+    assert_eq!(places(&scan(&repository, History::None).await), [("report.txt", 1, None), ("sub/report/a.txt", 1, None)]);
+}

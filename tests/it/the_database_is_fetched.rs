@@ -1,0 +1,157 @@
+//! The vulnerability database: from the first mirror that has it, once, and not from what only looks like it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use doubles::front::{Demand, Fault, Front, rule};
+use doubles::registry::{Options, Registry, crane};
+use gp_deliver::diagnosis::Diagnosis;
+use gp_deliver::oci::registry::Store;
+use gp_deliver::oci::{Digest, Layout};
+use gp_deliver::scan::Error;
+use gp_deliver::scan::database::{self, Database, GRACE, Kind, Mirror, Request};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::support::scanned_image;
+use crate::support::tools;
+
+struct World {
+    folder: tempfile::TempDir,
+    received: AtomicU64,
+}
+
+impl World {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        scanned_image::databases(tools::launcher().find("trivy-db").unwrap().path(), folder.path());
+        Self { folder, received: AtomicU64::new(0) }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn mirror(&self, name: &str) -> String {
+        format!("oci:{}", self.path(name).display())
+    }
+
+    async fn fetch(&self, mirrors: &[String]) -> Result<Database, Error> {
+        let mirrors: Vec<Mirror> = mirrors.iter().map(|mirror| mirror.parse().unwrap()).collect();
+        let (cache, credentials) = (self.path("cache"), Store::at(self.path("config.json")));
+        let kind = Kind::Vulnerabilities;
+        let request = Request { kind, mirrors: &mirrors, cache: &cache, credentials: &credentials, grace: GRACE };
+        let result = database::fetch(&request, &|bytes| self.received.store(bytes, Ordering::Relaxed)).await;
+        if let Err(error) = &result {
+            let Diagnosis { what, why, excerpt, .. } = error.into();
+            assert!(what.contains("vulnerability database") && !why.is_empty() && excerpt.len() == mirrors.len());
+        }
+        result
+    }
+}
+
+/// Makes the cached database one that was to be renewed some hours ago.
+fn age(database: &Database, hours: i64) {
+    let next = Timestamp::now() - SignedDuration::from_hours(hours);
+    let text = format!(r#"{{"Version":2,"NextUpdate":"{next}","UpdatedAt":"{next}","DownloadedAt":"{next}"}}"#);
+    fs::write(database.folder.join("metadata.json"), text).unwrap();
+}
+
+fn remains(cache: &Path) -> Vec<String> {
+    let names = fs::read_dir(cache.join("trivy-db")).unwrap().flatten().map(|entry| entry.file_name().into_string().unwrap());
+    names.filter(|name| name != "current.json").collect()
+}
+
+#[tokio::test]
+async fn a_database_in_a_folder_is_unpacked_and_described() {
+    let world = World::new();
+    let database = world.fetch(&[world.mirror("trivy-db")]).await.unwrap();
+    assert!(database.folder.join("trivy.db").metadata().unwrap().len() > 1000);
+    assert_eq!((database.record.repository.clone(), database.warnings.len()), (world.mirror("trivy-db"), 0));
+    assert_eq!(remains(&world.path("cache")), [database.record.digest.hex()]);
+    assert_eq!(world.fetch(&[format!("{}:2", world.mirror("trivy-db"))]).await.unwrap().record.digest, database.record.digest);
+}
+
+#[tokio::test]
+async fn a_registry_is_asked_once_until_the_database_is_to_be_renewed() {
+    let world = World::new();
+    let registry = Registry::start(Options::default());
+    let name = format!("{}/mirror/trivy-db", registry.address);
+    crane(&["push", "--insecure", world.path("trivy-db").to_str().unwrap(), &format!("{name}:2")]);
+    let first = world.fetch(std::slice::from_ref(&name)).await.unwrap();
+    assert_eq!(first.record.repository, name);
+    assert!(world.received.swap(0, Ordering::Relaxed) > 1000);
+    drop(registry);
+    // Nobody is there to be asked any more.
+    let again = world.fetch(std::slice::from_ref(&name)).await.unwrap();
+    assert_eq!((&again, world.received.load(Ordering::Relaxed)), (&first, 0));
+
+    age(&first, 23);
+    let stale = world.fetch(std::slice::from_ref(&name)).await.unwrap();
+    assert!(stale.warnings.iter().any(|warning| warning.contains("23 hours old")), "{:?}", stale.warnings);
+    age(&first, 25);
+    let Err(Error::Database { failures, cached, .. }) = world.fetch(std::slice::from_ref(&name)).await else { panic!("too old") };
+    assert_eq!((failures.len(), failures[0].0.clone(), cached.is_some()), (1, name, true));
+}
+
+#[tokio::test]
+async fn a_folder_that_was_renewed_is_noticed_at_once() {
+    let world = World::new();
+    let first = world.fetch(&[world.mirror("trivy-db")]).await.unwrap();
+    let layout = Layout::open(world.path("trivy-db")).unwrap();
+    let mut index = layout.index().unwrap();
+    let mut manifest: serde_json::Value = serde_json::from_slice(&layout.read(&index.manifests()[0]).unwrap()).unwrap();
+    manifest["annotations"]["renewed"] = "yes".into();
+    let mut renewed = layout.write_document(index.manifests()[0].media_type().clone(), &manifest).unwrap();
+    renewed.set_annotations(index.manifests()[0].annotations().clone());
+    index.set_manifests(vec![renewed]);
+    layout.set_index(&index).unwrap();
+    assert_ne!(world.fetch(&[world.mirror("trivy-db")]).await.unwrap().record.digest, first.record.digest);
+}
+
+#[tokio::test]
+async fn the_next_mirror_is_asked_when_one_fails_and_that_is_said() {
+    let world = World::new();
+    let mirrors = ["oci:/nowhere".to_owned(), world.mirror("trivy-java-db"), world.mirror("trivy-db")];
+    let database = world.fetch(&mirrors).await.unwrap();
+    assert_eq!(database.record.repository, mirrors[2]);
+    assert_eq!(database.warnings.len(), 2);
+    assert!(database.warnings[0].contains("/nowhere") && database.warnings[1].contains("no tag 2"), "{:?}", database.warnings);
+}
+
+#[tokio::test]
+async fn what_only_looks_like_a_database_is_refused_and_leaves_nothing() {
+    let world = World::new();
+    // The Java database under the tag of the other one; a layer that was changed; a manifest that was.
+    let java = format!("{}:1", world.mirror("trivy-java-db"));
+    let layout = Layout::open(world.path("trivy-db")).unwrap();
+    let manifest: serde_json::Value =
+        serde_json::from_slice(&layout.read(&layout.index().unwrap().manifests()[0]).unwrap()).unwrap();
+    let layer: Digest = manifest["layers"][0]["digest"].as_str().unwrap().parse().unwrap();
+    let mut bytes = fs::read(layout.blob(&layer)).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(layout.blob(&layer), bytes).unwrap();
+    let Err(Error::Database { failures, cached: None, .. }) = world.fetch(&[java, world.mirror("trivy-db")]).await else {
+        panic!("taken")
+    };
+    assert!(failures[0].1.contains("media type") && failures[1].1.contains("hashes to"), "{failures:?}");
+    assert_eq!(remains(&world.path("cache")), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_that_is_busy_or_breaks_off_is_waited_for() {
+    let world = World::new();
+    let registry = Registry::start(Options::default());
+    crane(&["push", "--insecure", world.path("trivy-db").to_str().unwrap(), &format!("{}/trivy-db:2", registry.address)]);
+    let busy = Fault::Answer(429, "TOOMANYREQUESTS", Some(("Retry-After", "0".to_owned())));
+    let rules = vec![
+        rule("GET", "/manifests/2", 1, busy),
+        rule("GET", "/blobs/", 1, Fault::Answer(503, "UNAVAILABLE", None)),
+        rule("GET", "/blobs/", 1, Fault::CutAnswer(100)),
+    ];
+    let front = Front::start(&registry.address, Demand::Nothing, rules).await;
+    let first = format!("{}/trivy-db", front.address);
+    let database = world.fetch(&[first.clone(), world.mirror("trivy-db")]).await.unwrap();
+    assert_eq!((database.record.repository, database.warnings), (first, vec![]));
+    assert!(front.count("GET", "/blobs/") >= 3 && front.count("GET", "/manifests/2") >= 2);
+}

@@ -1,0 +1,218 @@
+//! The whole way, as a team has it: a fresh repository with the template's workflow and nothing else of ours, on GitHub (by
+//! act), with the release's action and reusable workflow, to ECR and the Security tab.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use doubles::aws::{Mutability, PUSH, World};
+use doubles::github::{Call, GitHub, Options, Repository};
+use serde_json::{Value, json};
+
+use crate::support::act::{Act, Ran};
+use crate::support::{Source, part, run, tool};
+
+/// The commit of the action that the release's reusable workflow names.
+const RELEASE: &str = "0123456789abcdef0123456789abcdef01234567";
+const CALLER: &str = ".github/workflows/delivery.yml";
+
+/// A team's repository, and all that its workflow meets.
+struct Team {
+    source: Source,
+    world: World,
+    repository: Repository,
+}
+
+impl Team {
+    /// A repository with a Dockerfile and the template's workflow; `files` come on top. `branch` is checked out.
+    fn new(branch: &str, world: World, files: &[(&str, &str)]) -> Self {
+        let source = Source::new(&[("Dockerfile", "FROM scratch\nCOPY app /app\n"), ("app/file", "1\n")]);
+        for (path, text) in files {
+            source.write(path, text);
+        }
+        release(&source);
+        source.write(CALLER, &template(&source, "delivery"));
+        source.git(&["init", "--quiet", &format!("--initial-branch={branch}")]);
+        let commit = source.commit("first");
+        let repository = GitHub::start().repository(Options::default().branch(branch, &commit));
+        source.git(&["remote", "add", "origin", &format!("https://github.com/{}", repository.slug())]);
+        Self { source, world, repository }
+    }
+
+    fn sha(&self) -> String {
+        self.source.git(&["rev-parse", "HEAD"])[..7].to_owned()
+    }
+
+    /// A run of the workflow for an event.
+    fn event(&self, name: &str, payload: &Value) -> Act {
+        // What a job with `id-token: write` has from the runner, and where GitHub and AWS are in this world.
+        let runner = self.world.variables().into_iter().filter(|(name, _)| {
+            name.starts_with("ACTIONS_ID_TOKEN_REQUEST")
+                || name.starts_with("AWS_ENDPOINT_URL")
+                || name == "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
+        });
+        Act::new(&self.source.context(), CALLER)
+            .event(name, payload)
+            .provide("octo-org/gp-deliver@v1", &tree(&self.source))
+            .provide(&format!("octo-org/gp-deliver@{RELEASE}"), &tree(&self.source))
+            .stand_in(&upload_artifact(), &["name", "path"], "find \"$INPUT_PATH\" -type f")
+            .variables(runner)
+            .variable("GITHUB_API_URL", &self.repository.api())
+            .secret("GITHUB_TOKEN", &self.repository.token())
+            .var("AWS_ROLE_TO_ASSUME", &self.world.role())
+            .var("AWS_REGION", &self.world.region())
+            .var("TRIVY_DB_REPOSITORY", &database())
+    }
+
+    fn push(&self, reference: &str) -> Act {
+        self.event("push", &json!({ "ref": reference, "before": "0".repeat(40) }))
+    }
+}
+
+/// A workflow of the release, as a team copies it.
+fn template(source: &Source, name: &str) -> String {
+    fs::read_to_string(tree(source).join(format!("docs/templates/workflows/{name}.yml"))).unwrap()
+}
+
+fn tree(source: &Source) -> PathBuf {
+    source.beside("release")
+}
+
+/// The release's tree, as the release's own script makes it.
+fn release(source: &Source) {
+    let image = part("IMAGE");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/release-tree");
+    run(Command::new(script).arg(tree(source)).arg(&image).arg(format!("octo-org/gp-deliver@{RELEASE}")));
+    // act 0.2.89 does not know `queue`.
+    let workflow = tree(source).join(".github/workflows/_build-and-release.yml");
+    let text = fs::read_to_string(&workflow).unwrap();
+    let lines: Vec<_> = text.lines().filter(|line| !line.starts_with("      queue: ")).collect();
+    assert_eq!(lines.len() + 1, text.lines().count());
+    fs::write(&workflow, lines.join("\n")).unwrap();
+}
+
+/// The foreign action that keeps the report, as the reusable workflow pins it.
+fn upload_artifact() -> String {
+    let text =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(".github/workflows/_build-and-release.yml")).unwrap();
+    let line = text.lines().find(|line| line.contains("uses: actions/upload-artifact@")).unwrap();
+    line.split_whitespace().nth(1).unwrap().to_owned()
+}
+
+/// An organisation's own mirror of the vulnerability database.
+fn database() -> String {
+    let name = format!("{}/mirror/trivy-db:2", part("REGISTRY"));
+    run(Command::new(tool("crane")).args(["push", "--insecure", &part("TRIVY_DB"), &name]));
+    name
+}
+
+/// The outputs, as the reusable workflow's artifact step and the log show them.
+#[track_caller]
+fn delivered(team: &Team, ran: &Ran, environment: &str) {
+    let sha = team.sha();
+    let tags = team.world.tags();
+    let digest = tags.get(&sha).unwrap_or_else(|| panic!("{tags:?}\n{}", ran.log())).clone();
+    assert_eq!(tags.get(&format!("{environment}-{sha}")), Some(&digest), "{tags:?}");
+    ran.says(&format!("Delivered to {environment}")).says(&digest);
+    for file in ["summary.md", "record.json", "sarif/trivy.sarif", "sarif/gitleaks.sarif", "sbom/linux-amd64.spdx.json"] {
+        ran.says(file);
+    }
+    assert_eq!(ran.steps().get("Keep the report").map(String::as_str), Some("success"), "{}", ran.log());
+}
+
+#[test]
+fn a_push_to_development_is_delivered_to_dev() {
+    let team = Team::new("development", World::options().environment("dev").start(), &[]);
+    let ran = team.push("refs/heads/development").succeeds();
+    delivered(&team, &ran, "dev");
+    assert_eq!(team.repository.count(Call::UploadSarif), 0);
+    assert_eq!(team.repository.check_runs().len(), 1);
+}
+
+#[test]
+fn a_chosen_environment_is_delivered_to_with_its_findings_in_the_security_tab() {
+    let team = Team::new("main", World::options().environment("test").start(), &[]);
+    let payload = json!({ "ref": "refs/heads/main", "inputs": { "environment": "test" } });
+    let ran = team.event("workflow_dispatch", &payload).input("environment", "test").succeeds();
+    delivered(&team, &ran, "test");
+    assert_eq!(team.repository.analyses().len(), 2, "{}", ran.log());
+}
+
+#[test]
+fn a_push_to_main_is_delivered_to_prod_and_its_outputs_reach_the_next_job() {
+    let team = Team::new("main", World::options().environment("prod").start(), &[]);
+    let look = "  look:\n    needs: deliver\n    runs-on: ubuntu-latest\n    steps:\n      - run: echo \"$OUTPUTS\"\n        env: { OUTPUTS: '${{ toJSON(needs.deliver.outputs) }}' }\n";
+    let caller = fs::read_to_string(team.source.context().join(CALLER)).unwrap();
+    team.source.write(CALLER, &format!("{caller}{look}"));
+    let commit = team.source.commit("a job that looks");
+    let repository = GitHub::start().repository(Options::default().branch("main", &commit));
+    team.source.git(&["remote", "set-url", "origin", &format!("https://github.com/{}", repository.slug())]);
+    let team = Team { repository, ..team };
+    let ran = team.push("refs/heads/main").succeeds();
+    delivered(&team, &ran, "prod");
+    assert_eq!(team.repository.analyses().len(), 2, "{}", ran.log());
+    let digest = team.world.tags()[&team.sha()].clone();
+    let image = format!("{}/{}@{digest}", team.world.host(), team.world.repository());
+    for (name, value) in [
+        ("result", "delivered".to_owned()),
+        ("environment", "prod".to_owned()),
+        ("digest", digest),
+        ("verify_command", format!("docker buildx imagetools inspect {image}")),
+        ("image", image),
+        ("record_path", "gp-deliver-report/record.json".to_owned()),
+    ] {
+        ran.says(&format!("\"{name}\": \"{value}\""));
+    }
+}
+
+#[test]
+fn a_release_tag_is_delivered_to_prod_as_its_version_too() {
+    let team = Team::new("main", World::options().environment("prod").start(), &[]);
+    team.source.git(&["tag", "v1.2.3"]);
+    let ran = team.push("refs/tags/v1.2.3").succeeds();
+    delivered(&team, &ran, "prod");
+    assert_eq!(team.world.tags().get("1.2.3"), team.world.tags().get(&team.sha()));
+}
+
+#[test]
+fn a_pull_request_is_judged_and_goes_nowhere() {
+    let team = Team::new("main", World::options().pull_request(7).start(), &[]);
+    let commit = team.source.git(&["rev-parse", "HEAD"]);
+    let side = |branch: &str| json!({ "ref": branch, "sha": commit, "repo": { "id": 74 } });
+    let payload = json!({ "number": 7, "pull_request": { "number": 7, "head": side("change"), "base": side("main") } });
+    let ran = team.event("pull_request", &payload).succeeds();
+    ran.says("a pull request is never published");
+    assert!(team.world.tags().is_empty() && team.world.calls().is_empty(), "{:?}", team.world.calls());
+}
+
+#[test]
+fn what_is_blocked_fails_the_job_and_keeps_its_report() {
+    let files = [("app/PyYAML-5.3.dist-info/METADATA", "Metadata-Version: 2.1\nName: PyYAML\nVersion: 5.3\n")];
+    let team = Team::new("main", World::options().environment("prod").start(), &files);
+    let ran = team.push("refs/heads/main").run();
+    assert_eq!(ran.steps()["Deliver"], "failure", "{}", ran.log());
+    ran.says("BLOCKED for prod").says("CVE-2020-14343").says("sarif/trivy.sarif");
+    assert_eq!(ran.steps()["Keep the report"], "success", "{}", ran.log());
+    assert!(team.world.tags().is_empty());
+    assert_eq!(team.repository.alerts("refs/heads/main").len(), 1);
+}
+
+#[test]
+fn a_repository_with_several_images_delivers_each() {
+    let dockerfile = "FROM scratch\nCOPY . /app\n";
+    let files = [("services/api/Dockerfile", dockerfile), ("services/web/Dockerfile", dockerfile), ("services/docs/readme", "")];
+    let world = World::options().environment("dev").repository("team/api").start();
+    let team = Team::new("development", world, &files);
+    team.source.write(CALLER, &template(&team.source, "monorepo"));
+    team.source.commit("several images");
+    team.world.create_repository("team/web", Mutability::Mutable, &[]);
+    team.world.set_role_policy(
+        &json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow", "Action": PUSH, "Resource": "*" }] }),
+    );
+    let ran = team.push("refs/heads/development").var("ECR_NAMESPACE", "team").succeeds();
+    let sha = team.sha();
+    for repository in ["team/api", "team/web"] {
+        let tags = team.world.tags_of(repository);
+        assert!(tags.contains_key(&sha) && tags.contains_key(&format!("dev-{sha}")), "{repository}: {tags:?}\n{}", ran.log());
+    }
+}

@@ -1,0 +1,182 @@
+//! trivy's findings in the image, and no clean image where trivy did not look.
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use gp_deliver::diagnosis::Diagnosis;
+use gp_deliver::finding;
+use gp_deliver::finding::{Severity, Suppression};
+use gp_deliver::oci::Image;
+use gp_deliver::oci::registry::Store;
+use gp_deliver::scan::database::{self, GRACE, Kind};
+use gp_deliver::scan::trivy::{self, Request, Vulnerabilities};
+use gp_deliver::scan::{Error, Tool};
+
+use crate::support::scanned_image::{self, debian, image, jar, pyyaml};
+use crate::support::tools;
+
+/// A folder with everything that a scan takes.
+struct World {
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        let world = Self { folder: tempfile::tempdir().unwrap() };
+        fs::create_dir(world.path("project")).unwrap();
+        scanned_image::databases(tools::launcher().find("trivy-db").unwrap().path(), world.folder.path());
+        world
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    async fn database(&self, kind: Kind, folder: &str) -> Result<PathBuf, Error> {
+        let mirrors = [format!("oci:{}", self.path(folder).display()).parse().unwrap()];
+        let (cache, credentials) = (self.path("cache"), Store::at(self.path("config.json")));
+        let request = database::Request { kind, mirrors: &mirrors, cache: &cache, credentials: &credentials, grace: GRACE };
+        Ok(database::fetch(&request, &|_| {}).await?.folder)
+    }
+
+    async fn scan_with(&self, path: Option<OsString>, image: &Image, platform: usize) -> Result<Vulnerabilities, Error> {
+        let launcher = path.map_or_else(tools::launcher, |path| tools::launcher_in(&path));
+        let database = self.database(Kind::Vulnerabilities, "trivy-db").await.unwrap();
+        let (root, deadline) = (self.path("project"), Duration::from_mins(5));
+        let platform = &image.platforms[platform];
+        let request = Request { image, platform, database: &database, root: &root, deadline };
+        let result = trivy::scan(&launcher, &request, async || self.database(Kind::Java, "trivy-java-db").await).await;
+        if let Err(error) = &result {
+            let Diagnosis { what, why, remedy, .. } = error.into();
+            assert!([&what, &why, &remedy].iter().all(|text| !text.is_empty()), "{what} {why} {remedy}");
+        }
+        result
+    }
+
+    async fn scan(&self, layers: &[Vec<scanned_image::File>]) -> Result<Vulnerabilities, Error> {
+        let image = image(&self.path("image"), &["amd64"], layers);
+        let result = self.scan_with(None, &image, 0).await;
+        assert_eq!(fs::read_dir(self.folder.path()).unwrap().flatten().filter(|entry| is_hidden(&entry.path())).count(), 0);
+        result
+    }
+}
+
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().unwrap().to_string_lossy().starts_with('.')
+}
+
+#[tokio::test]
+async fn a_vulnerable_package_is_found_in_the_layer_that_brought_it() {
+    let world = World::new();
+    let image = image(&world.path("image"), &["amd64", "arm64"], &[debian("12"), pyyaml()]);
+    let found = world.scan_with(None, &image, 1).await.unwrap();
+    let [worst, mildest] = found.findings.as_slice() else { panic!("{found:?}") };
+    assert_eq!((worst.id.as_str(), worst.severity, worst.package.as_str()), ("CVE-2020-14343", Severity::Critical, "PyYAML"));
+    assert_eq!((worst.installed.as_str(), worst.fixed.as_deref()), ("5.3", Some("5.4")));
+    assert_eq!(worst.target, "app/PyYAML-5.3.dist-info/METADATA");
+    assert_eq!(worst.layer, Some(image.platforms[1].layers[1].diff_id));
+    assert_eq!(worst.platform.to_string(), "linux/arm64");
+    assert!(worst.title.contains("yaml.load") && worst.url.is_some());
+    assert_eq!((mildest.id.as_str(), mildest.fixed.as_deref(), mildest.target.as_str()), ("CVE-2005-2541", None, "debian 12.1"));
+    assert_eq!(mildest.layer, Some(image.platforms[1].layers[0].diff_id));
+    assert_eq!((found.packages, found.suppressions.len(), found.warnings.len()), (2, 0, 0));
+}
+
+#[tokio::test]
+async fn a_jar_is_named_by_the_java_database() {
+    let world = World::new();
+    let found = world.scan(&[debian("12"), pyyaml(), jar()]).await.unwrap();
+    assert_eq!(found.findings.iter().filter(|found| found.id == "CVE-2021-44228").count(), 1, "{found:?}");
+    let without = World::new();
+    fs::remove_dir_all(without.path("trivy-java-db")).unwrap();
+    let error = without.scan(&[debian("12"), jar()]).await.unwrap_err();
+    assert!(matches!(error, Error::Database { kind: Kind::Java, .. }), "{error:?}");
+    without.scan(&[debian("12")]).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_the_project_ignores_is_counted_with_its_reason() {
+    let world = World::new();
+    let suppression = |by: &str, reason: Option<&str>| Suppression {
+        tool: finding::Tool::Trivy,
+        by: by.to_owned(),
+        id: "CVE-2020-14343".to_owned(),
+        reason: reason.map(str::to_owned),
+        count: 1,
+    };
+    fs::write(world.path("project/.trivyignore"), "# known\nCVE-2020-14343\nCVE-1999-0001\n").unwrap();
+    let found = world.scan(&[pyyaml()]).await.unwrap();
+    assert_eq!((found.findings.len(), found.suppressions), (0, vec![suppression(".trivyignore", None)]));
+
+    let yaml = "vulnerabilities:\n  - id: CVE-2020-14343\n    statement: yaml.load is not called\n";
+    fs::write(world.path("project/.trivyignore.yaml"), yaml).unwrap();
+    let found = world.scan(&[pyyaml()]).await.unwrap();
+    assert_eq!(found.suppressions, [suppression(".trivyignore.yaml", Some("yaml.load is not called"))]);
+    assert!(found.warnings.iter().any(|warning| warning.contains(".trivyignore was not used")));
+
+    fs::write(world.path("project/.trivyignore.yaml"), "vulnerabilities: [").unwrap();
+    let error = world.scan(&[pyyaml()]).await.unwrap_err();
+    assert!(matches!(error, Error::IgnoreFile { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn what_trivy_can_not_judge_is_said() {
+    let world = World::new();
+    let found = world.scan(&[debian("8")]).await.unwrap();
+    assert!(found.warnings.iter().any(|warning| warning.contains("debian 8.1 no longer gets security updates")), "{found:?}");
+    let found = world.scan(&[vec![("app", b"static".to_vec())]]).await.unwrap();
+    assert!(found.warnings.iter().any(|warning| warning.contains("no packages")), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_list_of_packages_that_trivy_can_not_read_is_named() {
+    let world = World::new();
+    let mut broken = debian("12");
+    let status = broken.iter_mut().find(|(name, _)| *name == "var/lib/dpkg/status").unwrap();
+    status.1 = [b"Package: broken\nno colon\n\n".to_vec(), status.1.clone()].concat();
+    let found = world.scan(&[broken, vec![("opt/a.jar", b"no archive".to_vec())]]).await.unwrap();
+    for name in ["var/lib/dpkg/status", "opt/a.jar"] {
+        assert!(found.warnings.iter().any(|warning| warning.contains(name)), "{name}: {:?}", found.warnings);
+    }
+    assert!(world.scan(&[debian("12"), pyyaml()]).await.unwrap().warnings.is_empty());
+}
+
+#[tokio::test]
+async fn a_trivy_that_is_broken_is_never_a_clean_image() {
+    let world = World::new();
+    let image = image(&world.path("image"), &["amd64"], &[pyyaml()]);
+    let (other, tools) = (World::new(), tempfile::tempdir().unwrap());
+    let other_image = scanned_image::image(&other.path("image"), &["amd64"], &[debian("12")]);
+    let config = |image: &Image| image.platforms[0].config_descriptor.digest().to_string();
+    let report = r#"while [ $# -gt 0 ]; do if [ "$1" = --output ]; then report=$2; fi; shift; done"#;
+    for text in [
+        "exit 0".to_owned(),
+        "exit 1".to_owned(),
+        "echo rubbish > $report".to_owned(),
+        "echo '{}' > $report".to_owned(),
+        r#"echo '{"SchemaVersion":2,"Metadata":{},"Results":[]}' > $report"#.to_owned(),
+        format!(r#"echo '{{"SchemaVersion":2,"Metadata":{{"ImageID":"{}"}}}}' > $report"#, config(&image)),
+        format!(r#"echo '{{"SchemaVersion":2,"Metadata":{{"ImageID":"{}"}}}}' > $report"#, config(&other_image)),
+        "ln -s /etc/passwd $report".to_owned(),
+    ] {
+        let path = tools.path().join("trivy");
+        fs::write(&path, format!("#!/bin/sh\nPATH=/usr/bin:/bin\n{report}\n{text}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        let error = world.scan_with(Some(tools.path().into()), &image, 0).await.unwrap_err();
+        let expected = matches!(&error, Error::Rubbish { tool: Tool::Trivy, .. } | Error::Failed { tool: Tool::Trivy, .. });
+        assert!(expected, "{text}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_image_whose_layer_is_damaged_is_not_clean() {
+    let world = World::new();
+    let image = image(&world.path("image"), &["amd64"], &[pyyaml()]);
+    let layer = image.layout.blob(&image.platforms[0].layers[0].descriptor.digest().to_string().parse().unwrap());
+    fs::write(layer, b"damaged").unwrap();
+    let error = world.scan_with(None, &image, 0).await.unwrap_err();
+    assert!(matches!(error, Error::Failed { tool: Tool::Trivy, .. }), "{error:?}");
+}

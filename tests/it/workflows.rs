@@ -1,0 +1,328 @@
+//! The workflows go by what the product goes by: the reusable one for each event as GitHub's own evaluator reads it, the
+//! callers by its inputs and permissions, all of them by GitHub's own parser.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use gp_deliver::inputs;
+use serde_json::{Value, json};
+
+const REUSABLE: &str = ".github/workflows/_build-and-release.yml";
+const CALLERS: [&str; 2] = ["docs/templates/workflows/delivery.yml", "docs/templates/workflows/monorepo.yml"];
+
+fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn text(name: &str) -> String {
+    fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+fn yaml(name: &str) -> Value {
+    serde_yaml::from_str(&text(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+fn keys(value: &Value) -> BTreeSet<&str> {
+    value.as_object().unwrap_or_else(|| panic!("{value} is no mapping")).keys().map(String::as_str).collect()
+}
+
+fn snake(name: &str) -> String {
+    name.replace('-', "_")
+}
+
+/// The step of the reusable workflow that runs the action.
+fn delivering(workflow: &Value) -> &Value {
+    let steps = workflow["jobs"]["deliver"]["steps"].as_array().unwrap();
+    steps.iter().find(|step| step["id"] == "deliver").unwrap()
+}
+
+/// What a workflow says at some paths in some contexts, by GitHub's own parser and evaluator.
+fn evaluate(workflow: &str, paths: &[&str], contexts: &[Value]) -> Vec<BTreeMap<String, Option<String>>> {
+    let tools = std::env::var_os("GP_DELIVER_TEST_TOOLS").map_or_else(|| path("target/tools/bin"), PathBuf::from);
+    let program = tools.join("../validators/bin/evaluate-expressions");
+    let mut child = Command::new(&program)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{}: {error}: scripts/validators installs it", program.display()));
+    let request = json!({ "workflow": text(workflow), "paths": paths, "contexts": contexts });
+    child.stdin.take().unwrap().write_all(request.to_string().as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{workflow}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// An event, the environment that was chosen for it, and what follows.
+struct Case {
+    event: &'static str,
+    /// The payload, in fixtures/events.
+    payload: &'static str,
+    reference: &'static str,
+    chosen: &'static str,
+    /// The job's environment; empty where it has none.
+    environment: &'static str,
+    /// What it waits for others in.
+    scope: &'static str,
+    /// Whether it gives way to its next.
+    cancels: bool,
+}
+
+const fn case(
+    event: &'static str,
+    payload: &'static str,
+    reference: &'static str,
+    chosen: &'static str,
+    environment: &'static str,
+    scope: &'static str,
+) -> Case {
+    Case { event, payload, reference, chosen, environment, scope, cancels: false }
+}
+
+const MAIN: &str = "refs/heads/main";
+const DEVELOPMENT: &str = "refs/heads/development";
+const FEATURE: &str = "refs/heads/feature/greet-in-german";
+const TAG: &str = "refs/tags/v1.2.3";
+const QUEUE: &str = "refs/heads/gh-readonly-queue/main/pr-7-6113728f27ae82c7b1a177c8d03f9e96e0adf246";
+
+const CASES: &[Case] = &[
+    case("push", "push-main", MAIN, "auto", "prod", "prod"),
+    case("push", "push-development", DEVELOPMENT, "auto", "dev", "dev"),
+    case("push", "push-tag", TAG, "auto", "prod", "prod"),
+    case("push", "push-feature", FEATURE, "auto", "", "push refs/heads/feature/greet-in-german"),
+    // A tag that only ends so, and a branch that only begins so.
+    case("push", "push-feature", "refs/tags/dev1.2.3", "auto", "", "push refs/tags/dev1.2.3"),
+    case("push", "push-feature", "refs/heads/main-2", "auto", "", "push refs/heads/main-2"),
+    case("push", "push-main", MAIN, "staging", "staging", "staging"),
+    case("push", "push-feature", FEATURE, "test", "test", "test"),
+    // What an empty input of a caller comes as.
+    case("push", "push-main", MAIN, "", "prod", "prod"),
+    case("workflow_dispatch", "workflow-dispatch", MAIN, "staging", "staging", "staging"),
+    case("workflow_dispatch", "workflow-dispatch", MAIN, "auto", "prod", "prod"),
+    case("workflow_dispatch", "workflow-dispatch", DEVELOPMENT, "auto", "dev", "dev"),
+    case("workflow_dispatch", "workflow-dispatch", FEATURE, "prod", "prod", "prod"),
+    case("release", "release", TAG, "auto", "prod", "prod"),
+    case("schedule", "schedule", MAIN, "auto", "prod", "prod"),
+    case("repository_dispatch", "schedule", DEVELOPMENT, "auto", "dev", "dev"),
+    case("pull_request", "pull-request", "refs/pull/7/merge", "auto", "", "pull_request 7").cancelling(),
+    case("pull_request", "pull-request", "refs/pull/7/merge", "prod", "", "pull_request 7").cancelling(),
+    case("pull_request", "pull-request-fork", "refs/pull/12/merge", "auto", "", "pull_request 12").cancelling(),
+    // Its ref is the base's: as powerful as a push to it, were it to count.
+    case("pull_request_target", "pull-request-fork", MAIN, "auto", "", "pull_request_target 12").cancelling(),
+    case("pull_request_target", "pull-request-fork", MAIN, "prod", "", "pull_request_target 12").cancelling(),
+    case(
+        "merge_group",
+        "merge-group",
+        QUEUE,
+        "auto",
+        "",
+        "merge_group refs/heads/gh-readonly-queue/main/pr-7-6113728f27ae82c7b1a177c8d03f9e96e0adf246",
+    ),
+    case("workflow_run", "schedule", MAIN, "prod", "", "workflow_run refs/heads/main"),
+    case("issue_comment", "schedule", MAIN, "auto", "", "issue_comment refs/heads/main"),
+];
+
+impl Case {
+    const fn cancelling(mut self) -> Self {
+        self.cancels = true;
+        self
+    }
+
+    fn contexts(&self, inputs: &Value) -> Value {
+        let payload: Value = serde_json::from_str(&text(&format!("fixtures/events/{}.json", self.payload))).unwrap();
+        let mut inputs = inputs.clone();
+        inputs["environment"] = self.chosen.into();
+        let (event, reference) = (self.event, self.reference);
+        let github = json!({ "event_name": event, "ref": reference, "repository": "acme/app", "event": payload });
+        json!({ "github": github, "inputs": inputs, "vars": {} })
+    }
+
+    fn name(&self) -> String {
+        format!("{} of {} for {:?}", self.event, self.reference, self.chosen)
+    }
+}
+
+#[test]
+fn only_events_that_publish_have_an_environment_and_it_is_the_chosen_one_or_the_branchs() {
+    let contexts: Vec<_> = CASES.iter().map(|case| case.contexts(&json!({}))).collect();
+    let found = evaluate(REUSABLE, &["jobs.deliver.environment"], &contexts);
+    for (case, found) in CASES.iter().zip(found) {
+        assert_eq!(found["jobs.deliver.environment"].as_deref(), Some(case.environment), "{}", case.name());
+    }
+}
+
+#[test]
+fn deliveries_to_an_environment_queue_up_and_only_a_pull_request_cancels_what_is_its_own() {
+    let inputs = json!({ "ecr_repository": "team/app", "build_context": "services/api" });
+    let contexts: Vec<_> = CASES.iter().map(|case| case.contexts(&inputs)).collect();
+    let [group, cancel, queue] = ["group", "cancel-in-progress", "queue"].map(|key| format!("jobs.deliver.concurrency.{key}"));
+    let found = evaluate(REUSABLE, &[&group, &cancel, &queue], &contexts);
+    for (case, found) in CASES.iter().zip(found) {
+        let expected = format!("gp-deliver acme/app {} team/app services/api  ", case.scope);
+        assert_eq!(found[&group].as_deref(), Some(&*expected), "{}", case.name());
+        assert_eq!(found[&cancel].as_deref(), Some(if case.cancels { "true" } else { "false" }), "{}", case.name());
+        // GitHub refuses `max` where running jobs are cancelled.
+        assert_eq!(found[&queue].as_deref(), Some(if case.cancels { "single" } else { "max" }), "{}", case.name());
+        assert!(!case.cancels || case.environment.is_empty(), "{}: what may publish is never cancelled", case.name());
+    }
+}
+
+#[test]
+fn jobs_of_a_matrix_do_not_wait_for_each_other() {
+    let inputs = [
+        json!({ "ecr_repository": "team/api", "build_context": "." }),
+        json!({ "ecr_repository": "team/web", "build_context": "." }),
+        json!({ "destination": "ghcr.io/acme/api", "build_context": "." }),
+        json!({ "ecr_repository": "team/api", "build_context": "services/api" }),
+        json!({ "ecr_repository": "team/api", "build_context": ".", "dockerfile_path": "api.Dockerfile" }),
+        json!({ "ecr_repository": "team/api", "build_context": ".", "build_target": "worker" }),
+    ];
+    let contexts: Vec<_> = CASES.iter().flat_map(|case| inputs.iter().map(|inputs| case.contexts(inputs))).collect();
+    let found = evaluate(REUSABLE, &["jobs.deliver.concurrency.group"], &contexts);
+    for (case, found) in CASES.iter().zip(found.chunks(inputs.len())) {
+        let groups: BTreeSet<_> = found.iter().flat_map(BTreeMap::values).collect();
+        assert_eq!(groups.len(), inputs.len(), "{}: {groups:?}", case.name());
+    }
+}
+
+#[test]
+fn the_jobs_environment_is_the_one_that_the_action_goes_by() {
+    let source = tempfile::tempdir().unwrap();
+    fs::write(source.path().join("Dockerfile"), "FROM scratch\n").unwrap();
+    for case in CASES.iter().filter(|case| ["push", "workflow_dispatch", "release", "schedule"].contains(&case.event)) {
+        let output = Command::new(env!("CARGO_BIN_EXE_gp-deliver"))
+            .args(["plan", "--environment", case.chosen])
+            .current_dir(source.path())
+            .env_clear()
+            .envs([("GITHUB_ACTIONS", "true"), ("GITHUB_EVENT_NAME", case.event), ("GITHUB_REF", case.reference)])
+            .envs([("GITHUB_SHA", "0d1a26e67d8f5eaf1f6ba5c57fc3c7d91ac0fd1c"), ("GITHUB_REPOSITORY", "acme/app")])
+            .env("GITHUB_WORKSPACE", source.path())
+            .env("GITHUB_EVENT_PATH", path(&format!("fixtures/events/{}.json", case.payload)))
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        if case.environment.is_empty() {
+            assert_eq!(output.status.code(), Some(2), "{}: {stderr}", case.name());
+        } else {
+            assert!(output.status.success(), "{}: {stderr}", case.name());
+            let plan: Value = serde_json::from_slice(&output.stdout).unwrap();
+            assert_eq!(plan["environment"], case.environment, "{}", case.name());
+        }
+    }
+}
+
+#[test]
+fn a_runner_is_a_label_or_a_list_of_labels() {
+    let contexts = |runs_on: &str| json!({ "github": {}, "inputs": { "runs_on": runs_on }, "vars": {} });
+    let labels =
+        [("ubuntu-latest", "ubuntu-latest"), ("", "ubuntu-latest"), (r#"["self-hosted","arm64"]"#, r#"["self-hosted","arm64"]"#)];
+    let contexts: Vec<_> = labels.iter().map(|(given, _)| contexts(given)).collect();
+    for (found, (given, expected)) in evaluate(REUSABLE, &["jobs.deliver.runs-on"], &contexts).iter().zip(labels) {
+        let found = found["jobs.deliver.runs-on"].as_deref().unwrap();
+        let compact = serde_json::from_str::<Value>(found).map_or_else(|_| found.to_owned(), |list| list.to_string());
+        assert_eq!(compact, expected, "{given}");
+    }
+}
+
+#[test]
+fn every_input_of_the_action_is_one_of_the_workflow_with_the_same_default_and_is_passed_on() {
+    let (workflow, action) = (yaml(REUSABLE), yaml("action.yml"));
+    let (declared, passed) = (&workflow["on"]["workflow_call"]["inputs"], &delivering(&workflow)["with"]);
+    for input in inputs::ALL {
+        let name = snake(input.name);
+        let found = &declared[&name];
+        assert!(found.is_object(), "{name} is no input of {REUSABLE}");
+        // A default in words is the action's to know, and so is one that is another input's value.
+        let words = input.default.contains(' ') || inputs::ALL.iter().any(|other| other.name == input.default);
+        let expected = if words { "" } else { input.default };
+        let default = match &found["default"] {
+            Value::Null => String::new(),
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        assert_eq!(default, expected, "the default of {name}");
+        assert_eq!(found["type"] == "boolean", input.switch, "the type of {name}");
+        let value = passed[input.name].as_str().unwrap_or_else(|| panic!("{} is not passed on", input.name));
+        let alone = format!("${{{{ inputs.{name} }}}}");
+        let with_variable = format!("${{{{ inputs.{name} || vars.");
+        assert!(value == alone || value.starts_with(&with_variable), "{}: {value}", input.name);
+    }
+    let ours = ["runs_on", "timeout_minutes"].map(str::to_owned).into_iter();
+    let expected: BTreeSet<_> = inputs::ALL.iter().map(|input| snake(input.name)).chain(ours).collect();
+    assert_eq!(keys(declared).into_iter().map(str::to_owned).collect::<BTreeSet<_>>(), expected);
+    let unknown: Vec<_> = keys(passed).difference(&keys(&action["inputs"])).copied().collect();
+    assert!(unknown.is_empty(), "the action has no input {unknown:?}");
+}
+
+#[test]
+fn what_is_asked_for_by_hand_is_an_input_of_the_workflow_with_the_same_default() {
+    let workflow = yaml(REUSABLE);
+    let (called, asked) = (&workflow["on"]["workflow_call"]["inputs"], &workflow["on"]["workflow_dispatch"]["inputs"]);
+    for name in keys(asked) {
+        assert_eq!(asked[name]["default"], called[name]["default"], "{name}");
+    }
+}
+
+#[test]
+fn every_output_of_the_action_is_one_of_the_workflow() {
+    let (workflow, action) = (yaml(REUSABLE), yaml("action.yml"));
+    let (declared, of_job) = (&workflow["on"]["workflow_call"]["outputs"], &workflow["jobs"]["deliver"]["outputs"]);
+    for name in keys(&action["outputs"]) {
+        // The output of `command: plan`, which the workflow does not run.
+        if name == "matrix" {
+            continue;
+        }
+        let snake = snake(name);
+        assert_eq!(of_job[&snake], format!("${{{{ steps.deliver.outputs.{name} }}}}"), "{name}");
+        assert_eq!(declared[&snake]["value"], format!("${{{{ jobs.deliver.outputs.{snake} }}}}"), "{name}");
+    }
+    let known: BTreeSet<_> = keys(&action["outputs"]).into_iter().map(snake).chain(["artifact".to_owned()]).collect();
+    let unknown: Vec<_> = keys(declared).into_iter().filter(|name| !known.contains(*name)).collect();
+    assert!(unknown.is_empty(), "the action has no output {unknown:?}");
+}
+
+#[test]
+fn the_callers_pass_inputs_that_there_are_and_grant_what_the_job_asks_for() {
+    let workflow = yaml(REUSABLE);
+    let inputs = keys(&workflow["on"]["workflow_call"]["inputs"]);
+    for caller in CALLERS {
+        let caller_yaml = yaml(caller);
+        let job = &caller_yaml["jobs"]["deliver"];
+        assert_eq!(job["uses"], format!("org/gp-deliver/{REUSABLE}@v1"), "{caller}");
+        let unknown: Vec<_> = keys(&job["with"]).difference(&inputs).copied().collect();
+        assert!(unknown.is_empty(), "{caller} passes {unknown:?}");
+        assert_eq!(job["permissions"], workflow["jobs"]["deliver"]["permissions"], "{caller}");
+        let choice = &caller_yaml["on"]["workflow_dispatch"]["inputs"]["environment"]["options"];
+        assert_eq!(choice, &workflow["on"]["workflow_dispatch"]["inputs"]["environment"]["options"], "{caller}");
+    }
+}
+
+#[test]
+fn githubs_own_parser_finds_nothing_wrong_with_any_workflow() {
+    let ours = fs::read_dir(path(".github/workflows")).unwrap().map(|entry| entry.unwrap().path());
+    let ours = ours.map(|path| format!(".github/workflows/{}", path.file_name().unwrap().to_str().unwrap()));
+    for workflow in ours.chain(CALLERS.map(str::to_owned)) {
+        evaluate(&workflow, &[], &[]);
+    }
+}
+
+#[test]
+fn dependabot_watches_every_module_under_tools() {
+    let updates = yaml(".github/dependabot.yml");
+    let watched = |ecosystem: &str| -> BTreeSet<String> {
+        let update =
+            updates["updates"].as_array().unwrap().iter().find(|update| update["package-ecosystem"] == ecosystem).unwrap();
+        let folders = update["directories"].as_array().cloned().unwrap_or_else(|| vec![update["directory"].clone()]);
+        folders.iter().map(|folder| folder.as_str().unwrap().to_owned()).collect()
+    };
+    for (ecosystem, file) in [("gomod", "go.mod"), ("npm", "package.json"), ("pip", "requirements.txt")] {
+        let folders = fs::read_dir(path("tools")).unwrap().map(|entry| entry.unwrap().path());
+        let with_file = folders.filter(|folder| folder.join(file).exists());
+        let expected: BTreeSet<_> =
+            with_file.map(|folder| format!("/tools/{}", folder.file_name().unwrap().to_str().unwrap())).collect();
+        assert_eq!(watched(ecosystem), expected, "{ecosystem}");
+    }
+}
