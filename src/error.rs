@@ -16,7 +16,7 @@ use crate::tags::ForbiddenTag;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Inputs are wrong.
-    #[error("{} inputs are wrong", .0.len())]
+    #[error("{} inputs are wrong", Problem::inputs(.0))]
     Inputs(Vec<Problem>),
     /// Templates give what no registry takes as a tag.
     #[error("{} tags are forbidden", .0.len())]

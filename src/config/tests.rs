@@ -101,6 +101,7 @@ fn every_problem_of_every_input_is_named_in_the_order_of_the_inputs() {
         "allowed-account-ids 2",
     ];
     assert_eq!(said(&problems), expected);
+    assert_eq!(Problem::inputs(&problems), 8);
 }
 
 #[test]

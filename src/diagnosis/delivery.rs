@@ -2,13 +2,14 @@
 
 use super::{Diagnosis, sentences};
 use crate::error::Error;
+use crate::inputs::Problem;
 use crate::source;
 
 impl From<&Error> for Diagnosis {
     fn from(error: &Error) -> Self {
         match error {
             Error::Inputs(problems) => Self::new(
-                match problems.len() {
+                match Problem::inputs(problems) {
                     1 => "An input is wrong".to_owned(),
                     count => format!("{count} inputs are wrong"),
                 },

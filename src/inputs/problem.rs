@@ -1,5 +1,6 @@
 //! What can be wrong with an input.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use super::About;
@@ -19,6 +20,11 @@ impl Problem {
     /// A problem with `input`.
     pub(crate) fn new(input: &About, value: impl Into<String>, expected: impl Into<String>) -> Self {
         Self { input: input.name, value: value.into(), expected: expected.into() }
+    }
+
+    /// How many inputs the problems are with.
+    pub(crate) fn inputs(problems: &[Self]) -> usize {
+        problems.iter().map(|problem| problem.input).collect::<BTreeSet<_>>().len()
     }
 }
 
