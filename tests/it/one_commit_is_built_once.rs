@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
+use doubles::front::{ALWAYS, Demand, Fault, Front, rule};
 use doubles::registry::{Options, Registry, crane};
+use tokio::sync::watch;
 
-use crate::support::{Delivery, Source, run, tool};
+use crate::support::{Delivery, Source, run, secret, tool};
 
 /// A package with a critical advisory in `fixtures/advisories`.
 const METADATA: &str = "Metadata-Version: 2.1\nName: PyYAML\nVersion: 5.3\n";
@@ -89,6 +91,46 @@ fn a_commit_that_is_delivered_is_not_built_again() {
     assert_eq!(stage.source.record()["publication"]["digest"], digest.as_str());
     assert_eq!(stage.tags(), BTreeSet::from([sha.clone(), format!("dev-{sha}"), "dev-latest".to_owned()]));
     assert_eq!(stage.digest(&sha), digest);
+}
+
+/// Waits for a line that tells the end of each of these stages.
+fn await_ends(log: impl std::io::Read, stages: &[&str]) {
+    let mut left: Vec<_> = stages.to_vec();
+    let mut lines = BufReader::new(log).lines();
+    while !left.is_empty() {
+        let line = lines.next().expect("the stages end").unwrap();
+        left.retain(|stage| !line.contains(&format!("{stage} passed")) && !line.contains(&format!("{stage} advice")));
+    }
+    std::thread::spawn(move || lines.for_each(drop));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_called_off_leaves_nothing_in_the_report_however_slow_the_registry_is() {
+    let stage = Stage::set(&[("settings.env", &format!("TOKEN={}\n", secret()))]);
+    stage.commit("1");
+    stage.deliver("dev").ends_with(0);
+    assert_eq!(stage.source.record()["findings"].as_array().unwrap().len(), 1, "there is something to leave");
+
+    let (release, held) = watch::channel(false);
+    let rules = vec![rule("GET", "/manifests/", ALWAYS, Fault::Hold(held))];
+    let front = Front::start(&stage.registry.address, Demand::Nothing, rules).await;
+    let slow = stage.deliver("dev").flag("--destination", &format!("{}/team/app", front.address));
+    let mut delivery = slow.command().stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    // The registry answers when all that runs beside the question has ended.
+    await_ends(delivery.stderr.take().unwrap(), &["secrets scan", "build", "vulnerability database"]);
+    release.send(true).unwrap();
+    assert_eq!(delivery.wait().unwrap().code(), Some(0));
+
+    let record = stage.source.record();
+    assert_eq!((&record["reuse"]["is"], &record["findings"]), (&"delivered".into(), &serde_json::json!([])));
+    assert_eq!((&record["database"], &record["warnings"]), (&serde_json::Value::Null, &serde_json::json!([])));
+    for name in ["secrets", "build", "database"] {
+        assert_eq!(stage.outcome(name), "skipped", "{name}");
+    }
+    let sarif = fs::read_dir(stage.source.beside("report/sarif")).into_iter().flatten().count();
+    assert_eq!(sarif, 0, "there is a SARIF file");
+    let summary = stage.source.summary();
+    assert!(!summary.contains("Revoke") && summary.contains("nothing was done"), "{summary}");
 }
 
 #[test]

@@ -73,6 +73,8 @@ pub enum Fault {
     Corrupt,
     /// What is asked is done, but what the tests need to know is told first.
     Tell(tokio::sync::mpsc::UnboundedSender<()>),
+    /// What is asked is done once this is true.
+    Hold(tokio::sync::watch::Receiver<bool>),
 }
 
 /// A request as it was seen.
@@ -161,6 +163,10 @@ impl State {
                 return Ok(());
             }
             Some(Fault::Tell(to)) => to.send(()).unwrap(),
+            Some(Fault::Hold(until)) => {
+                // A test that ended holds nothing any more.
+                let _ = until.clone().wait_for(|over| *over).await;
+            }
             _ => {}
         }
         self.forward(client, &request, rest, fault).await
