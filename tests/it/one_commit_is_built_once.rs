@@ -94,7 +94,7 @@ fn a_commit_that_is_delivered_is_not_built_again() {
 }
 
 /// Waits for a line that tells the end of each of these stages.
-fn await_ends(log: impl std::io::Read, stages: &[&str]) {
+fn await_ends(log: std::process::ChildStderr, stages: &[&str]) {
     let mut left: Vec<_> = stages.to_vec();
     let mut lines = BufReader::new(log).lines();
     while !left.is_empty() {
