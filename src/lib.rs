@@ -7,6 +7,8 @@ pub mod cli;
 pub mod config;
 pub mod diagnosis;
 pub mod dockerfile;
+#[cfg(test)]
+mod docs;
 pub mod environment;
 pub mod error;
 pub mod finding;

@@ -8,6 +8,10 @@
 mod error;
 mod run;
 mod supervisor;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod with_parts;
 mod words;
 
 use std::ffi::OsStr;

@@ -10,6 +10,8 @@ mod folder;
 mod registry;
 mod standing;
 mod tagging;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;

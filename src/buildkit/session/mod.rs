@@ -124,3 +124,6 @@ async fn receive(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,8 @@ mod tag_list;
 mod token;
 mod transport;
 mod upload;
+#[cfg(test)]
+mod with_parts;
 
 use std::sync::Arc;
 

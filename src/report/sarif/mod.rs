@@ -138,3 +138,5 @@ fn compressed(json: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod with_parts;

@@ -6,6 +6,8 @@
 
 mod helper;
 mod issuer;
+#[cfg(test)]
+mod with_parts;
 
 use std::collections::BTreeMap;
 use std::fmt;
