@@ -8,6 +8,8 @@ pub mod config;
 pub mod diagnosis;
 pub mod dockerfile;
 #[cfg(test)]
+mod docs;
+#[cfg(test)]
 mod documentation;
 pub mod environment;
 pub mod error;

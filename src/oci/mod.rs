@@ -8,6 +8,8 @@ pub mod layout;
 pub mod platform;
 pub mod reference;
 pub mod registry;
+#[cfg(test)]
+pub(crate) mod sample;
 pub mod tag;
 
 pub use compression::Compression;

@@ -46,9 +46,9 @@ pub(super) fn image(delivery: &Arc<Delivery>, ready: &Arc<Ready>) -> Task<Built>
     let stages = if checks { &[StageName::Checks, StageName::Build][..] } else { &[StageName::Build] };
     let (owned, ready) = (Arc::clone(delivery), Arc::clone(ready));
     Task::begin(delivery, stages, async move {
-        let build = BuildSession::open(&owned, &ready).await?;
-        let (built, ()) = tokio::try_join!(build.image(), build.checks())?;
-        build.session.close().await;
+        let session = BuildSession::open(&owned, &ready).await?;
+        let (built, ()) = tokio::try_join!(session.image(), session.checks())?;
+        session.session.close().await;
         Ok(built)
     })
 }

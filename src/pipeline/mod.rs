@@ -144,7 +144,7 @@ async fn scan_and_publish(
         Content::Blocked => Ok(RunResult::Blocked),
         Content::NotAsked => Ok(RunResult::Skipped),
         Content::There { uploaded, since } => {
-            let ready = before_tags::complete(uploaded, listed, shown);
+            let ready = before_tags::complete(*uploaded, listed, shown);
             let publication = publishing::tag(delivery, ready, tags, since).await?;
             after_tags::run(delivery, &publication);
             Ok(RunResult::Delivered)

@@ -24,7 +24,7 @@ pub(super) enum Content {
     /// It is where it goes, and no tag names it.
     There {
         /// What may be tagged once all else is there.
-        uploaded: Uploaded,
+        uploaded: Box<Uploaded>,
         /// Since when.
         since: Instant,
     },
@@ -59,7 +59,7 @@ pub(super) async fn upload(
         // A folder takes the content and the names in one step.
         publish::upload(&cleared, image, &target, &(Arc::new(|_| ()) as publish::Listener)).await?
     };
-    Ok(Content::There { uploaded, since: Instant::now() })
+    Ok(Content::There { uploaded: Box::new(uploaded), since: Instant::now() })
 }
 
 /// Gives an image its tags, all or none. `since` when its content is there.

@@ -152,11 +152,11 @@ mod tests {
             let holds = held.clone();
             let word = task(&recorder, async move {
                 let stage = writer.stage(StageName::Secrets);
-                let _holds = holds;
                 if !finished {
                     std::future::pending::<()>().await;
                 }
                 stage.end(StageOutcome::Advised, "1 leak");
+                drop(holds);
                 Ok(Word("found"))
             });
             tokio::task::yield_now().await;

@@ -8,6 +8,10 @@
 mod error;
 mod run;
 mod supervisor;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod with_parts;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

@@ -10,6 +10,8 @@ mod folder;
 mod registry;
 mod tag_snapshot;
 mod tagging;
+#[cfg(test)]
+mod tests;
 mod upload;
 
 use std::path::PathBuf;

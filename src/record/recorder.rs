@@ -41,12 +41,12 @@ impl<T: Contribution> Contribution for Option<T> {
 /// Writes the record while things happen. Clones write the same record.
 #[derive(Clone)]
 pub struct Recorder {
-    state: Arc<Mutex<State>>,
+    inner: Arc<Mutex<Inner>>,
     watcher: Arc<dyn Watcher>,
     started: Instant,
 }
 
-struct State {
+struct Inner {
     record: Record,
     /// The stages that turned out not to be needed, and why.
     called_off: Vec<(StageName, String)>,
@@ -56,8 +56,8 @@ impl Recorder {
     /// Begins a record; `watcher` sees it grow.
     #[must_use]
     pub fn begin(watcher: Arc<dyn Watcher>) -> Self {
-        let state = State { record: Record::begin(Timestamp::now()), called_off: Vec::new() };
-        Self { state: Arc::new(Mutex::new(state)), watcher, started: Instant::now() }
+        let inner = Inner { record: Record::begin(Timestamp::now()), called_off: Vec::new() };
+        Self { inner: Arc::new(Mutex::new(inner)), watcher, started: Instant::now() }
     }
 
     /// Writes into the record.
@@ -67,10 +67,10 @@ impl Recorder {
 
     /// Takes what a stage came to into the record, and says at once what a reader should know of it.
     pub fn accept(&self, contribution: &impl Contribution) {
-        let mut state = self.lock();
-        let known = state.record.warnings.len();
-        contribution.enter(&mut state.record);
-        state.record.warnings[known..].iter().for_each(|warning| self.watcher.warned(warning));
+        let mut inner = self.lock();
+        let known = inner.record.warnings.len();
+        contribution.enter(&mut inner.record);
+        inner.record.warnings[known..].iter().for_each(|warning| self.watcher.warned(warning));
     }
 
     /// The record as it is now.
@@ -82,9 +82,9 @@ impl Recorder {
     /// Notes what a reader should know, and says it at once.
     pub fn warn(&self, text: impl Into<String>) {
         let text = text.into();
-        let mut state = self.lock();
+        let mut inner = self.lock();
         self.watcher.warned(&text);
-        state.record.warnings.push(text);
+        inner.record.warnings.push(text);
     }
 
     /// Begins a stage. It ends by [`StageRecorder::end`]; dropped before, it is [`StageOutcome::Cancelled`].
@@ -101,13 +101,13 @@ impl Recorder {
     }
 
     fn begin_stage(&self, name: StageName, ready: Option<Instant>) -> StageRecorder {
-        let mut state = self.lock();
+        let mut inner = self.lock();
         let started_ms = self.now();
         let ready_ms = ready.map_or(started_ms, |ready| milliseconds(ready.saturating_duration_since(self.started)));
-        let ended_meanwhile = state.record.stages.iter().filter(|stage| stage.is_over() && stage.ended_ms() > ready_ms);
+        let ended_meanwhile = inner.record.stages.iter().filter(|stage| stage.is_over() && stage.ended_ms() > ready_ms);
         let waited_for: Vec<_> = ended_meanwhile.map(|stage| stage.name).collect();
         let waited_ms = if waited_for.is_empty() { 0 } else { started_ms.saturating_sub(ready_ms) };
-        state.record.stages.push(Stage {
+        inner.record.stages.push(Stage {
             name,
             started_ms,
             elapsed_ms: 0,
@@ -117,7 +117,7 @@ impl Recorder {
             detail: String::new(),
         });
         self.watcher.began(name);
-        StageRecorder { recorder: self.clone(), name, index: state.record.stages.len() - 1, ended: false }
+        StageRecorder { recorder: self.clone(), name, index: inner.record.stages.len() - 1, ended: false }
     }
 
     /// Notes a stage that does not run, and why.
@@ -131,9 +131,9 @@ impl Recorder {
         self.lock().called_off.extend(stages.iter().map(|name| (*name, why.to_owned())));
         end.await;
         for name in stages {
-            let mut state = self.lock();
-            let Some(stage) = state.record.stages.iter_mut().find(|stage| stage.name == *name) else {
-                drop(state);
+            let mut inner = self.lock();
+            let Some(stage) = inner.record.stages.iter_mut().find(|stage| stage.name == *name) else {
+                drop(inner);
                 self.skip(*name, why);
                 continue;
             };
@@ -159,9 +159,9 @@ impl Recorder {
         milliseconds(self.started.elapsed())
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
         // A thread that panicked while it wrote leaves a record that is still the best there is.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -188,9 +188,9 @@ impl StageRecorder {
     fn conclude(&mut self, outcome: StageOutcome, detail: String) {
         self.ended = true;
         // The time is taken and told under one lock, so that the log's lines come in the order of their times.
-        let mut state = self.recorder.lock();
+        let mut inner = self.recorder.lock();
         let ended_ms = self.recorder.now();
-        let stage = &mut state.record.stages[self.index];
+        let stage = &mut inner.record.stages[self.index];
         stage.elapsed_ms = ended_ms.saturating_sub(stage.started_ms);
         (stage.outcome, stage.detail) = (outcome, detail);
         self.recorder.watcher.ended(stage);

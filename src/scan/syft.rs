@@ -170,3 +170,6 @@ fn place(format: Format, from: &Path, request: &Request<'_>) -> Result<String, E
     place.map_err(Error::io(&to))?;
     Ok(name)
 }
+
+#[cfg(test)]
+mod with_parts;

@@ -182,3 +182,6 @@ fn ignore_file(root: &Path) -> Result<Option<PathBuf>, Error> {
 fn both_ignore_files(root: &Path) -> bool {
     IGNORE_FILES.iter().all(|name| root.join(name).exists())
 }
+
+#[cfg(test)]
+mod with_parts;

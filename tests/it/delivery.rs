@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{self, Source, engines, part, run, secret, tool};
+use crate::support::{self, Source, engines, part, run, secret, tool, validator};
 
 const BASE: &str = "debian:bookworm-slim";
 
@@ -20,10 +20,6 @@ fn source(version: &str) -> Source {
         ("Dockerfile", &format!("FROM {BASE}\n\nLABEL a=b\nCOPY vendor /app/vendor\nCMD [\"true\"]\n")),
         (&format!("vendor/PyYAML-{version}.dist-info/METADATA"), &metadata),
     ])
-}
-
-fn validator(name: &str) -> PathBuf {
-    PathBuf::from(part("VALIDATORS")).join(name)
 }
 
 fn vulnerabilities(record: &Value) -> Vec<&Value> {

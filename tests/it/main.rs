@@ -6,7 +6,8 @@
 //!
 //! - **act**: two runs of one workflow share containers by their names, in whatever clone of whatever machine's user. A lock
 //!   on a file (`support::act::Act::run`) lets in one at a time.
-//! - **documents**: with `GP_DELIVER_BLESS` set, tests write to the same documents. A lock in `docs` lets in one at a time.
+//! - **documents**: with `GP_DELIVER_BLESS` set, tests write to the same documents. A lock in `support::document::holds` lets in one
+//!   at a time.
 //!
 //! Nothing here changes this process's environment or folder, which all tests share: a program that needs another is started
 //! with it. A process that must not outlive a test is told from those of other tests by an argument that no other has.
@@ -23,9 +24,7 @@ mod support;
 
 mod a_check_run_shows_the_report;
 mod a_release_names_what_it_runs;
-mod a_secrets_scan_that_did_not_happen_is_an_error;
 mod act_runs_the_image;
-mod an_image_is_listed;
 mod aws_faults;
 mod aws_says_no;
 mod build;
@@ -34,25 +33,16 @@ mod docs;
 mod environments;
 mod every_event_is_taken_by_its_kind;
 mod failures;
-mod findings_of_any_number_are_accepted;
-mod folder_publish;
 mod hostile_words_give_no_orders;
 mod keyless_delivery;
-mod leaks_are_found;
 mod one_commit_is_built_once;
 mod private_base;
-mod programs_leave_nothing_behind;
-mod registry_faults;
 mod registry_login;
 mod registry_publish;
 mod registry_strangers;
 mod reports_are_valid;
-mod suppressed_leaks_are_counted;
-mod the_database_is_fetched;
-mod the_engine_gets_what_it_asks_for;
 mod the_image_runs_as_the_runner_runs_it;
 mod the_report_is_kept;
 mod the_security_tab_shows_what_was_found;
 mod the_thin_caller_delivers;
-mod vulnerabilities_are_found;
 mod workflows;

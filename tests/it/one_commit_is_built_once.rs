@@ -7,7 +7,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use doubles::front::{ALWAYS, Demand, Fault, Front, rule};
+use doubles::proxy::{ALWAYS, Challenge, Fault, Proxy, rule};
 use doubles::registry::{Options, Registry, crane};
 use tokio::sync::watch;
 
@@ -113,8 +113,8 @@ async fn what_is_called_off_leaves_nothing_in_the_report_however_slow_the_regist
 
     let (release, held) = watch::channel(false);
     let rules = vec![rule("GET", "/manifests/", ALWAYS, Fault::Hold(held))];
-    let front = Front::start(&stage.registry.address, Demand::Nothing, rules).await;
-    let slow = stage.deliver("dev").flag("--destination", &format!("{}/team/app", front.address));
+    let proxy = Proxy::start(&stage.registry.address, Challenge::Nothing, rules).await;
+    let slow = stage.deliver("dev").flag("--destination", &format!("{}/team/app", proxy.address));
     let mut delivery = slow.command().stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     // The registry answers when all that runs beside the question has ended.
     await_ends(delivery.stderr.take().unwrap(), &["secrets scan", "build", "vulnerability database"]);

@@ -1,78 +1,63 @@
-//! What Docker's client is told of registries (certificates, credential helpers) holds here too.
-//!
-//! Both are told by environment variables, so each promise is kept by a process of its own: this program, started anew for
-//! one of its ignored tests.
+//! What Docker's client is told of registries (certificates, passwords, credential helpers) holds here too.
 
-use std::os::unix::fs::PermissionsExt as _;
-use std::process::Command;
+use std::fs;
 
-use doubles::registry::{Options, Registry};
-use gp_deliver::diagnosis::Diagnosis;
-use gp_deliver::oci::registry::credentials::{Auth, Origin};
-use gp_deliver::oci::registry::{Client, Credentials, Store};
-use gp_deliver::process::Launcher;
+use doubles::registry::{Options, Registry, USER};
+use serde_json::json;
 
-/// Runs one of the ignored tests below in a process with these variables.
-fn run_apart(test: &str, variables: &[(&str, &str)]) {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    let output = command.args(["--exact", test, "--ignored"]).envs(variables.iter().copied()).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+use crate::support::job::clean;
+use crate::support::{Delivery, Source, part, script};
+
+fn deliver(source: &Source, registry: &Registry) -> Delivery {
+    source.deliver().flag("--destination", &format!("{}/team/app", registry.address)).flag("--tags", "v1")
 }
 
-fn client(address: &str) -> Client {
-    Client::new(format!("{address}/app").parse().unwrap(), Credentials::anonymous()).unwrap()
+/// Writes what `docker login` leaves at home.
+fn write_config(source: &Source, config: &serde_json::Value) {
+    let folder = source.beside("home/.docker");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("config.json"), config.to_string()).unwrap();
 }
 
-#[tokio::test]
-async fn a_registry_whose_certificate_nobody_knows_is_not_trusted_until_it_is_made_known() {
+#[test]
+fn a_registry_whose_certificate_nobody_knows_is_not_trusted_until_it_is_made_known() {
     let registry = Registry::start(Options { tls: true, ..Options::default() });
-    let error = client(&registry.address).ping().await.unwrap_err();
-    assert!(error.is_untrusted(), "{error}");
-    assert!(Diagnosis::from(&error).remedy.contains("SSL_CERT_FILE"));
+    let source = clean();
+    deliver(&source, &registry).ends_with(1).says("SSL_CERT_FILE");
     let certificate = registry.certificate();
-    let variables = [("REGISTRY", registry.address.as_str()), ("SSL_CERT_FILE", certificate.to_str().unwrap())];
-    run_apart("registry_login::apart_the_registry_is_trusted", &variables);
+    deliver(&source, &registry).variable("SSL_CERT_FILE", certificate.to_str().unwrap()).ends_with(0);
 }
 
 #[tokio::test]
-#[ignore = "run by the test above"]
-async fn apart_the_registry_is_trusted() {
-    client(&std::env::var("REGISTRY").unwrap()).ping().await.unwrap();
+async fn the_password_of_docker_login_opens_the_registry_and_without_it_nothing_is_published() {
+    let registry = Registry::start(Options { password: true, ..Options::default() });
+    let source = clean();
+    let login = |password: &str| json!({"auths": {(&registry.address): {"username": USER.0, "password": password}}});
+    for config in [login("wrong"), json!({})] {
+        write_config(&source, &config);
+        let ended = deliver(&source, &registry).ends_with(1);
+        ended.says("401").says("docker login").does_not_say("publish ");
+    }
+    write_config(&source, &login(USER.1));
+    deliver(&source, &registry).ends_with(0).does_not_say(USER.1);
+    assert_eq!(source.record()["publication"]["tags"], json!(["v1"]));
 }
 
 #[test]
 fn a_credential_helper_is_asked_and_sees_nothing_of_the_environment() {
-    let folder = tempfile::tempdir().unwrap();
-    let program = folder.path().join("docker-credential-tested");
-    let script = "#!/bin/sh\nread host || true\n[ \"$1\" = get ] || exit 9\n\
-                  case $host in\n\
-                  token.example) echo '{\"Username\":\"<token>\",\"Secret\":\"t0ken\"}';;\n\
-                  none.example) echo 'credentials not found in native keychain'; exit 1;;\n\
-                  broken.example) echo 'the key ring is locked'; exit 1;;\n\
-                  *) echo \"{\\\"Username\\\":\\\"$host\\\",\\\"Secret\\\":\\\"${UNRELATED:-hidden}\\\"}\";;\nesac\n";
-    std::fs::write(&program, script).unwrap();
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let auth = r#"{"credsStore":"tested","auths":{"none.example":{"username":"ann","password":"from-file"}}}"#;
-    std::fs::write(folder.path().join("config.json"), auth).unwrap();
-    let path = format!("{}:/usr/bin:/bin", folder.path().display());
-    let variables = [("PATH", path.as_str()), ("DOCKER_CONFIG", folder.path().to_str().unwrap()), ("UNRELATED", "leaked")];
-    run_apart("registry_login::apart_the_helper_answers", &variables);
-}
-
-#[tokio::test]
-#[ignore = "run by the test above"]
-async fn apart_the_helper_answers() {
-    let launcher = Launcher::new(env!("CARGO_BIN_EXE_gp-deliver"), &std::env::var_os("PATH").unwrap());
-    let store = Store::from_env().with_launcher(launcher);
-    let found = store.find("r.example:5000").await.unwrap();
-    let Auth::Basic { username, password } = found.auth else { panic!("{:?}", found.auth) };
-    assert_eq!((username.as_str(), password.expose()), ("r.example:5000", "hidden"));
-    assert!(matches!(found.origin, Origin::Helper { program, .. } if program == "docker-credential-tested"));
-    assert!(matches!(store.find("token.example").await.unwrap().auth, Auth::IdentityToken(token) if token.expose() == "t0ken"));
-    assert!(
-        matches!(store.find("none.example").await.unwrap().auth, Auth::Basic { password, .. } if password.expose() == "from-file")
+    let registry = Registry::start(Options { password: true, ..Options::default() });
+    let source = clean();
+    // The registry lets in whoever has the password, which this helper gives where it sees nothing.
+    let text = format!(
+        "#!/bin/sh\nread host\n[ \"$1\" = get ] && [ \"$host\" = {} ] || exit 9\n\
+         echo \"{{\\\"Username\\\":\\\"{}\\\",\\\"Secret\\\":\\\"${{UNRELATED:-{}}}\\\"}}\"\n",
+        registry.address, USER.0, USER.1
     );
-    let error = store.find("broken.example").await.unwrap_err();
-    assert!(Diagnosis::from(&error).why.contains("the key ring is locked"), "{error}");
+    script(&source.beside("bin/docker-credential-tested"), &text);
+    write_config(&source, &json!({"credsStore": "tested"}));
+    let path = format!("{}:{}:/usr/bin:/bin", source.beside("bin").display(), part("TOOLS"));
+    let delivery = deliver(&source, &registry).path(&path).variable("UNRELATED", "leaked");
+    delivery.ends_with(0);
+    script(&source.beside("bin/docker-credential-tested"), "#!/bin/sh\necho 'the key ring is locked'; exit 1\n");
+    delivery.ends_with(1).says("the key ring is locked");
 }

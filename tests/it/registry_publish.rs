@@ -1,184 +1,37 @@
-//! What is published to a registry is what was cleared, and an independent client finds it there.
+//! Content goes to a registry as soon as the image is cleared, and names wait for all that has to come before them.
 
-use std::sync::Arc;
+use std::process::Stdio;
 
-use doubles::registry::{Options, Registry, USER, crane};
-use gp_deliver::oci::registry::{Client, Credentials, Store};
-use gp_deliver::oci::{Digest, Image};
-use gp_deliver::publish::{self, Error, Event, Listener, Target};
-use gp_deliver::record::Publication;
-use tokio_util::sync::CancellationToken;
+use doubles::proxy::{Challenge, Fault, Proxy, rule};
+use doubles::registry::{Options, Registry};
 
-use crate::support::image;
+use crate::support::job::clean;
+use crate::support::{part, script, tool};
 
-fn silent() -> Listener {
-    Arc::new(|_: Event| {})
-}
-
-async fn target(destination: &str) -> Target {
-    publish::preflight(&destination.parse().unwrap(), &Store::at("/nowhere")).await.unwrap()
-}
-
-async fn deliver(image: &Image, target: &Target, names: &[&str]) -> Result<Publication, Error> {
-    let (cleared, tags) = (image::cleared(image), image::tags(names));
-    publish::publish(&cleared, image, target, &tags, &CancellationToken::new(), &silent()).await
-}
-
-#[tokio::test]
-async fn crane_finds_the_cleared_image_under_every_tag() {
-    let (registry, folder) = (Registry::start(Options::default()), tempfile::tempdir().unwrap());
-    for (name, architectures) in [("one", &["amd64"][..]), ("team/several", &["amd64", "arm64"])] {
-        let image = image::image(&folder.path().join(name.replace('/', "-")), 1, architectures, 3 << 20);
-        let repository = format!("{}/{name}", registry.address);
-        let published = deliver(&image, &target(&repository).await, &["latest", "abc1234", "dev-abc1234"]).await.unwrap();
-        assert_eq!(published.tags.iter().map(ToString::to_string).collect::<Vec<_>>(), ["abc1234", "dev-abc1234", "latest"]);
-        assert_eq!(published.destination, repository);
-        for tag in ["abc1234", "dev-abc1234", "latest"] {
-            assert_eq!(crane(&["digest", &format!("{repository}:{tag}")]), image.digest.to_string());
-        }
-        crane(&["validate", "--remote", &format!("{repository}:latest")]);
-    }
-}
-
-#[tokio::test]
-async fn what_is_there_is_not_sent_again() {
-    let (registry, folder) = (Registry::start(Options::default()), tempfile::tempdir().unwrap());
-    let target = target(&format!("{}/app", registry.address)).await;
-    let first = image::image(&folder.path().join("1"), 1, &["amd64", "arm64"], 1 << 16);
-    let published = deliver(&first, &target, &["v1"]).await.unwrap();
-    // Two shared layers, an own one and a config for each of two platforms.
-    assert_eq!((published.blobs_sent, published.blobs_present), (6, 0));
-    let again = deliver(&first, &target, &["v1", "v2"]).await.unwrap();
-    assert_eq!((again.blobs_sent, again.blobs_present, again.bytes_sent), (0, 6, 0));
-    let second = image::image(&folder.path().join("2"), 2, &["amd64"], 1 << 16);
-    let next = deliver(&second, &target, &["v3"]).await.unwrap();
-    assert_eq!((next.blobs_sent, next.blobs_present), (3, 1));
-    assert_eq!(next.bytes_sent + second.platforms[0].layers[0].descriptor.size() + second.root.size(), second.size());
-}
-
-#[tokio::test]
-async fn layers_of_a_base_image_in_the_same_registry_are_mounted() {
-    let (registry, folder) = (Registry::start(Options::default()), tempfile::tempdir().unwrap());
-    let image = image::image(folder.path(), 1, &["amd64"], 1 << 16);
-    let base = format!("{}/base", registry.address);
-    deliver(&image, &target(&base).await, &["v1"]).await.unwrap();
-    let target = target(&format!("{}/app", registry.address)).await.with_siblings(vec![base.parse().unwrap()]);
-    let published = deliver(&image, &target, &["v1"]).await.unwrap();
-    assert_eq!(published.bytes_sent, 0);
-    crane(&["validate", "--remote", &format!("{}/app:v1", registry.address)]);
-}
-
-#[tokio::test]
-async fn the_password_of_docker_login_opens_the_registry_and_a_wrong_one_is_told_at_the_preflight() {
-    let (registry, folder) = (Registry::start(Options { password: true, ..Options::default() }), tempfile::tempdir().unwrap());
-    let image = image::image(&folder.path().join("image"), 1, &["amd64"], 1 << 16);
-    let destination = format!("{}/app", registry.address);
-    let config = folder.path().join("config.json");
-    let login = |password: &str| {
-        let entry = serde_json::json!({"auths": {(&registry.address): {"username": USER.0, "password": password}}});
-        std::fs::write(&config, entry.to_string()).unwrap();
-        Store::at(&config)
-    };
-    let parsed = destination.parse().unwrap();
-    for store in [login("wrong"), Store::at("/nowhere")] {
-        let Err(Error::Registry(error)) = publish::preflight(&parsed, &store).await else { panic!("not refused") };
-        assert_eq!(error.status().map(|status| status.as_u16()), Some(401), "{error}");
-    }
-    let target = publish::preflight(&parsed, &login(USER.1)).await.unwrap();
-    let published = deliver(&image, &target, &["v1"]).await.unwrap();
-    assert_eq!(published.digest, image.digest);
-}
-
-#[tokio::test]
-async fn a_tag_that_is_meant_to_stay_is_another_images_only_where_that_is_asked_for_and_then_with_a_warning() {
-    let (registry, folder) = (Registry::start(Options::default()), tempfile::tempdir().unwrap());
-    let target = target(&format!("{}/app", registry.address)).await;
-    let [old, new] = [1, 2].map(|seed| image::image(&folder.path().join(seed.to_string()), seed, &["amd64"], 1 << 10));
-    deliver(&old, &target, &["v1", "latest"]).await.unwrap();
-    let before = registry.tags("app").await;
-    let Err(Error::Taken { taken, digest, .. }) = deliver(&new, &target, &["v1", "latest"]).await else { panic!("not refused") };
-    assert_eq!((taken[0].tag.as_str(), taken[0].digest, digest), ("v1", old.digest, Some(new.digest)));
-    assert_eq!(registry.tags("app").await, before);
-    let (sender, receiver) = std::sync::mpsc::channel();
-    let listener: Listener = Arc::new(move |event: Event| {
-        if event.is_warning() {
-            sender.send(event).unwrap();
-        }
-    });
-    let (tags, target) = (image::tags(&["v1", "latest"]), target.with_replacement(true));
-    publish::publish(&image::cleared(&new), &new, &target, &tags, &CancellationToken::new(), &listener).await.unwrap();
-    drop(listener);
-    let expected = Event::Replaced { tag: "v1".parse().unwrap(), before: old.digest };
-    assert_eq!(receiver.iter().collect::<Vec<_>>(), [expected]);
-}
-
-#[tokio::test]
-async fn an_image_that_was_not_cleared_is_not_published() {
-    let (registry, folder) = (Registry::start(Options::default()), tempfile::tempdir().unwrap());
-    let [one, other] = [1, 2].map(|seed| image::image(&folder.path().join(seed.to_string()), seed, &["amd64"], 1 << 10));
-    let target = target(&format!("{}/app", registry.address)).await;
-    let tags = image::tags(&["v1"]);
-    let result = publish::publish(&image::cleared(&one), &other, &target, &tags, &CancellationToken::new(), &silent()).await;
-    assert!(matches!(result, Err(Error::NotCleared { cleared, .. }) if cleared == one.digest));
-    assert_eq!(registry.tags("app").await.len(), 0);
-}
-
-#[tokio::test]
-async fn a_layer_that_changed_after_the_scan_is_not_published() {
-    let (registry, folder) = (Registry::start(Options::default()), tempfile::tempdir().unwrap());
-    let image = image::image(folder.path(), 1, &["amd64"], 1 << 16);
-    let layer: Digest = image.platforms[0].layers[1].descriptor.digest().to_string().parse().unwrap();
-    let path = image.layout.blob(&layer);
-    let mut bytes = std::fs::read(&path).unwrap();
-    bytes[100] ^= 1;
-    std::fs::write(&path, bytes).unwrap();
-    let target = target(&format!("{}/app", registry.address)).await;
-    let error = deliver(&image, &target, &["v1"]).await.unwrap_err();
-    assert!(
-        matches!(&error, Error::Layout(gp_deliver::oci::layout::Error::DigestMismatch { expected, .. }) if *expected == layer),
-        "{error}"
-    );
-    assert_eq!(registry.tags("app").await.len(), 0);
-}
-
-#[tokio::test]
-async fn the_tags_of_a_repository_are_listed_and_one_that_is_not_there_has_none() {
-    let (registry, folder) = (Registry::start(Options::default()), tempfile::tempdir().unwrap());
-    let client = Client::new(format!("{}/app", registry.address).parse().unwrap(), Credentials::anonymous()).unwrap();
-    assert!(client.tags().await.unwrap().is_empty());
-    let image = image::image(folder.path(), 1, &["amd64"], 1 << 10);
-    deliver(&image, &target(&format!("{}/app", registry.address)).await, &["v1", "latest"]).await.unwrap();
-    let tags: Vec<String> = client.tags().await.unwrap().iter().map(ToString::to_string).collect();
-    assert_eq!(tags, ["latest", "v1"]);
-}
-
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn content_travels_before_the_tags_are_released_and_no_tag_is_set_without_it() {
-    let (registry, folder) = (Registry::start(Options::default()), tempfile::tempdir().unwrap());
-    let image = image::image(folder.path(), 1, &["amd64"], 1 << 16);
-    let (cleared, tags, cancel) = (image::cleared(&image), image::tags(&["v1"]), CancellationToken::new());
-    for released in [false, true] {
-        let (release, held) = tokio::sync::watch::channel(false);
-        let (sender, mut blobs) = tokio::sync::mpsc::unbounded_channel();
-        let listener: Listener = Arc::new(move |event: Event| {
-            if let Event::Blob { .. } = event {
-                sender.send(()).unwrap();
-            }
-        });
-        let target = target(&format!("{}/app", registry.address)).await.with_hold(held);
-        let publishing = publish::publish(&cleared, &image, &target, &tags, &cancel, &listener);
-        let decide = async {
-            for _ in 0..3 {
-                blobs.recv().await.unwrap();
-            }
-            assert_eq!(registry.tags("app").await.len(), 0);
-            if released {
-                release.send_replace(true);
-            }
-            drop(release);
-        };
-        let (published, ()) = tokio::join!(publishing, decide);
-        assert_eq!(published.is_ok(), released, "{published:?}");
-        assert_eq!(registry.tags("app").await.len(), usize::from(released));
+    for listed in [false, true] {
+        let (registry, source) = (Registry::start(Options::default()), clean());
+        let (sender, mut sent) = tokio::sync::mpsc::unbounded_channel();
+        // The manifest goes by its digest when all that it names is there.
+        let rules = vec![rule("PUT", "/manifests/sha256:", 1, Fault::Tell(sender))];
+        let proxy = Proxy::start(&registry.address, Challenge::Nothing, rules).await;
+        // The list of what is in the image is not there before the test says so.
+        let (go, syft) = (source.beside("go"), tool("syft"));
+        let ends = if listed { format!("exec {} \"$@\"", syft.display()) } else { "exit 1".to_owned() };
+        let text = format!(
+            "#!/bin/sh\n[ \"$1\" = scan ] || exec {} \"$@\"\nwhile [ ! -e {} ]; do /bin/sleep 0.05; done\n{ends}\n",
+            syft.display(),
+            go.display()
+        );
+        script(&source.beside("bin/syft"), &text);
+        let path = format!("{}:{}:/usr/bin:/bin", source.beside("bin").display(), part("TOOLS"));
+        let delivery = source.deliver().path(&path).flag("--destination", &format!("{}/app", proxy.address));
+        let mut running = delivery.command().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        sent.recv().await.unwrap();
+        assert_eq!(registry.tags("app").await.len(), 0);
+        std::fs::write(go, "").unwrap();
+        assert_eq!(running.wait().unwrap().code(), Some(i32::from(!listed)));
+        assert_eq!(registry.tags("app").await.len(), if listed { 2 } else { 0 });
     }
 }

@@ -1,5 +1,5 @@
 //! The workflows go by what the product goes by: the reusable one for each event as GitHub's own evaluator reads it, the
-//! callers by its inputs and permissions, all of them by GitHub's own parser.
+//! callers by its inputs and permissions, all of them by GitHub's own parser. (`action.yml` is held to the code by `docs`.)
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,8 +7,9 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use gp_deliver::inputs;
 use serde_json::{Value, json};
+
+use crate::support::validator;
 
 const REUSABLE: &str = ".github/workflows/_build-and-release.yml";
 const CALLERS: [&str; 2] = ["docs/templates/workflows/delivery.yml", "docs/templates/workflows/monorepo.yml"];
@@ -41,14 +42,12 @@ fn delivering(workflow: &Value) -> &Value {
 
 /// What a workflow says at some paths in some contexts, by GitHub's own parser and evaluator.
 fn evaluate(workflow: &str, paths: &[&str], contexts: &[Value]) -> Vec<BTreeMap<String, Option<String>>> {
-    let tools = std::env::var_os("GP_DELIVER_TEST_TOOLS").map_or_else(|| path("target/tools/bin"), PathBuf::from);
-    let program = tools.join("../validators/bin/evaluate-expressions");
-    let mut child = Command::new(&program)
+    let mut child = Command::new(validator("evaluate-expressions"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .unwrap_or_else(|error| panic!("{}: {error}: scripts/validators installs it", program.display()));
+        .unwrap();
     let request = json!({ "workflow": text(workflow), "paths": paths, "contexts": contexts });
     child.stdin.take().unwrap().write_all(request.to_string().as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
@@ -227,33 +226,38 @@ fn a_runner_is_a_label_or_a_list_of_labels() {
     }
 }
 
+/// Inputs of the action that are not the workflow's to set: it delivers, with the job's own token.
+const NOT_OF_THE_WORKFLOW: [&str; 2] = ["command", "github-token"];
+
 #[test]
 fn every_input_of_the_action_is_one_of_the_workflow_with_the_same_default_and_is_passed_on() {
     let (workflow, action) = (yaml(REUSABLE), yaml("action.yml"));
     let (declared, passed) = (&workflow["on"]["workflow_call"]["inputs"], &delivering(&workflow)["with"]);
-    for input in inputs::ALL {
-        let name = snake(input.name);
-        let found = &declared[&name];
+    let inputs = &action["inputs"];
+    let names: BTreeSet<_> = keys(inputs).into_iter().filter(|name| !NOT_OF_THE_WORKFLOW.contains(name)).collect();
+    for name in &names {
+        let (input, found) = (&inputs[*name], &declared[&snake(name)]);
         assert!(found.is_object(), "{name} is no input of {REUSABLE}");
-        // A default in words is the action's to know, and so is one that is another input's value.
-        let words = input.default.contains(' ') || inputs::ALL.iter().any(|other| other.name == input.default);
-        let expected = if words { "" } else { input.default };
+        // A default that is another input's value is the action's to know.
+        let expected = input["default"].as_str().filter(|default| !names.contains(default)).unwrap_or_default();
         let default = match &found["default"] {
             Value::Null => String::new(),
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
         assert_eq!(default, expected, "the default of {name}");
-        assert_eq!(found["type"] == "boolean", input.switch, "the type of {name}");
-        let value = passed[input.name].as_str().unwrap_or_else(|| panic!("{} is not passed on", input.name));
-        let alone = format!("${{{{ inputs.{name} }}}}");
-        let with_variable = format!("${{{{ inputs.{name} || vars.");
-        assert!(value == alone || value.starts_with(&with_variable), "{}: {value}", input.name);
+        // The words of a switch, by which `docs` writes it.
+        let switch = input["description"].as_str().unwrap().contains(": true or false");
+        assert_eq!(found["type"] == "boolean", switch, "the type of {name}");
+        let value = passed[*name].as_str().unwrap_or_else(|| panic!("{name} is not passed on"));
+        let alone = format!("${{{{ inputs.{} }}}}", snake(name));
+        let with_variable = format!("${{{{ inputs.{} || vars.", snake(name));
+        assert!(value == alone || value.starts_with(&with_variable), "{name}: {value}");
     }
     let ours = ["runs_on", "timeout_minutes"].map(str::to_owned).into_iter();
-    let expected: BTreeSet<_> = inputs::ALL.iter().map(|input| snake(input.name)).chain(ours).collect();
+    let expected: BTreeSet<_> = names.iter().map(|name| snake(name)).chain(ours).collect();
     assert_eq!(keys(declared).into_iter().map(str::to_owned).collect::<BTreeSet<_>>(), expected);
-    let unknown: Vec<_> = keys(passed).difference(&keys(&action["inputs"])).copied().collect();
+    let unknown: Vec<_> = keys(passed).difference(&keys(inputs)).copied().collect();
     assert!(unknown.is_empty(), "the action has no input {unknown:?}");
 }
 

@@ -17,8 +17,9 @@
 )]
 
 pub mod aws;
-pub mod front;
+
 pub mod github;
-mod program;
+pub mod program;
+pub mod proxy;
 pub mod registry;
 mod service;

@@ -138,3 +138,6 @@ async fn receive(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,6 +21,8 @@ mod request;
 mod tag_list;
 mod token;
 mod transport;
+#[cfg(test)]
+mod with_parts;
 
 pub use blob::Upload;
 pub use client::Client;

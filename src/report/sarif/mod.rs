@@ -137,3 +137,5 @@ fn compressed(json: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod with_parts;

@@ -6,6 +6,8 @@
 mod archive;
 mod cache;
 mod mirror;
+#[cfg(test)]
+pub(super) mod with_parts;
 
 use std::path::{Path, PathBuf};
 

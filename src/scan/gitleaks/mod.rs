@@ -10,6 +10,8 @@ mod ignore;
 mod report;
 mod rules;
 mod run;
+#[cfg(test)]
+mod with_parts;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Component, Path, PathBuf};

@@ -1,14 +1,10 @@
 //! What the tests share: a source to deliver, the real binary, the engines, and readers that are not ours.
 
 pub mod act;
-pub mod image;
+pub mod document;
 pub mod job;
 pub mod keyless;
-pub mod repository;
 pub mod runner;
-pub mod scanned_image;
-pub mod session;
-pub mod tools;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -17,6 +13,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use doubles::program::{Installer, program};
 use serde_json::Value;
 
 /// A part that the tests need, by the name under which `scripts/test-parts env` gives it.
@@ -31,7 +28,13 @@ pub fn part(name: &str) -> String {
 /// A tool that the project's scripts built.
 #[must_use]
 pub fn tool(name: &str) -> PathBuf {
-    PathBuf::from(part("TOOLS")).join(name)
+    program(Installer::Tools, name)
+}
+
+/// A program that reads what we write, as its readers do.
+#[must_use]
+pub fn validator(name: &str) -> PathBuf {
+    program(Installer::Validators, name)
 }
 
 /// A secret that opens nothing, put together here so that no file of ours holds one.

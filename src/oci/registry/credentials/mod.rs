@@ -9,6 +9,8 @@ mod error;
 mod helper;
 mod password;
 mod store;
+#[cfg(test)]
+mod with_parts;
 
 pub use auth::{Auth, Credentials, Origin};
 pub use error::Error;

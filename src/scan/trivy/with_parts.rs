@@ -6,17 +6,16 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gp_deliver::diagnosis::Diagnosis;
-use gp_deliver::finding;
-use gp_deliver::finding::{Severity, Suppression};
-use gp_deliver::oci::Image;
-use gp_deliver::oci::registry::Store;
-use gp_deliver::scan::database::{self, GRACE, Kind};
-use gp_deliver::scan::trivy::{self, Request, Vulnerabilities};
-use gp_deliver::scan::{Error, Tool};
-
-use crate::support::scanned_image::{self, debian, image, jar, pyyaml};
-use crate::support::tools;
+use super::{Request, Vulnerabilities};
+use crate::diagnosis::Diagnosis;
+use crate::finding::{self, Severity, Suppression};
+use crate::oci::Image;
+use crate::oci::registry::Store;
+use crate::oci::sample::{self, debian, image, jar, pyyaml};
+use crate::process::testing::{launcher, launcher_in};
+use crate::scan::database::with_parts::databases;
+use crate::scan::database::{self, GRACE, Kind};
+use crate::scan::{Error, Tool};
 
 /// A folder with everything that a scan takes.
 struct World {
@@ -27,7 +26,7 @@ impl World {
     fn new() -> Self {
         let world = Self { folder: tempfile::tempdir().unwrap() };
         fs::create_dir(world.path("project")).unwrap();
-        scanned_image::databases(tools::launcher().find("trivy-db").unwrap().path(), world.folder.path());
+        databases(world.folder.path());
         world
     }
 
@@ -43,12 +42,12 @@ impl World {
     }
 
     async fn scan_with(&self, path: Option<OsString>, image: &Image, platform: usize) -> Result<Vulnerabilities, Error> {
-        let launcher = path.map_or_else(tools::launcher, |path| tools::launcher_in(&path));
+        let launcher = path.map_or_else(launcher, |path| launcher_in(&path));
         let database = self.database(Kind::Vulnerabilities, "trivy-db").await.unwrap();
         let (root, deadline) = (self.path("project"), Duration::from_mins(5));
         let platform = &image.platforms[platform];
         let request = Request { image, platform, database: &database, root: &root, deadline };
-        let result = trivy::scan(&launcher, &request, async || self.database(Kind::Java, "trivy-java-db").await).await;
+        let result = super::scan(&launcher, &request, async || self.database(Kind::Java, "trivy-java-db").await).await;
         if let Err(error) = &result {
             let Diagnosis { what, why, remedy, .. } = error.into();
             assert!([&what, &why, &remedy].iter().all(|text| !text.is_empty()), "{what} {why} {remedy}");
@@ -56,7 +55,7 @@ impl World {
         result
     }
 
-    async fn scan(&self, layers: &[Vec<scanned_image::File>]) -> Result<Vulnerabilities, Error> {
+    async fn scan(&self, layers: &[Vec<sample::File>]) -> Result<Vulnerabilities, Error> {
         let image = image(&self.path("image"), &["amd64"], layers);
         let result = self.scan_with(None, &image, 0).await;
         assert_eq!(fs::read_dir(self.folder.path()).unwrap().flatten().filter(|entry| is_hidden(&entry.path())).count(), 0);
@@ -149,7 +148,7 @@ async fn a_trivy_that_is_broken_is_never_a_clean_image() {
     let world = World::new();
     let image = image(&world.path("image"), &["amd64"], &[pyyaml()]);
     let (other, tools) = (World::new(), tempfile::tempdir().unwrap());
-    let other_image = scanned_image::image(&other.path("image"), &["amd64"], &[debian("12")]);
+    let other_image = sample::image(&other.path("image"), &["amd64"], &[debian("12")]);
     let config = |image: &Image| image.platforms[0].config_descriptor.digest().to_string();
     let report = r#"while [ $# -gt 0 ]; do if [ "$1" = --output ]; then report=$2; fi; shift; done"#;
     for text in [

@@ -6,20 +6,17 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use gp_deliver::process::{Error, Launcher, Output, Program, Stream};
+use super::testing::{binary, launcher_in};
+use super::{Error, Launcher, Output, Program, Stream};
 
 const LONG: Duration = Duration::from_mins(1);
-
-fn launcher(folder: &Path) -> Launcher {
-    Launcher::new(env!("CARGO_BIN_EXE_gp-deliver"), folder.as_os_str())
-}
 
 /// A shell script under the name of a scanner.
 fn script(folder: &Path, text: &str) -> Program {
     let path = folder.join("scanner");
     fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-    launcher(folder).find("scanner").unwrap()
+    launcher_in(folder).find("scanner").unwrap()
 }
 
 async fn run(text: &str) -> Result<Output, Error> {
@@ -81,7 +78,8 @@ async fn a_program_has_no_variable_descriptor_or_privilege_that_it_was_not_given
 
 #[test]
 fn a_program_does_not_get_what_a_careless_ancestor_left_open() {
-    let (supervisor, parent) = (env!("CARGO_BIN_EXE_gp-deliver"), std::process::id());
+    let (supervisor, parent) = (binary(), std::process::id());
+    let supervisor = supervisor.display();
     let text = format!("exec 7</dev/null; exec {supervisor} __supervise {parent} /bin/sh -c 'ls /proc/self/fd'");
     let output = std::process::Command::new("/bin/sh").args(["-c", &text]).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "0\n1\n2\n3\n", "{}", String::from_utf8_lossy(&output.stderr));
@@ -149,7 +147,7 @@ async fn a_program_dies_with_the_process_that_wanted_it() {
     let folder = tempfile::tempdir().unwrap();
     let mark = mark(5);
     // The shell plays gp-deliver: it starts a supervisor as gp-deliver does, and is killed as one that runs out of memory.
-    let supervisor = env!("CARGO_BIN_EXE_gp-deliver");
+    let supervisor = binary().display().to_string();
     let text = format!(
         "{supervisor} __supervise $$ /bin/sleep {mark} & while ! pgrep -f '^/bin/sleep {mark}' >/dev/null; do :; done; kill -KILL $$"
     );
@@ -165,7 +163,7 @@ async fn a_file_that_is_no_program_is_said_to_be_none() {
     let path = folder.path().join("scanner");
     fs::write(&path, "#!/nowhere/interpreter\n").unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-    let error = launcher(folder.path()).find("scanner").unwrap().run(LONG).output().await.unwrap_err();
+    let error = launcher_in(folder.path()).find("scanner").unwrap().run(LONG).output().await.unwrap_err();
     let Error::Spawn { reason, .. } = error else { panic!("{error}") };
     assert!(reason.contains("No such file"), "{reason}");
     let missing = Launcher::new("/proc/self/exe", OsStr::new("/nowhere")).find("scanner");

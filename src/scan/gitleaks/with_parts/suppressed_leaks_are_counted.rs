@@ -1,17 +1,16 @@
 //! What a project lets gitleaks pass over is honoured, named and counted.
 
-use gp_deliver::finding::{Suppression, Tool};
-use gp_deliver::scan::gitleaks::{self, History, Leaks, Request};
-
-use crate::support::repository::{Repository, secret};
-use crate::support::tools;
+use super::repository::{Repository, secret};
+use crate::finding::{Suppression, Tool};
+use crate::process::testing::launcher;
+use crate::scan::gitleaks::{self, History, Leaks, Request};
 
 const RULE: &str = "aws-access-token";
 
 async fn scan(repository: &Repository, history: History) -> Leaks {
     let deadline = std::time::Duration::from_mins(5);
     let request = Request { root: repository.root(), history: &history, exclude: &[], deadline };
-    gitleaks::scan(&tools::launcher(), &request).await.unwrap()
+    gitleaks::scan(&launcher(), &request).await.unwrap()
 }
 
 fn suppression(by: &str, count: u32) -> Suppression {

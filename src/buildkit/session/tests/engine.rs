@@ -6,15 +6,16 @@ use std::sync::Arc;
 use bollard_buildkit_proto::fsutil::types::packet::PacketType;
 use bollard_buildkit_proto::fsutil::types::{Packet, Stat};
 use bollard_buildkit_proto::moby::filesync::v1::file_sync_client::FileSyncClient;
-use gp_deliver::buildkit::session::attachables::{self, Attachables, MAX_HEADERS};
-use gp_deliver::buildkit::session::context::Directory;
-use gp_deliver::buildkit::session::stats::TransferStats;
 use hyper_util::rt::TokioIo;
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status, Streaming};
+
+use crate::buildkit::session::attachables::{self, Attachables, MAX_HEADERS};
+use crate::buildkit::session::context::Directory;
+use crate::buildkit::session::stats::TransferStats;
 
 /// A session with a client that serves `context`, and `dockerfile` as its own.
 pub async fn session(context: Directory, dockerfile: Directory) -> (Channel, Arc<TransferStats>) {

@@ -5,15 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use doubles::registry::{self, Options, Registry};
-use gp_deliver::diagnosis::Diagnosis;
-use gp_deliver::oci::registry::Store;
-use gp_deliver::oci::{Image, Layout, layout};
-use gp_deliver::publish::{self, Destination, Error, Event, Listener};
-use gp_deliver::record::Publication;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::image;
+use super::{Error, Event, Listener, cleared, look, publish, silent};
+use crate::diagnosis::Diagnosis;
+use crate::oci::{Image, Layout, layout, sample};
+use crate::record::Publication;
 
 async fn deliver_with(
     path: &Path,
@@ -22,12 +19,12 @@ async fn deliver_with(
     cancel: &CancellationToken,
     listener: &Listener,
 ) -> Result<Publication, Error> {
-    let target = publish::preflight(&Destination::Layout(path.to_owned()), &Store::at("/nowhere")).await?;
-    publish::publish(&image::cleared(image), image, &target, &image::tags(names), cancel, listener).await
+    let target = look(&format!("oci:{}", path.display())).await?;
+    publish(&cleared(image), image, &target, names, cancel, listener).await
 }
 
 async fn deliver(path: &Path, image: &Image, names: &[&str]) -> Result<Publication, Error> {
-    deliver_with(path, image, names, &CancellationToken::new(), &(Arc::new(|_: Event| {}) as _)).await
+    deliver_with(path, image, names, &CancellationToken::new(), &silent()).await
 }
 
 /// Every file below a folder with its content.
@@ -42,29 +39,10 @@ fn tags(path: &Path) -> BTreeMap<String, String> {
 }
 
 #[tokio::test]
-async fn an_independent_reader_finds_the_cleared_image_in_a_new_folder() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("new/place");
-    let image = image::image(&folder.path().join("image"), 1, &["amd64", "arm64"], 1 << 16);
-    let published = deliver(&path, &image, &[]).await.unwrap();
-    assert_eq!(published.bytes_sent, image.size());
-    // crane reads the folder only in order to push it.
-    let registry = Registry::start(Options::default());
-    let there = format!("{}/app:v1", registry.address);
-    registry::crane(&["push", "--index", path.to_str().unwrap(), &there]);
-    let pushed = registry::crane(&["manifest", &there]);
-    assert!(pushed.contains(&image.digest.to_string()), "{pushed}");
-    registry::crane(&["validate", "--remote", &format!("{}/app@{}", registry.address, image.digest)]);
-    let entries = Layout::open(&path).unwrap().index().unwrap().manifests().clone();
-    assert_eq!(entries.len(), 1);
-    assert_eq!(entries[0].digest().to_string(), image.digest.to_string());
-}
-
-#[tokio::test]
 async fn other_tags_of_the_folder_stay_and_the_same_tag_is_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out");
-    let [old, new] = [1, 2].map(|seed| image::image(&folder.path().join(seed.to_string()), seed, &["amd64"], 1 << 10));
+    let [old, new] = [1, 2].map(|seed| sample::random(&folder.path().join(seed.to_string()), seed, &["amd64"], 1 << 10));
     deliver(&path, &old, &["v1", "latest"]).await.unwrap();
     let published = deliver(&path, &new, &["latest", "v2"]).await.unwrap();
     assert_eq!((published.blobs_present, published.blobs_sent), (1, 4));
@@ -77,7 +55,7 @@ async fn other_tags_of_the_folder_stay_and_the_same_tag_is_replaced() {
 #[tokio::test]
 async fn an_empty_folder_is_filled_and_a_folder_of_other_things_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
-    let image = image::image(&folder.path().join("image"), 1, &["amd64"], 1 << 10);
+    let image = sample::random(&folder.path().join("image"), 1, &["amd64"], 1 << 10);
     let empty = folder.path().join("empty");
     std::fs::create_dir(&empty).unwrap();
     deliver(&empty, &image, &["v1"]).await.unwrap();
@@ -98,7 +76,7 @@ async fn an_empty_folder_is_filled_and_a_folder_of_other_things_is_left_alone() 
 async fn a_corrupt_folder_is_told_at_the_preflight_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out");
-    let image = image::image(&folder.path().join("image"), 1, &["amd64"], 1 << 10);
+    let image = sample::random(&folder.path().join("image"), 1, &["amd64"], 1 << 10);
     deliver(&path, &image, &["v1"]).await.unwrap();
     for (file, text) in [("index.json", "{"), ("oci-layout", "{\"imageLayoutVersion\":\"9\"}")] {
         std::fs::write(path.join(file), text).unwrap();
@@ -114,7 +92,7 @@ async fn a_corrupt_folder_is_told_at_the_preflight_and_left_alone() {
 async fn a_damaged_blob_in_the_folder_is_replaced_by_the_right_one() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out");
-    let image = image::image(&folder.path().join("image"), 1, &["amd64"], 1 << 10);
+    let image = sample::random(&folder.path().join("image"), 1, &["amd64"], 1 << 10);
     deliver(&path, &image, &["v1"]).await.unwrap();
     let layer = &image.platforms[0].layers[1].descriptor;
     let blob = Layout::open(&path).unwrap().blob(&layer.digest().to_string().parse().unwrap());
@@ -129,7 +107,7 @@ async fn a_damaged_blob_in_the_folder_is_replaced_by_the_right_one() {
 #[tokio::test]
 async fn an_image_that_is_damaged_or_cancelled_leaves_the_folder_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
-    let [old, new] = [1, 2].map(|seed| image::image(&folder.path().join(seed.to_string()), seed, &["amd64"], 1 << 16));
+    let [old, new] = [1, 2].map(|seed| sample::random(&folder.path().join(seed.to_string()), seed, &["amd64"], 1 << 16));
     let (existing, missing) = (folder.path().join("out"), folder.path().join("missing"));
     deliver(&existing, &old, &["v1"]).await.unwrap();
     let before = content(&existing);
@@ -161,7 +139,7 @@ async fn deliveries_to_one_folder_at_once_keep_each_others_tags() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out");
     let images: Vec<Image> =
-        (0..8).map(|seed| image::image(&folder.path().join(seed.to_string()), seed, &["amd64"], 1 << 10)).collect();
+        (0..8).map(|seed| sample::random(&folder.path().join(seed.to_string()), seed, &["amd64"], 1 << 10)).collect();
     let names: Vec<String> = (0..8).map(|seed| format!("v{seed}")).collect();
     let deliveries = images.iter().zip(&names).map(|(image, name)| {
         let path = path.clone();
@@ -195,7 +173,7 @@ async fn a_reader_never_sees_a_tag_whose_content_is_not_there() {
         looks
     });
     for seed in 0..20 {
-        let image = image::image(&folder.path().join(seed.to_string()), seed, &["amd64"], 1 << 16);
+        let image = sample::random(&folder.path().join(seed.to_string()), seed, &["amd64"], 1 << 16);
         deliver(&path, &image, &["v1", "latest"]).await.unwrap();
     }
     done.store(true, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! A server before a registry: it wants credentials as registries do, breaks what it is told to break, and remembers what
+//! A proxy before a registry: it wants credentials as registries do, breaks what it is told to break, and remembers what
 //! it was shown.
 
 use std::sync::{Arc, Mutex};
@@ -9,11 +9,11 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::registry::USER;
 
-/// The token that the front gives and takes.
-const TOKEN: &str = "a-token-of-the-front";
+/// The token that the proxy gives and takes.
+const TOKEN: &str = "a-token-of-the-proxy";
 
-/// A front; it ends with the runtime.
-pub struct Front {
+/// A proxy; it ends with the runtime.
+pub struct Proxy {
     /// `127.0.0.1:PORT`.
     pub address: String,
     state: Arc<State>,
@@ -22,14 +22,14 @@ pub struct Front {
 struct State {
     address: String,
     upstream: String,
-    demand: Demand,
+    challenge: Challenge,
     rules: Mutex<Vec<Rule>>,
     seen: Mutex<Vec<Request>>,
 }
 
-/// What the front wants to see before it serves.
+/// What the proxy wants to see before it serves.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub enum Demand {
+pub enum Challenge {
     /// Nothing.
     #[default]
     Nothing,
@@ -67,7 +67,7 @@ pub enum Fault {
     Silence,
     /// A header of the answer has another value.
     Header(&'static str, String),
-    /// The front's own address in `Location` becomes this one.
+    /// The proxy's own address in `Location` becomes this one.
     Relocate(String),
     /// The last byte of the answer's body is another.
     Corrupt,
@@ -113,13 +113,13 @@ pub fn basic() -> String {
     format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{}:{}", USER.0, USER.1)))
 }
 
-impl Front {
+impl Proxy {
     /// Starts one before the registry at `upstream`.
-    pub async fn start(upstream: &str, demand: Demand, rules: Vec<Rule>) -> Self {
+    pub async fn start(upstream: &str, challenge: Challenge, rules: Vec<Rule>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let state =
-            State { address: address.clone(), upstream: upstream.into(), demand, rules: rules.into(), seen: Mutex::default() };
+            State { address: address.clone(), upstream: upstream.into(), challenge, rules: rules.into(), seen: Mutex::default() };
         let state = Arc::new(state);
         let serving = state.clone();
         tokio::spawn(async move {
@@ -192,13 +192,13 @@ impl State {
             let token = || (200, String::new(), format!(r#"{{"token":"{TOKEN}","expires_in":300}}"#));
             return Some(if known { token() } else { (401, String::new(), errors("UNAUTHORIZED")) });
         }
-        let (wanted, challenge) = match &self.demand {
-            Demand::Nothing => return None,
-            Demand::Basic => (basic(), "Basic realm=\"front\"".to_owned()),
-            Demand::Bearer => {
-                (format!("Bearer {TOKEN}"), format!("Bearer realm=\"http://{}/token\",service=\"front\"", self.address))
+        let (wanted, challenge) = match &self.challenge {
+            Challenge::Nothing => return None,
+            Challenge::Basic => (basic(), "Basic realm=\"proxy\"".to_owned()),
+            Challenge::Bearer => {
+                (format!("Bearer {TOKEN}"), format!("Bearer realm=\"http://{}/token\",service=\"proxy\"", self.address))
             }
-            Demand::BearerOf(realm) => (format!("Bearer {TOKEN}"), format!("Bearer realm=\"{realm}\",service=\"front\"")),
+            Challenge::BearerOf(realm) => (format!("Bearer {TOKEN}"), format!("Bearer realm=\"{realm}\",service=\"proxy\"")),
         };
         let refusal = || (401, format!("WWW-Authenticate: {challenge}\r\n"), errors("UNAUTHORIZED"));
         (shown != Some(&wanted)).then(refusal)
@@ -273,7 +273,7 @@ impl State {
 }
 
 fn errors(code: &str) -> String {
-    format!(r#"{{"errors":[{{"code":"{code}","message":"the front says no"}}]}}"#)
+    format!(r#"{{"errors":[{{"code":"{code}","message":"the proxy says no"}}]}}"#)
 }
 
 async fn reply(client: &mut TcpStream, (status, headers, body): (u16, String, String)) -> std::io::Result<()> {

@@ -2,19 +2,28 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use doubles::front::{Demand, Fault, Front, rule};
+use doubles::program::{Installer, program};
+use doubles::proxy::{Challenge, Fault, Proxy, rule};
 use doubles::registry::{Options, Registry, crane};
-use gp_deliver::diagnosis::Diagnosis;
-use gp_deliver::oci::registry::Store;
-use gp_deliver::oci::{Digest, Layout};
-use gp_deliver::scan::Error;
-use gp_deliver::scan::database::{self, Database, GRACE, Kind, Mirror, Request};
+
+use super::{Database, GRACE, Kind, Mirror, Request};
+use crate::diagnosis::Diagnosis;
+use crate::oci::registry::Store;
+use crate::oci::{Digest, Layout};
+use crate::scan::Error;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::support::scanned_image;
-use crate::support::tools;
+/// The two databases, as layouts in `folder`, from the advisories of `fixtures`.
+pub(in crate::scan) fn databases(folder: &Path) {
+    let advisories = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join("advisories");
+    let mut make = Command::new(program(Installer::Tools, "trivy-db"));
+    make.arg("--advisories").arg(advisories);
+    make.arg("--output").arg(folder.join("trivy-db")).arg("--java-output").arg(folder.join("trivy-java-db"));
+    assert!(make.status().unwrap().success());
+}
 
 struct World {
     folder: tempfile::TempDir,
@@ -24,7 +33,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        scanned_image::databases(tools::launcher().find("trivy-db").unwrap().path(), folder.path());
+        databases(folder.path());
         Self { folder, received: AtomicU64::new(0) }
     }
 
@@ -41,7 +50,7 @@ impl World {
         let (cache, credentials) = (self.path("cache"), Store::at(self.path("config.json")));
         let kind = Kind::Vulnerabilities;
         let request = Request { kind, mirrors: &mirrors, cache: &cache, credentials: &credentials, grace: GRACE };
-        let result = database::fetch(&request, &|bytes| self.received.store(bytes, Ordering::Relaxed)).await;
+        let result = super::fetch(&request, &|bytes| self.received.store(bytes, Ordering::Relaxed)).await;
         if let Err(error) = &result {
             let Diagnosis { what, why, excerpt, .. } = error.into();
             assert!(what.contains("vulnerability database") && !why.is_empty() && excerpt.len() == mirrors.len());
@@ -149,9 +158,9 @@ async fn a_mirror_that_is_busy_or_breaks_off_is_waited_for() {
         rule("GET", "/blobs/", 1, Fault::Answer(503, "UNAVAILABLE", None)),
         rule("GET", "/blobs/", 1, Fault::CutAnswer(100)),
     ];
-    let front = Front::start(&registry.address, Demand::Nothing, rules).await;
-    let first = format!("{}/trivy-db", front.address);
+    let proxy = Proxy::start(&registry.address, Challenge::Nothing, rules).await;
+    let first = format!("{}/trivy-db", proxy.address);
     let database = world.fetch(&[first.clone(), world.mirror("trivy-db")]).await.unwrap();
     assert_eq!((database.record.repository, database.warnings), (first, vec![]));
-    assert!(front.count("GET", "/blobs/") >= 3 && front.count("GET", "/manifests/2") >= 2);
+    assert!(proxy.count("GET", "/blobs/") >= 3 && proxy.count("GET", "/manifests/2") >= 2);
 }

@@ -1,14 +1,13 @@
 //! A secret in the source is found wherever it is, and its value is in nothing that is given back.
 
-use gp_deliver::scan::gitleaks::{self, History, Leaks, Request};
-
-use crate::support::repository::{Repository, secret};
-use crate::support::tools;
+use super::repository::{Repository, secret};
+use crate::process::testing::launcher;
+use crate::scan::gitleaks::{self, History, Leaks, Request};
 
 async fn scan(repository: &Repository, history: History) -> Leaks {
     let deadline = std::time::Duration::from_mins(5);
     let request = Request { root: repository.root(), history: &history, exclude: &["report".into()], deadline };
-    let leaks = gitleaks::scan(&tools::launcher(), &request).await.unwrap();
+    let leaks = gitleaks::scan(&launcher(), &request).await.unwrap();
     let all = format!("{leaks:?}");
     assert!((0..40).all(|number| !all.contains(&secret(number))), "a secret's value is given back: {all}");
     leaks

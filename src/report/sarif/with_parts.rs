@@ -1,21 +1,34 @@
-//! However much is found, GitHub takes it: each of its limits is kept to, the worst findings first.
+//! Tests with the double of GitHub, with Prism before it, and with a validator: however much is found, GitHub takes it. Each of
+//! its limits is kept to, the worst findings first.
 
+use std::process::Command;
 use std::time::SystemTime;
 
 use doubles::github::{GitHub, Options, Repository};
-use gp_deliver::finding::{Finding, Instruction, Severity, Tool};
-use gp_deliver::github::code_scanning::{self, Accepted, Analysis};
-use gp_deliver::github::{Access, Api};
-use gp_deliver::record::Record;
-use gp_deliver::report::sarif;
-use gp_deliver::secret::Secret;
+use doubles::program::{Installer, program};
+use serde_json::Value;
+
+use super::render;
+use crate::diagnosis::Diagnosis;
+use crate::finding::{Finding, Instruction, Severity, Tool, Vulnerability};
+use crate::github::code_scanning::{self, Accepted, Analysis};
+use crate::github::{Access, Api};
+use crate::record::Record;
+use crate::secret::Secret;
 
 const COMMIT: &str = "a1b2c3d4e5f60718293a4b5c6d7e8f9012345678";
 const MAIN: &str = "refs/heads/main";
+const HOSTILE: &str =
+    "\u{1b}[31m</td><script>|\n::error::x\r##[error] {0} [x](https://evil.example) %2e%2e/..\\ \u{202e}\u{0}é🚀";
 
-/// A blocked delivery, as `fixtures` has it.
+/// A record of `fixtures`.
+fn example(name: &str) -> Value {
+    let path = format!("{}/fixtures/records/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
 fn blocked() -> Record {
-    serde_json::from_str(include_str!("../../fixtures/records/blocked.json")).unwrap()
+    serde_json::from_value(example("blocked")).unwrap()
 }
 
 /// Text that does not get smaller when it is compressed.
@@ -25,7 +38,7 @@ fn noise(length: usize) -> String {
 }
 
 /// `number` findings, each with an advisory of its own, changed by `change`.
-fn many(number: usize, change: impl Fn(usize, &mut gp_deliver::finding::Vulnerability)) -> Record {
+fn many(number: usize, change: impl Fn(usize, &mut Vulnerability)) -> Record {
     let mut record = blocked();
     let model = record.findings.iter().find_map(|finding| match finding {
         Finding::Vulnerability(vulnerability) => Some(vulnerability.clone()),
@@ -67,7 +80,7 @@ fn more_results_and_rules_than_github_takes_are_cut_to_the_worst() {
         vulnerability.severity = if n % 30 == 29 { Severity::Critical } else { Severity::Low };
     });
     let repository = repository();
-    assert_eq!(upload(&repository, &sarif::render(&record, Tool::Trivy).unwrap()).unwrap(), Accepted::Processed);
+    assert_eq!(upload(&repository, &render(&record, Tool::Trivy).unwrap()).unwrap(), Accepted::Processed);
     let alerts = repository.alerts(MAIN);
     assert_eq!(alerts.len(), 5000);
     assert_eq!(alerts.iter().filter(|alert| alert.severity.unwrap() > 9.0).count(), 1000);
@@ -80,7 +93,7 @@ fn a_file_over_the_size_is_cut_to_it() {
         vulnerability.instruction = vulnerability.instruction.take().map(|place| Instruction { file: noise(4000), ..place });
     });
     let repository = repository();
-    assert_eq!(upload(&repository, &sarif::render(&record, Tool::Trivy).unwrap()).unwrap(), Accepted::Processed);
+    assert_eq!(upload(&repository, &render(&record, Tool::Trivy).unwrap()).unwrap(), Accepted::Processed);
     let alerts = repository.alerts(MAIN).len();
     assert!((500..5000).contains(&alerts), "{alerts}");
 }
@@ -98,7 +111,7 @@ fn leaks_without_number_are_accepted_too() {
         })
         .collect();
     let repository = repository();
-    assert_eq!(upload(&repository, &sarif::render(&record, Tool::Gitleaks).unwrap()).unwrap(), Accepted::Processed);
+    assert_eq!(upload(&repository, &render(&record, Tool::Gitleaks).unwrap()).unwrap(), Accepted::Processed);
     assert_eq!(repository.alerts(MAIN).len(), 5000);
 }
 
@@ -112,7 +125,7 @@ fn hostile_words_are_accepted_and_stay_words() {
         vulnerability.url = Some("javascript:alert(1)".to_owned());
     });
     let repository = repository();
-    assert_eq!(upload(&repository, &sarif::render(&record, Tool::Trivy).unwrap()).unwrap(), Accepted::Processed);
+    assert_eq!(upload(&repository, &render(&record, Tool::Trivy).unwrap()).unwrap(), Accepted::Processed);
     for alert in repository.alerts(MAIN) {
         assert!(!alert.message.contains(['\u{1b}', '\n', '\0', '{']) && !alert.message.contains("]("), "{alert:?}");
     }
@@ -122,13 +135,49 @@ fn hostile_words_are_accepted_and_stay_words() {
 fn what_github_can_not_process_is_told_in_its_own_words() {
     let repository = repository();
     let twice = {
-        let mut log: serde_json::Value = serde_json::from_slice(&sarif::render(&blocked(), Tool::Trivy).unwrap()).unwrap();
+        let mut log: Value = serde_json::from_slice(&render(&blocked(), Tool::Trivy).unwrap()).unwrap();
         let run = log["runs"][0].clone();
         log["runs"].as_array_mut().unwrap().push(run);
         log.to_string()
     };
     let Err(code_scanning::Error::Rejected(errors)) = upload(&repository, twice.as_bytes()) else { panic!("accepted") };
-    let words = gp_deliver::diagnosis::Diagnosis::from(&code_scanning::Error::Rejected(errors.clone())).why;
+    let words = Diagnosis::from(&code_scanning::Error::Rejected(errors.clone())).why;
     assert!(!errors.is_empty() && words.contains(&errors[0]), "{errors:?}");
     assert!(repository.alerts(MAIN).is_empty());
+}
+
+/// Puts hostile words into every text of the findings that a scanner or a project writes.
+fn hostile(mut record: Value) -> Value {
+    let make = |text: &mut Value| {
+        if let Value::String(text) = text {
+            *text = format!("{text}{HOSTILE}{}", "A".repeat(10_000));
+        }
+    };
+    for finding in record["findings"].as_array_mut().unwrap() {
+        for name in ["id", "title", "package", "installed", "fixed", "target", "url", "rule", "description", "file", "commit"] {
+            finding.get_mut(name).into_iter().for_each(make);
+        }
+        for name in ["file", "text"] {
+            finding.get_mut("instruction").and_then(|instruction| instruction.get_mut(name)).into_iter().for_each(make);
+        }
+    }
+    make(&mut record["destination"]);
+    record
+}
+
+#[test]
+fn github_takes_our_sarif_whatever_was_found() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, record) in
+        [("delivered", example("delivered")), ("blocked", example("blocked")), ("hostile", hostile(example("blocked")))]
+    {
+        let record: Record = serde_json::from_value(record).unwrap();
+        for tool in Tool::ALL {
+            let path = folder.path().join(format!("{name}-{tool}.sarif"));
+            std::fs::write(&path, render(&record, tool).unwrap()).unwrap();
+            let output = Command::new(program(Installer::Validators, "sarif-validate")).arg(&path).output().unwrap();
+            let [stdout, stderr] = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+            assert!(output.status.success(), "{name} {tool}: {stdout}{stderr}");
+        }
+    }
 }

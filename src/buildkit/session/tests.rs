@@ -6,10 +6,13 @@ use std::path::Path;
 use bollard_buildkit_proto::fsutil::types::packet::PacketType;
 use bollard_buildkit_proto::health::HealthCheckRequest;
 use bollard_buildkit_proto::health::health_client::HealthClient;
-use gp_deliver::buildkit::session::context::Directory;
-use gp_deliver::buildkit::session::error::Error;
 
-use crate::support::session::{Transfer, session};
+mod engine;
+
+use engine::{Transfer, session};
+
+use super::context::Directory;
+use super::error::Error;
 
 fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();

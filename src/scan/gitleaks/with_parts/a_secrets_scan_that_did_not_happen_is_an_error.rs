@@ -4,20 +4,17 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use gp_deliver::scan::gitleaks::{self, History, Leaks, Request};
-use gp_deliver::scan::{Error, Tool};
-use gp_deliver::{diagnosis::Diagnosis, process};
-
-use crate::support::repository::{Repository, secret};
-use crate::support::tools;
+use super::repository::{Repository, secret};
+use crate::diagnosis::Diagnosis;
+use crate::process;
+use crate::process::testing::{launcher, launcher_before, launcher_in};
+use crate::scan::gitleaks::{self, History, Leaks, Request};
+use crate::scan::{Error, Tool};
 
 async fn scan_with(tools: &Path, repository: &Repository, history: History, seconds: u64) -> Result<Leaks, Error> {
-    let path = std::env::var_os("PATH").unwrap();
-    let others = std::env::var_os("GP_DELIVER_TEST_TOOLS").into_iter().map(Into::into).chain(std::env::split_paths(&path));
-    let folders = std::env::join_paths([tools.to_owned()].into_iter().chain(others)).unwrap();
     let deadline = std::time::Duration::from_secs(seconds);
     let request = Request { root: repository.root(), history: &history, exclude: &[], deadline };
-    let result = gitleaks::scan(&tools::launcher_in(&folders), &request).await;
+    let result = gitleaks::scan(&launcher_before(tools), &request).await;
     if let Err(error) = &result {
         let Diagnosis { what, why, remedy, .. } = error.into();
         assert!([&what, &why, &remedy].iter().all(|text| !text.is_empty() && !text.contains("Error")), "{what} {why} {remedy}");
@@ -87,7 +84,7 @@ async fn a_git_that_dies_half_way_for_gitleaks_alone_is_noticed() {
 #[tokio::test]
 async fn a_file_that_may_not_be_read_is_named() {
     let repository = with_a_leak();
-    let (gitleaks, tools) = (tools::launcher().find("gitleaks").unwrap(), tempfile::tempdir().unwrap());
+    let (gitleaks, tools) = (launcher().find("gitleaks").unwrap(), tempfile::tempdir().unwrap());
     let words = "echo '1:23PM WRN skipping file: permission denied path=private/key.txt' >&2";
     script(tools.path(), "gitleaks", &format!("{words}; exec {} \"$@\"", gitleaks.path().display()));
     let error = scan_with(tools.path(), &repository, History::None, 300).await.unwrap_err();
@@ -151,11 +148,11 @@ async fn a_gitleaks_that_hangs_is_an_error_at_its_deadline() {
 #[tokio::test]
 async fn a_gitleaks_or_a_git_that_is_missing_is_named() {
     let repository = with_a_leak();
-    let gitleaks = tools::launcher().find("gitleaks").unwrap();
+    let gitleaks = launcher().find("gitleaks").unwrap();
     for (path, missing) in [("/nowhere".into(), "gitleaks"), (gitleaks.path().parent().unwrap().as_os_str().to_owned(), "git")] {
         let deadline = std::time::Duration::from_mins(5);
         let request = Request { root: repository.root(), history: &History::Full, exclude: &[], deadline };
-        let error = gitleaks::scan(&tools::launcher_in(&path), &request).await.unwrap_err();
+        let error = gitleaks::scan(&launcher_in(&path), &request).await.unwrap_err();
         let Error::Program(process::Error::Missing { program, .. }) = error else { panic!("{error:?}") };
         assert_eq!(program, missing);
     }

@@ -2,37 +2,28 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 
-use doubles::front::{ALWAYS, Demand, Fault, Front, Rule, rule};
+use doubles::proxy::{ALWAYS, Challenge, Fault, Proxy, Rule, rule};
 use doubles::registry::{Options, Registry};
 use futures_util::future::join_all;
-use gp_deliver::diagnosis::Diagnosis;
-use gp_deliver::oci::Image;
-use gp_deliver::oci::registry::Store;
-use gp_deliver::publish::{self, Error, Event};
-use gp_deliver::record::Publication;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::image;
+use crate::diagnosis::Diagnosis;
+use crate::oci::{Image, sample};
+use crate::publish::Error;
+use crate::publish::tests::{cleared, deliver, look, publish, silent};
+use crate::record::Publication;
 
 const BEFORE: [&str; 3] = ["v0", "main-latest", "latest"];
 const TAGS: [&str; 4] = ["v1", "dev-v1", "main-latest", "latest"];
 
-async fn deliver(address: &str, name: &str, image: &Image, names: &[&str]) -> Result<Publication, Error> {
-    let destination = format!("{address}/{name}").parse().unwrap();
-    let target = publish::preflight(&destination, &Store::at("/nowhere")).await?;
-    let (cleared, tags) = (image::cleared(image), image::tags(names));
-    publish::publish(&cleared, image, &target, &tags, &CancellationToken::new(), &(Arc::new(|_: Event| {}) as _)).await
-}
-
-/// Delivers a second image through a front that breaks `rules`: the result, and the tags before and after.
+/// Delivers a second image through a proxy that breaks `rules`: the result, and the tags before and after.
 async fn deliver_through(registry: &Registry, [old, new]: &[Image; 2], name: &str, rules: Vec<Rule>) -> Outcome {
-    deliver(&registry.address, name, old, &BEFORE).await.unwrap();
+    deliver(&format!("{}/{name}", registry.address), old, &BEFORE).await.unwrap();
     let before = registry.tags(name).await;
-    let front = Front::start(&registry.address, Demand::Nothing, rules).await;
-    let result = deliver(&front.address, name, new, &TAGS).await;
-    Outcome { result, before, after: registry.tags(name).await, new: new.digest.to_string(), front }
+    let proxy = Proxy::start(&registry.address, Challenge::Nothing, rules).await;
+    let result = deliver(&format!("{}/{name}", proxy.address), new, &TAGS).await;
+    Outcome { result, before, after: registry.tags(name).await, new: new.digest.to_string(), proxy }
 }
 
 struct Outcome {
@@ -40,11 +31,11 @@ struct Outcome {
     before: BTreeMap<String, String>,
     after: BTreeMap<String, String>,
     new: String,
-    front: Front,
+    proxy: Proxy,
 }
 
 fn images(folder: &Path) -> [Image; 2] {
-    [1, 2].map(|seed| image::image(&folder.join(seed.to_string()), seed, &["amd64", "arm64"], 1 << 17))
+    [1, 2].map(|seed| sample::random(&folder.join(seed.to_string()), seed, &["amd64", "arm64"], 1 << 17))
 }
 
 fn answer(status: u16, code: &'static str) -> Fault {
@@ -144,7 +135,7 @@ async fn a_refusal_is_not_asked_for_again() {
         let outcome = deliver_through(&registry, &images, &format!("app{number}"), rules).await;
         let Err(Error::Registry(error)) = outcome.result else { panic!("{:?}", outcome.result) };
         assert_eq!(error.status().map(|status| status.as_u16()), Some(status));
-        assert_eq!(outcome.front.count("PUT", "/manifests/v1"), 1);
+        assert_eq!(outcome.proxy.count("PUT", "/manifests/v1"), 1);
     }
 }
 
@@ -171,16 +162,14 @@ async fn tags_that_the_registry_will_not_remove_are_named_with_the_way_to_remove
 async fn a_cancel_among_the_tags_puts_them_back() {
     let (registry, folder) = (Registry::start(Options::default()), tempfile::tempdir().unwrap());
     let [old, new] = images(folder.path());
-    deliver(&registry.address, "app", &old, &BEFORE).await.unwrap();
+    deliver(&format!("{}/app", registry.address), &old, &BEFORE).await.unwrap();
     let before = registry.tags("app").await;
     for (number, moment) in ["/manifests/dev-v1", "/manifests/main-latest", "/manifests/latest"].into_iter().enumerate() {
         let (sender, mut reached) = tokio::sync::mpsc::unbounded_channel();
-        let front = Front::start(&registry.address, Demand::Nothing, vec![rule("PUT", moment, 1, Fault::Tell(sender))]).await;
-        let target =
-            publish::preflight(&format!("{}/app", front.address).parse().unwrap(), &Store::at("/nowhere")).await.unwrap();
-        let (cleared, tags, cancel) = (image::cleared(&new), image::tags(&TAGS), CancellationToken::new());
-        let listener: publish::Listener = Arc::new(|_: Event| {});
-        let publishing = publish::publish(&cleared, &new, &target, &tags, &cancel, &listener);
+        let proxy = Proxy::start(&registry.address, Challenge::Nothing, vec![rule("PUT", moment, 1, Fault::Tell(sender))]).await;
+        let target = look(&format!("{}/app", proxy.address)).await.unwrap();
+        let (cleared, cancel, listener) = (cleared(&new), CancellationToken::new(), silent());
+        let publishing = publish(&cleared, &new, &target, &TAGS, &cancel, &listener);
         let cancelling = async {
             reached.recv().await.unwrap();
             cancel.cancel();
@@ -195,13 +184,13 @@ async fn a_cancel_among_the_tags_puts_them_back() {
 async fn a_delivery_that_is_dropped_among_the_tags_puts_them_back() {
     let (registry, folder) = (Registry::start(Options::default()), tempfile::tempdir().unwrap());
     let [old, new] = images(folder.path());
-    deliver(&registry.address, "app", &old, &BEFORE).await.unwrap();
+    deliver(&format!("{}/app", registry.address), &old, &BEFORE).await.unwrap();
     let before = registry.tags("app").await;
     let (sender, mut reached) = tokio::sync::mpsc::unbounded_channel();
     let rules = vec![rule("PUT", "/manifests/main-latest", 1, Fault::Tell(sender))];
-    let front = Front::start(&registry.address, Demand::Nothing, rules).await;
-    let address = front.address.clone();
-    let publishing = tokio::spawn(async move { deliver(&address, "app", &new, &TAGS).await });
+    let proxy = Proxy::start(&registry.address, Challenge::Nothing, rules).await;
+    let destination = format!("{}/app", proxy.address);
+    let publishing = tokio::spawn(async move { deliver(&destination, &new, &TAGS).await });
     reached.recv().await.unwrap();
     publishing.abort();
     // Putting back is on its way, and nobody is left to say when it is done.
@@ -218,8 +207,7 @@ async fn an_address_where_nobody_listens_is_told_at_the_preflight() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let destination = format!("{address}/app").parse().unwrap();
-    let Err(error) = publish::preflight(&destination, &Store::at("/nowhere")).await else { panic!("someone listens") };
+    let Err(error) = look(&format!("{address}/app")).await else { panic!("someone listens") };
     assert!(matches!(&error, Error::Registry(error) if error.is_refused()), "{error}");
     assert_plain(&Diagnosis::from(&error), "refused");
 }

@@ -5,18 +5,19 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use gp_deliver::oci::Image;
-use gp_deliver::scan::syft::{self, Format, Request, Sbom};
-use gp_deliver::scan::{Error, Tool};
 use serde_json::Value;
 
-use crate::support::scanned_image::{debian, image, pyyaml};
-use crate::support::tools;
+use super::{Format, Request, Sbom};
+use crate::oci::Image;
+use crate::oci::sample::{debian, image, pyyaml};
+use crate::process::Launcher;
+use crate::process::testing::{launcher, launcher_in};
+use crate::scan::{Error, Tool};
 
-async fn list(launcher: &gp_deliver::process::Launcher, image: &Image, formats: &[Format], folder: &Path) -> Result<Sbom, Error> {
+async fn list(launcher: &Launcher, image: &Image, formats: &[Format], folder: &Path) -> Result<Sbom, Error> {
     let (platform, name) = (&image.platforms[0], "registry.example.com/team/app");
     let request = Request { image, platform, name, formats, folder, deadline: Duration::from_mins(5) };
-    syft::list(launcher, &request).await
+    super::list(launcher, &request).await
 }
 
 fn read(path: &Path) -> Value {
@@ -29,7 +30,7 @@ async fn both_files_name_the_image_and_its_packages() {
     let image = image(&world.path().join("image"), &["amd64", "arm64"], &[debian("12"), pyyaml()]);
     let folder = world.path().join("sbom");
     fs::create_dir(&folder).unwrap();
-    let sbom = list(&tools::launcher(), &image, &Format::ALL, &folder).await.unwrap();
+    let sbom = list(&launcher(), &image, &Format::ALL, &folder).await.unwrap();
     assert_eq!(sbom, Sbom { packages: 2, files: vec!["linux-amd64.spdx.json".to_owned(), "linux-amd64.cdx.json".to_owned()] });
     let digest = image.platforms[0].manifest.digest().to_string();
     let spdx = read(&folder.join("linux-amd64.spdx.json"));
@@ -56,7 +57,7 @@ async fn only_the_wanted_forms_are_written() {
     let image = image(&world.path().join("image"), &["amd64"], &[pyyaml()]);
     let folder = world.path().join("sbom");
     fs::create_dir(&folder).unwrap();
-    let sbom = list(&tools::launcher(), &image, &[Format::CycloneDxJson], &folder).await.unwrap();
+    let sbom = list(&launcher(), &image, &[Format::CycloneDxJson], &folder).await.unwrap();
     assert_eq!((sbom.packages, sbom.files.as_slice()), (1, &["linux-amd64.cdx.json".to_owned()][..]));
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
 }
@@ -76,13 +77,13 @@ async fn a_syft_that_is_broken_leaves_no_file() {
         let path = tools.path().join("syft");
         fs::write(&path, format!("#!/bin/sh\nPATH=/usr/bin:/bin\n{text}\n")).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-        let launcher = tools::launcher_in(&tools.path().into());
+        let launcher = launcher_in(tools.path());
         let error = list(&launcher, &image, &Format::ALL, &folder).await.unwrap_err();
         let expected = matches!(&error, Error::Rubbish { tool: Tool::Syft, .. } | Error::Failed { tool: Tool::Syft, .. });
         assert!(expected, "{text}: {error:?}");
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
     }
-    let launcher = tools::launcher_in(&tools.path().into());
+    let launcher = launcher_in(tools.path());
     fs::write(tools.path().join("syft"), format!("#!/bin/sh\nPATH=/usr/bin:/bin\n{}\n", write(r#"{"spdxVersion":"SPDX-2.3"}"#)))
         .unwrap();
     assert_eq!(list(&launcher, &image, &Format::ALL, &folder).await.unwrap().packages, 0);

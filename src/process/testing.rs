@@ -1,0 +1,35 @@
+//! How unit tests start programs: as gp-deliver does, through its own binary.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use doubles::program::{Installer, program};
+
+use super::Launcher;
+
+/// The binary. cargo puts it beside the folder of this program; `cargo test` builds it before any test runs, and
+/// `cargo test --lib` alone does not.
+pub(crate) fn binary() -> PathBuf {
+    let folder = std::env::current_exe().unwrap();
+    let binary = folder.parent().unwrap().with_file_name("gp-deliver");
+    assert!(binary.exists(), "{} is not there: cargo build makes it", binary.display());
+    binary
+}
+
+/// Starts the scanners and the system's programs.
+pub(crate) fn launcher() -> Launcher {
+    launcher_before(Path::new("/nowhere"))
+}
+
+/// The same, with the programs of `folder` before them.
+pub(crate) fn launcher_before(folder: &Path) -> Launcher {
+    let scanners = program(Installer::Tools, "gitleaks").parent().map(PathBuf::from);
+    let path = std::env::var_os("PATH").unwrap();
+    let folders = [folder.to_owned()].into_iter().chain(scanners).chain(std::env::split_paths(&path));
+    launcher_in(std::env::join_paths(folders).unwrap())
+}
+
+/// Starts programs of these folders alone, written as `PATH` is.
+pub(crate) fn launcher_in(folders: impl AsRef<OsStr>) -> Launcher {
+    Launcher::new(binary(), folders.as_ref())
+}

@@ -1,0 +1,4 @@
+//! Tests with a registry and crane.
+
+mod faults;
+mod registry;
