@@ -4,13 +4,14 @@
 //! of its files names it in a `use` or in a path (`crate::oci::Tag`), be it for a type, a function or a constant. Tests do
 //! not count: neither what is under `#[cfg(test)]` nor the files that are a module there.
 //!
-//! Within a room a file knows the file that has what it names. A re-export (`pub use error::Error` in a `mod.rs`) is looked
-//! through: whoever names `super::Error` knows `error.rs` and not `mod.rs`, and `mod.rs` knows `error.rs` only if its own
-//! code has an `Error` as well. `mod error;` alone is no knowing, and neither is `use super::error`: what counts is what is
-//! then named in it. What a macro is given is read word by word.
+//! Within a room, modules side by side may not know each other in circles; each counts with all that is inside it. What a
+//! module and those inside it share does not count: they are one thing in several files. A re-export (`pub use
+//! error::Error`) is looked through: whoever names `super::Error` knows `error.rs`. `mod error;` is no knowing, and neither
+//! is `use super::error`: what counts is what is then named in it. What a macro is given is read word by word.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::LazyLock;
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
@@ -19,6 +20,9 @@ const PAGE: &str = "docs/architecture.md";
 /// The room of the program, which sees the library from outside.
 const MAIN: &str = "main";
 const LIBRARY: &str = "gp_deliver";
+
+/// Read once for all tests.
+static SOURCES: LazyLock<Sources> = LazyLock::new(Sources::read);
 
 /// A module's or an item's name from the root of the crate: `["oci", "layout", "Error"]`.
 type Name = Vec<String>;
@@ -50,6 +54,7 @@ impl Sources {
     fn read() -> Self {
         let mut sources = Self(BTreeMap::new());
         let mut library = Module::read("src/lib.rs");
+        assert!(library.imports.is_empty() && library.named.is_empty(), "src/lib.rs has modules and nothing else");
         for room in std::mem::take(&mut library.children) {
             sources.add(vec![room], "src");
         }
@@ -349,9 +354,8 @@ fn rows(page: &str) -> Vec<Row> {
     let table = section.lines().filter(|line| line.starts_with("| `"));
     let rows = table.map(|line| match line.split('|').map(str::trim).collect::<Vec<_>>()[..] {
         ["", room, _, may_know, ""] => {
-            let may_know = if may_know == "nothing" { Vec::new() } else { may_know.split(", ").collect() };
-            let [room, may_know @ ..] = &[&[room], &may_know[..]].concat()[..] else { unreachable!() };
-            Row { room: in_backticks(room, line), may_know: may_know.iter().map(|room| in_backticks(room, line)).collect() }
+            let may_know = may_know.split(", ").filter(|room| *room != "nothing");
+            Row { room: in_backticks(room, line), may_know: may_know.map(|room| in_backticks(room, line)).collect() }
         }
         _ => panic!("{PAGE}: three columns are expected: {line}"),
     });
@@ -395,9 +399,8 @@ fn faults(rows: &[Row], rooms: &BTreeSet<&str>, known: &Graph<'_>) -> Vec<String
 
 #[test]
 fn a_room_knows_the_rooms_that_the_page_says_and_all_of_them_are_below_it() {
-    let sources = Sources::read();
-    let (rooms, known) = (sources.rooms(), sources.known_rooms());
-    assert!(rooms.len() > 25 && sources.0.len() > 150, "{rooms:?}");
+    let (rooms, known) = (SOURCES.rooms(), SOURCES.known_rooms());
+    assert!(rooms.len() > 25 && SOURCES.0.len() > 150, "{rooms:?}");
     let rows = rows(&std::fs::read_to_string(root().join(PAGE)).unwrap());
     let faults = faults(&rows, &rooms, &known);
     assert!(faults.is_empty(), "{PAGE}, \"Rooms\":\n{}", faults.join("\n"));
@@ -405,16 +408,93 @@ fn a_room_knows_the_rooms_that_the_page_says_and_all_of_them_are_below_it() {
 
 #[test]
 fn rooms_do_not_know_each_other_in_circles() {
-    let sources = Sources::read();
-    let circles: Vec<_> = circles(&sources.known_rooms()).iter().map(|circle| circle.join("\n")).collect();
+    let circles: Vec<_> = circles(&SOURCES.known_rooms()).iter().map(|circle| circle.join("\n")).collect();
     assert!(circles.is_empty(), "move what they share into a room below them:\n{}", circles.join("\n\n"));
 }
 
 #[test]
 fn modules_of_a_room_do_not_know_each_other_in_circles() {
-    let sources = Sources::read();
-    let known = sources.known_neighbours();
+    let known = SOURCES.known_neighbours();
     assert!(known.values().map(BTreeMap::len).sum::<usize>() > 100, "{known:?}");
     let circles: Vec<_> = circles(&known).iter().map(|circle| circle.join("\n")).collect();
     assert!(circles.is_empty(), "move what they share into a module of its own:\n{}", circles.join("\n\n"));
+}
+
+/// Sources that are made up: each module's name, and its text.
+fn made_up(modules: &[(&str, &str)]) -> Sources {
+    let module = |(name, text): &(&str, &str)| {
+        let path = name.split("::").map(str::to_owned).collect();
+        (path, Module::parse(&format!("{name}.rs"), text))
+    };
+    Sources(modules.iter().map(module).collect())
+}
+
+#[test]
+fn a_room_knows_what_its_code_names_and_not_what_its_tests_do() {
+    for (text, known) in [
+        ("use crate::b::Thing;", true),
+        ("use crate::{a::Other, b};", true),
+        ("pub use crate::b::Thing as Other;", true),
+        ("fn f() -> super::b::Thing { todo!() }", true),
+        ("impl crate::b::Thing {}", true),
+        ("fn f() { print!(\"{}\", crate::b::thing()) }", true),
+        ("// crate::b\nconst TEXT: &str = \"crate::b\";", false),
+        ("#[cfg(test)] mod tests { use crate::b::Thing; }", false),
+        ("#[cfg(test)] use crate::b::Thing;", false),
+        ("struct S { #[cfg(test)] thing: crate::b::Thing }", false),
+        ("use other::b::Thing;", false),
+    ] {
+        let sources = made_up(&[("a", text), ("b", "pub struct Thing;")]);
+        assert_eq!(sources.known_rooms()["a"].contains_key("b"), known, "{text}");
+    }
+}
+
+#[test]
+fn modules_side_by_side_are_seen_through_what_is_above_and_inside_them() {
+    let one = "use super::Two; pub struct One;";
+    for (root, two, circle) in [
+        // By the re-exports of the module around them.
+        ("mod one; mod two; pub use one::One; pub use two::Two;", "use super::One; pub struct Two;", true),
+        ("mod one; mod two; pub use one::One; pub use two::Two;", "use super::one; fn f(_: one::One) {} pub struct Two;", true),
+        ("mod one; mod two; pub use one::One; pub use two::Two;", "use super::one; pub struct Two;", false),
+        ("mod one; mod two; pub use one::One; pub use two::Two;", "#[cfg(test)] mod tests { use super::super::One; }", false),
+        // The module around them has it itself.
+        ("mod one; mod two; pub use one::One; pub struct Two; fn f(_: One) {}", "use super::One;", false),
+    ] {
+        let sources = made_up(&[("a", root), ("a::one", one), ("a::two", two)]);
+        assert_eq!(!circles(&sources.known_neighbours()).is_empty(), circle, "{root}\n{two}");
+    }
+    let inside = [
+        ("a", "mod one; mod two;"),
+        ("a::one", "mod part;"),
+        ("a::one::part", "use crate::a::two::Two; pub struct Part;"),
+        ("a::two", "use super::one::part::Part; pub struct Two;"),
+    ];
+    assert_eq!(
+        circles(&made_up(&inside).known_neighbours()),
+        [["a::one::part.rs names crate::a::two::Two", "a::two.rs names super::one::part::Part"]]
+    );
+}
+
+#[test]
+fn each_fault_of_the_table_is_told() {
+    let sources = made_up(&[("a", "use crate::b::Thing;"), ("b", "pub struct Thing;"), ("c", "")]);
+    let told = |table: &str| {
+        let page = format!("# Page\n\n## Rooms\n\n| room | what it is for | may know |\n|---|---|---|\n{table}\n## Next\n");
+        faults(&rows(&page), &sources.rooms(), &sources.known_rooms())
+    };
+    let a = "| `a` | | `b` |\n";
+    let (b, c) = ("| `b` | | nothing |\n", "| `c` | | nothing |\n");
+    assert_eq!(told(&format!("{a}{b}{c}")), Vec::<String>::new());
+    for (table, fault) in [
+        (format!("{a}{b}"), "`c` is a room without a row"),
+        (format!("{a}{b}{c}{c}"), "`c` has several rows"),
+        (format!("{a}{b}{c}| `d` | | nothing |\n"), "`d` has a row and is no room"),
+        (format!("| `a` | | nothing |\n{b}{c}"), "`a` may not know `b`: a.rs names crate::b::Thing."),
+        (format!("| `a` | | `b`, `c` |\n{b}{c}"), "`a` may know `c` and does not"),
+        (format!("{b}{a}{c}"), "`a` may know `b`, which is not below it"),
+    ] {
+        let told = told(&table);
+        assert!(told.len() == 1 && told[0].starts_with(fault), "{table}{told:?}");
+    }
 }
