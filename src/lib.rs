@@ -1,6 +1,8 @@
 //! gp-deliver: scan, build, list, decide and publish a container image.
 
 pub mod annotation;
+#[cfg(test)]
+mod architecture;
 pub mod aws;
 pub mod buildkit;
 pub mod cli;

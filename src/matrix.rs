@@ -34,7 +34,7 @@ impl Matrix {
         let mut folders = BTreeSet::new();
         let mut problems = Vec::new();
         for pattern in patterns {
-            let mut problem = |expected: &str| problems.push(Problem::new(&MATRIX, pattern, expected));
+            let mut problem = |expected: &str| problems.push(MATRIX.problem(pattern, expected));
             match expand(root, pattern) {
                 None => problem("a folder inside the repository is expected, or a pattern such as services/*"),
                 Some(found) if found.is_empty() => problem("no folder of that name has a Dockerfile"),

@@ -159,7 +159,7 @@ impl PolicyInputs<'_> {
 }
 
 fn missing(input: &About, expected: &str) -> Vec<Problem> {
-    vec![Problem::new(input, "", expected)]
+    vec![input.problem("", expected)]
 }
 
 #[cfg(test)]

@@ -38,6 +38,6 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn problem(&mut self, input: &About, value: impl Into<String>, expected: impl Into<String>) {
-        self.problems.push(Problem::new(input, value, expected));
+        self.problems.push(input.problem(value, expected));
     }
 }

@@ -1,4 +1,5 @@
 //! The words for what went wrong. Errors carry values; this is the one place that makes sentences of them.
+//! A [`Diagnosis`] is data of the record; how one is worded is said here.
 //!
 //! `STYLE.md` says how they are written: `what` without a full stop, `why` and `remedy` as sentences. `punctuation`
 //! checks that, and `troubleshooting` checks the document of that name against them.
@@ -23,26 +24,9 @@ mod session;
 mod troubleshooting;
 mod trust;
 
-use serde::{Deserialize, Serialize};
-
 pub use trust::Explanation;
 
-/// A failure as a person reads it, at the end of a delivery that did not work.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Diagnosis {
-    /// What happened: one sentence without a full stop.
-    pub what: String,
-    /// Why, as far as it is known: the cause in the other side's own words, or ours. May have several lines.
-    pub why: String,
-    /// What to do about it.
-    pub remedy: String,
-    /// The last words of what failed (a build step's output, a scanner's standard error), oldest first. May be empty.
-    pub excerpt: Vec<String>,
-    /// What the remedy gives to copy, line by line: commands, or a document. May be empty.
-    #[serde(default)]
-    pub to_copy: Vec<String>,
-}
+pub use crate::record::Diagnosis;
 
 impl Diagnosis {
     /// A diagnosis without an excerpt and without anything to copy. A cause in someone else's words gets a full stop where

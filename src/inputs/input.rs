@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::ops::Deref;
 
-use super::Problem;
+use super::problem::Problem;
 use super::value::{Fault, Value};
 
 /// A heading of `--help`, under which related inputs stand.
@@ -70,6 +70,11 @@ impl About {
     /// The variable in which the Actions runner passes it: in capitals, hyphens kept.
     pub(crate) fn variable(&self) -> String {
         format!("INPUT_{}", self.name.to_uppercase())
+    }
+
+    /// A problem with it.
+    pub(crate) fn problem(&self, value: impl Into<String>, expected: impl Into<String>) -> Problem {
+        Problem { input: self.name, value: value.into(), expected: expected.into() }
     }
 }
 

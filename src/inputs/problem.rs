@@ -3,8 +3,6 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::About;
-
 /// What is wrong with one input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -17,11 +15,6 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem with `input`.
-    pub(crate) fn new(input: &About, value: impl Into<String>, expected: impl Into<String>) -> Self {
-        Self { input: input.name, value: value.into(), expected: expected.into() }
-    }
-
     /// How many inputs the problems are with.
     pub(crate) fn inputs(problems: &[Self]) -> usize {
         problems.iter().map(|problem| problem.input).collect::<BTreeSet<_>>().len()

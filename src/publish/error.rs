@@ -3,8 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::TakenTag;
+use crate::oci::registry::Manifest;
 use crate::oci::{Digest, Tag, layout, registry};
+use crate::provenance::Provenance;
 
 /// An image was not published.
 #[derive(Debug, thiserror::Error)]
@@ -104,4 +105,23 @@ pub struct Leftover {
     pub before: Option<Digest>,
     /// The command that takes it away, where the registry has one of its own.
     pub command: Option<String>,
+}
+
+/// A fixed tag that names another image than the one that is to be delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakenTag {
+    /// The tag.
+    pub tag: Tag,
+    /// What it names.
+    pub digest: Digest,
+    /// The commit that image says it is of.
+    pub revision: Option<String>,
+}
+
+impl TakenTag {
+    /// A tag, and the image that it names.
+    #[must_use]
+    pub fn new(tag: &Tag, names: &Manifest) -> Self {
+        Self { tag: tag.clone(), digest: names.digest, revision: Provenance::annotated(names).revision }
+    }
 }

@@ -21,9 +21,9 @@ use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 pub use destination::{Destination, InvalidDestination};
-pub use error::{Error, Leftover};
+pub use error::{Error, Leftover, TakenTag};
 pub use event::{Event, Listener};
-pub use tag_snapshot::{ExistingTag, TagSnapshot, TakenTag};
+pub use tag_snapshot::{ExistingTag, TagSnapshot};
 pub use upload::{BeforeTags, Listed, Ready, Shown, Uploaded};
 
 use crate::oci::reference::Repository;
@@ -32,8 +32,8 @@ use crate::oci::{Image, Tag};
 use crate::policy::Cleared;
 use crate::record::Publication;
 use crate::tags::PlannedTag;
-use registry::Sent;
-use upload::{Content, Remote};
+use registry::{Remote, Sent};
+use upload::Content;
 
 /// A destination that was looked at and may be written.
 #[derive(Clone)]

@@ -10,7 +10,6 @@ use oci_spec::image::Descriptor;
 use tokio_util::sync::CancellationToken;
 
 use super::tagging::Tagging;
-use super::upload::Remote;
 use super::{Error, Event, Listener, Target};
 use crate::oci::layout::digest_of;
 use crate::oci::reference::Repository;
@@ -45,6 +44,15 @@ impl fmt::Display for Sent {
         let blobs = text::count(self.blobs as usize, "blob");
         write!(f, "{blobs} of {} sent, {} there already", text::size(self.bytes), self.present)
     }
+}
+
+/// What a registry holds.
+pub(super) struct Remote {
+    pub client: Client,
+    pub root: Manifest,
+    /// Whether it was there before this delivery.
+    pub was_there: bool,
+    pub sent: Sent,
 }
 
 /// Sends blobs and manifests, the root manifest last; no tag names it yet.

@@ -3,9 +3,8 @@
 use futures_util::future::try_join_all;
 
 use super::{Error, Place, Target};
+use crate::oci::Digest;
 use crate::oci::registry::{Manifest, Selector};
-use crate::oci::{Digest, Tag};
-use crate::provenance::Provenance;
 use crate::tags::PlannedTag;
 
 /// What the tags of a delivery name before it, at one moment.
@@ -57,24 +56,5 @@ impl Target {
             Ok::<_, Error>(ExistingTag { planned: planned.clone(), names })
         });
         Ok(TagSnapshot { tags: try_join_all(tags).await? })
-    }
-}
-
-/// A fixed tag that names another image than the one that is to be delivered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TakenTag {
-    /// The tag.
-    pub tag: Tag,
-    /// What it names.
-    pub digest: Digest,
-    /// The commit that image says it is of.
-    pub revision: Option<String>,
-}
-
-impl TakenTag {
-    /// A tag, and the image that it names.
-    #[must_use]
-    pub fn new(tag: &Tag, names: &Manifest) -> Self {
-        Self { tag: tag.clone(), digest: names.digest, revision: Provenance::annotated(names).revision }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::{Target, registry};
-use crate::oci::registry::{Client, Manifest};
+use super::Target;
+use super::registry::Remote;
 use crate::oci::{Digest, Image};
 
 /// An image that is cleared, and whose content is where it goes; no tag names it yet.
@@ -20,15 +20,6 @@ pub(super) enum Content {
     Local(Image),
     /// It is in a registry, by its digest.
     Remote(Remote),
-}
-
-/// What a registry holds.
-pub(super) struct Remote {
-    pub client: Client,
-    pub root: Manifest,
-    /// Whether it was there before this delivery.
-    pub was_there: bool,
-    pub sent: registry::Sent,
 }
 
 /// What readers of a tag rely on, besides the content that it names.

@@ -1,18 +1,20 @@
 //! What happened, stage by stage: the one source of every report.
 //!
 //! The record is written while things happen, so that a crash, a cancel and a success end in the same report. Its JSON
-//! form (`record.json`) is public and versioned: `docs/record.schema.json` describes it.
+//! form (`record.json`) is public and versioned: `docs/record.schema.json` describes it. This room has data and no words: it
+//! knows none of the rooms that bring something about.
 
+mod diagnosis;
 mod recorder;
 mod stage_name;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use diagnosis::Diagnosis;
 pub use recorder::{Contribution, Recorder, StageLog, StageRecorder, Watcher};
 pub use stage_name::StageName;
 
-use crate::diagnosis::Diagnosis;
 use crate::environment::{Environment, Requirements};
 use crate::finding::{Finding, Severity, Suppression};
 use crate::oci::{Digest, Platform, Tag};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::database;
+use super::database_kind::Kind;
 use crate::oci::layout;
 use crate::process::{self, Output};
 
@@ -99,7 +99,7 @@ pub enum Error {
     #[error("no {} from any of {} mirrors", kind.name(), failures.len())]
     Database {
         /// Which.
-        kind: database::Kind,
+        kind: Kind,
         /// The mirrors in order, each with the reason.
         failures: Vec<(String, String)>,
         /// When the advisories of the cached one were gathered.

@@ -4,6 +4,7 @@
 //! or not wholly, is an error here whatever the scanner's exit code says.
 
 pub mod database;
+mod database_kind;
 mod error;
 pub mod gitleaks;
 pub mod platform;

@@ -15,6 +15,8 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use mirror::{InvalidMirror, Mirror};
 
+pub use super::database_kind::Kind;
+
 use super::Error;
 use crate::oci::Digest;
 use crate::oci::registry::Store;
@@ -25,56 +27,6 @@ use cache::{Cache, Entry};
 /// How long after its time for renewal a cached database may still judge, when no mirror can be reached: a day is what a
 /// registry's bad day takes, and what a team waits for advisories anyway.
 pub const GRACE: SignedDuration = SignedDuration::from_hours(24);
-
-/// Which database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// The advisories (`trivy-db`).
-    Vulnerabilities,
-    /// The index of jars by their checksums (`trivy-java-db`).
-    Java,
-}
-
-impl Kind {
-    /// The version of the schema, which is its tag too.
-    #[must_use]
-    pub fn schema(self) -> u32 {
-        match self {
-            Self::Vulnerabilities => 2,
-            Self::Java => 1,
-        }
-    }
-
-    /// What it is called in reports.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Vulnerabilities => "vulnerability database",
-            Self::Java => "Java database",
-        }
-    }
-
-    fn file(self) -> &'static str {
-        match self {
-            Self::Vulnerabilities => "trivy.db",
-            Self::Java => "trivy-java.db",
-        }
-    }
-
-    fn media_type(self) -> &'static str {
-        match self {
-            Self::Vulnerabilities => "application/vnd.aquasec.trivy.db.layer.v1.tar+gzip",
-            Self::Java => "application/vnd.aquasec.trivy.javadb.layer.v1.tar+gzip",
-        }
-    }
-
-    fn folder(self) -> &'static str {
-        match self {
-            Self::Vulnerabilities => "trivy-db",
-            Self::Java => "trivy-java-db",
-        }
-    }
-}
 
 /// What to fetch.
 #[derive(Clone, Copy, Debug)]

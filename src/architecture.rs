@@ -1,0 +1,500 @@
+//! The rooms of `docs/architecture.md` are those of the code, and nothing goes in circles.
+//!
+//! A room is a module of the crate's root with all its files, or the program itself (`main`). A room knows another when one
+//! of its files names it in a `use` or in a path (`crate::oci::Tag`), be it for a type, a function or a constant. Tests do
+//! not count: neither what is under `#[cfg(test)]` nor the files that are a module there.
+//!
+//! Within a room, modules side by side may not know each other in circles; each counts with all that is inside it. What a
+//! module and those inside it share does not count: they are one thing in several files. A re-export (`pub use
+//! error::Error`) is looked through: whoever names `super::Error` knows `error.rs`. `mod error;` is no knowing, and neither
+//! is `use super::error`: what counts is what is then named in it. What a macro is given is read word by word.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::LazyLock;
+
+use proc_macro2::{TokenStream, TokenTree};
+use syn::visit::{self, Visit};
+
+const PAGE: &str = "docs/architecture.md";
+/// The room of the program, which sees the library from outside.
+const MAIN: &str = "main";
+const LIBRARY: &str = "gp_deliver";
+
+/// Read once for all tests.
+static SOURCES: LazyLock<Sources> = LazyLock::new(Sources::read);
+
+/// A module's or an item's name from the root of the crate: `["oci", "layout", "Error"]`.
+type Name = Vec<String>;
+
+/// A module that is a file.
+#[derive(Default)]
+struct Module {
+    file: String,
+    children: Vec<String>,
+    /// What it brings in, by the name that it has here.
+    imports: BTreeMap<String, Import>,
+    /// What it brings in as a whole.
+    globs: Vec<Vec<String>>,
+    /// What it names by a path.
+    paths: BTreeSet<Vec<String>>,
+    /// What its own code names, the first part of each path.
+    named: BTreeSet<String>,
+}
+
+struct Import {
+    path: Vec<String>,
+    is_reexport: bool,
+}
+
+/// The product's modules.
+struct Sources(BTreeMap<Name, Module>);
+
+impl Sources {
+    fn read() -> Self {
+        let mut sources = Self(BTreeMap::new());
+        let mut library = Module::read("src/lib.rs");
+        assert!(library.imports.is_empty() && library.named.is_empty(), "src/lib.rs has modules and nothing else");
+        for room in std::mem::take(&mut library.children) {
+            sources.add(vec![room], "src");
+        }
+        sources.0.insert(vec![MAIN.to_owned()], Module::read("src/main.rs"));
+        sources
+    }
+
+    /// Adds a module whose file is in `folder`, and those inside it.
+    fn add(&mut self, name: Name, folder: &str) {
+        let stem = format!("{folder}/{}", name[name.len() - 1]);
+        let file = [format!("{stem}.rs"), format!("{stem}/mod.rs")].into_iter().find(|file| root().join(file).exists());
+        let module = Module::read(&file.unwrap_or_else(|| panic!("{stem} has no file")));
+        for child in &module.children {
+            self.add(name.iter().chain([child]).cloned().collect(), &stem);
+        }
+        self.0.insert(name, module);
+    }
+
+    fn rooms(&self) -> BTreeSet<&str> {
+        self.0.keys().map(|name| name[0].as_str()).collect()
+    }
+
+    /// A path as it is written in `module`, from the root of the crate; none where it leads to another crate.
+    fn absolute(&self, module: &Name, path: &[String]) -> Option<Name> {
+        let rest = |from: usize| path[from..].iter();
+        match path[0].as_str() {
+            "crate" | LIBRARY => Some(rest(1).cloned().collect()),
+            "self" => Some(module.iter().chain(rest(1)).cloned().collect()),
+            "super" => {
+                let up = path.iter().take_while(|part| *part == "super").count();
+                let above = module.len().checked_sub(up)?;
+                Some(module[..above].iter().chain(rest(up)).cloned().collect())
+            }
+            first => {
+                let here = &self.0[module];
+                if here.children.iter().any(|child| child == first) {
+                    return Some(module.iter().chain(rest(0)).cloned().collect());
+                }
+                let import = here.imports.get(first).filter(|import| import.path != path)?;
+                let imported = self.absolute(module, &import.path)?;
+                Some(imported.iter().chain(rest(1)).cloned().collect())
+            }
+        }
+    }
+
+    /// The module that has what `name` names, behind all re-exports; `name` itself where it is a module.
+    fn home(&self, name: &[String]) -> Option<Name> {
+        let length = (1..=name.len()).rev().find(|length| self.0.contains_key(&name[..*length]))?;
+        let module: Name = name[..length].to_vec();
+        let Some(item) = name.get(length) else { return Some(module) };
+        let here = &self.0[&module];
+        if let Some(import) = here.imports.get(item) {
+            let behind = self.absolute(&module, &import.path)?;
+            return self.home(&behind.iter().chain(&name[length + 1..]).cloned().collect::<Vec<_>>());
+        }
+        Some(module)
+    }
+
+    /// What a module names in the crate, from the root: as it is written, and from the root.
+    fn references<'a>(&'a self, name: &'a Name) -> impl Iterator<Item = (String, Name)> + 'a {
+        let module = &self.0[name];
+        // A re-export alone is no use of what it hands on, and a module that is brought in is used by a path.
+        let imports = module.imports.iter().filter(|(word, import)| !import.is_reexport || module.named.contains(*word));
+        let imports = imports.map(|(_, import)| &import.path);
+        let paths = imports.chain(&module.globs).chain(&module.paths);
+        paths.filter_map(|path| Some((path.join("::"), self.absolute(name, path)?)))
+    }
+
+    /// Which rooms a room knows, each with a place.
+    fn known_rooms(&self) -> Graph<'_> {
+        let mut known = Graph::new();
+        for (name, module) in &self.0 {
+            let of_room = known.entry(&name[0]).or_default();
+            let handed_on = module.imports.values().filter(|import| import.is_reexport);
+            let handed_on = handed_on.filter_map(|import| Some((import.path.join("::"), self.absolute(name, &import.path)?)));
+            for (written, target) in self.references(name).chain(handed_on) {
+                let Some((room, _)) = target.first().and_then(|room| self.0.get_key_value(&vec![room.clone()])) else { continue };
+                if room[0] != name[0] {
+                    of_room.entry(&room[0]).or_insert_with(|| format!("{} names {written}", module.file));
+                }
+            }
+        }
+        known
+    }
+
+    /// Which of the modules beside it a module knows, in whichever room, each with what it names there.
+    fn known_neighbours(&self) -> Graph<'_> {
+        let mut known = Graph::new();
+        for (name, module) in &self.0 {
+            for (written, target) in self.references(name) {
+                let Some(home) = self.home(&target).filter(|home| *home != target && home[0] == name[0]) else { continue };
+                let shared = name.iter().zip(&home).take_while(|(one, other)| one == other).count();
+                // A module and those inside it are one thing.
+                let (Some((from, _)), Some((to, _))) = (self.within(name, shared), self.within(&home, shared)) else { continue };
+                let of_module = known.entry(&*self.0[from].file).or_default();
+                of_module.entry(&*self.0[to].file).or_insert_with(|| format!("{} names {written}", module.file));
+            }
+        }
+        known
+    }
+
+    /// The module one below the first `depth` parts of a name.
+    fn within(&self, name: &Name, depth: usize) -> Option<(&Name, &Module)> {
+        self.0.get_key_value(name.get(..=depth)?)
+    }
+}
+
+/// Who knows whom, and by which words.
+type Graph<'a> = BTreeMap<&'a str, BTreeMap<&'a str, String>>;
+
+/// The circles of a graph: for each, a shortest way round, as the words by which each knows the next.
+fn circles(graph: &Graph<'_>) -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    let mut seen = BTreeSet::new();
+    for start in graph.keys() {
+        let Some(way) = way_back(graph, start) else { continue };
+        if !way.iter().any(|node| seen.contains(node)) {
+            found.push(way.iter().zip(way.iter().cycle().skip(1)).map(|(from, to)| graph[from][to].clone()).collect());
+        }
+        seen.extend(way);
+    }
+    found
+}
+
+/// The nodes of a shortest way from `start` back to it.
+fn way_back<'a>(graph: &Graph<'a>, start: &'a str) -> Option<Vec<&'a str>> {
+    let mut ways = vec![vec![start]];
+    let mut seen = BTreeSet::new();
+    while !ways.is_empty() {
+        let mut longer = Vec::new();
+        for way in ways {
+            for next in graph.get(way[way.len() - 1]).into_iter().flat_map(BTreeMap::keys) {
+                if *next == start {
+                    return Some(way);
+                }
+                if seen.insert(*next) {
+                    longer.push(way.iter().chain([next]).copied().collect());
+                }
+            }
+        }
+        ways = longer;
+    }
+    None
+}
+
+impl Module {
+    fn read(file: &str) -> Self {
+        let text = std::fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+        Self::parse(file, &text)
+    }
+
+    fn parse(file: &str, text: &str) -> Self {
+        let mut module = Self { file: file.to_owned(), ..Self::default() };
+        module.visit_file(&syn::parse_file(text).unwrap_or_else(|error| panic!("{file}: {error}")));
+        module
+    }
+
+    fn bring_in(&mut self, tree: &syn::UseTree, path: &[String], is_reexport: bool) {
+        let longer = |name: &syn::Ident| path.iter().cloned().chain([name.to_string()]).collect::<Vec<_>>();
+        match tree {
+            syn::UseTree::Path(step) => self.bring_in(&step.tree, &longer(&step.ident), is_reexport),
+            syn::UseTree::Group(group) => group.items.iter().for_each(|tree| self.bring_in(tree, path, is_reexport)),
+            syn::UseTree::Glob(_) => self.globs.push(path.to_vec()),
+            syn::UseTree::Name(name) if name.ident == "self" => {
+                self.imports.insert(path[path.len() - 1].clone(), Import { path: path.to_vec(), is_reexport });
+            }
+            syn::UseTree::Name(name) => {
+                self.imports.insert(name.ident.to_string(), Import { path: longer(&name.ident), is_reexport });
+            }
+            syn::UseTree::Rename(renamed) => {
+                // Several traits may be brought in as `_`.
+                let here = if renamed.rename == "_" { format!("_{}", self.imports.len()) } else { renamed.rename.to_string() };
+                self.imports.insert(here, Import { path: longer(&renamed.ident), is_reexport });
+            }
+        }
+    }
+
+    fn name(&mut self, path: Vec<String>) {
+        self.named.extend(path.first().cloned());
+        if path.len() > 1 {
+            self.paths.insert(path);
+        }
+    }
+
+    /// Takes what a macro is given for paths, word by word.
+    fn name_tokens(&mut self, tokens: TokenStream) {
+        let (mut path, mut colons) = (Vec::new(), 0);
+        for token in tokens {
+            match token {
+                TokenTree::Punct(mark) if mark.as_char() == ':' => colons += 1,
+                TokenTree::Ident(word) => {
+                    if colons != 2 {
+                        self.name(std::mem::take(&mut path));
+                    }
+                    path.push(word.to_string());
+                    colons = 0;
+                }
+                other => {
+                    self.name(std::mem::take(&mut path));
+                    colons = 0;
+                    if let TokenTree::Group(group) = other {
+                        self.name_tokens(group.stream());
+                    }
+                }
+            }
+        }
+        self.name(path);
+    }
+}
+
+impl<'ast> Visit<'ast> for Module {
+    fn visit_item(&mut self, item: &'ast syn::Item) {
+        if attributes(item).iter().any(is_test) {
+            return;
+        }
+        match item {
+            syn::Item::Mod(module) if module.content.is_none() => self.children.push(module.ident.to_string()),
+            _ => visit::visit_item(self, item),
+        }
+    }
+
+    fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
+        let is_reexport = !matches!(item.vis, syn::Visibility::Inherited);
+        self.bring_in(&item.tree, &[], is_reexport);
+    }
+
+    fn visit_path(&mut self, path: &'ast syn::Path) {
+        self.name(path.segments.iter().map(|segment| segment.ident.to_string()).collect());
+        visit::visit_path(self, path);
+    }
+
+    fn visit_macro(&mut self, called: &'ast syn::Macro) {
+        self.visit_path(&called.path);
+        self.name_tokens(called.tokens.clone());
+    }
+
+    fn visit_impl_item_fn(&mut self, function: &'ast syn::ImplItemFn) {
+        if !function.attrs.iter().any(is_test) {
+            visit::visit_impl_item_fn(self, function);
+        }
+    }
+
+    fn visit_field(&mut self, field: &'ast syn::Field) {
+        if !field.attrs.iter().any(is_test) {
+            visit::visit_field(self, field);
+        }
+    }
+
+    fn visit_field_value(&mut self, field: &'ast syn::FieldValue) {
+        if !field.attrs.iter().any(is_test) {
+            visit::visit_field_value(self, field);
+        }
+    }
+
+    // `#[serde(…)]` and `pub(in crate::…)` use nothing.
+    fn visit_attribute(&mut self, _: &'ast syn::Attribute) {}
+    fn visit_visibility(&mut self, _: &'ast syn::Visibility) {}
+}
+
+fn attributes(item: &syn::Item) -> &[syn::Attribute] {
+    match item {
+        syn::Item::Const(item) => &item.attrs,
+        syn::Item::Enum(item) => &item.attrs,
+        syn::Item::Fn(item) => &item.attrs,
+        syn::Item::Impl(item) => &item.attrs,
+        syn::Item::Macro(item) => &item.attrs,
+        syn::Item::Mod(item) => &item.attrs,
+        syn::Item::Static(item) => &item.attrs,
+        syn::Item::Struct(item) => &item.attrs,
+        syn::Item::Trait(item) => &item.attrs,
+        syn::Item::Type(item) => &item.attrs,
+        syn::Item::Use(item) => &item.attrs,
+        _ => &[],
+    }
+}
+
+/// Whether it is `#[cfg(test)]`.
+fn is_test(attribute: &syn::Attribute) -> bool {
+    let is_test = attribute.parse_args::<syn::Ident>().is_ok_and(|condition| condition == "test");
+    is_test && attribute.path().is_ident("cfg")
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A row of the page's table.
+struct Row {
+    room: String,
+    may_know: BTreeSet<String>,
+}
+
+/// The table of rooms, from the top down.
+fn rows(page: &str) -> Vec<Row> {
+    let (_, section) = page.split_once("\n## Rooms\n").unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let table = section.lines().filter(|line| line.starts_with("| `"));
+    let rows = table.map(|line| match line.split('|').map(str::trim).collect::<Vec<_>>()[..] {
+        ["", room, _, may_know, ""] => {
+            let may_know = may_know.split(", ").filter(|room| *room != "nothing");
+            Row { room: in_backticks(room, line), may_know: may_know.map(|room| in_backticks(room, line)).collect() }
+        }
+        _ => panic!("{PAGE}: three columns are expected: {line}"),
+    });
+    rows.collect()
+}
+
+fn in_backticks(name: &str, line: &str) -> String {
+    let inside = name.strip_prefix('`').and_then(|name| name.strip_suffix('`'));
+    inside.unwrap_or_else(|| panic!("{PAGE}: rooms in backticks and commas are expected, or `nothing`: {line}")).to_owned()
+}
+
+/// What is not as the table says, each with what to change.
+fn faults(rows: &[Row], rooms: &BTreeSet<&str>, known: &Graph<'_>) -> Vec<String> {
+    let mut faults = Vec::new();
+    let place = |room: &str| rows.iter().position(|row| row.room == room);
+    for room in rooms {
+        match rows.iter().filter(|row| row.room == *room).count() {
+            0 => faults.push(format!("`{room}` is a room without a row: add one")),
+            1 => {}
+            _ => faults.push(format!("`{room}` has several rows: leave one")),
+        }
+    }
+    for row in rows {
+        let Row { room, may_know } = row;
+        let Some(knows) = known.get(room.as_str()) else {
+            faults.push(format!("`{room}` has a row and is no room: take the row out"));
+            continue;
+        };
+        for (other, place) in knows.iter().filter(|(other, _)| !may_know.contains(**other)) {
+            faults.push(format!("`{room}` may not know `{other}`: {place}. Do without it, or allow it in the row of `{room}`"));
+        }
+        for other in may_know.iter().filter(|other| !knows.contains_key(other.as_str())) {
+            faults.push(format!("`{room}` may know `{other}` and does not: take `{other}` out of its row"));
+        }
+        for other in may_know.iter().filter(|other| place(other) <= place(room)) {
+            faults.push(format!("`{room}` may know `{other}`, which is not below it: move a row, or do without `{other}`"));
+        }
+    }
+    faults
+}
+
+#[test]
+fn a_room_knows_the_rooms_that_the_page_says_and_all_of_them_are_below_it() {
+    let (rooms, known) = (SOURCES.rooms(), SOURCES.known_rooms());
+    assert!(rooms.len() > 25 && SOURCES.0.len() > 150, "{rooms:?}");
+    let rows = rows(&std::fs::read_to_string(root().join(PAGE)).unwrap());
+    let faults = faults(&rows, &rooms, &known);
+    assert!(faults.is_empty(), "{PAGE}, \"Rooms\":\n{}", faults.join("\n"));
+}
+
+#[test]
+fn rooms_do_not_know_each_other_in_circles() {
+    let circles: Vec<_> = circles(&SOURCES.known_rooms()).iter().map(|circle| circle.join("\n")).collect();
+    assert!(circles.is_empty(), "move what they share into a room below them:\n{}", circles.join("\n\n"));
+}
+
+#[test]
+fn modules_of_a_room_do_not_know_each_other_in_circles() {
+    let known = SOURCES.known_neighbours();
+    assert!(known.values().map(BTreeMap::len).sum::<usize>() > 100, "{known:?}");
+    let circles: Vec<_> = circles(&known).iter().map(|circle| circle.join("\n")).collect();
+    assert!(circles.is_empty(), "move what they share into a module of its own:\n{}", circles.join("\n\n"));
+}
+
+/// Sources that are made up: each module's name, and its text.
+fn made_up(modules: &[(&str, &str)]) -> Sources {
+    let module = |(name, text): &(&str, &str)| {
+        let path = name.split("::").map(str::to_owned).collect();
+        (path, Module::parse(&format!("{name}.rs"), text))
+    };
+    Sources(modules.iter().map(module).collect())
+}
+
+#[test]
+fn a_room_knows_what_its_code_names_and_not_what_its_tests_do() {
+    for (text, known) in [
+        ("use crate::b::Thing;", true),
+        ("use crate::{a::Other, b};", true),
+        ("pub use crate::b::Thing as Other;", true),
+        ("fn f() -> super::b::Thing { todo!() }", true),
+        ("impl crate::b::Thing {}", true),
+        ("fn f() { print!(\"{}\", crate::b::thing()) }", true),
+        ("// crate::b\nconst TEXT: &str = \"crate::b\";", false),
+        ("#[cfg(test)] mod tests { use crate::b::Thing; }", false),
+        ("#[cfg(test)] use crate::b::Thing;", false),
+        ("struct S { #[cfg(test)] thing: crate::b::Thing }", false),
+        ("use other::b::Thing;", false),
+    ] {
+        let sources = made_up(&[("a", text), ("b", "pub struct Thing;")]);
+        assert_eq!(sources.known_rooms()["a"].contains_key("b"), known, "{text}");
+    }
+}
+
+#[test]
+fn modules_side_by_side_are_seen_through_what_is_above_and_inside_them() {
+    let one = "use super::Two; pub struct One;";
+    for (root, two, circle) in [
+        // By the re-exports of the module around them.
+        ("mod one; mod two; pub use one::One; pub use two::Two;", "use super::One; pub struct Two;", true),
+        ("mod one; mod two; pub use one::One; pub use two::Two;", "use super::one; fn f(_: one::One) {} pub struct Two;", true),
+        ("mod one; mod two; pub use one::One; pub use two::Two;", "use super::one; pub struct Two;", false),
+        ("mod one; mod two; pub use one::One; pub use two::Two;", "#[cfg(test)] mod tests { use super::super::One; }", false),
+        // The module around them has it itself.
+        ("mod one; mod two; pub use one::One; pub struct Two; fn f(_: One) {}", "use super::One;", false),
+    ] {
+        let sources = made_up(&[("a", root), ("a::one", one), ("a::two", two)]);
+        assert_eq!(!circles(&sources.known_neighbours()).is_empty(), circle, "{root}\n{two}");
+    }
+    let inside = [
+        ("a", "mod one; mod two;"),
+        ("a::one", "mod part;"),
+        ("a::one::part", "use crate::a::two::Two; pub struct Part;"),
+        ("a::two", "use super::one::part::Part; pub struct Two;"),
+    ];
+    assert_eq!(
+        circles(&made_up(&inside).known_neighbours()),
+        [["a::one::part.rs names crate::a::two::Two", "a::two.rs names super::one::part::Part"]]
+    );
+}
+
+#[test]
+fn each_fault_of_the_table_is_told() {
+    let sources = made_up(&[("a", "use crate::b::Thing;"), ("b", "pub struct Thing;"), ("c", "")]);
+    let told = |table: &str| {
+        let page = format!("# Page\n\n## Rooms\n\n| room | what it is for | may know |\n|---|---|---|\n{table}\n## Next\n");
+        faults(&rows(&page), &sources.rooms(), &sources.known_rooms())
+    };
+    let a = "| `a` | | `b` |\n";
+    let (b, c) = ("| `b` | | nothing |\n", "| `c` | | nothing |\n");
+    assert_eq!(told(&format!("{a}{b}{c}")), Vec::<String>::new());
+    for (table, fault) in [
+        (format!("{a}{b}"), "`c` is a room without a row"),
+        (format!("{a}{b}{c}{c}"), "`c` has several rows"),
+        (format!("{a}{b}{c}| `d` | | nothing |\n"), "`d` has a row and is no room"),
+        (format!("| `a` | | nothing |\n{b}{c}"), "`a` may not know `b`: a.rs names crate::b::Thing."),
+        (format!("| `a` | | `b`, `c` |\n{b}{c}"), "`a` may know `c` and does not"),
+        (format!("{b}{a}{c}"), "`a` may know `b`, which is not below it"),
+    ] {
+        let told = told(&table);
+        assert!(told.len() == 1 && told[0].starts_with(fault), "{table}{told:?}");
+    }
+}
