@@ -1,40 +1,57 @@
 //! gp-deliver: scan, build, list, decide and publish a container image.
 
-pub mod annotation;
+mod annotation;
 #[cfg(test)]
 mod architecture;
-pub mod aws;
-pub mod buildkit;
-pub mod cli;
-pub mod config;
-pub mod diagnosis;
-pub mod dockerfile;
+mod aws;
+mod buildkit;
+mod cli;
+mod config;
+mod diagnosis;
+mod dockerfile;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
 mod documentation;
-pub mod environment;
-pub mod error;
-pub mod finding;
-pub mod github;
-pub mod inputs;
-pub mod matrix;
-pub mod net;
-pub mod oci;
-pub mod pipeline;
-pub mod plan;
-pub mod policy;
-pub mod process;
-pub mod provenance;
-pub mod publish;
-pub mod record;
-pub mod report;
-pub mod run;
-pub mod scan;
-pub mod secret;
-pub mod setup;
-pub mod source;
-pub mod staging;
-pub mod tags;
-pub mod text;
-pub(crate) mod variables;
+mod environment;
+mod error;
+mod finding;
+mod github;
+mod inputs;
+mod matrix;
+mod net;
+mod oci;
+mod pipeline;
+mod plan;
+mod policy;
+mod process;
+mod provenance;
+mod publish;
+mod record;
+mod report;
+mod run;
+mod scan;
+mod secret;
+mod setup;
+mod source;
+mod staging;
+mod tags;
+mod text;
+mod variables;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+/// The program, from its arguments to its exit code: all that this crate has for others.
+///
+/// # Errors
+/// The program could not begin, so there is no delivery to report on.
+pub fn main(arguments: impl IntoIterator<Item = OsString> + Clone) -> Result<ExitCode> {
+    // First of all: this process may be a helper of another.
+    match process::helper_main(arguments.clone()) {
+        Some(code) => Ok(code),
+        None => run::run(arguments).map(Into::into),
+    }
+}

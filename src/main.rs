@@ -1,11 +1,14 @@
 //! The program.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // First of all: this process may be a helper of another.
-    if let Some(code) = gp_deliver::process::helper_main(std::env::args_os()) {
-        return code;
-    }
-    gp_deliver::run::run(std::env::args_os()).into()
+    // Collected, for they are read twice and the system gives them once.
+    let arguments: Vec<_> = std::env::args_os().collect();
+    gp_deliver::main(arguments).unwrap_or_else(|error| {
+        // Where the words can't be written, the exit code still says it.
+        let _ = writeln!(std::io::stderr(), "error: {error:#}");
+        ExitCode::FAILURE
+    })
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -42,23 +43,24 @@ const CLEANUP: Duration = Duration::from_millis(250);
 const ANNOUNCEMENT: Duration = Duration::from_secs(30);
 
 /// Does what the arguments ask for.
-pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+///
+/// # Errors
+/// The program could not begin.
+pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Exit> {
     let request = match cli::read(arguments, variables::text) {
         Ok(request) => request,
         Err(error) => {
             let exit = if error.use_stderr() { Exit::Inputs } else { Exit::Done };
             // Where the words can't be written, the exit code still says it.
             let _ = error.print();
-            return exit;
+            return Ok(exit);
         }
     };
     tracing_subscriber::fmt().with_env_filter(events()).with_writer(std::io::stderr).init();
     // Only the first call installs one, and this is it.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return refuse(&Error::Io { path: PathBuf::from("the runtime"), source: error }),
-    };
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("The program can\'t start its threads")?;
     let exit = runtime.block_on(async {
         match request {
             Request::Version => version().await,
@@ -70,7 +72,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     });
     // A thread that still reads from a builder that was let go must not keep the process.
     runtime.shutdown_background();
-    exit
+    Ok(exit)
 }
 
 /// The events that `GP_DELIVER_LOG` (a level) asks for: ours alone, since those of the libraries hold credentials.

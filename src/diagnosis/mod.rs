@@ -24,34 +24,34 @@ mod session;
 mod troubleshooting;
 mod trust;
 
-pub use trust::Explanation;
+pub(crate) use trust::Explanation;
 
-pub use crate::record::Diagnosis;
+pub(crate) use crate::record::Diagnosis;
 
 impl Diagnosis {
     /// A diagnosis without an excerpt and without anything to copy. A cause in someone else's words gets a full stop where
     /// it has none.
     #[must_use]
-    pub fn new(what: impl Into<String>, why: impl Into<String>, remedy: impl Into<String>) -> Self {
+    pub(crate) fn new(what: impl Into<String>, why: impl Into<String>, remedy: impl Into<String>) -> Self {
         let why = sentence(&why.into());
         Self { what: what.into(), why, remedy: remedy.into(), excerpt: Vec::new(), to_copy: Vec::new() }
     }
 
     /// The diagnosis as a warning has it: what, why and what to do, one after the other.
     #[must_use]
-    pub fn in_a_row(&self) -> String {
+    pub(crate) fn in_a_row(&self) -> String {
         format!("{}. {} {}", self.what, self.why, self.remedy)
     }
 
     /// Adds the last words of what failed, oldest first.
     #[must_use]
-    pub fn with_excerpt(self, lines: &[String]) -> Self {
+    pub(crate) fn with_excerpt(self, lines: &[String]) -> Self {
         Self { excerpt: lines.to_vec(), ..self }
     }
 
     /// Adds what the remedy gives to copy.
     #[must_use]
-    pub fn with_copy(self, text: &str) -> Self {
+    pub(crate) fn with_copy(self, text: &str) -> Self {
         Self { to_copy: text.lines().map(str::to_owned).collect(), ..self }
     }
 }

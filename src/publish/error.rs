@@ -9,7 +9,7 @@ use crate::provenance::Provenance;
 
 /// An image was not published.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// The leave to publish is for another image.
     #[error("{cleared} was cleared, not {image}")]
     NotCleared {
@@ -98,30 +98,30 @@ pub enum Error {
 
 /// A tag that could not be put back.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Leftover {
+pub(crate) struct Leftover {
     /// The tag.
-    pub tag: Tag,
+    pub(crate) tag: Tag,
     /// What it named before; absent if it is new.
-    pub before: Option<Digest>,
+    pub(crate) before: Option<Digest>,
     /// The command that takes it away, where the registry has one of its own.
-    pub command: Option<String>,
+    pub(crate) command: Option<String>,
 }
 
 /// A fixed tag that names another image than the one that is to be delivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TakenTag {
+pub(crate) struct TakenTag {
     /// The tag.
-    pub tag: Tag,
+    pub(crate) tag: Tag,
     /// What it names.
-    pub digest: Digest,
+    pub(crate) digest: Digest,
     /// The commit that image says it is of.
-    pub revision: Option<String>,
+    pub(crate) revision: Option<String>,
 }
 
 impl TakenTag {
     /// A tag, and the image that it names.
     #[must_use]
-    pub fn new(tag: &Tag, names: &Manifest) -> Self {
+    pub(crate) fn new(tag: &Tag, names: &Manifest) -> Self {
         Self { tag: tag.clone(), digest: names.digest, revision: Provenance::annotated(names).revision }
     }
 }

@@ -33,10 +33,10 @@ struct Meter {
 /// What an upload came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Sent {
-    pub blobs: u32,
-    pub bytes: u64,
+    pub(crate) blobs: u32,
+    pub(crate) bytes: u64,
     /// Blobs that were there already.
-    pub present: u32,
+    pub(crate) present: u32,
 }
 
 impl fmt::Display for Sent {
@@ -48,11 +48,11 @@ impl fmt::Display for Sent {
 
 /// What a registry holds.
 pub(super) struct Remote {
-    pub client: Client,
-    pub root: Manifest,
+    pub(crate) client: Client,
+    pub(crate) root: Manifest,
     /// Whether it was there before this delivery.
-    pub was_there: bool,
-    pub sent: Sent,
+    pub(crate) was_there: bool,
+    pub(crate) sent: Sent,
 }
 
 /// Sends blobs and manifests, the root manifest last; no tag names it yet.

@@ -8,25 +8,25 @@ use crate::policy::Threshold;
 use crate::record::{Record, StageName, StageOutcome};
 
 /// The findings as reports list them: vulnerabilities of several platforms merged, the worst first.
-pub struct Catalogue<'a> {
+pub(crate) struct Catalogue<'a> {
     /// All leaks, by file and line.
-    pub leaks: Vec<&'a Leak>,
+    pub(crate) leaks: Vec<&'a Leak>,
     /// Vulnerabilities that count against the gate and have a fix.
-    pub fixable: Vec<Merged<'a>>,
+    pub(crate) fixable: Vec<Merged<'a>>,
     /// Vulnerabilities that count against the gate and have none.
-    pub unfixable: Vec<Merged<'a>>,
+    pub(crate) unfixable: Vec<Merged<'a>>,
     /// Vulnerabilities without a fix that count only because the gate is asked to leave them out.
-    pub ignored: Vec<Merged<'a>>,
+    pub(crate) ignored: Vec<Merged<'a>>,
     /// Vulnerabilities milder than the threshold.
-    pub mild: Vec<Merged<'a>>,
+    pub(crate) mild: Vec<Merged<'a>>,
 }
 
 /// A vulnerability, and all the platforms that have it in the same package, version and place.
-pub struct Merged<'a> {
+pub(crate) struct Merged<'a> {
     /// The vulnerability as the first platform has it.
-    pub vulnerability: &'a Vulnerability,
+    pub(crate) vulnerability: &'a Vulnerability,
     /// The platforms.
-    pub platforms: Vec<String>,
+    pub(crate) platforms: Vec<String>,
 }
 
 /// What makes two platforms' vulnerabilities the same.
@@ -35,7 +35,7 @@ type Key<'a> = (&'a str, &'a str, &'a str, Option<&'a str>, Severity, &'a str, O
 impl<'a> Catalogue<'a> {
     /// Sorts out a record's findings.
     #[must_use]
-    pub fn of(record: &'a Record) -> Self {
+    pub(crate) fn of(record: &'a Record) -> Self {
         let threshold = threshold(record);
         let mut catalogue =
             Self { leaks: leaks(record), fixable: Vec::new(), unfixable: Vec::new(), ignored: Vec::new(), mild: Vec::new() };
@@ -55,31 +55,31 @@ impl<'a> Catalogue<'a> {
 
     /// The number of vulnerabilities that count against the gate.
     #[must_use]
-    pub fn counting(&self) -> usize {
+    pub(crate) fn counting(&self) -> usize {
         self.fixable.len() + self.unfixable.len()
     }
 
     /// All vulnerabilities: those that count first, then the worst first.
-    pub fn vulnerabilities(&self) -> impl Iterator<Item = &Merged<'a>> {
+    pub(crate) fn vulnerabilities(&self) -> impl Iterator<Item = &Merged<'a>> {
         self.fixable.iter().chain(&self.unfixable).chain(&self.ignored).chain(&self.mild)
     }
 }
 
 /// The threshold that a record was judged by.
 #[must_use]
-pub fn threshold(record: &Record) -> Threshold {
+pub(crate) fn threshold(record: &Record) -> Threshold {
     Threshold { severity: record.severity_threshold.unwrap_or(Severity::High), ignore_unfixed: record.ignore_unfixed }
 }
 
 /// Whether a tool's findings hold this delivery back.
 #[must_use]
-pub fn is_blocking(record: &Record, tool: Tool) -> bool {
+pub(crate) fn is_blocking(record: &Record, tool: Tool) -> bool {
     record.demands.is_some_and(|demands| gate(demands, tool) == Gate::Blocking)
 }
 
 /// Whether a tool's scan ran to its end.
 #[must_use]
-pub fn is_complete(record: &Record, tool: Tool) -> bool {
+pub(crate) fn is_complete(record: &Record, tool: Tool) -> bool {
     let name = match tool {
         Tool::Gitleaks => StageName::Secrets,
         Tool::Trivy => StageName::Vulnerabilities,
@@ -91,7 +91,7 @@ pub fn is_complete(record: &Record, tool: Tool) -> bool {
 
 /// The names of the environments where a tool's findings would hold a delivery back.
 #[must_use]
-pub fn blocking_environments(tool: Tool) -> Vec<&'static str> {
+pub(crate) fn blocking_environments(tool: Tool) -> Vec<&'static str> {
     let blocking = Environment::ALL.into_iter().filter(|environment| gate(environment.requirements(), tool) == Gate::Blocking);
     blocking.map(Environment::name).collect()
 }

@@ -2,7 +2,7 @@
 
 /// Which database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// The advisories (`trivy-db`).
     Vulnerabilities,
     /// The index of jars by their checksums (`trivy-java-db`).
@@ -12,7 +12,7 @@ pub enum Kind {
 impl Kind {
     /// The version of the schema, which is its tag too.
     #[must_use]
-    pub fn schema(self) -> u32 {
+    pub(crate) fn schema(self) -> u32 {
         match self {
             Self::Vulnerabilities => 2,
             Self::Java => 1,
@@ -21,7 +21,7 @@ impl Kind {
 
     /// What it is called in reports.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Vulnerabilities => "vulnerability database",
             Self::Java => "Java database",

@@ -12,7 +12,7 @@ use crate::process::{self, Output};
 
 /// A program that scans, or that a scan needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tool {
+pub(crate) enum Tool {
     /// Looks for secrets.
     Gitleaks,
     /// Reads the history for gitleaks.
@@ -26,7 +26,7 @@ pub enum Tool {
 impl Tool {
     /// The program's name.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Gitleaks => "gitleaks",
             Self::Git => "git",
@@ -44,7 +44,7 @@ impl fmt::Display for Tool {
 
 /// A scan did not happen, or not wholly.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// The program is missing, hung, crashed or said too much.
     #[error(transparent)]
     Program(#[from] process::Error),

@@ -11,7 +11,7 @@ const DEADLINE: Duration = Duration::from_secs(20);
 const SCANNERS: [(&str, &str); 3] = [("gitleaks", "version"), ("trivy", "--version"), ("syft", "--version")];
 
 /// The version of each scanner, or why it can't say.
-pub async fn versions(launcher: &Launcher) -> Vec<(&'static str, Result<String, process::Error>)> {
+pub(crate) async fn versions(launcher: &Launcher) -> Vec<(&'static str, Result<String, process::Error>)> {
     let asked = SCANNERS.into_iter().map(async |(name, argument)| (name, ask(launcher, name, argument).await));
     futures_util::future::join_all(asked).await
 }

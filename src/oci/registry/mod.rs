@@ -12,7 +12,7 @@ mod blob;
 mod challenge;
 mod client;
 mod connection;
-pub mod credentials;
+pub(crate) mod credentials;
 mod error;
 mod manifest;
 mod payload;
@@ -24,9 +24,9 @@ mod transport;
 #[cfg(test)]
 mod with_parts;
 
-pub use blob::Upload;
-pub use client::Client;
-pub use credentials::{Credentials, Store};
-pub use error::{Answer, DigestMismatch, Error, Subject, UrlRole};
-pub use manifest::{Manifest, Selector};
-pub use payload::Progress;
+pub(crate) use blob::Upload;
+pub(crate) use client::Client;
+pub(crate) use credentials::{Credentials, Store};
+pub(crate) use error::{Answer, DigestMismatch, Error, Subject, UrlRole};
+pub(crate) use manifest::{Manifest, Selector};
+pub(crate) use payload::Progress;

@@ -20,7 +20,7 @@ const SEVERITY: &str = "9.5";
 const FINGERPRINTS: usize = 20;
 
 /// The results of gitleaks.
-pub fn alerts<'a>(catalogue: &Catalogue<'a>) -> Alerts<'a> {
+pub(crate) fn alerts<'a>(catalogue: &Catalogue<'a>) -> Alerts<'a> {
     let mut fingerprints = Fingerprints::default();
     let results = catalogue.leaks.iter().map(|leak| result(leak, &mut fingerprints)).collect();
     let mut rules: BTreeMap<String, Vec<&'a Leak>> = BTreeMap::new();

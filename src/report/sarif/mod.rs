@@ -42,7 +42,7 @@ type MakeRule<'a> = Box<dyn Fn(&str) -> Option<ReportingDescriptor> + 'a>;
 /// The SARIF file of a tool, with no results where it found nothing, so that GitHub closes the alerts of before. `None`
 /// where its scan did not run to the end: a file without results would then be a lie.
 #[must_use]
-pub fn render(record: &Record, tool: Tool) -> Option<Vec<u8>> {
+pub(crate) fn render(record: &Record, tool: Tool) -> Option<Vec<u8>> {
     is_complete(record, tool).then(|| fit(record, tool, RESULTS, COMPRESSED))
 }
 

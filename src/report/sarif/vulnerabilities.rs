@@ -19,7 +19,7 @@ use crate::text::{self, markdown};
 const PACKAGES: usize = 20;
 
 /// The results of trivy.
-pub fn alerts<'a>(catalogue: &Catalogue<'a>) -> Alerts<'a> {
+pub(crate) fn alerts<'a>(catalogue: &Catalogue<'a>) -> Alerts<'a> {
     let merged: Vec<(&Vulnerability, Vec<String>)> =
         catalogue.vulnerabilities().map(|Merged { vulnerability, platforms }| (*vulnerability, platforms.clone())).collect();
     let dockerfile = merged.iter().find_map(|(vulnerability, _)| vulnerability.instruction.as_ref());

@@ -9,7 +9,7 @@ use crate::text;
 use crate::text::markdown::{code, link, prose};
 
 /// Writes what counts against the gate: leaks, vulnerabilities with a fix, vulnerabilities without.
-pub fn write(document: &mut Document, catalogue: &Catalogue<'_>) {
+pub(crate) fn write(document: &mut Document, catalogue: &Catalogue<'_>) {
     if !catalogue.leaks.is_empty() {
         document.heading(&text::count(catalogue.leaks.len(), "leaked secret"));
         document.table(["Rule", "Where", "Commit", "What it looks like"], catalogue.leaks.iter().map(|leak| leak_row(leak)));
@@ -28,7 +28,7 @@ pub fn write(document: &mut Document, catalogue: &Catalogue<'_>) {
 }
 
 /// Writes what did not count, and why.
-pub fn let_through(document: &mut Document, record: &Record, catalogue: &Catalogue<'_>) {
+pub(crate) fn let_through(document: &mut Document, record: &Record, catalogue: &Catalogue<'_>) {
     if catalogue.ignored.is_empty() && catalogue.mild.is_empty() && record.suppressions.is_empty() {
         return;
     }

@@ -13,9 +13,9 @@ use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use mirror::{InvalidMirror, Mirror};
+pub(crate) use mirror::{InvalidMirror, Mirror};
 
-pub use super::database_kind::Kind;
+pub(crate) use super::database_kind::Kind;
 
 use super::Error;
 use crate::oci::Digest;
@@ -26,37 +26,37 @@ use cache::{Cache, Entry};
 
 /// How long after its time for renewal a cached database may still judge, when no mirror can be reached: a day is what a
 /// registry's bad day takes, and what a team waits for advisories anyway.
-pub const GRACE: SignedDuration = SignedDuration::from_hours(24);
+pub(crate) const GRACE: SignedDuration = SignedDuration::from_hours(24);
 
 /// What to fetch.
 #[derive(Clone, Copy, Debug)]
-pub struct Request<'a> {
+pub(crate) struct Request<'a> {
     /// Which database.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// Where from, in order.
-    pub mirrors: &'a [Mirror],
+    pub(crate) mirrors: &'a [Mirror],
     /// The cache folder; see [`cache_folder`].
-    pub cache: &'a Path,
+    pub(crate) cache: &'a Path,
     /// The credentials for registries.
-    pub credentials: &'a Store,
+    pub(crate) credentials: &'a Store,
     /// How long after its time for renewal a cached one will do when no mirror answers: [`GRACE`].
-    pub grace: SignedDuration,
+    pub(crate) grace: SignedDuration,
 }
 
 /// A database that is here.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Database {
+pub(crate) struct Database {
     /// What the record says of it.
-    pub record: record::Database,
+    pub(crate) record: record::Database,
     /// The folder with its two files.
-    pub folder: PathBuf,
+    pub(crate) folder: PathBuf,
     /// What a reader should know: mirrors that failed, an age that is over the limit.
-    pub warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
 }
 
 /// The folder for databases in the user's cache (XDG Base Directory Specification); `None` where there is no home.
 #[must_use]
-pub fn cache_folder() -> Option<PathBuf> {
+pub(crate) fn cache_folder() -> Option<PathBuf> {
     let absolute = |name| variables::bytes(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let cache = absolute(variables::XDG_CACHE_HOME).or_else(|| absolute(variables::HOME).map(|home| home.join(".cache")))?;
     Some(cache.join("gp-deliver"))
@@ -67,7 +67,7 @@ pub fn cache_folder() -> Option<PathBuf> {
 ///
 /// # Errors
 /// No mirror has it and the cached one, if any, is too old; or the cache can't be written.
-pub async fn fetch(request: &Request<'_>, progress: &(dyn Fn(u64) + Sync)) -> Result<Database, Error> {
+pub(crate) async fn fetch(request: &Request<'_>, progress: &(dyn Fn(u64) + Sync)) -> Result<Database, Error> {
     let cache = Cache::open(request.cache, request.kind)?;
     let now = Timestamp::now();
     let cached = cache.current().filter(|entry| request.mirrors.iter().any(|mirror| mirror.to_string() == entry.repository));

@@ -18,7 +18,7 @@ use crate::buildkit::session::context::Directory;
 use crate::buildkit::session::stats::TransferStats;
 
 /// A session with a client that serves `context`, and `dockerfile` as its own.
-pub async fn session(context: Directory, dockerfile: Directory) -> (Channel, Arc<TransferStats>) {
+pub(crate) async fn session(context: Directory, dockerfile: Directory) -> (Channel, Arc<TransferStats>) {
     let stats = Arc::new(TransferStats::default());
     let attachables = Attachables { context, dockerfile, secrets: BTreeMap::new(), stats: Arc::clone(&stats) };
     let (ours, theirs) = tokio::io::duplex(1 << 16);
@@ -37,21 +37,21 @@ pub async fn session(context: Directory, dockerfile: Directory) -> (Channel, Arc
 }
 
 /// One `DiffCopy` call.
-pub struct Transfer {
+pub(crate) struct Transfer {
     requests: mpsc::Sender<Packet>,
-    pub answers: Streaming<Packet>,
+    pub(crate) answers: Streaming<Packet>,
 }
 
 /// What came of a transfer.
 #[derive(Debug, Default)]
-pub struct Received {
-    pub entries: Vec<Stat>,
-    pub content: BTreeMap<String, Vec<u8>>,
+pub(crate) struct Received {
+    pub(crate) entries: Vec<Stat>,
+    pub(crate) content: BTreeMap<String, Vec<u8>>,
 }
 
 impl Transfer {
     /// Asks for what the headers say.
-    pub async fn start(channel: &Channel, headers: &[(&'static str, &str)]) -> Result<Self, Status> {
+    pub(crate) async fn start(channel: &Channel, headers: &[(&'static str, &str)]) -> Result<Self, Status> {
         let (requests, stream) = mpsc::channel(1 << 10);
         let mut request = Request::new(ReceiverStream::new(stream));
         for (key, value) in headers {
@@ -67,17 +67,17 @@ impl Transfer {
     }
 
     /// Sends one packet to the client.
-    pub async fn send(&self, kind: PacketType, id: u32, data: &[u8]) {
+    pub(crate) async fn send(&self, kind: PacketType, id: u32, data: &[u8]) {
         self.requests.send(Packet { r#type: kind.into(), stat: None, id, data: data.to_vec() }).await.unwrap();
     }
 
     /// The next packet.
-    pub async fn next(&mut self) -> Result<Option<Packet>, Status> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Packet>, Status> {
         self.answers.message().await
     }
 
     /// Takes everything: entries, then the content of each file, asked for last to first and all at once.
-    pub async fn take(&mut self) -> Result<Received, Status> {
+    pub(crate) async fn take(&mut self) -> Result<Received, Status> {
         let mut received = Received::default();
         while let Some(packet) = self.next().await? {
             match (packet.r#type(), packet.stat) {

@@ -12,7 +12,7 @@ mod store;
 #[cfg(test)]
 mod with_parts;
 
-pub use auth::{Auth, Credentials, Origin};
-pub use error::Error;
-pub use password::{CachedPassword, Issuer, Password};
-pub use store::Store;
+pub(crate) use auth::{Auth, Credentials, Origin};
+pub(crate) use error::Error;
+pub(crate) use password::{CachedPassword, Issuer, Password};
+pub(crate) use store::Store;

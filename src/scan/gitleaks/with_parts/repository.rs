@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A text that gitleaks takes for a key of AWS, told apart by a number. No file of ours holds it whole.
-pub fn secret(number: u8) -> String {
+pub(crate) fn secret(number: u8) -> String {
     let letters = b"Z7VRSQ5TJN2XMPLK";
     let mut text: Vec<u8> = letters.iter().copied().cycle().skip(usize::from(number) % 7).take(14).collect();
     text.push(b'A' + number / 6);
@@ -16,47 +16,47 @@ pub fn secret(number: u8) -> String {
 }
 
 /// A folder with a git repository.
-pub struct Repository {
+pub(crate) struct Repository {
     folder: tempfile::TempDir,
 }
 
 impl Repository {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let repository = Self { folder: tempfile::tempdir().unwrap() };
         repository.git(&["init", "--quiet", "--initial-branch=main"]);
         repository
     }
 
-    pub fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         self.folder.path()
     }
 
-    pub fn path(&self, name: impl AsRef<OsStr>) -> PathBuf {
+    pub(crate) fn path(&self, name: impl AsRef<OsStr>) -> PathBuf {
         self.root().join(name.as_ref())
     }
 
-    pub fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         self.write_bytes(name.as_bytes(), text.as_bytes());
     }
 
-    pub fn write_bytes(&self, name: &[u8], text: &[u8]) {
+    pub(crate) fn write_bytes(&self, name: &[u8], text: &[u8]) {
         let path = self.path(OsStr::from_bytes(name));
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
 
-    pub fn remove(&self, name: &str) {
+    pub(crate) fn remove(&self, name: &str) {
         fs::remove_file(self.path(name)).unwrap();
     }
 
     /// Commits all that is there, and says the commit's id.
-    pub fn commit(&self) -> String {
+    pub(crate) fn commit(&self) -> String {
         self.git(&["add", "--all"]);
         self.git(&["commit", "--quiet", "--allow-empty", "--message", "A commit\n\n@@ -1 +1 @@\ndiff --git a/x b/x"]);
         self.git(&["rev-parse", "HEAD"])
     }
 
-    pub fn git(&self, arguments: &[&str]) -> String {
+    pub(crate) fn git(&self, arguments: &[&str]) -> String {
         let mut git = Command::new("git");
         git.args(["-c", "user.name=Test", "-c", "user.email=test@example.com"]).args(arguments);
         let git = git.current_dir(self.root()).env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
