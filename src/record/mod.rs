@@ -4,18 +4,16 @@
 //! form (`record.json`) is public and versioned: `docs/record.schema.json` describes it.
 
 mod recorder;
-mod stage_name;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-
-pub use recorder::{Contribution, Recorder, StageLog, StageRecorder, Watcher};
-pub use stage_name::StageName;
 
 use crate::diagnosis::Diagnosis;
 use crate::environment::{Environment, Requirements};
 use crate::finding::{Finding, Severity, Suppression};
 use crate::oci::{Digest, Platform, Tag};
+pub use crate::stage_name::StageName;
+pub use recorder::{Contribution, Recorder, StageLog, StageRecorder, Watcher};
 
 /// The version of `record.json`'s form; a change that a reader could notice raises it.
 pub const VERSION: u32 = 2;

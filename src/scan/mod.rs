@@ -11,5 +11,6 @@ pub mod syft;
 pub mod trivy;
 mod version;
 
-pub use error::{Error, Tool};
+pub use error::Error;
+pub(crate) use version::find_all;
 pub use version::versions;

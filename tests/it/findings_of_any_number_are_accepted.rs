@@ -3,11 +3,12 @@
 use std::time::SystemTime;
 
 use doubles::github::{GitHub, Options, Repository};
-use gp_deliver::finding::{Finding, Instruction, Severity, Tool};
+use gp_deliver::finding::{Finding, Instruction, Severity};
 use gp_deliver::github::code_scanning::{self, Accepted, Analysis};
 use gp_deliver::github::{Access, Api};
 use gp_deliver::record::Record;
 use gp_deliver::report::sarif;
+use gp_deliver::scanner::Tool;
 use gp_deliver::secret::Secret;
 
 const COMMIT: &str = "a1b2c3d4e5f60718293a4b5c6d7e8f9012345678";
@@ -67,7 +68,7 @@ fn more_results_and_rules_than_github_takes_are_cut_to_the_worst() {
         vulnerability.severity = if n % 30 == 29 { Severity::Critical } else { Severity::Low };
     });
     let repository = repository();
-    assert_eq!(upload(&repository, &sarif::render(&record, Tool::Trivy).unwrap()).unwrap(), Accepted::Processed);
+    assert_eq!(upload(&repository, &sarif::render(&record, Tool::TRIVY).unwrap()).unwrap(), Accepted::Processed);
     let alerts = repository.alerts(MAIN);
     assert_eq!(alerts.len(), 5000);
     assert_eq!(alerts.iter().filter(|alert| alert.severity.unwrap() > 9.0).count(), 1000);
@@ -80,7 +81,7 @@ fn a_file_over_the_size_is_cut_to_it() {
         vulnerability.instruction = vulnerability.instruction.take().map(|place| Instruction { file: noise(4000), ..place });
     });
     let repository = repository();
-    assert_eq!(upload(&repository, &sarif::render(&record, Tool::Trivy).unwrap()).unwrap(), Accepted::Processed);
+    assert_eq!(upload(&repository, &sarif::render(&record, Tool::TRIVY).unwrap()).unwrap(), Accepted::Processed);
     let alerts = repository.alerts(MAIN).len();
     assert!((500..5000).contains(&alerts), "{alerts}");
 }
@@ -88,7 +89,7 @@ fn a_file_over_the_size_is_cut_to_it() {
 #[test]
 fn leaks_without_number_are_accepted_too() {
     let mut record = blocked();
-    let model = record.findings.iter().find(|finding| finding.tool() == Tool::Gitleaks).unwrap().clone();
+    let model = record.findings.iter().find(|finding| finding.tool() == Tool::GITLEAKS).unwrap().clone();
     record.findings = (0..12_000)
         .map(|n| {
             let mut finding = model.clone();
@@ -98,7 +99,7 @@ fn leaks_without_number_are_accepted_too() {
         })
         .collect();
     let repository = repository();
-    assert_eq!(upload(&repository, &sarif::render(&record, Tool::Gitleaks).unwrap()).unwrap(), Accepted::Processed);
+    assert_eq!(upload(&repository, &sarif::render(&record, Tool::GITLEAKS).unwrap()).unwrap(), Accepted::Processed);
     assert_eq!(repository.alerts(MAIN).len(), 5000);
 }
 
@@ -112,7 +113,7 @@ fn hostile_words_are_accepted_and_stay_words() {
         vulnerability.url = Some("javascript:alert(1)".to_owned());
     });
     let repository = repository();
-    assert_eq!(upload(&repository, &sarif::render(&record, Tool::Trivy).unwrap()).unwrap(), Accepted::Processed);
+    assert_eq!(upload(&repository, &sarif::render(&record, Tool::TRIVY).unwrap()).unwrap(), Accepted::Processed);
     for alert in repository.alerts(MAIN) {
         assert!(!alert.message.contains(['\u{1b}', '\n', '\0', '{']) && !alert.message.contains("]("), "{alert:?}");
     }
@@ -122,7 +123,7 @@ fn hostile_words_are_accepted_and_stay_words() {
 fn what_github_can_not_process_is_told_in_its_own_words() {
     let repository = repository();
     let twice = {
-        let mut log: serde_json::Value = serde_json::from_slice(&sarif::render(&blocked(), Tool::Trivy).unwrap()).unwrap();
+        let mut log: serde_json::Value = serde_json::from_slice(&sarif::render(&blocked(), Tool::TRIVY).unwrap()).unwrap();
         let run = log["runs"][0].clone();
         log["runs"].as_array_mut().unwrap().push(run);
         log.to_string()

@@ -1,7 +1,8 @@
 //! What a project lets gitleaks pass over is honoured, named and counted.
 
-use gp_deliver::finding::{Suppression, Tool};
+use gp_deliver::finding::Suppression;
 use gp_deliver::scan::gitleaks::{self, History, Leaks, Request};
+use gp_deliver::scanner::Tool;
 
 use crate::support::repository::{Repository, secret};
 use crate::support::tools;
@@ -15,7 +16,7 @@ async fn scan(repository: &Repository, history: History) -> Leaks {
 }
 
 fn suppression(by: &str, count: u32) -> Suppression {
-    Suppression { tool: Tool::Gitleaks, by: by.to_owned(), id: RULE.to_owned(), reason: None, count }
+    Suppression { tool: Tool::GITLEAKS, by: by.to_owned(), id: RULE.to_owned(), reason: None, count }
 }
 
 fn files(leaks: &Leaks) -> Vec<&str> {
