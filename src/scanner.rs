@@ -204,10 +204,12 @@ impl Serialize for Tool {
 impl<'de> Deserialize<'de> for Tool {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
-        let tool = Self::all().find(|tool| tool.name() == name);
-        tool.ok_or_else(|| serde::de::Error::custom(format_args!("{name:?} is no scanner")))
+        let tool = Self::judging().find(|tool| tool.name() == name);
+        tool.ok_or_else(|| serde::de::Error::custom(format_args!("{name:?} is no scanner that finds anything")))
     }
 }
 
 #[cfg(test)]
 pub(crate) mod made_up;
+#[cfg(test)]
+mod tests;

@@ -62,3 +62,16 @@ fn blocked(shut: &[(Tool, usize)]) -> String {
     let gates: Vec<_> = shut.iter().map(|(tool, findings)| text::count(*findings, noun(*tool))).collect();
     format!("blocked by {}", gates.join(" and "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scanner::made_up::MADE_UP;
+
+    #[test]
+    fn each_scanner_that_blocks_is_counted_in_its_own_words() {
+        let shut = [(Tool::GITLEAKS, 1), (Tool::TRIVY, 2), (MADE_UP, 3)];
+        assert_eq!(blocked(&shut), "blocked by 1 leak and 2 vulnerabilities and 3 spots");
+        assert_eq!(blocked(&[(Tool::TRIVY, 1)]), "blocked by 1 vulnerability");
+    }
+}

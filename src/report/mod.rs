@@ -6,7 +6,7 @@ pub mod catalogue;
 pub mod console;
 mod document;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 mod folder;
 pub mod outputs;
 mod phrase;

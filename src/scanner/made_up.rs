@@ -14,11 +14,11 @@ pub(crate) const MADE_UP: Tool = Tool(&Scanner {
     version_argument: "say-version",
     // One that runs no other scanner.
     stage: StageName::Checks,
-    subject: "weaknesses in the image",
+    subject: "rotten spots in the image",
     finds: Some(Finds {
-        all: "weaknesses",
-        noun: "odd weakness",
-        short_noun: "weak spot",
+        all: "rotten spots",
+        noun: "rotten spot",
+        short_noun: "spot",
         gate: |_| Gate::Blocking,
         ignore_file: ".made-up-ignore",
         driver: Driver { name: "Made Up", information_uri: "https://made-up.example/scanner" },
