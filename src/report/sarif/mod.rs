@@ -36,7 +36,7 @@ struct Alerts<'a> {
     rule: MakeRule<'a>,
 }
 
-impl<'a> Alerts<'a> {
+impl Alerts<'_> {
     /// These, and after them others.
     fn and(mut self, others: Self) -> Self {
         self.results.extend(others.results);
