@@ -2,24 +2,24 @@
 
 /// A remark on lines of a file, as a page that shows the file has it beside them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Annotation {
+pub(crate) struct Annotation {
     /// The file, relative to the repository's root, with `/` between parts.
-    pub file: String,
+    pub(crate) file: String,
     /// The first line, counted from 1.
-    pub line: u32,
+    pub(crate) line: u32,
     /// The last line.
-    pub end_line: u32,
+    pub(crate) end_line: u32,
     /// How much it matters.
-    pub level: Level,
+    pub(crate) level: Level,
     /// What it is, in a few words.
-    pub title: String,
+    pub(crate) title: String,
     /// What is to be known of it.
-    pub message: String,
+    pub(crate) message: String,
 }
 
 /// How much an annotation matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
+pub(crate) enum Level {
     /// It held the delivery back.
     Failure,
     /// It is advice.

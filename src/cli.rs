@@ -13,7 +13,7 @@ use crate::variables;
 
 /// What a person asked for.
 #[derive(Debug)]
-pub enum Request {
+pub(crate) enum Request {
     /// Say the versions of the program and of its scanners.
     Version,
     /// Deliver.
@@ -30,7 +30,7 @@ pub enum Request {
 ///
 /// # Errors
 /// What clap has to say to the person: a mistake, `--help` or `--version`.
-pub fn read(
+pub(crate) fn read(
     arguments: impl IntoIterator<Item = OsString>,
     environment: impl Fn(&str) -> Option<String>,
 ) -> Result<Request, clap::Error> {
@@ -59,7 +59,7 @@ pub fn read(
 
 /// The program as clap knows it.
 #[must_use]
-pub fn command() -> Command {
+pub(crate) fn command() -> Command {
     Command::new("gp-deliver")
         .disable_version_flag(true)
         .arg(

@@ -11,7 +11,7 @@ use self::Trigger::{Branch, Outside, Tags};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
-pub enum Gate {
+pub(crate) enum Gate {
     /// They are reported, and the delivery goes on.
     Advisory,
     /// They end the delivery.
@@ -21,13 +21,13 @@ pub enum Gate {
 /// What an environment requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Requirements {
+pub(crate) struct Requirements {
     /// What a leaked secret does.
-    pub secrets: Gate,
+    pub(crate) secrets: Gate,
     /// What a vulnerability at or over the severity threshold does.
-    pub vulnerabilities: Gate,
+    pub(crate) vulnerabilities: Gate,
     /// Whether findings go to the Security tab.
-    pub sarif_upload: bool,
+    pub(crate) sarif_upload: bool,
 }
 
 const ADVISORY: Requirements = Requirements { secrets: Gate::Advisory, vulnerabilities: Gate::Advisory, sarif_upload: false };
@@ -62,17 +62,17 @@ macro_rules! environments {
         // In the order of the table: one that requires more is the greater.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[cfg_attr(test, derive(schemars::JsonSchema))]
-        pub enum Environment {
+        pub(crate) enum Environment {
             $($(#[$doc])+ #[serde(rename = $name)] $variant,)+
         }
 
         impl Environment {
             /// All, the one that requires least first.
-            pub const ALL: [Self; [$($name),+].len()] = [$(Self::$variant),+];
+            pub(crate) const ALL: [Self; [$($name),+].len()] = [$(Self::$variant),+];
 
             /// The name as it is given and as `{env}` writes it.
             #[must_use]
-            pub fn name(self) -> &'static str {
+            pub(crate) fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)+
                 }
@@ -87,7 +87,7 @@ macro_rules! environments {
 
             /// What it requires.
             #[must_use]
-            pub fn requirements(self) -> Requirements {
+            pub(crate) fn requirements(self) -> Requirements {
                 match self {
                     $(Self::$variant => $requirements,)+
                 }
@@ -195,7 +195,7 @@ impl FromStr for Environment {
 impl Gate {
     /// `advisory` or `blocking`.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Advisory => "advisory",
             Self::Blocking => "blocking",

@@ -14,7 +14,7 @@ use crate::tags::ForbiddenTag;
 
 /// A delivery did not come to its end.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// Inputs are wrong.
     #[error("{} inputs are wrong", Problem::inputs(.0))]
     Inputs(Vec<Problem>),
@@ -64,7 +64,7 @@ pub enum Error {
 /// The program's exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Exit {
+pub(crate) enum Exit {
     /// Delivered, or all passed where publishing was not asked for.
     Done = 0,
     /// Something failed.

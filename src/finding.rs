@@ -12,7 +12,7 @@ use crate::scanner::Tool;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "UPPERCASE")]
-pub enum Severity {
+pub(crate) enum Severity {
     /// The source of the advisory gives none.
     Unknown,
     /// Low.
@@ -27,11 +27,11 @@ pub enum Severity {
 
 impl Severity {
     /// All, worst first.
-    pub const ALL: [Self; 5] = [Self::Critical, Self::High, Self::Medium, Self::Low, Self::Unknown];
+    pub(crate) const ALL: [Self; 5] = [Self::Critical, Self::High, Self::Medium, Self::Low, Self::Unknown];
 
     /// The name in capitals, as scanners write it.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Unknown => "UNKNOWN",
             Self::Low => "LOW",
@@ -61,7 +61,7 @@ impl FromStr for Severity {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "lowercase")]
 #[expect(clippy::large_enum_variant, reason = "nearly all findings are of the large kind")]
-pub enum Finding {
+pub(crate) enum Finding {
     /// A secret in the source.
     Leak(Leak),
     /// A package with an advisory.
@@ -71,55 +71,55 @@ pub enum Finding {
 /// A secret in a file or in a commit. The secret itself is not here, in whole or in part.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Leak {
+pub(crate) struct Leak {
     /// The rule that matched: `aws-access-token`.
-    pub rule: String,
+    pub(crate) rule: String,
     /// What the rule looks for, in words.
-    pub description: String,
+    pub(crate) description: String,
     /// The file, relative to the scanned folder, with `/` between parts.
-    pub file: String,
+    pub(crate) file: String,
     /// The first line, counted from 1.
-    pub line: u32,
+    pub(crate) line: u32,
     /// A commit that has it, also when the working tree has it too; absent when only the working tree has it.
-    pub commit: Option<String>,
+    pub(crate) commit: Option<String>,
     /// What `.gitleaksignore` names it by: `[commit:]file:rule:line`.
-    pub fingerprint: String,
+    pub(crate) fingerprint: String,
     /// The scanner that found it; absent where that is gitleaks.
     #[serde(default = "gitleaks", skip_serializing_if = "is_gitleaks")]
-    pub tool: Tool,
+    pub(crate) tool: Tool,
 }
 
 /// A package in the image with a known vulnerability.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Vulnerability {
+pub(crate) struct Vulnerability {
     /// The advisory: `CVE-2020-14343`.
-    pub id: String,
+    pub(crate) id: String,
     /// How bad it is.
-    pub severity: Severity,
+    pub(crate) severity: Severity,
     /// The advisory's title; may be empty.
-    pub title: String,
+    pub(crate) title: String,
     /// The package.
-    pub package: String,
+    pub(crate) package: String,
     /// The version that is installed.
-    pub installed: String,
+    pub(crate) installed: String,
     /// The version or versions that have the fix; absent where there is none.
-    pub fixed: Option<String>,
+    pub(crate) fixed: Option<String>,
     /// Where the package is, as the scanner names it: a file in the image, or the distribution (`debian 12.5`).
-    pub target: String,
+    pub(crate) target: String,
     /// Where to read about it.
-    pub url: Option<String>,
+    pub(crate) url: Option<String>,
     /// The platform of the image that has it.
     #[cfg_attr(test, schemars(with = "String"))]
-    pub platform: Platform,
+    pub(crate) platform: Platform,
     /// The diff id of the layer that brought it, where the scanner says.
     #[cfg_attr(test, schemars(with = "Option<String>"))]
-    pub layer: Option<Digest>,
+    pub(crate) layer: Option<Digest>,
     /// The Dockerfile instruction whose layer brought it; the base image's belong to its `FROM`.
-    pub instruction: Option<Instruction>,
+    pub(crate) instruction: Option<Instruction>,
     /// The scanner that found it; absent where that is trivy.
     #[serde(default = "trivy", skip_serializing_if = "is_trivy")]
-    pub tool: Tool,
+    pub(crate) tool: Tool,
 }
 
 fn gitleaks() -> Tool {
@@ -143,21 +143,21 @@ fn is_trivy(tool: &Tool) -> bool {
 /// A place in a Dockerfile.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Instruction {
+pub(crate) struct Instruction {
     /// The Dockerfile, relative to the source's root where it is inside, with `/` between parts.
-    pub file: String,
+    pub(crate) file: String,
     /// The first line, counted from 1.
-    pub line: u32,
+    pub(crate) line: u32,
     /// The last line.
-    pub end_line: u32,
+    pub(crate) end_line: u32,
     /// The instruction as it is written, its first line.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 impl Finding {
     /// The tool that made it.
     #[must_use]
-    pub fn tool(&self) -> Tool {
+    pub(crate) fn tool(&self) -> Tool {
         match self {
             Self::Leak(leak) => leak.tool,
             Self::Vulnerability(vulnerability) => vulnerability.tool,
@@ -168,15 +168,15 @@ impl Finding {
 /// Findings that a file or a mark of the project let through: named and counted, never silent.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Suppression {
+pub(crate) struct Suppression {
     /// Whose findings.
-    pub tool: Tool,
+    pub(crate) tool: Tool,
     /// What suppressed them: `.trivyignore`, `.gitleaksignore`, `gitleaks:allow`, `.gitleaks.toml`.
-    pub by: String,
+    pub(crate) by: String,
     /// Which: the advisory's or the rule's id.
-    pub id: String,
+    pub(crate) id: String,
     /// The reason that the project gives, where it gives one.
-    pub reason: Option<String>,
+    pub(crate) reason: Option<String>,
     /// How many findings.
-    pub count: u32,
+    pub(crate) count: u32,
 }

@@ -11,7 +11,7 @@ use crate::inputs::{MATRIX, Problem};
 /// A matrix in the form that a workflow's `strategy.matrix` takes by `fromJSON` (GitHub docs, "Running variations of jobs in
 /// a workflow", "Using contexts to create matrices").
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Matrix {
+pub(crate) struct Matrix {
     include: Vec<Entry>,
 }
 
@@ -30,7 +30,7 @@ impl Matrix {
     ///
     /// # Errors
     /// A pattern is none, leaves `root`, or names no such folder.
-    pub fn find(root: &Path, patterns: &[String], environment: Environment) -> Result<Self, Vec<Problem>> {
+    pub(crate) fn find(root: &Path, patterns: &[String], environment: Environment) -> Result<Self, Vec<Problem>> {
         let mut folders = BTreeSet::new();
         let mut problems = Vec::new();
         for pattern in patterns {

@@ -29,7 +29,7 @@ pub(crate) fn tags<B>(config: &Config<B>, source: &Source) -> Result<Planned, Ve
 
 /// The plan of a delivery.
 #[derive(Debug, Serialize)]
-pub struct Plan<'a> {
+pub(crate) struct Plan<'a> {
     environment: Environment,
     gates: Requirements,
     severity_threshold: Severity,
@@ -61,7 +61,7 @@ struct SkippedTag<'a> {
 impl<'a> Plan<'a> {
     /// The plan that follows from a configuration, a source and its tags.
     #[must_use]
-    pub fn new(config: &'a Config, source: &'a Source, tags: &'a Planned) -> Self {
+    pub(crate) fn new(config: &'a Config, source: &'a Source, tags: &'a Planned) -> Self {
         Self {
             environment: config.environment,
             gates: config.environment.requirements(),

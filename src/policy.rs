@@ -10,41 +10,41 @@ use crate::scanner::Tool;
 
 /// The leave to publish one image.
 #[derive(Debug)]
-pub struct Cleared {
+pub(crate) struct Cleared {
     digest: Digest,
 }
 
 impl Cleared {
     /// The digest of the image that may be published, and of no other.
     #[must_use]
-    pub fn digest(&self) -> Digest {
+    pub(crate) fn digest(&self) -> Digest {
         self.digest
     }
 }
 
 /// What the gate goes by.
 #[derive(Clone, Copy, Debug)]
-pub struct Evidence<'a> {
+pub(crate) struct Evidence<'a> {
     /// The image that was scanned.
-    pub image: Digest,
+    pub(crate) image: Digest,
     /// The scanners that ran to their end, on every platform, and whose findings are all at hand.
-    pub complete: &'a [Tool],
+    pub(crate) complete: &'a [Tool],
     /// What was found, suppressed findings left out.
-    pub findings: &'a [Finding],
+    pub(crate) findings: &'a [Finding],
 }
 
 /// Which vulnerabilities count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Threshold {
+pub(crate) struct Threshold {
     /// The mildest severity that counts.
-    pub severity: Severity,
+    pub(crate) severity: Severity,
     /// Whether vulnerabilities without a fix are left out.
-    pub ignore_unfixed: bool,
+    pub(crate) ignore_unfixed: bool,
 }
 
 /// What follows from the evidence.
 #[derive(Debug)]
-pub enum Decision {
+pub(crate) enum Decision {
     /// The image may be published.
     Cleared(Cleared),
     /// It may not, and this is why: the tools whose gate is shut, each with the number of findings that shut it.
@@ -56,7 +56,7 @@ pub enum Decision {
 impl Threshold {
     /// Whether a vulnerability counts against the gate.
     #[must_use]
-    pub fn counts(&self, vulnerability: &Vulnerability) -> bool {
+    pub(crate) fn counts(&self, vulnerability: &Vulnerability) -> bool {
         // An advisory without a severity may be any: unknown counts as the worst.
         let severe = vulnerability.severity == Severity::Unknown || vulnerability.severity >= self.severity;
         severe && !(self.ignore_unfixed && vulnerability.fixed.is_none())
@@ -64,7 +64,7 @@ impl Threshold {
 
     /// Whether a finding of either kind counts against its gate.
     #[must_use]
-    pub fn counts_finding(&self, finding: &Finding) -> bool {
+    pub(crate) fn counts_finding(&self, finding: &Finding) -> bool {
         match finding {
             Finding::Leak(_) => true,
             Finding::Vulnerability(vulnerability) => self.counts(vulnerability),
@@ -74,7 +74,7 @@ impl Threshold {
 
 /// Decides about an image.
 #[must_use]
-pub fn decide(requirements: Requirements, threshold: Threshold, evidence: &Evidence<'_>) -> Decision {
+pub(crate) fn decide(requirements: Requirements, threshold: Threshold, evidence: &Evidence<'_>) -> Decision {
     let mut shut = Vec::new();
     for tool in Tool::judging().filter(|tool| tool.blocks(requirements)) {
         if !evidence.complete.contains(&tool) {

@@ -11,25 +11,25 @@ use crate::oci::registry::Manifest;
 use crate::record::Source;
 
 /// The commit (image-spec, `annotations.md`, "Pre-Defined Annotation Keys").
-pub const REVISION: &str = "org.opencontainers.image.revision";
+pub(crate) const REVISION: &str = "org.opencontainers.image.revision";
 /// The environment whose delivery built it.
-pub const ENVIRONMENT: &str = "gp-deliver.environment";
+pub(crate) const ENVIRONMENT: &str = "gp-deliver.environment";
 /// What comes after the commit where the working tree had changes that are in no commit (as `git describe --dirty` has it).
 const DIRTY: &str = "-dirty";
 
 /// Where an image came from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Provenance {
+pub(crate) struct Provenance {
     /// The commit's full id, with `-dirty` after it where that is not the whole truth.
-    pub revision: Option<String>,
+    pub(crate) revision: Option<String>,
     /// The environment whose delivery built it; absent where it was not one of ours.
-    pub environment: Option<Environment>,
+    pub(crate) environment: Option<Environment>,
 }
 
 impl Provenance {
     /// What an image of this source says, built for this environment.
     #[must_use]
-    pub fn of(source: &Source, environment: Environment) -> Self {
+    pub(crate) fn of(source: &Source, environment: Environment) -> Self {
         let dirty = if source.dirty { DIRTY } else { "" };
         let revision = source.commit.as_ref().map(|commit| format!("{commit}{dirty}"));
         Self { revision, environment: Some(environment) }
@@ -37,7 +37,7 @@ impl Provenance {
 
     /// What labels or annotations say.
     #[must_use]
-    pub fn read(properties: &BTreeMap<String, String>) -> Self {
+    pub(crate) fn read(properties: &BTreeMap<String, String>) -> Self {
         Self {
             revision: properties.get(REVISION).cloned(),
             environment: properties.get(ENVIRONMENT).and_then(|name| name.parse().ok()),
@@ -46,7 +46,7 @@ impl Provenance {
 
     /// What a manifest or index says by its annotations.
     #[must_use]
-    pub fn annotated(manifest: &Manifest) -> Self {
+    pub(crate) fn annotated(manifest: &Manifest) -> Self {
         #[derive(Default, serde::Deserialize)]
         struct Annotated {
             #[serde(default)]
@@ -57,7 +57,7 @@ impl Provenance {
 
     /// The labels or annotations that say it.
     #[must_use]
-    pub fn properties(&self) -> Vec<(String, String)> {
+    pub(crate) fn properties(&self) -> Vec<(String, String)> {
         let revision = self.revision.iter().map(|revision| (REVISION.to_owned(), revision.clone()));
         let environment = self.environment.iter().map(|environment| (ENVIRONMENT.to_owned(), environment.name().to_owned()));
         revision.chain(environment).collect()
@@ -65,7 +65,7 @@ impl Provenance {
 
     /// The environment whose delivery of `commit`, and of nothing else, the image came from.
     #[must_use]
-    pub fn delivery_of(&self, commit: &str) -> Option<Environment> {
+    pub(crate) fn delivery_of(&self, commit: &str) -> Option<Environment> {
         self.environment.filter(|_| self.revision.as_deref() == Some(commit))
     }
 }

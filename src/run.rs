@@ -42,7 +42,7 @@ const CLEANUP: Duration = Duration::from_millis(250);
 const ANNOUNCEMENT: Duration = Duration::from_secs(30);
 
 /// Does what the arguments ask for.
-pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let request = match cli::read(arguments, variables::text) {
         Ok(request) => request,
         Err(error) => {

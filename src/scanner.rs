@@ -13,7 +13,7 @@ use crate::stage_name::StageName;
 
 /// A row of the table.
 #[derive(Debug)]
-pub struct Scanner {
+pub(crate) struct Scanner {
     /// Its program. Reports, outputs, `record.json` and the SARIF file have this name too.
     pub(crate) program: &'static str,
     /// What the program is asked for its version with.
@@ -54,7 +54,7 @@ pub(crate) struct Driver {
 
 /// A scanner, by the row that describes it.
 #[derive(Clone, Copy)]
-pub struct Tool(&'static Scanner);
+pub(crate) struct Tool(&'static Scanner);
 
 macro_rules! scanners {
     ($($(#[$doc:meta])+ $tool:ident = $row:expr;)+) => {
@@ -110,7 +110,7 @@ scanners! {
 
 impl Tool {
     /// All, in the order of the table.
-    pub fn all() -> impl Iterator<Item = Self> {
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
         let rows = TABLE.iter().copied();
         #[cfg(test)]
         let rows = rows.chain(made_up::row());
@@ -118,13 +118,13 @@ impl Tool {
     }
 
     /// Those whose findings are judged.
-    pub fn judging() -> impl Iterator<Item = Self> {
+    pub(crate) fn judging() -> impl Iterator<Item = Self> {
         Self::all().filter(|tool| tool.finds.is_some())
     }
 
     /// The name of its program.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         self.0.program
     }
 

@@ -5,18 +5,18 @@ use std::fmt;
 /// A credential or other secret text. It has no `Display`, its `Debug` hides the value, and it is not serialisable, so
 /// that no log line, report or error message can carry it by accident.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+pub(crate) struct Secret(String);
 
 impl Secret {
     /// Takes charge of a secret text.
     #[must_use]
-    pub fn new(value: impl Into<String>) -> Self {
+    pub(crate) fn new(value: impl Into<String>) -> Self {
         Self(value.into())
     }
 
     /// The secret itself, for the one place that sends it. Never for a log, a report or an argument.
     #[must_use]
-    pub fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         &self.0
     }
 }
@@ -29,7 +29,7 @@ impl fmt::Debug for Secret {
 
 /// Takes secrets out of text that others wrote: a build step may print what it was given.
 #[derive(Clone, Debug, Default)]
-pub struct Redaction(Vec<Secret>);
+pub(crate) struct Redaction(Vec<Secret>);
 
 impl Redaction {
     /// What is shorter is no secret but a word, and would blacken innocent text.
@@ -37,7 +37,7 @@ impl Redaction {
 
     /// Takes out `secrets`, and every line of those that have several.
     #[must_use]
-    pub fn of<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
+    pub(crate) fn of<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
         let pieces = secrets.into_iter().flat_map(|secret| std::iter::once(secret.expose()).chain(secret.expose().lines()));
         let pieces = pieces.map(str::trim).filter(|piece| piece.len() >= Self::SHORTEST);
         let mut pieces: Vec<_> = pieces.map(Secret::new).collect();
@@ -49,7 +49,7 @@ impl Redaction {
 
     /// The text with `***` in place of each secret.
     #[must_use]
-    pub fn apply(&self, text: String) -> String {
+    pub(crate) fn apply(&self, text: String) -> String {
         self.0.iter().fold(text, |text, secret| if text.contains(&secret.0) { text.replace(&secret.0, "***") } else { text })
     }
 }

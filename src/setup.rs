@@ -16,14 +16,14 @@ use crate::record::Source;
 use crate::variables;
 
 /// The issuer of the tokens of github.com's runs. A GitHub Enterprise Server has its own.
-pub const ISSUER: &str = "https://token.actions.githubusercontent.com";
+pub(crate) const ISSUER: &str = "https://token.actions.githubusercontent.com";
 
 /// What a workflow's job has to be permitted.
-pub const WORKFLOW: &str = "permissions:\n  contents: read\n  id-token: write";
+pub(crate) const WORKFLOW: &str = "permissions:\n  contents: read\n  id-token: write";
 
 /// A text that `gp-deliver policy` prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// The role's trust policy.
     Trust,
     /// What the role may do.
@@ -34,11 +34,11 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, in the order in which they are printed.
-    pub const ALL: [Self; 3] = [Self::Trust, Self::Role, Self::Workflow];
+    pub(crate) const ALL: [Self; 3] = [Self::Trust, Self::Role, Self::Workflow];
 
     /// The word for the command line.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Trust => "trust",
             Self::Role => "role",
@@ -72,15 +72,15 @@ fn of_remote(url: &str) -> Option<String> {
 }
 
 /// What the policies depend on, as far as it is known before AWS is asked.
-pub struct PolicyInputs<'a> {
+pub(crate) struct PolicyInputs<'a> {
     /// What the delivery is asked to do.
-    pub config: &'a Config<()>,
+    pub(crate) config: &'a Config<()>,
     /// The commit and branch that it delivers.
-    pub source: &'a Source,
+    pub(crate) source: &'a Source,
     /// The GitHub repository that delivers, where it is known.
-    pub repository: Option<Repository>,
+    pub(crate) repository: Option<Repository>,
     /// What the run's token claims, where there is one.
-    pub claims: Option<Claims>,
+    pub(crate) claims: Option<Claims>,
 }
 
 impl PolicyInputs<'_> {
@@ -88,7 +88,7 @@ impl PolicyInputs<'_> {
     ///
     /// # Errors
     /// Inputs that it depends on are missing.
-    pub fn text(&self, kind: Option<Kind>) -> Result<String, Vec<Problem>> {
+    pub(crate) fn text(&self, kind: Option<Kind>) -> Result<String, Vec<Problem>> {
         let Some(kind) = kind else {
             let (role, _) = self.role()?;
             let mut text = String::new();
@@ -109,7 +109,7 @@ impl PolicyInputs<'_> {
     ///
     /// # Errors
     /// No role is named, or it is not known who delivers.
-    pub fn caller(&self) -> Result<Caller, Vec<Problem>> {
+    pub(crate) fn caller(&self) -> Result<Caller, Vec<Problem>> {
         let (role, ecr) = self.role()?;
         if let Some(caller) = self.claims.as_ref().and_then(|claims| Caller::of(claims, role)) {
             return Ok(caller);

@@ -13,20 +13,20 @@ const DEADLINE: Duration = Duration::from_mins(1);
 
 /// The tree of files that is delivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Checkout {
+pub(crate) struct Checkout {
     /// Its topmost folder: what is scanned for secrets.
-    pub root: PathBuf,
+    pub(crate) root: PathBuf,
     /// Whether git knows it.
-    pub in_git: bool,
+    pub(crate) in_git: bool,
     /// Whether git has only a part of its history (a shallow clone).
-    pub shallow: bool,
+    pub(crate) shallow: bool,
     /// What it is at.
-    pub source: Source,
+    pub(crate) source: Source,
 }
 
 /// The facts could not be had.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// git could not be run.
     #[error(transparent)]
     Process(#[from] process::Error),
@@ -53,7 +53,7 @@ impl Checkout {
     ///
     /// # Errors
     /// There is a repository, and git can't be run on it.
-    pub async fn read(launcher: &Launcher, context: &Path, event: Option<&Event>) -> Result<Self, Error> {
+    pub(crate) async fn read(launcher: &Launcher, context: &Path, event: Option<&Event>) -> Result<Self, Error> {
         let context =
             context.canonicalize().map_err(|error| Error::Folder { path: context.to_owned(), reason: error.to_string() })?;
         if !context.ancestors().any(|folder| folder.join(".git").exists()) {
@@ -82,7 +82,7 @@ impl Checkout {
     ///
     /// # Errors
     /// git can't be run.
-    pub async fn has(&self, launcher: &Launcher, commit: &str) -> Result<bool, Error> {
+    pub(crate) async fn has(&self, launcher: &Launcher, commit: &str) -> Result<bool, Error> {
         let git = Git { program: launcher.find("git")?, folder: self.root.clone() };
         match git.ask(&["cat-file", "-e", &format!("{commit}^{{commit}}")]).await {
             Ok(_) => Ok(true),
@@ -95,7 +95,7 @@ impl Checkout {
     ///
     /// # Errors
     /// git can't be run.
-    pub async fn is_ancestor(&self, launcher: &Launcher, revision: &str) -> Result<bool, Error> {
+    pub(crate) async fn is_ancestor(&self, launcher: &Launcher, revision: &str) -> Result<bool, Error> {
         if !self.in_git || !is_commit(revision) || self.source.commit.as_deref() == Some(revision) {
             return Ok(false);
         }
@@ -112,7 +112,7 @@ impl Checkout {
     ///
     /// # Errors
     /// git can't be run.
-    pub async fn origin(&self, launcher: &Launcher) -> Result<Option<String>, Error> {
+    pub(crate) async fn origin(&self, launcher: &Launcher) -> Result<Option<String>, Error> {
         if !self.in_git {
             return Ok(None);
         }

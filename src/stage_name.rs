@@ -9,17 +9,17 @@ macro_rules! stages {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[cfg_attr(test, derive(schemars::JsonSchema))]
         #[serde(rename_all = "kebab-case")]
-        pub enum StageName {
+        pub(crate) enum StageName {
             $($(#[$doc])* $stage,)*
         }
 
         impl StageName {
             /// All, in the order in which a report lists them.
-            pub const ALL: [Self; [$(Self::$stage),*].len()] = [$(Self::$stage),*];
+            pub(crate) const ALL: [Self; [$(Self::$stage),*].len()] = [$(Self::$stage),*];
 
             /// The word for reports.
             #[must_use]
-            pub fn name(self) -> &'static str {
+            pub(crate) fn name(self) -> &'static str {
                 match self {
                     $(Self::$stage => $word,)*
                 }

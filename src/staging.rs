@@ -11,7 +11,7 @@ use tempfile::TempDir;
 const PREFIX: &str = ".image-";
 
 /// The folder; it goes when this is dropped.
-pub struct Staging {
+pub(crate) struct Staging {
     folder: TempDir,
     /// Tells other deliveries that the folder is in use (flock(2), which ends with the process).
     _lock: File,
@@ -22,7 +22,7 @@ impl Staging {
     ///
     /// # Errors
     /// It can't be made.
-    pub fn create(report_dir: &Path) -> io::Result<Self> {
+    pub(crate) fn create(report_dir: &Path) -> io::Result<Self> {
         let report_dir = report_dir.canonicalize()?;
         sweep(&report_dir);
         let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&report_dir)?;
@@ -33,7 +33,7 @@ impl Staging {
 
     /// Where it is.
     #[must_use]
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 }

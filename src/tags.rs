@@ -10,19 +10,19 @@ use crate::oci::Tag;
 
 /// A tag that is to be set.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PlannedTag {
+pub(crate) struct PlannedTag {
     /// The tag.
-    pub tag: Tag,
+    pub(crate) tag: Tag,
     /// Whether it is meant to name another image after the next delivery (`latest`, `main-latest`). Moving tags are set
     /// after the fixed ones.
-    pub moving: bool,
+    pub(crate) moving: bool,
     /// Whether it names the environment (`dev-a1b2c3d`): another environment's delivery does not set it.
-    pub of_environment: bool,
+    pub(crate) of_environment: bool,
 }
 
 /// A template such as `{env}-{sha}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Template {
+pub(crate) struct Template {
     text: String,
     parts: Vec<Part>,
     optional: bool,
@@ -115,7 +115,7 @@ impl fmt::Display for Variable {
 
 /// The text is not a template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidTemplate {
+pub(crate) enum InvalidTemplate {
     /// A variable is not known.
     #[error("{{{0}}} is not known; {known} are", known = VARIABLES.each_ref().map(Variable::to_string).join(" "))]
     UnknownVariable(String),
@@ -181,17 +181,17 @@ impl fmt::Display for Template {
 
 /// The values that templates may use.
 #[derive(Clone, Debug)]
-pub struct Values<'a> {
+pub(crate) struct Values<'a> {
     /// Where the image is bound for.
-    pub environment: Environment,
+    pub(crate) environment: Environment,
     /// The commit's full id.
-    pub commit: Option<&'a str>,
+    pub(crate) commit: Option<&'a str>,
     /// The branch that the source is on.
-    pub branch: Option<&'a str>,
+    pub(crate) branch: Option<&'a str>,
     /// The version.
-    pub version: Option<&'a Version>,
+    pub(crate) version: Option<&'a Version>,
     /// The time of the delivery.
-    pub now: Timestamp,
+    pub(crate) now: Timestamp,
 }
 
 impl Values<'_> {
@@ -217,28 +217,28 @@ impl Values<'_> {
 
 /// What templates come to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Planned {
+pub(crate) struct Planned {
     /// The tags, each once, fixed ones first.
-    pub tags: Vec<PlannedTag>,
+    pub(crate) tags: Vec<PlannedTag>,
     /// Templates that were left out, each with the reason.
-    pub skipped: Vec<(String, String)>,
+    pub(crate) skipped: Vec<(String, String)>,
 }
 
 /// A template gave what no registry takes as a tag.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the template {template} gives {tag:?}, which is not a tag")]
-pub struct ForbiddenTag {
+pub(crate) struct ForbiddenTag {
     /// The template as it was given.
-    pub template: String,
+    pub(crate) template: String,
     /// What it gave.
-    pub tag: String,
+    pub(crate) tag: String,
 }
 
 /// Fills templates in.
 ///
 /// # Errors
 /// All templates that give a forbidden tag.
-pub fn plan(templates: &[Template], values: &Values<'_>) -> Result<Planned, Vec<ForbiddenTag>> {
+pub(crate) fn plan(templates: &[Template], values: &Values<'_>) -> Result<Planned, Vec<ForbiddenTag>> {
     let mut planned = Planned::default();
     let mut forbidden = Vec::new();
     for template in templates {

@@ -13,7 +13,7 @@ use base64::Engine as _;
 use futures_util::future::BoxFuture;
 
 pub(crate) use permissions::Permissions;
-pub use tag_filter::TagFilter;
+pub(crate) use tag_filter::TagFilter;
 
 use super::{AccountId, Call, Error, RepositoryArn, Session};
 use crate::oci::Tag;
@@ -23,25 +23,25 @@ use crate::text;
 
 /// A repository of Amazon ECR as a session sees it. Clones share connections.
 #[derive(Clone, Debug)]
-pub struct Repository {
+pub(crate) struct Repository {
     ecr: aws_sdk_ecr::Client,
     session: Session,
     /// Its ARN.
-    pub arn: RepositoryArn,
+    pub(crate) arn: RepositoryArn,
 }
 
 /// A registry that lets us in.
 #[derive(Clone, Debug)]
-pub struct Login {
+pub(crate) struct Login {
     /// The registry's address: `ACCOUNT.dkr.ecr.REGION.amazonaws.com`.
-    pub host: String,
+    pub(crate) host: String,
     /// The password.
-    pub password: Password,
+    pub(crate) password: Password,
 }
 
 /// Which tags of a repository may be set to another image.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Mutability {
+pub(crate) enum Mutability {
     /// All but those that a filter names.
     Mutable(Vec<TagFilter>),
     /// None but those that a filter names.
@@ -53,7 +53,7 @@ pub enum Mutability {
 impl Repository {
     /// The repository `name` in the registry of `account`.
     #[must_use]
-    pub fn new(session: Session, account: AccountId, name: impl Into<String>) -> Self {
+    pub(crate) fn new(session: Session, account: AccountId, name: impl Into<String>) -> Self {
         let arn = RepositoryArn { region: session.region.clone(), account, name: name.into() };
         Self { ecr: aws_sdk_ecr::Client::new(&session.config), session, arn }
     }
@@ -62,7 +62,7 @@ impl Repository {
     ///
     /// # Errors
     /// ECR does not give them.
-    pub async fn login(&self) -> Result<Login, Error> {
+    pub(crate) async fn login(&self) -> Result<Login, Error> {
         let call = Call::GetAuthorizationToken;
         let answer = self.ecr.get_authorization_token().send().await.map_err(|error| call.failed(&error))?;
         let malformed = |missing| Error::Malformed { call, missing };
@@ -93,7 +93,7 @@ impl Repository {
     ///
     /// # Errors
     /// There is no such repository, or ECR can't be asked.
-    pub async fn mutability(&self) -> Result<Mutability, Error> {
+    pub(crate) async fn mutability(&self) -> Result<Mutability, Error> {
         let request = self.ecr.describe_repositories().registry_id(self.arn.account.as_str()).repository_names(&self.arn.name);
         let answer = match request.send().await {
             Ok(answer) => answer,
@@ -123,7 +123,7 @@ impl Repository {
     ///
     /// # Errors
     /// ECR does not create it.
-    pub async fn create(&self) -> Result<bool, Error> {
+    pub(crate) async fn create(&self) -> Result<bool, Error> {
         let request = self.ecr.create_repository().registry_id(self.arn.account.as_str()).repository_name(&self.arn.name);
         match request.send().await {
             Ok(_) => Ok(true),
@@ -138,7 +138,7 @@ impl Repository {
     ///
     /// # Errors
     /// ECR does not do it.
-    pub async fn untag(&self, tag: &Tag) -> Result<(), Error> {
+    pub(crate) async fn untag(&self, tag: &Tag) -> Result<(), Error> {
         let call = Call::BatchDeleteImage;
         let request = self.ecr.batch_delete_image().registry_id(self.arn.account.as_str()).repository_name(&self.arn.name);
         let request = request.image_ids(ImageIdentifier::builder().image_tag(tag.as_str()).build());
@@ -170,7 +170,7 @@ impl Issuer for Repository {
 impl Mutability {
     /// Whether a tag may be set to another image; absent where that is not known.
     #[must_use]
-    pub fn may_move(&self, tag: &Tag) -> Option<bool> {
+    pub(crate) fn may_move(&self, tag: &Tag) -> Option<bool> {
         match self {
             Self::Mutable(filters) => Some(!filters.iter().any(|filter| filter.matches(tag))),
             Self::Immutable(filters) => Some(filters.iter().any(|filter| filter.matches(tag))),

@@ -14,7 +14,7 @@ use crate::text::{self, Line};
 
 /// AWS could not be used.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// The run has no token to show.
     #[error(transparent)]
     Token(#[from] oidc::Error),
@@ -73,7 +73,7 @@ pub enum Error {
 
 /// A call of an AWS service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Call {
+pub(crate) enum Call {
     /// `sts:AssumeRoleWithWebIdentity`.
     AssumeRoleWithWebIdentity,
     /// `sts:GetCallerIdentity`.
@@ -90,21 +90,21 @@ pub enum Call {
 
 /// A call that failed.
 #[derive(Debug)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// Which.
-    pub call: Call,
+    pub(crate) call: Call,
     /// AWS's own code: `AccessDenied`, `ExpiredTokenException`; absent where no answer came.
-    pub code: Option<Line>,
+    pub(crate) code: Option<Line>,
     /// AWS's own words, shortened; or how the connection ended.
-    pub message: Line,
+    pub(crate) message: Line,
     /// The request's id, by which AWS's support finds it.
-    pub request_id: Option<Line>,
+    pub(crate) request_id: Option<Line>,
 }
 
 impl Call {
     /// The permission that it needs, as IAM names it.
     #[must_use]
-    pub fn permission(self) -> &'static str {
+    pub(crate) fn permission(self) -> &'static str {
         match self {
             Self::AssumeRoleWithWebIdentity => "sts:AssumeRoleWithWebIdentity",
             Self::GetCallerIdentity => "sts:GetCallerIdentity",
@@ -151,13 +151,13 @@ impl Call {
 impl Failure {
     /// Whether AWS answered that the caller may not do this.
     #[must_use]
-    pub fn is_denied(&self) -> bool {
+    pub(crate) fn is_denied(&self) -> bool {
         matches!(self.code.as_deref(), Some("AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation"))
     }
 
     /// Whether AWS answered at all.
     #[must_use]
-    pub fn is_answer(&self) -> bool {
+    pub(crate) fn is_answer(&self) -> bool {
         self.code.is_some()
     }
 }

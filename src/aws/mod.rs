@@ -5,19 +5,19 @@
 //! variables (AWS SDKs and Tools Reference Guide, "Settings reference"). IAM's documents and ARNs are those of the crate
 //! `iam_policy`.
 
-pub mod ecr;
+pub(crate) mod ecr;
 mod error;
 mod registry_host;
 mod repository_arn;
 mod secret_sink;
-pub mod session;
+pub(crate) mod session;
 mod settings;
 mod web_identity;
 
-pub use error::{Call, Error, Failure};
-pub use iam_policy::{AccountId, Partition, RoleArn};
-pub use registry_host::RegistryHost;
-pub use repository_arn::RepositoryArn;
-pub use secret_sink::SecretSink;
-pub use session::Session;
-pub use settings::Settings;
+pub(crate) use error::{Call, Error, Failure};
+pub(crate) use iam_policy::{AccountId, Partition, RoleArn};
+pub(crate) use registry_host::RegistryHost;
+pub(crate) use repository_arn::RepositoryArn;
+pub(crate) use secret_sink::SecretSink;
+pub(crate) use session::Session;
+pub(crate) use settings::Settings;

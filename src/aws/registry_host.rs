@@ -6,17 +6,17 @@ use super::AccountId;
 /// ECR endpoints"): `ACCOUNT.dkr.ecr.REGION.amazonaws.com`, with `ecr-fips` for FIPS, `dkr-ecr` and `on.aws` for dual stack,
 /// and other suffixes in other partitions.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RegistryHost {
+pub(crate) struct RegistryHost {
     /// Whose registry it is.
-    pub account: AccountId,
+    pub(crate) account: AccountId,
     /// Where it is.
-    pub region: String,
+    pub(crate) region: String,
 }
 
 impl RegistryHost {
     /// Reads an address; absent where it is not one of Amazon ECR's.
     #[must_use]
-    pub fn parse(host: &str) -> Option<Self> {
+    pub(crate) fn parse(host: &str) -> Option<Self> {
         let (account, rest) = host.split_once('.')?;
         let services = ["dkr.ecr.", "dkr.ecr-fips.", "dkr-ecr.", "dkr-ecr-fips."];
         let rest = services.iter().find_map(|service| rest.strip_prefix(service))?;

@@ -7,13 +7,13 @@ use super::{AccountId, Partition};
 
 /// The ARN of a repository of Amazon ECR: `arn:PARTITION:ecr:REGION:ACCOUNT:repository/NAME`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RepositoryArn {
+pub(crate) struct RepositoryArn {
     /// Where it is.
-    pub region: String,
+    pub(crate) region: String,
     /// Whose it is.
-    pub account: AccountId,
+    pub(crate) account: AccountId,
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
 }
 
 impl fmt::Display for RepositoryArn {
@@ -26,7 +26,7 @@ impl fmt::Display for RepositoryArn {
 /// The text is no repository's ARN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a repository's ARN is arn:aws:ecr:REGION:ACCOUNT:repository/NAME")]
-pub struct InvalidRepositoryArn;
+pub(crate) struct InvalidRepositoryArn;
 
 impl FromStr for RepositoryArn {
     type Err = InvalidRepositoryArn;

@@ -7,11 +7,11 @@ use crate::secret::Secret;
 
 /// Hears of every credential before anything can print it.
 #[derive(Clone)]
-pub struct SecretSink(Arc<dyn Fn(&Secret) + Send + Sync>);
+pub(crate) struct SecretSink(Arc<dyn Fn(&Secret) + Send + Sync>);
 
 impl SecretSink {
     /// A sink that has `hide` keep each secret out of what is shown.
-    pub fn new(hide: impl Fn(&Secret) + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(hide: impl Fn(&Secret) + Send + Sync + 'static) -> Self {
         Self(Arc::new(hide))
     }
 

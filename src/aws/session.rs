@@ -14,15 +14,15 @@ use crate::net::RetryPolicy;
 
 /// An identity at AWS. Clones share it.
 #[derive(Clone, Debug)]
-pub struct Session {
+pub(crate) struct Session {
     pub(super) config: SdkConfig,
     pub(super) secrets: SecretSink,
     /// The account that the credentials are of.
-    pub account: AccountId,
+    pub(crate) account: AccountId,
     /// Who we are: `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`.
-    pub arn: String,
+    pub(crate) arn: String,
     /// Where we are.
-    pub region: String,
+    pub(crate) region: String,
 }
 
 impl Session {
@@ -31,7 +31,7 @@ impl Session {
     ///
     /// # Errors
     /// We are nobody there, or of an account that is not allowed.
-    pub async fn open(
+    pub(crate) async fn open(
         settings: &Settings,
         tokens: impl FnOnce() -> Option<Result<TokenSource, crate::github::oidc::Error>>,
         secrets: SecretSink,

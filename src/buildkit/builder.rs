@@ -27,7 +27,7 @@ const OLDEST_API: (u32, u32) = (1, 41);
 
 /// Where to look for a builder.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Host {
+pub(crate) enum Host {
     /// A standalone `buildkitd`, and the folder with its certificates where it wants some.
     Buildkitd(Address, Option<PathBuf>),
     /// A Docker engine at one of these addresses, the first that answers.
@@ -35,7 +35,7 @@ pub enum Host {
 }
 
 /// A builder that answers.
-pub struct Builder {
+pub(crate) struct Builder {
     channel: Channel,
     store: Store,
     description: String,
@@ -53,15 +53,15 @@ enum Store {
 
 /// What is built, apart from the platform.
 #[derive(Clone, Debug, Default)]
-pub struct Instructions {
+pub(crate) struct Instructions {
     /// The Dockerfile's name in the folder that the session serves as `dockerfile`.
-    pub dockerfile: String,
+    pub(crate) dockerfile: String,
     /// The stage to build; the last where none is named.
-    pub target: Option<String>,
+    pub(crate) target: Option<String>,
     /// `ARG` values.
-    pub arguments: Vec<(String, String)>,
+    pub(crate) arguments: Vec<(String, String)>,
     /// Labels of the image.
-    pub labels: Vec<(String, String)>,
+    pub(crate) labels: Vec<(String, String)>,
 }
 
 impl Builder {
@@ -70,7 +70,7 @@ impl Builder {
     ///
     /// # Errors
     /// None answers, or it is too old.
-    pub async fn connect(host: &Host, cleanups: &TaskTracker) -> Result<Self, Error> {
+    pub(crate) async fn connect(host: &Host, cleanups: &TaskTracker) -> Result<Self, Error> {
         match host {
             Host::Buildkitd(address, certificates) => {
                 let channel = connect_buildkitd(address, certificates.as_deref()).await?;
@@ -121,13 +121,13 @@ impl Builder {
 
     /// Which it is, for the log: `Docker 20.10.24, overlay2`.
     #[must_use]
-    pub fn description(&self) -> &str {
+    pub(crate) fn description(&self) -> &str {
         &self.description
     }
 
     /// The connection, for a session.
     #[must_use]
-    pub fn channel(&self) -> Channel {
+    pub(crate) fn channel(&self) -> Channel {
         self.channel.clone()
     }
 
@@ -135,7 +135,7 @@ impl Builder {
     ///
     /// # Errors
     /// The build failed.
-    pub async fn check(
+    pub(crate) async fn check(
         &self,
         session: &Session,
         instructions: &Instructions,
@@ -150,7 +150,7 @@ impl Builder {
     ///
     /// # Errors
     /// The build failed, or the image could not be brought out.
-    pub async fn build(
+    pub(crate) async fn build(
         &self,
         session: &Session,
         instructions: &Instructions,

@@ -15,7 +15,7 @@ use crate::net::{CONNECT_TIMEOUT, chain};
 
 /// An address that was given or found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Address {
+pub(crate) enum Address {
     /// `unix:///path/to/socket`.
     Unix(PathBuf),
     /// `tcp://HOST:PORT`.
@@ -25,7 +25,7 @@ pub enum Address {
 /// The text is not an address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not unix:///PATH or tcp://HOST:PORT")]
-pub struct InvalidAddress(pub String);
+pub(crate) struct InvalidAddress(pub(crate) String);
 
 impl std::str::FromStr for Address {
     type Err = InvalidAddress;
@@ -69,7 +69,7 @@ async fn dial(address: &Address) -> std::io::Result<Box<dyn Stream>> {
 ///
 /// # Errors
 /// A certificate can't be used, or nobody answers.
-pub async fn connect_buildkitd(address: &Address, certificates: Option<&Path>) -> Result<Channel, Error> {
+pub(crate) async fn connect_buildkitd(address: &Address, certificates: Option<&Path>) -> Result<Channel, Error> {
     let no_engine = |error: &(dyn std::error::Error + 'static)| no_engine(address, error);
     if let (Address::Tcp(authority), Some(folder)) = (address, certificates) {
         let endpoint = TonicEndpoint::from_shared(format!("https://{authority}")).map_err(|error| no_engine(&error))?;
@@ -89,7 +89,7 @@ pub async fn connect_buildkitd(address: &Address, certificates: Option<&Path>) -
 ///
 /// # Errors
 /// Nobody answers, or the engine refuses the upgrade.
-pub async fn connect_docker(address: &Address) -> Result<Channel, Error> {
+pub(crate) async fn connect_docker(address: &Address) -> Result<Channel, Error> {
     let target = address.clone();
     let connector = tower::service_fn(move |_: Uri| {
         let target = target.clone();

@@ -10,7 +10,7 @@ use crate::oci::{Digest, layout};
 
 /// A build that did not yield an image.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// No engine answers where one was looked for.
     #[error("no engine answers at {tried:?}: {reason}")]
     NoEngine {
@@ -81,15 +81,15 @@ pub enum Error {
 
 /// A step of the Dockerfile that failed.
 #[derive(Debug)]
-pub struct StepFailure {
+pub(crate) struct StepFailure {
     /// The step's name as the builder shows it: `[build 2/3] RUN make`.
-    pub step: String,
+    pub(crate) step: String,
     /// The builder's message.
-    pub message: String,
+    pub(crate) message: String,
     /// Where it stands.
-    pub at: Option<Instruction>,
+    pub(crate) at: Option<Instruction>,
     /// The last lines that it printed.
-    pub lines: Vec<String>,
+    pub(crate) lines: Vec<String>,
 }
 
 impl Error {

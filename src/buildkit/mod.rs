@@ -1,13 +1,13 @@
 //! The build: a client of BuildKit's own protocol. It connects, serves the files of the context, solves, shows progress,
 //! and brings the image out into a layout.
 
-pub mod builder;
-pub mod endpoint;
-pub mod error;
-pub mod export;
+pub(crate) mod builder;
+pub(crate) mod endpoint;
+pub(crate) mod error;
+pub(crate) mod export;
 mod id;
-pub mod progress;
-pub mod session;
-pub mod solve;
+pub(crate) mod progress;
+pub(crate) mod session;
+pub(crate) mod solve;
 
-pub use error::Error;
+pub(crate) use error::Error;

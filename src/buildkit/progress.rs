@@ -15,7 +15,7 @@ const MAX_LINE: usize = 4 << 10;
 
 /// The steps of one solve as far as they are known.
 #[derive(Default)]
-pub struct Progress {
+pub(crate) struct Progress {
     steps: HashMap<String, Step>,
     next_number: usize,
     warnings: Vec<String>,
@@ -34,20 +34,20 @@ struct Step {
 
 /// A step that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FailedStep {
+pub(crate) struct FailedStep {
     /// The digest of its vertex.
-    pub digest: String,
+    pub(crate) digest: String,
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// The builder's message.
-    pub error: String,
+    pub(crate) error: String,
     /// The last lines that it printed.
-    pub lines: Vec<String>,
+    pub(crate) lines: Vec<String>,
 }
 
 /// Something to show.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
+pub(crate) enum Event {
     /// A line that stays.
     Line(String),
     /// A word about how far the build is.
@@ -56,7 +56,7 @@ pub enum Event {
 
 impl Progress {
     /// Takes the builder's next message and says what there is to show.
-    pub fn update(&mut self, response: StatusResponse) -> Vec<Event> {
+    pub(crate) fn update(&mut self, response: StatusResponse) -> Vec<Event> {
         let mut events = Vec::new();
         for vertex in response.vertexes {
             self.vertex(vertex, &mut events);
@@ -77,13 +77,13 @@ impl Progress {
 
     /// The Dockerfile warnings of the builder's own linter.
     #[must_use]
-    pub fn warnings(&self) -> &[String] {
+    pub(crate) fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
     /// The step that failed, where one did: not one that was only cancelled because of it.
     #[must_use]
-    pub fn failed(&self) -> Option<FailedStep> {
+    pub(crate) fn failed(&self) -> Option<FailedStep> {
         let failed = self.steps.iter().filter(|(_, step)| !step.error.is_empty() && !step.error.contains("context canceled"));
         let (digest, step) = failed.min_by_key(|(_, step)| step.number)?;
         let unfinished = step.partial.values().filter(|line| !line.is_empty()).map(|line| text(line));

@@ -22,20 +22,20 @@ use crate::finding::Instruction;
 
 /// What to solve.
 #[derive(Clone, Debug, Default)]
-pub struct Solve {
+pub(crate) struct Solve {
     /// Options of the Dockerfile frontend (`target`, `build-arg:NAME`, `label:KEY`, `platform`, …).
-    pub frontend_attributes: HashMap<String, String>,
+    pub(crate) frontend_attributes: HashMap<String, String>,
     /// The exporter's name and options; without one the result is only built.
-    pub exporter: Option<(&'static str, HashMap<String, String>)>,
+    pub(crate) exporter: Option<(&'static str, HashMap<String, String>)>,
 }
 
 /// What came of it.
 #[derive(Debug)]
-pub struct Solved {
+pub(crate) struct Solved {
     /// The exporter's answer (`containerimage.digest`, …).
-    pub response: HashMap<String, String>,
+    pub(crate) response: HashMap<String, String>,
     /// What the builder's own linter says of the Dockerfile.
-    pub warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
 }
 
 /// Solves with the files of session `session`; `show` is told what happens as it happens. Dropped, the solve is
@@ -43,7 +43,7 @@ pub struct Solved {
 ///
 /// # Errors
 /// The build failed, or the builder was lost.
-pub async fn solve(
+pub(crate) async fn solve(
     channel: &Channel,
     session: &str,
     solve: Solve,

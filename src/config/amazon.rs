@@ -7,17 +7,17 @@ use crate::variables;
 
 /// A repository of Amazon ECR.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ecr {
+pub(crate) struct Ecr {
     /// The registry's address, where it was named.
-    pub host: Option<String>,
+    pub(crate) host: Option<String>,
     /// The repository's name.
-    pub name: String,
+    pub(crate) name: String,
     /// Whose it is; else that of the credentials.
-    pub account: Option<AccountId>,
+    pub(crate) account: Option<AccountId>,
     /// Whether it is created if it is not there.
-    pub create: bool,
+    pub(crate) create: bool,
     /// As whom we go there.
-    pub identity: aws::Settings,
+    pub(crate) identity: aws::Settings,
 }
 
 impl Reader<'_> {

@@ -13,34 +13,34 @@ use crate::variables;
 
 /// What is built, and where.
 #[derive(Clone, Debug)]
-pub struct Build {
+pub(crate) struct Build {
     /// The Dockerfile: a file that exists.
-    pub dockerfile: PathBuf,
+    pub(crate) dockerfile: PathBuf,
     /// The stage to build; the last where none is named.
-    pub target: Option<String>,
+    pub(crate) target: Option<String>,
     /// Values for `ARG`.
-    pub arguments: Vec<(String, String)>,
+    pub(crate) arguments: Vec<(String, String)>,
     /// Secrets for build steps.
-    pub secrets: Vec<BuildSecret>,
+    pub(crate) secrets: Vec<BuildSecret>,
     /// Stages that must build too.
-    pub check_targets: Vec<String>,
+    pub(crate) check_targets: Vec<String>,
     /// Platforms; the builder's own where none is named.
-    pub platforms: Vec<Platform>,
+    pub(crate) platforms: Vec<Platform>,
     /// Labels of the image.
-    pub labels: Vec<(String, String)>,
+    pub(crate) labels: Vec<(String, String)>,
     /// Annotations of the manifests.
-    pub annotations: BTreeMap<String, String>,
+    pub(crate) annotations: BTreeMap<String, String>,
     /// How new layers are compressed.
-    pub compression: Compression,
+    pub(crate) compression: Compression,
     /// Who builds.
-    pub host: Host,
+    pub(crate) host: Host,
 }
 
 impl Build {
     /// Takes the build's secrets out of text. A file that can't be read now gives nothing to take out: the step that asks for
     /// it fails.
     #[must_use]
-    pub fn redaction(&self) -> Redaction {
+    pub(crate) fn redaction(&self) -> Redaction {
         let values = self.secrets.iter().filter_map(|secret| match &secret.source {
             SecretSource::Variable(value) => Some(value.clone()),
             SecretSource::File(path) => std::fs::read_to_string(path).ok().map(Secret::new),
@@ -51,16 +51,16 @@ impl Build {
 
 /// A secret for build steps.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BuildSecret {
+pub(crate) struct BuildSecret {
     /// The name that `RUN --mount=type=secret,id=…` asks for.
-    pub id: String,
+    pub(crate) id: String,
     /// Where the value is.
-    pub source: SecretSource,
+    pub(crate) source: SecretSource,
 }
 
 /// Where a build secret's value is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SecretSource {
+pub(crate) enum SecretSource {
     /// It was in a variable.
     Variable(Secret),
     /// It is in a file, read when a step asks for it.

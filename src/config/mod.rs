@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use semver::Version;
 use serde::Serialize;
 
-pub use self::amazon::Ecr;
-pub use self::build::{Build, BuildSecret, SecretSource};
+pub(crate) use self::amazon::Ecr;
+pub(crate) use self::build::{Build, BuildSecret, SecretSource};
 use self::reader::Reader;
 use crate::environment::{Choice, Environment, Origin};
 use crate::github::{Access, Event};
@@ -27,42 +27,42 @@ use crate::variables;
 
 /// What a delivery goes by. For the commands that build nothing `B` is `()`: they ask for no Dockerfile.
 #[derive(Clone, Debug)]
-pub struct Config<B = Build> {
+pub(crate) struct Config<B = Build> {
     /// Where the image is bound for.
-    pub environment: Environment,
+    pub(crate) environment: Environment,
     /// The version for tags: the input's, else the `v*` tag's.
-    pub version: Option<Version>,
+    pub(crate) version: Option<Version>,
     /// The build context, which is where the source is: a folder that exists.
-    pub context: PathBuf,
+    pub(crate) context: PathBuf,
     /// What is built from it.
-    pub build: B,
+    pub(crate) build: B,
     /// Which commits are scanned for secrets.
-    pub secrets_history: SecretsHistory,
+    pub(crate) secrets_history: SecretsHistory,
     /// Which vulnerabilities count.
-    pub threshold: Threshold,
+    pub(crate) threshold: Threshold,
     /// Where the vulnerability database is, in the order of trying.
-    pub database_mirrors: Vec<Mirror>,
+    pub(crate) database_mirrors: Vec<Mirror>,
     /// Where the database for Java archives is.
-    pub java_database_mirrors: Vec<Mirror>,
+    pub(crate) java_database_mirrors: Vec<Mirror>,
     /// The SBOMs to write.
-    pub sbom_formats: Vec<Format>,
+    pub(crate) sbom_formats: Vec<Format>,
     /// The tags to set.
-    pub tags: Vec<Template>,
+    pub(crate) tags: Vec<Template>,
     /// Where the image goes.
-    pub destination: Destination,
+    pub(crate) destination: Destination,
     /// Whether it goes there.
-    pub publish: Publish,
+    pub(crate) publish: Publish,
     /// Whether an image of this commit that is there already is built anew.
-    pub rebuild: bool,
+    pub(crate) rebuild: bool,
     /// GitHub's API; absent outside GitHub Actions.
-    pub github: Option<Access>,
+    pub(crate) github: Option<Access>,
     /// Where the report goes.
-    pub report_dir: PathBuf,
+    pub(crate) report_dir: PathBuf,
 }
 
 /// Whether the image goes to its destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Publish {
+pub(crate) enum Publish {
     /// If it is cleared.
     Yes,
     /// Not in any case, and this is why.
@@ -71,7 +71,7 @@ pub enum Publish {
 
 /// Where the image goes, as far as that is known before anyone is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Destination {
+pub(crate) enum Destination {
     /// A folder, or a registry by its address.
     Named(publish::Destination),
     /// A repository of Amazon ECR, whose registry's address comes with its password.
@@ -81,7 +81,7 @@ pub enum Destination {
 impl Destination {
     /// Whether it is a registry, which takes content before tags; a folder takes both in one step.
     #[must_use]
-    pub fn is_a_registry(&self) -> bool {
+    pub(crate) fn is_a_registry(&self) -> bool {
         !matches!(self, Self::Named(publish::Destination::Layout(_)))
     }
 }
@@ -101,7 +101,7 @@ impl fmt::Display for Destination {
 /// Which commits are scanned for secrets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum SecretsHistory {
+pub(crate) enum SecretsHistory {
     /// Those after the given commit, up to the delivered one: what a push brought.
     Push(String),
     /// All that git has.
@@ -111,11 +111,11 @@ pub enum SecretsHistory {
 }
 
 /// What the inputs are read against.
-pub struct Env<'a> {
+pub(crate) struct Env<'a> {
     /// The variables of the environment.
-    pub variable: &'a dyn Fn(&str) -> Option<String>,
+    pub(crate) variable: &'a dyn Fn(&str) -> Option<String>,
     /// The event of the workflow run; none outside GitHub Actions.
-    pub event: Option<&'a Event>,
+    pub(crate) event: Option<&'a Event>,
 }
 
 impl Config {
@@ -123,7 +123,7 @@ impl Config {
     ///
     /// # Errors
     /// All that is wrong with them, in the order of [`crate::inputs::ALL`].
-    pub fn resolve(inputs: &Inputs, env: &Env<'_>) -> Result<Self, Vec<Problem>> {
+    pub(crate) fn resolve(inputs: &Inputs, env: &Env<'_>) -> Result<Self, Vec<Problem>> {
         Reader::read(inputs, env, |reader| reader.config(Reader::build))
     }
 }

@@ -12,13 +12,13 @@ use std::str::Chars;
 #[derive(Debug)]
 pub(super) struct Literal {
     /// The source, below `src/`.
-    pub file: String,
+    pub(crate) file: String,
     /// Its line, counted from 1.
-    pub line: usize,
+    pub(crate) line: usize,
     /// What it says: escapes read, placeholders as they are written.
-    pub text: String,
+    pub(crate) text: String,
     /// Which part of a diagnosis it is.
-    pub part: Part,
+    pub(crate) part: Part,
 }
 
 /// Which part of a diagnosis a literal is.

@@ -16,11 +16,11 @@ const LENGTH: usize = 500;
 
 /// One difference between a trust policy and a caller, as a person reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Explanation {
+pub(crate) struct Explanation {
     /// What differs, why that matters, and what to do.
-    pub sentences: String,
+    pub(crate) sentences: String,
     /// The values, one under the other, for letters of one width. May be empty.
-    pub values: Vec<String>,
+    pub(crate) values: Vec<String>,
 }
 
 impl fmt::Display for Explanation {

@@ -22,7 +22,7 @@ const AUTOMATIC: [&str; 9] = [
 
 /// What a stage is built from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Base {
+pub(crate) enum Base {
     /// Another stage, by its place among [`Dockerfile::stages`].
     Stage(usize),
     /// An image, or `scratch`; as written where its variables have no value.
@@ -33,7 +33,7 @@ impl Dockerfile {
     /// What a stage is built from, with the values of the `ARG`s before the first `FROM`: `arguments` are those given to the
     /// build, and what BuildKit sets itself (`TARGETARCH`).
     #[must_use]
-    pub fn base(&self, stage: usize, arguments: &BTreeMap<String, String>) -> Option<Base> {
+    pub(crate) fn base(&self, stage: usize, arguments: &BTreeMap<String, String>) -> Option<Base> {
         let written = &self.stages.get(stage)?.base;
         let values = self.preamble_values(arguments);
         let base = expand(written, &values, self.escape).unwrap_or_else(|| written.clone());

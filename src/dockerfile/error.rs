@@ -2,7 +2,7 @@
 
 /// A Dockerfile that can't be divided into instructions. BuildKit refuses it too.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// `# escape=` names neither `\` nor a backtick.
     #[error("line {line}: {value:?} is not an escape character")]
     Escape {

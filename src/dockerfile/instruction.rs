@@ -2,52 +2,52 @@
 
 /// A Dockerfile.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dockerfile {
+pub(crate) struct Dockerfile {
     /// The frontend that the first lines ask for (`# syntax=`).
-    pub syntax: Option<String>,
+    pub(crate) syntax: Option<String>,
     /// The character that continues a line (`# escape=`).
-    pub escape: char,
+    pub(crate) escape: char,
     /// What stands before the first `FROM`: its `ARG`s.
-    pub preamble: Vec<Instruction>,
+    pub(crate) preamble: Vec<Instruction>,
     /// The stages; there is at least one.
-    pub stages: Vec<Stage>,
+    pub(crate) stages: Vec<Stage>,
 }
 
 /// A stage, from one `FROM` to the next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stage {
+pub(crate) struct Stage {
     /// The `FROM` itself.
-    pub from: Instruction,
+    pub(crate) from: Instruction,
     /// The name that `AS` gives, in lower case.
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
     /// What it is built from, as written: variables are not replaced.
-    pub base: String,
+    pub(crate) base: String,
     /// What `--platform` gives, as written.
-    pub platform: Option<String>,
+    pub(crate) platform: Option<String>,
     /// What follows the `FROM`.
-    pub instructions: Vec<Instruction>,
+    pub(crate) instructions: Vec<Instruction>,
 }
 
 /// An instruction.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Instruction {
+pub(crate) struct Instruction {
     /// `RUN`, `COPY`, …, in capitals.
-    pub keyword: String,
+    pub(crate) keyword: String,
     /// Its first line, counted from 1.
-    pub first_line: u32,
+    pub(crate) first_line: u32,
     /// Its last line, here-documents included.
-    pub last_line: u32,
+    pub(crate) last_line: u32,
     /// The first line as it is written, without the space around it.
-    pub head: String,
+    pub(crate) head: String,
     /// The whole instruction on one line, without comments and here-documents.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 impl Dockerfile {
     /// The stage that a build of `target` ends with, by its place among [`Dockerfile::stages`]: the last one where no target
     /// is given; nothing where there is no such stage.
     #[must_use]
-    pub fn target(&self, target: Option<&str>) -> Option<usize> {
+    pub(crate) fn target(&self, target: Option<&str>) -> Option<usize> {
         let Some(target) = target.filter(|target| !target.is_empty()) else { return self.stages.len().checked_sub(1) };
         let named = self.stages.iter().rposition(|stage| stage.name.as_deref() == Some(&target.to_lowercase()));
         named.or_else(|| target.parse().ok().filter(|index| *index < self.stages.len()))
@@ -55,7 +55,7 @@ impl Dockerfile {
 
     /// The instruction that stands on a line, counted from 1.
     #[must_use]
-    pub fn instruction_at(&self, line: u32) -> Option<&Instruction> {
+    pub(crate) fn instruction_at(&self, line: u32) -> Option<&Instruction> {
         let stages = self.stages.iter().flat_map(|stage| std::iter::once(&stage.from).chain(&stage.instructions));
         self.preamble.iter().chain(stages).find(|found| (found.first_line..=found.last_line).contains(&line))
     }
@@ -64,7 +64,7 @@ impl Dockerfile {
 impl Instruction {
     /// What follows the keyword.
     #[must_use]
-    pub fn arguments(&self) -> &str {
+    pub(crate) fn arguments(&self) -> &str {
         self.text.split_once(char::is_whitespace).map_or("", |(_, rest)| rest.trim())
     }
 

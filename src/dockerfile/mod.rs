@@ -14,6 +14,6 @@ mod origin;
 mod reader;
 mod word;
 
-pub use base::Base;
-pub use error::Error;
-pub use instruction::{Dockerfile, Instruction, Stage};
+pub(crate) use base::Base;
+pub(crate) use error::Error;
+pub(crate) use instruction::{Dockerfile, Instruction, Stage};

@@ -29,7 +29,7 @@ impl Dockerfile {
     /// `file` names the Dockerfile in what is returned, `target` is the stage that was built (the last where none is
     /// given), and `arguments` are those of the build.
     #[must_use]
-    pub fn origin(
+    pub(crate) fn origin(
         &self,
         file: &str,
         target: Option<&str>,

@@ -13,7 +13,7 @@ impl Dockerfile {
     ///
     /// # Errors
     /// It can't be divided into instructions, or has no stage.
-    pub fn parse(text: &str) -> Result<Self, Error> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Error> {
         read(text)
     }
 }

@@ -4,18 +4,18 @@ use crate::secret::Secret;
 
 /// The way to GitHub's API, and the repository that it is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Access {
+pub(crate) struct Access {
     /// The API's address: `https://api.github.com`, or `https://HOST/api/v3` of a GitHub Enterprise Server.
-    pub api: String,
+    pub(crate) api: String,
     /// Whose repository it is.
-    pub owner: String,
+    pub(crate) owner: String,
     /// The repository's name, without its owner.
-    pub repository: String,
+    pub(crate) repository: String,
     /// The token of the run; absent where the workflow hands none on.
-    pub token: Option<Secret>,
+    pub(crate) token: Option<Secret>,
 }
 
 impl Access {
     /// The API of github.com.
-    pub const GITHUB: &'static str = "https://api.github.com";
+    pub(crate) const GITHUB: &'static str = "https://api.github.com";
 }

@@ -14,14 +14,14 @@ use crate::text::{self, Line};
 
 /// A client of the API for one repository.
 #[derive(Clone)]
-pub struct Api {
+pub(crate) struct Api {
     octocrab: Octocrab,
     repository: String,
 }
 
 /// What is asked of the API, as a person would say it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Call {
+pub(crate) enum Call {
     /// Hands an analysis over.
     UploadAnalysis,
     /// Asks what became of it.
@@ -34,7 +34,7 @@ pub enum Call {
 
 /// A call did not come to its end.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// The address of the API is none.
     #[error("{address}: {reason}")]
     Address {
@@ -80,7 +80,7 @@ impl Api {
     ///
     /// # Errors
     /// [`Error::Address`].
-    pub fn open(access: &Access) -> Result<Option<Self>, Error> {
+    pub(crate) fn open(access: &Access) -> Result<Option<Self>, Error> {
         let Some(token) = &access.token else { return Ok(None) };
         let invalid =
             |error: &(dyn std::error::Error + 'static)| Error::Address { address: access.api.clone(), reason: chain(error) };
@@ -141,7 +141,7 @@ impl Error {
 
     /// The status that refused, if one did and it was not for asking too much.
     #[must_use]
-    pub fn refusal(&self) -> Option<StatusCode> {
+    pub(crate) fn refusal(&self) -> Option<StatusCode> {
         match self {
             Self::Refused { status, limited: false, .. } => Some(*status),
             _ => None,

@@ -12,29 +12,29 @@ use crate::oci::Digest;
 /// The most annotations that a request may have; each further request adds to them.
 const BATCH: usize = 50;
 /// The most characters of a summary.
-pub const SUMMARY: usize = 65_535;
+pub(crate) const SUMMARY: usize = 65_535;
 
 /// What is shown beside the commit.
 #[derive(Clone, Debug)]
-pub struct CheckRun {
+pub(crate) struct CheckRun {
     /// What it is called; the newest of a name counts.
-    pub name: String,
+    pub(crate) name: String,
     /// The commit.
-    pub commit: String,
+    pub(crate) commit: String,
     /// How it ended.
-    pub conclusion: Conclusion,
+    pub(crate) conclusion: Conclusion,
     /// The ending in one line.
-    pub title: String,
+    pub(crate) title: String,
     /// The report, in Markdown, at most [`SUMMARY`] characters.
-    pub summary: String,
+    pub(crate) summary: String,
     /// Remarks on lines.
-    pub annotations: Vec<Annotation>,
+    pub(crate) annotations: Vec<Annotation>,
 }
 
 /// How a check run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Conclusion {
+pub(crate) enum Conclusion {
     /// Nothing to look at.
     Success,
     /// Something to look at, and nothing stops.
@@ -67,7 +67,7 @@ struct Output {
 ///
 /// # Errors
 /// GitHub refuses or can't be reached; 403 where the token may not write checks.
-pub async fn show(api: &Api, check: &CheckRun) -> Result<(), Error> {
+pub(crate) async fn show(api: &Api, check: &CheckRun) -> Result<(), Error> {
     let identity = check.identity();
     RetryPolicy::GITHUB_API.run(|| attempt(api, check, &identity)).await
 }

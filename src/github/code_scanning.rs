@@ -26,20 +26,20 @@ const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What GitHub is to show.
 #[derive(Clone, Copy, Debug)]
-pub struct Analysis<'a> {
+pub(crate) struct Analysis<'a> {
     /// The SARIF file, as it is.
-    pub sarif: &'a [u8],
+    pub(crate) sarif: &'a [u8],
     /// The commit that was looked at.
-    pub commit: &'a str,
+    pub(crate) commit: &'a str,
     /// The full ref that the commit is of.
-    pub reference: &'a str,
+    pub(crate) reference: &'a str,
     /// When it began.
-    pub started_at: Timestamp,
+    pub(crate) started_at: Timestamp,
 }
 
 /// What became of an analysis that GitHub took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Accepted {
+pub(crate) enum Accepted {
     /// It is shown.
     Processed,
     /// GitHub has not said yet.
@@ -48,7 +48,7 @@ pub enum Accepted {
 
 /// GitHub does not show an analysis.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// There is no place for it: the repository has no code scanning, or the token may not write to it.
     #[error("{status}: {message}")]
     Unavailable {
@@ -69,7 +69,7 @@ pub enum Error {
 
 /// What an upload lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Missing {
+pub(crate) enum Missing {
     /// The repository has code scanning switched off.
     Feature,
     /// The token may not write security events.
@@ -104,7 +104,7 @@ struct Processing {
 ///
 /// # Errors
 /// See [`Error`].
-pub async fn upload(api: &Api, analysis: &Analysis<'_>) -> Result<Accepted, Error> {
+pub(crate) async fn upload(api: &Api, analysis: &Analysis<'_>) -> Result<Accepted, Error> {
     let sarif = STANDARD.encode(compressed(analysis.sarif));
     let Analysis { commit: commit_sha, reference, started_at, .. } = *analysis;
     let body = Upload { commit_sha, reference, sarif, started_at };

@@ -8,14 +8,14 @@ use crate::secret::Secret;
 /// The lines that make the runner blot out a secret in everything that is printed after them, a line of the secret each:
 /// the runner looks for whole values in single lines.
 #[must_use]
-pub fn add_mask(secret: &Secret) -> String {
+pub(crate) fn add_mask(secret: &Secret) -> String {
     let lines = secret.expose().lines().filter(|line| !line.trim().is_empty());
     let commands = lines.map(|line| ["::add-mask::", &data(line), "\n"].concat());
     commands.collect()
 }
 
 /// Has the runner blot out a secret, at once.
-pub fn mask(secret: &Secret) {
+pub(crate) fn mask(secret: &Secret) {
     // Where the runner can't be told, nobody reads what it would print.
     let _ = std::io::stdout().write_all(add_mask(secret).as_bytes());
 }
@@ -26,7 +26,7 @@ const ANNOTATIONS: usize = 10;
 
 /// The lines that make the runner show annotations, the first ten of each level.
 #[must_use]
-pub fn annotate(annotations: &[Annotation]) -> String {
+pub(crate) fn annotate(annotations: &[Annotation]) -> String {
     let of = |level| annotations.iter().filter(move |annotation| annotation.level == level).take(ANNOTATIONS);
     of(Level::Failure).chain(of(Level::Warning)).map(annotation).collect()
 }

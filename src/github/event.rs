@@ -9,26 +9,26 @@ use crate::variables;
 
 /// The event of this run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
+pub(crate) struct Event {
     /// `push`, `pull_request`, `workflow_dispatch`, …
-    pub name: String,
+    pub(crate) name: String,
     /// The full ref: `refs/heads/main`, `refs/tags/v1.2.3`, `refs/pull/1/merge`.
-    pub reference: String,
+    pub(crate) reference: String,
     /// The commit.
-    pub sha: String,
+    pub(crate) sha: String,
     /// Where the repository is checked out.
-    pub workspace: Option<PathBuf>,
+    pub(crate) workspace: Option<PathBuf>,
     /// The commit that this event's changes come after: on a push what the ref named before, on a proposal the tip of the
     /// branch that it is for. Absent for a new ref, and where the event can't be read.
-    pub before: Option<String>,
+    pub(crate) before: Option<String>,
     /// On a proposal: the branch that it is for.
-    pub base: Option<String>,
+    pub(crate) base: Option<String>,
     /// On a pull request: the commit that was pushed. [`Event::sha`] is the one that GitHub made to try the merge.
-    pub head: Option<String>,
+    pub(crate) head: Option<String>,
     /// The pull request's number.
-    pub number: Option<u64>,
+    pub(crate) number: Option<u64>,
     /// Whether it is the pull request of a fork.
-    pub fork: bool,
+    pub(crate) fork: bool,
 }
 
 /// What is read of the event's file.
@@ -69,7 +69,7 @@ struct Repository {
 
 impl Event {
     /// Reads the event from the variables of the environment; none outside GitHub Actions.
-    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Option<Self> {
+    pub(crate) fn read(variable: impl Fn(&str) -> Option<String>) -> Option<Self> {
         if variable(variables::GITHUB_ACTIONS).as_deref() != Some("true") {
             return None;
         }
@@ -99,27 +99,27 @@ impl Event {
     /// Whether it proposes a change that the repository does not have yet. `pull_request_target` does too, though its ref is
     /// that of the branch it is for.
     #[must_use]
-    pub fn is_proposal(&self) -> bool {
+    pub(crate) fn is_proposal(&self) -> bool {
         self.name.starts_with("pull_request") || self.name == "merge_group"
     }
 
     /// Whether whoever caused it could write to the repository, and meant the ref that the run is of. Of all other events
     /// nothing is published: they may be a stranger's, and name the default branch all the same.
     #[must_use]
-    pub fn may_publish(&self) -> bool {
+    pub(crate) fn may_publish(&self) -> bool {
         matches!(&*self.name, "push" | "workflow_dispatch" | "release" | "schedule" | "repository_dispatch")
     }
 
     /// The commit that reports are shown beside.
     #[must_use]
-    pub fn shown_at(&self) -> &str {
+    pub(crate) fn shown_at(&self) -> &str {
         self.head.as_deref().unwrap_or(&self.sha)
     }
 
     /// The commit and the full ref that an analysis of a checkout is for; none where the checkout is of neither the event's
     /// commit nor its pull request's, so that nobody's findings pass for another branch's.
     #[must_use]
-    pub fn analysed(&self, checkout: Option<&str>) -> Option<(String, String)> {
+    pub(crate) fn analysed(&self, checkout: Option<&str>) -> Option<(String, String)> {
         let checkout = checkout.unwrap_or(&self.sha);
         if checkout == self.sha && is_commit(checkout) {
             return Some((self.sha.clone(), self.reference.clone()));
@@ -130,13 +130,13 @@ impl Event {
 
     /// The branch that was pushed to, where it was a branch.
     #[must_use]
-    pub fn branch(&self) -> Option<&str> {
+    pub(crate) fn branch(&self) -> Option<&str> {
         self.reference.strip_prefix("refs/heads/")
     }
 
     /// The tag that was pushed, where it was a tag.
     #[must_use]
-    pub fn tag(&self) -> Option<&str> {
+    pub(crate) fn tag(&self) -> Option<&str> {
         self.reference.strip_prefix("refs/tags/")
     }
 }

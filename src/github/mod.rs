@@ -1,13 +1,13 @@
 //! What GitHub says to us and hears from us.
 
 mod access;
-pub mod api;
-pub mod checks;
-pub mod code_scanning;
-pub mod commands;
-pub mod event;
-pub mod oidc;
+pub(crate) mod api;
+pub(crate) mod checks;
+pub(crate) mod code_scanning;
+pub(crate) mod commands;
+pub(crate) mod event;
+pub(crate) mod oidc;
 
-pub use access::Access;
-pub use api::Api;
-pub use event::Event;
+pub(crate) use access::Access;
+pub(crate) use api::Api;
+pub(crate) use event::Event;

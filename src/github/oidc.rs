@@ -9,7 +9,7 @@ use reqwest::StatusCode;
 use serde::Deserialize;
 use url::Url;
 
-pub use iam_policy::Claims;
+pub(crate) use iam_policy::Claims;
 
 use crate::net::{self, ClientBuilder, RetryPolicy, chain};
 use crate::secret::Secret;
@@ -21,7 +21,7 @@ const MAX_ANSWER: usize = 64 << 10;
 
 /// Where the tokens of this run come from.
 #[derive(Clone)]
-pub struct TokenSource {
+pub(crate) struct TokenSource {
     url: Url,
     bearer: Secret,
     http: reqwest::Client,
@@ -29,16 +29,16 @@ pub struct TokenSource {
 
 /// A token: a JSON Web Token for one audience, good for some five minutes.
 #[derive(Clone, Debug)]
-pub struct IdToken {
+pub(crate) struct IdToken {
     /// The token.
-    pub token: Secret,
+    pub(crate) token: Secret,
     /// What it claims.
-    pub claims: Claims,
+    pub(crate) claims: Claims,
 }
 
 /// There is no token.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// The job may not ask for one: it has no `id-token: write`, or is the job of a fork's pull request.
     #[error("the variables ACTIONS_ID_TOKEN_REQUEST_URL and ACTIONS_ID_TOKEN_REQUEST_TOKEN are not set")]
     NotGranted {
@@ -75,7 +75,7 @@ impl TokenSource {
     ///
     /// # Errors
     /// There is none.
-    pub fn find(variable: impl Fn(&str) -> Option<String>, fork: bool) -> Result<Self, Error> {
+    pub(crate) fn find(variable: impl Fn(&str) -> Option<String>, fork: bool) -> Result<Self, Error> {
         let set = |name| variable(name).filter(|value| !value.is_empty());
         let (Some(url), Some(bearer)) =
             (set(variables::ACTIONS_ID_TOKEN_REQUEST_URL), set(variables::ACTIONS_ID_TOKEN_REQUEST_TOKEN))
@@ -92,7 +92,7 @@ impl TokenSource {
     ///
     /// # Errors
     /// There is none to be had.
-    pub async fn token(&self, audience: &str) -> Result<IdToken, Error> {
+    pub(crate) async fn token(&self, audience: &str) -> Result<IdToken, Error> {
         RetryPolicy::TOKEN_SERVICE.run(|| self.ask(audience)).await
     }
 

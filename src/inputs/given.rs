@@ -8,11 +8,11 @@ use super::{About, Input, Problem, flags};
 /// The values that were given, by input name. An empty value is no value: the form in which GitHub passes an input that
 /// the workflow leaves out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Inputs(BTreeMap<&'static str, String>);
+pub(crate) struct Inputs(BTreeMap<&'static str, String>);
 
 impl Inputs {
     /// Takes the values that `given` knows for the inputs.
-    pub fn collect(given: impl Fn(&About) -> Option<String>) -> Self {
+    pub(crate) fn collect(given: impl Fn(&About) -> Option<String>) -> Self {
         let value = |input: &About| given(input).filter(|value| !value.trim().is_empty());
         Self(flags().filter_map(|input| Some((input.name, value(input)?))).collect())
     }

@@ -8,7 +8,7 @@ use super::value::{Fault, Value};
 
 /// A heading of `--help`, under which related inputs stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Group {
+pub(crate) enum Group {
     /// Where the image is bound for, and what is required there.
     Delivery,
     /// What is built, and how.
@@ -26,7 +26,7 @@ pub enum Group {
 impl Group {
     /// The heading.
     #[must_use]
-    pub fn heading(self) -> &'static str {
+    pub(crate) fn heading(self) -> &'static str {
         match self {
             Self::Delivery => "Delivery",
             Self::Build => "Build",
@@ -40,21 +40,21 @@ impl Group {
 
 /// What is written about an input, whatever its type.
 #[derive(Clone, Copy, Debug)]
-pub struct About {
+pub(crate) struct About {
     /// Its name in kebab-case: `--NAME`, or `INPUT_NAME` in capitals.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// Where `--help` lists it.
-    pub group: Group,
+    pub(crate) group: Group,
     /// What a value looks like, for `--help`.
-    pub value: &'static str,
+    pub(crate) value: &'static str,
     /// The value when none or an empty one is given, in words where it depends; empty where there is none.
-    pub default: &'static str,
+    pub(crate) default: &'static str,
     /// Whether the default is in words.
     in_words: bool,
     /// What it is for.
-    pub help: &'static str,
+    pub(crate) help: &'static str,
     /// Whether the flag may stand alone, for `true`.
-    pub switch: bool,
+    pub(crate) switch: bool,
     /// What is wrong with a text as a value.
     #[cfg(test)]
     pub(super) faults: fn(&str) -> Vec<Fault>,
@@ -63,7 +63,7 @@ pub struct About {
 impl About {
     /// The default where it is a value, and not what it depends on in words.
     #[must_use]
-    pub fn default_value(&self) -> Option<&'static str> {
+    pub(crate) fn default_value(&self) -> Option<&'static str> {
         (!self.in_words && !self.default.is_empty()).then_some(self.default)
     }
 
@@ -75,7 +75,7 @@ impl About {
 
 /// An input, whose text is read as a `T`: what is written about it, and the type.
 #[derive(Clone, Copy, Debug)]
-pub struct Input<T> {
+pub(crate) struct Input<T> {
     pub(super) about: About,
     value: PhantomData<fn() -> T>,
 }

@@ -17,10 +17,10 @@ use semver::Version;
 
 pub(crate) use self::amazon::{EcrRepository, Region, Role, Seconds, SessionName, SessionPolicy};
 pub(crate) use self::build::{Argument, Property, SecretLine, SecretPlace};
-pub use self::given::Inputs;
+pub(crate) use self::given::Inputs;
 pub(crate) use self::history::History;
-pub use self::input::{About, Group, Input};
-pub use self::problem::Problem;
+pub(crate) use self::input::{About, Group, Input};
+pub(crate) use self::problem::Problem;
 pub(crate) use self::value::{Lines, Value};
 
 use crate::aws::AccountId;
@@ -40,7 +40,7 @@ macro_rules! inputs {
         $(pub(crate) const $name: Input<$type> = $input;)+
 
         /// All inputs of a delivery, in the order of `--help` and of the documentation.
-        pub const ALL: &[&About] = &[$(&$name.about),+];
+        pub(crate) const ALL: &[&About] = &[$(&$name.about),+];
     };
 }
 
@@ -170,7 +170,7 @@ pub(crate) const MATRIX: Input<Vec<String>> = Input::new(
 );
 
 /// The token for GitHub's API: an input of the action and no flag, since every process can read the arguments of others.
-pub const TOKEN: Input<Secret> = Input::new(
+pub(crate) const TOKEN: Input<Secret> = Input::new(
     "github-token",
     Group::Report,
     "TOKEN",
@@ -179,12 +179,12 @@ pub const TOKEN: Input<Secret> = Input::new(
 .default("${{ github.token }}");
 
 /// What the action does: the command line's first word.
-pub const COMMAND: Input<String> =
+pub(crate) const COMMAND: Input<String> =
     Input::new("command", Group::Delivery, "NAME", "What the action does: deliver, plan, doctor or policy; no flag")
         .default("deliver");
 
 /// All inputs of the action, in the order of its description.
-pub fn of_action() -> impl Iterator<Item = &'static About> {
+pub(crate) fn of_action() -> impl Iterator<Item = &'static About> {
     [&COMMAND.about].into_iter().chain(flags()).chain([&TOKEN.about])
 }
 

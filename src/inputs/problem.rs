@@ -7,13 +7,13 @@ use super::About;
 
 /// What is wrong with one input.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub(crate) struct Problem {
     /// The input's name.
-    pub input: &'static str,
+    pub(crate) input: &'static str,
     /// What was given; empty where nothing was.
-    pub value: String,
+    pub(crate) value: String,
     /// What was expected instead.
-    pub expected: String,
+    pub(crate) expected: String,
 }
 
 impl Problem {

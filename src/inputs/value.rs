@@ -18,7 +18,7 @@ use crate::tags::Template;
 
 /// What is wrong with a text, or with one entry of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub(crate) struct Fault {
     /// What was given; empty where it must not be repeated.
     pub(super) value: String,
     /// What was expected instead.
@@ -32,7 +32,7 @@ impl Fault {
 }
 
 /// A type that an input's text is read as.
-pub trait Value: Sized {
+pub(crate) trait Value: Sized {
     /// Whether a flag may stand alone, for `true`.
     const SWITCH: bool = false;
 

@@ -10,7 +10,7 @@ use crate::text::{self, Line};
 
 /// No answer came, or not the whole of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TransportError {
+pub(crate) enum TransportError {
     /// Nobody listens there.
     Refused,
     /// The name of the host is not known.
@@ -28,7 +28,7 @@ pub enum TransportError {
 impl TransportError {
     /// Whether the same request may fare better later.
     #[must_use]
-    pub fn is_temporary(&self) -> bool {
+    pub(crate) fn is_temporary(&self) -> bool {
         matches!(self, Self::Refused | Self::Cut(_) | Self::Stalled(_))
     }
 }

@@ -7,7 +7,7 @@ mod retry;
 mod status;
 
 pub(crate) use client::{CONNECT_TIMEOUT, ClientBuilder};
-pub use error::TransportError;
+pub(crate) use error::TransportError;
 pub(crate) use error::{causes, chain};
 pub(crate) use retry::{Failure, RetryPolicy, retry_after};
 pub(crate) use status::is_temporary;

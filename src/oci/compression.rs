@@ -17,7 +17,7 @@ use super::layout::{self, BlobWriter, Layout, descriptor};
 /// How layers are stored and sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Compression {
+pub(crate) enum Compression {
     /// Every engine reads it.
     Gzip,
     /// Smaller and faster; engines before Docker 23 can't pull it.
@@ -51,7 +51,7 @@ const ZSTD_JOB_BYTES: u32 = 2 << 20;
 impl Compression {
     /// The media type of such a layer (image-spec, `layer.md`).
     #[must_use]
-    pub fn media_type(self) -> MediaType {
+    pub(crate) fn media_type(self) -> MediaType {
         match self {
             Self::Gzip => MediaType::ImageLayerGzip,
             Self::Zstd => MediaType::ImageLayerZstd,
@@ -62,7 +62,7 @@ impl Compression {
     ///
     /// # Errors
     /// The content can't be read, or the blob can't be written.
-    pub fn write_layer(self, content: impl Read, layout: &Layout) -> Result<(Descriptor, Digest), layout::Error> {
+    pub(crate) fn write_layer(self, content: impl Read, layout: &Layout) -> Result<(Descriptor, Digest), layout::Error> {
         let mut content = Hashing { content, hasher: Hasher::new() };
         let mut blob = layout.writer()?;
         let written = match self {
@@ -76,7 +76,7 @@ impl Compression {
 
     /// `gzip` or `zstd`.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Gzip => "gzip",
             Self::Zstd => "zstd",

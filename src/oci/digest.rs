@@ -12,17 +12,17 @@ use serde::{Deserialize, Serialize};
 /// The SHA-256 digest of some bytes, written `sha256:` and 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Digest([u8; 32]);
+pub(crate) struct Digest([u8; 32]);
 
 /// The text is not a SHA-256 digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a digest of the form sha256:<64 lower-case hexadecimal digits>")]
-pub struct InvalidDigest(pub String);
+pub(crate) struct InvalidDigest(pub(crate) String);
 
 impl Digest {
     /// The digest of `bytes`.
     #[must_use]
-    pub fn of(bytes: &[u8]) -> Self {
+    pub(crate) fn of(bytes: &[u8]) -> Self {
         let mut hasher = Hasher::new();
         hasher.update(bytes);
         hasher.finish()
@@ -30,7 +30,7 @@ impl Digest {
 
     /// The 64 hexadecimal digits without the algorithm.
     #[must_use]
-    pub fn hex(&self) -> String {
+    pub(crate) fn hex(&self) -> String {
         use fmt::Write as _;
         self.0.iter().fold(String::with_capacity(64), |mut text, byte| {
             let _ = write!(text, "{byte:02x}");
@@ -40,7 +40,7 @@ impl Digest {
 
     /// The first twelve hexadecimal digits, as people abbreviate digests in logs.
     #[must_use]
-    pub fn short(&self) -> String {
+    pub(crate) fn short(&self) -> String {
         self.hex()[..12].to_owned()
     }
 }
@@ -106,23 +106,23 @@ impl From<Digest> for oci_spec::image::Digest {
 
 /// A digest in the making, for bytes that arrive in pieces.
 #[derive(Clone)]
-pub struct Hasher(Context);
+pub(crate) struct Hasher(Context);
 
 impl Hasher {
     /// Starts with no bytes.
     #[must_use]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Context::new(&SHA256))
     }
 
     /// Takes the next bytes.
-    pub fn update(&mut self, bytes: &[u8]) {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
 
     /// The digest of all bytes taken.
     #[must_use]
-    pub fn finish(self) -> Digest {
+    pub(crate) fn finish(self) -> Digest {
         let mut bytes = [0; 32];
         bytes.copy_from_slice(self.0.finish().as_ref());
         Digest(bytes)

@@ -14,41 +14,41 @@ use super::{Digest, Layout, Platform};
 
 /// An image: one manifest, or an index of one a platform.
 #[derive(Clone, Debug)]
-pub struct Image {
+pub(crate) struct Image {
     /// Where its content is.
-    pub layout: Layout,
+    pub(crate) layout: Layout,
     /// The manifest or index that names the whole image.
-    pub root: Descriptor,
+    pub(crate) root: Descriptor,
     /// The root's digest: the image's identity.
-    pub digest: Digest,
+    pub(crate) digest: Digest,
     /// The images that it holds, one a platform, at least one.
-    pub platforms: Vec<PlatformImage>,
+    pub(crate) platforms: Vec<PlatformImage>,
 }
 
 /// The image of one platform.
 #[derive(Clone, Debug)]
-pub struct PlatformImage {
+pub(crate) struct PlatformImage {
     /// What it runs on.
-    pub platform: Platform,
+    pub(crate) platform: Platform,
     /// Its manifest.
-    pub manifest: Descriptor,
+    pub(crate) manifest: Descriptor,
     /// The manifest's digest.
-    pub digest: Digest,
+    pub(crate) digest: Digest,
     /// The descriptor of its configuration.
-    pub config_descriptor: Descriptor,
+    pub(crate) config_descriptor: Descriptor,
     /// Its configuration, with the history of its layers.
-    pub config: ImageConfiguration,
+    pub(crate) config: ImageConfiguration,
     /// Its layers, the lowest first.
-    pub layers: Vec<Layer>,
+    pub(crate) layers: Vec<Layer>,
 }
 
 /// A layer: a blob, and the digest of its uncompressed content.
 #[derive(Clone, Debug)]
-pub struct Layer {
+pub(crate) struct Layer {
     /// The blob as it is stored and sent.
-    pub descriptor: Descriptor,
+    pub(crate) descriptor: Descriptor,
     /// The digest of the uncompressed tar archive (image-spec, `config.md`, "Layer DiffID").
-    pub diff_id: Digest,
+    pub(crate) diff_id: Digest,
 }
 
 impl Image {
@@ -57,7 +57,7 @@ impl Image {
     ///
     /// # Errors
     /// A document is missing, corrupt or contradicts another.
-    pub fn open(layout: Layout, root: Descriptor) -> Result<Self, Error> {
+    pub(crate) fn open(layout: Layout, root: Descriptor) -> Result<Self, Error> {
         let digest = digest_of(&root)?;
         let manifests = match root.media_type() {
             MediaType::ImageIndex => layout.read_document::<ImageIndex>(&root)?.manifests().clone(),
@@ -76,7 +76,7 @@ impl Image {
     ///
     /// # Errors
     /// A document can't be written, or contradicts another.
-    pub fn assemble(layout: Layout, platforms: &[Parts], annotations: &BTreeMap<String, String>) -> Result<Self, Error> {
+    pub(crate) fn assemble(layout: Layout, platforms: &[Parts], annotations: &BTreeMap<String, String>) -> Result<Self, Error> {
         let manifests = platforms.iter().map(|parts| parts.manifest(&layout, annotations)).collect::<Result<Vec<_>, _>>()?;
         let root = match <[Descriptor; 1]>::try_from(manifests) {
             Ok([manifest]) => manifest,
@@ -92,7 +92,7 @@ impl Image {
     /// All blobs of the image with each manifest after what it names and the root last: the order in which a reader who
     /// sees one may rely on those before it. A blob that several platforms share comes once.
     #[must_use]
-    pub fn descriptors(&self) -> Vec<Descriptor> {
+    pub(crate) fn descriptors(&self) -> Vec<Descriptor> {
         let mut seen = std::collections::HashSet::new();
         let mut all: Vec<Descriptor> = Vec::new();
         for platform in &self.platforms {
@@ -107,20 +107,20 @@ impl Image {
 
     /// The size in bytes of everything that publishing would send.
     #[must_use]
-    pub fn size(&self) -> u64 {
+    pub(crate) fn size(&self) -> u64 {
         self.descriptors().iter().map(Descriptor::size).sum()
     }
 }
 
 /// The blobs of one platform's image, before there is a manifest of them.
 #[derive(Clone, Debug)]
-pub struct Parts {
+pub(crate) struct Parts {
     /// What it runs on.
-    pub platform: Platform,
+    pub(crate) platform: Platform,
     /// The configuration's bytes: kept to the letter, since their digest is the image's id in engines.
-    pub config: Vec<u8>,
+    pub(crate) config: Vec<u8>,
     /// The layers, the lowest first.
-    pub layers: Vec<Descriptor>,
+    pub(crate) layers: Vec<Descriptor>,
 }
 
 impl Parts {
@@ -152,7 +152,7 @@ fn some(annotations: &BTreeMap<String, String>) -> Option<std::collections::Hash
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn described(config: &ImageConfiguration) -> Result<(Platform, Vec<Digest>), String> {
+pub(crate) fn described(config: &ImageConfiguration) -> Result<(Platform, Vec<Digest>), String> {
     let variant = config.variant().as_ref().map(|variant| format!("/{variant}")).unwrap_or_default();
     let platform = format!("{}/{}{variant}", config.os(), config.architecture());
     let platform = platform.parse().map_err(|error: InvalidPlatform| error.to_string())?;

@@ -15,14 +15,14 @@ use super::digest::Hasher;
 use super::{Digest, Tag};
 
 /// The annotation that holds a tag in a layout's index (image-spec, `annotations.md`).
-pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
+pub(crate) const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
 /// Manifests, indexes and configs over this are refused (distribution-spec: registries take at least 4 MiB).
 const MAX_DOCUMENT_BYTES: u64 = 4 << 20;
 
 /// A layout could not be read or written.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// The file system refused.
     #[error("{}: {source}", path.display())]
     Io {
@@ -61,7 +61,7 @@ pub enum Error {
 
 /// A layout folder.
 #[derive(Clone, Debug)]
-pub struct Layout {
+pub(crate) struct Layout {
     root: PathBuf,
 }
 
@@ -70,7 +70,7 @@ impl Layout {
     ///
     /// # Errors
     /// The folder can't be made, or holds something else.
-    pub fn create(root: impl Into<PathBuf>) -> Result<Self, Error> {
+    pub(crate) fn create(root: impl Into<PathBuf>) -> Result<Self, Error> {
         let layout = Self { root: root.into() };
         if layout.root.join("oci-layout").exists() {
             return Self::open(layout.root);
@@ -87,7 +87,7 @@ impl Layout {
     ///
     /// # Errors
     /// There is none, or one of a version not known here.
-    pub fn open(root: impl Into<PathBuf>) -> Result<Self, Error> {
+    pub(crate) fn open(root: impl Into<PathBuf>) -> Result<Self, Error> {
         #[derive(serde::Deserialize)]
         struct Marker {
             #[serde(rename = "imageLayoutVersion")]
@@ -107,13 +107,13 @@ impl Layout {
 
     /// The folder.
     #[must_use]
-    pub fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
     /// Where the blob `digest` is, or would be.
     #[must_use]
-    pub fn blob(&self, digest: &Digest) -> PathBuf {
+    pub(crate) fn blob(&self, digest: &Digest) -> PathBuf {
         self.blobs().join(digest.hex())
     }
 
@@ -125,7 +125,7 @@ impl Layout {
     ///
     /// # Errors
     /// The file can't be made.
-    pub fn writer(&self) -> Result<BlobWriter, Error> {
+    pub(crate) fn writer(&self) -> Result<BlobWriter, Error> {
         let folder = self.blobs();
         let file = tempfile::Builder::new().prefix(".incoming-").tempfile_in(&folder).map_err(io_error(&folder))?;
         Ok(BlobWriter { folder, file, hasher: Hasher::new(), size: 0 })
@@ -135,7 +135,7 @@ impl Layout {
     ///
     /// # Errors
     /// The file can't be written.
-    pub fn write(&self, media_type: MediaType, bytes: &[u8]) -> Result<Descriptor, Error> {
+    pub(crate) fn write(&self, media_type: MediaType, bytes: &[u8]) -> Result<Descriptor, Error> {
         let mut writer = self.writer()?;
         writer.write_all(bytes).map_err(io_error(&writer.folder))?;
         let (digest, size) = writer.finish()?;
@@ -146,7 +146,7 @@ impl Layout {
     ///
     /// # Errors
     /// The file can't be written.
-    pub fn write_document(&self, media_type: MediaType, value: &impl serde::Serialize) -> Result<Descriptor, Error> {
+    pub(crate) fn write_document(&self, media_type: MediaType, value: &impl serde::Serialize) -> Result<Descriptor, Error> {
         self.write(media_type, &document(value)?)
     }
 
@@ -154,7 +154,7 @@ impl Layout {
     ///
     /// # Errors
     /// It is not there, is too large, or is not what the descriptor says.
-    pub fn read(&self, descriptor: &Descriptor) -> Result<Vec<u8>, Error> {
+    pub(crate) fn read(&self, descriptor: &Descriptor) -> Result<Vec<u8>, Error> {
         let expected = digest_of(descriptor)?;
         let bytes = read_bounded(&self.blob(&expected))?;
         if bytes.len() as u64 != descriptor.size() {
@@ -168,7 +168,7 @@ impl Layout {
     ///
     /// # Errors
     /// As [`Layout::read`], or the document has not the expected form.
-    pub fn read_document<T: DeserializeOwned>(&self, descriptor: &Descriptor) -> Result<T, Error> {
+    pub(crate) fn read_document<T: DeserializeOwned>(&self, descriptor: &Descriptor) -> Result<T, Error> {
         parse(&self.blob(&digest_of(descriptor)?), &self.read(descriptor)?)
     }
 
@@ -176,7 +176,7 @@ impl Layout {
     ///
     /// # Errors
     /// It is not there, or is not what the descriptor says.
-    pub fn verify(&self, descriptor: &Descriptor) -> Result<(), Error> {
+    pub(crate) fn verify(&self, descriptor: &Descriptor) -> Result<(), Error> {
         let expected = digest_of(descriptor)?;
         let path = self.blob(&expected);
         let mut file = File::open(&path).map_err(io_error(&path))?;
@@ -205,7 +205,7 @@ impl Layout {
     ///
     /// # Errors
     /// It can't be read.
-    pub fn index(&self) -> Result<ImageIndex, Error> {
+    pub(crate) fn index(&self) -> Result<ImageIndex, Error> {
         let path = self.root.join("index.json");
         parse(&path, &read_bounded(&path)?)
     }
@@ -214,7 +214,7 @@ impl Layout {
     ///
     /// # Errors
     /// It can't be written.
-    pub fn set_index(&self, index: &ImageIndex) -> Result<(), Error> {
+    pub(crate) fn set_index(&self, index: &ImageIndex) -> Result<(), Error> {
         replace(&self.root.join("index.json"), &document(index)?)
     }
 
@@ -222,7 +222,7 @@ impl Layout {
     ///
     /// # Errors
     /// The index can't be read.
-    pub fn tags(&self) -> Result<BTreeMap<Tag, Descriptor>, Error> {
+    pub(crate) fn tags(&self) -> Result<BTreeMap<Tag, Descriptor>, Error> {
         let named = |descriptor: Descriptor| {
             let tag = descriptor.annotations().as_ref()?.get(REF_NAME)?.parse().ok()?;
             Some((tag, descriptor))
@@ -232,7 +232,7 @@ impl Layout {
 }
 
 /// A blob that is being written; dropped unfinished, it leaves nothing behind.
-pub struct BlobWriter {
+pub(crate) struct BlobWriter {
     folder: PathBuf,
     file: tempfile::NamedTempFile,
     hasher: Hasher,
@@ -244,7 +244,7 @@ impl BlobWriter {
     ///
     /// # Errors
     /// The file can't be put there.
-    pub fn finish(self) -> Result<(Digest, u64), Error> {
+    pub(crate) fn finish(self) -> Result<(Digest, u64), Error> {
         let digest = self.hasher.finish();
         let path = self.folder.join(digest.hex());
         // Other users (a scanner's own uid, a web server) must be able to read it; temporary files are private at first.
@@ -258,7 +258,7 @@ impl BlobWriter {
     ///
     /// # Errors
     /// The file can't be put there, or the content is not what was announced; then nothing is kept.
-    pub fn finish_as(self, expected: Digest) -> Result<u64, Error> {
+    pub(crate) fn finish_as(self, expected: Digest) -> Result<u64, Error> {
         let actual = self.hasher.clone().finish();
         if actual != expected {
             return Err(Error::DigestMismatch { expected, actual });
@@ -282,7 +282,7 @@ impl Write for BlobWriter {
 
 /// A descriptor with nothing but the three required properties.
 #[must_use]
-pub fn descriptor(media_type: MediaType, digest: Digest, size: u64) -> Descriptor {
+pub(crate) fn descriptor(media_type: MediaType, digest: Digest, size: u64) -> Descriptor {
     Descriptor::new(media_type, size, oci_spec::image::Digest::from(digest))
 }
 
@@ -290,7 +290,7 @@ pub fn descriptor(media_type: MediaType, digest: Digest, size: u64) -> Descripto
 ///
 /// # Errors
 /// It is of another algorithm.
-pub fn digest_of(descriptor: &Descriptor) -> Result<Digest, Error> {
+pub(crate) fn digest_of(descriptor: &Descriptor) -> Result<Digest, Error> {
     let text = descriptor.digest().to_string();
     text.parse().map_err(|error: super::digest::InvalidDigest| Error::Invalid { path: text.into(), reason: error.to_string() })
 }
@@ -299,7 +299,7 @@ pub fn digest_of(descriptor: &Descriptor) -> Result<Digest, Error> {
 ///
 /// # Errors
 /// The value has no JSON form.
-pub fn document(value: &impl serde::Serialize) -> Result<Vec<u8>, Error> {
+pub(crate) fn document(value: &impl serde::Serialize) -> Result<Vec<u8>, Error> {
     // By way of `Value`, whose maps are sorted: the specification's types hold annotations in hash maps.
     let written = serde_json::to_value(value).and_then(|value| serde_json::to_vec(&value));
     written.map_err(|error| Error::Invalid { path: PathBuf::new(), reason: error.to_string() })
@@ -316,7 +316,7 @@ fn empty_index() -> ImageIndex {
 ///
 /// # Errors
 /// Never for a list of descriptors; the builder of the specification's types has a fallible form.
-pub fn index_of(manifests: Vec<Descriptor>) -> Result<ImageIndex, Error> {
+pub(crate) fn index_of(manifests: Vec<Descriptor>) -> Result<ImageIndex, Error> {
     ImageIndexBuilder::default()
         .schema_version(SCHEMA_VERSION)
         .media_type(MediaType::ImageIndex)

@@ -1,19 +1,19 @@
 //! Images as the Open Container Initiative describes them: digests, references, manifests, layouts on disk, registries.
 //! Knows nothing of AWS, GitHub, engines or scanners.
 
-pub mod compression;
-pub mod digest;
-pub mod image;
-pub mod layout;
-pub mod platform;
-pub mod reference;
-pub mod registry;
-pub mod tag;
+pub(crate) mod compression;
+pub(crate) mod digest;
+pub(crate) mod image;
+pub(crate) mod layout;
+pub(crate) mod platform;
+pub(crate) mod reference;
+pub(crate) mod registry;
+pub(crate) mod tag;
 
-pub use compression::Compression;
-pub use digest::Digest;
-pub use image::Image;
-pub use layout::Layout;
-pub use platform::Platform;
-pub use reference::Reference;
-pub use tag::Tag;
+pub(crate) use compression::Compression;
+pub(crate) use digest::Digest;
+pub(crate) use image::Image;
+pub(crate) use layout::Layout;
+pub(crate) use platform::Platform;
+pub(crate) use reference::Reference;
+pub(crate) use tag::Tag;

@@ -9,19 +9,19 @@ use serde::{Deserialize, Serialize};
 /// (image-spec, `image-index.md`, "platform").
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Platform {
+pub(crate) struct Platform {
     /// `linux`, `windows`, … as in Go's GOOS.
-    pub os: String,
+    pub(crate) os: String,
     /// `amd64`, `arm64`, … as in Go's GOARCH.
-    pub architecture: String,
+    pub(crate) architecture: String,
     /// `v7`, `v8`, …; absent where the architecture has none.
-    pub variant: Option<String>,
+    pub(crate) variant: Option<String>,
 }
 
 /// The text is not a platform.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a platform such as linux/amd64 or linux/arm/v7")]
-pub struct InvalidPlatform(pub String);
+pub(crate) struct InvalidPlatform(pub(crate) String);
 
 impl FromStr for Platform {
     type Err = InvalidPlatform;
@@ -59,7 +59,7 @@ fn normal(architecture: &str) -> String {
 impl Platform {
     /// A file name for what belongs to this platform: `linux-arm-v7`.
     #[must_use]
-    pub fn slug(&self) -> String {
+    pub(crate) fn slug(&self) -> String {
         self.to_string().replace('/', "-")
     }
 }

@@ -11,7 +11,7 @@ use super::{Digest, Tag};
 /// publishing somewhere nobody named is the last thing a delivery should do.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Repository {
+pub(crate) struct Repository {
     registry: String,
     name: String,
 }
@@ -19,61 +19,61 @@ pub struct Repository {
 /// An image in a repository, by tag, by digest, by both, or the repository alone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Reference {
+pub(crate) struct Reference {
     /// The repository.
-    pub repository: Repository,
+    pub(crate) repository: Repository,
     /// The tag, where one is given.
-    pub tag: Option<Tag>,
+    pub(crate) tag: Option<Tag>,
     /// The digest, where one is given; it wins over the tag.
-    pub digest: Option<Digest>,
+    pub(crate) digest: Option<Digest>,
 }
 
 /// The text is not a reference or repository.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not an image reference: {reason}")]
-pub struct InvalidReference {
+pub(crate) struct InvalidReference {
     /// What was given.
-    pub text: String,
+    pub(crate) text: String,
     /// What is wrong with it.
-    pub reason: &'static str,
+    pub(crate) reason: &'static str,
 }
 
 impl Repository {
     /// `HOST[:PORT]`.
     #[must_use]
-    pub fn registry(&self) -> &str {
+    pub(crate) fn registry(&self) -> &str {
         &self.registry
     }
 
     /// The name within the registry: `team/app`.
     #[must_use]
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
     /// The host without the port, and without the brackets of an IPv6 address.
     #[must_use]
-    pub fn host(&self) -> &str {
+    pub(crate) fn host(&self) -> &str {
         let host = self.registry.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(&*self.registry, |(host, _)| host);
         host.trim_start_matches('[').trim_end_matches(']')
     }
 
     /// Whether the registry is on this machine: the only case in which plain HTTP is spoken.
     #[must_use]
-    pub fn is_loopback(&self) -> bool {
+    pub(crate) fn is_loopback(&self) -> bool {
         let host = self.host();
         host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
     }
 
     /// This repository's image `tag`.
     #[must_use]
-    pub fn tagged(&self, tag: &Tag) -> Reference {
+    pub(crate) fn tagged(&self, tag: &Tag) -> Reference {
         Reference { repository: self.clone(), tag: Some(tag.clone()), digest: None }
     }
 
     /// This repository's content `digest`.
     #[must_use]
-    pub fn at(&self, digest: Digest) -> Reference {
+    pub(crate) fn at(&self, digest: Digest) -> Reference {
         Reference { repository: self.clone(), tag: None, digest: Some(digest) }
     }
 }

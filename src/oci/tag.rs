@@ -8,20 +8,20 @@ use serde::{Deserialize, Serialize};
 /// A tag that every registry accepts: `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}` (distribution-spec, "Pulling manifests").
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Tag(String);
+pub(crate) struct Tag(String);
 
 /// The text is not a tag.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a tag: letters, digits, '_', '.' and '-', at most 128, and no '.' or '-' first")]
-pub struct InvalidTag(pub String);
+pub(crate) struct InvalidTag(pub(crate) String);
 
 impl Tag {
     /// The most characters a tag may have.
-    pub const MAX_LENGTH: usize = 128;
+    pub(crate) const MAX_LENGTH: usize = 128;
 
     /// The tag as text.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }

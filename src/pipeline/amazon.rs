@@ -21,13 +21,13 @@ use crate::variables;
 /// A repository that lets us in.
 pub(super) struct SignedIn {
     /// Who we are.
-    pub session: Session,
+    pub(crate) session: Session,
     /// The repository as a place for an image.
-    pub target: Target,
+    pub(crate) target: Target,
     /// Which of its tags may move.
-    pub mutability: Mutability,
+    pub(crate) mutability: Mutability,
     /// The repository, if it was created here.
-    pub created: Option<RepositoryArn>,
+    pub(crate) created: Option<RepositoryArn>,
 }
 
 /// Proves who we are at AWS, and opens the repository; creates it where that is asked for and it is not there.

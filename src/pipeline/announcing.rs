@@ -13,7 +13,7 @@ use crate::text;
 ///
 /// # Errors
 /// GitHub can't be reached, or refuses for another reason.
-pub async fn announce(record: &Record, config: &Config, event: &Event) -> Result<Option<String>, api::Error> {
+pub(crate) async fn announce(record: &Record, config: &Config, event: &Event) -> Result<Option<String>, api::Error> {
     let annotations = annotations::of(record);
     let by_commands = |annotations: &[Annotation]| {
         // A name that can't stand in a log as it is stays out of it: the summary has it.

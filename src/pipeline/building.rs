@@ -27,8 +27,8 @@ use crate::record::{ImageRecord, PlatformRecord, StageLog, StageName};
 
 /// An image, and what a reader should know of how it came about.
 pub(super) struct Built {
-    pub image: Image,
-    pub warnings: Vec<String>,
+    pub(crate) image: Image,
+    pub(crate) warnings: Vec<String>,
 }
 
 /// An open session, and what is built with it.

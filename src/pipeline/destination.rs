@@ -13,9 +13,9 @@ use crate::record::{StageLog, StageName};
 /// A destination that was looked at.
 pub(super) struct ResolvedDestination {
     /// Where the image goes; absent where publishing is not asked for.
-    pub target: Option<Target>,
+    pub(crate) target: Option<Target>,
     /// What is there of this delivery.
-    pub existing: Existing,
+    pub(crate) existing: Existing,
 }
 
 pub(super) async fn look(delivery: &Delivery, ready: &Ready) -> Result<ResolvedDestination, Error> {

@@ -22,20 +22,20 @@ use crate::variables;
 const CLOCK_TOLERANCE: i64 = 60;
 
 /// What was found.
-pub struct DoctorReport {
+pub(crate) struct DoctorReport {
     checks: Vec<(&'static str, Result<String, Diagnosis>)>,
 }
 
 impl DoctorReport {
     /// Whether a delivery would get in.
     #[must_use]
-    pub fn is_well(&self) -> bool {
+    pub(crate) fn is_well(&self) -> bool {
         self.checks.iter().all(|(_, check)| check.is_ok())
     }
 }
 
 /// Looks at all that stands between a run and its repository.
-pub async fn examine(
+pub(crate) async fn examine(
     inputs: &PolicyInputs<'_>,
     event: Option<&Event>,
     trust_policy: Option<&Path>,

@@ -8,7 +8,7 @@ mod building;
 mod code_scanning;
 mod contribution;
 mod destination;
-pub mod doctor;
+pub(crate) mod doctor;
 mod judging;
 mod preflight;
 mod promoting;
@@ -17,7 +17,7 @@ mod reuse;
 mod scanning;
 mod task;
 
-pub use announcing::announce;
+pub(crate) use announcing::announce;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -43,32 +43,32 @@ use crate::secret::Redaction;
 use crate::tags::PlannedTag;
 
 /// What a delivery works with.
-pub struct Delivery {
+pub(crate) struct Delivery {
     /// What to do.
-    pub config: Config,
+    pub(crate) config: Config,
     /// The event of the workflow run; none outside GitHub Actions.
-    pub event: Option<Event>,
+    pub(crate) event: Option<Event>,
     /// Starts programs.
-    pub launcher: Launcher,
+    pub(crate) launcher: Launcher,
     /// Writes down what happens.
-    pub recorder: Recorder,
+    pub(crate) recorder: Recorder,
     /// Takes the build's secrets out of what others print.
-    pub redaction: Redaction,
+    pub(crate) redaction: Redaction,
     /// Ends everything early.
-    pub cancel: CancellationToken,
+    pub(crate) cancel: CancellationToken,
     /// What runs beside the rest.
-    pub tasks: TaskTracker,
+    pub(crate) tasks: TaskTracker,
     /// Cleaning up that goes on after what it cleans up.
-    pub cleanups: TaskTracker,
+    pub(crate) cleanups: TaskTracker,
     /// A folder of our own for the image until it is published; whoever made it removes it.
-    pub staging: PathBuf,
+    pub(crate) staging: PathBuf,
 }
 
 /// Delivers.
 ///
 /// # Errors
 /// Something failed, and nothing was published.
-pub async fn deliver(delivery: &Arc<Delivery>) -> Result<RunResult, Error> {
+pub(crate) async fn deliver(delivery: &Arc<Delivery>) -> Result<RunResult, Error> {
     let ended = run(delivery).await;
     // What was begun and is not needed any more ends before the record does.
     delivery.tasks.close();

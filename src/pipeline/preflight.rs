@@ -13,9 +13,9 @@ use crate::tags::PlannedTag;
 
 /// What a delivery knows before it begins its work.
 pub(super) struct Ready {
-    pub checkout: Checkout,
-    pub tags: Vec<PlannedTag>,
-    pub builder: Builder,
+    pub(crate) checkout: Checkout,
+    pub(crate) tags: Vec<PlannedTag>,
+    pub(crate) builder: Builder,
 }
 
 pub(super) async fn look(delivery: &Delivery) -> Result<Ready, Error> {

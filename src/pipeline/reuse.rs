@@ -33,18 +33,18 @@ pub(super) enum Existing {
 /// An image of this commit.
 pub(super) struct ExistingImage {
     /// What names it.
-    pub manifest: Manifest,
+    pub(crate) manifest: Manifest,
     /// The tags that this delivery sees to.
-    pub tags: Vec<PlannedTag>,
+    pub(crate) tags: Vec<PlannedTag>,
     /// Where it is.
-    pub target: Target,
+    pub(crate) target: Target,
     /// The way to it.
-    pub client: Client,
+    pub(crate) client: Client,
 }
 
 impl Existing {
     /// The image that is there, and what is made of it.
-    pub fn image(self) -> Option<(ExistingImage, Reuse)> {
+    pub(crate) fn image(self) -> Option<(ExistingImage, Reuse)> {
         match self {
             Self::Nothing => None,
             Self::Delivered(found) => Some((found, Reuse::Delivered)),

@@ -138,10 +138,10 @@ async fn fetch(delivery: &Delivery, kind: Kind, mirrors: &[Mirror], log: &StageL
 /// What is vulnerable in an image, on all its platforms.
 #[derive(Default)]
 pub(super) struct Vulnerabilities {
-    pub findings: Vec<Vulnerability>,
-    pub suppressions: Vec<Suppression>,
-    pub packages: u32,
-    pub warnings: Vec<String>,
+    pub(crate) findings: Vec<Vulnerability>,
+    pub(crate) suppressions: Vec<Suppression>,
+    pub(crate) packages: u32,
+    pub(crate) warnings: Vec<String>,
 }
 
 impl Vulnerabilities {
@@ -232,7 +232,7 @@ impl<'a> Origins<'a> {
 }
 
 /// The SBOMs of an image, one a platform.
-pub(super) struct Sboms(pub Vec<syft::Sbom>);
+pub(super) struct Sboms(pub(crate) Vec<syft::Sbom>);
 
 /// Writes down what is in the image, where that is asked for.
 pub(super) async fn sboms(delivery: &Delivery, image: &Image) -> Result<Listed, Error> {

@@ -8,7 +8,7 @@ use crate::text::span;
 
 /// A program could not be started, or did not end as programs should.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// It is in none of the folders where programs are looked for.
     #[error("{program} is not in any of {searched:?}")]
     Missing {
@@ -71,7 +71,7 @@ pub enum Error {
 
 /// One of a program's two outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stream {
+pub(crate) enum Stream {
     /// Standard output.
     Stdout,
     /// Standard error.
@@ -81,7 +81,7 @@ pub enum Stream {
 impl Stream {
     /// The name in words.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Stdout => "standard output",
             Self::Stderr => "standard error",

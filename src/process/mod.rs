@@ -15,13 +15,13 @@ use std::time::Duration;
 
 use crate::variables;
 
-pub use error::{Error, Stream};
-pub use run::{Output, Run};
-pub use supervisor::helper_main;
+pub(crate) use error::{Error, Stream};
+pub(crate) use run::{Output, Run};
+pub(crate) use supervisor::helper_main;
 
 /// Where programs are looked for, and by which binary they are supervised.
 #[derive(Clone, Debug)]
-pub struct Launcher {
+pub(crate) struct Launcher {
     helper: PathBuf,
     folders: Vec<PathBuf>,
 }
@@ -30,7 +30,7 @@ impl Launcher {
     /// Looks in the folders of `search_path` (as `PATH` is written), and starts programs through the binary `helper`,
     /// whose `main` calls [`helper_main`] first.
     #[must_use]
-    pub fn new(helper: impl Into<PathBuf>, search_path: &OsStr) -> Self {
+    pub(crate) fn new(helper: impl Into<PathBuf>, search_path: &OsStr) -> Self {
         // A relative folder would let the scanned repository supply the scanner.
         let folders = std::env::split_paths(search_path).filter(|folder| folder.is_absolute()).collect();
         Self { helper: helper.into(), folders }
@@ -38,7 +38,7 @@ impl Launcher {
 
     /// Looks in this process's `PATH`, and starts programs through this very binary, also when its file was replaced.
     #[must_use]
-    pub fn of_this_process() -> Self {
+    pub(crate) fn of_this_process() -> Self {
         Self::new("/proc/self/exe", &variables::bytes(variables::PATH).unwrap_or_default())
     }
 
@@ -46,7 +46,7 @@ impl Launcher {
     ///
     /// # Errors
     /// [`Error::Missing`].
-    pub fn find(&self, name: &str) -> Result<Program, Error> {
+    pub(crate) fn find(&self, name: &str) -> Result<Program, Error> {
         let executable = |path: &PathBuf| path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok();
         let found = self.folders.iter().map(|folder| folder.join(name)).find(executable);
         let path = found.ok_or_else(|| Error::Missing { program: name.to_owned(), searched: self.folders.clone() })?;
@@ -56,7 +56,7 @@ impl Launcher {
 
 /// A program that is there.
 #[derive(Clone, Debug)]
-pub struct Program {
+pub(crate) struct Program {
     name: String,
     path: PathBuf,
     helper: PathBuf,
@@ -65,19 +65,19 @@ pub struct Program {
 impl Program {
     /// Its name.
     #[must_use]
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
     /// Its file.
     #[must_use]
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// A run of it, to be described and started.
     #[must_use]
-    pub fn run(&self, deadline: Duration) -> Run {
+    pub(crate) fn run(&self, deadline: Duration) -> Run {
         Run::new(self.clone(), deadline)
     }
 }

@@ -23,7 +23,7 @@ const LAST_LINE_LENGTH: usize = 400;
 
 /// A run of a program: in the folder `/`, without any environment and with 1 MiB for each output unless told otherwise.
 #[derive(Debug)]
-pub struct Run {
+pub(crate) struct Run {
     program: Program,
     args: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
@@ -36,19 +36,19 @@ pub struct Run {
 
 /// What a program that ended by itself left.
 #[derive(Debug)]
-pub struct Output {
+pub(crate) struct Output {
     /// Its exit code.
-    pub code: i32,
+    pub(crate) code: i32,
     /// What it wrote to standard output; empty where that was streamed.
-    pub stdout: Vec<u8>,
+    pub(crate) stdout: Vec<u8>,
     /// What it wrote to standard error; invalid UTF-8 is replaced.
-    pub stderr: String,
+    pub(crate) stderr: String,
 }
 
 impl Output {
     /// The last lines of standard error, fit to be shown.
     #[must_use]
-    pub fn last_lines(&self) -> Vec<String> {
+    pub(crate) fn last_lines(&self) -> Vec<String> {
         last_lines(&self.stderr)
     }
 }
@@ -69,49 +69,49 @@ impl Run {
 
     /// Adds an argument.
     #[must_use]
-    pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
+    pub(crate) fn arg(mut self, arg: impl Into<OsString>) -> Self {
         self.args.push(arg.into());
         self
     }
 
     /// Adds arguments.
     #[must_use]
-    pub fn args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+    pub(crate) fn args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
         self.args.extend(args.into_iter().map(Into::into));
         self
     }
 
     /// Adds a variable to the environment.
     #[must_use]
-    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+    pub(crate) fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.env.push((name.into(), value.into()));
         self
     }
 
     /// Starts it in `folder`.
     #[must_use]
-    pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
+    pub(crate) fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.folder = folder.into();
         self
     }
 
     /// Gives it something to read; otherwise its standard input is empty.
     #[must_use]
-    pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.stdin = bytes.into();
         self
     }
 
     /// Caps standard output, in bytes.
     #[must_use]
-    pub fn stdout_limit(mut self, bytes: u64) -> Self {
+    pub(crate) fn stdout_limit(mut self, bytes: u64) -> Self {
         self.stdout_limit = bytes;
         self
     }
 
     /// Caps standard error, in bytes.
     #[must_use]
-    pub fn stderr_limit(mut self, bytes: u64) -> Self {
+    pub(crate) fn stderr_limit(mut self, bytes: u64) -> Self {
         self.stderr_limit = bytes;
         self
     }
@@ -120,7 +120,7 @@ impl Run {
     ///
     /// # Errors
     /// See [`Error`]. An exit code other than 0 is none: what it means is the caller's to say.
-    pub async fn output(self) -> Result<Output, Error> {
+    pub(crate) async fn output(self) -> Result<Output, Error> {
         let mut stdout = Vec::new();
         let output = self.stream(|bytes| stdout.extend_from_slice(bytes)).await?;
         Ok(Output { stdout, ..output })
@@ -130,7 +130,7 @@ impl Run {
     ///
     /// # Errors
     /// As [`Run::output`].
-    pub async fn stream(self, stdout: impl FnMut(&[u8]) + Send) -> Result<Output, Error> {
+    pub(crate) async fn stream(self, stdout: impl FnMut(&[u8]) + Send) -> Result<Output, Error> {
         let name = self.program.name.clone();
         let mut running = Running(self.spawn().await?);
         let mut stderr = Vec::new();

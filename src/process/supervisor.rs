@@ -38,7 +38,7 @@ pub(super) fn arguments(program: &Path) -> [OsString; 3] {
 /// Acts as a supervisor or becomes a program, if that is what the arguments of this process say; to be called first in
 /// `main`. `None` means that this process is to live its own life.
 #[must_use]
-pub fn helper_main(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
+pub(crate) fn helper_main(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
     let mut arguments = arguments.into_iter().skip(1);
     let mode = arguments.next()?;
     let ended = match mode.to_str()? {

@@ -9,7 +9,7 @@ use crate::oci::reference::Repository;
 
 /// Where an image goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Destination {
+pub(crate) enum Destination {
     /// An image layout folder: `oci:PATH`.
     Layout(PathBuf),
     /// A repository: `HOST[:PORT]/NAME`.
@@ -19,13 +19,13 @@ pub enum Destination {
 /// The text names no destination.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not a destination: {reason}")]
-pub struct InvalidDestination {
+pub(crate) struct InvalidDestination {
     /// What was given.
-    pub text: String,
+    pub(crate) text: String,
     /// What is wrong with it.
-    pub reason: &'static str,
+    pub(crate) reason: &'static str,
     /// What was probably meant.
-    pub suggestion: Option<String>,
+    pub(crate) suggestion: Option<String>,
 }
 
 impl FromStr for Destination {

@@ -8,7 +8,7 @@ use crate::oci::{Digest, Tag, layout, registry};
 
 /// An image was not published.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// The leave to publish is for another image.
     #[error("{cleared} was cleared, not {image}")]
     NotCleared {
@@ -97,11 +97,11 @@ pub enum Error {
 
 /// A tag that could not be put back.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Leftover {
+pub(crate) struct Leftover {
     /// The tag.
-    pub tag: Tag,
+    pub(crate) tag: Tag,
     /// What it named before; absent if it is new.
-    pub before: Option<Digest>,
+    pub(crate) before: Option<Digest>,
     /// The command that takes it away, where the registry has one of its own.
-    pub command: Option<String>,
+    pub(crate) command: Option<String>,
 }

@@ -7,11 +7,11 @@ use crate::oci::registry::Upload;
 use crate::oci::{Digest, Tag};
 
 /// Hears what publishing tells.
-pub type Listener = Arc<dyn Fn(Event) + Send + Sync>;
+pub(crate) type Listener = Arc<dyn Fn(Event) + Send + Sync>;
 
 /// Something that happened on the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
+pub(crate) enum Event {
     /// So much of the image has arrived; what is there already counts.
     Moved {
         /// In bytes.
@@ -46,13 +46,13 @@ pub enum Event {
 impl Event {
     /// Whether the next event of its kind replaces it on a screen.
     #[must_use]
-    pub fn is_progress(&self) -> bool {
+    pub(crate) fn is_progress(&self) -> bool {
         matches!(self, Self::Moved { .. })
     }
 
     /// Whether the reader of the report should know.
     #[must_use]
-    pub fn is_warning(&self) -> bool {
+    pub(crate) fn is_warning(&self) -> bool {
         matches!(self, Self::Replaced { .. })
     }
 }

@@ -18,11 +18,11 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
-pub use destination::{Destination, InvalidDestination};
-pub use error::{Error, Leftover};
-pub use event::{Event, Listener};
-pub use tag_snapshot::{ExistingTag, TagSnapshot, TakenTag};
-pub use upload::{BeforeTags, Listed, Ready, Shown, Uploaded};
+pub(crate) use destination::{Destination, InvalidDestination};
+pub(crate) use error::{Error, Leftover};
+pub(crate) use event::{Event, Listener};
+pub(crate) use tag_snapshot::{ExistingTag, TagSnapshot, TakenTag};
+pub(crate) use upload::{BeforeTags, Listed, Ready, Shown, Uploaded};
 
 use crate::oci::reference::Repository;
 use crate::oci::registry::{Client, Manifest, Selector, Store};
@@ -35,7 +35,7 @@ use upload::{Content, Remote};
 
 /// A destination that was looked at and may be written.
 #[derive(Clone)]
-pub struct Target {
+pub(crate) struct Target {
     place: Place,
     siblings: Vec<Repository>,
     replaces: bool,
@@ -43,7 +43,7 @@ pub struct Target {
 }
 
 /// Takes tags away where the registry's own protocol does not.
-pub trait TagRemover: Send + Sync {
+pub(crate) trait TagRemover: Send + Sync {
     /// Takes a tag away, and leaves what other tags name; or says why not.
     fn remove<'a>(&'a self, tag: &'a Tag) -> BoxFuture<'a, Result<(), String>>;
 
@@ -60,13 +60,13 @@ enum Place {
 impl Target {
     /// A repository that was looked at by other means than [`preflight`].
     #[must_use]
-    pub fn of_repository(client: Client) -> Self {
+    pub(crate) fn of_repository(client: Client) -> Self {
         Self { place: Place::Repository(client), siblings: Vec::new(), replaces: false, remover: None }
     }
 
     /// The destination.
     #[must_use]
-    pub fn destination(&self) -> Destination {
+    pub(crate) fn destination(&self) -> Destination {
         match &self.place {
             Place::Folder(path) => Destination::Layout(path.clone()),
             Place::Repository(client) => Destination::Registry(client.repository().clone()),
@@ -76,25 +76,25 @@ impl Target {
     /// Names repositories that may hold some of the image's layers, such as those of its base images: a registry that has
     /// them takes the layers from there (distribution-spec, "Mounting a blob from another repository").
     #[must_use]
-    pub fn with_siblings(self, siblings: Vec<Repository>) -> Self {
+    pub(crate) fn with_siblings(self, siblings: Vec<Repository>) -> Self {
         Self { siblings, ..self }
     }
 
     /// Lets a fixed tag be set to another image than the one it names. Without this, such a tag ends the publishing.
     #[must_use]
-    pub fn with_replacement(self, replaces: bool) -> Self {
+    pub(crate) fn with_replacement(self, replaces: bool) -> Self {
         Self { replaces, ..self }
     }
 
     /// Takes tags away by `remover` when they are put back.
     #[must_use]
-    pub fn with_remover(self, remover: Arc<dyn TagRemover>) -> Self {
+    pub(crate) fn with_remover(self, remover: Arc<dyn TagRemover>) -> Self {
         Self { remover: Some(remover), ..self }
     }
 
     /// The client of the repository, where the destination is one.
     #[must_use]
-    pub fn repository(&self) -> Option<&Client> {
+    pub(crate) fn repository(&self) -> Option<&Client> {
         match &self.place {
             Place::Repository(client) => Some(client),
             Place::Folder(_) => None,
@@ -107,7 +107,7 @@ impl Target {
 ///
 /// # Errors
 /// The destination can't be used.
-pub async fn preflight(destination: &Destination, credentials: &Store) -> Result<Target, Error> {
+pub(crate) async fn preflight(destination: &Destination, credentials: &Store) -> Result<Target, Error> {
     match destination {
         Destination::Layout(path) => {
             folder::look(path)?;
@@ -131,7 +131,7 @@ pub async fn preflight(destination: &Destination, credentials: &Store) -> Result
 ///
 /// # Errors
 /// The content is not there; nothing can be seen of what is.
-pub async fn upload(cleared: &Cleared, image: &Image, target: &Target, listener: &Listener) -> Result<Uploaded, Error> {
+pub(crate) async fn upload(cleared: &Cleared, image: &Image, target: &Target, listener: &Listener) -> Result<Uploaded, Error> {
     if cleared.digest() != image.digest {
         return Err(Error::NotCleared { cleared: cleared.digest(), image: image.digest });
     }
@@ -146,7 +146,7 @@ pub async fn upload(cleared: &Cleared, image: &Image, target: &Target, listener:
 ///
 /// # Errors
 /// Another image is cleared; or `target` is a folder, in which nothing lasts without a tag.
-pub fn uploaded_before(cleared: &Cleared, manifest: &Manifest, target: &Target) -> Result<Uploaded, Error> {
+pub(crate) fn uploaded_before(cleared: &Cleared, manifest: &Manifest, target: &Target) -> Result<Uploaded, Error> {
     if cleared.digest() != manifest.digest {
         return Err(Error::NotCleared { cleared: cleared.digest(), image: manifest.digest });
     }
@@ -164,7 +164,7 @@ pub fn uploaded_before(cleared: &Cleared, manifest: &Manifest, target: &Target) 
 ///
 /// # Errors
 /// Nothing is published; [`Error::LeftOver`] says which tags could not be put back.
-pub async fn tag(
+pub(crate) async fn tag(
     ready: Ready,
     tags: &[PlannedTag],
     cancel: &CancellationToken,

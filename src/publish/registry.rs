@@ -34,10 +34,10 @@ struct Meter {
 /// What an upload came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Sent {
-    pub blobs: u32,
-    pub bytes: u64,
+    pub(crate) blobs: u32,
+    pub(crate) bytes: u64,
     /// Blobs that were there already.
-    pub present: u32,
+    pub(crate) present: u32,
 }
 
 impl fmt::Display for Sent {

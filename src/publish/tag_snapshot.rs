@@ -10,37 +10,37 @@ use crate::tags::PlannedTag;
 
 /// What the tags of a delivery name before it, at one moment.
 #[derive(Clone, Debug, Default)]
-pub struct TagSnapshot {
+pub(crate) struct TagSnapshot {
     /// The tags in the order in which they are set.
-    pub tags: Vec<ExistingTag>,
+    pub(crate) tags: Vec<ExistingTag>,
 }
 
 /// A tag, and what it names.
 #[derive(Clone, Debug)]
-pub struct ExistingTag {
+pub(crate) struct ExistingTag {
     /// The tag.
-    pub planned: PlannedTag,
+    pub(crate) planned: PlannedTag,
     /// What it names; absent where it is not there.
-    pub names: Option<Manifest>,
+    pub(crate) names: Option<Manifest>,
 }
 
 impl ExistingTag {
     /// The digest of what it names.
     #[must_use]
-    pub fn digest(&self) -> Option<Digest> {
+    pub(crate) fn digest(&self) -> Option<Digest> {
         self.names.as_ref().map(|manifest| manifest.digest)
     }
 }
 
 impl TagSnapshot {
     /// The fixed tags, each of which names one image for good.
-    pub fn fixed(&self) -> impl Iterator<Item = &ExistingTag> {
+    pub(crate) fn fixed(&self) -> impl Iterator<Item = &ExistingTag> {
         self.tags.iter().filter(|tag| !tag.planned.moving)
     }
 
     /// The image that a fixed tag names; the first where they name several.
     #[must_use]
-    pub fn image(&self) -> Option<&Manifest> {
+    pub(crate) fn image(&self) -> Option<&Manifest> {
         self.fixed().find_map(|tag| tag.names.as_ref())
     }
 }
@@ -50,7 +50,7 @@ impl Target {
     ///
     /// # Errors
     /// The registry can't be asked.
-    pub async fn snapshot(&self, tags: &[PlannedTag]) -> Result<TagSnapshot, Error> {
+    pub(crate) async fn snapshot(&self, tags: &[PlannedTag]) -> Result<TagSnapshot, Error> {
         let Place::Repository(client) = &self.place else { return Ok(TagSnapshot::default()) };
         let tags = tags.iter().map(async |planned| {
             let names = client.find_manifest(&Selector::from(&planned.tag)).await?;
@@ -62,19 +62,19 @@ impl Target {
 
 /// A fixed tag that names another image than the one that is to be delivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TakenTag {
+pub(crate) struct TakenTag {
     /// The tag.
-    pub tag: Tag,
+    pub(crate) tag: Tag,
     /// What it names.
-    pub digest: Digest,
+    pub(crate) digest: Digest,
     /// The commit that image says it is of.
-    pub revision: Option<String>,
+    pub(crate) revision: Option<String>,
 }
 
 impl TakenTag {
     /// A tag, and the image that it names.
     #[must_use]
-    pub fn new(tag: &Tag, names: &Manifest) -> Self {
+    pub(crate) fn new(tag: &Tag, names: &Manifest) -> Self {
         Self { tag: tag.clone(), digest: names.digest, revision: Provenance::annotated(names).revision }
     }
 }

@@ -9,7 +9,7 @@ use crate::oci::{Digest, Image};
 /// An image that is cleared, and whose content is where it goes; no tag names it yet.
 ///
 /// Only [`super::upload`] and [`super::uploaded_before`] make one, and both take a [`crate::policy::Cleared`] for the image.
-pub struct Uploaded {
+pub(crate) struct Uploaded {
     pub(super) target: Target,
     pub(super) content: Content,
 }
@@ -24,25 +24,25 @@ pub(super) enum Content {
 
 /// What a registry holds.
 pub(super) struct Remote {
-    pub client: Client,
-    pub root: Manifest,
+    pub(crate) client: Client,
+    pub(crate) root: Manifest,
     /// Whether it was there before this delivery.
-    pub was_there: bool,
-    pub sent: registry::Sent,
+    pub(crate) was_there: bool,
+    pub(crate) sent: registry::Sent,
 }
 
 /// What readers of a tag rely on, besides the content that it names.
 #[derive(Debug)]
-pub struct BeforeTags {
+pub(crate) struct BeforeTags {
     /// What is in the image.
-    pub listed: Listed,
+    pub(crate) listed: Listed,
     /// What was found in it.
-    pub shown: Shown,
+    pub(crate) shown: Shown,
 }
 
 /// Whether it is written down what is in the image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Listed {
+pub(crate) enum Listed {
     /// The SBOM of each platform is written.
     Written,
     /// No SBOM is asked for.
@@ -53,7 +53,7 @@ pub enum Listed {
 
 /// Whether the team has been shown what was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shown {
+pub(crate) enum Shown {
     /// It is in the Security tab, or on its way there.
     Uploaded,
     /// The environment does not demand it.
@@ -65,14 +65,14 @@ pub enum Shown {
 }
 
 /// An image that may be tagged: its content is there, and so is all else that a reader of its tags relies on.
-pub struct Ready {
+pub(crate) struct Ready {
     pub(super) uploaded: Uploaded,
 }
 
 impl Uploaded {
     /// The digest of the image.
     #[must_use]
-    pub fn digest(&self) -> Digest {
+    pub(crate) fn digest(&self) -> Digest {
         match &self.content {
             Content::Local(image) => image.digest,
             Content::Remote(remote) => remote.root.digest,
@@ -81,7 +81,7 @@ impl Uploaded {
 
     /// The leave to tag it, given that all of `before` is there.
     #[must_use]
-    pub fn ready(self, before: &BeforeTags) -> Ready {
+    pub(crate) fn ready(self, before: &BeforeTags) -> Ready {
         tracing::debug!(digest = %self.digest(), ?before, "ready for its tags");
         Ready { uploaded: self }
     }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::{Record, RunResult, Stage, StageName, StageOutcome};
 
 /// Sees the record grow: the console.
-pub trait Watcher: Send + Sync {
+pub(crate) trait Watcher: Send + Sync {
     /// A stage began.
     fn began(&self, stage: StageName);
     /// A stage says something that stays on the screen.
@@ -25,7 +25,7 @@ pub trait Watcher: Send + Sync {
 ///
 /// Until then it is a value in the hands of whoever began the stage. Work that is called off leaves nothing, since nothing
 /// of it was accepted.
-pub trait Contribution {
+pub(crate) trait Contribution {
     /// Writes it into the record.
     fn enter(&self, record: &mut Record);
 }
@@ -40,7 +40,7 @@ impl<T: Contribution> Contribution for Option<T> {
 
 /// Writes the record while things happen. Clones write the same record.
 #[derive(Clone)]
-pub struct Recorder {
+pub(crate) struct Recorder {
     state: Arc<Mutex<State>>,
     watcher: Arc<dyn Watcher>,
     started: Instant,
@@ -55,18 +55,18 @@ struct State {
 impl Recorder {
     /// Begins a record; `watcher` sees it grow.
     #[must_use]
-    pub fn begin(watcher: Arc<dyn Watcher>) -> Self {
+    pub(crate) fn begin(watcher: Arc<dyn Watcher>) -> Self {
         let state = State { record: Record::begin(Timestamp::now()), called_off: Vec::new() };
         Self { state: Arc::new(Mutex::new(state)), watcher, started: Instant::now() }
     }
 
     /// Writes into the record.
-    pub fn write<T>(&self, change: impl FnOnce(&mut Record) -> T) -> T {
+    pub(crate) fn write<T>(&self, change: impl FnOnce(&mut Record) -> T) -> T {
         change(&mut self.lock().record)
     }
 
     /// Takes what a stage came to into the record, and says at once what a reader should know of it.
-    pub fn accept(&self, contribution: &impl Contribution) {
+    pub(crate) fn accept(&self, contribution: &impl Contribution) {
         let mut state = self.lock();
         let known = state.record.warnings.len();
         contribution.enter(&mut state.record);
@@ -75,12 +75,12 @@ impl Recorder {
 
     /// The record as it is now.
     #[must_use]
-    pub fn snapshot(&self) -> Record {
+    pub(crate) fn snapshot(&self) -> Record {
         self.lock().record.clone()
     }
 
     /// Notes what a reader should know, and says it at once.
-    pub fn warn(&self, text: impl Into<String>) {
+    pub(crate) fn warn(&self, text: impl Into<String>) {
         let text = text.into();
         let mut state = self.lock();
         self.watcher.warned(&text);
@@ -89,14 +89,14 @@ impl Recorder {
 
     /// Begins a stage. It ends by [`StageRecorder::end`]; dropped before, it is [`StageOutcome::Cancelled`].
     #[must_use]
-    pub fn stage(&self, name: StageName) -> StageRecorder {
+    pub(crate) fn stage(&self, name: StageName) -> StageRecorder {
         self.begin_stage(name, None)
     }
 
     /// Begins a stage that could have begun at `ready`: what passed since then is its wait, and what it waited for are the
     /// stages that ended meanwhile.
     #[must_use]
-    pub fn stage_that_waited(&self, name: StageName, ready: Instant) -> StageRecorder {
+    pub(crate) fn stage_that_waited(&self, name: StageName, ready: Instant) -> StageRecorder {
         self.begin_stage(name, Some(ready))
     }
 
@@ -121,13 +121,13 @@ impl Recorder {
     }
 
     /// Notes a stage that does not run, and why.
-    pub fn skip(&self, name: StageName, why: impl Into<String>) {
+    pub(crate) fn skip(&self, name: StageName, why: impl Into<String>) {
         self.stage(name).end(StageOutcome::Skipped(why.into()), "");
     }
 
     /// Calls stages off that turn out not to be needed: `end` ends the work, and each of them is noted as skipped, whether
     /// it had not begun, was running, or had come to an end that means nothing any more.
-    pub async fn call_off(&self, stages: &[StageName], why: &str, end: impl Future<Output = ()>) {
+    pub(crate) async fn call_off(&self, stages: &[StageName], why: &str, end: impl Future<Output = ()>) {
         self.lock().called_off.extend(stages.iter().map(|name| (*name, why.to_owned())));
         end.await;
         for name in stages {
@@ -147,7 +147,7 @@ impl Recorder {
 
     /// Ends the record.
     #[must_use]
-    pub fn end(&self, result: RunResult) -> Record {
+    pub(crate) fn end(&self, result: RunResult) -> Record {
         let elapsed_ms = self.now();
         self.write(|record| {
             (record.result, record.elapsed_ms) = (Some(result), elapsed_ms);
@@ -166,7 +166,7 @@ impl Recorder {
 }
 
 /// Writes how one stage goes.
-pub struct StageRecorder {
+pub(crate) struct StageRecorder {
     recorder: Recorder,
     name: StageName,
     index: usize,
@@ -176,12 +176,12 @@ pub struct StageRecorder {
 impl StageRecorder {
     /// What the stage says while it runs.
     #[must_use]
-    pub fn log(&self) -> StageLog {
+    pub(crate) fn log(&self) -> StageLog {
         StageLog { name: self.name, watcher: Arc::clone(&self.recorder.watcher) }
     }
 
     /// Ends the stage, with one line of what came of it.
-    pub fn end(mut self, outcome: StageOutcome, detail: impl Into<String>) {
+    pub(crate) fn end(mut self, outcome: StageOutcome, detail: impl Into<String>) {
         self.conclude(outcome, detail.into());
     }
 
@@ -210,19 +210,19 @@ impl Drop for StageRecorder {
 
 /// What a stage says while it runs: on the screen, not in the record.
 #[derive(Clone)]
-pub struct StageLog {
+pub(crate) struct StageLog {
     name: StageName,
     watcher: Arc<dyn Watcher>,
 }
 
 impl StageLog {
     /// Says something that stays on the screen.
-    pub fn line(&self, text: &str) {
+    pub(crate) fn line(&self, text: &str) {
         self.watcher.line(self.name, text);
     }
 
     /// Says how far the stage is; the next word replaces it.
-    pub fn progress(&self, text: &str) {
+    pub(crate) fn progress(&self, text: &str) {
         self.watcher.progress(self.name, text);
     }
 }

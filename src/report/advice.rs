@@ -15,7 +15,7 @@ const NAMES: usize = 5;
 
 /// What to do, one phrase a step. Empty where nothing counts against the gate.
 #[must_use]
-pub fn steps(catalogue: &Catalogue<'_>) -> Vec<Phrase> {
+pub(crate) fn steps(catalogue: &Catalogue<'_>) -> Vec<Phrase> {
     let mut steps: Vec<_> = catalogue.leaks.iter().take(LINES).map(|leak| revoke(leak)).collect();
     if let Some(more) = catalogue.leaks.len().checked_sub(LINES).filter(|more| *more > 0) {
         steps.push(Phrase::new(format!("Do the same for {} more, listed below.", text::count(more, "leak"))));
@@ -30,7 +30,7 @@ pub fn steps(catalogue: &Catalogue<'_>) -> Vec<Phrase> {
 
 /// What to do about a leak.
 #[must_use]
-pub fn revoke(leak: &Leak) -> Phrase {
+pub(crate) fn revoke(leak: &Leak) -> Phrase {
     let phrase = Phrase::new("Revoke the secret in ").code(&leak.file).words(format!(" line {}", leak.line));
     let phrase = match &leak.commit {
         Some(commit) => phrase.words(" of commit ").code(short_commit(commit)),
@@ -45,13 +45,13 @@ pub fn revoke(leak: &Leak) -> Phrase {
 
 /// The first seven characters of a commit's id, as git abbreviates it.
 #[must_use]
-pub fn short_commit(commit: &str) -> String {
+pub(crate) fn short_commit(commit: &str) -> String {
     commit.chars().take(7).collect()
 }
 
 /// Whether an instruction brings a base image.
 #[must_use]
-pub fn is_from(instruction: Option<&Instruction>) -> bool {
+pub(crate) fn is_from(instruction: Option<&Instruction>) -> bool {
     instruction
         .is_some_and(|instruction| instruction.text.trim_start().get(..5).is_some_and(|word| word.eq_ignore_ascii_case("FROM ")))
 }
@@ -146,7 +146,7 @@ fn place(instruction: Option<&Instruction>) -> Phrase {
 }
 
 /// The first of each of some words.
-pub fn distinct<'a>(words: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+pub(crate) fn distinct<'a>(words: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let mut seen = HashSet::new();
     words.filter(|word| seen.insert(*word)).collect()
 }

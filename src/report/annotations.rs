@@ -16,7 +16,7 @@ const NAMES: usize = 20;
 
 /// The annotations of a record: one a leak, and one a package and instruction of the Dockerfile, the worst first.
 #[must_use]
-pub fn of(record: &Record) -> Vec<Annotation> {
+pub(crate) fn of(record: &Record) -> Vec<Annotation> {
     let catalogue = Catalogue::of(record);
     let level = |tool| if catalogue::is_blocking(record, tool) { Level::Failure } else { Level::Warning };
     let mut annotations: Vec<_> = catalogue.leaks.iter().map(|leak| of_leak(leak, level(leak.tool))).collect();

@@ -9,25 +9,25 @@ use crate::record::{Record, StageOutcome};
 use crate::scanner::Tool;
 
 /// The findings as reports list them: vulnerabilities of several platforms merged, the worst first.
-pub struct Catalogue<'a> {
+pub(crate) struct Catalogue<'a> {
     /// All leaks, by file and line.
-    pub leaks: Vec<&'a Leak>,
+    pub(crate) leaks: Vec<&'a Leak>,
     /// Vulnerabilities that count against the gate and have a fix.
-    pub fixable: Vec<Merged<'a>>,
+    pub(crate) fixable: Vec<Merged<'a>>,
     /// Vulnerabilities that count against the gate and have none.
-    pub unfixable: Vec<Merged<'a>>,
+    pub(crate) unfixable: Vec<Merged<'a>>,
     /// Vulnerabilities without a fix that count only because the gate is asked to leave them out.
-    pub ignored: Vec<Merged<'a>>,
+    pub(crate) ignored: Vec<Merged<'a>>,
     /// Vulnerabilities milder than the threshold.
-    pub mild: Vec<Merged<'a>>,
+    pub(crate) mild: Vec<Merged<'a>>,
 }
 
 /// A vulnerability, and all the platforms that have it in the same package, version and place.
-pub struct Merged<'a> {
+pub(crate) struct Merged<'a> {
     /// The vulnerability as the first platform has it.
-    pub vulnerability: &'a Vulnerability,
+    pub(crate) vulnerability: &'a Vulnerability,
     /// The platforms.
-    pub platforms: Vec<String>,
+    pub(crate) platforms: Vec<String>,
 }
 
 /// What makes two platforms' vulnerabilities the same.
@@ -36,7 +36,7 @@ type Key<'a> = (&'a str, &'a str, &'a str, Option<&'a str>, Severity, &'a str, O
 impl<'a> Catalogue<'a> {
     /// Sorts out a record's findings.
     #[must_use]
-    pub fn of(record: &'a Record) -> Self {
+    pub(crate) fn of(record: &'a Record) -> Self {
         let threshold = threshold(record);
         let mut catalogue =
             Self { leaks: leaks(record), fixable: Vec::new(), unfixable: Vec::new(), ignored: Vec::new(), mild: Vec::new() };
@@ -55,41 +55,41 @@ impl<'a> Catalogue<'a> {
     }
 
     /// The leaks that a tool found.
-    pub fn leaks_of(&self, tool: Tool) -> impl Iterator<Item = &'a Leak> {
+    pub(crate) fn leaks_of(&self, tool: Tool) -> impl Iterator<Item = &'a Leak> {
         self.leaks.iter().copied().filter(move |leak| leak.tool == tool)
     }
 
     /// The vulnerabilities that count against a tool's gate.
-    pub fn counting_of(&self, tool: Tool) -> impl Iterator<Item = &Merged<'a>> {
+    pub(crate) fn counting_of(&self, tool: Tool) -> impl Iterator<Item = &Merged<'a>> {
         of(&self.fixable, tool).chain(of(&self.unfixable, tool))
     }
 
     /// All vulnerabilities: those that count first, then the worst first.
-    pub fn vulnerabilities(&self) -> impl Iterator<Item = &Merged<'a>> {
+    pub(crate) fn vulnerabilities(&self) -> impl Iterator<Item = &Merged<'a>> {
         self.fixable.iter().chain(&self.unfixable).chain(&self.ignored).chain(&self.mild)
     }
 }
 
 /// The vulnerabilities of a shelf that a tool found.
-pub fn of<'s, 'a>(shelf: &'s [Merged<'a>], tool: Tool) -> impl Iterator<Item = &'s Merged<'a>> {
+pub(crate) fn of<'s, 'a>(shelf: &'s [Merged<'a>], tool: Tool) -> impl Iterator<Item = &'s Merged<'a>> {
     shelf.iter().filter(move |merged| merged.vulnerability.tool == tool)
 }
 
 /// The threshold that a record was judged by.
 #[must_use]
-pub fn threshold(record: &Record) -> Threshold {
+pub(crate) fn threshold(record: &Record) -> Threshold {
     Threshold { severity: record.severity_threshold.unwrap_or(Severity::High), ignore_unfixed: record.ignore_unfixed }
 }
 
 /// Whether a tool's findings hold this delivery back.
 #[must_use]
-pub fn is_blocking(record: &Record, tool: Tool) -> bool {
+pub(crate) fn is_blocking(record: &Record, tool: Tool) -> bool {
     record.demands.is_some_and(|demands| tool.blocks(demands))
 }
 
 /// Whether a tool's scan ran to its end.
 #[must_use]
-pub fn is_complete(record: &Record, tool: Tool) -> bool {
+pub(crate) fn is_complete(record: &Record, tool: Tool) -> bool {
     let ended = |outcome: &StageOutcome| matches!(outcome, StageOutcome::Passed | StageOutcome::Advised | StageOutcome::Blocked);
     let mut stages = record.stages.iter().filter(|stage| stage.name == tool.stage).peekable();
     stages.peek().is_some() && stages.all(|stage| ended(&stage.outcome))
@@ -97,7 +97,7 @@ pub fn is_complete(record: &Record, tool: Tool) -> bool {
 
 /// The names of the environments where findings of one of these tools would hold a delivery back.
 #[must_use]
-pub fn blocking_environments(tools: &[Tool]) -> Vec<&'static str> {
+pub(crate) fn blocking_environments(tools: &[Tool]) -> Vec<&'static str> {
     let blocks = |environment: &Environment| tools.iter().any(|tool| tool.blocks(environment.requirements()));
     Environment::ALL.into_iter().filter(blocks).map(Environment::name).collect()
 }

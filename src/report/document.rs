@@ -6,7 +6,7 @@ use crate::text;
 const RESERVE: usize = 24 * 1024;
 
 /// A Markdown document of bounded size. Tables are cut at a row, with a line that says how many rows are missing.
-pub struct Document {
+pub(crate) struct Document {
     text: String,
     limit: usize,
 }
@@ -14,12 +14,12 @@ pub struct Document {
 impl Document {
     /// An empty document of at most `limit` bytes.
     #[must_use]
-    pub fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         Self { text: String::new(), limit }
     }
 
     /// Adds a paragraph or a block, where it still fits.
-    pub fn paragraph(&mut self, markdown: &str) {
+    pub(crate) fn paragraph(&mut self, markdown: &str) {
         if self.text.len() + markdown.len() + 2 <= self.limit {
             self.text.push_str(markdown.trim_end_matches('\n'));
             self.text.push_str("\n\n");
@@ -27,25 +27,25 @@ impl Document {
     }
 
     /// Adds a section's heading.
-    pub fn heading(&mut self, words: &str) {
+    pub(crate) fn heading(&mut self, words: &str) {
         self.paragraph(&format!("### {words}"));
     }
 
     /// Adds a list.
-    pub fn list(&mut self, mark: &str, items: impl IntoIterator<Item = String>) {
+    pub(crate) fn list(&mut self, mark: &str, items: impl IntoIterator<Item = String>) {
         let lines = items.into_iter().map(|item| format!("{mark} {item}"));
         self.rows("", lines, "line");
     }
 
     /// Adds a table of cells that are Markdown already; nothing where there are no rows.
-    pub fn table<const N: usize>(&mut self, heads: [&str; N], rows: impl IntoIterator<Item = [String; N]>) {
+    pub(crate) fn table<const N: usize>(&mut self, heads: [&str; N], rows: impl IntoIterator<Item = [String; N]>) {
         let head = format!("| {} |\n|{}\n", heads.join(" | "), "---|".repeat(N));
         self.rows(&head, rows.into_iter().map(|cells| format!("| {} |", cells.join(" | "))), "row");
     }
 
     /// The document.
     #[must_use]
-    pub fn finish(self) -> String {
+    pub(crate) fn finish(self) -> String {
         self.text
     }
 

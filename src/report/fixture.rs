@@ -184,12 +184,12 @@ fn until(record: &mut Record, last: StageName, outcome: StageOutcome) {
 }
 
 /// Published, nothing found.
-pub fn delivered() -> Record {
+pub(crate) fn delivered() -> Record {
     Record { result: Some(RunResult::Delivered), publication: Some(publication(Environment::Prod)), ..begun(Environment::Prod) }
 }
 
 /// Published at dev with findings, to a folder.
-pub fn advised() -> Record {
+pub(crate) fn advised() -> Record {
     let mut record = found(begun(Environment::Dev), &StageOutcome::Advised);
     record.result = Some(RunResult::Delivered);
     record.warnings = vec!["the tag template {version} was skipped: there is no version".to_owned()];
@@ -200,7 +200,7 @@ pub fn advised() -> Record {
 }
 
 /// Held back at prod.
-pub fn blocked() -> Record {
+pub(crate) fn blocked() -> Record {
     let mut record = found(begun(Environment::Prod), &StageOutcome::Blocked);
     record.result = Some(RunResult::Blocked);
     until(&mut record, StageName::Decision, StageOutcome::Blocked);
@@ -208,7 +208,7 @@ pub fn blocked() -> Record {
 }
 
 /// A build step that failed.
-pub fn failed() -> Record {
+pub(crate) fn failed() -> Record {
     let mut record = begun(Environment::Test);
     record.result = Some(RunResult::Failed);
     until(&mut record, StageName::Build, StageOutcome::Failed("Dockerfile line 7 failed: RUN make test".to_owned()));
@@ -225,7 +225,7 @@ pub fn failed() -> Record {
 }
 
 /// Ended by a signal while it built.
-pub fn cancelled() -> Record {
+pub(crate) fn cancelled() -> Record {
     let mut record = begun(Environment::Prod);
     record.result = Some(RunResult::Cancelled);
     record.elapsed_ms = 12_000;
@@ -236,7 +236,7 @@ pub fn cancelled() -> Record {
 }
 
 /// Passed, and publishing is off.
-pub fn skipped() -> Record {
+pub(crate) fn skipped() -> Record {
     let mut record = begun(Environment::Staging);
     record.result = Some(RunResult::Skipped);
     until(&mut record, StageName::Publish, StageOutcome::Skipped("publish is false".to_owned()));
@@ -244,11 +244,11 @@ pub fn skipped() -> Record {
 }
 
 /// Words that try to leave their place in a terminal, a log, Markdown, HTML and JSON.
-pub const HOSTILE: &str = "\u{1b}[2J\u{1b}]0;x\u{7}</td></details><script>alert(1)</script>|\n::error::owned\r\n##[error]x `code` ``` \
+pub(crate) const HOSTILE: &str = "\u{1b}[2J\u{1b}]0;x\u{7}</td></details><script>alert(1)</script>|\n::error::owned\r\n##[error]x `code` ``` \
     **b** [l](javascript:x) ![i](https://evil.example/i.png) https://evil.example www.evil.example @team me@evil.example #1 \\| \u{202e}";
 
 /// Every text from outside is hostile, and some are long.
-pub fn hostile() -> Record {
+pub(crate) fn hostile() -> Record {
     let text = || HOSTILE.to_owned();
     let long = || format!("{HOSTILE}{}", "A".repeat(10_000));
     let mut record = blocked();
@@ -296,7 +296,7 @@ pub fn hostile() -> Record {
 }
 
 /// A blocked delivery with `number` vulnerabilities, each in a package of its own, of all severities.
-pub fn many(number: usize) -> Record {
+pub(crate) fn many(number: usize) -> Record {
     let mut record = blocked();
     record.findings = (0..number)
         .map(|index| {

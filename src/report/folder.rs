@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::Error;
 
 /// A folder that reports are written to.
-pub struct Folder {
+pub(crate) struct Folder {
     path: PathBuf,
 }
 
@@ -18,7 +18,7 @@ impl Folder {
     ///
     /// # Errors
     /// It can't be made, or something else has its name: a link too, where the path is relative.
-    pub fn open(path: &Path) -> Result<Self, Error> {
+    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
         let failed = |source| Error::Folder { path: path.to_owned(), source };
         // The project that is delivered may have put a link there, and what it points to is not ours to write.
         if path.is_relative() && path.ancestors().any(Path::is_symlink) {
@@ -36,7 +36,7 @@ impl Folder {
     ///
     /// # Errors
     /// As [`Folder::open`].
-    pub fn inner(&self, name: &str) -> Result<Self, Error> {
+    pub(crate) fn inner(&self, name: &str) -> Result<Self, Error> {
         let path = self.path.join(name);
         let failed = |source| Error::Folder { path: path.clone(), source };
         match fs::create_dir(&path) {
@@ -51,7 +51,7 @@ impl Folder {
     ///
     /// # Errors
     /// It can't be written; the file that was there before is then unchanged.
-    pub fn write(&self, name: &str, content: &[u8]) -> Result<PathBuf, Error> {
+    pub(crate) fn write(&self, name: &str, content: &[u8]) -> Result<PathBuf, Error> {
         let path = self.path.join(name);
         let written = || {
             // For all to read: in a container we are root, and the steps that come after are not.
@@ -71,7 +71,7 @@ impl Folder {
     ///
     /// # Errors
     /// It is there and can't be removed.
-    pub fn remove(&self, name: &str) -> Result<(), Error> {
+    pub(crate) fn remove(&self, name: &str) -> Result<(), Error> {
         let path = self.path.join(name);
         match fs::remove_file(&path) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => Err(Error::File { path, source }),
@@ -84,7 +84,7 @@ impl Folder {
 ///
 /// # Errors
 /// It can't be written.
-pub fn append(path: &Path, content: &[u8]) -> Result<(), Error> {
+pub(crate) fn append(path: &Path, content: &[u8]) -> Result<(), Error> {
     let written = || OpenOptions::new().create(true).append(true).open(path)?.write_all(content);
     written().map_err(|source| Error::File { path: path.to_owned(), source })
 }

@@ -1,26 +1,26 @@
 //! The reports: pure functions of the record, and the folder that they are written to.
 
-pub mod advice;
-pub mod annotations;
-pub mod catalogue;
-pub mod console;
+pub(crate) mod advice;
+pub(crate) mod annotations;
+pub(crate) mod catalogue;
+pub(crate) mod console;
 mod document;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod folder;
-pub mod outputs;
+pub(crate) mod outputs;
 mod phrase;
-pub mod sarif;
+pub(crate) mod sarif;
 #[cfg(test)]
 mod schema;
-pub mod summary;
+pub(crate) mod summary;
 mod verdict;
 mod verify;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use phrase::Phrase;
+pub(crate) use phrase::Phrase;
 
 use crate::record::{Record, Stage, StageName};
 use crate::text;
@@ -30,7 +30,7 @@ use folder::{Folder, append};
 
 /// A report can't be written.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// The folder can't be made or read.
     #[error("{path}: {source}", path = path.display())]
     Folder {
@@ -51,17 +51,17 @@ pub enum Error {
 
 /// The runner's files that reports are added to (GitHub Docs, "Workflow commands for GitHub Actions", "Environment files").
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RunnerFiles {
+pub(crate) struct RunnerFiles {
     /// `GITHUB_OUTPUT`; where absent, the outputs are written to `outputs` in the report's folder.
-    pub output: Option<PathBuf>,
+    pub(crate) output: Option<PathBuf>,
     /// `GITHUB_STEP_SUMMARY`.
-    pub step_summary: Option<PathBuf>,
+    pub(crate) step_summary: Option<PathBuf>,
 }
 
 impl RunnerFiles {
     /// The files that the environment names.
     #[must_use]
-    pub fn from_environment() -> Self {
+    pub(crate) fn from_environment() -> Self {
         let path = |name: &str| variables::filled(name).map(PathBuf::from);
         Self { output: path(variables::GITHUB_OUTPUT), step_summary: path(variables::GITHUB_STEP_SUMMARY) }
     }
@@ -69,7 +69,7 @@ impl RunnerFiles {
 
 /// How a delivery ended, in one line without markup.
 #[must_use]
-pub fn headline(record: &Record) -> String {
+pub(crate) fn headline(record: &Record) -> String {
     let catalogue = Catalogue::of(record);
     let reason = verdict::reason(record, &catalogue).to_plain();
     let blank = if reason.starts_with(':') { "" } else { " " };
@@ -78,26 +78,26 @@ pub fn headline(record: &Record) -> String {
 
 /// Whether nothing was found that counts, and nothing was left out.
 #[must_use]
-pub fn is_flawless(record: &Record) -> bool {
+pub(crate) fn is_flawless(record: &Record) -> bool {
     verdict::remarks(record, &Catalogue::of(record)).is_empty()
 }
 
 /// What was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Written {
+pub(crate) struct Written {
     /// The record.
-    pub record: PathBuf,
+    pub(crate) record: PathBuf,
     /// The summary.
-    pub summary: PathBuf,
+    pub(crate) summary: PathBuf,
     /// The SARIF files, one a scan that ran to its end.
-    pub sarif: Vec<PathBuf>,
+    pub(crate) sarif: Vec<PathBuf>,
 }
 
 /// Makes the report's folder before anything else does, so that a folder that can't be written is known at once.
 ///
 /// # Errors
 /// The folder can't be made or written.
-pub fn prepare(folder: &Path) -> Result<(), Error> {
+pub(crate) fn prepare(folder: &Path) -> Result<(), Error> {
     let folder = Folder::open(folder)?;
     folder.write(".gp-deliver", b"")?;
     folder.remove(".gp-deliver")
@@ -107,7 +107,7 @@ pub fn prepare(folder: &Path) -> Result<(), Error> {
 ///
 /// # Errors
 /// The first that could not be written; the others are written all the same.
-pub fn write(record: &Record, folder: &Path, runner: &RunnerFiles) -> Result<Written, Error> {
+pub(crate) fn write(record: &Record, folder: &Path, runner: &RunnerFiles) -> Result<Written, Error> {
     let reports = Folder::open(folder)?;
     let json = write_record(record, &reports);
     let summary = write_summary(record, &reports, runner);
@@ -155,7 +155,7 @@ fn write_sarif(record: &Record, reports: &Folder) -> Result<Vec<PathBuf>, Error>
 ///
 /// # Errors
 /// It can't be written.
-pub fn add_outputs(outputs: &outputs::Outputs, runner: &RunnerFiles) -> Result<(), Error> {
+pub(crate) fn add_outputs(outputs: &outputs::Outputs, runner: &RunnerFiles) -> Result<(), Error> {
     match &runner.output {
         Some(file) => append(file, outputs::render(outputs).as_bytes()),
         None => Ok(()),

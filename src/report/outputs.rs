@@ -13,10 +13,10 @@ use crate::record::Record;
 use crate::scanner::Tool;
 
 /// The names and values of the outputs, in the order in which they are documented.
-pub type Outputs = Vec<(&'static str, String)>;
+pub(crate) type Outputs = Vec<(&'static str, String)>;
 
 /// All outputs of the action, and what each is.
-pub const ALL: [(&str, &str); 12] = [
+pub(crate) const ALL: [(&str, &str); 12] = [
     ("result", "How it ended: delivered, blocked, failed, skipped (passed, and not to be published) or cancelled"),
     ("environment", "Where the image is bound for"),
     ("image", "The published image by its digest: HOST/NAME@sha256:…; empty where nothing was published"),
@@ -37,7 +37,7 @@ pub const ALL: [(&str, &str); 12] = [
 /// gate held back. `findings` counts what was found after suppressions, by tool and severity, a vulnerability once
 /// whatever the number of platforms: `{"gitleaks":{"total":1},"trivy":{"total":2,"CRITICAL":2}}`.
 #[must_use]
-pub fn of(record: &Record, folder: &Path) -> Outputs {
+pub(crate) fn of(record: &Record, folder: &Path) -> Outputs {
     let path = |name: &str| folder.join(name).display().to_string();
     let mut outputs = vec![("result", record.result.map_or("cancelled", crate::record::RunResult::name).to_owned())];
     outputs.extend(record.environment.map(|environment| ("environment", environment.name().to_owned())));
@@ -60,7 +60,7 @@ pub fn of(record: &Record, folder: &Path) -> Outputs {
 
 /// The outputs as the runner reads them. Each value stands between two delimiters that it does not contain.
 #[must_use]
-pub fn render(outputs: &Outputs) -> String {
+pub(crate) fn render(outputs: &Outputs) -> String {
     let rendered = outputs.iter().map(|(name, value)| {
         let delimiter = delimiter(value);
         format!("{name}<<{delimiter}\n{value}\n{delimiter}\n")

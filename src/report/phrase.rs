@@ -4,7 +4,7 @@ use crate::text::{self, markdown};
 
 /// A sentence in parts, so that what comes from outside is told from what is ours until it is rendered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Phrase(Vec<Part>);
+pub(crate) struct Phrase(Vec<Part>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Part {
@@ -16,34 +16,34 @@ enum Part {
 impl Phrase {
     /// A phrase that begins with words of ours: no text from outside, no markup.
     #[must_use]
-    pub fn new(words: impl Into<String>) -> Self {
+    pub(crate) fn new(words: impl Into<String>) -> Self {
         Self(vec![Part::Words(words.into())])
     }
 
     /// Adds words of ours: no text from outside, no markup.
     #[must_use]
-    pub fn words(mut self, words: impl Into<String>) -> Self {
+    pub(crate) fn words(mut self, words: impl Into<String>) -> Self {
         self.0.push(Part::Words(words.into()));
         self
     }
 
     /// Adds a name, a version or a path from outside.
     #[must_use]
-    pub fn code(mut self, text: impl Into<String>) -> Self {
+    pub(crate) fn code(mut self, text: impl Into<String>) -> Self {
         self.0.push(Part::Code(text.into()));
         self
     }
 
     /// Adds a sentence from outside.
     #[must_use]
-    pub fn prose(mut self, text: impl Into<String>) -> Self {
+    pub(crate) fn prose(mut self, text: impl Into<String>) -> Self {
         self.0.push(Part::Prose(text.into()));
         self
     }
 
     /// Adds names from outside, with commas, at most `limit` and the number of the others.
     #[must_use]
-    pub fn codes<S: AsRef<str>>(mut self, names: &[S], limit: usize) -> Self {
+    pub(crate) fn codes<S: AsRef<str>>(mut self, names: &[S], limit: usize) -> Self {
         for (index, name) in names.iter().take(limit).enumerate() {
             if index > 0 {
                 self = self.words(", ");
@@ -55,14 +55,14 @@ impl Phrase {
 
     /// Adds another phrase.
     #[must_use]
-    pub fn phrase(mut self, other: Self) -> Self {
+    pub(crate) fn phrase(mut self, other: Self) -> Self {
         self.0.extend(other.0);
         self
     }
 
     /// The phrase for GitHub-flavoured Markdown, on one line.
     #[must_use]
-    pub fn to_markdown(&self) -> String {
+    pub(crate) fn to_markdown(&self) -> String {
         let parts = self.0.iter().map(|part| match part {
             Part::Words(words) => words.clone(),
             Part::Code(text) => markdown::code(text),
@@ -73,7 +73,7 @@ impl Phrase {
 
     /// The phrase for a terminal or a log, on one line.
     #[must_use]
-    pub fn to_plain(&self) -> String {
+    pub(crate) fn to_plain(&self) -> String {
         let parts = self.0.iter().map(|part| match part {
             Part::Words(words) => words.clone(),
             Part::Code(text) | Part::Prose(text) => text::line(text, markdown::LIMIT).into(),

@@ -10,7 +10,7 @@ use crate::text;
 
 /// How a delivery ended, as a reader takes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// Published, and nothing to look at.
     Delivered,
     /// Published, and findings, or a scan that did not happen, would hold it back elsewhere.
@@ -28,7 +28,7 @@ pub enum Verdict {
 impl Verdict {
     /// The verdict on a record.
     #[must_use]
-    pub fn of(record: &Record, catalogue: &Catalogue<'_>) -> Self {
+    pub(crate) fn of(record: &Record, catalogue: &Catalogue<'_>) -> Self {
         let advised = !remarks(record, catalogue).is_empty();
         match record.result {
             Some(RunResult::Delivered) if advised => Self::Advised,
@@ -42,7 +42,7 @@ impl Verdict {
 
     /// The picture for Markdown.
     #[must_use]
-    pub fn icon(self) -> &'static str {
+    pub(crate) fn icon(self) -> &'static str {
         match self {
             Self::Delivered => "✅",
             Self::Advised => "⚠️",
@@ -55,7 +55,7 @@ impl Verdict {
 
     /// The word that a line begins with.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Delivered => "Delivered",
             Self::Advised => "Delivered with advice",
@@ -69,7 +69,7 @@ impl Verdict {
 
 /// What follows the verdict's word in one line.
 #[must_use]
-pub fn reason(record: &Record, catalogue: &Catalogue<'_>) -> Phrase {
+pub(crate) fn reason(record: &Record, catalogue: &Catalogue<'_>) -> Phrase {
     let bound = record.environment.map(Environment::name).unwrap_or_default();
     let published = if record.publication.is_some() { "." } else { ". Nothing was published." };
     match Verdict::of(record, catalogue) {
@@ -110,7 +110,7 @@ fn unpublished(record: &Record) -> String {
 
 /// The findings that count against the gates of some tools: `1 leaked secret`, `3 vulnerabilities of HIGH or over (…)`.
 #[must_use]
-pub fn counted(record: &Record, catalogue: &Catalogue<'_>, wanted: impl Fn(Tool) -> bool) -> Vec<String> {
+pub(crate) fn counted(record: &Record, catalogue: &Catalogue<'_>, wanted: impl Fn(Tool) -> bool) -> Vec<String> {
     Tool::all().filter(|tool| wanted(*tool)).flat_map(|tool| counted_of(record, catalogue, tool)).collect()
 }
 
@@ -129,7 +129,7 @@ fn counted_of(record: &Record, catalogue: &Catalogue<'_>, tool: Tool) -> impl It
 
 /// The scans that did not run to their end: what was not looked for is not known to be absent.
 #[must_use]
-pub fn missing(record: &Record) -> Option<String> {
+pub(crate) fn missing(record: &Record) -> Option<String> {
     let missing = Tool::all().filter(|tool| !catalogue::is_complete(record, *tool));
     let missing: Vec<_> = missing.filter_map(|tool| tool.finds.as_ref().map(|finds| finds.all)).collect();
     (!missing.is_empty()).then(|| format!("{} were not looked for", text::list(&missing)))
@@ -156,7 +156,7 @@ fn judged_before(record: &Record) -> bool {
 
 /// What keeps a delivery that went well from being without a blemish.
 #[must_use]
-pub fn remarks(record: &Record, catalogue: &Catalogue<'_>) -> Vec<String> {
+pub(crate) fn remarks(record: &Record, catalogue: &Catalogue<'_>) -> Vec<String> {
     if judged_before(record) {
         return Vec::new();
     }

@@ -13,7 +13,7 @@ use crate::scanner::Tool;
 
 /// A scan did not happen, or not wholly.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// The program is missing, hung, crashed or said too much.
     #[error(transparent)]
     Program(#[from] process::Error),

@@ -3,14 +3,14 @@
 //! A scanner is a program that is not trusted and not believed: it gets no credentials, and a scan that did not happen,
 //! or not wholly, is an error here whatever the scanner's exit code says.
 
-pub mod database;
+pub(crate) mod database;
 mod error;
-pub mod gitleaks;
-pub mod platform;
-pub mod syft;
-pub mod trivy;
+pub(crate) mod gitleaks;
+pub(crate) mod platform;
+pub(crate) mod syft;
+pub(crate) mod trivy;
 mod version;
 
-pub use error::Error;
+pub(crate) use error::Error;
 pub(crate) use version::find_all;
-pub use version::versions;
+pub(crate) use version::versions;

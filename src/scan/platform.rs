@@ -12,7 +12,7 @@ use crate::oci::{Image, Layout};
 /// A layout folder that holds one manifest and what it names, as links into the image's own layout. Dropping it removes
 /// the folder.
 #[derive(Debug)]
-pub struct PlatformFolder {
+pub(crate) struct PlatformFolder {
     folder: tempfile::TempDir,
 }
 
@@ -21,7 +21,7 @@ impl PlatformFolder {
     ///
     /// # Errors
     /// The folder can't be written.
-    pub fn create(image: &Image, platform: &PlatformImage) -> Result<Self, Error> {
+    pub(crate) fn create(image: &Image, platform: &PlatformImage) -> Result<Self, Error> {
         let root = fs::canonicalize(image.layout.root()).map_err(Error::io(image.layout.root()))?;
         let beside = root.parent().unwrap_or(Path::new("/"));
         let folder = tempfile::Builder::new().prefix(".platform-").tempdir_in(beside).map_err(Error::io(beside))?;
@@ -43,7 +43,7 @@ impl PlatformFolder {
 
     /// The folder.
     #[must_use]
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 }

@@ -21,7 +21,7 @@ const MAX_BYTES: u64 = 1 << 30;
 
 /// A form of SBOM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-pub enum Format {
+pub(crate) enum Format {
     /// SPDX 2.3 as JSON.
     #[serde(rename = "spdx-json")]
     SpdxJson,
@@ -32,11 +32,11 @@ pub enum Format {
 
 impl Format {
     /// All.
-    pub const ALL: [Self; 2] = [Self::SpdxJson, Self::CycloneDxJson];
+    pub(crate) const ALL: [Self; 2] = [Self::SpdxJson, Self::CycloneDxJson];
 
     /// The name that syft has for it.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::SpdxJson => "spdx-json",
             Self::CycloneDxJson => "cyclonedx-json",
@@ -45,7 +45,7 @@ impl Format {
 
     /// How files of this form end, as both projects advise.
     #[must_use]
-    pub fn extension(self) -> &'static str {
+    pub(crate) fn extension(self) -> &'static str {
         match self {
             Self::SpdxJson => "spdx.json",
             Self::CycloneDxJson => "cdx.json",
@@ -63,35 +63,35 @@ impl FromStr for Format {
 
 /// What to list.
 #[derive(Clone, Copy, Debug)]
-pub struct Request<'a> {
+pub(crate) struct Request<'a> {
     /// The image.
-    pub image: &'a Image,
+    pub(crate) image: &'a Image,
     /// Which of its platforms.
-    pub platform: &'a PlatformImage,
+    pub(crate) platform: &'a PlatformImage,
     /// The image's name in the files: what it is published as.
-    pub name: &'a str,
+    pub(crate) name: &'a str,
     /// The forms that are wanted.
-    pub formats: &'a [Format],
+    pub(crate) formats: &'a [Format],
     /// The folder for the files; it is there.
-    pub folder: &'a Path,
+    pub(crate) folder: &'a Path,
     /// The time that syft may take.
-    pub deadline: Duration,
+    pub(crate) deadline: Duration,
 }
 
 /// What is in the image.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sbom {
+pub(crate) struct Sbom {
     /// How many packages it lists.
-    pub packages: u32,
+    pub(crate) packages: u32,
     /// The names of the files, in the folder that was asked for: `linux-amd64.spdx.json`.
-    pub files: Vec<String>,
+    pub(crate) files: Vec<String>,
 }
 
 /// Lists what is in the image of one platform. A file appears whole or not at all.
 ///
 /// # Errors
 /// The image was not listed, or the files can't be written.
-pub async fn list(launcher: &Launcher, request: &Request<'_>) -> Result<Sbom, Error> {
+pub(crate) async fn list(launcher: &Launcher, request: &Request<'_>) -> Result<Sbom, Error> {
     let temporary = std::env::temp_dir();
     let scratch = tempfile::Builder::new().prefix("gp-deliver-").tempdir().map_err(Error::io(&temporary))?;
     // Beside its destination, so that the last step is a rename.

@@ -30,30 +30,30 @@ const NAMED: usize = 5;
 
 /// What to look at.
 #[derive(Clone, Copy, Debug)]
-pub struct Request<'a> {
+pub(crate) struct Request<'a> {
     /// The image.
-    pub image: &'a Image,
+    pub(crate) image: &'a Image,
     /// Which of its platforms.
-    pub platform: &'a PlatformImage,
+    pub(crate) platform: &'a PlatformImage,
     /// The folder with `trivy.db`.
-    pub database: &'a Path,
+    pub(crate) database: &'a Path,
     /// The project's folder, which may have a `.trivyignore.yaml` or `.trivyignore`.
-    pub root: &'a Path,
+    pub(crate) root: &'a Path,
     /// The time that each run of trivy may take.
-    pub deadline: Duration,
+    pub(crate) deadline: Duration,
 }
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Vulnerabilities {
+pub(crate) struct Vulnerabilities {
     /// The vulnerabilities, worst first.
-    pub findings: Vec<Vulnerability>,
+    pub(crate) findings: Vec<Vulnerability>,
     /// What the project let through.
-    pub suppressions: Vec<Suppression>,
+    pub(crate) suppressions: Vec<Suppression>,
     /// How many packages were judged.
-    pub packages: u32,
+    pub(crate) packages: u32,
     /// What a reader should know besides.
-    pub warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
 }
 
 /// Looks for vulnerabilities in the image of one platform. `java` is asked for the folder with `trivy-java.db` if the
@@ -62,7 +62,7 @@ pub struct Vulnerabilities {
 ///
 /// # Errors
 /// The image was not looked through; or what `java` answers.
-pub async fn scan(
+pub(crate) async fn scan(
     launcher: &Launcher,
     request: &Request<'_>,
     java: impl AsyncFnOnce() -> Result<PathBuf, Error>,

@@ -17,7 +17,7 @@ pub(crate) fn find_all(launcher: &Launcher) -> Result<(), process::Error> {
 }
 
 /// The version of each scanner, or why it can't say.
-pub async fn versions(launcher: &Launcher) -> Vec<(&'static str, Result<String, process::Error>)> {
+pub(crate) async fn versions(launcher: &Launcher) -> Vec<(&'static str, Result<String, process::Error>)> {
     let asked = Tool::all().map(async |tool| (tool.name(), ask(launcher, tool).await));
     futures_util::future::join_all(asked).await
 }

@@ -7,7 +7,7 @@ use std::str::Chars;
 /// reorder what is around it, and mean something to a runner or to Markdown: it is for keeping, and a [`super::Line`] for
 /// showing.
 #[must_use]
-pub fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     printable(text).map(|character| if is_blank(character) { ' ' } else { character }).collect()
 }
 

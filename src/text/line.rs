@@ -7,15 +7,15 @@ use std::ops::Deref;
 use super::escape::{is_blank, plain, printable};
 
 /// The most characters of one line of a tool's output that are shown.
-pub const LINE: usize = 2000;
+pub(crate) const LINE: usize = 2000;
 /// The most characters of a stranger's words that a message of ours repeats.
-pub const WORDS: usize = 600;
+pub(crate) const WORDS: usize = 600;
 
 /// One line that can be printed to a terminal, a log or a runner, whoever wrote what is in it: no control character, none
 /// that reorders or hides what is around it, no line break, and nothing that a runner takes for a command. There is no way
 /// to one but through the functions of this room, so that what holds a `Line` holds nothing else.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Line(String);
+pub(crate) struct Line(String);
 
 /// `text` as one line of at most `limit` characters and a note of how many more there are.
 ///
@@ -23,21 +23,21 @@ pub struct Line(String);
 /// characters that reorder or hide what is around them are written as their number, and what would begin a workflow
 /// command is broken up (actions/runner, `ActionCommand.cs`: `::` first on a line, `##[` anywhere in it).
 #[must_use]
-pub fn line(text: &str, limit: usize) -> Line {
+pub(crate) fn line(text: &str, limit: usize) -> Line {
     let mut shown = Shown::new(limit);
     printable(text).for_each(|character| shown.push(character));
     shown.finish()
 }
 
 /// The lines of `text`, each as [`line()`] makes it.
-pub fn lines(text: &str, limit: usize) -> impl Iterator<Item = Line> {
+pub(crate) fn lines(text: &str, limit: usize) -> impl Iterator<Item = Line> {
     text.lines().map(move |text| line(text, limit))
 }
 
 /// A stranger's words for a message of ours: one line of at most [`WORDS`] characters, however many lines and spaces there
 /// were; of a page of HTML, that it is one.
 #[must_use]
-pub fn words(text: &str) -> Line {
+pub(crate) fn words(text: &str) -> Line {
     if is_page(text) {
         return "a page of HTML".into();
     }
@@ -46,7 +46,7 @@ pub fn words(text: &str) -> Line {
 
 /// The last `number` lines of `text` that show something, each of at most `limit` characters.
 #[must_use]
-pub fn last_lines(text: &str, number: usize, limit: usize) -> Vec<Line> {
+pub(crate) fn last_lines(text: &str, number: usize, limit: usize) -> Vec<Line> {
     let mut last: Vec<_> = lines(text, limit).filter(|line| !line.trim().is_empty()).collect();
     last.split_off(last.len().saturating_sub(number))
 }
@@ -69,7 +69,7 @@ fn is_hidden(character: char) -> bool {
 impl Line {
     /// The line as text.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }

@@ -7,11 +7,11 @@
 use super::{LINE, line};
 
 /// The most characters of one name, version or sentence that a report shows.
-pub const LIMIT: usize = 300;
+pub(crate) const LIMIT: usize = 300;
 
 /// A name, version, path or other exact text, in a code font. GitHub looks for no mentions in it.
 #[must_use]
-pub fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     // Between the two halves of an address, so that the autolink extension finds none (GFM, section 6.9); it leaves
     // nothing behind for one who copies the text.
     let escaped = escape(text, "<!-- -->");
@@ -21,14 +21,14 @@ pub fn code(text: &str) -> String {
 
 /// A title, a reason or another sentence.
 #[must_use]
-pub fn prose(text: &str) -> String {
+pub(crate) fn prose(text: &str) -> String {
     // A blank without a width: `@team` and `#12` are looked for in the finished page, where a comment is gone.
     escape(text, "\u{200b}")
 }
 
 /// Lines of a tool's output, word for word, as a fenced block.
 #[must_use]
-pub fn block(lines: &[String]) -> String {
+pub(crate) fn block(lines: &[String]) -> String {
     let lines: Vec<_> = lines.iter().map(|text| line(text, LINE)).collect();
     let longest = lines.iter().map(|line| longest_run(line, '`')).max().unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);
@@ -37,7 +37,7 @@ pub fn block(lines: &[String]) -> String {
 
 /// A link with `label` as its code text, where `address` is one that a reader may be sent to; else the label alone.
 #[must_use]
-pub fn link(label: &str, address: Option<&str>) -> String {
+pub(crate) fn link(label: &str, address: Option<&str>) -> String {
     match address.and_then(web_address) {
         Some(address) => {
             let escaped: String = address.chars().map(reference).collect();
@@ -49,7 +49,7 @@ pub fn link(label: &str, address: Option<&str>) -> String {
 
 /// A web address over https, without a user name, normalised and of a bearable length.
 #[must_use]
-pub fn web_address(address: &str) -> Option<String> {
+pub(crate) fn web_address(address: &str) -> Option<String> {
     let address = url::Url::parse(address).ok()?;
     let plain = address.scheme() == "https" && address.username().is_empty() && address.password().is_none();
     let text = String::from(address);

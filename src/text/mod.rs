@@ -6,11 +6,11 @@
 
 mod escape;
 mod line;
-pub mod markdown;
+pub(crate) mod markdown;
 #[cfg(test)]
 pub(crate) mod page;
 mod quantity;
 
-pub use escape::plain;
-pub use line::{LINE, Line, WORDS, last_lines, line, lines, words};
-pub use quantity::{count, duration, list, size, span};
+pub(crate) use escape::plain;
+pub(crate) use line::{LINE, Line, WORDS, last_lines, line, lines, words};
+pub(crate) use quantity::{count, duration, list, size, span};

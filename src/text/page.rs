@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 /// The names of the elements in the page, before GitHub cleans it; a comment has an empty one.
-pub fn elements(markdown: &str) -> BTreeSet<String> {
+pub(crate) fn elements(markdown: &str) -> BTreeSet<String> {
     let mut options = comrak::Options::default();
     let extension = &mut options.extension;
     (extension.table, extension.autolink, extension.strikethrough, extension.tasklist) = (true, true, true, true);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// A duration that was measured, in milliseconds: `340 ms`, `4.2 s`, `1m 30s`, `2h 05m`.
 #[must_use]
-pub fn duration(milliseconds: u64) -> String {
+pub(crate) fn duration(milliseconds: u64) -> String {
     let seconds = milliseconds / 1000;
     match milliseconds {
         0..1000 => format!("{milliseconds} ms"),
@@ -17,7 +17,7 @@ pub fn duration(milliseconds: u64) -> String {
 
 /// A size in bytes, in powers of 1000 as registries and disks count: `999 B`, `4.2 MB`.
 #[must_use]
-pub fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     let (unit, name) = match bytes {
         0..1000 => return format!("{bytes} B"),
         1000..1_000_000 => (1000, "kB"),
@@ -29,7 +29,7 @@ pub fn size(bytes: u64) -> String {
 
 /// A time that was set, exactly, to the millisecond: `250 ms`, `1.6 s`, `1 min`, `12 h`.
 #[must_use]
-pub fn span(duration: Duration) -> String {
+pub(crate) fn span(duration: Duration) -> String {
     let milliseconds = duration.as_millis();
     let fitting = [(3_600_000, "h"), (60_000, "min"), (1000, "s")];
     match fitting.into_iter().find(|(unit, _)| milliseconds >= *unit && milliseconds.is_multiple_of(*unit)) {
@@ -41,7 +41,7 @@ pub fn span(duration: Duration) -> String {
 
 /// A number and its noun, in the plural where it must be: `1 leak`, `12 leaks`, `2 vulnerabilities`, `0 days`.
 #[must_use]
-pub fn count<N: Copy + Display + PartialEq + From<u8>>(number: N, noun: &str) -> String {
+pub(crate) fn count<N: Copy + Display + PartialEq + From<u8>>(number: N, noun: &str) -> String {
     if number == N::from(1) {
         return format!("{number} {noun}");
     }
@@ -53,7 +53,7 @@ pub fn count<N: Copy + Display + PartialEq + From<u8>>(number: N, noun: &str) ->
 
 /// Words in a row: `a`, `a and b`, `a, b and c`.
 #[must_use]
-pub fn list<S: AsRef<str>>(words: &[S]) -> String {
+pub(crate) fn list<S: AsRef<str>>(words: &[S]) -> String {
     match words {
         [] => String::new(),
         [only] => only.as_ref().to_owned(),

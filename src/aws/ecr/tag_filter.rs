@@ -5,18 +5,18 @@ use crate::oci::Tag;
 /// A filter of type `WILDCARD`: a text in which each `*` stands for any characters, none included (Amazon ECR user guide,
 /// "Preventing image tags from being overwritten"; at most two `*`).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TagFilter(String);
+pub(crate) struct TagFilter(String);
 
 impl TagFilter {
     /// A filter.
     #[must_use]
-    pub fn new(text: impl Into<String>) -> Self {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
     /// Whether it names a tag.
     #[must_use]
-    pub fn matches(&self, tag: &Tag) -> bool {
+    pub(crate) fn matches(&self, tag: &Tag) -> bool {
         let mut parts = self.0.split('*');
         let Some(mut rest) = parts.next().and_then(|first| tag.as_str().strip_prefix(first)) else { return false };
         let mut last = None;

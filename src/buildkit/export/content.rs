@@ -40,7 +40,7 @@ struct ReadContentResponse {
 ///
 /// # Errors
 /// The builder does not have it any more, it is not what it should be, or the layout can't be written.
-pub async fn read(
+pub(crate) async fn read(
     channel: &Channel,
     manifest: Digest,
     layout: &Layout,

@@ -36,7 +36,7 @@ struct Contents {
 ///
 /// # Errors
 /// The archive breaks off or is not what it should be, or the layout can't be written.
-pub fn read(archive: impl Read, layout: &Layout, compression: Compression, show: &dyn Fn(u64)) -> Result<Parts, Error> {
+pub(crate) fn read(archive: impl Read, layout: &Layout, compression: Compression, show: &dyn Fn(u64)) -> Result<Parts, Error> {
     let mut contents = Contents::default();
     let mut archive = tar::Archive::new(archive);
     let mut seen = 0;

@@ -4,12 +4,12 @@
 //! uncompressed, and are compressed here, on all processors; those of a base image keep the form in which their registry
 //! has them, so that pushing finds them there.
 
-pub mod content;
-pub mod docker_archive;
+pub(crate) mod content;
+pub(crate) mod docker_archive;
 mod pipe;
 
 use oci_spec::image::ImageConfiguration;
-pub use pipe::{Reader, Sender, pipe};
+pub(crate) use pipe::{Reader, Sender, pipe};
 
 use super::Error;
 use crate::oci::image;

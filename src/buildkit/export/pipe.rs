@@ -13,21 +13,21 @@ const PIECES: usize = 8;
 const PIECE_BYTES: usize = 256 << 10;
 
 /// The writing end. Dropped before [`Sender::end`], the stream counts as cut off.
-pub struct Sender {
+pub(crate) struct Sender {
     pieces: mpsc::Sender<Option<Bytes>>,
     gathered: BytesMut,
 }
 
 /// The reader is gone; it has a reason of its own to tell.
 #[derive(Debug)]
-pub struct Gone;
+pub(crate) struct Gone;
 
 impl Sender {
     /// Sends what comes next.
     ///
     /// # Errors
     /// Nobody reads any more.
-    pub async fn send(&mut self, piece: Bytes) -> Result<(), Gone> {
+    pub(crate) async fn send(&mut self, piece: Bytes) -> Result<(), Gone> {
         if self.gathered.is_empty() && piece.len() >= PIECE_BYTES {
             return self.pieces.send(Some(piece)).await.map_err(|_| Gone);
         }
@@ -42,7 +42,7 @@ impl Sender {
     ///
     /// # Errors
     /// Nobody reads any more.
-    pub async fn end(mut self) -> Result<(), Gone> {
+    pub(crate) async fn end(mut self) -> Result<(), Gone> {
         self.flush().await?;
         self.pieces.send(None).await.map_err(|_| Gone)
     }
@@ -54,7 +54,7 @@ impl Sender {
 }
 
 /// The reading end.
-pub struct Reader {
+pub(crate) struct Reader {
     receiver: mpsc::Receiver<Option<Bytes>>,
     piece: Bytes,
     ended: bool,
@@ -62,7 +62,7 @@ pub struct Reader {
 
 /// A pipe.
 #[must_use]
-pub fn pipe() -> (Sender, Reader) {
+pub(crate) fn pipe() -> (Sender, Reader) {
     let (sender, receiver) = mpsc::channel(PIECES);
     (Sender { pieces: sender, gathered: BytesMut::new() }, Reader { receiver, piece: Bytes::new(), ended: false })
 }

@@ -16,36 +16,36 @@ use super::secrets::{SecretSource, SecretsService};
 use super::stats::TransferStats;
 
 /// The gRPC methods that a session announces, for [`Attachables::routes`].
-pub const METHODS: [&str; 3] =
+pub(crate) const METHODS: [&str; 3] =
     ["/grpc.health.v1.Health/Check", "/moby.filesync.v1.FileSync/DiffCopy", "/moby.buildkit.secrets.v1.Secrets/GetSecret"];
 
 /// The most bytes of headers on an HTTP/2 connection to or from an engine. The patterns of an ignore file come as headers,
 /// and a whole Dockerfile comes as a trailer with an error (grpc-go itself takes 16 MiB).
-pub const MAX_HEADERS: u32 = 16 << 20;
+pub(crate) const MAX_HEADERS: u32 = 16 << 20;
 
 /// The HTTP/2 window in bytes of a connection to or from an engine. An engine asks for thousands of files at once, each in
 /// a tiny message, and h2 ends a connection with `too_many_data_frames` where those that wait cost more than half this
 /// window, 1 KiB each. What may wait in memory is bounded by the windows of the streams.
-pub const CONNECTION_WINDOW: u32 = 1 << 30;
+pub(crate) const CONNECTION_WINDOW: u32 = 1 << 30;
 
 /// What an engine may ask of its client during a build.
 #[derive(Clone, Debug)]
-pub struct Attachables {
+pub(crate) struct Attachables {
     /// The build context.
-    pub context: Directory,
+    pub(crate) context: Directory,
     /// Where the Dockerfile and its ignore file are. The frontend looks for them by the name that its `filename` attribute
     /// gives, and `<that name>.dockerignore`.
-    pub dockerfile: Directory,
+    pub(crate) dockerfile: Directory,
     /// The build's secrets, by their ids.
-    pub secrets: BTreeMap<String, SecretSource>,
+    pub(crate) secrets: BTreeMap<String, SecretSource>,
     /// Where it is counted what travels.
-    pub stats: Arc<TransferStats>,
+    pub(crate) stats: Arc<TransferStats>,
 }
 
 impl Attachables {
     /// The services of the session, for a [`server`].
     #[must_use]
-    pub fn routes(self) -> Routes {
+    pub(crate) fn routes(self) -> Routes {
         let directories = [("context", self.context), ("dockerfile", self.dockerfile)];
         let directories = directories.into_iter().map(|(name, directory)| (name.to_owned(), directory)).collect();
         let folders = Folders::new(directories, Arc::clone(&self.stats));
@@ -57,6 +57,6 @@ impl Attachables {
 
 /// A server for [`Attachables::routes`], with the limits that an engine needs.
 #[must_use]
-pub fn server() -> Server {
+pub(crate) fn server() -> Server {
     Server::builder().http2_max_header_list_size(MAX_HEADERS).initial_connection_window_size(CONNECTION_WINDOW)
 }

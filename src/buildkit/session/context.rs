@@ -16,7 +16,7 @@ use super::walk::Walk;
 
 /// What is served under one name (`context`, `dockerfile`).
 #[derive(Clone, Debug)]
-pub struct Directory(Arc<Kind>);
+pub(crate) struct Directory(Arc<Kind>);
 
 #[derive(Debug)]
 enum Kind {
@@ -29,7 +29,7 @@ impl Directory {
     ///
     /// # Errors
     /// The folder can't be opened.
-    pub fn folder(path: impl Into<PathBuf>, left_out: Vec<PathBuf>) -> Result<Self, Error> {
+    pub(crate) fn folder(path: impl Into<PathBuf>, left_out: Vec<PathBuf>) -> Result<Self, Error> {
         let path = path.into();
         let root = Root::open(&path).map_err(|source| Error::Folder { path, source })?;
         Ok(Self(Arc::new(Kind::Folder { root, left_out })))
@@ -37,7 +37,7 @@ impl Directory {
 
     /// Files with the given names (no `/` in them) and content, as new as this moment: an engine keeps the content that
     /// it has where name, size and time are the same.
-    pub fn files(files: impl IntoIterator<Item = (String, Bytes)>) -> Self {
+    pub(crate) fn files(files: impl IntoIterator<Item = (String, Bytes)>) -> Self {
         let age = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let mod_time = i64::try_from(age.as_nanos()).unwrap_or(i64::MAX);
         let stat = |path, bytes: &Bytes| {
@@ -53,7 +53,7 @@ impl Directory {
     ///
     /// # Errors
     /// A pattern is malformed, or a link can't be read.
-    pub fn entries(&self, wanted: &Wanted) -> Result<Entries, Error> {
+    pub(crate) fn entries(&self, wanted: &Wanted) -> Result<Entries, Error> {
         Ok(match &*self.0 {
             Kind::Folder { root, left_out } => {
                 let filter = Filter::new(wanted, Some(root))?;
@@ -76,7 +76,7 @@ impl Directory {
     ///
     /// # Errors
     /// It can't be read, or is no regular file any more.
-    pub fn content(&self, path: &str) -> Result<Box<dyn Read + Send>, Error> {
+    pub(crate) fn content(&self, path: &str) -> Result<Box<dyn Read + Send>, Error> {
         match &*self.0 {
             Kind::Folder { root, .. } => match root.file(Path::new(path)) {
                 Ok(file) => Ok(Box::new(file)),
@@ -92,7 +92,7 @@ impl Directory {
 }
 
 /// The entries of a [`Directory`], read as they are asked for.
-pub struct Entries(Source);
+pub(crate) struct Entries(Source);
 
 enum Source {
     Walk(Walk),

@@ -12,17 +12,17 @@ use tonic::{Request, Response, Status};
 use crate::oci::registry::credentials::{self, Store};
 
 /// The calls that are announced to the builder.
-pub const METHODS: [&str; 1] = ["/moby.filesync.v1.Auth/Credentials"];
+pub(crate) const METHODS: [&str; 1] = ["/moby.filesync.v1.Auth/Credentials"];
 
 /// Answers from what `docker login` left.
-pub struct Credentials {
+pub(crate) struct Credentials {
     store: Store,
 }
 
 impl Credentials {
     /// The service that answers from `store`.
     #[must_use]
-    pub fn server(store: Store) -> AuthServer<Self> {
+    pub(crate) fn server(store: Store) -> AuthServer<Self> {
         AuthServer::new(Self { store })
     }
 }

@@ -7,7 +7,7 @@ use super::glob::BadPattern;
 
 /// Something that a build asked for could not be given.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// A folder that is to be served can't be opened.
     #[error("{}: {source}", path.display())]
     Folder {

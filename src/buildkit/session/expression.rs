@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 /// The same expression for the `regex` crate; none where Go refuses it. `\p` classes, which Go knows, are refused too.
 #[must_use]
-pub fn from_go(expression: &str) -> Option<String> {
+pub(crate) fn from_go(expression: &str) -> Option<String> {
     let mut rest = expression;
     let mut out = String::with_capacity(expression.len());
     let mut previous = Previous::Nothing;

@@ -21,7 +21,7 @@ const WAITING: usize = 16;
 
 /// The folders that an engine may ask for, by the names it knows them by.
 #[derive(Clone, Debug)]
-pub struct Folders {
+pub(crate) struct Folders {
     directories: Arc<BTreeMap<String, Directory>>,
     stats: Arc<TransferStats>,
 }
@@ -29,7 +29,7 @@ pub struct Folders {
 impl Folders {
     /// Serves `directories`, and counts in `stats` what travels.
     #[must_use]
-    pub fn new(directories: BTreeMap<String, Directory>, stats: Arc<TransferStats>) -> Self {
+    pub(crate) fn new(directories: BTreeMap<String, Directory>, stats: Arc<TransferStats>) -> Self {
         Self { directories: Arc::new(directories), stats }
     }
 }

@@ -10,25 +10,25 @@ use super::root::Root;
 
 /// What an engine asks for, as the request's metadata give it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub(crate) struct Wanted {
     /// Only what matches one of these, if there are any (`include-patterns`).
-    pub include: Vec<String>,
+    pub(crate) include: Vec<String>,
     /// Nothing that matches these (`exclude-patterns`): the parsed ignore file.
-    pub exclude: Vec<String>,
+    pub(crate) exclude: Vec<String>,
     /// Only these, resolved through symbolic links, if there are any (`followpaths`).
-    pub follow: Vec<String>,
+    pub(crate) follow: Vec<String>,
 }
 
 /// The patterns of one request.
 #[derive(Clone, Debug, Default)]
-pub struct Filter {
+pub(crate) struct Filter {
     include: Patterns,
     exclude: Patterns,
 }
 
 /// What to do with a path on a walk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// It travels.
     Send,
     /// It does not, and what is in it may.
@@ -39,7 +39,7 @@ pub enum Verdict {
 
 /// What has to be known of a folder to judge what is in it.
 #[derive(Clone, Debug, Default)]
-pub struct Within {
+pub(crate) struct Within {
     include: Matched,
     exclude: Matched,
 }
@@ -49,7 +49,7 @@ impl Filter {
     ///
     /// # Errors
     /// A pattern is malformed, or a link can't be read.
-    pub fn new(wanted: &Wanted, root: Option<&Root>) -> Result<Self, Error> {
+    pub(crate) fn new(wanted: &Wanted, root: Option<&Root>) -> Result<Self, Error> {
         let mut include = wanted.include.clone();
         if !wanted.follow.is_empty() {
             let followed = match root {
@@ -67,7 +67,7 @@ impl Filter {
     ///
     /// # Errors
     /// A pattern is malformed in a way that shows only now.
-    pub fn judge(&self, path: &str, is_folder: bool, within: &Within) -> Result<(Verdict, Within), BadPattern> {
+    pub(crate) fn judge(&self, path: &str, is_folder: bool, within: &Within) -> Result<(Verdict, Within), BadPattern> {
         let mut verdict = Verdict::Send;
         let mut inside = Within::default();
         let pass = |may_hold_wanted: bool| if is_folder && may_hold_wanted { Verdict::Enter } else { Verdict::Skip };

@@ -23,7 +23,7 @@ const MAX_PATHS: usize = 1 << 16;
 ///
 /// # Errors
 /// A folder on the way may not be read.
-pub fn follow(root: &Root, paths: &[String]) -> Result<Option<Vec<String>>, Error> {
+pub(crate) fn follow(root: &Root, paths: &[String]) -> Result<Option<Vec<String>>, Error> {
     let mut resolver = Resolver { root, seen: HashSet::new(), resolved: BTreeSet::new() };
     let mut open: Vec<(String, u32)> = paths.iter().map(|path| (path.clone(), 0)).collect();
     while let Some((path, links)) = open.pop() {
@@ -41,7 +41,7 @@ pub fn follow(root: &Root, paths: &[String]) -> Result<Option<Vec<String>>, Erro
 
 /// Drops what lies in another; nothing where one is the root.
 #[must_use]
-pub fn without_nested(paths: impl IntoIterator<Item = String>) -> Option<Vec<String>> {
+pub(crate) fn without_nested(paths: impl IntoIterator<Item = String>) -> Option<Vec<String>> {
     let mut kept: Vec<String> = Vec::new();
     for path in paths {
         if path == "." {

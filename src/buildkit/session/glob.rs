@@ -4,7 +4,7 @@
 /// A pattern that Go's `filepath.Match` or its regular expressions refuse.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a valid pattern")]
-pub struct BadPattern(pub String);
+pub(crate) struct BadPattern(pub(crate) String);
 
 /// The characters that [`matches`] does not take literally.
 const SPECIAL: [char; 6] = ['*', '?', '[', ']', '^', '\\'];
@@ -13,7 +13,7 @@ const SPECIAL: [char; 6] = ['*', '?', '[', ']', '^', '\\'];
 ///
 /// # Errors
 /// The pattern is malformed, as far as Go had to read it to decide.
-pub fn matches(pattern: &str, name: &[u8]) -> Result<bool, BadPattern> {
+pub(crate) fn matches(pattern: &str, name: &[u8]) -> Result<bool, BadPattern> {
     let bad = |Malformed| BadPattern(pattern.to_owned());
     let mut rest = pattern.as_bytes();
     let mut name = name;
@@ -37,7 +37,7 @@ pub fn matches(pattern: &str, name: &[u8]) -> Result<bool, BadPattern> {
 
 /// Whether some character of `text` is a wildcard: not escaped, and one of `*`, `?`, `[`.
 #[must_use]
-pub fn has_wildcards(text: &str) -> bool {
+pub(crate) fn has_wildcards(text: &str) -> bool {
     let mut characters = text.chars();
     while let Some(character) = characters.next() {
         match character {
@@ -51,7 +51,7 @@ pub fn has_wildcards(text: &str) -> bool {
 
 /// The pattern that matches `name` and nothing else.
 #[must_use]
-pub fn escape(name: &str) -> String {
+pub(crate) fn escape(name: &str) -> String {
     let mut pattern = String::with_capacity(name.len());
     for character in name.chars() {
         if SPECIAL.contains(&character) {
@@ -64,7 +64,7 @@ pub fn escape(name: &str) -> String {
 
 /// The name that a pattern without wildcards stands for.
 #[must_use]
-pub fn unescape(pattern: &str) -> String {
+pub(crate) fn unescape(pattern: &str) -> String {
     let mut name = String::with_capacity(pattern.len());
     let mut characters = pattern.chars();
     while let Some(character) = characters.next() {
@@ -75,7 +75,7 @@ pub fn unescape(pattern: &str) -> String {
 
 /// The shortest path that is lexically the same: no `.`, no empty part, no `..` but at the start of a relative path.
 #[must_use]
-pub fn clean(path: &str) -> String {
+pub(crate) fn clean(path: &str) -> String {
     let rooted = path.starts_with('/');
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {

@@ -9,7 +9,7 @@ use tonic::{Request, Response, Status};
 
 /// Is there as long as it is served.
 #[derive(Clone, Copy, Debug)]
-pub struct Present;
+pub(crate) struct Present;
 
 #[tonic::async_trait]
 impl Health for Present {

@@ -14,13 +14,13 @@ const SPECIAL: [char; 6] = ['*', '[', ']', '?', '^', '\\'];
 
 /// Patterns, in the order in which they count.
 #[derive(Clone, Debug, Default)]
-pub struct Patterns {
+pub(crate) struct Patterns {
     patterns: Vec<Pattern>,
 }
 
 /// Which of the patterns match a folder: what has to be known of a folder to judge what is in it.
 #[derive(Clone, Debug, Default)]
-pub struct Matched(Vec<bool>);
+pub(crate) struct Matched(Vec<bool>);
 
 #[derive(Clone, Debug)]
 struct Pattern {
@@ -44,7 +44,7 @@ impl Patterns {
     ///
     /// # Errors
     /// A pattern is malformed, or is a `!` alone.
-    pub fn new<T: AsRef<str>>(patterns: impl IntoIterator<Item = T>) -> Result<Self, BadPattern> {
+    pub(crate) fn new<T: AsRef<str>>(patterns: impl IntoIterator<Item = T>) -> Result<Self, BadPattern> {
         let read = |text: T| match text.as_ref().trim() {
             "" => None,
             text => Some(Pattern::new(text)),
@@ -54,7 +54,7 @@ impl Patterns {
 
     /// Whether there is none.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.patterns.is_empty()
     }
 
@@ -62,7 +62,7 @@ impl Patterns {
     ///
     /// # Errors
     /// A pattern that was needed to decide is malformed.
-    pub fn matches(&self, path: &str) -> Result<bool, BadPattern> {
+    pub(crate) fn matches(&self, path: &str) -> Result<bool, BadPattern> {
         self.matches_within(path, &Matched::default()).map(|(matched, _)| matched)
     }
 
@@ -71,7 +71,7 @@ impl Patterns {
     ///
     /// # Errors
     /// A pattern that was needed to decide is malformed.
-    pub fn matches_within(&self, path: &str, folder: &Matched) -> Result<(bool, Matched), BadPattern> {
+    pub(crate) fn matches_within(&self, path: &str, folder: &Matched) -> Result<(bool, Matched), BadPattern> {
         let mut matched = false;
         let mut each = vec![false; self.patterns.len()];
         for (index, pattern) in self.patterns.iter().enumerate() {
@@ -95,13 +95,13 @@ impl Patterns {
 
     /// Whether a pattern that is not an exception could match something inside `folder`, which itself is not matched.
     #[must_use]
-    pub fn may_match_within(&self, folder: &str) -> bool {
+    pub(crate) fn may_match_within(&self, folder: &str) -> bool {
         self.reaches_into(folder, false)
     }
 
     /// Whether an exception (`!`) could take back something inside `folder`, which itself is matched.
     #[must_use]
-    pub fn may_except_within(&self, folder: &str) -> bool {
+    pub(crate) fn may_except_within(&self, folder: &str) -> bool {
         self.reaches_into(folder, true)
     }
 

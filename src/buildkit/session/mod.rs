@@ -1,26 +1,26 @@
 //! The session: the builder calls us back over the connection that we opened, for files, secrets and credentials
 //! (`moby.buildkit.v1.Control/Session`, a gRPC server inside a stream of bytes).
 
-pub mod attachables;
-pub mod context;
-pub mod credentials;
-pub mod error;
-pub mod expression;
-pub mod filesync;
-pub mod filter;
-pub mod follow;
-pub mod glob;
-pub mod health;
-pub mod ignore;
-pub mod mode;
-pub mod root;
-pub mod secrets;
-pub mod sent;
-pub mod stats;
-pub mod transfer;
-pub mod walk;
+pub(crate) mod attachables;
+pub(crate) mod context;
+pub(crate) mod credentials;
+pub(crate) mod error;
+pub(crate) mod expression;
+pub(crate) mod filesync;
+pub(crate) mod filter;
+pub(crate) mod follow;
+pub(crate) mod glob;
+pub(crate) mod health;
+pub(crate) mod ignore;
+pub(crate) mod mode;
+pub(crate) mod root;
+pub(crate) mod secrets;
+pub(crate) mod sent;
+pub(crate) mod stats;
+pub(crate) mod transfer;
+pub(crate) mod walk;
 
-pub use attachables::Attachables;
+pub(crate) use attachables::Attachables;
 
 use bollard_buildkit_proto::moby::buildkit::v1::BytesMessage;
 use bollard_buildkit_proto::moby::buildkit::v1::control_client::ControlClient;
@@ -42,7 +42,7 @@ const BUFFER_BYTES: usize = 1 << 20;
 
 /// A session could not be opened.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {
+pub(crate) enum OpenError {
     /// The builder refuses, or is gone.
     #[error("{0}")]
     Refused(Box<Status>),
@@ -55,7 +55,7 @@ pub enum OpenError {
 }
 
 /// An open session; dropped, it ends.
-pub struct Session {
+pub(crate) struct Session {
     id: String,
     tasks: JoinSet<()>,
 }
@@ -67,7 +67,12 @@ impl Session {
     ///
     /// # Errors
     /// The builder refuses.
-    pub async fn open(channel: Channel, routes: Routes, methods: &[&'static str], shared_key: &str) -> Result<Self, OpenError> {
+    pub(crate) async fn open(
+        channel: Channel,
+        routes: Routes,
+        methods: &[&'static str],
+        shared_key: &str,
+    ) -> Result<Self, OpenError> {
         let id = random_id();
         let (near, far) = tokio::io::duplex(BUFFER_BYTES);
         let (sender, receiver) = tokio::sync::mpsc::channel(16);
@@ -95,12 +100,12 @@ impl Session {
 
     /// What a solve names the session by.
     #[must_use]
-    pub fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &str {
         &self.id
     }
 
     /// Ends the session; whatever the builder still asks then fails.
-    pub async fn close(mut self) {
+    pub(crate) async fn close(mut self) {
         self.tasks.shutdown().await;
     }
 }

@@ -20,7 +20,7 @@ const TYPE: u32 = DIRECTORY | SYMLINK | NAMED_PIPE | SOCKET | DEVICE | CHARACTER
 /// The entry for `path`, owned by nobody in particular: an engine takes owners as they are sent, and those of the machine
 /// that builds are no part of an image.
 #[must_use]
-pub fn entry(path: String, stat: &rustix::fs::Stat) -> Stat {
+pub(crate) fn entry(path: String, stat: &rustix::fs::Stat) -> Stat {
     let seconds = i128::from(stat.st_mtime) * 1_000_000_000 + i128::from(stat.st_mtime_nsec);
     let mut entry = Stat { path, mode: mode(stat.st_mode), ..Stat::default() };
     entry.mod_time = i64::try_from(seconds).unwrap_or(if seconds < 0 { i64::MIN } else { i64::MAX });
@@ -36,31 +36,31 @@ pub fn entry(path: String, stat: &rustix::fs::Stat) -> Stat {
 
 /// Whether an entry has content that an engine can ask for.
 #[must_use]
-pub fn has_content(entry: &Stat) -> bool {
+pub(crate) fn has_content(entry: &Stat) -> bool {
     entry.mode & TYPE == 0
 }
 
 /// Whether it is a folder.
 #[must_use]
-pub fn is_folder(stat: &rustix::fs::Stat) -> bool {
+pub(crate) fn is_folder(stat: &rustix::fs::Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::Directory
 }
 
 /// Whether it is a symbolic link.
 #[must_use]
-pub fn is_link(stat: &rustix::fs::Stat) -> bool {
+pub(crate) fn is_link(stat: &rustix::fs::Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::Symlink
 }
 
 /// Whether it is a regular file.
 #[must_use]
-pub fn is_file(stat: &rustix::fs::Stat) -> bool {
+pub(crate) fn is_file(stat: &rustix::fs::Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
 }
 
 /// Whether it is a socket, which an engine has no use for.
 #[must_use]
-pub fn is_socket(stat: &rustix::fs::Stat) -> bool {
+pub(crate) fn is_socket(stat: &rustix::fs::Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::Socket
 }
 

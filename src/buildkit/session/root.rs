@@ -14,7 +14,7 @@ const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY);
 
 /// A folder, held open.
 #[derive(Debug)]
-pub struct Root {
+pub(crate) struct Root {
     path: PathBuf,
     folder: OwnedFd,
 }
@@ -24,7 +24,7 @@ impl Root {
     ///
     /// # Errors
     /// It is not there, is not a folder, or may not be read.
-    pub fn open(path: impl Into<PathBuf>) -> io::Result<Self> {
+    pub(crate) fn open(path: impl Into<PathBuf>) -> io::Result<Self> {
         let path = path.into();
         let folder = rustix::fs::openat(CWD, &path, FOLDER | OFlags::CLOEXEC, Mode::empty())?;
         Ok(Self { path, folder })
@@ -32,7 +32,7 @@ impl Root {
 
     /// Where it was opened.
     #[must_use]
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
@@ -41,7 +41,7 @@ impl Root {
     /// # Errors
     /// It may not be read, or is (by now) something else; a symbolic link on the way is [`io::ErrorKind::NotFound`]'s
     /// neighbour `ELOOP`, never followed.
-    pub fn file(&self, path: &Path) -> io::Result<File> {
+    pub(crate) fn file(&self, path: &Path) -> io::Result<File> {
         // Not to wait where a FIFO was put in the file's place.
         let file = self.beneath(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?;
         let stat = rustix::fs::fstat(&file)?;
@@ -52,7 +52,7 @@ impl Root {
     ///
     /// # Errors
     /// It is not there, may not be read, or is no folder.
-    pub fn folder(&self, path: &Path) -> io::Result<OwnedFd> {
+    pub(crate) fn folder(&self, path: &Path) -> io::Result<OwnedFd> {
         self.beneath(path, FOLDER)
     }
 
@@ -60,7 +60,7 @@ impl Root {
     ///
     /// # Errors
     /// The folders on the way may not be read.
-    pub fn link(&self, path: &Path) -> io::Result<Option<OsString>> {
+    pub(crate) fn link(&self, path: &Path) -> io::Result<Option<OsString>> {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(None) };
         let read = || link_in(self.folder(parent)?.as_fd(), Path::new(name));
         match read() {
@@ -103,7 +103,7 @@ fn part_by_part(folder: BorrowedFd<'_>, path: &Path, flags: OFlags) -> io::Resul
 ///
 /// # Errors
 /// It is not there, may not be read, or is no folder: a symbolic link to one is none.
-pub fn folder_in(folder: BorrowedFd<'_>, name: &Path) -> io::Result<OwnedFd> {
+pub(crate) fn folder_in(folder: BorrowedFd<'_>, name: &Path) -> io::Result<OwnedFd> {
     Ok(rustix::fs::openat(folder, name, FOLDER | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::empty())?)
 }
 
@@ -111,7 +111,7 @@ pub fn folder_in(folder: BorrowedFd<'_>, name: &Path) -> io::Result<OwnedFd> {
 ///
 /// # Errors
 /// It is not there, or the folder may not be searched.
-pub fn stat_in(folder: BorrowedFd<'_>, name: &Path) -> io::Result<Stat> {
+pub(crate) fn stat_in(folder: BorrowedFd<'_>, name: &Path) -> io::Result<Stat> {
     Ok(rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?)
 }
 
@@ -119,7 +119,7 @@ pub fn stat_in(folder: BorrowedFd<'_>, name: &Path) -> io::Result<Stat> {
 ///
 /// # Errors
 /// It is not there, or is no link (`EINVAL`).
-pub fn link_in(folder: BorrowedFd<'_>, name: &Path) -> io::Result<OsString> {
+pub(crate) fn link_in(folder: BorrowedFd<'_>, name: &Path) -> io::Result<OsString> {
     Ok(OsString::from_vec(rustix::fs::readlinkat(folder, name, Vec::new())?.into_bytes()))
 }
 
@@ -127,7 +127,7 @@ pub fn link_in(folder: BorrowedFd<'_>, name: &Path) -> io::Result<OsString> {
 ///
 /// # Errors
 /// It can't be read.
-pub fn names_in(folder: BorrowedFd<'_>) -> io::Result<Vec<OsString>> {
+pub(crate) fn names_in(folder: BorrowedFd<'_>) -> io::Result<Vec<OsString>> {
     let mut names = Vec::new();
     for entry in Dir::read_from(folder)? {
         let entry = entry?;
@@ -142,7 +142,7 @@ pub fn names_in(folder: BorrowedFd<'_>) -> io::Result<Vec<OsString>> {
 
 /// Whether the error says that there is no such thing: not there, not a folder on the way, a link on the way.
 #[must_use]
-pub fn is_absent(error: &io::Error) -> bool {
+pub(crate) fn is_absent(error: &io::Error) -> bool {
     let absent = [Errno::NOENT, Errno::NOTDIR, Errno::LOOP, Errno::NAMETOOLONG];
     Errno::from_io_error(error).is_some_and(|errno| absent.contains(&errno))
 }

@@ -21,7 +21,7 @@ const MAX_BYTES: u64 = 500 * 1024;
 
 /// Where a secret is kept.
 #[derive(Clone, Debug)]
-pub enum SecretSource {
+pub(crate) enum SecretSource {
     /// A value that is known already.
     Value(Secret),
     /// An environment variable, read when the secret is asked for.
@@ -32,7 +32,7 @@ pub enum SecretSource {
 
 /// The secrets of one build, by their ids.
 #[derive(Clone, Debug)]
-pub struct SecretsService {
+pub(crate) struct SecretsService {
     sources: Arc<BTreeMap<String, SecretSource>>,
     stats: Arc<TransferStats>,
 }
@@ -40,7 +40,7 @@ pub struct SecretsService {
 impl SecretsService {
     /// Gives out `sources`, and notes in `stats` what could not be given.
     #[must_use]
-    pub fn new(sources: BTreeMap<String, SecretSource>, stats: Arc<TransferStats>) -> Self {
+    pub(crate) fn new(sources: BTreeMap<String, SecretSource>, stats: Arc<TransferStats>) -> Self {
         Self { sources: Arc::new(sources), stats }
     }
 }

@@ -3,7 +3,7 @@
 /// The names of the entries that were sent, a folder's name once however many files it has, so that a context of a
 /// million files is remembered in some tens of megabytes.
 #[derive(Debug, Default)]
-pub struct Sent {
+pub(crate) struct Sent {
     names: String,
     entries: Vec<Entry>,
     /// The numbers of the folders from the root down to the last entry.
@@ -21,7 +21,7 @@ struct Entry {
 
 impl Sent {
     /// Remembers an entry; entries come as a walk gives them, a folder before what is in it.
-    pub fn push(&mut self, path: &str, has_content: bool) {
+    pub(crate) fn push(&mut self, path: &str, has_content: bool) {
         let depth = path.matches('/').count();
         self.folders.truncate(depth);
         let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
@@ -32,14 +32,14 @@ impl Sent {
     }
 
     /// Whether this is a file whose content may be asked for: not what is no file, and not what was asked for before.
-    pub fn ask(&mut self, number: u32) -> bool {
+    pub(crate) fn ask(&mut self, number: u32) -> bool {
         let entry = usize::try_from(number).ok().and_then(|index| self.entries.get_mut(index));
         entry.is_some_and(|entry| std::mem::take(&mut entry.to_ask))
     }
 
     /// The path of an entry.
     #[must_use]
-    pub fn path(&self, number: u32) -> String {
+    pub(crate) fn path(&self, number: u32) -> String {
         let mut parts = Vec::new();
         let mut next = Some(number);
         while let Some((index, entry)) =

@@ -7,7 +7,7 @@ use super::error::Error;
 
 /// The count of what travelled, kept while it does; shared by all that serves one build.
 #[derive(Debug, Default)]
-pub struct TransferStats {
+pub(crate) struct TransferStats {
     files: AtomicU64,
     bytes: AtomicU64,
     error: Mutex<Option<Error>>,
@@ -16,20 +16,20 @@ pub struct TransferStats {
 impl TransferStats {
     /// The number of files whose whole content was sent.
     #[must_use]
-    pub fn files(&self) -> u64 {
+    pub(crate) fn files(&self) -> u64 {
         self.files.load(Ordering::Relaxed)
     }
 
     /// The bytes of file content that were sent.
     #[must_use]
-    pub fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
 
     /// The first thing that could not be given: the cause of a build's failure, in better words than the engine's. It is
     /// told once.
     #[must_use]
-    pub fn take_error(&self) -> Option<Error> {
+    pub(crate) fn take_error(&self) -> Option<Error> {
         self.error.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 

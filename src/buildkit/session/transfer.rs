@@ -26,10 +26,10 @@ const TASKS: usize = 1 + 4;
 const CHUNK: usize = 64 << 10;
 
 /// The packets to the engine.
-pub type Outgoing = mpsc::Sender<Result<Packet, Status>>;
+pub(crate) type Outgoing = mpsc::Sender<Result<Packet, Status>>;
 
 /// One transfer.
-pub struct Transfer {
+pub(crate) struct Transfer {
     directory: Directory,
     sent: Mutex<Sent>,
     outgoing: Outgoing,
@@ -55,12 +55,12 @@ impl<E: Into<Error>> From<E> for Stop {
 impl Transfer {
     /// A transfer from `directory`.
     #[must_use]
-    pub fn new(directory: Directory, outgoing: Outgoing, stats: Arc<TransferStats>) -> Self {
+    pub(crate) fn new(directory: Directory, outgoing: Outgoing, stats: Arc<TransferStats>) -> Self {
         Self { directory, sent: Mutex::default(), outgoing, stats }
     }
 
     /// Sends what is wanted, until the engine has what it needs of it.
-    pub async fn run(self, wanted: Wanted, requests: Streaming<Packet>) {
+    pub(crate) async fn run(self, wanted: Wanted, requests: Streaming<Packet>) {
         let transfer = Arc::new(self);
         let status = match Arc::clone(&transfer).converse(wanted, requests).await {
             Ok(()) | Err(Stop::Gone) => return,

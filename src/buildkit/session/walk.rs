@@ -13,7 +13,7 @@ use super::mode;
 use super::root::{self, Root};
 
 /// The entries of a folder that a filter lets through, read as they are asked for. It ends at the first error.
-pub struct Walk {
+pub(crate) struct Walk {
     filter: Filter,
     /// Device and inode of what is never sent.
     left_out: HashSet<(u64, u64)>,
@@ -38,7 +38,7 @@ impl Walk {
     ///
     /// # Errors
     /// The folder can't be read.
-    pub fn new(root: &Root, filter: Filter, left_out: &[PathBuf]) -> Result<Self, Error> {
+    pub(crate) fn new(root: &Root, filter: Filter, left_out: &[PathBuf]) -> Result<Self, Error> {
         let read = || {
             let descriptor = root.folder(Path::new(""))?;
             let names = root::names_in(descriptor.as_fd())?.into_iter();

@@ -24,7 +24,7 @@ const MAX_RESUMES: usize = 8;
 
 /// How a blob came to be in the repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Upload {
+pub(crate) enum Upload {
     /// It was there.
     Present,
     /// The registry had it in another repository.
@@ -47,7 +47,7 @@ impl Client {
     ///
     /// # Errors
     /// The registry can't be asked.
-    pub async fn has_blob(&self, digest: Digest) -> Result<bool, Error> {
+    pub(crate) async fn has_blob(&self, digest: Digest) -> Result<bool, Error> {
         // With the token of the upload that follows, instead of one more.
         let request = self.blob_request(Method::HEAD, digest, Access::Push).await?;
         let response = self.transport.send(&request, &[StatusCode::OK, StatusCode::NOT_FOUND]).await?;
@@ -59,7 +59,7 @@ impl Client {
     ///
     /// # Errors
     /// The registry does not serve it, what it serves is not what `descriptor` says, or `into` does not take it.
-    pub async fn pull_blob(
+    pub(crate) async fn pull_blob(
         &self,
         descriptor: &Descriptor,
         into: &mut (impl Write + Send),
@@ -117,7 +117,7 @@ impl Client {
     ///
     /// # Errors
     /// The file is not what `descriptor` says, or the registry does not take it.
-    pub async fn push_blob(
+    pub(crate) async fn push_blob(
         &self,
         descriptor: &Descriptor,
         file: &Path,

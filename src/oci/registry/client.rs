@@ -9,7 +9,7 @@ use crate::oci::reference::Repository;
 
 /// One repository of a registry. Clones share connections and tokens.
 #[derive(Clone)]
-pub struct Client {
+pub(crate) struct Client {
     pub(super) transport: Arc<Transport>,
 }
 
@@ -27,19 +27,19 @@ impl Client {
     ///
     /// # Errors
     /// The machine's certificates can't be read.
-    pub fn new(repository: Repository, credentials: Credentials) -> Result<Self, Error> {
+    pub(crate) fn new(repository: Repository, credentials: Credentials) -> Result<Self, Error> {
         Ok(Self { transport: Arc::new(Transport::new(repository, credentials)?) })
     }
 
     /// The repository.
     #[must_use]
-    pub fn repository(&self) -> &Repository {
+    pub(crate) fn repository(&self) -> &Repository {
         &self.transport.connection.repository
     }
 
     /// Where the credentials came from.
     #[must_use]
-    pub fn credentials(&self) -> &Origin {
+    pub(crate) fn credentials(&self) -> &Origin {
         &self.transport.connection.origin
     }
 
@@ -48,7 +48,7 @@ impl Client {
     ///
     /// # Errors
     /// No answer, or one that no registry gives.
-    pub async fn ping(&self) -> Result<(), Error> {
+    pub(crate) async fn ping(&self) -> Result<(), Error> {
         self.transport.base().await.map(|_| ())
     }
 

@@ -14,7 +14,7 @@ use crate::text::Line;
 
 /// A registry could not be used.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// The registry, or the server that gives its tokens, answered and said no.
     #[error("{0}")]
     Answer(Box<Answer>),
@@ -99,43 +99,43 @@ pub enum Error {
 
 /// An answer that says no.
 #[derive(Debug)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// Who answered: `HOST[:PORT]`.
-    pub host: String,
+    pub(crate) host: String,
     /// The repository that was used.
-    pub repository: String,
+    pub(crate) repository: String,
     /// The request's method.
-    pub method: Method,
+    pub(crate) method: Method,
     /// What was asked for.
-    pub subject: Subject,
+    pub(crate) subject: Subject,
     /// The status.
-    pub status: StatusCode,
+    pub(crate) status: StatusCode,
     /// The registry's own code (distribution-spec, "Error Codes"): `DENIED`.
-    pub code: Option<Line>,
+    pub(crate) code: Option<Line>,
     /// The registry's own words, shortened.
-    pub message: Option<Line>,
+    pub(crate) message: Option<Line>,
     /// How long the registry wants to be left alone.
-    pub retry_after: Option<Duration>,
+    pub(crate) retry_after: Option<Duration>,
     /// Where the credentials came from.
-    pub credentials: Origin,
+    pub(crate) credentials: Origin,
 }
 
 /// Content that is not what its digest says.
 #[derive(Debug)]
-pub struct DigestMismatch {
+pub(crate) struct DigestMismatch {
     /// The registry: `HOST[:PORT]`.
-    pub host: String,
+    pub(crate) host: String,
     /// What was received.
-    pub subject: Subject,
+    pub(crate) subject: Subject,
     /// The digest that names it.
-    pub expected: Digest,
+    pub(crate) expected: Digest,
     /// The digest of what came.
-    pub actual: Digest,
+    pub(crate) actual: Digest,
 }
 
 /// What a request was about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Subject {
+pub(crate) enum Subject {
     /// The registry itself: `/v2/`.
     Api,
     /// A token for it.
@@ -150,7 +150,7 @@ pub enum Subject {
 
 /// What a URL that a registry names is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UrlRole {
+pub(crate) enum UrlRole {
     /// The server that gives tokens.
     Realm,
     /// Where content is.
@@ -163,7 +163,7 @@ impl Error {
     /// Whether what was shown is good no more. Amazon ECR says so by 403 and its words, where others answer 401:
     /// "Your authorization token has expired. Reauthenticate and try again."
     #[must_use]
-    pub fn is_expired(&self) -> bool {
+    pub(crate) fn is_expired(&self) -> bool {
         match self {
             Self::Answer(answer) if answer.status == StatusCode::FORBIDDEN => {
                 answer.message.as_ref().is_some_and(|message| message.to_ascii_lowercase().contains("token has expired"))
@@ -174,7 +174,7 @@ impl Error {
 
     /// The status that the registry answered with, where it answered.
     #[must_use]
-    pub fn status(&self) -> Option<StatusCode> {
+    pub(crate) fn status(&self) -> Option<StatusCode> {
         match self {
             Self::Answer(answer) => Some(answer.status),
             _ => None,
@@ -183,13 +183,13 @@ impl Error {
 
     /// Whether nobody listens at the registry's address.
     #[must_use]
-    pub fn is_refused(&self) -> bool {
+    pub(crate) fn is_refused(&self) -> bool {
         matches!(self, Self::Connection { error: TransportError::Refused, .. })
     }
 
     /// Whether the registry speaks TLS, and is not known to be who it says it is.
     #[must_use]
-    pub fn is_untrusted(&self) -> bool {
+    pub(crate) fn is_untrusted(&self) -> bool {
         matches!(self, Self::Connection { error: TransportError::Tls(_), .. })
     }
 }

@@ -28,7 +28,7 @@ const CONTENT_DIGEST: &str = "docker-content-digest";
 
 /// Which manifest of a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Selector {
+pub(crate) enum Selector {
     /// The one that a tag names now.
     Tag(Tag),
     /// The one with this digest.
@@ -37,19 +37,19 @@ pub enum Selector {
 
 /// A manifest or index, byte for byte as the registry holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Manifest {
+pub(crate) struct Manifest {
     /// Its kind, digest and size.
-    pub descriptor: Descriptor,
+    pub(crate) descriptor: Descriptor,
     /// The digest of its bytes.
-    pub digest: Digest,
+    pub(crate) digest: Digest,
     /// Its bytes.
-    pub bytes: Bytes,
+    pub(crate) bytes: Bytes,
 }
 
 impl Selector {
     /// What a reference selects: by its digest where it has one, else by its tag.
     #[must_use]
-    pub fn of(reference: &Reference) -> Option<Self> {
+    pub(crate) fn of(reference: &Reference) -> Option<Self> {
         reference.digest.map(Self::Digest).or_else(|| reference.tag.clone().map(Self::Tag))
     }
 }
@@ -81,7 +81,7 @@ impl Client {
     ///
     /// # Errors
     /// The registry can't be asked.
-    pub async fn has_manifest(&self, which: &Selector) -> Result<bool, Error> {
+    pub(crate) async fn has_manifest(&self, which: &Selector) -> Result<bool, Error> {
         let request = self.manifest_request(Method::HEAD, which, Access::Push).await?;
         let response = self.transport.send(&request, &[StatusCode::OK, StatusCode::NOT_FOUND]).await?;
         Ok(response.status() == StatusCode::OK)
@@ -92,7 +92,7 @@ impl Client {
     ///
     /// # Errors
     /// The registry can't be asked, or what it serves has another digest than it or the caller says.
-    pub async fn find_manifest(&self, which: &Selector) -> Result<Option<Manifest>, Error> {
+    pub(crate) async fn find_manifest(&self, which: &Selector) -> Result<Option<Manifest>, Error> {
         let request = self.manifest_request(Method::GET, which, Access::Push).await?;
         RetryPolicy::REGISTRY
             .run(|| async {
@@ -110,7 +110,7 @@ impl Client {
     ///
     /// # Errors
     /// The registry can't be asked.
-    pub async fn knows_repository(&self) -> Result<bool, Error> {
+    pub(crate) async fn knows_repository(&self) -> Result<bool, Error> {
         let absent = Selector::Digest(Digest::of(b""));
         let request = self.manifest_request(Method::GET, &absent, Access::Push).await?;
         match self.transport.send(&request, &[StatusCode::OK]).await {
@@ -126,7 +126,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::find_manifest`]; a missing one is the registry's 404.
-    pub async fn pull_manifest(&self, which: &Selector) -> Result<Manifest, Error> {
+    pub(crate) async fn pull_manifest(&self, which: &Selector) -> Result<Manifest, Error> {
         let request = self.manifest_request(Method::GET, which, Access::Pull).await?;
         RetryPolicy::REGISTRY
             .run(|| async {
@@ -162,7 +162,7 @@ impl Client {
     ///
     /// # Errors
     /// The registry does not take it.
-    pub async fn put_manifest(&self, which: &Selector, media_type: &MediaType, bytes: &Bytes) -> Result<(), Error> {
+    pub(crate) async fn put_manifest(&self, which: &Selector, media_type: &MediaType, bytes: &Bytes) -> Result<(), Error> {
         let mut request = self.manifest_request(Method::PUT, which, Access::Push).await?;
         let value = HeaderValue::from_str(media_type.as_ref());
         let value = value.map_err(|_| self.transport.connection.malformed(&request.subject, "its media type makes no header"))?;
@@ -177,7 +177,7 @@ impl Client {
     ///
     /// # Errors
     /// The registry does not do it: many answer 405, or 400 for a tag.
-    pub async fn delete_manifest(&self, which: &Selector) -> Result<(), Error> {
+    pub(crate) async fn delete_manifest(&self, which: &Selector) -> Result<(), Error> {
         let request = self.manifest_request(Method::DELETE, which, Access::Delete).await?;
         let wanted = [StatusCode::ACCEPTED, StatusCode::OK, StatusCode::NO_CONTENT, StatusCode::NOT_FOUND];
         self.transport.send(&request, &wanted).await.map(|_| ())

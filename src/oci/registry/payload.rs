@@ -20,7 +20,7 @@ const CHUNK: usize = 1 << 20;
 const COMMIT_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// Hears how many bytes of a blob have moved so far. The number falls when a transfer begins anew.
-pub type Progress = Arc<dyn Fn(u64) + Send + Sync>;
+pub(crate) type Progress = Arc<dyn Fn(u64) + Send + Sync>;
 
 /// What a request carries.
 pub(super) enum Payload {

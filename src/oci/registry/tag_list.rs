@@ -28,7 +28,7 @@ impl Client {
     ///
     /// # Errors
     /// The registry does not list them.
-    pub async fn tags(&self) -> Result<Vec<Tag>, Error> {
+    pub(crate) async fn tags(&self) -> Result<Vec<Tag>, Error> {
         let mut tags = Vec::new();
         let mut next = Some(self.transport.url("tags/list").await?);
         for _ in 0..MAX_PAGES {

@@ -17,7 +17,7 @@ const COPY: usize = 120;
 
 /// What a line is about, for a terminal with colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tone {
+pub(crate) enum Tone {
     /// Nothing special.
     Plain,
     /// As it should be.
@@ -30,7 +30,7 @@ pub enum Tone {
 
 impl Tone {
     /// The line in the tone's colour (ECMA-48, section 8.3.117).
-    pub fn paint(self, line: &str) -> String {
+    pub(crate) fn paint(self, line: &str) -> String {
         let colour = match self {
             Self::Plain => return line.to_owned(),
             Self::Good => 32,
@@ -42,7 +42,7 @@ impl Tone {
 }
 
 /// The last lines of a delivery.
-pub fn lines(record: &Record, written: Option<&Written>) -> Vec<(Tone, String)> {
+pub(crate) fn lines(record: &Record, written: Option<&Written>) -> Vec<(Tone, String)> {
     let catalogue = Catalogue::of(record);
     let mut lines = vec![(Tone::Plain, String::new()), headline(record, &catalogue)];
     let mut add = |line: String| lines.push((Tone::Plain, line));

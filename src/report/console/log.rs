@@ -17,7 +17,7 @@ const SILENCE: Duration = Duration::from_secs(30);
 const KEPT: usize = 1000;
 
 /// The log of a delivery.
-pub struct Log<W> {
+pub(crate) struct Log<W> {
     out: W,
     groups: bool,
     running: Vec<Running>,
@@ -38,17 +38,17 @@ struct Running {
 
 impl<W: Write> Log<W> {
     /// A log that writes to `out`, with the groups of GitHub Actions or with plain headings.
-    pub fn new(out: W, groups: bool, now: Instant) -> Self {
+    pub(crate) fn new(out: W, groups: bool, now: Instant) -> Self {
         Self { out, groups, running: Vec::new(), live: None, waiting: Vec::new(), said_at: now }
     }
 
     /// A stage began.
-    pub fn began(&mut self, name: StageName, now: Instant) {
+    pub(crate) fn began(&mut self, name: StageName, now: Instant) {
         self.running.push(Running::new(name, now));
     }
 
     /// A stage says a line.
-    pub fn line(&mut self, name: StageName, line: Line, now: Instant) {
+    pub(crate) fn line(&mut self, name: StageName, line: Line, now: Instant) {
         if self.live == Some(name) {
             self.write(&format!("  {line}"));
             self.said_at = now;
@@ -66,14 +66,14 @@ impl<W: Write> Log<W> {
     }
 
     /// A stage says how far it is.
-    pub fn progress(&mut self, name: StageName, word: Line) {
+    pub(crate) fn progress(&mut self, name: StageName, word: Line) {
         if let Some(stage) = self.running.iter_mut().find(|stage| stage.name == name) {
             stage.progress = word;
         }
     }
 
     /// A stage ended.
-    pub fn ended(&mut self, stage: &Stage, now: Instant) {
+    pub(crate) fn ended(&mut self, stage: &Stage, now: Instant) {
         // What has ended before may end in another way yet: it is called off.
         let index = self.running.iter().position(|running| running.name == stage.name);
         let running = index.map_or_else(|| Running::new(stage.name, now), |index| self.running.remove(index));
@@ -91,13 +91,13 @@ impl<W: Write> Log<W> {
     }
 
     /// Says something that belongs to no stage.
-    pub fn say(&mut self, line: &str, now: Instant) {
+    pub(crate) fn say(&mut self, line: &str, now: Instant) {
         self.write(line);
         self.said_at = now;
     }
 
     /// Shows life where nothing was said for long.
-    pub fn tick(&mut self, now: Instant) {
+    pub(crate) fn tick(&mut self, now: Instant) {
         if self.running.is_empty() || now.saturating_duration_since(self.said_at) < SILENCE {
             return;
         }
@@ -111,7 +111,7 @@ impl<W: Write> Log<W> {
     }
 
     /// Ends the log: what still waits is said, then the last lines.
-    pub fn finish<'a>(&mut self, last: impl Iterator<Item = &'a str>) {
+    pub(crate) fn finish<'a>(&mut self, last: impl Iterator<Item = &'a str>) {
         if self.live.take().is_some() {
             self.close();
         }

@@ -25,7 +25,7 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// What the console writes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub(crate) enum Form {
     /// A terminal: lines that move.
     Terminal {
         /// Whether colours are welcome.
@@ -41,7 +41,7 @@ impl Form {
     /// The form that fits standard error and the environment: `GITHUB_ACTIONS` (GitHub Docs, "Variables reference"),
     /// `NO_COLOR` (no-color.org), `TERM`.
     #[must_use]
-    pub fn detect() -> Self {
+    pub(crate) fn detect() -> Self {
         let dumb = variables::bytes(variables::TERM).is_some_and(|term| term == "dumb");
         if variables::bytes(variables::GITHUB_ACTIONS).is_some_and(|value| value == "true") {
             Self::Groups
@@ -54,7 +54,7 @@ impl Form {
 }
 
 /// Shows a delivery on standard error while it runs.
-pub struct Console {
+pub(crate) struct Console {
     screen: Screen,
     /// Dropped with the console, which ends the thread that ticks.
     _ticking: Option<mpsc::Sender<()>>,
@@ -68,7 +68,7 @@ enum Screen {
 impl Console {
     /// A console of the given form.
     #[must_use]
-    pub fn new(form: Form) -> Arc<Self> {
+    pub(crate) fn new(form: Form) -> Arc<Self> {
         let groups = match form {
             Form::Terminal { colours } => {
                 let screen = Screen::Terminal(Terminal::new(ProgressDrawTarget::stderr(), colours));
@@ -83,7 +83,7 @@ impl Console {
     }
 
     /// Says who is at work, at once: a log that stays empty looks like one that hangs.
-    pub fn greet(&self) {
+    pub(crate) fn greet(&self) {
         let line = concat!("gp-deliver ", env!("CARGO_PKG_VERSION"));
         match &self.screen {
             Screen::Log(log) => lock(log).say(line, Instant::now()),
@@ -92,7 +92,7 @@ impl Console {
     }
 
     /// Says how the delivery ended, what to do, and where the report is, where one could be written.
-    pub fn finish(&self, record: &Record, written: Option<&Written>) {
+    pub(crate) fn finish(&self, record: &Record, written: Option<&Written>) {
         let lines = closing::lines(record, written);
         match &self.screen {
             Screen::Log(log) => lock(log).finish(lines.iter().map(|(_, line)| line.as_str())),

@@ -14,7 +14,7 @@ use crate::text::Line;
 const TICK: Duration = Duration::from_millis(120);
 
 /// The screen of a delivery.
-pub struct Terminal {
+pub(crate) struct Terminal {
     bars: MultiProgress,
     running: Mutex<Vec<(StageName, ProgressBar)>>,
     colours: bool,
@@ -22,12 +22,12 @@ pub struct Terminal {
 
 impl Terminal {
     /// A screen that draws to `target`.
-    pub fn new(target: ProgressDrawTarget, colours: bool) -> Self {
+    pub(crate) fn new(target: ProgressDrawTarget, colours: bool) -> Self {
         Self { bars: MultiProgress::with_draw_target(target), running: Mutex::default(), colours }
     }
 
     /// A stage began.
-    pub fn began(&self, name: StageName) {
+    pub(crate) fn began(&self, name: StageName) {
         let style = ProgressStyle::with_template("{spinner} {prefix:22} {elapsed:>4}  {wide_msg}");
         let bar = self.bars.add(ProgressBar::new_spinner().with_prefix(name.name()));
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
@@ -36,19 +36,19 @@ impl Terminal {
     }
 
     /// A stage says a line.
-    pub fn line(&self, name: StageName, line: &Line) {
+    pub(crate) fn line(&self, name: StageName, line: &Line) {
         self.say(Tone::Plain, &format!("{} │ {line}", name.name()));
     }
 
     /// A stage says how far it is.
-    pub fn progress(&self, name: StageName, word: Line) {
+    pub(crate) fn progress(&self, name: StageName, word: Line) {
         if let Some((_, bar)) = lock(&self.running).iter().find(|(running, _)| *running == name) {
             bar.set_message(String::from(word));
         }
     }
 
     /// A stage ended.
-    pub fn ended(&self, stage: &Stage) {
+    pub(crate) fn ended(&self, stage: &Stage) {
         let mut running = lock(&self.running);
         if let Some(index) = running.iter().position(|(name, _)| *name == stage.name) {
             let (_, bar) = running.remove(index);
@@ -61,14 +61,14 @@ impl Terminal {
     }
 
     /// Says something that stays.
-    pub fn say(&self, tone: Tone, line: &str) {
+    pub(crate) fn say(&self, tone: Tone, line: &str) {
         let line = if self.colours { tone.paint(line) } else { line.to_owned() };
         // Whoever closed our standard error does not want to know; the delivery goes on.
         let _ = self.bars.println(line);
     }
 
     /// Takes away what moves, and says the last lines.
-    pub fn finish(&self, last: &[(Tone, String)]) {
+    pub(crate) fn finish(&self, last: &[(Tone, String)]) {
         for (_, bar) in lock(&self.running).drain(..) {
             bar.finish_and_clear();
         }

@@ -11,13 +11,13 @@ use crate::oci::digest::Hasher;
 /// alert. GitHub reads `primaryLocationLineHash` and no other key (GitHub Docs, "SARIF support for code scanning",
 /// "Fingerprint generation"), in `CodeQL`'s form of a hash, a colon and a number.
 #[derive(Default)]
-pub struct Fingerprints {
+pub(crate) struct Fingerprints {
     seen: HashMap<String, u32>,
 }
 
 impl Fingerprints {
     /// The `partialFingerprints` of the next finding with these identifying parts.
-    pub fn next(&mut self, parts: &[&str]) -> BTreeMap<String, String> {
+    pub(crate) fn next(&mut self, parts: &[&str]) -> BTreeMap<String, String> {
         let mut hasher = Hasher::new();
         for part in parts {
             hasher.update(&(part.len() as u64).to_be_bytes());

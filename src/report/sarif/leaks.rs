@@ -21,7 +21,7 @@ const SEVERITY: &str = "9.5";
 const FINGERPRINTS: usize = 20;
 
 /// A tool's results that are leaks.
-pub fn alerts<'a>(catalogue: &Catalogue<'a>, tool: Tool, finds: &'a Finds) -> Alerts<'a> {
+pub(crate) fn alerts<'a>(catalogue: &Catalogue<'a>, tool: Tool, finds: &'a Finds) -> Alerts<'a> {
     let mut fingerprints = Fingerprints::default();
     let results = catalogue.leaks_of(tool).map(|leak| result(leak, &mut fingerprints)).collect();
     let mut rules: BTreeMap<String, Vec<&'a Leak>> = BTreeMap::new();

@@ -8,7 +8,7 @@ use serde_sarif::sarif::{ArtifactLocation, Location, PhysicalLocation, Region};
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/').remove(b'+');
 
 /// Lines of a file of the repository; lines count from 1.
-pub fn lines(file: &str, line: u32, end_line: u32) -> Location {
+pub(crate) fn lines(file: &str, line: u32, end_line: u32) -> Location {
     let line = line.max(1);
     let region = Region::builder().start_line(i64::from(line)).end_line(i64::from(end_line.max(line))).build();
     let artifact = ArtifactLocation::builder().uri(reference(file)).build();

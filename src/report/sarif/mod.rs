@@ -48,14 +48,14 @@ impl Alerts<'_> {
 type MakeRule<'a> = Box<dyn Fn(&str) -> Option<ReportingDescriptor> + 'a>;
 
 /// The SARIF file of each tool that has one, under the tool's name; see [`render`].
-pub fn files(record: &Record) -> impl Iterator<Item = (Tool, Option<Vec<u8>>)> {
+pub(crate) fn files(record: &Record) -> impl Iterator<Item = (Tool, Option<Vec<u8>>)> {
     Tool::judging().map(|tool| (tool, render(record, tool)))
 }
 
 /// The SARIF file of a tool, with no results where it found nothing, so that GitHub closes the alerts of before. `None`
 /// where its scan did not run to the end: a file without results would then be a lie.
 #[must_use]
-pub fn render(record: &Record, tool: Tool) -> Option<Vec<u8>> {
+pub(crate) fn render(record: &Record, tool: Tool) -> Option<Vec<u8>> {
     tool.finds.as_ref().filter(|_| is_complete(record, tool)).map(|finds| fit(record, tool, finds, (RESULTS, COMPRESSED)))
 }
 

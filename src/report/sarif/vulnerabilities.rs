@@ -20,7 +20,7 @@ use crate::text::{self, markdown};
 const PACKAGES: usize = 20;
 
 /// A tool's results that are vulnerabilities.
-pub fn alerts<'a>(catalogue: &Catalogue<'a>, tool: Tool) -> Alerts<'a> {
+pub(crate) fn alerts<'a>(catalogue: &Catalogue<'a>, tool: Tool) -> Alerts<'a> {
     let found = catalogue.vulnerabilities().filter(|merged| merged.vulnerability.tool == tool);
     let merged: Vec<(&Vulnerability, Vec<String>)> =
         found.map(|Merged { vulnerability, platforms }| (*vulnerability, platforms.clone())).collect();

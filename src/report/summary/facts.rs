@@ -8,7 +8,7 @@ use crate::text;
 use crate::text::markdown::code;
 
 /// Writes the table of facts.
-pub fn write(document: &mut Document, record: &Record) {
+pub(crate) fn write(document: &mut Document, record: &Record) {
     let mut rows: Vec<[String; 2]> = Vec::new();
     let mut row = |name: &str, value: String| rows.push([format!("**{name}**"), value]);
     match (&record.publication, &record.destination) {

@@ -10,7 +10,7 @@ use crate::text;
 use crate::text::markdown::{code, link, prose};
 
 /// Writes what counts against the gates, scanner by scanner: leaks, vulnerabilities with a fix, vulnerabilities without.
-pub fn write(document: &mut Document, catalogue: &Catalogue<'_>) {
+pub(crate) fn write(document: &mut Document, catalogue: &Catalogue<'_>) {
     for tool in Tool::all() {
         leaks(document, &catalogue.leaks_of(tool).collect::<Vec<_>>(), tool);
         for (shelf, fix) in [(&catalogue.fixable, "with a fix"), (&catalogue.unfixable, "without a fix")] {
@@ -34,7 +34,7 @@ fn leaks(document: &mut Document, leaks: &[&Leak], tool: Tool) {
 }
 
 /// Writes what did not count, and why.
-pub fn let_through(document: &mut Document, record: &Record, catalogue: &Catalogue<'_>) {
+pub(crate) fn let_through(document: &mut Document, record: &Record, catalogue: &Catalogue<'_>) {
     if catalogue.ignored.is_empty() && catalogue.mild.is_empty() && record.suppressions.is_empty() {
         return;
     }

@@ -16,14 +16,14 @@ use crate::text::markdown;
 
 /// The most bytes that GitHub shows; a larger summary it drops as a whole (GitHub Docs, "Workflow commands for GitHub
 /// Actions", "Step isolation and limits": 1 MiB a step).
-pub const LIMIT: usize = 1024 * 1024;
+pub(crate) const LIMIT: usize = 1024 * 1024;
 
 /// The most lines of an excerpt.
 const EXCERPT: usize = 50;
 
 /// The summary in GitHub-flavoured Markdown, at most `limit` bytes.
 #[must_use]
-pub fn render(record: &Record, limit: usize) -> String {
+pub(crate) fn render(record: &Record, limit: usize) -> String {
     let catalogue = Catalogue::of(record);
     let mut document = Document::new(limit.min(LIMIT));
     result(&mut document, record, &catalogue);

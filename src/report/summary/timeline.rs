@@ -9,7 +9,7 @@ use crate::text;
 use crate::text::markdown::prose;
 
 /// Writes the table of the stages.
-pub fn stages(document: &mut Document, record: &Record) {
+pub(crate) fn stages(document: &mut Document, record: &Record) {
     if record.stages.is_empty() {
         return;
     }
@@ -26,7 +26,7 @@ pub fn stages(document: &mut Document, record: &Record) {
 }
 
 /// Writes the timeline as a Gantt chart for Mermaid, which GitHub renders (Mermaid docs, "Gantt diagrams").
-pub fn picture(document: &mut Document, record: &Record) {
+pub(crate) fn picture(document: &mut Document, record: &Record) {
     let bars: Vec<_> = record.stages.iter().filter_map(|stage| bar(stage, record)).collect();
     if bars.is_empty() {
         return;

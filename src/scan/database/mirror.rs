@@ -17,7 +17,7 @@ const MAX_ARCHIVE_BYTES: u64 = 4 << 30;
 
 /// Where a database may be had from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Mirror {
+pub(crate) enum Mirror {
     /// A layout folder: `oci:PATH` or `oci:PATH:TAG`.
     Folder {
         /// The folder.
@@ -32,11 +32,11 @@ pub enum Mirror {
 /// The text names no mirror.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not a place of a database: {reason}")]
-pub struct InvalidMirror {
+pub(crate) struct InvalidMirror {
     /// What was given.
-    pub text: String,
+    pub(crate) text: String,
     /// What is wrong with it.
-    pub reason: &'static str,
+    pub(crate) reason: &'static str,
 }
 
 impl FromStr for Mirror {
@@ -89,11 +89,11 @@ enum Place {
 impl Mirror {
     /// Where the vulnerability database is published: where trivy itself asks, in its order (its
     /// `db.DefaultGCRRepository`, `db.DefaultGHCRRepository`), and Amazon's copy.
-    pub const DATABASES: &[&str] =
+    pub(crate) const DATABASES: &[&str] =
         &["mirror.gcr.io/aquasec/trivy-db:2", "ghcr.io/aquasecurity/trivy-db:2", "public.ecr.aws/aquasecurity/trivy-db:2"];
 
     /// Where the Java database is.
-    pub const JAVA_DATABASES: &[&str] = &[
+    pub(crate) const JAVA_DATABASES: &[&str] = &[
         "mirror.gcr.io/aquasec/trivy-java-db:1",
         "ghcr.io/aquasecurity/trivy-java-db:1",
         "public.ecr.aws/aquasecurity/trivy-java-db:1",

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use mirror::{InvalidMirror, Mirror};
+pub(crate) use mirror::{InvalidMirror, Mirror};
 
 use super::Error;
 use crate::oci::Digest;
@@ -22,11 +22,11 @@ use cache::{Cache, Entry};
 
 /// How long after its time for renewal a cached database may still judge, when no mirror can be reached: a day is what a
 /// registry's bad day takes, and what a team waits for advisories anyway.
-pub const GRACE: SignedDuration = SignedDuration::from_hours(24);
+pub(crate) const GRACE: SignedDuration = SignedDuration::from_hours(24);
 
 /// Which database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// The advisories (`trivy-db`).
     Vulnerabilities,
     /// The index of jars by their checksums (`trivy-java-db`).
@@ -36,7 +36,7 @@ pub enum Kind {
 impl Kind {
     /// The version of the schema, which is its tag too.
     #[must_use]
-    pub fn schema(self) -> u32 {
+    pub(crate) fn schema(self) -> u32 {
         match self {
             Self::Vulnerabilities => 2,
             Self::Java => 1,
@@ -45,7 +45,7 @@ impl Kind {
 
     /// What it is called in reports.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Vulnerabilities => "vulnerability database",
             Self::Java => "Java database",
@@ -76,33 +76,33 @@ impl Kind {
 
 /// What to fetch.
 #[derive(Clone, Copy, Debug)]
-pub struct Request<'a> {
+pub(crate) struct Request<'a> {
     /// Which database.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// Where from, in order.
-    pub mirrors: &'a [Mirror],
+    pub(crate) mirrors: &'a [Mirror],
     /// The cache folder; see [`cache_folder`].
-    pub cache: &'a Path,
+    pub(crate) cache: &'a Path,
     /// The credentials for registries.
-    pub credentials: &'a Store,
+    pub(crate) credentials: &'a Store,
     /// How long after its time for renewal a cached one will do when no mirror answers: [`GRACE`].
-    pub grace: SignedDuration,
+    pub(crate) grace: SignedDuration,
 }
 
 /// A database that is here.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Database {
+pub(crate) struct Database {
     /// What the record says of it.
-    pub record: record::Database,
+    pub(crate) record: record::Database,
     /// The folder with its two files.
-    pub folder: PathBuf,
+    pub(crate) folder: PathBuf,
     /// What a reader should know: mirrors that failed, an age that is over the limit.
-    pub warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
 }
 
 /// The folder for databases in the user's cache (XDG Base Directory Specification); `None` where there is no home.
 #[must_use]
-pub fn cache_folder() -> Option<PathBuf> {
+pub(crate) fn cache_folder() -> Option<PathBuf> {
     let absolute = |name| variables::bytes(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let cache = absolute(variables::XDG_CACHE_HOME).or_else(|| absolute(variables::HOME).map(|home| home.join(".cache")))?;
     Some(cache.join("gp-deliver"))
@@ -113,7 +113,7 @@ pub fn cache_folder() -> Option<PathBuf> {
 ///
 /// # Errors
 /// No mirror has it and the cached one, if any, is too old; or the cache can't be written.
-pub async fn fetch(request: &Request<'_>, progress: &(dyn Fn(u64) + Sync)) -> Result<Database, Error> {
+pub(crate) async fn fetch(request: &Request<'_>, progress: &(dyn Fn(u64) + Sync)) -> Result<Database, Error> {
     let cache = Cache::open(request.cache, request.kind)?;
     let now = Timestamp::now();
     let cached = cache.current().filter(|entry| request.mirrors.iter().any(|mirror| mirror.to_string() == entry.repository));

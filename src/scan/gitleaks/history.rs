@@ -16,7 +16,7 @@ use super::added::AddedBytes;
 
 /// How much of the history to look through.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum History {
+pub(crate) enum History {
     /// All that git has, on all branches and tags.
     Full,
     /// Some commits.
@@ -28,12 +28,12 @@ pub enum History {
 /// A commit and its ancestors (`COMMIT`), or those of them that another does not have (`COMMIT..COMMIT`), by full ids:
 /// gitrevisions(7).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CommitRange(String);
+pub(crate) struct CommitRange(String);
 
 /// The text is no range of commits.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is neither COMMIT nor COMMIT..COMMIT with full commit ids")]
-pub struct InvalidRange(pub String);
+pub(crate) struct InvalidRange(pub(crate) String);
 
 impl FromStr for CommitRange {
     type Err = InvalidRange;

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-pub use history::{CommitRange, History, InvalidRange};
+pub(crate) use history::{CommitRange, History, InvalidRange};
 use ignore::Ignored;
 use report::Match;
 use rules::Rules;
@@ -28,36 +28,36 @@ use crate::scanner::Tool;
 
 /// What to look through.
 #[derive(Clone, Debug)]
-pub struct Request<'a> {
+pub(crate) struct Request<'a> {
     /// The folder of the source; with its history where one is asked for.
-    pub root: &'a Path,
+    pub(crate) root: &'a Path,
     /// How much of the history.
-    pub history: &'a History,
+    pub(crate) history: &'a History,
     /// Folders and files that are ours and not the project's (the report's folder), absolute or relative to the root;
     /// those outside of it make no difference.
-    pub exclude: &'a [PathBuf],
+    pub(crate) exclude: &'a [PathBuf],
     /// The time that each run of gitleaks may take.
-    pub deadline: Duration,
+    pub(crate) deadline: Duration,
 }
 
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Leaks {
+pub(crate) struct Leaks {
     /// The leaks, those of the working tree first.
-    pub findings: Vec<Leak>,
+    pub(crate) findings: Vec<Leak>,
     /// What the project let through.
-    pub suppressions: Vec<Suppression>,
+    pub(crate) suppressions: Vec<Suppression>,
     /// How many commits were looked through.
-    pub commits: u64,
+    pub(crate) commits: u64,
     /// What a reader should know besides.
-    pub warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
 }
 
 /// Looks for secrets. The secrets themselves are in nothing that this gives back.
 ///
 /// # Errors
 /// A part of the source was not scanned, for whatever reason; see [`Error`].
-pub async fn scan(launcher: &Launcher, request: &Request<'_>) -> Result<Leaks, Error> {
+pub(crate) async fn scan(launcher: &Launcher, request: &Request<'_>) -> Result<Leaks, Error> {
     let root = std::fs::canonicalize(request.root).map_err(Error::io(request.root))?;
     let rules = Rules::of_project(&root)?;
     let ignored = Ignored::of_project(&root)?;

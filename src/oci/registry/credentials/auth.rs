@@ -8,16 +8,16 @@ use crate::secret::Secret;
 
 /// What is shown to a registry.
 #[derive(Clone, Debug)]
-pub struct Credentials {
+pub(crate) struct Credentials {
     /// What shows who we are.
-    pub auth: Auth,
+    pub(crate) auth: Auth,
     /// Where it came from.
-    pub origin: Origin,
+    pub(crate) origin: Origin,
 }
 
 /// What shows who we are.
 #[derive(Clone, Debug)]
-pub enum Auth {
+pub(crate) enum Auth {
     /// Nothing.
     Anonymous,
     /// A name and a password.
@@ -35,7 +35,7 @@ pub enum Auth {
 
 /// Where credentials came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub(crate) enum Origin {
     /// There are none for this registry in this file, which may not exist.
     Nowhere(Option<PathBuf>),
     /// The file.
@@ -54,7 +54,7 @@ pub enum Origin {
 impl Credentials {
     /// No credentials.
     #[must_use]
-    pub fn anonymous() -> Self {
+    pub(crate) fn anonymous() -> Self {
         Self { auth: Auth::Anonymous, origin: Origin::Nowhere(None) }
     }
 }

@@ -7,7 +7,7 @@ use crate::text::Line;
 
 /// Credentials could not be had.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// The file can't be read.
     #[error("{}: {source}", path.display())]
     Unreadable {

@@ -10,7 +10,7 @@ mod helper;
 mod password;
 mod store;
 
-pub use auth::{Auth, Credentials, Origin};
-pub use error::Error;
-pub use password::{CachedPassword, Issuer, Password};
-pub use store::Store;
+pub(crate) use auth::{Auth, Credentials, Origin};
+pub(crate) use error::Error;
+pub(crate) use password::{CachedPassword, Issuer, Password};
+pub(crate) use store::Store;

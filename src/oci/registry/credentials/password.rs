@@ -14,25 +14,25 @@ use crate::secret::Secret;
 const MARGIN: Duration = Duration::from_mins(2);
 
 /// Issues passwords for a registry.
-pub trait Issuer: fmt::Debug + Send + Sync {
+pub(crate) trait Issuer: fmt::Debug + Send + Sync {
     /// A new password.
     fn issue(&self) -> BoxFuture<'_, Result<Password, Error>>;
 }
 
 /// A name, a password, and how long they are good for.
 #[derive(Clone, Debug)]
-pub struct Password {
+pub(crate) struct Password {
     /// The name.
-    pub username: String,
+    pub(crate) username: String,
     /// The password.
-    pub password: Secret,
+    pub(crate) password: Secret,
     /// From now; absent where it is not known.
-    pub good_for: Option<Duration>,
+    pub(crate) good_for: Option<Duration>,
 }
 
 /// The password at hand, and who issues the next. Clones share it.
 #[derive(Clone, Debug)]
-pub struct CachedPassword {
+pub(crate) struct CachedPassword {
     issuer: Arc<dyn Issuer>,
     current: Arc<Mutex<Option<Issued>>>,
 }
@@ -46,7 +46,7 @@ struct Issued {
 impl CachedPassword {
     /// Begins with a password that was issued a moment ago.
     #[must_use]
-    pub fn new(issuer: Arc<dyn Issuer>, first: Password) -> Self {
+    pub(crate) fn new(issuer: Arc<dyn Issuer>, first: Password) -> Self {
         let first = Issued { password: first, at: Instant::now() };
         Self { issuer, current: Arc::new(Mutex::new(Some(first))) }
     }

@@ -19,7 +19,7 @@ const DOCKER_HUB: &str = "https://index.docker.io/v1/";
 
 /// Where credentials are looked for.
 #[derive(Clone, Debug)]
-pub struct Store {
+pub(crate) struct Store {
     config: Option<PathBuf>,
     /// Starts the helpers.
     launcher: Launcher,
@@ -45,7 +45,7 @@ struct Entry {
 impl Store {
     /// The configuration file of Docker's client, as it finds it: in `DOCKER_CONFIG`, or in `.docker` at home.
     #[must_use]
-    pub fn from_env() -> Self {
+    pub(crate) fn from_env() -> Self {
         let set = |name| variables::filled(name).map(PathBuf::from);
         let folder = set(variables::DOCKER_CONFIG).or_else(|| set(variables::HOME).map(|home| home.join(".docker")));
         Self { config: folder.map(|folder| folder.join("config.json")), launcher: Launcher::of_this_process() }
@@ -53,13 +53,13 @@ impl Store {
 
     /// The configuration file `config`.
     #[must_use]
-    pub fn at(config: impl Into<PathBuf>) -> Self {
+    pub(crate) fn at(config: impl Into<PathBuf>) -> Self {
         Self { config: Some(config.into()), launcher: Launcher::of_this_process() }
     }
 
     /// Starts helpers by another launcher.
     #[must_use]
-    pub fn with_launcher(self, launcher: Launcher) -> Self {
+    pub(crate) fn with_launcher(self, launcher: Launcher) -> Self {
         Self { launcher, ..self }
     }
 
@@ -67,7 +67,7 @@ impl Store {
     ///
     /// # Errors
     /// The file is there and can't be read, or its helper fails. A file that is not there holds no credentials.
-    pub async fn find(&self, registry: &str) -> Result<Credentials, Error> {
+    pub(crate) async fn find(&self, registry: &str) -> Result<Credentials, Error> {
         let Some(path) = &self.config else { return Ok(Credentials::anonymous()) };
         let Some(config) = read(path)? else {
             return Ok(Credentials { auth: Auth::Anonymous, origin: Origin::Nowhere(Some(path.clone())) });
