@@ -2,13 +2,13 @@
 
 use crate::aws;
 use crate::buildkit;
-use crate::finding::Tool;
 use crate::github::code_scanning;
 use crate::inputs::Problem;
 use crate::publish;
 use crate::record::RunResult;
 use crate::report;
 use crate::scan;
+use crate::scanner::Tool;
 use crate::source;
 use crate::tags::ForbiddenTag;
 

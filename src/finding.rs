@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::oci::{Digest, Platform};
+use crate::scanner::Tool;
 
 /// How bad a vulnerability is, as trivy reports it, mildest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -55,37 +56,6 @@ impl FromStr for Severity {
     }
 }
 
-/// The tool that made a finding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Tool {
-    /// Secrets in the source.
-    Gitleaks,
-    /// Vulnerabilities in the image.
-    Trivy,
-}
-
-impl Tool {
-    /// All.
-    pub(crate) const ALL: [Self; 2] = [Self::Gitleaks, Self::Trivy];
-
-    /// The tool's own name.
-    #[must_use]
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Gitleaks => "gitleaks",
-            Self::Trivy => "trivy",
-        }
-    }
-}
-
-impl fmt::Display for Tool {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
 /// What a scanner found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -114,6 +84,9 @@ pub(crate) struct Leak {
     pub(crate) commit: Option<String>,
     /// What `.gitleaksignore` names it by: `[commit:]file:rule:line`.
     pub(crate) fingerprint: String,
+    /// The scanner that found it; absent where that is gitleaks.
+    #[serde(default = "gitleaks", skip_serializing_if = "is_gitleaks")]
+    pub(crate) tool: Tool,
 }
 
 /// A package in the image with a known vulnerability.
@@ -144,6 +117,27 @@ pub(crate) struct Vulnerability {
     pub(crate) layer: Option<Digest>,
     /// The Dockerfile instruction whose layer brought it; the base image's belong to its `FROM`.
     pub(crate) instruction: Option<Instruction>,
+    /// The scanner that found it; absent where that is trivy.
+    #[serde(default = "trivy", skip_serializing_if = "is_trivy")]
+    pub(crate) tool: Tool,
+}
+
+fn gitleaks() -> Tool {
+    Tool::GITLEAKS
+}
+
+fn trivy() -> Tool {
+    Tool::TRIVY
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_gitleaks(tool: &Tool) -> bool {
+    *tool == Tool::GITLEAKS
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_trivy(tool: &Tool) -> bool {
+    *tool == Tool::TRIVY
 }
 
 /// A place in a Dockerfile.
@@ -165,8 +159,8 @@ impl Finding {
     #[must_use]
     pub(crate) fn tool(&self) -> Tool {
         match self {
-            Self::Leak(_) => Tool::Gitleaks,
-            Self::Vulnerability(_) => Tool::Trivy,
+            Self::Leak(leak) => leak.tool,
+            Self::Vulnerability(vulnerability) => vulnerability.tool,
         }
     }
 }

@@ -29,29 +29,14 @@ mod provenance;
 mod publish;
 mod record;
 mod report;
-mod run;
+pub mod run;
 mod scan;
+mod scanner;
 mod secret;
 mod setup;
 mod source;
+mod stage_name;
 mod staging;
 mod tags;
 mod text;
 mod variables;
-
-use std::ffi::OsString;
-use std::process::ExitCode;
-
-use anyhow::Result;
-
-/// The program, from its arguments to its exit code: all that this crate has for others.
-///
-/// # Errors
-/// The program could not begin, so there is no delivery to report on.
-pub fn main(arguments: impl IntoIterator<Item = OsString> + Clone) -> Result<ExitCode> {
-    // First of all: this process may be a helper of another.
-    match process::helper_main(arguments.clone()) {
-        Some(code) => Ok(code),
-        None => run::run(arguments).map(Into::into),
-    }
-}

@@ -3,9 +3,10 @@
 //! [`decide`] is the only place that makes a [`Cleared`], and publishing takes one: an image that no one judged can't be
 //! published, because that does not compile.
 
-use crate::environment::{Gate, Requirements};
-use crate::finding::{Finding, Severity, Tool, Vulnerability};
+use crate::environment::Requirements;
+use crate::finding::{Finding, Severity, Vulnerability};
 use crate::oci::Digest;
+use crate::scanner::Tool;
 
 /// The leave to publish one image.
 #[derive(Debug)]
@@ -21,24 +22,13 @@ impl Cleared {
     }
 }
 
-/// What a scan of one tool came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Scan {
-    /// It ran to its end, and all its findings are at hand.
-    Complete,
-    /// It did not happen.
-    Missing,
-}
-
 /// What the gate goes by.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Evidence<'a> {
     /// The image that was scanned.
     pub(crate) image: Digest,
-    /// Whether secrets were looked for.
-    pub(crate) secrets: Scan,
-    /// Whether vulnerabilities were looked for, on every platform.
-    pub(crate) vulnerabilities: Scan,
+    /// The scanners that ran to their end, on every platform, and whose findings are all at hand.
+    pub(crate) complete: &'a [Tool],
     /// What was found, suppressed findings left out.
     pub(crate) findings: &'a [Finding],
 }
@@ -85,14 +75,9 @@ impl Threshold {
 /// Decides about an image.
 #[must_use]
 pub(crate) fn decide(requirements: Requirements, threshold: Threshold, evidence: &Evidence<'_>) -> Decision {
-    let gates = [
-        (Tool::Gitleaks, requirements.secrets, evidence.secrets),
-        (Tool::Trivy, requirements.vulnerabilities, evidence.vulnerabilities),
-    ];
-    let blocking = gates.into_iter().filter(|(_, gate, _)| *gate == Gate::Blocking);
     let mut shut = Vec::new();
-    for (tool, _, scan) in blocking {
-        if scan == Scan::Missing {
+    for tool in Tool::judging().filter(|tool| tool.blocks(requirements)) {
+        if !evidence.complete.contains(&tool) {
             return Decision::Undecided(tool);
         }
         let counting =
@@ -107,14 +92,22 @@ pub(crate) fn decide(requirements: Requirements, threshold: Threshold, evidence:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::environment::Environment;
+    use crate::environment::{Environment, Gate};
     use crate::finding::Leak;
 
     const THRESHOLD: Threshold = Threshold { severity: Severity::High, ignore_unfixed: false };
 
     fn leak() -> Finding {
         let text = String::new;
-        Finding::Leak(Leak { rule: text(), description: text(), file: text(), line: 1, commit: None, fingerprint: text() })
+        Finding::Leak(Leak {
+            rule: text(),
+            description: text(),
+            file: text(),
+            line: 1,
+            commit: None,
+            fingerprint: text(),
+            tool: Tool::GITLEAKS,
+        })
     }
 
     fn vulnerability(severity: Severity, fixed: Option<&str>) -> Finding {
@@ -130,12 +123,13 @@ mod tests {
             platform: "linux/amd64".parse().unwrap(),
             layer: None,
             instruction: None,
+            tool: Tool::TRIVY,
         })
     }
 
     fn judge(environment: Environment, threshold: Threshold, findings: &[Finding]) -> Decision {
         let image = Digest::of(b"image");
-        let evidence = Evidence { image, secrets: Scan::Complete, vulnerabilities: Scan::Complete, findings };
+        let evidence = Evidence { image, complete: &[Tool::GITLEAKS, Tool::TRIVY], findings };
         decide(environment.requirements(), threshold, &evidence)
     }
 
@@ -177,8 +171,8 @@ mod tests {
     #[test]
     fn a_scan_that_did_not_happen_never_clears_a_blocking_environment() {
         for environment in Environment::ALL {
-            for (secrets, vulnerabilities) in [(Scan::Missing, Scan::Complete), (Scan::Complete, Scan::Missing)] {
-                let evidence = Evidence { image: Digest::of(b"image"), secrets, vulnerabilities, findings: &[] };
+            for complete in [Tool::TRIVY, Tool::GITLEAKS] {
+                let evidence = Evidence { image: Digest::of(b"image"), complete: &[complete], findings: &[] };
                 let decision = decide(environment.requirements(), THRESHOLD, &evidence);
                 let undecided = matches!(decision, Decision::Undecided(_));
                 assert_eq!(undecided, environment.requirements().secrets == Gate::Blocking, "{environment}");

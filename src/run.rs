@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ use crate::inputs::{self, Inputs};
 use crate::matrix::Matrix;
 use crate::pipeline::{self, Delivery, doctor};
 use crate::plan::{self, Plan};
-use crate::process::Launcher;
+use crate::process::{self, Launcher};
 use crate::record::{Record, Recorder, RunResult};
 use crate::report::{self, RunnerFiles, console};
 use crate::scan;
@@ -42,11 +43,20 @@ const CLEANUP: Duration = Duration::from_millis(250);
 /// How long it may take to show the report beside the commit. It is told in the summary too.
 const ANNOUNCEMENT: Duration = Duration::from_secs(30);
 
-/// Does what the arguments ask for.
+/// The program, from its arguments to its exit code: all that this crate has for others.
 ///
 /// # Errors
-/// The program could not begin.
-pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Exit> {
+/// The program could not begin, so there is no delivery to report on.
+pub fn main(arguments: impl IntoIterator<Item = OsString> + Clone) -> anyhow::Result<ExitCode> {
+    // First of all: this process may be a helper of another.
+    match process::helper_main(arguments.clone()) {
+        Some(code) => Ok(code),
+        None => run(arguments).map(Into::into),
+    }
+}
+
+/// Does what the arguments ask for.
+fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Exit> {
     let request = match cli::read(arguments, variables::text) {
         Ok(request) => request,
         Err(error) => {

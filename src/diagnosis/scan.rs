@@ -1,7 +1,7 @@
 //! The words for scans that did not happen, or not wholly.
 
 use super::Diagnosis;
-use crate::scan::{Error, Tool};
+use crate::scan::Error;
 
 /// The most files that are named where some could not be read.
 const UNREAD_SHOWN: usize = 10;
@@ -10,19 +10,24 @@ impl From<&Error> for Diagnosis {
     fn from(error: &Error) -> Self {
         match error {
             Error::Program(error) => error.into(),
-            Error::Failed { tool: Tool::Git, last, .. } => git(last),
+            Error::Git { last, .. } => git(last),
             Error::Failed { tool, code, last } => Self::new(
-                format!("{tool} failed, so nothing is known about {}", subject(*tool)),
+                format!("{tool} failed, so nothing is known about {}", tool.subject),
                 last.last().cloned().unwrap_or_else(|| format!("It ended with code {code} and said nothing.")),
                 format!("See its last lines. If they do not help, run {tool} by hand on the same input."),
             )
             .with_excerpt(last),
             Error::Rubbish { tool, reason, last } => Self::new(
-                format!("{tool} gave no usable answer, so nothing is known about {}", subject(*tool)),
+                format!("{tool} gave no usable answer, so nothing is known about {}", tool.subject),
                 reason,
                 format!("Check that {tool} is of the version that is pinned."),
             )
             .with_excerpt(last),
+            Error::GitAnswer { reason } => Self::new(
+                "git gave no usable answer, so nothing is known about the history of the source",
+                reason,
+                "Check that git is of the version that is pinned.",
+            ),
             Error::Unread(files) => unread(files),
             Error::PartialHistory { scanned, expected, last } => Self::new(
                 "Only a part of the history was scanned for secrets",
@@ -59,15 +64,6 @@ impl From<&Error> for Diagnosis {
             ),
             Error::Image(error) => error.into(),
         }
-    }
-}
-
-fn subject(tool: Tool) -> &'static str {
-    match tool {
-        Tool::Gitleaks => "secrets in the source",
-        Tool::Git => "the history of the source",
-        Tool::Trivy => "vulnerabilities in the image",
-        Tool::Syft => "the packages in the image",
     }
 }
 

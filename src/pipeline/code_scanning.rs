@@ -3,14 +3,13 @@
 use super::preflight::Ready;
 use super::{Delivery, Ending, count};
 use crate::diagnosis::Diagnosis;
-use crate::environment::Gate;
 use crate::error::Error;
-use crate::finding::Tool;
 use crate::github::Api;
 use crate::github::code_scanning::{self, Accepted, Analysis};
 use crate::publish::Shown;
 use crate::record::{Record, StageName};
 use crate::report::sarif;
+use crate::scanner::Tool;
 
 /// Uploads what the scans found. Where the environment's gates are blocking and the image is cleared, an upload that fails is
 /// a failure: what the team can't see must not be delivered.
@@ -26,7 +25,7 @@ pub(super) async fn upload(delivery: &Delivery, ready: &Ready, cleared: bool) ->
             return Ok(Shown::Nowhere);
         }
     };
-    let strict = cleared && [demands.secrets, demands.vulnerabilities].contains(&Gate::Blocking);
+    let strict = cleared && Tool::all().any(|tool| tool.blocks(demands));
     delivery
         .stage(StageName::CodeScanning, async |_| {
             let error = match uploader.upload(&delivery.recorder.snapshot()).await {
@@ -71,8 +70,8 @@ impl Uploader {
     }
 
     async fn upload(&self, record: &Record) -> Result<Ending, code_scanning::Error> {
-        let files: Vec<_> = Tool::ALL.into_iter().filter_map(|tool| sarif::render(record, tool)).collect();
-        let uploads = files.iter().map(|sarif| {
+        let files: Vec<_> = sarif::files(record).collect();
+        let uploads = files.iter().filter_map(|(_, sarif)| sarif.as_ref()).map(|sarif| {
             let (commit, reference, started_at) = (&*self.commit, &*self.reference, record.started_at);
             let analysis = Analysis { sarif, commit, reference, started_at };
             async move { code_scanning::upload(&self.api, &analysis).await }

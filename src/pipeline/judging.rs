@@ -1,14 +1,16 @@
 //! The gate.
 
 use super::scanning::Vulnerabilities;
-use super::{Delivery, Ending, count};
+use super::{Delivery, Ending};
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::finding::{Finding, Tool};
+use crate::finding::Finding;
 use crate::oci::{Digest, Image};
-use crate::policy::{self, Cleared, Decision, Evidence, Scan};
+use crate::policy::{self, Cleared, Decision, Evidence};
 use crate::record::StageName;
 use crate::scan::gitleaks::Leaks;
+use crate::scanner::Tool;
+use crate::text;
 
 /// Judges the image by what the scans found; `vulnerabilities` is absent where they were not looked for. None: it is blocked.
 pub(super) async fn judge(
@@ -20,11 +22,11 @@ pub(super) async fn judge(
     let leaks = leaks.findings.iter().cloned().map(Finding::Leak);
     let vulnerable = vulnerabilities.into_iter().flat_map(|found| found.findings.iter().cloned().map(Finding::Vulnerability));
     let findings: Vec<_> = leaks.chain(vulnerable).collect();
-    let scan = if vulnerabilities.is_some() { Scan::Complete } else { Scan::Missing };
+    let complete: Vec<_> = [Tool::GITLEAKS].into_iter().chain(vulnerabilities.map(|_| Tool::TRIVY)).collect();
     delivery
         .stage(StageName::Decision, async |_| {
             let config = &delivery.config;
-            let evidence = Evidence { image: image.digest, secrets: Scan::Complete, vulnerabilities: scan, findings: &findings };
+            let evidence = Evidence { image: image.digest, complete: &complete, findings: &findings };
             match policy::decide(config.environment.requirements(), config.threshold, &evidence) {
                 Decision::Cleared(cleared) => Ok((Some(cleared), clear(delivery, &findings))),
                 Decision::Blocked(shut) => Ok((None, Ending::Block(blocked(&shut)))),
@@ -37,7 +39,7 @@ pub(super) async fn judge(
 /// The leave to set the missing tags of an image that this environment's delivery published: where the gates only advise,
 /// it needs no new scan. None: the image is judged anew.
 pub(super) fn without_scans(delivery: &Delivery, image: Digest) -> Option<Cleared> {
-    let evidence = Evidence { image, secrets: Scan::Missing, vulnerabilities: Scan::Missing, findings: &[] };
+    let evidence = Evidence { image, complete: &[], findings: &[] };
     match policy::decide(delivery.config.environment.requirements(), delivery.config.threshold, &evidence) {
         Decision::Cleared(cleared) => Some(cleared),
         Decision::Blocked(_) | Decision::Undecided(_) => None,
@@ -49,20 +51,27 @@ fn clear(delivery: &Delivery, findings: &[Finding]) -> Ending {
     match findings.iter().filter(|finding| delivery.config.threshold.counts_finding(finding)).count() {
         0 => Ending::Pass(format!("cleared for {environment}")),
         counting => {
-            let (findings, first) = (count(counting, "finding"), Environment::first_blocking());
+            let (findings, first) = (text::count(counting, "finding"), Environment::first_blocking());
             Ending::Advise(format!("cleared for {environment}; {findings} would block from {first} up"))
         }
     }
 }
 
 fn blocked(shut: &[(Tool, usize)]) -> String {
-    let gates: Vec<_> = shut
-        .iter()
-        .map(|(tool, findings)| match tool {
-            Tool::Gitleaks => count(*findings, "leak"),
-            Tool::Trivy if *findings == 1 => "1 vulnerability".to_owned(),
-            Tool::Trivy => format!("{findings} vulnerabilities"),
-        })
-        .collect();
+    let noun = |tool: Tool| tool.finds.as_ref().map_or(tool.noun(), |finds| finds.short_noun);
+    let gates: Vec<_> = shut.iter().map(|(tool, findings)| text::count(*findings, noun(*tool))).collect();
     format!("blocked by {}", gates.join(" and "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scanner::made_up::MADE_UP;
+
+    #[test]
+    fn each_scanner_that_blocks_is_counted_in_its_own_words() {
+        let shut = [(Tool::GITLEAKS, 1), (Tool::TRIVY, 2), (MADE_UP, 3)];
+        assert_eq!(blocked(&shut), "blocked by 1 leak and 2 vulnerabilities and 3 spots");
+        assert_eq!(blocked(&[(Tool::TRIVY, 1)]), "blocked by 1 vulnerability");
+    }
 }

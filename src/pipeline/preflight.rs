@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::plan;
 use crate::publish;
 use crate::record::StageName;
+use crate::scan;
 use crate::source::Checkout;
 use crate::tags::PlannedTag;
 
@@ -17,15 +18,10 @@ pub(super) struct Ready {
     pub(crate) builder: Builder,
 }
 
-/// The programs that scan.
-const PROGRAMS: [&str; 3] = ["gitleaks", "trivy", "syft"];
-
 pub(super) async fn look(delivery: &Delivery) -> Result<Ready, Error> {
     delivery
         .stage(StageName::Preflight, async |log| {
-            for program in PROGRAMS {
-                delivery.launcher.find(program).map_err(|error| Error::Scan(error.into()))?;
-            }
+            scan::find_all(&delivery.launcher).map_err(|error| Error::Scan(error.into()))?;
             let config = &delivery.config;
             let checkout = Checkout::read(&delivery.launcher, &config.context, delivery.event.as_ref()).await?;
             let name = name(delivery, &checkout);

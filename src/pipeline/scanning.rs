@@ -12,7 +12,6 @@ use super::{Delivery, Ending, Task, count};
 use crate::config::{Build, SecretsHistory};
 use crate::diagnosis::Diagnosis;
 use crate::dockerfile::Dockerfile;
-use crate::environment::Gate;
 use crate::error::Error;
 use crate::finding::{Suppression, Vulnerability};
 use crate::oci::Image;
@@ -23,6 +22,7 @@ use crate::record::{StageLog, StageName};
 use crate::scan::database::{self, Database, Kind, Mirror};
 use crate::scan::gitleaks::{self, History, Leaks};
 use crate::scan::{self, syft, trivy};
+use crate::scanner::Tool;
 
 /// Scanners take seconds; one that takes this long hangs.
 const DEADLINE: Duration = Duration::from_mins(15);
@@ -54,7 +54,7 @@ async fn leaks(delivery: &Delivery, ready: &Ready) -> Result<Leaks, Error> {
                 detail = format!("{detail}; {suppressed} suppressed by the project");
             }
             log.line(&detail);
-            Ok((leaks, ending(found, config.environment.requirements().secrets, detail)))
+            Ok((leaks, ending(found, Tool::GITLEAKS.blocks(config.environment.requirements()), detail)))
         })
         .await
 }
@@ -80,11 +80,11 @@ async fn history(delivery: &Delivery, ready: &Ready) -> Result<(History, Option<
     Ok((history, None))
 }
 
-fn ending(counting: usize, gate: Gate, detail: String) -> Ending {
-    match (counting, gate) {
+fn ending(counting: usize, blocks: bool, detail: String) -> Ending {
+    match (counting, blocks) {
         (0, _) => Ending::Pass(detail),
-        (_, Gate::Advisory) => Ending::Advise(detail),
-        (_, Gate::Blocking) => Ending::Block(detail),
+        (_, false) => Ending::Advise(detail),
+        (_, true) => Ending::Block(detail),
     }
 }
 
@@ -103,7 +103,7 @@ pub(super) fn database(delivery: &Arc<Delivery>) -> Task<Advisories> {
 }
 
 async fn advisories(delivery: &Delivery) -> Result<Advisories, Error> {
-    let gate = delivery.config.environment.requirements().vulnerabilities;
+    let blocks = Tool::TRIVY.blocks(delivery.config.environment.requirements());
     delivery
         .stage(StageName::Database, async |log| {
             match fetch(delivery, Kind::Vulnerabilities, &delivery.config.database_mirrors, &log).await {
@@ -115,7 +115,7 @@ async fn advisories(delivery: &Delivery) -> Result<Advisories, Error> {
                     );
                     Ok((Advisories::Known(database), Ending::Pass(detail)))
                 }
-                Err(error @ scan::Error::Database { .. }) if gate == Gate::Advisory => {
+                Err(error @ scan::Error::Database { .. }) if !blocks => {
                     let Diagnosis { what, why, excerpt, .. } = Diagnosis::from(&error);
                     let reasons = excerpt.join("; ");
                     let warning = format!("{what}, so vulnerabilities are not looked for. {why} {reasons}");
@@ -179,7 +179,7 @@ pub(super) async fn vulnerabilities(
                 (found.findings.len(), found.findings.iter().filter(|finding| config.threshold.counts(finding)).count());
             let packages = count(usize::try_from(found.packages).unwrap_or(usize::MAX), "package");
             let detail = format!("{total} findings in {packages}, {counting} at {} or over", config.threshold.severity);
-            Ok((found, ending(counting, config.environment.requirements().vulnerabilities, detail)))
+            Ok((found, ending(counting, Tool::TRIVY.blocks(config.environment.requirements()), detail)))
         })
         .await?;
     delivery.recorder.accept(&found);

@@ -6,14 +6,13 @@
 
 mod diagnosis;
 mod recorder;
-mod stage_name;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use crate::stage_name::StageName;
 pub(crate) use diagnosis::Diagnosis;
 pub(crate) use recorder::{Contribution, Recorder, StageLog, StageRecorder, Watcher};
-pub(crate) use stage_name::StageName;
 
 use crate::environment::{Environment, Requirements};
 use crate::finding::{Finding, Severity, Suppression};

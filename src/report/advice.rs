@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::catalogue::{Catalogue, Merged};
+use super::catalogue::{self, Catalogue, Merged};
 use super::phrase::Phrase;
 use crate::finding::{Instruction, Leak};
+use crate::scanner::Tool;
 use crate::text;
 
 /// The most leaks, and the most packages, that get a line of their own.
@@ -23,9 +24,7 @@ pub(crate) fn steps(catalogue: &Catalogue<'_>) -> Vec<Phrase> {
         catalogue.fixable.iter().partition(|merged| is_from(merged.vulnerability.instruction.as_ref()));
     steps.extend(update_bases(&base));
     steps.extend(upgrade_packages(&own));
-    if !catalogue.unfixable.is_empty() {
-        steps.push(live_without_fix(&catalogue.unfixable));
-    }
+    steps.extend(Tool::all().filter_map(|tool| live_without_fix(catalogue, tool)));
     steps
 }
 
@@ -116,16 +115,22 @@ fn upgrade(package: &str, vulnerabilities: &[&Merged<'_>]) -> Phrase {
     phrase.words(" (").codes(&ids, NAMES).words(")")
 }
 
-fn live_without_fix(vulnerabilities: &[Merged<'_>]) -> Phrase {
+fn live_without_fix(catalogue: &Catalogue<'_>, tool: Tool) -> Option<Phrase> {
+    let finds = tool.finds.as_ref()?;
+    let vulnerabilities: Vec<_> = catalogue::of(&catalogue.unfixable, tool).collect();
+    if vulnerabilities.is_empty() {
+        return None;
+    }
     let names: Vec<_> = distinct(vulnerabilities.iter().map(|merged| merged.vulnerability.package.as_str()));
-    let number = text::count(vulnerabilities.len(), "vulnerability");
-    Phrase::new(format!("No fix exists for {number} in "))
+    let number = text::count(vulnerabilities.len(), tool.noun());
+    let phrase = Phrase::new(format!("No fix exists for {number} in "))
         .codes(&names, NAMES)
         .words(": take the package out, or let the advisory through in ")
-        .code(".trivyignore.yaml")
+        .code(finds.ignore_file)
         .words(" with a reason, or set ")
         .code("ignore-unfixed")
-        .words(" for all of them.")
+        .words(" for all of them.");
+    Some(phrase)
 }
 
 /// Where an instruction is.

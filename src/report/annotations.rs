@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use super::advice;
 use super::catalogue::{self, Catalogue, Merged};
 use crate::annotation::{Annotation, Level};
-use crate::finding::{Instruction, Leak, Severity, Tool};
+use crate::finding::{Instruction, Leak, Severity};
 use crate::record::Record;
+use crate::scanner::Tool;
 use crate::text;
 use crate::text::markdown::LIMIT;
 
@@ -18,22 +19,23 @@ const NAMES: usize = 20;
 pub(crate) fn of(record: &Record) -> Vec<Annotation> {
     let catalogue = Catalogue::of(record);
     let level = |tool| if catalogue::is_blocking(record, tool) { Level::Failure } else { Level::Warning };
-    let mut annotations: Vec<_> = catalogue.leaks.iter().map(|leak| of_leak(leak, level(Tool::Gitleaks))).collect();
+    let mut annotations: Vec<_> = catalogue.leaks.iter().map(|leak| of_leak(leak, level(leak.tool))).collect();
     annotations.dedup();
     let mut packages: Vec<(&Instruction, &str, Vec<&Merged<'_>>)> = Vec::new();
-    let mut places: BTreeMap<(&Instruction, &str), usize> = BTreeMap::new();
+    let mut places: BTreeMap<(&Instruction, &str, Tool), usize> = BTreeMap::new();
     for merged in catalogue.fixable.iter().chain(&catalogue.unfixable) {
         let Some(instruction) = &merged.vulnerability.instruction else { continue };
         let package = merged.vulnerability.package.as_str();
-        let place = *places.entry((instruction, package)).or_insert_with(|| {
+        let place = *places.entry((instruction, package, merged.vulnerability.tool)).or_insert_with(|| {
             packages.push((instruction, package, Vec::new()));
             packages.len() - 1
         });
         packages[place].2.push(merged);
     }
-    let level = level(Tool::Trivy);
-    annotations
-        .extend(packages.into_iter().map(|(instruction, package, merged)| of_package(instruction, package, &merged, level)));
+    annotations.extend(packages.into_iter().map(|(instruction, package, merged)| {
+        let tool = merged[0].vulnerability.tool;
+        of_package(instruction, package, &merged, tool, level(tool))
+    }));
     annotations
 }
 
@@ -43,16 +45,16 @@ fn of_leak(leak: &Leak, level: Level) -> Annotation {
         line: leak.line.max(1),
         end_line: leak.line.max(1),
         level,
-        title: text::line(&format!("Leaked secret: {}", leak.rule), LIMIT).into(),
+        title: text::line(&format!("{}: {}", leak.tool.heading(), leak.rule), LIMIT).into(),
         message: advice::revoke(leak).to_plain(),
     }
 }
 
-fn of_package(instruction: &Instruction, package: &str, merged: &[&Merged<'_>], level: Level) -> Annotation {
+fn of_package(instruction: &Instruction, package: &str, merged: &[&Merged<'_>], tool: Tool, level: Level) -> Annotation {
     let vulnerabilities = || merged.iter().map(|merged| merged.vulnerability);
     let worst = vulnerabilities().map(|vulnerability| vulnerability.severity).max();
     let worst = worst.map(Severity::name).unwrap_or_default();
-    let number = text::count(merged.len(), "vulnerability");
+    let number = text::count(merged.len(), tool.noun());
     let installed = advice::distinct(vulnerabilities().map(|vulnerability| vulnerability.installed.as_str()));
     let named = vulnerabilities().take(NAMES).map(|vulnerability| {
         let fixed = vulnerability.fixed.as_deref().map_or("no fix exists".to_owned(), |fixed| format!("fixed in {fixed}"));

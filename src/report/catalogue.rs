@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::environment::{Environment, Gate};
-use crate::finding::{Finding, Instruction, Leak, Severity, Tool, Vulnerability};
+use crate::environment::Environment;
+use crate::finding::{Finding, Instruction, Leak, Severity, Vulnerability};
 use crate::policy::Threshold;
-use crate::record::{Record, StageName, StageOutcome};
+use crate::record::{Record, StageOutcome};
+use crate::scanner::Tool;
 
 /// The findings as reports list them: vulnerabilities of several platforms merged, the worst first.
 pub(crate) struct Catalogue<'a> {
@@ -30,7 +31,7 @@ pub(crate) struct Merged<'a> {
 }
 
 /// What makes two platforms' vulnerabilities the same.
-type Key<'a> = (&'a str, &'a str, &'a str, Option<&'a str>, Severity, &'a str, Option<&'a Instruction>);
+type Key<'a> = (&'a str, &'a str, &'a str, Option<&'a str>, Severity, &'a str, Option<&'a Instruction>, Tool);
 
 impl<'a> Catalogue<'a> {
     /// Sorts out a record's findings.
@@ -53,16 +54,25 @@ impl<'a> Catalogue<'a> {
         catalogue
     }
 
-    /// The number of vulnerabilities that count against the gate.
-    #[must_use]
-    pub(crate) fn counting(&self) -> usize {
-        self.fixable.len() + self.unfixable.len()
+    /// The leaks that a tool found.
+    pub(crate) fn leaks_of(&self, tool: Tool) -> impl Iterator<Item = &'a Leak> {
+        self.leaks.iter().copied().filter(move |leak| leak.tool == tool)
+    }
+
+    /// The vulnerabilities that count against a tool's gate.
+    pub(crate) fn counting_of(&self, tool: Tool) -> impl Iterator<Item = &Merged<'a>> {
+        of(&self.fixable, tool).chain(of(&self.unfixable, tool))
     }
 
     /// All vulnerabilities: those that count first, then the worst first.
     pub(crate) fn vulnerabilities(&self) -> impl Iterator<Item = &Merged<'a>> {
         self.fixable.iter().chain(&self.unfixable).chain(&self.ignored).chain(&self.mild)
     }
+}
+
+/// The vulnerabilities of a shelf that a tool found.
+pub(crate) fn of<'s, 'a>(shelf: &'s [Merged<'a>], tool: Tool) -> impl Iterator<Item = &'s Merged<'a>> {
+    shelf.iter().filter(move |merged| merged.vulnerability.tool == tool)
 }
 
 /// The threshold that a record was judged by.
@@ -74,33 +84,22 @@ pub(crate) fn threshold(record: &Record) -> Threshold {
 /// Whether a tool's findings hold this delivery back.
 #[must_use]
 pub(crate) fn is_blocking(record: &Record, tool: Tool) -> bool {
-    record.demands.is_some_and(|demands| gate(demands, tool) == Gate::Blocking)
+    record.demands.is_some_and(|demands| tool.blocks(demands))
 }
 
 /// Whether a tool's scan ran to its end.
 #[must_use]
 pub(crate) fn is_complete(record: &Record, tool: Tool) -> bool {
-    let name = match tool {
-        Tool::Gitleaks => StageName::Secrets,
-        Tool::Trivy => StageName::Vulnerabilities,
-    };
     let ended = |outcome: &StageOutcome| matches!(outcome, StageOutcome::Passed | StageOutcome::Advised | StageOutcome::Blocked);
-    let mut stages = record.stages.iter().filter(|stage| stage.name == name).peekable();
+    let mut stages = record.stages.iter().filter(|stage| stage.name == tool.stage).peekable();
     stages.peek().is_some() && stages.all(|stage| ended(&stage.outcome))
 }
 
-/// The names of the environments where a tool's findings would hold a delivery back.
+/// The names of the environments where findings of one of these tools would hold a delivery back.
 #[must_use]
-pub(crate) fn blocking_environments(tool: Tool) -> Vec<&'static str> {
-    let blocking = Environment::ALL.into_iter().filter(|environment| gate(environment.requirements(), tool) == Gate::Blocking);
-    blocking.map(Environment::name).collect()
-}
-
-fn gate(demands: crate::environment::Requirements, tool: Tool) -> Gate {
-    match tool {
-        Tool::Gitleaks => demands.secrets,
-        Tool::Trivy => demands.vulnerabilities,
-    }
+pub(crate) fn blocking_environments(tools: &[Tool]) -> Vec<&'static str> {
+    let blocks = |environment: &Environment| tools.iter().any(|tool| tool.blocks(environment.requirements()));
+    Environment::ALL.into_iter().filter(blocks).map(Environment::name).collect()
 }
 
 fn leaks(record: &Record) -> Vec<&Leak> {
@@ -130,8 +129,8 @@ fn merge(record: &Record) -> Vec<Merged<'_>> {
 }
 
 fn key(vulnerability: &Vulnerability) -> Key<'_> {
-    let Vulnerability { id, severity, package, installed, fixed, target, instruction, .. } = vulnerability;
-    (id, package, installed, fixed.as_deref(), *severity, target, instruction.as_ref())
+    let Vulnerability { id, severity, package, installed, fixed, target, instruction, tool, .. } = vulnerability;
+    (id, package, installed, fixed.as_deref(), *severity, target, instruction.as_ref(), *tool)
 }
 
 #[cfg(test)]

@@ -2,11 +2,12 @@
 
 use crate::diagnosis::Diagnosis;
 use crate::environment::Environment;
-use crate::finding::{Finding, Instruction, Leak, Severity, Suppression, Tool, Vulnerability};
+use crate::finding::{Finding, Instruction, Leak, Severity, Suppression, Vulnerability};
 use crate::oci::Digest;
 use crate::record::{
     Database, ImageRecord, PlatformRecord, Publication, Record, RunResult, Source, Stage, StageName, StageOutcome,
 };
+use crate::scanner::Tool;
 
 fn begun(environment: Environment) -> Record {
     Record {
@@ -109,6 +110,7 @@ fn vulnerability(
             end_line: line,
             text: text.to_owned(),
         }),
+        tool: Tool::TRIVY,
     })
 }
 
@@ -121,6 +123,7 @@ fn leak(file: &str, line: u32, commit: Option<&str>) -> Finding {
         line,
         commit: commit.map(str::to_owned),
         fingerprint: format!("{prefix}{file}:aws-access-token:{line}"),
+        tool: Tool::GITLEAKS,
     })
 }
 
@@ -149,14 +152,14 @@ fn found(mut record: Record, outcome: &StageOutcome) -> Record {
     record.findings = findings();
     record.suppressions = vec![
         Suppression {
-            tool: Tool::Trivy,
+            tool: Tool::TRIVY,
             by: ".trivyignore.yaml".to_owned(),
             id: "CVE-2011-3374".to_owned(),
             reason: Some("apt is not used at run time".to_owned()),
             count: 2,
         },
         Suppression {
-            tool: Tool::Gitleaks,
+            tool: Tool::GITLEAKS,
             by: "gitleaks:allow".to_owned(),
             id: "generic-api-key".to_owned(),
             reason: None,

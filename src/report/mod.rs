@@ -6,7 +6,7 @@ pub(crate) mod catalogue;
 pub(crate) mod console;
 mod document;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 mod folder;
 pub(crate) mod outputs;
 mod phrase;
@@ -22,7 +22,6 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use phrase::Phrase;
 
-use crate::finding::Tool;
 use crate::record::{Record, Stage, StageName};
 use crate::text;
 use crate::variables;
@@ -141,9 +140,9 @@ fn write_summary(record: &Record, reports: &Folder, runner: &RunnerFiles) -> Res
 fn write_sarif(record: &Record, reports: &Folder) -> Result<Vec<PathBuf>, Error> {
     let folder = reports.inner("sarif")?;
     let mut paths = Vec::new();
-    for tool in Tool::ALL {
+    for (tool, sarif) in sarif::files(record) {
         let name = format!("{tool}.sarif");
-        match sarif::render(record, tool) {
+        match sarif {
             Some(sarif) => paths.push(folder.write(&name, &sarif)?),
             // What an earlier delivery found must not pass for this one's.
             None => folder.remove(&name)?,

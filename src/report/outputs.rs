@@ -8,9 +8,9 @@ use std::path::Path;
 
 use rand::Rng as _;
 
-use super::catalogue::Catalogue;
-use crate::finding::{Finding, Tool};
+use super::catalogue::{Catalogue, Merged};
 use crate::record::Record;
+use crate::scanner::Tool;
 
 /// The names and values of the outputs, in the order in which they are documented.
 pub(crate) type Outputs = Vec<(&'static str, String)>;
@@ -50,7 +50,7 @@ pub(crate) fn of(record: &Record, folder: &Path) -> Outputs {
     }
     outputs.push(("findings", findings(record)));
     outputs.extend(sbom_folder(record).map(|sboms| ("sbom-path", path(sboms))));
-    if Tool::ALL.into_iter().any(|tool| super::catalogue::is_complete(record, tool)) {
+    if Tool::judging().any(|tool| super::catalogue::is_complete(record, tool)) {
         outputs.push(("sarif-path", path("sarif")));
     }
     outputs.push(("summary-path", path("summary.md")));
@@ -81,17 +81,15 @@ fn delimiter(value: &str) -> String {
 fn findings(record: &Record) -> String {
     let catalogue = Catalogue::of(record);
     let mut counts: BTreeMap<&str, BTreeMap<&str, usize>> = BTreeMap::new();
-    for tool in Tool::ALL {
-        let total = match tool {
-            Tool::Gitleaks => record.findings.iter().filter(|finding| matches!(finding, Finding::Leak(_))).count(),
-            Tool::Trivy => catalogue.vulnerabilities().count(),
-        };
+    for tool in Tool::judging() {
+        let vulnerabilities = catalogue.vulnerabilities().filter(|merged| merged.vulnerability.tool == tool);
+        let total = catalogue.leaks_of(tool).count() + vulnerabilities.count();
         if total > 0 || super::catalogue::is_complete(record, tool) {
             counts.entry(tool.name()).or_default().insert("total", total);
         }
     }
-    for merged in catalogue.vulnerabilities() {
-        *counts.entry(Tool::Trivy.name()).or_default().entry(merged.vulnerability.severity.name()).or_default() += 1;
+    for Merged { vulnerability, .. } in catalogue.vulnerabilities() {
+        *counts.entry(vulnerability.tool.name()).or_default().entry(vulnerability.severity.name()).or_default() += 1;
     }
     serde_json::json!(counts).to_string()
 }

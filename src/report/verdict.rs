@@ -1,10 +1,11 @@
 //! The result of a record in one line.
 
-use super::catalogue::{self, Catalogue};
+use super::catalogue::{self, Catalogue, Merged};
 use super::phrase::Phrase;
 use crate::environment::Environment;
-use crate::finding::{Severity, Tool};
+use crate::finding::Severity;
 use crate::record::{Record, Reuse, RunResult, Stage, StageName, StageOutcome};
+use crate::scanner::Tool;
 use crate::text;
 
 /// How a delivery ended, as a reader takes it.
@@ -110,28 +111,27 @@ fn unpublished(record: &Record) -> String {
 /// The findings that count against the gates of some tools: `1 leaked secret`, `3 vulnerabilities of HIGH or over (…)`.
 #[must_use]
 pub(crate) fn counted(record: &Record, catalogue: &Catalogue<'_>, wanted: impl Fn(Tool) -> bool) -> Vec<String> {
-    let mut counted = Vec::new();
-    if wanted(Tool::Gitleaks) && !catalogue.leaks.is_empty() {
-        counted.push(text::count(catalogue.leaks.len(), "leaked secret"));
-    }
-    if wanted(Tool::Trivy) && catalogue.counting() > 0 {
-        let number = text::count(catalogue.counting(), "vulnerability");
+    Tool::all().filter(|tool| wanted(*tool)).flat_map(|tool| counted_of(record, catalogue, tool)).collect()
+}
+
+fn counted_of(record: &Record, catalogue: &Catalogue<'_>, tool: Tool) -> impl Iterator<Item = String> {
+    let leaks = catalogue.leaks_of(tool).count();
+    let leaks = (leaks > 0).then(|| text::count(leaks, tool.noun()));
+    let vulnerabilities: Vec<_> = catalogue.counting_of(tool).collect();
+    let vulnerabilities = (!vulnerabilities.is_empty()).then(|| {
+        let number = text::count(vulnerabilities.len(), tool.noun());
         let threshold = catalogue::threshold(record).severity;
         let over = if threshold == Severity::Critical { threshold.to_string() } else { format!("{threshold} or worse") };
-        counted.push(format!("{number} rated {over} ({})", by_severity(catalogue)));
-    }
-    counted
+        format!("{number} rated {over} ({})", by_severity(&vulnerabilities))
+    });
+    leaks.into_iter().chain(vulnerabilities)
 }
 
 /// The scans that did not run to their end: what was not looked for is not known to be absent.
 #[must_use]
 pub(crate) fn missing(record: &Record) -> Option<String> {
-    let missing = Tool::ALL.into_iter().filter(|tool| !catalogue::is_complete(record, *tool));
-    let missing = missing.map(|tool| match tool {
-        Tool::Gitleaks => "secrets",
-        Tool::Trivy => "vulnerabilities",
-    });
-    let missing: Vec<_> = missing.collect();
+    let missing = Tool::all().filter(|tool| !catalogue::is_complete(record, *tool));
+    let missing: Vec<_> = missing.filter_map(|tool| tool.finds.as_ref().map(|finds| finds.all)).collect();
     (!missing.is_empty()).then(|| format!("{} were not looked for", text::list(&missing)))
 }
 
@@ -161,19 +161,17 @@ pub(crate) fn remarks(record: &Record, catalogue: &Catalogue<'_>) -> Vec<String>
         return Vec::new();
     }
     let counted = counted(record, catalogue, |_| true);
-    // Both gates shut in the same environments in the table of today; should that change, the stricter is what matters.
-    let tool = if catalogue.leaks.is_empty() { Tool::Trivy } else { Tool::Gitleaks };
     let elsewhere = (!counted.is_empty()).then(|| {
-        let environments = text::list(&catalogue::blocking_environments(tool));
+        let found = |tool: &Tool| counted_of(record, catalogue, *tool).next().is_some();
+        let environments = text::list(&catalogue::blocking_environments(&Tool::all().filter(found).collect::<Vec<_>>()));
         format!("{} would block it at {environments}", text::list(&counted))
     });
     elsewhere.into_iter().chain(missing(record)).collect()
 }
 
-fn by_severity(catalogue: &Catalogue<'_>) -> String {
-    let counting = || catalogue.fixable.iter().chain(&catalogue.unfixable);
+fn by_severity(vulnerabilities: &[&Merged<'_>]) -> String {
     let numbers = Severity::ALL.into_iter().filter_map(|severity| {
-        let number = counting().filter(|merged| merged.vulnerability.severity == severity).count();
+        let number = vulnerabilities.iter().filter(|merged| merged.vulnerability.severity == severity).count();
         (number > 0).then(|| format!("{number} {severity}"))
     });
     numbers.collect::<Vec<_>>().join(", ")

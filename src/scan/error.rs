@@ -9,38 +9,7 @@ use jiff::Timestamp;
 use super::database_kind::Kind;
 use crate::oci::layout;
 use crate::process::{self, Output};
-
-/// A program that scans, or that a scan needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Tool {
-    /// Looks for secrets.
-    Gitleaks,
-    /// Reads the history for gitleaks.
-    Git,
-    /// Looks for vulnerable packages.
-    Trivy,
-    /// Lists packages.
-    Syft,
-}
-
-impl Tool {
-    /// The program's name.
-    #[must_use]
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Gitleaks => "gitleaks",
-            Self::Git => "git",
-            Self::Trivy => "trivy",
-            Self::Syft => "syft",
-        }
-    }
-}
-
-impl fmt::Display for Tool {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
+use crate::scanner::Tool;
 
 /// A scan did not happen, or not wholly.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +17,7 @@ pub(crate) enum Error {
     /// The program is missing, hung, crashed or said too much.
     #[error(transparent)]
     Program(#[from] process::Error),
-    /// The program says that it failed.
+    /// The scanner says that it failed.
     #[error("{tool} ended with code {code}")]
     Failed {
         /// Which.
@@ -58,7 +27,7 @@ pub(crate) enum Error {
         /// Its last lines, or the ones that say why.
         last: Vec<String>,
     },
-    /// The program's report is missing or is not what it should be.
+    /// The scanner's report is missing or is not what it should be.
     #[error("{tool}: {reason}")]
     Rubbish {
         /// Which.
@@ -67,6 +36,20 @@ pub(crate) enum Error {
         reason: String,
         /// Its last lines.
         last: Vec<String>,
+    },
+    /// git, which reads the history for gitleaks, says that it failed.
+    #[error("git ended with code {code}")]
+    Git {
+        /// Its exit code.
+        code: i32,
+        /// Its last lines.
+        last: Vec<String>,
+    },
+    /// git's answer is not what it should be.
+    #[error("git: {reason}")]
+    GitAnswer {
+        /// What is wrong.
+        reason: String,
     },
     /// Files of the working tree that gitleaks could not read.
     #[error("{} files were not scanned", .0.len())]
@@ -125,6 +108,10 @@ impl Error {
 
     pub(super) fn failed(tool: Tool, output: &Output) -> Self {
         Self::Failed { tool, code: output.code, last: output.last_lines() }
+    }
+
+    pub(super) fn git(output: &Output) -> Self {
+        Self::Git { code: output.code, last: output.last_lines() }
     }
 
     pub(super) fn rubbish(tool: Tool, reason: impl fmt::Display, output: &Output) -> Self {

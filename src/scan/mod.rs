@@ -12,5 +12,6 @@ pub(crate) mod syft;
 pub(crate) mod trivy;
 mod version;
 
-pub(crate) use error::{Error, Tool};
+pub(crate) use error::Error;
+pub(crate) use version::find_all;
 pub(crate) use version::versions;

@@ -10,11 +10,12 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::Error;
 use super::platform::PlatformFolder;
-use super::{Error, Tool};
 use crate::oci::Image;
 use crate::oci::image::PlatformImage;
 use crate::process::{Launcher, Output};
+use crate::scanner::Tool;
 
 const MAX_BYTES: u64 = 1 << 30;
 
@@ -103,14 +104,14 @@ pub(crate) async fn list(launcher: &Launcher, request: &Request<'_>) -> Result<S
     };
     let mut source = std::ffi::OsString::from("oci-dir:");
     source.push(image.path());
-    let run = launcher.find(Tool::Syft.name())?.run(request.deadline);
+    let run = launcher.find(Tool::SYFT.name())?.run(request.deadline);
     // Not quiet: that would swallow the reason of a failure, too.
     let run = run.args(["scan", "--source-name", request.name, "--source-version"]);
     let run = run.arg(request.platform.manifest.digest().to_string()).args(Format::ALL.map(output)).arg(source);
     let run = run.folder(scratch.path()).env("TMPDIR", scratch.path()).env("HOME", scratch.path());
     let output = run.env("SYFT_CHECK_FOR_APP_UPDATE", "false").output().await?;
     if output.code != 0 {
-        return Err(Error::failed(Tool::Syft, &output));
+        return Err(Error::failed(Tool::SYFT, &output));
     }
     let packages = check(beside.path(), &output)?;
     let files = request.formats.iter().map(|format| place(*format, beside.path(), request)).collect::<Result<_, _>>()?;
@@ -145,7 +146,7 @@ fn check(folder: &Path, output: &Output) -> Result<u32, Error> {
     let cyclonedx: CycloneDx = read(folder, Format::CycloneDxJson, output)?;
     if spdx.spdx_version != "SPDX-2.3" || cyclonedx.bom_format != "CycloneDX" {
         let reason = format!("its files are {:?} and {:?}", spdx.spdx_version, cyclonedx.bom_format);
-        return Err(Error::rubbish(Tool::Syft, reason, output));
+        return Err(Error::rubbish(Tool::SYFT, reason, output));
     }
     // The image itself is the first package of the document.
     let packages = spdx.packages.iter().filter(|package| !package.id.starts_with("SPDXRef-DocumentRoot")).count();
@@ -153,7 +154,7 @@ fn check(folder: &Path, output: &Output) -> Result<u32, Error> {
 }
 
 fn read<T: DeserializeOwned>(folder: &Path, format: Format, output: &Output) -> Result<T, Error> {
-    let rubbish = |reason: String| Error::rubbish(Tool::Syft, format!("{}: {reason}", format.name()), output);
+    let rubbish = |reason: String| Error::rubbish(Tool::SYFT, format!("{}: {reason}", format.name()), output);
     let path = folder.join(format.extension());
     let metadata = fs::symlink_metadata(&path).map_err(|error| rubbish(format!("no file: {error}")))?;
     if !metadata.is_file() || metadata.len() > MAX_BYTES {

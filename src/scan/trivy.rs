@@ -6,12 +6,13 @@ mod report;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::Error;
 use super::platform::PlatformFolder;
-use super::{Error, Tool};
 use crate::finding::{Suppression, Vulnerability};
 use crate::oci::Image;
 use crate::oci::image::PlatformImage;
 use crate::process::{Launcher, Output};
+use crate::scanner::Tool;
 use crate::text;
 use log::Log;
 
@@ -106,7 +107,7 @@ impl<'a> Scan<'a> {
             java.map_or(Ok(()), |java| link(java, &cache.join("java-db")))
         };
         fill().map_err(Error::io(&cache))?;
-        let run = self.launcher.find(Tool::Trivy.name())?.run(self.request.deadline);
+        let run = self.launcher.find(Tool::TRIVY.name())?.run(self.request.deadline);
         // Its own limit is five minutes; ours is the one that counts.
         let run = run.arg(format!("--timeout={}s", self.request.deadline.as_secs().saturating_add(60)));
         // Of a list of packages that it can't read, it speaks to those only who debug it.
@@ -128,8 +129,8 @@ impl<'a> Scan<'a> {
         if output.code != 0 {
             return Err(self.failure(output));
         }
-        let report = report::Report::read(&self.report).map_err(|reason| Error::rubbish(Tool::Trivy, reason, output))?;
-        report.check(self.request.platform).map_err(|reason| Error::rubbish(Tool::Trivy, reason, output))?;
+        let report = report::Report::read(&self.report).map_err(|reason| Error::rubbish(Tool::TRIVY, reason, output))?;
+        report.check(self.request.platform).map_err(|reason| Error::rubbish(Tool::TRIVY, reason, output))?;
         let mut found = report.into_vulnerabilities(&self.request.platform.platform);
         found.warnings.extend(self.words(&Log::of(output)));
         if self.ignore_file.is_some() && both_ignore_files(self.request.root) {
@@ -153,11 +154,11 @@ impl<'a> Scan<'a> {
     }
 
     fn failure(&self, output: &Output) -> Error {
-        let Some(reason) = Log::of(output).fatal() else { return Error::failed(Tool::Trivy, output) };
+        let Some(reason) = Log::of(output).fatal() else { return Error::failed(Tool::TRIVY, output) };
         let reason = String::from(text::line(&reason, text::WORDS));
         match self.ignore_file.as_ref().filter(|path| reason.contains(&*path.to_string_lossy())) {
             Some(path) => Error::IgnoreFile { path: path.clone(), reason },
-            None => Error::Failed { tool: Tool::Trivy, code: output.code, last: vec![reason] },
+            None => Error::Failed { tool: Tool::TRIVY, code: output.code, last: vec![reason] },
         }
     }
 }

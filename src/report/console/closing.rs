@@ -1,11 +1,11 @@
 //! The last lines: how it ended, what to do, where to look.
 
-use crate::finding::Tool;
 use crate::record::Record;
 use crate::report::Written;
 use crate::report::advice;
 use crate::report::catalogue::{self, Catalogue};
 use crate::report::verdict::{self, Verdict};
+use crate::scanner::Tool;
 use crate::text;
 use crate::text::markdown::LIMIT;
 
@@ -102,8 +102,7 @@ fn facts(record: &Record, catalogue: &Catalogue<'_>) -> Vec<(&'static str, Strin
     if counted.is_empty() && record.image.is_none() {
         return facts;
     }
-    let gates = [Tool::Gitleaks, Tool::Trivy].map(|tool| catalogue::is_blocking(record, tool));
-    let weight = if gates.contains(&true) { "" } else { " (advice only here)" };
+    let weight = if Tool::all().any(|tool| catalogue::is_blocking(record, tool)) { "" } else { " (advice only here)" };
     let mild = catalogue.mild.len() + catalogue.ignored.len();
     let mild = if mild > 0 { format!("; {} let through", text::count(mild, "vulnerability")) } else { String::new() };
     let counted = if counted.is_empty() { "none that counts".to_owned() } else { format!("{}{weight}", text::list(&counted)) };

@@ -1,6 +1,6 @@
 //! The console: the delivery as it runs, on standard error, and its end.
 
-mod closing;
+pub(crate) mod closing;
 mod log;
 mod terminal;
 

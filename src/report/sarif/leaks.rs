@@ -1,4 +1,4 @@
-//! gitleaks: a rule a kind of secret, a result a leak.
+//! Leaks: a rule a kind of secret, a result a leak.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +12,7 @@ use super::{Alerts, TEXT, location, message_text};
 use crate::finding::Leak;
 use crate::report::advice::short_commit;
 use crate::report::catalogue::Catalogue;
+use crate::scanner::{Finds, Tool};
 use crate::text::{self, markdown};
 
 /// Over 9.0 GitHub calls critical: whoever reads the repository has the secret.
@@ -19,15 +20,15 @@ const SEVERITY: &str = "9.5";
 /// The most leaks that a rule's help lists.
 const FINGERPRINTS: usize = 20;
 
-/// The results of gitleaks.
-pub(crate) fn alerts<'a>(catalogue: &Catalogue<'a>) -> Alerts<'a> {
+/// A tool's results that are leaks.
+pub(crate) fn alerts<'a>(catalogue: &Catalogue<'a>, tool: Tool, finds: &'a Finds) -> Alerts<'a> {
     let mut fingerprints = Fingerprints::default();
-    let results = catalogue.leaks.iter().map(|leak| result(leak, &mut fingerprints)).collect();
+    let results = catalogue.leaks_of(tool).map(|leak| result(leak, &mut fingerprints)).collect();
     let mut rules: BTreeMap<String, Vec<&'a Leak>> = BTreeMap::new();
-    for leak in &catalogue.leaks {
+    for leak in catalogue.leaks_of(tool) {
         rules.entry(id(leak)).or_default().push(leak);
     }
-    Alerts { results, rule: Box::new(move |id| rule(id, rules.get(id)?)) }
+    Alerts { results, rule: Box::new(move |id| rule(id, rules.get(id)?, tool, finds)) }
 }
 
 fn id(leak: &Leak) -> String {
@@ -39,7 +40,7 @@ fn result(leak: &Leak, fingerprints: &mut Fingerprints) -> Alert {
     let message =
         format!("A secret is in {} line {}{place}: {}. Revoke it where it was issued.", leak.file, leak.line, leak.description);
     // Not the commit: a delivery that looks at its own push only does not see the commit of before.
-    let parts = ["gitleaks", &leak.rule, &leak.file];
+    let parts = [leak.tool.name(), &leak.rule, &leak.file];
     Alert::builder()
         .rule_id(id(leak))
         .level(ResultLevel::Error)
@@ -49,7 +50,7 @@ fn result(leak: &Leak, fingerprints: &mut Fingerprints) -> Alert {
         .build()
 }
 
-fn rule(id: &str, leaks: &[&Leak]) -> Option<ReportingDescriptor> {
+fn rule(id: &str, leaks: &[&Leak], tool: Tool, finds: &Finds) -> Option<ReportingDescriptor> {
     let description = String::from(text::line(&leaks.first()?.description, TEXT));
     let description = if description.is_empty() { format!("A secret of the kind {id}.") } else { description };
     let described = MultiformatMessageString::builder().text(description).build();
@@ -63,20 +64,22 @@ fn rule(id: &str, leaks: &[&Leak]) -> Option<ReportingDescriptor> {
     let rule = ReportingDescriptor::builder()
         .id(id)
         .name("LeakedSecret")
-        .short_description(MultiformatMessageString::builder().text(text::line(&format!("Leaked secret: {id}"), TEXT)).build())
+        .short_description(
+            MultiformatMessageString::builder().text(text::line(&format!("{}: {id}", tool.heading()), TEXT)).build(),
+        )
         .full_description(described)
-        .help(help(leaks))
-        .help_uri("https://github.com/gitleaks/gitleaks#readme")
+        .help(help(leaks, finds.ignore_file))
+        .help_uri(format!("{}#readme", finds.driver.information_uri))
         .default_configuration(ReportingConfiguration::builder().level("error").build())
         .properties(properties)
         .build();
     Some(rule)
 }
 
-fn help(leaks: &[&Leak]) -> MultiformatMessageString {
+fn help(leaks: &[&Leak], ignore_file: &str) -> MultiformatMessageString {
     let step = "Revoke the secret where it was issued, take it out of the file, and give the program a new one when it runs. \
         Git's history goes on holding what a later commit removes.";
-    let false_alarm = "If it is no secret, put its fingerprint into .gitleaksignore:";
+    let false_alarm = format!("If it is no secret, put its fingerprint into {ignore_file}:");
     let fingerprints = || leaks.iter().take(FINGERPRINTS).map(|leak| &leak.fingerprint);
     let listed: Vec<_> = fingerprints().map(|fingerprint| format!("- {}", markdown::code(fingerprint))).collect();
     let plain: Vec<_> = fingerprints().map(|fingerprint| text::line(fingerprint, markdown::LIMIT)).collect();

@@ -19,8 +19,8 @@ use serde_sarif::sarif::{
 };
 
 use super::catalogue::{Catalogue, is_complete};
-use crate::finding::Tool;
 use crate::record::Record;
+use crate::scanner::{Driver, Finds, Tool};
 use crate::text;
 
 /// The results of a run that GitHub keeps, by severity.
@@ -36,26 +36,36 @@ struct Alerts<'a> {
     rule: MakeRule<'a>,
 }
 
+impl Alerts<'_> {
+    /// These, and after them others.
+    fn and(mut self, others: Self) -> Self {
+        self.results.extend(others.results);
+        Self { results: self.results, rule: Box::new(move |id| (self.rule)(id).or_else(|| (others.rule)(id))) }
+    }
+}
+
 /// Makes the rule with an id.
 type MakeRule<'a> = Box<dyn Fn(&str) -> Option<ReportingDescriptor> + 'a>;
+
+/// The SARIF file of each tool that has one, under the tool's name; see [`render`].
+pub(crate) fn files(record: &Record) -> impl Iterator<Item = (Tool, Option<Vec<u8>>)> {
+    Tool::judging().map(|tool| (tool, render(record, tool)))
+}
 
 /// The SARIF file of a tool, with no results where it found nothing, so that GitHub closes the alerts of before. `None`
 /// where its scan did not run to the end: a file without results would then be a lie.
 #[must_use]
 pub(crate) fn render(record: &Record, tool: Tool) -> Option<Vec<u8>> {
-    is_complete(record, tool).then(|| fit(record, tool, RESULTS, COMPRESSED))
+    tool.finds.as_ref().filter(|_| is_complete(record, tool)).map(|finds| fit(record, tool, finds, (RESULTS, COMPRESSED)))
 }
 
 /// The file with at most `results` results and at most `bytes` bytes after gzip.
-fn fit(record: &Record, tool: Tool, results: usize, bytes: usize) -> Vec<u8> {
+fn fit(record: &Record, tool: Tool, finds: &Finds, (results, bytes): (usize, usize)) -> Vec<u8> {
     let catalogue = Catalogue::of(record);
-    let alerts = match tool {
-        Tool::Gitleaks => leaks::alerts(&catalogue),
-        Tool::Trivy => vulnerabilities::alerts(&catalogue),
-    };
+    let alerts = leaks::alerts(&catalogue, tool, finds).and(vulnerabilities::alerts(&catalogue, tool));
     let mut kept = alerts.results.len().min(results);
     loop {
-        let json = super::json(&log(record, tool, &alerts, kept));
+        let json = super::json(&log(record, tool, finds, (&alerts, kept)));
         // Most files are small enough before they are compressed.
         if kept == 0 || json.len() <= bytes {
             return json;
@@ -69,14 +79,11 @@ fn fit(record: &Record, tool: Tool, results: usize, bytes: usize) -> Vec<u8> {
     }
 }
 
-fn log(record: &Record, tool: Tool, alerts: &Alerts<'_>, kept: usize) -> Sarif {
+fn log(record: &Record, tool: Tool, finds: &Finds, (alerts, kept): (&Alerts<'_>, usize)) -> Sarif {
     let mut results = alerts.results[..kept].to_vec();
     let rules = number(&mut results, &alerts.rule);
-    let (name, address) = match tool {
-        Tool::Gitleaks => ("gitleaks", "https://github.com/gitleaks/gitleaks"),
-        Tool::Trivy => ("Trivy", "https://github.com/aquasecurity/trivy"),
-    };
-    let driver = ToolComponent::builder().name(name).information_uri(address).rules(rules).build();
+    let Driver { name, information_uri } = finds.driver;
+    let driver = ToolComponent::builder().name(name).information_uri(information_uri).rules(rules).build();
     let run = Run::builder()
         .tool(SarifTool::builder().driver(driver).build())
         .automation_details(RunAutomationDetails::builder().id(category(record, tool)).build())

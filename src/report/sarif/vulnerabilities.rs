@@ -1,4 +1,4 @@
-//! Trivy: a rule an advisory, a result a package that has it.
+//! Vulnerabilities: a rule an advisory, a result a package that has it.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -13,15 +13,17 @@ use super::{Alerts, TEXT, location, message_text};
 use crate::finding::{Severity, Vulnerability};
 use crate::report::advice::distinct;
 use crate::report::catalogue::{Catalogue, Merged};
+use crate::scanner::Tool;
 use crate::text::{self, markdown};
 
 /// The most packages that a rule's help lists.
 const PACKAGES: usize = 20;
 
-/// The results of trivy.
-pub(crate) fn alerts<'a>(catalogue: &Catalogue<'a>) -> Alerts<'a> {
+/// A tool's results that are vulnerabilities.
+pub(crate) fn alerts<'a>(catalogue: &Catalogue<'a>, tool: Tool) -> Alerts<'a> {
+    let found = catalogue.vulnerabilities().filter(|merged| merged.vulnerability.tool == tool);
     let merged: Vec<(&Vulnerability, Vec<String>)> =
-        catalogue.vulnerabilities().map(|Merged { vulnerability, platforms }| (*vulnerability, platforms.clone())).collect();
+        found.map(|Merged { vulnerability, platforms }| (*vulnerability, platforms.clone())).collect();
     let dockerfile = merged.iter().find_map(|(vulnerability, _)| vulnerability.instruction.as_ref());
     let dockerfile = dockerfile.map_or("Dockerfile", |instruction| &instruction.file);
     let mut fingerprints = Fingerprints::default();
@@ -56,7 +58,7 @@ fn result(vulnerability: &Vulnerability, platforms: &[String], dockerfile: &str,
         .level(level(*severity))
         .message(Message::builder().text(message_text(&message)).build())
         .locations(vec![place(vulnerability, dockerfile)])
-        .partial_fingerprints(fingerprints.next(&["trivy", advisory, package]))
+        .partial_fingerprints(fingerprints.next(&[vulnerability.tool.name(), advisory, package]))
         .build()
 }
 

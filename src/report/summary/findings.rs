@@ -5,26 +5,32 @@ use crate::record::Record;
 use crate::report::advice::short_commit;
 use crate::report::catalogue::{self, Catalogue, Merged};
 use crate::report::document::Document;
+use crate::scanner::Tool;
 use crate::text;
 use crate::text::markdown::{code, link, prose};
 
-/// Writes what counts against the gate: leaks, vulnerabilities with a fix, vulnerabilities without.
+/// Writes what counts against the gates, scanner by scanner: leaks, vulnerabilities with a fix, vulnerabilities without.
 pub(crate) fn write(document: &mut Document, catalogue: &Catalogue<'_>) {
-    if !catalogue.leaks.is_empty() {
-        document.heading(&text::count(catalogue.leaks.len(), "leaked secret"));
-        document.table(["Rule", "Where", "Commit", "What it looks like"], catalogue.leaks.iter().map(|leak| leak_row(leak)));
-        document.paragraph("<details><summary>If one of them is no secret: its line for <code>.gitleaksignore</code></summary>");
-        document.list("-", catalogue.leaks.iter().map(|leak| code(&leak.fingerprint)));
-        document.paragraph("</details>");
+    for tool in Tool::all() {
+        leaks(document, &catalogue.leaks_of(tool).collect::<Vec<_>>(), tool);
+        for (shelf, fix) in [(&catalogue.fixable, "with a fix"), (&catalogue.unfixable, "without a fix")] {
+            let merged: Vec<_> = catalogue::of(shelf, tool).collect();
+            if !merged.is_empty() {
+                document.heading(&format!("{} {fix}", text::count(merged.len(), tool.noun())));
+                vulnerabilities(document, &merged);
+            }
+        }
     }
-    if !catalogue.fixable.is_empty() {
-        document.heading(&format!("{} with a fix", text::count(catalogue.fixable.len(), "vulnerability")));
-        vulnerabilities(document, &catalogue.fixable);
-    }
-    if !catalogue.unfixable.is_empty() {
-        document.heading(&format!("{} without a fix", text::count(catalogue.unfixable.len(), "vulnerability")));
-        vulnerabilities(document, &catalogue.unfixable);
-    }
+}
+
+fn leaks(document: &mut Document, leaks: &[&Leak], tool: Tool) {
+    let Some(finds) = tool.finds.as_ref().filter(|_| !leaks.is_empty()) else { return };
+    document.heading(&text::count(leaks.len(), finds.noun));
+    document.table(["Rule", "Where", "Commit", "What it looks like"], leaks.iter().map(|leak| leak_row(leak)));
+    let summary = format!("If one of them is no secret: its line for <code>{}</code>", finds.ignore_file);
+    document.paragraph(&format!("<details><summary>{summary}</summary>"));
+    document.list("-", leaks.iter().map(|leak| code(&leak.fingerprint)));
+    document.paragraph("</details>");
 }
 
 /// Writes what did not count, and why.
@@ -41,12 +47,12 @@ pub(crate) fn let_through(document: &mut Document, record: &Record, catalogue: &
         });
         document.table(["What", "How many", "Of", "By", "Reason"], rows);
     }
-    folded(document, &catalogue.ignored, "without a fix, left out by `ignore-unfixed`");
+    folded(document, &catalogue.ignored.iter().collect::<Vec<_>>(), "without a fix, left out by `ignore-unfixed`");
     let threshold = catalogue::threshold(record).severity;
-    folded(document, &catalogue.mild, &format!("rated milder than {threshold}"));
+    folded(document, &catalogue.mild.iter().collect::<Vec<_>>(), &format!("rated milder than {threshold}"));
 }
 
-fn folded(document: &mut Document, merged: &[Merged<'_>], why: &str) {
+fn folded(document: &mut Document, merged: &[&Merged<'_>], why: &str) {
     if merged.is_empty() {
         return;
     }
@@ -64,7 +70,7 @@ fn leak_row(leak: &Leak) -> [String; 4] {
 }
 
 /// A table of vulnerabilities. The platforms have a column only where they differ.
-fn vulnerabilities(document: &mut Document, merged: &[Merged<'_>]) {
+fn vulnerabilities(document: &mut Document, merged: &[&Merged<'_>]) {
     let several = merged.iter().any(|entry| entry.platforms != merged[0].platforms);
     let rows = merged.iter().map(|merged| {
         let [severity, id, package, installed, fixed, place] = vulnerability_row(merged);

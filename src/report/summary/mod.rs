@@ -10,8 +10,8 @@ use super::advice;
 use super::catalogue::{self, Catalogue};
 use super::document::Document;
 use super::verdict::{self, Verdict};
-use crate::finding::Tool;
 use crate::record::Record;
+use crate::scanner::Tool;
 use crate::text::markdown;
 
 /// The most bytes that GitHub shows; a larger summary it drops as a whole (GitHub Docs, "Workflow commands for GitHub
@@ -65,7 +65,7 @@ fn what_to_do(document: &mut Document, record: &Record, catalogue: &Catalogue<'_
     if steps.is_empty() {
         return;
     }
-    let blocking = [Tool::Gitleaks, Tool::Trivy].into_iter().any(|tool| catalogue::is_blocking(record, tool));
+    let blocking = Tool::all().any(|tool| catalogue::is_blocking(record, tool));
     document.heading(if blocking { "What to do" } else { "What to do before it can go further" });
     document.list("1.", steps.iter().map(super::phrase::Phrase::to_markdown));
 }

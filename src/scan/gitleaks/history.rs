@@ -10,7 +10,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::process::{Launcher, Program, Run};
-use crate::scan::{Error, Tool};
+use crate::scan::Error;
 
 use super::added::AddedBytes;
 
@@ -90,7 +90,7 @@ pub(super) async fn open(
         History::Full => "--all".to_owned(),
         History::Commits(range) => range.to_string(),
     };
-    let git = launcher.find(Tool::Git.name())?;
+    let git = launcher.find("git")?;
     let ask = guarded(git.run(deadline), scratch).folder(root).args(["rev-parse", "--absolute-git-dir", "--git-path", "objects"]);
     let answer = said(ask).await?;
     let mut lines = answer.lines();
@@ -99,8 +99,7 @@ pub(super) async fn open(
     let mut repository = Repository { git, folder, objects, scratch: scratch.to_owned(), commits_wanted, deadline, commits: 0 };
     let count = repository.run().args(["rev-list", "--count", &repository.commits_wanted, "--"]);
     let count = said(count).await?;
-    let not_a_number =
-        || Error::Rubbish { tool: Tool::Git, reason: "its count of commits is no number".to_owned(), last: Vec::new() };
+    let not_a_number = || Error::GitAnswer { reason: "its count of commits is no number".to_owned() };
     repository.commits = count.trim().parse().map_err(|_| not_a_number())?;
     Ok(Some(repository).filter(|repository| repository.commits > 0))
 }
@@ -129,7 +128,7 @@ impl Repository {
         let mut added = AddedBytes::default();
         let output = log.stream(|bytes| added.read(bytes)).await?;
         if output.code != 0 || !output.stderr.is_empty() && !output.stderr.contains("rename") {
-            return Err(Error::failed(Tool::Git, &output));
+            return Err(Error::git(&output));
         }
         Ok(added.total())
     }
@@ -178,7 +177,7 @@ fn guarded(run: Run, scratch: &Path) -> Run {
 async fn said(run: Run) -> Result<String, Error> {
     let output = run.output().await?;
     if output.code != 0 {
-        return Err(Error::failed(Tool::Git, &output));
+        return Err(Error::git(&output));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -24,8 +24,9 @@ use rules::Rules;
 use run::{Mode, Scanner};
 
 use super::Error;
-use crate::finding::{self, Leak, Suppression};
+use crate::finding::{Leak, Suppression};
 use crate::process::Launcher;
+use crate::scanner::Tool;
 
 /// What to look through.
 #[derive(Clone, Debug)]
@@ -147,7 +148,7 @@ fn count(tree: &[(&'static str, Match)], past: &[(&'static str, Match)]) -> Vec<
         *counts.entry((by, rule)).or_default() += 1;
     }
     let suppression = |((by, rule), count): ((&str, &str), u32)| Suppression {
-        tool: finding::Tool::Gitleaks,
+        tool: Tool::GITLEAKS,
         by: by.to_owned(),
         id: rule.to_owned(),
         reason: None,

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use crate::finding::Leak;
+use crate::scanner::Tool;
 use crate::text::plain;
 
 /// One entry of the report (gitleaks' `report.Finding`). `Secret`, `Match` and the commit's message are left where they
@@ -54,6 +55,7 @@ impl Match {
             line: self.start_line.max(1),
             commit: own.or(commit),
             fingerprint: plain(&self.fingerprint()),
+            tool: Tool::GITLEAKS,
         }
     }
 }

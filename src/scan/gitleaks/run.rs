@@ -10,7 +10,8 @@ use super::history::Repository;
 use super::report::Match;
 use super::rules::{self, Rules};
 use crate::process::{Launcher, Output, Program};
-use crate::scan::{Error, Tool};
+use crate::scan::Error;
+use crate::scanner::Tool;
 use crate::text;
 
 /// The exit code that we ask for when there are leaks: gitleaks' own default is the code of its failures too.
@@ -66,7 +67,7 @@ impl<'a> Scanner<'a> {
         exclude: &'a [PathBuf],
         deadline: Duration,
     ) -> Result<Self, Error> {
-        let program = launcher.find(Tool::Gitleaks.name())?;
+        let program = launcher.find(Tool::GITLEAKS.name())?;
         let temporary = std::env::temp_dir();
         let scratch = tempfile::Builder::new().prefix("gp-deliver-").rand_bytes(16).tempdir().map_err(Error::io(&temporary))?;
         let alias = scratch.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -111,7 +112,7 @@ impl<'a> Scanner<'a> {
         let matches = read(&report, &output)?;
         if words.leaks != matches.len() as u64 || (output.code == LEAKS_FOUND) == matches.is_empty() {
             let reason = format!("its report has {} entries, it speaks of {}", matches.len(), words.leaks);
-            return Err(Error::rubbish(Tool::Gitleaks, reason, &output));
+            return Err(Error::rubbish(Tool::GITLEAKS, reason, &output));
         }
         let matches = matches.into_iter().map(|found| self.normal(mode, found)).filter(|found| !self.is_ours(mode, &found.file));
         Ok(Sighting { matches: matches.collect(), warnings: words.warnings })
@@ -246,11 +247,11 @@ fn failure(output: &Output) -> Error {
     let telling: Vec<_> =
         lines.into_iter().filter(|line| [" ERR ", " FTL ", " PNC "].iter().any(|level| line.contains(level))).collect();
     let last = if telling.is_empty() { output.last_lines() } else { telling.into_iter().take(MAX_NAMED_FILES).collect() };
-    Error::Failed { tool: Tool::Gitleaks, code: output.code, last }
+    Error::Failed { tool: Tool::GITLEAKS, code: output.code, last }
 }
 
 fn read(report: &Path, output: &Output) -> Result<Vec<Match>, Error> {
-    let rubbish = |reason: String| Error::rubbish(Tool::Gitleaks, reason, output);
+    let rubbish = |reason: String| Error::rubbish(Tool::GITLEAKS, reason, output);
     let metadata = fs::symlink_metadata(report).map_err(|error| rubbish(format!("no report: {error}")))?;
     if !metadata.is_file() || metadata.len() > MAX_REPORT_BYTES {
         return Err(rubbish(format!("its report is no file of at most {MAX_REPORT_BYTES} bytes")));

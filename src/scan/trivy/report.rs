@@ -9,10 +9,11 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::Vulnerabilities;
-use crate::finding::{self, Severity, Suppression, Vulnerability};
+use crate::finding::{Severity, Suppression, Vulnerability};
 use crate::oci::Platform;
 use crate::oci::image::PlatformImage;
 use crate::oci::layout::digest_of;
+use crate::scanner::Tool;
 use crate::text::plain;
 
 const SCHEMA_VERSION: u32 = 2;
@@ -159,7 +160,7 @@ impl Report {
         findings.dedup_by(|one, other| {
             (&one.id, &one.package, &one.target, &one.installed) == (&other.id, &other.package, &other.target, &other.installed)
         });
-        let suppression = |((by, id, reason), count)| Suppression { tool: finding::Tool::Trivy, by, id, reason, count };
+        let suppression = |((by, id, reason), count)| Suppression { tool: Tool::TRIVY, by, id, reason, count };
         Vulnerabilities { findings, suppressions: suppressed.into_iter().map(suppression).collect(), packages, warnings }
     }
 }
@@ -197,6 +198,7 @@ impl Detected {
             platform: platform.clone(),
             layer: self.layer.diff_id.parse().ok(),
             instruction: None,
+            tool: Tool::TRIVY,
         }
     }
 }

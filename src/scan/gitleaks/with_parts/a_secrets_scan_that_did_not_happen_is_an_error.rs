@@ -8,8 +8,9 @@ use super::repository::{Repository, secret};
 use crate::diagnosis::Diagnosis;
 use crate::process;
 use crate::process::testing::{launcher, launcher_before, launcher_in};
+use crate::scan::Error;
 use crate::scan::gitleaks::{self, History, Leaks, Request};
-use crate::scan::{Error, Tool};
+use crate::scanner::Tool;
 
 async fn scan_with(tools: &Path, repository: &Repository, history: History, seconds: u64) -> Result<Leaks, Error> {
     let deadline = std::time::Duration::from_secs(seconds);
@@ -54,7 +55,7 @@ async fn a_source_without_a_repository_has_no_history_to_call_clean() {
     let repository = with_a_leak();
     fs::remove_dir_all(repository.path(".git")).unwrap();
     let error = scan(&repository, History::Full).await.unwrap_err();
-    assert!(matches!(error, Error::Failed { tool: Tool::Git, .. }), "{error:?}");
+    assert!(matches!(error, Error::Git { .. }), "{error:?}");
     assert_eq!(scan(&repository, History::None).await.unwrap().findings.len(), 1);
 }
 
@@ -63,7 +64,7 @@ async fn a_commit_that_is_not_there_is_an_error() {
     let repository = with_a_leak();
     let range = format!("{}..{}", "1".repeat(40), repository.git(&["rev-parse", "HEAD"]));
     let error = scan(&repository, History::Commits(range.parse().unwrap())).await.unwrap_err();
-    assert!(matches!(error, Error::Failed { tool: Tool::Git, .. }), "{error:?}");
+    assert!(matches!(error, Error::Git { .. }), "{error:?}");
 }
 
 /// A git that ends half-way, in silence, as one that the kernel kills: gitleaks takes what it got for all there is.
@@ -127,8 +128,10 @@ async fn a_gitleaks_that_is_broken_is_never_a_clean_scan() {
         script(tools.path(), "gitleaks", &format!("{report}\n{text}"));
         let error = scan_with(tools.path(), &repository, History::None, 300).await.unwrap_err();
         let as_expected = match &error {
-            Error::Failed { tool: Tool::Gitleaks, .. } => expected == "failed",
-            Error::Rubbish { tool: Tool::Gitleaks, reason, .. } => reason.contains(expected) || expected == "no report",
+            Error::Failed { tool, .. } if *tool == Tool::GITLEAKS => expected == "failed",
+            Error::Rubbish { tool, reason, .. } if *tool == Tool::GITLEAKS => {
+                reason.contains(expected) || expected == "no report"
+            }
             Error::Program(process::Error::Signal { .. }) => expected == "crash",
             Error::Program(process::Error::OutputTooLarge { .. }) => expected == "too much",
             _ => false,

@@ -1,9 +1,10 @@
 //! What a project lets gitleaks pass over is honoured, named and counted.
 
 use super::repository::{Repository, secret};
-use crate::finding::{Suppression, Tool};
+use crate::finding::Suppression;
 use crate::process::testing::launcher;
 use crate::scan::gitleaks::{self, History, Leaks, Request};
+use crate::scanner::Tool;
 
 const RULE: &str = "aws-access-token";
 
@@ -14,7 +15,7 @@ async fn scan(repository: &Repository, history: History) -> Leaks {
 }
 
 fn suppression(by: &str, count: u32) -> Suppression {
-    Suppression { tool: Tool::Gitleaks, by: by.to_owned(), id: RULE.to_owned(), reason: None, count }
+    Suppression { tool: Tool::GITLEAKS, by: by.to_owned(), id: RULE.to_owned(), reason: None, count }
 }
 
 fn files(leaks: &Leaks) -> Vec<&str> {
