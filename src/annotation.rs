@@ -1,6 +1,6 @@
 //! A remark on lines of a file.
 
-/// A remark on lines of a file, as a page that shows the file has it beside them.
+/// A remark on lines of a file, shown beside them wherever the file is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Annotation {
     /// The file, relative to the repository's root, with `/` between parts.
@@ -13,7 +13,7 @@ pub(crate) struct Annotation {
     pub(crate) level: Level,
     /// What it is, in a few words.
     pub(crate) title: String,
-    /// What is to be known of it.
+    /// The explanation, in one or more sentences.
     pub(crate) message: String,
 }
 

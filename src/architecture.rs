@@ -380,14 +380,14 @@ fn faults(rows: &[Row], rooms: &BTreeSet<&str>, known: &Graph<'_>) -> Vec<String
     }
     for row in rows {
         let Row { room, may_know } = row;
-        let Some(knows) = known.get(room.as_str()) else {
+        let Some(used) = known.get(room.as_str()) else {
             faults.push(format!("`{room}` has a row and is no room: take the row out"));
             continue;
         };
-        for (other, place) in knows.iter().filter(|(other, _)| !may_know.contains(**other)) {
+        for (other, place) in used.iter().filter(|(other, _)| !may_know.contains(**other)) {
             faults.push(format!("`{room}` may not know `{other}`: {place}. Do without it, or allow it in the row of `{room}`"));
         }
-        for other in may_know.iter().filter(|other| !knows.contains_key(other.as_str())) {
+        for other in may_know.iter().filter(|other| !used.contains_key(other.as_str())) {
             faults.push(format!("`{room}` may know `{other}` and does not: take `{other}` out of its row"));
         }
         for other in may_know.iter().filter(|other| place(other) <= place(room)) {

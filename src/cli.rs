@@ -11,14 +11,14 @@ use crate::setup::Kind;
 use crate::tags::VARIABLES;
 use crate::variables;
 
-/// What a person asked for.
+/// What the command line asks for.
 #[derive(Debug)]
 pub(crate) enum Request {
-    /// Say the versions of the program and of its scanners.
+    /// Print the versions of the program and of its scanners.
     Version,
     /// Deliver.
     Deliver(Inputs),
-    /// Say what a delivery would do.
+    /// Print what a delivery would do.
     Plan(Inputs),
     /// Find out why AWS says no.
     Doctor(Inputs, Option<PathBuf>),
@@ -29,7 +29,7 @@ pub(crate) enum Request {
 /// Reads the command line. Under GitHub Actions an input that has no flag is taken from its `INPUT_*` variable.
 ///
 /// # Errors
-/// What clap has to say to the person: a mistake, `--help` or `--version`.
+/// What clap prints: a usage error or `--help`.
 pub(crate) fn read(
     arguments: impl IntoIterator<Item = OsString>,
     environment: impl Fn(&str) -> Option<String>,
@@ -69,16 +69,16 @@ pub(crate) fn command() -> Command {
                 .action(ArgAction::SetTrue)
                 .help("Print the versions of gp-deliver and of its scanners"),
         )
-        .about("Scan, build, list, decide and publish a container image")
+        .about("Scan, build, list, decide on and publish a container image")
         .after_help(AFTER_HELP)
         .styles(Styles::plain())
         .arg_required_else_help(true)
         .max_term_width(110)
         .subcommand(with_inputs(
-            Command::new("deliver").about("Scan the source, build the image, scan it, list it, decide, publish"),
+            Command::new("deliver").about("Scan the source, build and scan the image, write its SBOM, decide, publish"),
         ))
         .subcommand(
-            with_inputs(Command::new("plan").about("Print as JSON what `deliver` would do, and do nothing"))
+            with_inputs(Command::new("plan").about("Print what `deliver` would do, as JSON, and do nothing"))
                 .arg(argument(&inputs::MATRIX)),
         )
         .subcommand(
@@ -86,19 +86,18 @@ pub(crate) fn command() -> Command {
                 Arg::new(TRUST_POLICY)
                     .long(TRUST_POLICY)
                     .value_name("FILE")
-                    .help("The role's trust policy, to say what differs from this run")
+                    .help("A file with the role's trust policy, to compare with this run")
                     .value_parser(value_parser!(PathBuf)),
             ),
         )
-        .subcommand(
-            with_inputs(Command::new("policy").about("Print the policies that a delivery needs, to copy"))
-                .arg(Arg::new(KIND).value_name("KIND").help("trust, role or workflow; all if not given").value_parser(kind)),
-        )
+        .subcommand(with_inputs(Command::new("policy").about("Print the policies that a delivery needs, to copy")).arg(
+            Arg::new(KIND).value_name("KIND").help("Which policy: trust, role or workflow; all by default").value_parser(kind),
+        ))
 }
 
-/// The flag that asks for no command.
+/// The flag that stands without a command.
 const VERSION: &str = "version";
-/// The flag of `doctor` that is no input.
+/// The flag of `doctor` that is not an input.
 const TRUST_POLICY: &str = "trust-policy";
 /// The argument of `policy`.
 const KIND: &str = "kind";
@@ -119,7 +118,7 @@ Under GitHub Actions every flag is also read from its input: --build-context fro
 fn help_on_tags() -> String {
     let variables = VARIABLES.iter().map(|variable| format!("  {variable:<12} {}\n", variable.what));
     format!(
-        "TAGS:\n  A template is text with these filled in. One whose value is not there is skipped.\n{}\n{EXIT_CODES}",
+        "TAGS:\n  A template is text with these filled in. One whose value is missing is skipped.\n{}\n{EXIT_CODES}",
         variables.collect::<String>()
     )
 }

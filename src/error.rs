@@ -12,25 +12,25 @@ use crate::scanner::Tool;
 use crate::source;
 use crate::tags::ForbiddenTag;
 
-/// A delivery did not come to its end.
+/// Why a delivery did not complete.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// Inputs are wrong.
     #[error("{} inputs are wrong", Problem::inputs(.0))]
     Inputs(Vec<Problem>),
-    /// Templates give what no registry takes as a tag.
+    /// Templates make invalid tags.
     #[error("{} tags are forbidden", .0.len())]
     Tags(Vec<ForbiddenTag>),
     /// A registry is the destination, and no tag is left to publish under: each template with the reason.
     #[error("no tag is left")]
     NoTag(Vec<(String, String)>),
-    /// The facts of the source could not be had.
+    /// The source could not be read.
     #[error(transparent)]
     Source(#[from] source::Error),
-    /// AWS does not let us in, or can't be reached.
+    /// AWS refuses, or can't be reached.
     #[error(transparent)]
     Aws(#[from] aws::Error),
-    /// There is no image.
+    /// The build failed.
     #[error(transparent)]
     Build(#[from] buildkit::Error),
     /// A scan did not happen.
@@ -39,10 +39,10 @@ pub(crate) enum Error {
     /// A gate is blocking and its scan did not happen.
     #[error("no decision without {0}")]
     Undecided(Tool),
-    /// What was found can't be shown to the team.
+    /// The findings could not be shown to the team.
     #[error(transparent)]
     CodeScanning(#[from] code_scanning::Error),
-    /// Nothing was published.
+    /// Publishing failed.
     #[error(transparent)]
     Publish(#[from] publish::Error),
     /// The report can't be written.
@@ -51,9 +51,9 @@ pub(crate) enum Error {
     /// A file of our own can't be written.
     #[error("{}: {source}", path.display())]
     Io {
-        /// Which.
+        /// The file.
         path: std::path::PathBuf,
-        /// Why.
+        /// The system's error.
         source: std::io::Error,
     },
     /// A signal ended it.

@@ -169,14 +169,14 @@ impl Finding {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Suppression {
-    /// Whose findings.
+    /// The tool whose findings they are.
     pub(crate) tool: Tool,
     /// What suppressed them: `.trivyignore`, `.gitleaksignore`, `gitleaks:allow`, `.gitleaks.toml`.
     pub(crate) by: String,
-    /// Which: the advisory's or the rule's id.
+    /// The ID of the advisory or of the rule.
     pub(crate) id: String,
     /// The reason that the project gives, where it gives one.
     pub(crate) reason: Option<String>,
-    /// How many findings.
+    /// The number of findings.
     pub(crate) count: u32,
 }

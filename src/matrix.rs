@@ -29,7 +29,7 @@ impl Matrix {
     /// a Dockerfile.
     ///
     /// # Errors
-    /// A pattern is none, leaves `root`, or names no such folder.
+    /// A pattern is not valid, leaves `root`, or matches no such folder.
     pub(crate) fn find(root: &Path, patterns: &[String], environment: Environment) -> Result<Self, Vec<Problem>> {
         let mut folders = BTreeSet::new();
         let mut problems = Vec::new();
@@ -53,7 +53,7 @@ impl Matrix {
     }
 }
 
-/// The folders that a pattern names, relative to `root`; none where it is no pattern, or one that leaves it.
+/// The folders that a pattern matches, relative to `root`; `None` if it is not valid or leaves `root`.
 fn expand(root: &Path, pattern: &str) -> Option<Vec<PathBuf>> {
     if pattern.starts_with('/') || pattern.split('/').any(|part| part == "..") {
         return None;
@@ -65,7 +65,7 @@ fn expand(root: &Path, pattern: &str) -> Option<Vec<PathBuf>> {
     Some(folders.filter_map(|folder| folder.strip_prefix(root).ok().map(Path::to_owned)).collect())
 }
 
-/// What a job is called.
+/// The name of a job.
 fn name(folder: &Path, all: &BTreeSet<PathBuf>) -> String {
     let last = folder.file_name();
     let alone = all.iter().filter(|other| other.file_name() == last).count() == 1;

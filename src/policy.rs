@@ -1,14 +1,14 @@
 //! Findings and an environment, and what follows: the gate.
 //!
-//! [`decide`] is the only place that makes a [`Cleared`], and publishing takes one: an image that no one judged can't be
-//! published, because that does not compile.
+//! [`decide`] is the only place that makes a [`Cleared`], and publishing takes one: publishing an image that was not judged
+//! does not compile.
 
 use crate::environment::Requirements;
 use crate::finding::{Finding, Severity, Vulnerability};
 use crate::oci::Digest;
 use crate::scanner::Tool;
 
-/// The leave to publish one image.
+/// Permission to publish one image: the proof that it was judged.
 #[derive(Debug)]
 pub(crate) struct Cleared {
     digest: Digest,
@@ -22,7 +22,7 @@ impl Cleared {
     }
 }
 
-/// What the gate goes by.
+/// The evidence that the gate goes by.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Evidence<'a> {
     /// The image that was scanned.
@@ -56,7 +56,7 @@ pub(crate) enum Decision {
 impl Threshold {
     /// Whether a vulnerability counts against the gate.
     #[must_use]
-    pub(crate) fn counts(&self, vulnerability: &Vulnerability) -> bool {
+    pub(crate) fn counts(self, vulnerability: &Vulnerability) -> bool {
         // An advisory without a severity may be any: unknown counts as the worst.
         let severe = vulnerability.severity == Severity::Unknown || vulnerability.severity >= self.severity;
         severe && !(self.ignore_unfixed && vulnerability.fixed.is_none())
@@ -64,7 +64,7 @@ impl Threshold {
 
     /// Whether a finding of either kind counts against its gate.
     #[must_use]
-    pub(crate) fn counts_finding(&self, finding: &Finding) -> bool {
+    pub(crate) fn counts_finding(self, finding: &Finding) -> bool {
         match finding {
             Finding::Leak(_) => true,
             Finding::Vulnerability(vulnerability) => self.counts(vulnerability),

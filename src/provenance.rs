@@ -22,7 +22,7 @@ const DIRTY: &str = "-dirty";
 pub(crate) struct Provenance {
     /// The commit's full id, with `-dirty` after it where that is not the whole truth.
     pub(crate) revision: Option<String>,
-    /// The environment whose delivery built it; absent where it was not one of ours.
+    /// The environment whose delivery built it; absent if gp-deliver did not build it.
     pub(crate) environment: Option<Environment>,
 }
 

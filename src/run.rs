@@ -33,14 +33,14 @@ use crate::staging::Staging;
 use crate::tags;
 use crate::variables;
 
-/// How long a cancelled delivery may take to put things in order: tags that are set already are put back. A runner kills
-/// what lingers ten seconds after it said so first.
+/// How long a cancelled delivery may take to clean up: tags that were set are put back. A runner kills what is left ten
+/// seconds after its first signal.
 const GRACE: Duration = Duration::from_millis(3500);
 
-/// How long the builder may take to clean up behind us.
+/// How long cleaning up in the builder may take.
 const CLEANUP: Duration = Duration::from_millis(250);
 
-/// How long it may take to show the report beside the commit. It is told in the summary too.
+/// The limit for showing the check run. The summary shows the same.
 const ANNOUNCEMENT: Duration = Duration::from_secs(30);
 
 /// The program, from its arguments to its exit code: all that this crate has for others.
@@ -92,7 +92,7 @@ fn events() -> EnvFilter {
     EnvFilter::new(format!("gp_deliver={level}"))
 }
 
-/// Says an error that comes before there is a delivery to report on.
+/// Prints an error that happens before there is a delivery to report on.
 fn refuse(error: &Error) -> Exit {
     let Diagnosis { what, why, remedy, to_copy, .. } = error.into();
     let lines = [format!("error: {what}"), indented(&why), remedy, indented(&to_copy.join("\n"))];
@@ -109,7 +109,7 @@ fn env(event: Option<&Event>) -> Env<'_> {
     Env { variable: &variables::text, event }
 }
 
-/// What the subcommands know that do not deliver.
+/// What the other subcommands know of a delivery.
 struct Preview<B> {
     event: Option<Event>,
     config: Config<B>,
@@ -140,7 +140,7 @@ impl Preview<()> {
     }
 }
 
-/// Says the program's version and those of the scanners: a program that lacks one can't deliver, and says so by its code.
+/// Prints the versions of the program and of the scanners. Without one of these nothing can be delivered: the exit code says so.
 async fn version() -> Exit {
     let versions = scan::versions(&Launcher::of_this_process()).await;
     let complete = versions.iter().all(|(_, version)| version.is_ok());
@@ -225,12 +225,12 @@ async fn deliver(inputs: &Inputs) -> Exit {
     console.finish(&record, written.as_ref().ok());
     match written {
         Ok(_) => exit,
-        // An image that is out is out, but nobody was told: that is a failure.
+        // The image stays published, but nobody was told: that is a failure.
         Err(error) => refuse(&Error::Report(error)),
     }
 }
 
-/// Shows the report beside the commit. Where that does not work the delivery is what it is all the same.
+/// Shows the report beside the commit. A failure changes nothing of the delivery.
 async fn announce(record: &Record, delivery: &Delivery) {
     let Some(event) = &delivery.event else { return };
     let announcement = tokio::time::timeout(ANNOUNCEMENT, pipeline::announce(record, &delivery.config, event));
@@ -244,7 +244,7 @@ async fn announce(record: &Record, delivery: &Delivery) {
             let _ = std::io::stdout().write_all(commands.unwrap_or_default().as_bytes());
         }
         Ok(Err(error)) => delivery.recorder.warn(Diagnosis::from(&error).in_a_row()),
-        Err(_) => delivery.recorder.warn("The check run could not be shown: GitHub takes too long to answer."),
+        Err(_) => delivery.recorder.warn("The check run could not be shown: GitHub took too long to answer."),
     }
 }
 

@@ -32,7 +32,7 @@ impl fmt::Debug for Secret {
 pub(crate) struct Redaction(Vec<Secret>);
 
 impl Redaction {
-    /// What is shorter is no secret but a word, and would blacken innocent text.
+    /// Shorter values are words, not secrets: redacting them would spoil harmless text.
     const SHORTEST: usize = 4;
 
     /// Takes out `secrets`, and every line of those that have several.

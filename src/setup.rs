@@ -18,7 +18,7 @@ use crate::variables;
 /// The issuer of the tokens of github.com's runs. A GitHub Enterprise Server has its own.
 pub(crate) const ISSUER: &str = "https://token.actions.githubusercontent.com";
 
-/// What a workflow's job has to be permitted.
+/// The permissions that a workflow's job needs.
 pub(crate) const WORKFLOW: &str = "permissions:\n  contents: read\n  id-token: write";
 
 /// A text that `gp-deliver policy` prints.
@@ -115,7 +115,7 @@ impl PolicyInputs<'_> {
             return Ok(caller);
         }
         let subjects = self.subjects().ok_or_else(|| {
-            let expected = "which GitHub repository delivers is not known: run this in a clone of it, or set GITHUB_REPOSITORY";
+            let expected = "the GitHub repository is not known: run this in a clone of it, or set GITHUB_REPOSITORY";
             missing(&inputs::ROLE_TO_ASSUME, expected)
         })?;
         Ok(Caller {

@@ -20,11 +20,11 @@ pub(crate) struct Checkout {
     pub(crate) in_git: bool,
     /// Whether git has only a part of its history (a shallow clone).
     pub(crate) shallow: bool,
-    /// What it is at.
+    /// The commit, branch and tag that it is at.
     pub(crate) source: Source,
 }
 
-/// The facts could not be had.
+/// The source could not be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// git could not be run.
@@ -33,17 +33,17 @@ pub(crate) enum Error {
     /// git refused.
     #[error("git {arguments}: {message}")]
     Git {
-        /// What it was asked.
+        /// git's arguments.
         arguments: String,
-        /// Its own words.
+        /// git's message.
         message: String,
     },
     /// The folder can't be read.
     #[error("{}: {reason}", path.display())]
     Folder {
-        /// Which.
+        /// The folder.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         reason: String,
     },
 }
@@ -102,7 +102,7 @@ impl Checkout {
         let git = Git { program: launcher.find("git")?, folder: self.root.clone() };
         match git.ask(&["merge-base", "--is-ancestor", revision, "HEAD"]).await {
             Ok(_) => Ok(true),
-            // A commit that is none, or that the clone does not have.
+            // Not a commit, or not in this clone.
             Err(Error::Git { .. }) => Ok(false),
             Err(error) => Err(error),
         }

@@ -31,7 +31,7 @@ macro_rules! stages {
 stages! {
     /// What would fail after minutes is looked at: programs, the source, tags, the builder.
     Preflight = "preflight",
-    /// Who we are there, and what the destination holds already.
+    /// The identity at the destination, and what it holds already.
     Destination = "destination",
     /// gitleaks looks for secrets in the source.
     Secrets = "secrets scan",

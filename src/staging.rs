@@ -10,7 +10,7 @@ use tempfile::TempDir;
 /// How the folders' names begin.
 const PREFIX: &str = ".image-";
 
-/// The folder; it goes when this is dropped.
+/// The folder; it is removed when this is dropped.
 pub(crate) struct Staging {
     folder: TempDir,
     /// Tells other deliveries that the folder is in use (flock(2), which ends with the process).
@@ -31,7 +31,7 @@ impl Staging {
         Ok(Self { folder, _lock: lock })
     }
 
-    /// Where it is.
+    /// The folder's path.
     #[must_use]
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()

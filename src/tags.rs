@@ -119,8 +119,8 @@ pub(crate) enum InvalidTemplate {
     /// A variable is not known.
     #[error("{{{0}}} is not known; {known} are", known = VARIABLES.each_ref().map(Variable::to_string).join(" "))]
     UnknownVariable(String),
-    /// A brace has no partner.
-    #[error("a brace has no partner")]
+    /// A brace is not closed, or not opened.
+    #[error("a brace is not closed, or not opened")]
     Brace,
     /// Whatever the values are, no registry takes it as a tag.
     #[error("letters, digits, '_', '.' and '-' are expected, at most {}, and no '.' or '-' first", Tag::MAX_LENGTH)]
@@ -215,7 +215,7 @@ impl Values<'_> {
     }
 }
 
-/// What templates come to.
+/// The tags that templates give.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Planned {
     /// The tags, each once, fixed ones first.
@@ -230,7 +230,7 @@ pub(crate) struct Planned {
 pub(crate) struct ForbiddenTag {
     /// The template as it was given.
     pub(crate) template: String,
-    /// What it gave.
+    /// The text that it gave.
     pub(crate) tag: String,
 }
 

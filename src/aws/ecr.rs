@@ -26,16 +26,16 @@ use crate::text;
 pub(crate) struct Repository {
     ecr: aws_sdk_ecr::Client,
     session: Session,
-    /// Its ARN.
+    /// The repository's ARN.
     pub(crate) arn: RepositoryArn,
 }
 
-/// A registry that lets us in.
+/// A login to a registry.
 #[derive(Clone, Debug)]
 pub(crate) struct Login {
     /// The registry's address: `ACCOUNT.dkr.ecr.REGION.amazonaws.com`.
     pub(crate) host: String,
-    /// The password.
+    /// The registry's password.
     pub(crate) password: Password,
 }
 
@@ -46,7 +46,7 @@ pub(crate) enum Mutability {
     Mutable(Vec<TagFilter>),
     /// None but those that a filter names.
     Immutable(Vec<TagFilter>),
-    /// The role may not ask (`ecr:DescribeRepositories`), or AWS says something that is not known here.
+    /// Not known: the role lacks `ecr:DescribeRepositories`, or AWS answers with an unknown value.
     Unknown,
 }
 
@@ -61,7 +61,7 @@ impl Repository {
     /// Gets the address and a password of the registry (`GetAuthorizationToken`).
     ///
     /// # Errors
-    /// ECR does not give them.
+    /// ECR refuses, or can't be reached.
     pub(crate) async fn login(&self) -> Result<Login, Error> {
         let call = Call::GetAuthorizationToken;
         let answer = self.ecr.get_authorization_token().send().await.map_err(|error| call.failed(&error))?;
@@ -75,13 +75,13 @@ impl Repository {
         let host = endpoint.as_ref().and_then(|url| Some((url.host_str()?, url.port())));
         let (host, port) = host.ok_or_else(|| malformed("the registry's address"))?;
         let host = port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-        // One that is in the past by this machine's clock says something of the clock only.
+        // An expiry in the past means that this machine's clock is wrong, not that the password is.
         let good_for = data.expires_at.and_then(|at| SystemTime::try_from(at).ok()?.duration_since(SystemTime::now()).ok());
         Ok(Login { host: self.of_account(host), password: Password { username, password, good_for } })
     }
 
-    /// The address of the repository's registry: ECR names that of the credentials' account, whose password is good for
-    /// other accounts' registries too where their policies allow it.
+    /// The address of the repository's registry. ECR names that of the credentials' account, whose password is valid for
+    /// other accounts' registries too, where their policies allow it.
     fn of_account(&self, host: String) -> String {
         match host.strip_prefix(self.session.account.as_str()).filter(|rest| rest.starts_with('.')) {
             Some(rest) => format!("{}{rest}", self.arn.account),
@@ -89,7 +89,7 @@ impl Repository {
         }
     }
 
-    /// What the repository says of its tags (`DescribeRepositories`), where the role may ask.
+    /// Which tags of the repository may move (`DescribeRepositories`), if the role may ask.
     ///
     /// # Errors
     /// There is no such repository, or ECR can't be asked.
@@ -119,10 +119,10 @@ impl Repository {
         })
     }
 
-    /// Creates the repository (`CreateRepository`) with the registry's own defaults. Says whether it was not there before.
+    /// Creates the repository (`CreateRepository`) with the registry's own defaults. Returns whether it is new.
     ///
     /// # Errors
-    /// ECR does not create it.
+    /// ECR refuses, or can't be reached.
     pub(crate) async fn create(&self) -> Result<bool, Error> {
         let request = self.ecr.create_repository().registry_id(self.arn.account.as_str()).repository_name(&self.arn.name);
         match request.send().await {
@@ -134,10 +134,10 @@ impl Repository {
         }
     }
 
-    /// Takes a tag away (`BatchDeleteImage`); the image goes with its last tag.
+    /// Removes a tag (`BatchDeleteImage`). ECR deletes an image with its last tag.
     ///
     /// # Errors
-    /// ECR does not do it.
+    /// ECR refuses, or can't be reached.
     pub(crate) async fn untag(&self, tag: &Tag) -> Result<(), Error> {
         let call = Call::BatchDeleteImage;
         let request = self.ecr.batch_delete_image().registry_id(self.arn.account.as_str()).repository_name(&self.arn.name);
@@ -168,7 +168,7 @@ impl Issuer for Repository {
 }
 
 impl Mutability {
-    /// Whether a tag may be set to another image; absent where that is not known.
+    /// Whether a tag may be set to another image; `None` if that is not known.
     #[must_use]
     pub(crate) fn may_move(&self, tag: &Tag) -> Option<bool> {
         match self {

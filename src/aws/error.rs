@@ -15,31 +15,31 @@ use crate::text::{self, Line};
 /// AWS could not be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// The run has no token to show.
+    /// The run has no OIDC token.
     #[error(transparent)]
     Token(#[from] oidc::Error),
-    /// The token was shown, and the role was not given for it.
+    /// STS refused to give the role for the token.
     #[error("{role}: {failure}")]
     Assume {
         /// The role that was asked for.
         role: RoleArn,
         /// What the token claims.
         claims: Box<Claims>,
-        /// What STS says.
+        /// STS's answer.
         failure: Box<Failure>,
     },
     /// No region is named anywhere.
     #[error("no region is named")]
     NoRegion,
-    /// Without a role to assume, the ordinary chain (environment, profile, SSO, instance) was asked, and has nothing.
+    /// No role is named, and the SDK's default chain (environment, profile, SSO, instance) found no credentials.
     #[error("there are no AWS credentials: {0}")]
     NoCredentials(Line),
     /// The credentials are those of an account that is not allowed.
     #[error("{arn} is of an account that is not allowed")]
     ForeignAccount {
-        /// Who we are.
+        /// The caller's ARN.
         arn: String,
-        /// The account.
+        /// The account of the credentials.
         account: AccountId,
         /// The accounts that are allowed.
         allowed: Vec<AccountId>,
@@ -47,10 +47,10 @@ pub(crate) enum Error {
     /// A call failed.
     #[error(transparent)]
     Call(#[from] Box<Failure>),
-    /// An answer lacks what it is there for.
+    /// An answer lacks a part that it must have.
     #[error("{call} answers without {missing}")]
     Malformed {
-        /// The call.
+        /// The call that was answered.
         call: Call,
         /// What is missing.
         missing: &'static str,
@@ -61,9 +61,9 @@ pub(crate) enum Error {
     /// The repository was named with its registry, and that is not the one that the credentials are for.
     #[error("the registry is {actual}, not {asked}")]
     OtherRegistry {
-        /// As the input names it.
+        /// The registry that the input names.
         asked: String,
-        /// As Amazon ECR names it.
+        /// The registry that Amazon ECR names.
         actual: String,
     },
     /// The credentials could not be renewed.
@@ -91,7 +91,7 @@ pub(crate) enum Call {
 /// A call that failed.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    /// Which.
+    /// The call that failed.
     pub(crate) call: Call,
     /// AWS's own code: `AccessDenied`, `ExpiredTokenException`; absent where no answer came.
     pub(crate) code: Option<Line>,
@@ -102,7 +102,7 @@ pub(crate) struct Failure {
 }
 
 impl Call {
-    /// The permission that it needs, as IAM names it.
+    /// The IAM permission that the call needs.
     #[must_use]
     pub(crate) fn permission(self) -> &'static str {
         match self {
@@ -115,7 +115,7 @@ impl Call {
         }
     }
 
-    /// What a failed call of an SDK comes to.
+    /// Makes the error of a failed SDK call.
     pub(super) fn failed<E>(self, error: &SdkError<E, Response>) -> Error
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -154,20 +154,14 @@ impl Failure {
     pub(crate) fn is_denied(&self) -> bool {
         matches!(self.code.as_deref(), Some("AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation"))
     }
-
-    /// Whether AWS answered at all.
-    #[must_use]
-    pub(crate) fn is_answer(&self) -> bool {
-        self.code.is_some()
-    }
 }
 
-/// An error of a credentials provider of ours, on its way through the SDK.
+/// An error of our own credentials provider, wrapped to travel through the SDK.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error(transparent)]
 pub(super) struct Renewal(pub(super) Arc<Error>);
 
-/// An error with what is beneath it, the outermost words left out where there are others: the SDK's say `dispatch failure`.
+/// An error's chain of causes, without the outermost text if there is more: the SDK's is only `dispatch failure`.
 fn outline(error: &(dyn std::error::Error + 'static)) -> Line {
     chain(error.source().unwrap_or(error))
 }

@@ -1,8 +1,8 @@
 //! Amazon Web Services: who we are there, and the repository of Amazon ECR that an image goes to.
 //!
-//! Nothing here knows what a delivery is. What comes out is what the rest speaks: credentials for a registry, its address,
-//! and what the repository allows. Endpoints, partitions, FIPS and dual-stack addresses are the SDK's business, with its own
-//! variables (AWS SDKs and Tools Reference Guide, "Settings reference"). IAM's documents and ARNs are those of the crate
+//! Nothing here knows what a delivery is. The results are general: credentials for a registry, its address, and what the
+//! repository allows. Endpoints, partitions, FIPS and dual-stack addresses are left to the SDK and its own variables (AWS
+//! SDKs and Tools Reference Guide, "Settings reference"). IAM's documents and ARNs are those of the crate
 //! `iam_policy`.
 
 pub(crate) mod ecr;

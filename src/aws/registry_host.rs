@@ -2,19 +2,19 @@
 
 use super::AccountId;
 
-/// What a registry's address says (Amazon ECR user guide, "Amazon ECR private registry", and AWS General Reference, "Amazon
-/// ECR endpoints"): `ACCOUNT.dkr.ecr.REGION.amazonaws.com`, with `ecr-fips` for FIPS, `dkr-ecr` and `on.aws` for dual stack,
-/// and other suffixes in other partitions.
+/// The parts of a registry's address (Amazon ECR user guide, "Amazon ECR private registry", and AWS General Reference,
+/// "Amazon ECR endpoints"): `ACCOUNT.dkr.ecr.REGION.amazonaws.com`, with `ecr-fips` for FIPS, `dkr-ecr` and `on.aws` for dual
+/// stack, and other suffixes in other partitions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RegistryHost {
-    /// Whose registry it is.
+    /// The account of the registry.
     pub(crate) account: AccountId,
-    /// Where it is.
+    /// The region of the registry.
     pub(crate) region: String,
 }
 
 impl RegistryHost {
-    /// Reads an address; absent where it is not one of Amazon ECR's.
+    /// Reads an address; `None` if it is not one of Amazon ECR's.
     #[must_use]
     pub(crate) fn parse(host: &str) -> Option<Self> {
         let (account, rest) = host.split_once('.')?;

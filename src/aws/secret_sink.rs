@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::secret::Secret;
 
-/// Hears of every credential before anything can print it.
+/// Receives every credential before anything can print it.
 #[derive(Clone)]
 pub(crate) struct SecretSink(Arc<dyn Fn(&Secret) + Send + Sync>);
 

@@ -1,4 +1,4 @@
-//! Who we are at AWS, for as long as a delivery lasts.
+//! The identity at AWS, valid for as long as a delivery lasts.
 
 use std::sync::Mutex;
 
@@ -17,20 +17,20 @@ use crate::net::RetryPolicy;
 pub(crate) struct Session {
     pub(super) config: SdkConfig,
     pub(super) secrets: SecretSink,
-    /// The account that the credentials are of.
+    /// The account of the credentials.
     pub(crate) account: AccountId,
-    /// Who we are: `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`.
+    /// The caller's ARN: `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`.
     pub(crate) arn: String,
-    /// Where we are.
+    /// The region.
     pub(crate) region: String,
 }
 
 impl Session {
-    /// Proves who we are: by the run's token where a role is named and `tokens` says where they come from, else by the
-    /// credentials that the SDK finds.
+    /// Signs in: with the run's token if a role is named and `tokens` has a source of them, else with the credentials that
+    /// the SDK finds.
     ///
     /// # Errors
-    /// We are nobody there, or of an account that is not allowed.
+    /// There are no valid credentials, or they belong to an account that is not allowed.
     pub(crate) async fn open(
         settings: &Settings,
         tokens: impl FnOnce() -> Option<Result<TokenSource, crate::github::oidc::Error>>,
@@ -48,7 +48,7 @@ impl Session {
     }
 
     async fn by_token(settings: &Settings, role: &RoleArn, source: TokenSource, secrets: SecretSink) -> Result<Self, Error> {
-        // The chain is not asked: what the runner's machine is must not pass for what the run is.
+        // Not the default chain: the identity of the runner's machine must not stand in for the run's.
         let config = loader(settings).no_credentials().load().await;
         let region = region(&config)?;
         let identity = WebIdentity {
@@ -72,7 +72,7 @@ impl Session {
         let answer = answer.map_err(|error| Call::GetCallerIdentity.failed(&error))?;
         let malformed = |missing| Error::Malformed { call: Call::GetCallerIdentity, missing };
         let account = answer.account.and_then(|account| account.parse().ok()).ok_or_else(|| malformed("an account"))?;
-        let arn = answer.arn.ok_or_else(|| malformed("who we are"))?;
+        let arn = answer.arn.ok_or_else(|| malformed("the caller's ARN"))?;
         Ok(Self { config, secrets, account, arn, region })
     }
 }

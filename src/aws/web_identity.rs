@@ -1,4 +1,4 @@
-//! A role, assumed by the token of a workflow run, again and again as long as the run lasts.
+//! A role, assumed with the token of a workflow run and renewed as long as the run lasts.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -25,7 +25,7 @@ pub(super) struct WebIdentity {
     pub(super) first: Mutex<Option<Credentials>>,
 }
 
-/// What was obtained, and as whom.
+/// The credentials of an assumed role.
 pub(super) struct Assumed {
     pub(super) credentials: Credentials,
     /// The ARN of the role's session: `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`.
@@ -55,7 +55,7 @@ impl WebIdentity {
             self.secrets.hide(&Secret::new(secret));
         }
         let expiry = SystemTime::try_from(issued.expiration).map_err(|_| malformed("a time of expiry"))?;
-        let arn = answer.assumed_role_user.map(|user| user.arn).ok_or_else(|| malformed("who we are"))?;
+        let arn = answer.assumed_role_user.map(|user| user.arn).ok_or_else(|| malformed("the caller's ARN"))?;
         let credentials = Credentials::new(
             issued.access_key_id,
             issued.secret_access_key,

@@ -22,7 +22,7 @@ use crate::oci::image::Parts;
 use crate::oci::{Compression, Digest, Layout, Platform};
 use crate::text;
 
-/// The API of Docker 20.10, the first whose BuildKit can be spoken to as we do.
+/// The API of Docker 20.10, the first whose BuildKit this client can speak to.
 const OLDEST_API: (u32, u32) = (1, 41);
 
 /// Where to look for a builder.
@@ -39,7 +39,7 @@ pub(crate) struct Builder {
     channel: Channel,
     store: Store,
     description: String,
-    /// Cleaning up that goes on after what it cleans up.
+    /// Cleanup tasks, which may outlive the build.
     cleanups: TaskTracker,
 }
 
@@ -65,8 +65,7 @@ pub(crate) struct Instructions {
 }
 
 impl Builder {
-    /// Finds the builder and asks what it is. What is to be cleaned up in it when a build is dropped becomes a task of
-    /// `cleanups`.
+    /// Connects to a builder and finds out what it is. Cleaning up after a dropped build is a task of `cleanups`.
     ///
     /// # Errors
     /// None answers, or it is too old.
@@ -119,7 +118,7 @@ impl Builder {
         Ok(Self { channel, store, description, cleanups: cleanups.clone() })
     }
 
-    /// Which it is, for the log: `Docker 20.10.24, overlay2`.
+    /// The builder's name and version, for the log: `Docker 20.10.24, overlay2`.
     #[must_use]
     pub(crate) fn description(&self) -> &str {
         &self.description
@@ -131,7 +130,7 @@ impl Builder {
         self.channel.clone()
     }
 
-    /// Builds without an image to come out of it: for stages that check.
+    /// Builds without exporting an image, for check stages.
     ///
     /// # Errors
     /// The build failed.
@@ -146,10 +145,10 @@ impl Builder {
         self.solve(session, Solve { frontend_attributes, exporter: None }, show).await
     }
 
-    /// Builds the image of one platform (the builder's own where none is named) and brings it into `layout`.
+    /// Builds the image of one platform (the builder's own where none is named) and writes it into `layout`.
     ///
     /// # Errors
-    /// The build failed, or the image could not be brought out.
+    /// The build failed, or the image could not be exported.
     pub(crate) async fn build(
         &self,
         session: &Session,
@@ -191,7 +190,7 @@ impl Builder {
     }
 }
 
-/// Brings an image out of a graph driver.
+/// Exports an image from a graph driver.
 async fn save(
     docker: &Docker,
     name: &str,
@@ -213,7 +212,7 @@ async fn save(
     reading.await.map_err(|error| Error::Protocol(error.to_string()))?
 }
 
-/// Takes the name away under which an image was brought out, however that ended; the builder's cache keeps the layers.
+/// Removes the temporary name of an exported image, however the export ended; the builder's cache keeps the layers.
 struct Cleanup {
     docker: Docker,
     name: String,
@@ -225,7 +224,7 @@ impl Drop for Cleanup {
         let (docker, name) = (self.docker.clone(), std::mem::take(&mut self.name));
         self.tasks.spawn(async move {
             if let Err(error) = docker.remove_image(&name, None::<RemoveImageOptions>, None).await {
-                tracing::debug!(%error, name, "the export's name stays");
+                tracing::debug!(%error, name, "the export's name could not be removed");
             }
         });
     }

@@ -13,7 +13,7 @@ use super::session::STREAM_WINDOW;
 use super::session::attachables::{CONNECTION_WINDOW, MAX_HEADERS};
 use crate::net::{CONNECT_TIMEOUT, chain};
 
-/// An address that was given or found.
+/// The address of a builder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Address {
     /// `unix:///path/to/socket`.

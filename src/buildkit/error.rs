@@ -1,4 +1,4 @@
-//! What can go wrong between us and a builder.
+//! What can go wrong with a builder.
 
 use std::path::PathBuf;
 
@@ -16,7 +16,7 @@ pub(crate) enum Error {
     NoEngine {
         /// The addresses, in the order in which they were tried.
         tried: Vec<String>,
-        /// What the last one said.
+        /// Why the last one did not answer.
         reason: String,
     },
     /// The engine has no BuildKit, or one that can't be spoken to.
@@ -38,15 +38,15 @@ pub(crate) enum Error {
     /// The builder refused or broke off a call.
     #[error("{call}: {message}")]
     Call {
-        /// Which.
+        /// The call, as a verb phrase: `open a session`.
         call: &'static str,
-        /// In the builder's words.
+        /// The builder's message.
         message: String,
     },
     /// The connection ended in the middle.
     #[error("connection lost: {reason}")]
     Lost {
-        /// As far as known.
+        /// The cause, as far as it is known.
         reason: String,
     },
     /// A step failed.
@@ -55,12 +55,12 @@ pub(crate) enum Error {
     /// The Dockerfile can't be understood.
     #[error("{message}")]
     Dockerfile {
-        /// In the builder's words.
+        /// The builder's message.
         message: String,
-        /// Where, where it says.
+        /// Where in the Dockerfile, if the builder says so.
         at: Option<Instruction>,
     },
-    /// Something that the build asked for could not be given.
+    /// Something that the build asked for could not be provided.
     #[error(transparent)]
     Session(#[from] session::error::Error),
     /// The builder's answer is not what its protocol says.
@@ -86,7 +86,7 @@ pub(crate) struct StepFailure {
     pub(crate) step: String,
     /// The builder's message.
     pub(crate) message: String,
-    /// Where it stands.
+    /// The instruction in the Dockerfile.
     pub(crate) at: Option<Instruction>,
     /// The last lines that it printed.
     pub(crate) lines: Vec<String>,

@@ -1,5 +1,5 @@
-//! The build: a client of BuildKit's own protocol. It connects, serves the files of the context, solves, shows progress,
-//! and brings the image out into a layout.
+//! The build: a client of BuildKit's own protocol. It connects, serves the files of the context, solves, shows progress, and
+//! exports the image into a layout.
 
 pub(crate) mod builder;
 pub(crate) mod endpoint;

@@ -50,12 +50,12 @@ pub(crate) struct FailedStep {
 pub(crate) enum Event {
     /// A line that stays.
     Line(String),
-    /// A word about how far the build is.
+    /// How far the build is.
     Status(String),
 }
 
 impl Progress {
-    /// Takes the builder's next message and says what there is to show.
+    /// Takes the builder's next message and returns what to show.
     pub(crate) fn update(&mut self, response: StatusResponse) -> Vec<Event> {
         let mut events = Vec::new();
         for vertex in response.vertexes {
@@ -81,7 +81,7 @@ impl Progress {
         &self.warnings
     }
 
-    /// The step that failed, where one did: not one that was only cancelled because of it.
+    /// The step that failed, if any: not one that was only cancelled because of it.
     #[must_use]
     pub(crate) fn failed(&self) -> Option<FailedStep> {
         let failed = self.steps.iter().filter(|(_, step)| !step.error.is_empty() && !step.error.contains("context canceled"));

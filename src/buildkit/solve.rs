@@ -29,7 +29,7 @@ pub(crate) struct Solve {
     pub(crate) exporter: Option<(&'static str, HashMap<String, String>)>,
 }
 
-/// What came of it.
+/// The result of a solve.
 #[derive(Debug)]
 pub(crate) struct Solved {
     /// The exporter's answer (`containerimage.digest`, …).
@@ -38,11 +38,11 @@ pub(crate) struct Solved {
     pub(crate) warnings: Vec<String>,
 }
 
-/// Solves with the files of session `session`; `show` is told what happens as it happens. Dropped, the solve is
-/// cancelled: the builder kills the running step.
+/// Solves with the files of session `session`; `show` receives the progress. Dropping the future cancels the solve: the
+/// builder kills the running step.
 ///
 /// # Errors
-/// The build failed, or the builder was lost.
+/// The build failed, or the connection to the builder was lost.
 pub(crate) async fn solve(
     channel: &Channel,
     session: &str,
@@ -76,7 +76,7 @@ pub(crate) async fn solve(
         tokio::pin!(watch, work);
         tokio::select! {
             outcome = &mut work => {
-                // What was said last is still in the stream. A refused solve never had one, and its watch ends by this limit.
+                // The last messages may still be in the stream. A rejected solve never had one: the limit ends its watch.
                 let _ = tokio::time::timeout(std::time::Duration::from_millis(300), watch).await;
                 outcome
             }

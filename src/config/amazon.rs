@@ -1,4 +1,4 @@
-//! The inputs about Amazon ECR and who we are there.
+//! The inputs about Amazon ECR and the identity to use there.
 
 use super::reader::Reader;
 use crate::aws::{self, AccountId, Partition, RoleArn};
@@ -12,7 +12,7 @@ pub(crate) struct Ecr {
     pub(crate) host: Option<String>,
     /// The repository's name.
     pub(crate) name: String,
-    /// Whose it is; else that of the credentials.
+    /// The repository's account; by default that of the credentials.
     pub(crate) account: Option<AccountId>,
     /// Whether it is created if it is not there.
     pub(crate) create: bool,
@@ -55,7 +55,7 @@ impl Reader<'_> {
         let given = |input| self.inputs.given(input);
         let elsewhere = given(&inputs::DESTINATION).is_some() || given(&inputs::PUBLISH) == Some("false");
         if !elsewhere && given(&inputs::ROLE_TO_ASSUME).is_some() {
-            let expected = "role-to-assume is given, and nothing says which repository the image goes to";
+            let expected = "role-to-assume is given, but no repository for the image";
             self.problem(&inputs::ECR_REPOSITORY, "", expected);
         }
     }
@@ -95,7 +95,7 @@ impl Reader<'_> {
         arn
     }
 
-    /// Without a list of its own, the account that is named is the one that is allowed.
+    /// Without `allowed-account-ids`, only the account of `aws-account-id` is allowed.
     fn allowed_accounts(&mut self, named: Option<AccountId>, role: Option<&RoleArn>) -> Option<Vec<AccountId>> {
         let listed = self.get(&inputs::ALLOWED_ACCOUNT_IDS)?;
         let allowed = if listed.is_empty() { named.into_iter().collect() } else { listed };

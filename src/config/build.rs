@@ -37,8 +37,8 @@ pub(crate) struct Build {
 }
 
 impl Build {
-    /// Takes the build's secrets out of text. A file that can't be read now gives nothing to take out: the step that asks for
-    /// it fails.
+    /// Removes the build's secrets from text. A file that can't be read now is left out here: the step that asks for it
+    /// fails.
     #[must_use]
     pub(crate) fn redaction(&self) -> Redaction {
         let values = self.secrets.iter().filter_map(|secret| match &secret.source {
@@ -120,7 +120,7 @@ impl Reader<'_> {
         let mut secrets: Vec<BuildSecret> = Vec::new();
         for SecretLine { text, id, place } in lines {
             if secrets.iter().any(|other| other.id == id) {
-                self.problem(&inputs::BUILD_SECRETS, text, "an id that is given once only is expected");
+                self.problem(&inputs::BUILD_SECRETS, text, "each id may be given only once");
                 continue;
             }
             match self.secret_source(place) {
@@ -156,7 +156,7 @@ impl Reader<'_> {
         match text.parse() {
             Ok(address) => Some(Host::Docker(vec![address])),
             Err(_) => {
-                let expected = "the variable DOCKER_HOST has this value, and only unix:///PATH and tcp://HOST:PORT can be used";
+                let expected = "this is the value of DOCKER_HOST; only unix:///PATH and tcp://HOST:PORT are supported";
                 self.problem(&inputs::BUILDKIT_HOST, text, expected);
                 None
             }

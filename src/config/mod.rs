@@ -1,4 +1,4 @@
-//! Inputs made sense of: typed, complete, final. All that is wrong with them is said at once, before anything runs.
+//! The configuration: inputs, typed and complete. All problems with them are reported at once, before anything runs.
 
 mod amazon;
 mod build;
@@ -13,7 +13,7 @@ use semver::Version;
 use serde::Serialize;
 
 pub(crate) use self::amazon::Ecr;
-pub(crate) use self::build::{Build, BuildSecret, SecretSource};
+pub(crate) use self::build::{Build, SecretSource};
 use self::reader::Reader;
 use crate::environment::{Choice, Environment, Origin};
 use crate::github::{Access, Event};
@@ -50,9 +50,9 @@ pub(crate) struct Config<B = Build> {
     pub(crate) tags: Vec<Template>,
     /// Where the image goes.
     pub(crate) destination: Destination,
-    /// Whether it goes there.
+    /// Whether the image is published.
     pub(crate) publish: Publish,
-    /// Whether an image of this commit that is there already is built anew.
+    /// Whether to build again although the registry has an image of this commit.
     pub(crate) rebuild: bool,
     /// GitHub's API; absent outside GitHub Actions.
     pub(crate) github: Option<Access>,
@@ -63,13 +63,13 @@ pub(crate) struct Config<B = Build> {
 /// Whether the image goes to its destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Publish {
-    /// If it is cleared.
+    /// Yes, if it is cleared.
     Yes,
-    /// Not in any case, and this is why.
+    /// No, for this reason.
     No(String),
 }
 
-/// Where the image goes, as far as that is known before anyone is asked.
+/// Where the image goes, as far as it is known before the network is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Destination {
     /// A folder, or a registry by its address.
@@ -110,7 +110,7 @@ pub(crate) enum SecretsHistory {
     None,
 }
 
-/// What the inputs are read against.
+/// The environment that the inputs are read in.
 pub(crate) struct Env<'a> {
     /// The variables of the environment.
     pub(crate) variable: &'a dyn Fn(&str) -> Option<String>,
@@ -119,7 +119,7 @@ pub(crate) struct Env<'a> {
 }
 
 impl Config {
-    /// Makes sense of inputs.
+    /// Reads and checks the inputs.
     ///
     /// # Errors
     /// All that is wrong with them, in the order of [`crate::inputs::ALL`].
@@ -138,10 +138,10 @@ impl Config<()> {
     }
 }
 
-/// The environment alone, of inputs that serve several deliveries.
+/// The environment alone, for inputs that several deliveries share.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The problems with it.
 pub(crate) fn environment(inputs: &Inputs, env: &Env<'_>) -> Result<Environment, Vec<Problem>> {
     Reader::read(inputs, env, Reader::environment)
 }
@@ -193,7 +193,7 @@ impl Reader<'_> {
         if context.is_dir() {
             return Some(context);
         }
-        let expected = "a folder is expected, and there is none of that name";
+        let expected = "a folder is expected, and there is no folder of that name";
         self.problem(&inputs::BUILD_CONTEXT, context.display().to_string(), expected);
         None
     }
@@ -231,7 +231,7 @@ impl Reader<'_> {
             Some(event) if event.may_publish() => Publish::Yes,
             Some(event) if event.is_proposal() => Publish::No(format!("a {} is never published", event.name.replace('_', " "))),
             Some(event) => Publish::No(format!(
-                "the event {:?} may be a stranger's and publishes nothing: use push, workflow_dispatch, release, schedule or \
+                "the event {:?} can be caused by anyone, so it publishes nothing: use push, workflow_dispatch, release, schedule or \
                  repository_dispatch",
                 event.name
             )),
@@ -239,7 +239,7 @@ impl Reader<'_> {
         })
     }
 
-    /// GitHub's API, as far as the runner tells of it and gives a token for it.
+    /// GitHub's API, if the runner names it.
     fn github(&self) -> Option<Access> {
         self.env.event?;
         let variable = |name: &str| (self.env.variable)(name).filter(|value| !value.trim().is_empty());

@@ -1,4 +1,4 @@
-//! The words for AWS: who we are not, what the role may not do, what can't be reached.
+//! The words for failures at AWS.
 
 use iam_policy::trust::{Caller, provider_arn};
 
@@ -14,7 +14,7 @@ impl From<&Error> for Diagnosis {
             Error::NoRegion => Self::new(
                 "No AWS region is named",
                 "Neither aws-region nor ecr-repository nor AWS_REGION nor a profile names one.",
-                "Give the repository's region by `aws-region`.",
+                "Give the repository's region with `aws-region`.",
             ),
             Error::NoCredentials(reason) => Self::new(
                 "There are no AWS credentials",
@@ -61,19 +61,19 @@ impl From<&oidc::Error> for Diagnosis {
             oidc::Error::NotGranted { fork: false } => Self::new(
                 "This job may not ask for an OIDC token",
                 "GitHub sets ACTIONS_ID_TOKEN_REQUEST_URL and ACTIONS_ID_TOKEN_REQUEST_TOKEN for jobs that have the permission, \
-                 and this one has them not.",
-                "Give the job the permission. If the job is in a reusable workflow, the job that calls it must have it too.",
+                 and this job does not have it.",
+                "Give the job the permission `id-token: write`. If the job is in a reusable workflow, the job that calls it must have it too.",
             )
             .with_copy("permissions:\n  contents: read\n  id-token: write"),
             oidc::Error::Address(reason) => Self::new(
-                "The address of GitHub's token service is none",
+                "The address of GitHub's token service is not valid",
                 format!("ACTIONS_ID_TOKEN_REQUEST_URL: {reason}."),
-                "It is the runner that sets it: check the runner, and that no step before changes the variable.",
+                "The runner sets this variable: check the runner, and that no earlier step changes it.",
             ),
             oidc::Error::Refused { status, message } => Self::new(
-                "GitHub's token service gives no token",
+                "GitHub's token service did not issue a token",
                 format!("It answers {status}: {message}."),
-                "Run the job again. If it stays, check `audience`, and GitHub's status page.",
+                "Run the job again. If it happens again, check `audience`, and GitHub's status page.",
             ),
             oidc::Error::Unreachable(reason) => Self::new(
                 "GitHub's token service does not answer",
@@ -81,7 +81,7 @@ impl From<&oidc::Error> for Diagnosis {
                 "Run the job again. On a runner of your own, check that it reaches the service, and HTTPS_PROXY.",
             ),
             oidc::Error::Malformed => Self::new(
-                "GitHub's token service gives no token",
+                "GitHub's token service did not issue a token",
                 "Its answer does not hold a JSON Web Token.",
                 "Check that no proxy answers in its place.",
             ),
@@ -89,7 +89,7 @@ impl From<&oidc::Error> for Diagnosis {
     }
 }
 
-/// STS does not take the token, or does not give the role for it.
+/// STS rejects the token, or does not give the role for it.
 fn assume(role: &RoleArn, claims: &Claims, failure: &Failure) -> Diagnosis {
     let said = failure.to_string();
     let issuer = claims.issuer().unwrap_or_default();
@@ -113,9 +113,9 @@ fn assume(role: &RoleArn, claims: &Claims, failure: &Failure) -> Diagnosis {
         )
         .with_copy(&format!("aws iam create-open-id-connect-provider --url {issuer} --client-id-list {audience}")),
         Some("InvalidIdentityToken") if has("audience") => Diagnosis::new(
-            format!("The AWS account {} does not take tokens for {audience}", role.account()),
+            format!("The AWS account {} does not accept tokens for {audience}", role.account()),
             said,
-            "Add the audience to the account's identity provider, or give one that it takes by `audience`.",
+            "Add the audience to the account's identity provider, or set `audience` to one that it lists.",
         )
         .with_copy(&format!(
             "aws iam add-client-id-to-open-id-connect-provider --client-id {audience} --open-id-connect-provider-arn \
@@ -124,18 +124,18 @@ fn assume(role: &RoleArn, claims: &Claims, failure: &Failure) -> Diagnosis {
         )),
         Some("ExpiredTokenException") => expired(claims, &said),
         Some("ValidationError") if has("DurationSeconds") => Diagnosis::new(
-            format!("{role} does not give credentials for so long"),
+            format!("{role} does not allow sessions of that length"),
             said,
             "Lower `role-duration-seconds`, or raise the role's maximum session duration. Credentials are renewed as long as a \
-             delivery needs them, so short ones do.",
+             delivery needs them, so a short duration is enough.",
         ),
         Some("MalformedPolicyDocument" | "PackedPolicyTooLarge") => {
-            Diagnosis::new("AWS does not take the session policy", said, "Correct `session-policy`, or leave it out.")
+            Diagnosis::new("AWS rejects the session policy", said, "Correct `session-policy`, or leave it out.")
         }
         Some("InvalidIdentityToken" | "IDPCommunicationError" | "IDPRejectedClaim") => Diagnosis::new(
             "AWS can't verify this run's token",
             format!("{said}\nThe token says:\n{}", shown(claims)),
-            "Run the job again. If it stays, check that AWS can reach the issuer's keys (an enterprise's own must be public).",
+            "Run the job again. If it happens again, check that AWS can reach the issuer's keys (those of a GitHub Enterprise Server have to be public).",
         ),
         Some("RegionDisabledException") => Diagnosis::new(
             "AWS STS is not active in this region",
@@ -169,12 +169,12 @@ fn expired(claims: &Claims, said: &str) -> Diagnosis {
     Diagnosis::new("This run's token has expired", why, remedy)
 }
 
-/// How far two clocks may differ before that is worth a word, in seconds.
+/// The clock difference, in seconds, from which it is reported.
 const CLOCK_TOLERANCE: i64 = 60;
 
 fn call(failure: &Failure) -> Diagnosis {
     let said = match &failure.request_id {
-        Some(id) => format!("{failure}\nAWS's id of the request: {id}."),
+        Some(id) => format!("{failure}\nAWS's request ID: {id}."),
         None => failure.to_string(),
     };
     let service = if failure.call.permission().starts_with("sts:") { "AWS STS" } else { "Amazon ECR" };
@@ -187,8 +187,8 @@ fn call(failure: &Failure) -> Diagnosis {
         Some(_) if failure.is_denied() => denied(failure, said),
         Some("Throttling" | "ThrottlingException" | "TooManyRequestsException" | "RequestLimitExceeded") => Diagnosis::new(
             format!("{service} wants fewer requests"),
-            format!("{said}\nIt was asked several times, with waits between."),
-            "Run again later. If it comes often, spread the deliveries of the account, or ask AWS for a higher rate.",
+            format!("{said}\nThe request was repeated several times, with pauses."),
+            "Run again later. If it happens often, spread the deliveries of the account, or ask AWS for a higher rate.",
         ),
         Some("SignatureDoesNotMatch" | "InvalidSignatureException" | "RequestExpired" | "RequestTimeTooSkewed") => {
             Diagnosis::new(
@@ -209,12 +209,12 @@ fn call(failure: &Failure) -> Diagnosis {
         ),
         Some(code) if code.contains("Unavailable") || code.contains("Internal") || code.contains("ServerException") => {
             Diagnosis::new(
-                format!("{service} has trouble of its own"),
-                format!("{said}\nIt was asked several times, with waits between."),
+                format!("{service} reports an internal error"),
+                format!("{said}\nThe request was repeated several times, with pauses."),
                 "Run again later; AWS's health page says more.",
             )
         }
-        Some(_) => Diagnosis::new(format!("{service} refuses a request"), said, "AWS's own words say what it wants."),
+        Some(_) => Diagnosis::new(format!("{service} refuses a request"), said, "AWS's message above says what it wants."),
     }
 }
 

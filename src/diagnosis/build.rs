@@ -28,12 +28,12 @@ impl From<&Error> for Diagnosis {
             Error::Call { call, message } => Self::new(
                 format!("The builder could not {call}"),
                 message.clone(),
-                hint(message).unwrap_or("Look at the builder's own log; run again if this is a passing fault."),
+                hint(message).unwrap_or("Look at the builder's own log; run again if the fault may be temporary."),
             ),
             Error::Lost { reason } => Self::new(
                 "The connection to the builder broke off",
                 reason.clone(),
-                "Look whether the engine or buildkitd still runs (out of memory, restarted?), then run again.",
+                "Check that the engine or buildkitd still runs (it may have run out of memory, or been restarted), then run again.",
             ),
             Error::Step(step) => step_failure(step),
             Error::Dockerfile { message, at } => Self::new(
@@ -44,14 +44,14 @@ impl From<&Error> for Diagnosis {
             ),
             Error::Session(error) => Self::from(error),
             Error::Protocol(reason) => Self::new(
-                "The builder's answer makes no sense",
+                "The builder's answer is not valid",
                 reason.clone(),
-                "This builder may be newer or older than what gp-deliver knows: try another version, and report this.",
+                "This builder may be newer or older than those that gp-deliver knows: try another version, and report this.",
             ),
             Error::LayerMismatch { expected, actual } => Self::new(
-                "A layer is not what the image's configuration says",
+                "A layer does not match the image's configuration",
                 format!("The configuration names {expected}, the builder sent {actual}."),
-                "The builder's store may be damaged: prune its cache (`docker builder prune`), pull the base image anew, run again.",
+                "The builder's store may be damaged: prune its cache (`docker builder prune`), pull the base image again, and run again.",
             ),
             Error::Layout(error) => Self::from(error),
         }
@@ -62,8 +62,8 @@ impl From<&Error> for Diagnosis {
 fn dockerfile_hint(message: &str) -> &'static str {
     let message = message.to_lowercase();
     if message.contains("unknown instruction") || message.contains("unknown flag") {
-        "Correct that line. If it is newer syntax (a here-document, COPY --link), this builder's reader of Dockerfiles is too old for it: \
-         upgrade the engine to Docker 23 or later, or name a reader by `# syntax=docker/dockerfile:1` in the first line."
+        "Correct that line. If it is newer syntax (a here-document, COPY --link), this builder is too old for it: \
+         upgrade the engine to Docker 23 or later, or begin the Dockerfile with `# syntax=docker/dockerfile:1`."
     } else {
         "Correct that line of the Dockerfile."
     }
@@ -77,7 +77,7 @@ fn step_failure(step: &StepFailure) -> Diagnosis {
             "Remove the `# syntax=` line (the builder then reads the Dockerfile by itself), or make that registry reachable for the builder.",
         ),
         (Some(image), None) => Diagnosis::new(
-            format!("The base image {image} can't be had"),
+            format!("The base image {image} can't be fetched"),
             &*step.message,
             "Check its name and tag. If it is private, `docker login` to its registry; if the builder has no network, load the image into it.",
         ),
@@ -85,7 +85,7 @@ fn step_failure(step: &StepFailure) -> Diagnosis {
             let step_text = step.at.as_ref().map_or_else(|| step.step.clone(), |at| format!("{}: {}", place(at), at.text.trim()));
             let remedy = hint(&step.message)
                 .or_else(|| missing_source(step))
-                .unwrap_or("The step's last lines tell what went wrong; correct that and run again.");
+                .unwrap_or("The step's last lines say what went wrong: correct it, and run again.");
             Diagnosis::new(format!("A build step failed: {step_text}"), &*step.message, remedy)
         }
     };
@@ -93,7 +93,7 @@ fn step_failure(step: &StepFailure) -> Diagnosis {
     diagnosis
 }
 
-/// What to do about failures that are known by their words.
+/// What to do about failures that are recognised by their message.
 fn hint(message: &str) -> Option<&'static str> {
     let known = [
         (
@@ -102,7 +102,7 @@ fn hint(message: &str) -> Option<&'static str> {
         ),
         ("no space left on device", "The builder's disk is full: make room (`docker system prune`, `docker builder prune`)."),
         ("could not be found", "Name a stage that the Dockerfile has: see `build-target` and `check-targets`."),
-        ("secret", "Give the secret by `build-secrets` under the id that the Dockerfile asks for."),
+        ("secret", "Give the secret with `build-secrets` under the id that the Dockerfile asks for."),
     ];
     let not_found = message.contains("not found") || message.contains("could not be found");
     known.into_iter().find(|(words, _)| message.contains(words) && (*words != "secret" || not_found)).map(|(_, hint)| hint)
@@ -112,7 +112,7 @@ fn hint(message: &str) -> Option<&'static str> {
 fn missing_source(step: &StepFailure) -> Option<&'static str> {
     let copies = ["COPY ", "ADD "].into_iter().any(|keyword| step.step.contains(keyword));
     (copies && step.message.contains("not found")).then_some(
-        "The file to copy is not in the build context: check its path, whether .dockerignore leaves it out, and that it is no link \
+        "The file to copy is not in the build context: check its path, whether .dockerignore leaves it out, and that it is not a link \
          to a place outside.",
     )
 }

@@ -1,4 +1,4 @@
-//! The words for a delivery that failed: its own errors, and the rooms' by way of their own words.
+//! The words for a delivery that failed: for its own errors, and through each room's words for those of the rooms.
 
 use super::{Diagnosis, sentences};
 use crate::error::Error;
@@ -17,16 +17,16 @@ impl From<&Error> for Diagnosis {
                 "Correct them; `gp-deliver deliver --help` lists all inputs.",
             ),
             Error::Tags(forbidden) => Self::new(
-                "tags: a template gives what no registry takes as a tag",
+                "tags: a template makes an invalid tag",
                 sentences(forbidden),
-                "A tag has letters, digits, '_', '.' and '-', at most 128, and no '.' or '-' first. Change `tags`.",
+                "A tag has letters, digits, `_`, `.` and `-`, at most 128 of them, and does not begin with `.` or `-`. Change `tags`.",
             ),
             Error::NoTag(skipped) => {
                 let skipped: Vec<_> = skipped.iter().map(|(template, why)| format!("{template}: {why}")).collect();
                 Self::new(
                     "tags: no tag is left to publish under",
                     if skipped.is_empty() { "There is no template.".to_owned() } else { sentences(&skipped) },
-                    "Deliver from a git commit, give `version`, or give a literal tag by `tags`.",
+                    "Deliver from a git commit, give `version`, or give a literal tag in `tags`.",
                 )
             }
             Error::Source(error) => source_failure(error),
@@ -36,7 +36,7 @@ impl From<&Error> for Diagnosis {
             Error::Undecided(tool) => Self::new(
                 format!("Nothing can be decided without {tool}"),
                 "This environment's gate is blocking, and the scan did not happen.",
-                "See the warnings for why it did not, and run again.",
+                "See the warnings for the reason, and run again.",
             ),
             Error::CodeScanning(error) => Self::from(error),
             Error::Publish(error) => Self::from(error),
@@ -44,7 +44,7 @@ impl From<&Error> for Diagnosis {
             Error::Io { path, source } => Self::new(
                 format!("{} can't be written", path.display()),
                 source.to_string(),
-                "Make room, give this user the right to write there, or name another folder by `report-dir`.",
+                "Make room, give this user the right to write there, or name another folder with `report-dir`.",
             ),
             Error::Cancelled => Self::new("The delivery was cancelled", "A signal ended it.", "Run it again."),
         }
@@ -55,14 +55,14 @@ fn source_failure(error: &source::Error) -> Diagnosis {
     match error {
         source::Error::Process(error) => Diagnosis::from(error),
         source::Error::Git { arguments, message } => Diagnosis::new(
-            format!("git can't tell about the source (git {arguments})"),
+            format!("git can't read the source (git {arguments})"),
             message.clone(),
-            "Look at the repository with that command; in a workflow, check the source out before this step.",
+            "Run that command in the repository; in a workflow, check out the source before this step.",
         ),
         source::Error::Folder { path, reason } => Diagnosis::new(
             format!("{} can't be read", path.display()),
             reason.clone(),
-            "Name a folder that is there by `build-context`.",
+            "Set `build-context` to a folder that exists.",
         ),
     }
 }

@@ -14,7 +14,7 @@ impl From<&code_scanning::Error> for Diagnosis {
                 "GitHub can't process the findings for the Security tab",
                 if errors.is_empty() { "It does not say why.".to_owned() } else { sentences(errors) },
                 "The files are in the report's folder sarif/: upload one with github/codeql-action/upload-sarif to see whether \
-                 it is the file, and report that as a bug here.",
+                 the file is at fault, and report it as a bug here.",
             ),
             code_scanning::Error::Api(error) => Self::from(error),
         }
@@ -37,16 +37,16 @@ impl From<&Error> for Diagnosis {
     fn from(error: &Error) -> Self {
         match error {
             Error::Address { address, reason } => Self::new(
-                format!("GITHUB_API_URL is no address: {address:?}"),
+                format!("GITHUB_API_URL is not an address: {address:?}"),
                 reason.clone(),
-                "The runner sets it; take out what overwrites it in the workflow.",
+                "The runner sets it; remove what overwrites it in the workflow.",
             ),
             Error::Refused { call, limited: true, message, wait, .. } => Self::new(
                 what_failed(*call),
-                format!("GitHub says that too much was asked of it: {message}"),
+                format!("GitHub limits the rate of requests: {message}"),
                 match wait {
-                    Some(wait) => format!("Run the job again in {} s, or have fewer jobs at once.", wait.as_secs()),
-                    None => "Run the job again later, or have fewer jobs at once.".to_owned(),
+                    Some(wait) => format!("Run the job again in {} s, or run fewer jobs at once.", wait.as_secs()),
+                    None => "Run the job again later, or run fewer jobs at once.".to_owned(),
                 },
             ),
             Error::Refused { call, status, message, .. } => Self::new(
@@ -56,18 +56,18 @@ impl From<&Error> for Diagnosis {
                     401 => "Give the action the run's own token: leave `github-token` out, or set it to ${{ github.token }}.",
                     413 => "The file is larger than GitHub takes (10 MB compressed): report that as a bug here.",
                     500.. => "GitHub has an outage (githubstatus.com): run the job again later.",
-                    _ => "Look up the words above; if the request itself is wrong, report that as a bug here.",
+                    _ => "Look up the message above; if the request itself is wrong, report it as a bug here.",
                 },
             ),
             Error::Unreachable { call, reason } => Self::new(
                 what_failed(*call),
                 format!("GitHub does not answer: {reason}"),
-                "Run the job again; on a runner of your own, see whether it reaches the address in GITHUB_API_URL.",
+                "Run the job again; on a runner of your own, check whether it reaches the address in GITHUB_API_URL.",
             ),
             Error::Malformed { call, reason } => Self::new(
                 what_failed(*call),
-                format!("GitHub's answer makes no sense: {reason}"),
-                "Run the job again; on a runner of your own, see whether a proxy answers in GitHub's place.",
+                format!("GitHub's answer is not valid: {reason}"),
+                "Run the job again; on a runner of your own, check whether a proxy answers in GitHub's place.",
             ),
         }
     }
@@ -76,7 +76,7 @@ impl From<&Error> for Diagnosis {
 fn what_failed(call: Call) -> &'static str {
     match call {
         Call::UploadAnalysis => "The findings could not be uploaded to the Security tab",
-        Call::FollowAnalysis => "GitHub does not say what became of the findings for the Security tab",
+        Call::FollowAnalysis => "GitHub does not say whether the findings reached the Security tab",
         Call::FindCheckRun | Call::WriteCheckRun => "The check run could not be shown",
     }
 }

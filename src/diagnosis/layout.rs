@@ -13,15 +13,15 @@ impl From<&Error> for Diagnosis {
             Error::DigestMismatch { expected, actual } => Self::new(
                 format!("The content {expected} is damaged"),
                 format!("Its bytes hash to {actual}: they changed after they were written."),
-                "Remove the folder that holds it and run again; if it comes back, check the disk.",
+                "Remove the folder that holds it and run again; if it happens again, check the disk.",
             ),
             Error::SizeMismatch { digest, expected, actual } => Self::new(
                 format!("The content {digest} is damaged"),
                 format!("It has {actual} bytes and should have {expected}."),
-                "Remove the folder that holds it and run again; if it comes back, check the disk.",
+                "Remove the folder that holds it and run again; if it happens again, check the disk.",
             ),
             Error::Invalid { path, reason } => Self::new(
-                format!("{} is not what an image layout holds", path.display()),
+                format!("{} is not valid in an image layout", path.display()),
                 format!("{reason}."),
                 "Name a folder that an image tool wrote, or remove the damaged one and run again.",
             ),
@@ -44,8 +44,8 @@ pub(super) fn file(path: &Path, source: &io::Error) -> Diagnosis {
             "Give this user the right to read and write there, or name another place.",
         ),
         io::ErrorKind::NotFound => Diagnosis::new(
-            format!("{path} is not there"),
-            "Nothing has that name.",
+            format!("{path} does not exist"),
+            "There is no file or folder of that name.",
             "Check the name; if it was there when the run began, something removed it meanwhile.",
         ),
         _ => Diagnosis::new(format!("{path} can't be used"), format!("{source}."), "Check the path and the disk it is on."),

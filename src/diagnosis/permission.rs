@@ -6,8 +6,8 @@ use super::Diagnosis;
 use crate::aws::RepositoryArn;
 use crate::aws::ecr::Permissions;
 
-/// What to say of AWS's refusal; none where its words are about something else than a permission. `said` is all that AWS
-/// said, `words` the sentence in it.
+/// The diagnosis of a refusal by AWS; `None` if it is not about a permission. `said` is AWS's whole message, `words` the
+/// sentence in it.
 pub(super) fn lacking(said: &str, words: &str) -> Option<Diagnosis> {
     let denial = Denial::parse(words)?;
     let repository: Option<RepositoryArn> = denial.resource.as_deref().and_then(|resource| resource.parse().ok());
@@ -38,7 +38,7 @@ fn remedy(denial: &Denial) -> String {
     };
     let denied = matches!(denial.reason, DenialReason::Denied { .. });
     let verb = if denied { "does not deny" } else { "allows" };
-    let see_to = |whose: &str| format!("See to it that {whose} {verb} {} for {who}.", denial.action);
+    let see_to = |whose: &str| format!("Make sure that {whose} {verb} {} for {who}.", denial.action);
     match policy {
         PolicyKind::Identity if !denied => format!("Give {who} the permission; this policy is the least that publishing needs."),
         PolicyKind::Identity => see_to("a policy of the role"),

@@ -11,14 +11,14 @@ impl From<&Error> for Diagnosis {
                 let folders: Vec<_> = searched.iter().map(|folder| folder.display().to_string()).collect();
                 Self::new(
                     format!("{program} is missing"),
-                    format!("No folder of PATH holds a program {program}: {}", folders.join(", ")),
+                    format!("No folder of PATH has it: {}", folders.join(", ")),
                     format!("Install {program}, or add its folder to PATH. In a clone of gp-deliver, `make tools` builds it."),
                 )
             }
             Error::Spawn { program, path, reason } => Self::new(
                 format!("{program} does not start"),
                 format!("The system refuses to run {}: {reason}", path.display()),
-                format!("Check that the file is a program for this machine, or install {program} anew."),
+                format!("Check that the file is a program for this machine, or install {program} again."),
             ),
             Error::Deadline { program, after, last } => Self::new(
                 format!("{program} took too long"),
@@ -29,7 +29,7 @@ impl From<&Error> for Diagnosis {
             Error::OutputTooLarge { program, stream, limit, last } => Self::new(
                 format!("{program} wrote far more than it should"),
                 format!("It wrote more than {limit} bytes to {}, so it was stopped.", stream.name()),
-                format!("Check that {program} is the genuine program, of the version that is pinned."),
+                format!("Check that {program} is the genuine program, in the pinned version."),
             )
             .with_excerpt(last),
             Error::Signal { program, signal, last } => Self::new(
@@ -39,7 +39,7 @@ impl From<&Error> for Diagnosis {
             )
             .with_excerpt(last),
             Error::Io { program, source } => Self::new(
-                format!("{program} can't be listened to"),
+                format!("{program}'s output can't be read"),
                 source.to_string(),
                 "Try again. If it happens again, look for a limit on open files or processes.",
             ),

@@ -15,7 +15,7 @@ impl From<&Error> for Diagnosis {
             ),
             Error::NotALayout { path } => Self::new(
                 format!("{} is not an image layout", path.display()),
-                "There is something else at that place, and it is left as it is.",
+                "Something else is there, and is left as it is.",
                 "Name a new or empty folder, or one that holds an image layout.",
             ),
             Error::Unwritable { path, source } => layout::file(path, source),
@@ -30,18 +30,18 @@ impl From<&Error> for Diagnosis {
                     Some(actual) => format!("It was set to {expected} and names {actual}."),
                     None => format!("It was set to {expected}, and the registry does not know it."),
                 },
-                "Run again. If it comes back, another delivery sets the same tag, or the registry changes manifests.",
+                "Run again. If it happens again, another delivery sets the same tag, or the registry changes manifests.",
             ),
             Error::Taken { repository, commit, digest, taken } => {
                 taken_tags(repository, commit.as_deref(), digest.map(|digest| digest.to_string()).as_deref(), taken)
             }
             Error::Immovable { repository, tags } => Self::new(
-                format!("{repository} does not let tags move that this delivery would move"),
+                format!("{repository} does not let tags move, and this delivery would move some"),
                 tags.iter()
-                    .map(|(tag, digest)| format!("{tag} names {digest} and can't be set anew."))
+                    .map(|(tag, digest)| format!("{tag} names {digest} and can't be moved."))
                     .collect::<Vec<_>>()
                     .join("\n"),
-                "Leave them out of `tags`, or except them from the repository's immutability: a filter such as `latest` or \
+                "Leave them out of `tags`, or exempt them from the repository's immutability: a filter such as `latest` or \
                  `*-latest` (IMMUTABLE_WITH_EXCLUSION).",
             ),
             Error::LeftOver { cause, repository, digest, leftovers } => {
@@ -50,10 +50,10 @@ impl From<&Error> for Diagnosis {
             Error::Cancelled => Self::new(
                 "Publishing was cancelled",
                 "A signal ended the run before all tags were set; those that were set are put back.",
-                "Run again when it suits.",
+                "Run again.",
             ),
             Error::Broken(detail) => Self::new(
-                "Publishing broke down",
+                "Publishing stopped unexpectedly",
                 format!("{detail}."),
                 "This is a fault of gp-deliver: please report it with the record of this run.",
             ),
@@ -61,31 +61,31 @@ impl From<&Error> for Diagnosis {
     }
 }
 
-/// Tags that are another image's for good.
+/// Fixed tags that name other images.
 fn taken_tags(repository: &str, commit: Option<&str>, digest: Option<&str>, taken: &[TakenTag]) -> Diagnosis {
     let mut why: Vec<String> = taken
         .iter()
         .map(|TakenTag { tag, digest, revision }| match revision {
-            Some(revision) => format!("{tag} names {digest}, which says it is of {revision}."),
+            Some(revision) => format!("{tag} names {digest}, which says it is of commit {revision}."),
             None => format!("{tag} names {digest}, which does not say which commit it is of."),
         })
         .collect();
     why.push(match (commit, digest) {
-        (Some(commit), Some(digest)) => format!("This delivery is of {commit}, and its image is {digest}."),
-        (Some(commit), None) => format!("This delivery is of {commit}."),
+        (Some(commit), Some(digest)) => format!("This delivery is of commit {commit}, and its image is {digest}."),
+        (Some(commit), None) => format!("This delivery is of commit {commit}."),
         (None, Some(digest)) => format!("This delivery's image is {digest}."),
-        (None, None) => "This delivery is of no commit.".to_owned(),
+        (None, None) => "This delivery has no commit.".to_owned(),
     });
     let what = match taken {
         [one] => format!("The tag {} of {repository} names another image", one.tag),
         several => format!("{} tags of {repository} name other images", several.len()),
     };
-    let remedy = "Such a tag names one image for good, and is left as it is. Deliver a new commit; or remove the tag if what it \
-                  names is not used; or set `rebuild` to true to give the tag to a new image.";
+    let remedy = "Such a tag names one image for good, and is left as it is. Deliver a new commit; or remove the tag if \
+                  nothing uses what it names; or set `rebuild` to true to give the tag to a new image.";
     Diagnosis::new(what, why.join("\n"), remedy)
 }
 
-/// The failure, and beside it what it left behind: the one case in which a destination is not as it was.
+/// The failure, with what it left behind: the only case in which the destination is not as it was.
 fn left_over(cause: Diagnosis, repository: &str, digest: &str, leftovers: &[Leftover]) -> Diagnosis {
     let names: Vec<String> = leftovers.iter().map(|leftover| leftover.tag.to_string()).collect();
     let commands: Vec<String> = leftovers
@@ -98,7 +98,9 @@ fn left_over(cause: Diagnosis, repository: &str, digest: &str, leftovers: &[Left
         .collect();
     let names = names.join(", ");
     let why = format!("{}\nThe registry did not let these tags be put back: {names} may still name {digest}.", cause.why);
-    let remedy =
-        format!("{} Put the tags back by hand (where the registry removes no tags, use its own page or clean-up).", cause.remedy);
+    let remedy = format!(
+        "{} Put the tags back by hand (if the registry can't remove tags, use its web page or its clean-up rules).",
+        cause.remedy
+    );
     Diagnosis { why, remedy, ..cause }.with_copy(&commands.join("\n"))
 }

@@ -19,12 +19,12 @@ impl From<&Error> for Diagnosis {
             Error::DigestMismatch(mismatch) => Self::new(
                 format!("{} serves damaged content", mismatch.host),
                 format!("The {} hashes to {}; its digest is {}.", mismatch.subject, mismatch.actual, mismatch.expected),
-                "Run again. If it comes back, the registry's storage, or a proxy on the way, changes content.",
+                "Run again. If it happens again, the registry's storage, or a proxy in between, changes content.",
             ),
             Error::TooLarge { host, subject, limit } => Self::new(
                 format!("{host} serves more than it announced"),
                 format!("The {subject} has more than {limit} bytes."),
-                "Check that the name is that of an image; if it is, the registry, or a proxy on the way, changes content.",
+                "Check that the name is that of an image; if it is, the registry, or a proxy in between, changes content.",
             ),
             Error::Malformed { host, subject, reason } => Self::new(
                 format!("{host} does not answer as a registry does"),
@@ -37,7 +37,7 @@ impl From<&Error> for Diagnosis {
                 "Check the name of the registry, and that no proxy or login page answers in its place.",
             ),
             Error::UnknownChallenge { host, challenge } => Self::new(
-                format!("{host} wants a kind of login that is not known here"),
+                format!("{host} asks for an unknown kind of login"),
                 format!("It asks for \"{challenge}\"; Basic and Bearer are known."),
                 "Use a registry, or a setting of it, that takes a password or a token.",
             ),
@@ -57,11 +57,11 @@ impl From<&credentials::Error> for Diagnosis {
             credentials::Error::Helper { program, config, reason } => Self::new(
                 format!("{program} does not give the registry's credentials"),
                 format!("{} names it, and it failed: {reason}.", config.display()),
-                format!("Run `{program} list` to see what it says, or take its name out of {}.", config.display()),
+                format!("Run `{program} list` to see what it says, or remove its name from {}.", config.display()),
             ),
             credentials::Error::Issuer(error) => match error.downcast_ref::<crate::aws::Error>() {
                 Some(error) => error.into(),
-                None => Self::new("The registry's credentials can't be had", error.to_string(), "Run again."),
+                None => Self::new("The registry's credentials could not be obtained", error.to_string(), "Run again."),
             },
         }
     }
@@ -91,9 +91,9 @@ fn refusal(answer: &Answer) -> Diagnosis {
             Diagnosis::new(format!("{host} is not an image registry"), why, "Check the name and the port of the registry.")
         }
         404 => Diagnosis::new(
-            format!("{host} does not know {repository}, or not its {subject}"),
+            format!("{host} has no {repository}, or no {subject} in it"),
             why,
-            "Check the name. Some registries, such as Amazon ECR, want a repository to be created before the first push.",
+            "Check the name. Some registries, such as Amazon ECR, need a repository to be created before the first push.",
         ),
         408 | 429 => Diagnosis::new(
             format!("{host} wants fewer requests"),
@@ -104,19 +104,19 @@ fn refusal(answer: &Answer) -> Diagnosis {
             format!("Run again later. Logging in (`docker login {host}`) often raises the limit."),
         ),
         413 => Diagnosis::new(
-            format!("{host} does not take content of this size"),
+            format!("{host} does not accept content of this size"),
             why,
             "Raise the limit of the proxy before the registry (nginx: client_max_body_size), or make the layer smaller.",
         ),
         500..=599 => Diagnosis::new(
-            format!("{host} has trouble of its own"),
+            format!("{host} reports an internal error"),
             why,
-            "Run again later. If it stays, the registry's own log or status page says more.",
+            "Run again later. If it happens again, the registry's own log or status page says more.",
         ),
         _ => Diagnosis::new(
-            format!("{host} does not take the {method} of {subject} in {repository}"),
+            format!("{host} rejects the {method} of {subject} in {repository}"),
             why,
-            "The registry's own words say what it wants. An immutable tag, for one, can't be set to another image.",
+            "The registry's message above says why. An immutable tag, for example, can't be set to another image.",
         ),
     }
 }
@@ -140,17 +140,17 @@ fn login(host: &str, origin: &Origin) -> (String, String) {
         }
         Origin::Given => (
             "The credentials were obtained by this delivery.".to_owned(),
-            "Check what the role that it uses may do with this repository.".to_owned(),
+            "Check what its role may do with this repository.".to_owned(),
         ),
     }
 }
 
 fn connection(host: &str, subject: &Subject, error: &TransportError) -> Diagnosis {
-    let on_the_way = format!("That was while asking for {subject}.");
+    let on_the_way = format!("It happened while asking for {subject}.");
     match error {
         TransportError::Refused => Diagnosis::new(
             format!("{host} can't be reached"),
-            "Nobody listens at that address and port.",
+            "Nothing listens at that address and port.",
             "Check the name and the port, and that the registry runs.",
         ),
         TransportError::UnknownHost(detail) => Diagnosis::new(
@@ -160,14 +160,14 @@ fn connection(host: &str, subject: &Subject, error: &TransportError) -> Diagnosi
         ),
         TransportError::Tls(detail) => Diagnosis::new(
             format!("{host} can't be trusted"),
-            format!("No safe connection comes about: {detail}."),
-            "If the registry's certificate is your own authority's, add that to this machine's certificates, or name its file \
-             in SSL_CERT_FILE. Plain HTTP is spoken on this machine only.",
+            format!("No secure connection could be made: {detail}."),
+            "If the certificate is from your own authority, add that to this machine's certificates, or name its file \
+             in SSL_CERT_FILE. Plain HTTP is used only on this machine.",
         ),
         TransportError::Cut(detail) => Diagnosis::new(
-            format!("{host} cuts the connection"),
-            format!("{on_the_way} The connection's last words: {detail}."),
-            "Run again. If it stays, look for a proxy or a limit on the size of requests on the way.",
+            format!("{host} closed the connection"),
+            format!("{on_the_way} The connection ended with: {detail}."),
+            "Run again. If it happens again, look for a proxy or a limit on the size of requests in between.",
         ),
         TransportError::Stalled(after) => Diagnosis::new(
             format!("{host} does not answer"),
@@ -175,7 +175,7 @@ fn connection(host: &str, subject: &Subject, error: &TransportError) -> Diagnosi
             "Check the network, and HTTPS_PROXY and NO_PROXY where there is a proxy; then run again.",
         ),
         TransportError::Other(detail) => Diagnosis::new(
-            format!("{host} can't be spoken to"),
+            format!("The connection to {host} failed"),
             format!("{on_the_way} {detail}."),
             "Check the network, and HTTPS_PROXY and NO_PROXY where there is a proxy; then run again.",
         ),
@@ -184,9 +184,9 @@ fn connection(host: &str, subject: &Subject, error: &TransportError) -> Diagnosi
 
 fn forbidden(registry: &str, role: UrlRole, url: &str) -> Diagnosis {
     let remedy = match role {
-        UrlRole::Realm => "Have the registry name its token server with https.",
+        UrlRole::Realm => "Configure the registry to name its token server with https.",
         UrlRole::Redirect | UrlRole::Upload => {
-            "Have the registry name itself with https: behind a proxy that ends TLS, it needs X-Forwarded-Proto or its own address."
+            "Configure the registry to name itself with https: behind a proxy that ends TLS, it needs X-Forwarded-Proto or its own address."
         }
     };
     let what = format!("{registry} names an address that is not safe");

@@ -14,15 +14,15 @@ impl From<&Error> for Diagnosis {
         };
         let remedy = match source.kind() {
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-                "Name a folder that this user may write to with report-dir."
+                "Name a folder that this user may write to with `report-dir`."
             }
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-                "Make room on its disk, or name a folder on another with report-dir."
+                "Make room on its disk, or name a folder on another with `report-dir`."
             }
             ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
-                "A file or a link has the name of a folder: move it away, or name another folder with report-dir."
+                "A file or a link has the name of a folder: move it away, or name another folder with `report-dir`."
             }
-            _ => "Name another folder with report-dir.",
+            _ => "Name another folder with `report-dir`.",
         };
         Self::new(what, format!("{}: {source}", path.display()), remedy)
     }

@@ -20,7 +20,7 @@ impl From<&Error> for Diagnosis {
             Error::Rubbish { tool, reason, last } => Self::new(
                 format!("{tool} gave no usable answer, so nothing is known about {}", tool.subject),
                 reason,
-                format!("Check that {tool} is of the version that is pinned."),
+                format!("Check that {tool} has the pinned version."),
             )
             .with_excerpt(last),
             Error::GitAnswer { reason } => Self::new(
@@ -30,7 +30,7 @@ impl From<&Error> for Diagnosis {
             ),
             Error::Unread(files) => unread(files),
             Error::PartialHistory { scanned, expected, last } => Self::new(
-                "Only a part of the history was scanned for secrets",
+                "Only part of the history was scanned for secrets",
                 format!("The commits add {expected} bytes; gitleaks read {scanned} of them."),
                 "Try again. If it happens again, check the repository with `git fsck`; \
                  `secrets-history: none` scans the files alone.",
@@ -46,14 +46,14 @@ impl From<&Error> for Diagnosis {
                 Self::new(format!("{} can't be used", path.display()), reason.clone(), "Correct the file, or remove it.")
             }
             Error::Database { kind, failures, cached } => Self::new(
-                format!("The {} can't be had", kind.name()),
+                format!("The {} is not available", kind.name()),
                 match cached {
                     Some(updated_at) => {
-                        format!("No mirror gave it, and the one in the cache, of {updated_at}, is too old to judge by.")
+                        format!("No mirror has it, and the one in the cache, of {updated_at}, is too old to judge by.")
                     }
-                    None => "No mirror gave it, and none is in the cache.".to_owned(),
+                    None => "No mirror has it, and none is in the cache.".to_owned(),
                 },
-                "Check the network and the proxy settings, or name a mirror that can be reached in trivy-db-repository \
+                "Check the network and the proxy settings, or name a reachable mirror with `trivy-db-repository` \
                  (oci:PATH for a folder).",
             )
             .with_excerpt(&failures.iter().map(|(mirror, reason)| format!("{mirror}: {reason}")).collect::<Vec<_>>()),
@@ -72,7 +72,7 @@ fn git(last: &[String]) -> Diagnosis {
     let is_shallow =
         ["Invalid revision", "bad revision", "bad object", "unknown revision"].iter().any(|words| why.contains(words));
     let remedy = if is_shallow {
-        "Fetch the missing commits (`fetch-depth: 0` in actions/checkout), or choose another secrets-history."
+        "Fetch the missing commits (`fetch-depth: 0` in actions/checkout), or choose another `secrets-history`."
     } else if why.contains("not a git repository") {
         "Run in a git repository, or set `secrets-history: none` to scan the files alone."
     } else if why.contains("diff-merges") || why.contains("unrecognized argument") {
@@ -92,7 +92,7 @@ fn unread(files: &[String]) -> Diagnosis {
     Diagnosis::new(
         what,
         "gitleaks may not read them, and a secret in them would go unnoticed.",
-        "Make them readable for the user who runs the scan, or take them out of the source.",
+        "Make them readable for the user who runs the scan, or remove them from the source.",
     )
     .with_excerpt(shown)
 }

@@ -1,4 +1,4 @@
-//! What went wrong with what a build asked for.
+//! The words for what a build asked for and could not get.
 
 use std::path::Path;
 
@@ -29,22 +29,17 @@ impl From<&Error> for Diagnosis {
             Error::Name { path } => Self::new(
                 format!("The build context holds a name that is not UTF-8: {}", path.display()),
                 "A file's name, or what a symbolic link leads to, can't be sent to the engine as it is.",
-                "Rename it, or leave it out by a pattern in .dockerignore that matches it.",
+                "Rename it, or exclude it with a pattern in .dockerignore.",
             ),
             Error::Pattern(pattern) => Self::new(
                 format!("The pattern {} is malformed", pattern.0),
-                "It stands in .dockerignore, or as a source of COPY or ADD; a [ without a ] and a \\ at the end are malformed.",
-                "Repair the pattern; \\[ stands for the character itself.",
+                "It is in .dockerignore, or a source of COPY or ADD; a [ without a ] and a \\ at the end are malformed.",
+                "Correct the pattern; \\[ stands for the character itself.",
             ),
             Error::SecretFile { id, path, source } => Self::new(
                 format!("The build secret {id} can't be read from {}", path.display()),
                 source.to_string(),
-                "Give a file that exists and that this user may read, in the input build-secrets.",
-            ),
-            Error::SecretUnset { id, variable } => Self::new(
-                format!("The build secret {id} has no value"),
-                format!("The environment variable {variable} is not set."),
-                format!("Set {variable}, or name another variable in the input build-secrets."),
+                "Give a file that exists and that this user may read, in `build-secrets`.",
             ),
             Error::SecretTooLarge { id, limit } => Self::new(
                 format!("The build secret {id} is too large"),

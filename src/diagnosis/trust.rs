@@ -1,4 +1,4 @@
-//! The words for roles that can't be had, by their trust policies.
+//! The words for trust policies that do not accept a run.
 
 mod sentence;
 mod values;
@@ -19,7 +19,7 @@ const LENGTH: usize = 500;
 pub(crate) struct Explanation {
     /// What differs, why that matters, and what to do.
     pub(crate) sentences: String,
-    /// The values, one under the other, for letters of one width. May be empty.
+    /// The values, one under the other, for a monospaced font. May be empty.
     pub(crate) values: Vec<String>,
 }
 
@@ -41,7 +41,7 @@ impl From<&Difference> for Explanation {
 impl From<&ParseError> for Diagnosis {
     fn from(error: &ParseError) -> Self {
         let why = match error {
-            ParseError::TooLarge { bytes, limit } => format!("It has {bytes} bytes; IAM takes none of more than {limit}."),
+            ParseError::TooLarge { bytes, limit } => format!("It has {bytes} bytes; IAM accepts at most {limit}."),
             ParseError::Malformed { line, column, reason } => {
                 format!("Line {line}, column {column}: {}.", text::line(reason, LENGTH))
             }

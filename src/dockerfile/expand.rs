@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// The word with its variables replaced and its quotes removed. Nothing where BuildKit refuses it, and for the forms that
+/// The word with its variables replaced and its quotes removed. `None` where BuildKit rejects it, and for the forms that
 /// change a value (`${name#pattern}`, `${name/a/b}`).
 pub(super) fn expand(word: &str, values: &BTreeMap<String, String>, escape: char) -> Option<String> {
     let mut expander = Expander { characters: word.chars().peekable(), values, escape };

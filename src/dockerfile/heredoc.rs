@@ -7,7 +7,7 @@ use super::word::{is_separator, words};
 pub(super) struct Heredoc {
     /// The line that ends it.
     pub(super) name: String,
-    /// Whether tabs before that line count for nothing (`<<-`).
+    /// Whether tabs before that line are ignored (`<<-`).
     pub(super) chomp: bool,
 }
 

@@ -44,8 +44,8 @@ pub(crate) struct Instruction {
 }
 
 impl Dockerfile {
-    /// The stage that a build of `target` ends with, by its place among [`Dockerfile::stages`]: the last one where no target
-    /// is given; nothing where there is no such stage.
+    /// The stage that a build of `target` ends with, by its place among [`Dockerfile::stages`]: the last one if no target is
+    /// given; `None` if there is no such stage.
     #[must_use]
     pub(crate) fn target(&self, target: Option<&str>) -> Option<usize> {
         let Some(target) = target.filter(|target| !target.is_empty()) else { return self.stages.len().checked_sub(1) };
@@ -55,6 +55,7 @@ impl Dockerfile {
 
     /// The instruction that stands on a line, counted from 1.
     #[must_use]
+    #[cfg(test)]
     pub(crate) fn instruction_at(&self, line: u32) -> Option<&Instruction> {
         let stages = self.stages.iter().flat_map(|stage| std::iter::once(&stage.from).chain(&stage.instructions));
         self.preamble.iter().chain(stages).find(|found| (found.first_line..=found.last_line).contains(&line))

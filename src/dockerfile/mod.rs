@@ -15,5 +15,4 @@ mod reader;
 mod word;
 
 pub(crate) use base::Base;
-pub(crate) use error::Error;
-pub(crate) use instruction::{Dockerfile, Instruction, Stage};
+pub(crate) use instruction::Dockerfile;

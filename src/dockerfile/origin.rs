@@ -12,7 +12,7 @@ use super::base::Base;
 use super::instruction::{Dockerfile, Instruction};
 use crate::finding;
 
-/// How BuildKit's exporter marks an entry that it made up, for a layer that the frontend did not tell of.
+/// How BuildKit's exporter marks an entry that it made up, for a layer that the frontend did not report.
 const MADE_UP: &str = "buildkit.exporter.image.v0";
 
 /// An entry that the history should have, and the instruction that made it.
@@ -23,8 +23,8 @@ struct Expected<'a> {
 }
 
 impl Dockerfile {
-    /// The instruction that each layer of an image came from, in the order of the layers. What the base image brought is
-    /// its `FROM`'s, and so is what the history does not tell.
+    /// The instruction that each layer of an image came from, in the order of the layers. Layers of the base image belong to
+    /// its `FROM`, as do layers that the history does not explain.
     ///
     /// `file` names the Dockerfile in what is returned, `target` is the stage that was built (the last where none is
     /// given), and `arguments` are those of the build.
@@ -75,7 +75,7 @@ impl Dockerfile {
                 _ if made_up => target,
                 Some(next) if Some(next.keyword.as_str()) == keyword(entry) => next.by,
                 Some(next) => {
-                    // Whatever made this image told its story otherwise: from here down nothing is certain.
+                    // The history does not follow BuildKit's form: below this, nothing is certain.
                     (matching, below) = (false, next.stage);
                     below
                 }

@@ -1,11 +1,11 @@
 //! The words of a line, as in BuildKit's `parser.go` and `shell/lex.go`.
 
-/// What parts the keyword from what follows it.
+/// What separates the keyword from its arguments.
 pub(super) fn is_separator(character: char) -> bool {
     matches!(character, '\t' | '\u{b}' | '\u{c}' | '\r' | ' ')
 }
 
-/// The words of a line as a shell divides it, with their quotes and escapes or without; nothing where a quote has no end.
+/// The words of a line as a shell divides it, with their quotes and escapes or without; `None` if a quote is not closed.
 /// White space after `<<` does not end a word.
 pub(super) fn words(line: &str, raw: bool) -> Option<Vec<String>> {
     let mut words = Vec::new();

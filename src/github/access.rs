@@ -7,11 +7,11 @@ use crate::secret::Secret;
 pub(crate) struct Access {
     /// The API's address: `https://api.github.com`, or `https://HOST/api/v3` of a GitHub Enterprise Server.
     pub(crate) api: String,
-    /// Whose repository it is.
+    /// The repository's owner.
     pub(crate) owner: String,
     /// The repository's name, without its owner.
     pub(crate) repository: String,
-    /// The token of the run; absent where the workflow hands none on.
+    /// The token of the run; absent if the workflow does not pass one.
     pub(crate) token: Option<Secret>,
 }
 

@@ -19,7 +19,7 @@ pub(crate) struct Api {
     repository: String,
 }
 
-/// What is asked of the API, as a person would say it.
+/// A kind of call, as messages name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
     /// Hands an analysis over.
@@ -32,10 +32,10 @@ pub(crate) enum Call {
     WriteCheckRun,
 }
 
-/// A call did not come to its end.
+/// A call failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// The address of the API is none.
+    /// The API's address is not valid.
     #[error("{address}: {reason}")]
     Address {
         /// What was given.
@@ -43,7 +43,7 @@ pub(crate) enum Error {
         /// Why it is none.
         reason: Line,
     },
-    /// GitHub says no.
+    /// GitHub refused.
     #[error("{call}: {status}: {message}")]
     Refused {
         /// What was asked.
@@ -52,9 +52,9 @@ pub(crate) enum Error {
         status: StatusCode,
         /// GitHub's words, shortened.
         message: Line,
-        /// Whether too much was asked in too short a time.
+        /// Whether it was for a rate limit.
         limited: bool,
-        /// For how long GitHub wants to be left alone, where it says so.
+        /// How long GitHub asks to wait, if it says so.
         wait: Option<Duration>,
     },
     /// There is no answer.
@@ -76,7 +76,7 @@ pub(crate) enum Error {
 }
 
 impl Api {
-    /// A client; none without a token.
+    /// Makes a client; `None` without a token.
     ///
     /// # Errors
     /// [`Error::Address`].
@@ -139,7 +139,7 @@ impl Error {
         }
     }
 
-    /// The status that refused, if one did and it was not for asking too much.
+    /// The status of a refusal that was not for a rate limit.
     #[must_use]
     pub(crate) fn refusal(&self) -> Option<StatusCode> {
         match self {

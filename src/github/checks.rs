@@ -17,7 +17,7 @@ pub(crate) const SUMMARY: usize = 65_535;
 /// What is shown beside the commit.
 #[derive(Clone, Debug)]
 pub(crate) struct CheckRun {
-    /// What it is called; the newest of a name counts.
+    /// Its name; of several with the same name, the newest counts.
     pub(crate) name: String,
     /// The commit.
     pub(crate) commit: String,
@@ -37,9 +37,9 @@ pub(crate) struct CheckRun {
 pub(crate) enum Conclusion {
     /// Nothing to look at.
     Success,
-    /// Something to look at, and nothing stops.
+    /// There is something to look at, and nothing is held back.
     Neutral,
-    /// It stops.
+    /// The delivery failed or was blocked.
     Failure,
 }
 
@@ -62,8 +62,8 @@ struct Output {
     annotations_count: usize,
 }
 
-/// Shows a check run. One that is there already with the same content is left as it is, and one whose writing was broken off
-/// is gone on with: so a job that runs again, or an answer that is lost, shows nothing twice.
+/// Creates a check run. One that is there already with the same content is left as it is, and one that was interrupted is
+/// continued: a job that runs again, or an answer that is lost, shows nothing twice.
 ///
 /// # Errors
 /// GitHub refuses or can't be reached; 403 where the token may not write checks.
@@ -99,8 +99,8 @@ async fn attempt(api: &Api, check: &CheckRun, identity: &str) -> Result<(), Erro
 }
 
 impl CheckRun {
-    /// What tells it from another of its name on the same commit. Not the summary: it has times in it, and a job that runs
-    /// again and comes to the same end has nothing new to show.
+    /// What identifies it among check runs of its name on the same commit. The summary is left out: it has times in it, and a
+    /// job that runs again with the same result has nothing new to show.
     fn identity(&self) -> String {
         let Self { name, commit, conclusion, title, summary: _, annotations } = self;
         Digest::of(format!("{name:?}{commit:?}{conclusion:?}{title:?}{annotations:?}").as_bytes()).hex()

@@ -1,4 +1,4 @@
-//! Code scanning: analyses go up, and what GitHub makes of them comes back (GitHub docs, "REST API endpoints for code
+//! Code scanning: analyses are uploaded, and their processing is awaited (GitHub docs, "REST API endpoints for code
 //! scanning", "Upload an analysis as SARIF data").
 
 use std::io::Write as _;
@@ -17,7 +17,7 @@ use super::api::{self, Api, Call};
 use crate::net::RetryPolicy;
 use crate::text::Line;
 
-/// The wait before GitHub is asked for the first time what became of an analysis; each further one is half as long again.
+/// The first wait before GitHub is asked whether an analysis is processed; each later one is half as long again.
 const FIRST_LOOK: Duration = Duration::from_millis(500);
 /// The longest wait between two looks.
 const LONGEST_LOOK: Duration = Duration::from_secs(5);
@@ -37,12 +37,12 @@ pub(crate) struct Analysis<'a> {
     pub(crate) started_at: Timestamp,
 }
 
-/// What became of an analysis that GitHub took.
+/// The state of an analysis that GitHub accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Accepted {
     /// It is shown.
     Processed,
-    /// GitHub has not said yet.
+    /// It is not processed yet.
     Pending,
 }
 
@@ -56,13 +56,13 @@ pub(crate) enum Error {
         status: StatusCode,
         /// GitHub's words.
         message: Line,
-        /// What is missing, as far as the words tell.
+        /// What is missing, as far as GitHub's message says.
         missing: Missing,
     },
-    /// GitHub took it and could make nothing of it.
+    /// GitHub accepted it and could not process it.
     #[error("{}", .0.join("; "))]
     Rejected(Vec<String>),
-    /// The call did not come to its end.
+    /// A call failed.
     #[error(transparent)]
     Api(#[from] api::Error),
 }
@@ -99,8 +99,8 @@ struct Processing {
     errors: Option<Vec<String>>,
 }
 
-/// Hands an analysis over, and waits until GitHub has made something of it. Sent twice it is the same analysis: GitHub keeps
-/// the last of a category.
+/// Uploads an analysis, and waits until GitHub has processed it. Uploading twice is harmless: GitHub keeps the latest of a
+/// category.
 ///
 /// # Errors
 /// See [`Error`].
@@ -122,7 +122,7 @@ async fn follow(api: &Api, id: &str) -> Result<Accepted, Error> {
                 "failed" => Some(Err(Error::Rejected(processing.errors.unwrap_or_default()))),
                 _ => None,
             }),
-            // It is not known everywhere at once.
+            // A new analysis is not visible everywhere at once.
             Err(error) if error.refusal() == Some(StatusCode::NOT_FOUND) => Ok(None),
             Err(error) => Err(error),
         }

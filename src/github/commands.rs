@@ -5,7 +5,7 @@ use std::io::Write as _;
 use crate::annotation::{Annotation, Level};
 use crate::secret::Secret;
 
-/// The lines that make the runner blot out a secret in everything that is printed after them, a line of the secret each:
+/// The lines that make the runner mask a secret in everything that is printed after them, one for each line of the secret:
 /// the runner looks for whole values in single lines.
 #[must_use]
 pub(crate) fn add_mask(secret: &Secret) -> String {
@@ -14,7 +14,7 @@ pub(crate) fn add_mask(secret: &Secret) -> String {
     commands.collect()
 }
 
-/// Has the runner blot out a secret, at once.
+/// Tells the runner to mask a secret, at once.
 pub(crate) fn mask(secret: &Secret) {
     // Where the runner can't be told, nobody reads what it would print.
     let _ = std::io::stdout().write_all(add_mask(secret).as_bytes());

@@ -103,8 +103,8 @@ impl Event {
         self.name.starts_with("pull_request") || self.name == "merge_group"
     }
 
-    /// Whether whoever caused it could write to the repository, and meant the ref that the run is of. Of all other events
-    /// nothing is published: they may be a stranger's, and name the default branch all the same.
+    /// Whether it was caused by someone who may write to the repository, and meant the ref that the run is of. Nothing is
+    /// published for other events: anyone may cause them, and their ref can be the default branch all the same.
     #[must_use]
     pub(crate) fn may_publish(&self) -> bool {
         matches!(&*self.name, "push" | "workflow_dispatch" | "release" | "schedule" | "repository_dispatch")
@@ -116,8 +116,8 @@ impl Event {
         self.head.as_deref().unwrap_or(&self.sha)
     }
 
-    /// The commit and the full ref that an analysis of a checkout is for; none where the checkout is of neither the event's
-    /// commit nor its pull request's, so that nobody's findings pass for another branch's.
+    /// The commit and the full ref that an analysis of a checkout is for; `None` if the checkout is of neither the event's
+    /// commit nor its pull request's, so that findings are never attributed to another branch.
     #[must_use]
     pub(crate) fn analysed(&self, checkout: Option<&str>) -> Option<(String, String)> {
         let checkout = checkout.unwrap_or(&self.sha);

@@ -1,4 +1,4 @@
-//! What GitHub says to us and hears from us.
+//! GitHub: the event, the token, workflow commands, and the API.
 
 mod access;
 pub(crate) mod api;

@@ -45,15 +45,15 @@ pub(crate) enum Error {
         /// Whether it is the job of a fork's pull request.
         fork: bool,
     },
-    /// The address that the runner gave is none.
+    /// The runner's address for tokens is not valid.
     #[error("ACTIONS_ID_TOKEN_REQUEST_URL: {0}")]
     Address(String),
-    /// The service says no.
+    /// The service refused.
     #[error("the token service answers {status}: {message}")]
     Refused {
         /// The status.
         status: StatusCode,
-        /// Its words, shortened; never the token.
+        /// Its message, shortened; never the token.
         message: Line,
     },
     /// The service does not answer.
@@ -74,7 +74,7 @@ impl TokenSource {
     /// fork's pull request.
     ///
     /// # Errors
-    /// There is none.
+    /// The job may not ask for tokens, or the address is not valid.
     pub(crate) fn find(variable: impl Fn(&str) -> Option<String>, fork: bool) -> Result<Self, Error> {
         let set = |name| variable(name).filter(|value| !value.is_empty());
         let (Some(url), Some(bearer)) =
@@ -91,7 +91,7 @@ impl TokenSource {
     /// Asks for a new token.
     ///
     /// # Errors
-    /// There is none to be had.
+    /// The service refuses, or can't be reached.
     pub(crate) async fn token(&self, audience: &str) -> Result<IdToken, Error> {
         RetryPolicy::TOKEN_SERVICE.run(|| self.ask(audience)).await
     }
@@ -135,7 +135,7 @@ impl fmt::Debug for TokenSource {
     }
 }
 
-/// The service's words: its JSON's `message`, else the beginning of what it says, in one line.
+/// The service's message: its JSON's `message`, else the beginning of the body, in one line.
 fn words(body: &[u8]) -> Line {
     let message = serde_json::from_slice::<serde_json::Value>(body).ok();
     let message = message.and_then(|body| body.get("message")?.as_str().map(str::to_owned));

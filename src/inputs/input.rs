@@ -61,7 +61,7 @@ pub(crate) struct About {
 }
 
 impl About {
-    /// The default where it is a value, and not what it depends on in words.
+    /// The default if it is a value, not a description in words.
     #[must_use]
     pub(crate) fn default_value(&self) -> Option<&'static str> {
         (!self.in_words && !self.default.is_empty()).then_some(self.default)

@@ -63,20 +63,20 @@ inputs! {
             .otherwise("the last stage");
     BUILD_ARGS: Lines<Argument> =
         Input::new("build-args", Group::Build, "LINES",
-            "Values for ARG, a line each: NAME=VALUE, or NAME for the variable's value here");
+            "Values for ARG, one per line: NAME=VALUE, or NAME to take it from the environment");
     BUILD_SECRETS: Lines<SecretLine> =
         Input::new("build-secrets", Group::Build, "LINES",
-            "Secrets for RUN --mount=type=secret, a line each: id=NAME,env=VAR or id=NAME,src=PATH");
+            "Secrets for RUN --mount=type=secret, one per line: id=NAME,env=VAR or id=NAME,src=PATH");
     CHECK_TARGETS: Vec<String> =
         Input::new("check-targets", Group::Build, "STAGES",
-            "Dockerfile stages that must build too (lint, tests), separated by commas or lines");
+            "Other Dockerfile stages that must build (lint, tests), separated by commas or newlines");
     PLATFORMS: Vec<Platform> =
         Input::new("platforms", Group::Build, "LIST", "Platforms to build for, such as linux/amd64,linux/arm64")
             .otherwise("the builder's own");
     LABELS: Lines<Property> =
-        Input::new("labels", Group::Build, "LINES", "Labels of the image, a line each: KEY=VALUE");
+        Input::new("labels", Group::Build, "LINES", "Labels of the image, one per line: KEY=VALUE");
     ANNOTATIONS: Lines<Property> =
-        Input::new("annotations", Group::Build, "LINES", "Annotations of the manifests, a line each: KEY=VALUE");
+        Input::new("annotations", Group::Build, "LINES", "Annotations of the manifests, one per line: KEY=VALUE");
     COMPRESSION: Compression =
         Input::new("compression", Group::Build, "NAME", "How new layers are compressed: gzip or zstd")
             .default("gzip");
@@ -93,10 +93,10 @@ inputs! {
             .default("auto");
     SEVERITY_THRESHOLD: Severity =
         Input::new("severity-threshold", Group::Scan, "SEVERITY",
-            "The mildest severity that counts: CRITICAL, HIGH, MEDIUM, LOW, UNKNOWN")
+            "The lowest severity that counts: CRITICAL, HIGH, MEDIUM, LOW, UNKNOWN")
             .default("HIGH");
     IGNORE_UNFIXED: bool =
-        Input::new("ignore-unfixed", Group::Scan, "true|false", "Leave vulnerabilities without a fix out of the gate")
+        Input::new("ignore-unfixed", Group::Scan, "true|false", "Do not count vulnerabilities without a fix")
             .default("false");
     TRIVY_DB_REPOSITORY: Vec<Mirror> =
         Input::new("trivy-db-repository", Group::Scan, "LIST",
@@ -104,25 +104,25 @@ inputs! {
             .otherwise("trivy's own mirrors");
     TRIVY_JAVA_DB_REPOSITORY: Vec<Mirror> =
         Input::new("trivy-java-db-repository", Group::Scan, "LIST",
-            "Where the database for Java archives is, read only when the image holds some")
+            "Where the database for Java archives is; used only if the image has some")
             .otherwise("trivy's own mirrors");
     SBOM_FORMATS: Vec<Format> =
         Input::new("sbom-formats", Group::Scan, "LIST", "SBOM formats to write: spdx-json, cyclonedx-json")
             .default("spdx-json,cyclonedx-json");
 
     TAGS: Option<Vec<Template>> =
-        Input::new("tags", Group::Publish, "TEMPLATES", "Tags, separated by commas or lines; see TAGS below")
+        Input::new("tags", Group::Publish, "TEMPLATES", "Tag templates, separated by commas or newlines; see TAGS below")
             .otherwise("{sha},{env}-{sha}, and {version} where there is one");
     DESTINATION: Option<Destination> =
         Input::new("destination", Group::Publish, "WHERE",
             "Where the image goes: oci:PATH for a layout folder, or HOST[:PORT]/NAME for a registry")
             .otherwise("oci:image in the report folder");
     PUBLISH: bool =
-        Input::new("publish", Group::Publish, "true|false", "Publish the image; false builds, scans and decides only")
+        Input::new("publish", Group::Publish, "true|false", "Publish the image; false only builds, scans and decides")
             .default("true");
     REBUILD: bool =
         Input::new("rebuild", Group::Publish, "true|false",
-            "Build anew what the registry has of this commit already, and move its tags where they may move")
+            "Build again even if the registry has an image of this commit, and move its tags where that is allowed")
             .default("false");
 
     ECR_REPOSITORY: Option<EcrRepository> =
@@ -139,29 +139,29 @@ inputs! {
         Input::new("aws-account-id", Group::Aws, "ID", "The account of the repository")
             .otherwise("the role's account");
     ALLOWED_ACCOUNT_IDS: Vec<AccountId> =
-        Input::new("allowed-account-ids", Group::Aws, "LIST", "The accounts that the credentials may be of")
+        Input::new("allowed-account-ids", Group::Aws, "LIST", "The accounts that the credentials may belong to")
             .otherwise("that of aws-account-id");
     CREATE_REPOSITORY: bool =
         Input::new("create-repository", Group::Aws, "true|false", "Create the repository if there is none")
             .default("false");
     ROLE_SESSION_NAME: Option<SessionName> =
-        Input::new("role-session-name", Group::Aws, "NAME", "What the session is called in AWS's logs")
-            .otherwise("of the repository and the run");
+        Input::new("role-session-name", Group::Aws, "NAME", "The session's name in AWS's logs")
+            .otherwise("made of the repository and the run");
     ROLE_DURATION_SECONDS: Seconds =
         Input::new("role-duration-seconds", Group::Aws, "SECONDS", "How long credentials last before they are renewed")
             .default("3600");
     AUDIENCE: String =
-        Input::new("audience", Group::Aws, "NAME", "Whom the OIDC token is for")
+        Input::new("audience", Group::Aws, "NAME", "The audience of the OIDC token")
             .default("sts.amazonaws.com");
     SESSION_POLICY: Option<SessionPolicy> =
         Input::new("session-policy", Group::Aws, "JSON", "A policy that narrows what the role may do");
 
     REPORT_DIR: PathBuf =
-        Input::new("report-dir", Group::Report, "FOLDER", "Where summary.md, record.json, sarif/, sbom/ and outputs go")
+        Input::new("report-dir", Group::Report, "FOLDER", "The folder for summary.md, record.json, sarif/, sbom/ and outputs")
             .default("gp-deliver-report");
 }
 
-/// What `plan` takes besides.
+/// An input of `plan` alone.
 pub(crate) const MATRIX: Input<Vec<String>> = Input::new(
     "matrix",
     Group::Delivery,
@@ -169,26 +169,28 @@ pub(crate) const MATRIX: Input<Vec<String>> = Input::new(
     "For plan: folders with a Dockerfile each, such as services/*, to print as a matrix of jobs",
 );
 
-/// The token for GitHub's API: an input of the action and no flag, since every process can read the arguments of others.
+/// The token for GitHub's API: an input of the action and not a flag, since every process can read the arguments of others.
 pub(crate) const TOKEN: Input<Secret> = Input::new(
     "github-token",
     Group::Report,
     "TOKEN",
-    "The token for the Security tab and the check run: it needs security-events: write and checks: write; no flag",
+    "The token for the Security tab and the check run: it needs security-events: write and checks: write; not a flag",
 )
 .default("${{ github.token }}");
 
 /// What the action does: the command line's first word.
+#[cfg(test)]
 pub(crate) const COMMAND: Input<String> =
-    Input::new("command", Group::Delivery, "NAME", "What the action does: deliver, plan, doctor or policy; no flag")
+    Input::new("command", Group::Delivery, "NAME", "What the action does: deliver, plan, doctor or policy; not a flag")
         .default("deliver");
 
 /// All inputs of the action, in the order of its description.
+#[cfg(test)]
 pub(crate) fn of_action() -> impl Iterator<Item = &'static About> {
     [&COMMAND.about].into_iter().chain(flags()).chain([&TOKEN.about])
 }
 
-/// All that the command line takes.
+/// All flags of the command line.
 fn flags() -> impl Iterator<Item = &'static About> {
     ALL.iter().copied().chain([&MATRIX.about])
 }

@@ -8,7 +8,7 @@ use std::fmt;
 pub(crate) struct Problem {
     /// The input's name.
     pub(crate) input: &'static str,
-    /// What was given; empty where nothing was.
+    /// The value that was given; empty if there was none.
     pub(crate) value: String,
     /// What was expected instead.
     pub(crate) expected: String,

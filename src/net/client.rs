@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How long a connection may take to come about.
+/// The limit for connecting.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Makes HTTP clients that say who they are, don't wait for ever for a connection, and follow no redirect by themselves:

@@ -24,15 +24,15 @@ pub(crate) enum Compression {
     Zstd,
 }
 
-/// A gzip layer is a row of members, each of so many bytes of content, compressed side by side. RFC 1952, section 2.2,
-/// allows the row, every reader follows it, and since the cut does not depend on the machine, neither do the bytes.
+/// A gzip layer is a sequence of members, each of this many bytes of content, compressed in parallel. RFC 1952, section 2.2,
+/// allows that, and every reader follows it. The cut does not depend on the machine, so neither do the bytes.
 const MEMBER_BYTES: usize = 1 << 20;
 
 /// libdeflate at its first level makes smaller files than zlib at its first, twice as fast.
 const GZIP_LEVEL: i32 = 1;
 
-/// Random, encrypted or compressed content does not get smaller, and costs the most time to find that out: a member whose
-/// samples stay over this part of their size is stored as it is (RFC 1951, section 3.2.4).
+/// Random, encrypted or compressed content does not get smaller, and takes longest to compress: a member whose samples stay
+/// above this share of their size is stored (RFC 1951, section 3.2.4).
 const WORTHWHILE_PERCENT: usize = 97;
 
 /// How many samples of a member are tried, and how many bytes each has.
@@ -42,7 +42,7 @@ const SAMPLE_BYTES: usize = 8 << 10;
 /// zstd's own default.
 const ZSTD_LEVEL: i32 = 3;
 
-/// With any number of workers but none zstd's output is the same; two keep its memory small.
+/// zstd's output is the same for any number of workers from one; two keep memory low.
 const ZSTD_WORKERS: u32 = 2;
 
 /// How much content one zstd worker takes at a time, in bytes.
@@ -58,7 +58,7 @@ impl Compression {
         }
     }
 
-    /// Writes the uncompressed layer `content` into `layout`, compressed, and says its descriptor and its diff id.
+    /// Writes the uncompressed layer `content` into `layout`, compressed, and returns its descriptor and its diff ID.
     ///
     /// # Errors
     /// The content can't be read, or the blob can't be written.
@@ -142,13 +142,13 @@ fn feed(
     loop {
         let mut block = Vec::with_capacity(MEMBER_BYTES);
         content.take(MEMBER_BYTES as u64).read_to_end(&mut block)?;
-        // An empty layer is one empty member: nothing at all is no gzip file.
+        // An empty layer is one empty member: an empty file is not gzip.
         if block.is_empty() && !first {
             return Ok(());
         }
         first = false;
         let (sender, receiver) = mpsc::sync_channel(1);
-        // Either is closed only when the writer failed, and its error is the one to tell.
+        // Either is closed only when the writer failed, and its error is the one to report.
         if order.send(receiver).is_err() || jobs.send((block, sender)).is_err() {
             return Ok(());
         }

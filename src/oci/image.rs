@@ -1,4 +1,4 @@
-//! An image in a layout, read once and checked: what the scanners, the policy and publishing all speak of.
+//! An image in a layout, read once and checked: what the scanners, the policy and publishing work with.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ pub(crate) struct Image {
 /// The image of one platform.
 #[derive(Clone, Debug)]
 pub(crate) struct PlatformImage {
-    /// What it runs on.
+    /// The platform that it runs on.
     pub(crate) platform: Platform,
     /// Its manifest.
     pub(crate) manifest: Descriptor,
@@ -115,9 +115,9 @@ impl Image {
 /// The blobs of one platform's image, before there is a manifest of them.
 #[derive(Clone, Debug)]
 pub(crate) struct Parts {
-    /// What it runs on.
+    /// The platform that it runs on.
     pub(crate) platform: Platform,
-    /// The configuration's bytes: kept to the letter, since their digest is the image's id in engines.
+    /// The configuration's bytes, kept exactly: their digest is the image's ID in engines.
     pub(crate) config: Vec<u8>,
     /// The layers, the lowest first.
     pub(crate) layers: Vec<Descriptor>,
@@ -151,7 +151,7 @@ fn some(annotations: &BTreeMap<String, String>) -> Option<std::collections::Hash
 /// The platform and the diff ids that an image's configuration states.
 ///
 /// # Errors
-/// What is wrong with it.
+/// What is wrong with the configuration.
 pub(crate) fn described(config: &ImageConfiguration) -> Result<(Platform, Vec<Digest>), String> {
     let variant = config.variant().as_ref().map(|variant| format!("/{variant}")).unwrap_or_default();
     let platform = format!("{}/{}{variant}", config.os(), config.architecture());

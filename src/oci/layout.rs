@@ -28,7 +28,7 @@ pub(crate) enum Error {
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
     /// Content does not hash to the digest that names it.
@@ -42,11 +42,11 @@ pub(crate) enum Error {
     /// Content has another size than its descriptor says.
     #[error("{digest} has {actual} bytes, its descriptor says {expected}")]
     SizeMismatch {
-        /// Whose.
+        /// The content's digest.
         digest: Digest,
-        /// In bytes.
+        /// The size in its descriptor, in bytes.
         expected: u64,
-        /// In bytes.
+        /// The size that it has, in bytes.
         actual: u64,
     },
     /// The folder or a document in it is not what the specification says.
@@ -66,7 +66,7 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// Makes an empty layout at `root`, or opens the one that is there.
+    /// Creates an empty layout at `root`, or opens the one that is there.
     ///
     /// # Errors
     /// The folder can't be made, or holds something else.
@@ -99,7 +99,7 @@ impl Layout {
         if marker.version != "1.0.0" {
             return Err(Error::Invalid {
                 path,
-                reason: format!("image layout version {:?} is not known; 1.0.0 is", marker.version),
+                reason: format!("image layout version {:?} is unknown; 1.0.0 is expected", marker.version),
             });
         }
         Ok(layout)
@@ -167,7 +167,7 @@ impl Layout {
     /// Reads a JSON blob.
     ///
     /// # Errors
-    /// As [`Layout::read`], or the document has not the expected form.
+    /// As [`Layout::read`], or the document does not have the expected form.
     pub(crate) fn read_document<T: DeserializeOwned>(&self, descriptor: &Descriptor) -> Result<T, Error> {
         parse(&self.blob(&digest_of(descriptor)?), &self.read(descriptor)?)
     }
@@ -240,7 +240,7 @@ pub(crate) struct BlobWriter {
 }
 
 impl BlobWriter {
-    /// Puts the blob in its place and says its digest and its size in bytes.
+    /// Moves the blob into place, and returns its digest and its size in bytes.
     ///
     /// # Errors
     /// The file can't be put there.
@@ -289,7 +289,7 @@ pub(crate) fn descriptor(media_type: MediaType, digest: Digest, size: u64) -> De
 /// The digest of a descriptor.
 ///
 /// # Errors
-/// It is of another algorithm.
+/// It uses another algorithm.
 pub(crate) fn digest_of(descriptor: &Descriptor) -> Result<Digest, Error> {
     let text = descriptor.digest().to_string();
     text.parse().map_err(|error: super::digest::InvalidDigest| Error::Invalid { path: text.into(), reason: error.to_string() })

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Digest, Tag};
 
-/// A repository of a registry: `HOST[:PORT]/NAME`. The host is always written: there is no default registry here, since
-/// publishing somewhere nobody named is the last thing a delivery should do.
+/// A repository of a registry: `HOST[:PORT]/NAME`. The host is always written out. There is no default registry here: an
+/// image must never be published where nobody asked for it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct Repository {
@@ -64,18 +64,6 @@ impl Repository {
         let host = self.host();
         host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
     }
-
-    /// This repository's image `tag`.
-    #[must_use]
-    pub(crate) fn tagged(&self, tag: &Tag) -> Reference {
-        Reference { repository: self.clone(), tag: Some(tag.clone()), digest: None }
-    }
-
-    /// This repository's content `digest`.
-    #[must_use]
-    pub(crate) fn at(&self, digest: Digest) -> Reference {
-        Reference { repository: self.clone(), tag: None, digest: Some(digest) }
-    }
 }
 
 fn is_port(text: &str) -> bool {
@@ -124,7 +112,7 @@ impl FromStr for Repository {
         let (registry, name) =
             text.split_once('/').ok_or_else(|| invalid("HOST[:PORT]/NAME is expected, with the host written out"))?;
         if !is_registry(registry) {
-            return Err(invalid("what stands before the first '/' is no host name or HOST:PORT"));
+            return Err(invalid("the part before the first '/' is not HOST or HOST:PORT"));
         }
         // A first part that could be a name's is ambiguous (`team/app`): Docker Hub would be meant by some, a host by others.
         if !registry.contains(['.', ':']) && registry != "localhost" {
@@ -148,12 +136,12 @@ impl FromStr for Reference {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let invalid = |reason| InvalidReference { text: text.to_owned(), reason };
         let (rest, digest) = match text.split_once('@') {
-            Some((rest, digest)) => (rest, Some(digest.parse().map_err(|_| invalid("what follows '@' is no sha256 digest"))?)),
+            Some((rest, digest)) => (rest, Some(digest.parse().map_err(|_| invalid("what follows '@' is not a sha256 digest"))?)),
             None => (text, None),
         };
         let (repository, tag) = match rest.rsplit_once(':') {
             Some((repository, tag)) if !tag.contains('/') && repository.contains('/') => {
-                (repository, Some(tag.parse().map_err(|_| invalid("what follows the last ':' is no tag"))?))
+                (repository, Some(tag.parse().map_err(|_| invalid("what follows the last ':' is not a tag"))?))
             }
             _ => (rest, None),
         };

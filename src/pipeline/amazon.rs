@@ -18,9 +18,9 @@ use crate::publish::{TagRemover, Target};
 use crate::secret::Secret;
 use crate::variables;
 
-/// A repository that lets us in.
+/// A repository, signed in to.
 pub(super) struct SignedIn {
-    /// Who we are.
+    /// The identity.
     pub(crate) session: Session,
     /// The repository as a place for an image.
     pub(crate) target: Target,
@@ -30,7 +30,7 @@ pub(super) struct SignedIn {
     pub(crate) created: Option<RepositoryArn>,
 }
 
-/// Proves who we are at AWS, and opens the repository; creates it where that is asked for and it is not there.
+/// Signs in at AWS and opens the repository, creating it if that is asked for and it is missing.
 pub(super) async fn sign_in(ecr: &Ecr, event: Option<&Event>) -> Result<SignedIn, Error> {
     let tokens = || event.map(|event| TokenSource::find(variables::text, event.fork));
     let session = Session::open(&ecr.identity, tokens, secret_sink(event)).await?;
@@ -41,7 +41,7 @@ pub(super) async fn sign_in(ecr: &Ecr, event: Option<&Event>) -> Result<SignedIn
     let address: Repository = name.parse().map_err(|_| aws::Error::OtherRegistry { asked: name, actual: login.host })?;
     let password = CachedPassword::new(Arc::new(repository.clone()), login.password);
     let client = Client::new(address, Credentials { auth: Auth::Issued(password), origin: Origin::Given })?;
-    // Whoever may not describe the repository is told by the registry's own protocol whether it is there.
+    // Without the right to describe it, the registry's own protocol tells whether it exists.
     if mutability == Mutability::Unknown && !client.knows_repository().await? {
         return Err(aws::Error::NoRepository(repository.arn).into());
     }

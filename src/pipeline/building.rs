@@ -141,7 +141,7 @@ impl<'a> BuildSession<'a> {
 
     /// The cause of a failure, with the Dockerfile's path as people know it and without the build's secrets.
     fn explained(&self, error: BuildError) -> Error {
-        // What we could not give says more than the builder's word that it did not come.
+        // The error of what could not be served says more than the builder's.
         if let Some(error) = self.stats.take_error() {
             return BuildError::from(error).into();
         }

@@ -1,4 +1,4 @@
-//! The destination is looked at while the work begins: who we are there, whether it may be written, what it holds already.
+//! The destination is checked while the work begins: the identity, whether it may be written, what it holds already.
 
 use super::preflight::Ready;
 use super::reuse::{self, Existing};
@@ -10,11 +10,11 @@ use crate::oci::registry::{self, Store};
 use crate::publish::{self, Target};
 use crate::record::{StageLog, StageName};
 
-/// A destination that was looked at.
+/// A destination that was checked.
 pub(super) struct ResolvedDestination {
     /// Where the image goes; absent where publishing is not asked for.
     pub(crate) target: Option<Target>,
-    /// What is there of this delivery.
+    /// What it already holds of this delivery.
     pub(crate) existing: Existing,
 }
 
@@ -51,7 +51,7 @@ async fn sign_in(delivery: &Delivery, ecr: &Ecr, log: &StageLog) -> Result<(Targ
     let signed_in = amazon::sign_in(ecr, delivery.event.as_ref()).await?;
     log.line(&format!("identity: {}", signed_in.session.arn));
     if let Some(arn) = &signed_in.created {
-        delivery.recorder.warn(format!("The repository {arn} was not there and is created, with its registry's defaults."));
+        delivery.recorder.warn(format!("The repository {arn} did not exist and is created with its registry's defaults."));
     }
     if signed_in.mutability == Mutability::Unknown {
         log.line("which tags may not move is unknown: the role lacks ecr:DescribeRepositories, which publishing does not need");

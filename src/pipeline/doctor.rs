@@ -18,7 +18,7 @@ use crate::setup::PolicyInputs;
 use crate::tags::PlannedTag;
 use crate::variables;
 
-/// How far two clocks may differ before that is worth a word, in seconds.
+/// The clock difference, in seconds, from which it is reported.
 const CLOCK_TOLERANCE: i64 = 60;
 
 /// What was found.
@@ -27,7 +27,7 @@ pub(crate) struct DoctorReport {
 }
 
 impl DoctorReport {
-    /// Whether a delivery would get in.
+    /// Whether AWS would let a delivery in.
     #[must_use]
     pub(crate) fn is_well(&self) -> bool {
         self.checks.iter().all(|(_, check)| check.is_ok())
@@ -43,7 +43,7 @@ pub(crate) async fn examine(
 ) -> DoctorReport {
     let mut checks = Vec::new();
     let Destination::Ecr(ecr) = &inputs.config.destination else {
-        let nothing = "there is nothing to examine: no ecr-repository is given".to_owned();
+        let nothing = "there is nothing to check: no ecr-repository is given".to_owned();
         return DoctorReport { checks: vec![("destination", Ok(nothing))] };
     };
     let mut claims = None;
@@ -75,11 +75,11 @@ fn shown(claims: &Claims) -> String {
     shown.map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join("\n")
 }
 
-/// Whether this machine's clock is near GitHub's: AWS takes no signature from a clock that is not.
+/// Whether this machine's clock is close to GitHub's: AWS rejects signatures from a clock that is not.
 fn clock(claims: &Claims) -> Option<Result<String, Diagnosis>> {
     let skew = Timestamp::now().as_second() - claims.issued_at()?;
     Some(if skew.abs() <= CLOCK_TOLERANCE {
-        Ok("as GitHub's".to_owned())
+        Ok("agrees with GitHub's".to_owned())
     } else {
         Err(Diagnosis::new(
             "This machine's clock is wrong",
@@ -93,7 +93,7 @@ fn clock(claims: &Claims) -> Option<Result<String, Diagnosis>> {
 fn compare(inputs: &PolicyInputs<'_>, claims: Option<&Claims>, path: &Path) -> Result<String, Diagnosis> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         let what = format!("{} can't be read", path.display());
-        Diagnosis::new(what, error.to_string(), "Give a file with the role's trust policy by `--trust-policy`.")
+        Diagnosis::new(what, error.to_string(), "Give a file with the role's trust policy to `--trust-policy`.")
     })?;
     let document = Document::parse(&text).map_err(|error| Diagnosis::from(&error))?;
     let caller = inputs.caller().map_err(|problems| Diagnosis::from(&Error::Inputs(problems)))?;
@@ -117,8 +117,8 @@ async fn sign_in(ecr: &Ecr, event: Option<&Event>, tags: &[PlannedTag]) -> Vec<(
     };
     let rule = match signed_in.mutability {
         crate::aws::ecr::Mutability::Unknown => "which tags may not move is unknown (ecr:DescribeRepositories)",
-        crate::aws::ecr::Mutability::Mutable(_) => "tags may move, but for those that a filter excepts",
-        crate::aws::ecr::Mutability::Immutable(_) => "tags may not move, but for those that a filter excepts",
+        crate::aws::ecr::Mutability::Mutable(_) => "tags may move, except those that a filter names",
+        crate::aws::ecr::Mutability::Immutable(_) => "tags may not move, except those that a filter names",
     };
     let snapshot = signed_in.target.snapshot(tags).await;
     let tags = snapshot.map_err(|error| Diagnosis::from(&error)).map(|snapshot| {

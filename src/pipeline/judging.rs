@@ -12,7 +12,7 @@ use crate::scan::gitleaks::Leaks;
 use crate::scanner::Tool;
 use crate::text;
 
-/// Judges the image by what the scans found; `vulnerabilities` is absent where they were not looked for. None: it is blocked.
+/// Judges the image by what the scans found; `vulnerabilities` is absent where they were not scanned for. None: it is blocked.
 pub(super) async fn judge(
     delivery: &Delivery,
     image: &Image,
@@ -36,8 +36,8 @@ pub(super) async fn judge(
         .await
 }
 
-/// The leave to set the missing tags of an image that this environment's delivery published: where the gates only advise,
-/// it needs no new scan. None: the image is judged anew.
+/// The `Cleared` to set the missing tags of an image that this environment's delivery published: where the gates only advise,
+/// it needs no new scan. `None` if the image has to be judged again.
 pub(super) fn without_scans(delivery: &Delivery, image: Digest) -> Option<Cleared> {
     let evidence = Evidence { image, complete: &[], findings: &[] };
     match policy::decide(delivery.config.environment.requirements(), delivery.config.threshold, &evidence) {

@@ -58,7 +58,7 @@ pub(crate) struct Delivery {
     pub(crate) cancel: CancellationToken,
     /// What runs beside the rest.
     pub(crate) tasks: TaskTracker,
-    /// Cleaning up that goes on after what it cleans up.
+    /// Cleanup tasks, which may outlive what they clean up.
     pub(crate) cleanups: TaskTracker,
     /// A folder of our own for the image until it is published; whoever made it removes it.
     pub(crate) staging: PathBuf,

@@ -79,7 +79,7 @@ fn parse<T: serde::de::DeserializeOwned>(client: &Client, manifest: &Manifest) -
         let error = registry::Error::Malformed {
             host: client.repository().registry().to_owned(),
             subject: registry::Subject::Manifest(manifest.digest.to_string()),
-            reason: "what is no image".to_owned(),
+            reason: "something that is not an image".to_owned(),
         };
         error.into()
     })

@@ -86,7 +86,7 @@ pub(super) async fn complete(delivery: &Delivery, existing: &ExistingImage, clea
     Ok(RunResult::Delivered)
 }
 
-/// Notes that all is there.
+/// Records that everything is there already.
 pub(super) fn confirm(delivery: &Delivery, existing: &ExistingImage) -> RunResult {
     let publication = Publication {
         destination: existing.target.destination().to_string(),

@@ -34,16 +34,16 @@ pub(super) enum Existing {
 pub(super) struct ExistingImage {
     /// What names it.
     pub(crate) manifest: Manifest,
-    /// The tags that this delivery sees to.
+    /// The tags that this delivery sets.
     pub(crate) tags: Vec<PlannedTag>,
     /// Where it is.
     pub(crate) target: Target,
-    /// The way to it.
+    /// The client of its repository.
     pub(crate) client: Client,
 }
 
 impl Existing {
-    /// The image that is there, and what is made of it.
+    /// The existing image, and how it is reused.
     pub(crate) fn image(self) -> Option<(ExistingImage, Reuse)> {
         match self {
             Self::Nothing => None,
@@ -121,8 +121,8 @@ fn movable<'a>(
     if stuck.is_empty() { Ok(()) } else { Err(publish::Error::Immovable { repository: repository.to_owned(), tags: stuck }) }
 }
 
-/// The tags that the delivery of an image that is there sees to: not the moving ones that name another image by now, unless
-/// that is known to be an older one. A run that is repeated must not take `latest` back.
+/// The tags that the delivery of an existing image sets: not the moving ones that name another image by now, unless that is
+/// known to be older. A run that is repeated must not take `latest` back.
 async fn tags_to_set<'a>(
     delivery: &Delivery,
     ready: &Ready,
@@ -155,7 +155,7 @@ async fn labels(client: &Client, image: &Manifest) -> Result<BTreeMap<String, St
     let malformed = |subject: &Digest| registry::Error::Malformed {
         host: client.repository().registry().to_owned(),
         subject: registry::Subject::Manifest(subject.to_string()),
-        reason: "what is no image".to_owned(),
+        reason: "something that is not an image".to_owned(),
     };
     let mut manifest = image.clone();
     if *manifest.descriptor.media_type() == MediaType::ImageIndex {

@@ -12,7 +12,7 @@ pub(crate) enum Error {
     /// It is in none of the folders where programs are looked for.
     #[error("{program} is not in any of {searched:?}")]
     Missing {
-        /// Its name.
+        /// The program's name.
         program: String,
         /// The folders, in order.
         searched: Vec<PathBuf>,
@@ -20,31 +20,31 @@ pub(crate) enum Error {
     /// The system refused to start it.
     #[error("{} does not start: {reason}", path.display())]
     Spawn {
-        /// Its name.
+        /// The program's name.
         program: String,
         /// The file.
         path: PathBuf,
         /// The system's words.
         reason: String,
     },
-    /// It took too long, and was ended.
+    /// It took too long, and was stopped.
     #[error("{program} did not end within {}", span(*after))]
     Deadline {
-        /// Its name.
+        /// The program's name.
         program: String,
         /// The time it had.
         after: Duration,
         /// The last lines of its standard error.
         last: Vec<String>,
     },
-    /// It said more than it may, and was ended.
+    /// It wrote more than it may, and was stopped.
     #[error("{program} wrote more than {limit} bytes to {}", stream.name())]
     OutputTooLarge {
-        /// Its name.
+        /// The program's name.
         program: String,
-        /// Where to.
+        /// The output that grew too large.
         stream: Stream,
-        /// In bytes.
+        /// The limit, in bytes.
         limit: u64,
         /// The last lines of its standard error.
         last: Vec<String>,
@@ -52,7 +52,7 @@ pub(crate) enum Error {
     /// A signal ended it: a crash, or the kernel out of memory.
     #[error("signal {signal} ended {program}")]
     Signal {
-        /// Its name.
+        /// The program's name.
         program: String,
         /// The signal's number (signal(7)).
         signal: i32,
@@ -62,9 +62,9 @@ pub(crate) enum Error {
     /// Its output could not be read.
     #[error("{program}: {source}")]
     Io {
-        /// Its name.
+        /// The program's name.
         program: String,
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
 }

@@ -58,7 +58,7 @@ impl Launcher {
     }
 }
 
-/// A program that is there.
+/// A program that was found.
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
     name: String,
@@ -67,19 +67,13 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Its name.
-    #[must_use]
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Its file.
+    /// The program's file.
     #[must_use]
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// A run of it, to be described and started.
+    /// Describes a run of the program, which `output` or `stream` starts.
     #[must_use]
     pub(crate) fn run(&self, deadline: Duration) -> Run {
         Run::new(self.clone(), deadline)

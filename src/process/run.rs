@@ -34,7 +34,7 @@ pub(crate) struct Run {
     stderr_limit: u64,
 }
 
-/// What a program that ended by itself left.
+/// What a program that ended by itself produced.
 #[derive(Debug)]
 pub(crate) struct Output {
     /// Its exit code.
@@ -119,14 +119,14 @@ impl Run {
     /// Runs it to its end, with its standard output in memory. Dropping the future ends the program and all it started.
     ///
     /// # Errors
-    /// See [`Error`]. An exit code other than 0 is none: what it means is the caller's to say.
+    /// See [`Error`]. An exit code other than 0 is not an error here: its meaning is up to the caller.
     pub(crate) async fn output(self) -> Result<Output, Error> {
         let mut stdout = Vec::new();
         let output = self.stream(|bytes| stdout.extend_from_slice(bytes)).await?;
         Ok(Output { stdout, ..output })
     }
 
-    /// As [`Run::output`], with standard output given away piece by piece as it comes.
+    /// As [`Run::output`], with standard output passed on piece by piece as it comes.
     ///
     /// # Errors
     /// As [`Run::output`].

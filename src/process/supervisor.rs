@@ -36,7 +36,7 @@ pub(super) fn arguments(program: &Path) -> [OsString; 3] {
 }
 
 /// Acts as a supervisor or becomes a program, if that is what the arguments of this process say; to be called first in
-/// `main`. `None` means that this process is to live its own life.
+/// `main`. `None` if this is an ordinary process.
 #[must_use]
 pub(crate) fn helper_main(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
     let mut arguments = arguments.into_iter().skip(1);

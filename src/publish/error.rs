@@ -10,7 +10,7 @@ use crate::provenance::Provenance;
 /// An image was not published.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// The leave to publish is for another image.
+    /// The image is not the one that was cleared.
     #[error("{cleared} was cleared, not {image}")]
     NotCleared {
         /// The image that was cleared.
@@ -18,13 +18,13 @@ pub(crate) enum Error {
         /// The image at hand.
         image: Digest,
     },
-    /// The registry does not take it.
+    /// The registry refused, or could not be used.
     #[error(transparent)]
     Registry(#[from] registry::Error),
     /// The image, or the folder that it goes to, can't be read or written, or is corrupt.
     #[error(transparent)]
     Layout(#[from] layout::Error),
-    /// The folder holds something else than an image layout.
+    /// The folder holds something other than an image layout.
     #[error("{} is not an image layout", path.display())]
     NotALayout {
         /// The folder, or a file in its place.
@@ -35,10 +35,10 @@ pub(crate) enum Error {
     Unwritable {
         /// The folder, or the one above it that is in the way.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
-    /// Another delivery to the folder does not come to its end.
+    /// Another delivery to the folder does not end.
     #[error("{} is locked by another delivery", path.display())]
     Locked {
         /// The folder.
@@ -68,7 +68,7 @@ pub(crate) enum Error {
         /// The tags.
         taken: Vec<TakenTag>,
     },
-    /// Tags name other images, and the repository does not let them be set anew.
+    /// Tags name other images, and the repository does not let them move.
     #[error("{} tags of {repository} can't move", tags.len())]
     Immovable {
         /// The repository.
@@ -91,7 +91,7 @@ pub(crate) enum Error {
     /// It was asked to end before it was done. Nothing is published.
     #[error("cancelled")]
     Cancelled,
-    /// The task that sets the tags broke down.
+    /// The task that sets the tags stopped unexpectedly.
     #[error("setting the tags: {0}")]
     Broken(String),
 }
@@ -103,7 +103,7 @@ pub(crate) struct Leftover {
     pub(crate) tag: Tag,
     /// What it named before; absent if it is new.
     pub(crate) before: Option<Digest>,
-    /// The command that takes it away, where the registry has one of its own.
+    /// The command that removes it, where the registry has one of its own.
     pub(crate) command: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What publishing tells while it goes on.
+//! The events of publishing.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,26 +6,26 @@ use std::sync::Arc;
 use crate::oci::registry::Upload;
 use crate::oci::{Digest, Tag};
 
-/// Hears what publishing tells.
+/// Receives the events.
 pub(crate) type Listener = Arc<dyn Fn(Event) + Send + Sync>;
 
-/// Something that happened on the way.
+/// An event of publishing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
-    /// So much of the image has arrived; what is there already counts.
+    /// How much of the image has arrived, including what was already there.
     Moved {
-        /// In bytes.
+        /// The bytes that have arrived.
         done: u64,
-        /// In bytes.
+        /// The bytes in all.
         total: u64,
     },
     /// A blob has arrived.
     Blob {
-        /// Which.
+        /// The blob's digest.
         digest: Digest,
-        /// In bytes.
+        /// The blob's size, in bytes.
         size: u64,
-        /// How.
+        /// How it got there.
         upload: Upload,
     },
     /// Another delivery writes to the folder: this one waits.

@@ -44,9 +44,9 @@ pub(crate) struct Target {
     remover: Option<Arc<dyn TagRemover>>,
 }
 
-/// Takes tags away where the registry's own protocol does not.
+/// Removes tags where the registry's own protocol can't.
 pub(crate) trait TagRemover: Send + Sync {
-    /// Takes a tag away, and leaves what other tags name; or says why not.
+    /// Removes a tag and keeps what other tags name; the error says why not.
     fn remove<'a>(&'a self, tag: &'a Tag) -> BoxFuture<'a, Result<(), String>>;
 
     /// The command by which a person does the same.
@@ -88,7 +88,7 @@ impl Target {
         Self { replaces, ..self }
     }
 
-    /// Takes tags away by `remover` when they are put back.
+    /// Removes tags with `remover` when they are put back.
     #[must_use]
     pub(crate) fn with_remover(self, remover: Arc<dyn TagRemover>) -> Self {
         Self { remover: Some(remover), ..self }
@@ -104,7 +104,7 @@ impl Target {
     }
 }
 
-/// Looks at a destination before anything is built: whether it is there or can be made, takes our credentials and may be
+/// Looks at a destination before anything is built: whether it exists or can be created, accepts the credentials and may be
 /// written. Nothing is changed.
 ///
 /// # Errors

@@ -167,7 +167,7 @@ fn manifests(image: &Image) -> impl Iterator<Item = &Descriptor> {
     image.platforms.iter().map(|platform| &platform.manifest).chain([&image.root])
 }
 
-/// Sends the manifests by digest, the root last. Says what the root is, and whether it was there before.
+/// Sends the manifests by digest, the root last. Returns the root, and whether it was there before.
 async fn send_manifests(client: &Client, image: &Image) -> Result<(Manifest, bool), Error> {
     let was_there = client.has_manifest(&image.digest.into()).await?;
     for platform in image.platforms.iter().map(|platform| &platform.manifest).filter(|one| one.digest() != image.root.digest()) {

@@ -19,7 +19,7 @@ pub(crate) struct TagSnapshot {
 pub(crate) struct ExistingTag {
     /// The tag.
     pub(crate) planned: PlannedTag,
-    /// What it names; absent where it is not there.
+    /// What it names; absent if the tag does not exist.
     pub(crate) names: Option<Manifest>,
 }
 

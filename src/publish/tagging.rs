@@ -123,7 +123,7 @@ impl Tagging {
         manifest.is_some_and(|manifest| manifest.digest == self.root.digest)
     }
 
-    /// Puts back the first `count` tags, and says what is to be said of it.
+    /// Puts back the first `count` tags, and returns the error to report.
     async fn undo(&self, count: usize, cause: Error, limit: Duration) -> Error {
         let deadline = Instant::now() + limit;
         let set: Vec<&TagState> = self.tags[..count].iter().filter(|state| !self.is_root(state.before.as_ref())).collect();
@@ -131,7 +131,7 @@ impl Tagging {
         let new = left.iter().any(|state| state.before.is_none());
         let removable = new && !self.root_was_there && self.remover.is_none();
         if removable {
-            // Many registries remove no tags but manifests, with their tags. This one came with us, so nobody misses it.
+            // Many registries remove no tags but manifests, with their tags. This one is new, so nothing else uses it.
             let _ = timeout_at(deadline, self.client.delete_manifest(&self.root.digest.into())).await;
             left = self.put_back(&left, deadline).await;
         }
@@ -157,7 +157,7 @@ impl Tagging {
         join_all(attempts).await.into_iter().filter(|(_, done)| !done).map(|(state, _)| state).collect()
     }
 
-    /// Puts a tag back and says whether nothing of ours is left.
+    /// Puts a tag back and returns whether no trace of this delivery is left.
     async fn put_one_back(&self, state: &TagState) -> bool {
         if self.is_gone_from(&state.planned.tag).await {
             return true;

@@ -73,7 +73,8 @@ impl Uploaded {
     /// The leave to tag it, given that all of `before` is there.
     #[must_use]
     pub(crate) fn ready(self, before: &BeforeTags) -> Ready {
-        tracing::debug!(digest = %self.digest(), ?before, "ready for its tags");
+        let BeforeTags { listed, shown } = before;
+        tracing::debug!(digest = %self.digest(), ?listed, ?shown, "ready for its tags");
         Ready { uploaded: self }
     }
 }

@@ -36,7 +36,7 @@ pub(crate) struct Record {
     pub(crate) elapsed_ms: u64,
     /// How it ended; absent while it runs.
     pub(crate) result: Option<RunResult>,
-    /// What it was bound for; absent where the inputs were wrong.
+    /// The environment it was bound for; absent where the inputs were wrong.
     pub(crate) environment: Option<Environment>,
     /// What that environment demands.
     pub(crate) demands: Option<Requirements>,
@@ -44,7 +44,7 @@ pub(crate) struct Record {
     pub(crate) severity_threshold: Option<Severity>,
     /// Whether vulnerabilities without a fix are left out of the gate.
     pub(crate) ignore_unfixed: bool,
-    /// What was delivered from.
+    /// The source that was delivered.
     pub(crate) source: Option<Source>,
     /// The stages in the order in which they began.
     pub(crate) stages: Vec<Stage>,
@@ -52,7 +52,7 @@ pub(crate) struct Record {
     pub(crate) findings: Vec<Finding>,
     /// What the project let through by its own files.
     pub(crate) suppressions: Vec<Suppression>,
-    /// The vulnerability database that judged.
+    /// The vulnerability database that was used.
     pub(crate) database: Option<Database>,
     /// The image, once there is one.
     pub(crate) image: Option<ImageRecord>,
@@ -61,7 +61,7 @@ pub(crate) struct Record {
     pub(crate) name: Option<String>,
     /// Where the image is bound for, `oci:PATH` or `HOST[:PORT]/NAME`; absent where the inputs were wrong.
     pub(crate) destination: Option<String>,
-    /// What the destination held of this commit before, and was used; absent where the image was built.
+    /// What the destination already held of this commit and was reused; absent where the image was built.
     pub(crate) reuse: Option<Reuse>,
     /// What was published; absent where nothing was.
     pub(crate) publication: Option<Publication>,
@@ -109,7 +109,7 @@ pub(crate) enum RunResult {
     Delivered,
     /// The gate held it back: a normal ending.
     Blocked,
-    /// Something broke.
+    /// Something failed.
     Failed,
     /// All passed, and publishing was not asked for.
     Skipped,
@@ -147,7 +147,7 @@ pub(crate) enum Reuse {
     },
 }
 
-/// What was delivered from.
+/// The source that was delivered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Source {
@@ -173,7 +173,7 @@ impl Source {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Stage {
-    /// Which.
+    /// The stage.
     pub(crate) name: StageName,
     /// When it began, in milliseconds after the delivery did.
     pub(crate) started_ms: u64,
@@ -187,7 +187,7 @@ pub(crate) struct Stage {
     pub(crate) waited_for: Vec<StageName>,
     /// How it ended.
     pub(crate) outcome: StageOutcome,
-    /// One line of what came of it: `1 leak in 12 commits`. May be empty.
+    /// Its result in one line: `1 leak in 12 commits`. May be empty.
     pub(crate) detail: String,
 }
 
@@ -212,7 +212,7 @@ impl Stage {
 pub(crate) enum StageOutcome {
     /// It has not ended.
     Running,
-    /// As it should.
+    /// It passed.
     Passed,
     /// There is something to look at, and the delivery goes on.
     Advised,
@@ -220,13 +220,13 @@ pub(crate) enum StageOutcome {
     Blocked,
     /// It was not needed or not possible, and this is why.
     Skipped(String),
-    /// It broke: what happened, in one line. The record's `failure` has the whole.
+    /// It failed: what happened, in one line. The record's `failure` has the details.
     Failed(String),
     /// Another stage's failure or a signal ended it.
     Cancelled,
 }
 
-/// The vulnerability database that judged.
+/// The vulnerability database that was used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Database {
@@ -249,7 +249,7 @@ pub(crate) struct ImageRecord {
     pub(crate) digest: Digest,
     /// The size in bytes of all its content as it is stored.
     pub(crate) size: u64,
-    /// What it runs on.
+    /// The image of each platform.
     pub(crate) platforms: Vec<PlatformRecord>,
 }
 
@@ -257,7 +257,7 @@ pub(crate) struct ImageRecord {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct PlatformRecord {
-    /// Which.
+    /// The platform.
     #[cfg_attr(test, schemars(with = "String"))]
     pub(crate) platform: Platform,
     /// The digest of its manifest.

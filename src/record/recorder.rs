@@ -60,7 +60,7 @@ impl Recorder {
         Self { inner: Arc::new(Mutex::new(inner)), watcher, started: Instant::now() }
     }
 
-    /// Writes into the record.
+    /// Changes the record.
     pub(crate) fn write<T>(&self, change: impl FnOnce(&mut Record) -> T) -> T {
         change(&mut self.lock().record)
     }
@@ -79,7 +79,7 @@ impl Recorder {
         self.lock().record.clone()
     }
 
-    /// Notes what a reader should know, and says it at once.
+    /// Adds a warning, and shows it at once.
     pub(crate) fn warn(&self, text: impl Into<String>) {
         let text = text.into();
         let mut inner = self.lock();

@@ -38,8 +38,8 @@ pub(crate) fn revoke(leak: &Leak) -> Phrase {
     };
     let phrase = phrase.words(" (").code(&leak.rule).words(") where it was issued, ");
     match leak.commit {
-        Some(_) => phrase.words("and take it out of the file; git's history keeps it all the same, so revoking is what counts."),
-        None => phrase.words("take it out of the file, and give the program a new one when it runs."),
+        Some(_) => phrase.words("and remove it from the file; git's history still has it, so revoking is what counts."),
+        None => phrase.words("remove it from the file, and give the program a new one when it runs."),
     }
 }
 
@@ -125,7 +125,7 @@ fn live_without_fix(catalogue: &Catalogue<'_>, tool: Tool) -> Option<Phrase> {
     let number = text::count(vulnerabilities.len(), tool.noun());
     let phrase = Phrase::new(format!("No fix exists for {number} in "))
         .codes(&names, NAMES)
-        .words(": take the package out, or let the advisory through in ")
+        .words(": remove the package, or let the advisory through in ")
         .code(finds.ignore_file)
         .words(" with a reason, or set ")
         .code("ignore-unfixed")
@@ -145,7 +145,7 @@ fn place(instruction: Option<&Instruction>) -> Phrase {
     }
 }
 
-/// The first of each of some words.
+/// The words in their order, each once.
 pub(crate) fn distinct<'a>(words: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let mut seen = HashSet::new();
     words.filter(|word| seen.insert(*word)).collect()

@@ -1,4 +1,4 @@
-//! The findings of a record, sorted out for a reader.
+//! The findings of a record, sorted for a reader.
 
 use std::collections::BTreeMap;
 
@@ -16,9 +16,9 @@ pub(crate) struct Catalogue<'a> {
     pub(crate) fixable: Vec<Merged<'a>>,
     /// Vulnerabilities that count against the gate and have none.
     pub(crate) unfixable: Vec<Merged<'a>>,
-    /// Vulnerabilities without a fix that count only because the gate is asked to leave them out.
+    /// Vulnerabilities without a fix, which do not count because `ignore-unfixed` is set.
     pub(crate) ignored: Vec<Merged<'a>>,
-    /// Vulnerabilities milder than the threshold.
+    /// Vulnerabilities below the threshold.
     pub(crate) mild: Vec<Merged<'a>>,
 }
 

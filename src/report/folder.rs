@@ -13,8 +13,8 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// Opens the folder, and makes it where it is missing. A new one keeps itself out of git; one that was there before
-    /// with something in it may be anything (the project itself), so no `.gitignore` is put into it.
+    /// Opens the folder, creating it if it is missing. A new one keeps itself out of git; one that was there before with
+    /// something in it may be anything (the project itself), so it gets no `.gitignore`.
     ///
     /// # Errors
     /// It can't be made, or something else has its name: a link too, where the path is relative.

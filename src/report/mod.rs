@@ -20,8 +20,6 @@ mod verify;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub(crate) use phrase::Phrase;
-
 use crate::record::{Record, Stage, StageName};
 use crate::text;
 use crate::variables;
@@ -36,7 +34,7 @@ pub(crate) enum Error {
     Folder {
         /// The folder.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
     /// A file can't be written.
@@ -44,7 +42,7 @@ pub(crate) enum Error {
     File {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -89,7 +87,7 @@ pub(crate) struct Written {
     pub(crate) record: PathBuf,
     /// The summary.
     pub(crate) summary: PathBuf,
-    /// The SARIF files, one a scan that ran to its end.
+    /// The SARIF files, one per scan that ran to its end.
     pub(crate) sarif: Vec<PathBuf>,
 }
 

@@ -16,13 +16,14 @@ use crate::scanner::Tool;
 pub(crate) type Outputs = Vec<(&'static str, String)>;
 
 /// All outputs of the action, and what each is.
+#[cfg(test)]
 pub(crate) const ALL: [(&str, &str); 12] = [
     ("result", "How it ended: delivered, blocked, failed, skipped (passed, and not to be published) or cancelled"),
     ("environment", "Where the image is bound for"),
     ("image", "The published image by its digest: HOST/NAME@sha256:…; empty where nothing was published"),
-    ("digest", "The digest of what was published; empty where nothing was"),
-    ("tags", "The tags that were set, as a JSON array; empty where none was"),
-    ("findings", "What was found, as JSON: the numbers by tool and severity"),
+    ("digest", "The digest of what was published; empty if nothing was"),
+    ("tags", "The tags that were set, as a JSON array; empty if none was"),
+    ("findings", "The number of findings by tool and severity, as JSON"),
     ("sbom-path", "The folder with the SBOM files; empty where there are none"),
     ("sarif-path", "The folder with the SARIF files; empty where there are none"),
     ("summary-path", "The report for people, in Markdown"),
@@ -68,7 +69,7 @@ pub(crate) fn render(outputs: &Outputs) -> String {
     rendered.collect()
 }
 
-/// A word that no one who wrote the value could know.
+/// A delimiter that the author of the value could not know.
 fn delimiter(value: &str) -> String {
     loop {
         let delimiter = format!("gp-deliver-{:032x}", rand::rng().random::<u128>());

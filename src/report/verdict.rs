@@ -19,7 +19,7 @@ pub(crate) enum Verdict {
     Blocked,
     /// Broken.
     Failed,
-    /// Passed, and not published for that was not asked for.
+    /// Passed, and not published, since that was not asked for.
     Skipped,
     /// Ended by a signal, or never ended.
     Cancelled,
@@ -132,7 +132,7 @@ fn counted_of(record: &Record, catalogue: &Catalogue<'_>, tool: Tool) -> impl It
 pub(crate) fn missing(record: &Record) -> Option<String> {
     let missing = Tool::all().filter(|tool| !catalogue::is_complete(record, *tool));
     let missing: Vec<_> = missing.filter_map(|tool| tool.finds.as_ref().map(|finds| finds.all)).collect();
-    (!missing.is_empty()).then(|| format!("{} were not looked for", text::list(&missing)))
+    (!missing.is_empty()).then(|| format!("{} were not scanned for", text::list(&missing)))
 }
 
 /// What is to be said of a delivery that went well.
@@ -143,7 +143,7 @@ fn clean(record: &Record) -> String {
         Some(Reuse::Completed) if judged_before(record) => {
             ": this commit's image was there, and the tags that were missing are set.".to_owned()
         }
-        Some(Reuse::Completed) => format!(": this commit's image was there and is judged anew; {nothing}"),
+        Some(Reuse::Completed) => format!(": this commit's image was there and is judged again; {nothing}"),
         Some(Reuse::Promoted { from }) => format!(", the image that {from} has: {nothing}"),
         None => format!(": {nothing}"),
     }
@@ -154,7 +154,7 @@ fn judged_before(record: &Record) -> bool {
     record.reuse.is_some() && !record.stages.iter().any(|stage| stage.name == StageName::Decision)
 }
 
-/// What keeps a delivery that went well from being without a blemish.
+/// Remarks on a delivery that succeeded.
 #[must_use]
 pub(crate) fn remarks(record: &Record, catalogue: &Catalogue<'_>) -> Vec<String> {
     if judged_before(record) {
@@ -200,7 +200,7 @@ mod tests {
         for stage in record.stages.iter_mut().filter(|stage| stage.name == StageName::Vulnerabilities) {
             stage.outcome = StageOutcome::Skipped("no database".to_owned());
         }
-        assert_eq!(said(&record), (Verdict::Advised, "to prod: vulnerabilities were not looked for.".to_owned()));
+        assert_eq!(said(&record), (Verdict::Advised, "to prod: vulnerabilities were not scanned for.".to_owned()));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! How anyone can see what was published, without us.
+//! How anyone can check what was published, without gp-deliver.
 
 use crate::record::Publication;
 

@@ -11,16 +11,16 @@ use crate::oci::layout;
 use crate::process::{self, Output};
 use crate::scanner::Tool;
 
-/// A scan did not happen, or not wholly.
+/// A scan did not happen, or not completely.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// The program is missing, hung, crashed or said too much.
+    /// The program is missing, hung, crashed or wrote too much.
     #[error(transparent)]
     Program(#[from] process::Error),
     /// The scanner says that it failed.
     #[error("{tool} ended with code {code}")]
     Failed {
-        /// Which.
+        /// The program.
         tool: Tool,
         /// Its exit code.
         code: i32,
@@ -30,7 +30,7 @@ pub(crate) enum Error {
     /// The scanner's report is missing or is not what it should be.
     #[error("{tool}: {reason}")]
     Rubbish {
-        /// Which.
+        /// The program.
         tool: Tool,
         /// What is wrong.
         reason: String,
@@ -54,12 +54,12 @@ pub(crate) enum Error {
     /// Files of the working tree that gitleaks could not read.
     #[error("{} files were not scanned", .0.len())]
     Unread(Vec<String>),
-    /// gitleaks did not get all of the history to see.
+    /// gitleaks did not see all of the history.
     #[error("{scanned} of {expected} bytes of history were scanned")]
     PartialHistory {
         /// The bytes that the commits add, as gitleaks counted them.
         scanned: u64,
-        /// As git counts them.
+        /// The same, as git counts them.
         expected: u64,
         /// gitleaks' last lines.
         last: Vec<String>,
@@ -67,7 +67,7 @@ pub(crate) enum Error {
     /// The project's `.gitleaks.toml` can't be used.
     #[error(".gitleaks.toml: {reason}")]
     LeakRules {
-        /// Why.
+        /// What is wrong with it.
         reason: String,
     },
     /// The project's `.trivyignore` or `.trivyignore.yaml` can't be used.
@@ -75,7 +75,7 @@ pub(crate) enum Error {
     IgnoreFile {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// What is wrong with it.
         reason: String,
     },
     /// No mirror has the database, and the cached one, if any, is too old.
@@ -93,7 +93,7 @@ pub(crate) enum Error {
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
     /// The image can't be read.

@@ -1,7 +1,7 @@
 //! The scanners: gitleaks over the source, trivy and syft over the image, and the database that trivy judges by.
 //!
-//! A scanner is a program that is not trusted and not believed: it gets no credentials, and a scan that did not happen,
-//! or not wholly, is an error here whatever the scanner's exit code says.
+//! A scanner is a program that is not trusted and not believed: it gets no credentials, and a scan that did not happen, or
+//! not completely, is an error here whatever the scanner's exit code says.
 
 pub(crate) mod database;
 mod database_kind;

@@ -19,7 +19,7 @@ use crate::scanner::Tool;
 
 const MAX_BYTES: u64 = 1 << 30;
 
-/// A form of SBOM.
+/// An SBOM format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub(crate) enum Format {
     /// SPDX 2.3 as JSON.
@@ -43,7 +43,7 @@ impl Format {
         }
     }
 
-    /// How files of this form end, as both projects advise.
+    /// The file name extension of the format, as both projects advise.
     #[must_use]
     pub(crate) fn extension(self) -> &'static str {
         match self {
@@ -70,7 +70,7 @@ pub(crate) struct Request<'a> {
     pub(crate) platform: &'a PlatformImage,
     /// The image's name in the files: what it is published as.
     pub(crate) name: &'a str,
-    /// The forms that are wanted.
+    /// The formats to write.
     pub(crate) formats: &'a [Format],
     /// The folder for the files; it is there.
     pub(crate) folder: &'a Path,
@@ -158,7 +158,7 @@ fn read<T: DeserializeOwned>(folder: &Path, format: Format, output: &Output) -> 
     let path = folder.join(format.extension());
     let metadata = fs::symlink_metadata(&path).map_err(|error| rubbish(format!("no file: {error}")))?;
     if !metadata.is_file() || metadata.len() > MAX_BYTES {
-        return Err(rubbish(format!("no file of at most {MAX_BYTES} bytes")));
+        return Err(rubbish(format!("not a file of at most {MAX_BYTES} bytes")));
     }
     let file = fs::File::open(&path).map_err(|error| rubbish(error.to_string()))?;
     serde_json::from_reader(BufReader::new(file)).map_err(|error| rubbish(format!("not understood: {error}")))

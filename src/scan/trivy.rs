@@ -28,7 +28,7 @@ const MAX_STDERR_BYTES: u64 = 16 << 20;
 /// How many lists of packages that could not be read a warning names.
 const NAMED: usize = 5;
 
-/// What to look at.
+/// What to scan.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Request<'a> {
     /// The image.
@@ -61,7 +61,7 @@ pub(crate) struct Vulnerabilities {
 /// it runs without that database (a gigabyte) first.
 ///
 /// # Errors
-/// The image was not looked through; or what `java` answers.
+/// The image was not scanned, or the error of `java`.
 pub(crate) async fn scan(
     launcher: &Launcher,
     request: &Request<'_>,
@@ -110,7 +110,7 @@ impl<'a> Scan<'a> {
         let run = self.launcher.find(Tool::TRIVY.name())?.run(self.request.deadline);
         // Its own limit is five minutes; ours is the one that counts.
         let run = run.arg(format!("--timeout={}s", self.request.deadline.as_secs().saturating_add(60)));
-        // Of a list of packages that it can't read, it speaks to those only who debug it.
+        // It reports a list of packages that it can't read only at the debug level.
         let run = run.arg("--debug").stderr_limit(MAX_STDERR_BYTES);
         // Either of the last two switches by itself still lets trivy ask its maker's servers.
         let run = run.args(["image", "--cache-backend=memory", "--skip-db-update", "--skip-java-db-update", "--offline-scan"]);

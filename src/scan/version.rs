@@ -1,4 +1,4 @@
-//! Which scanners there are.
+//! The scanners' versions.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub(crate) fn find_all(launcher: &Launcher) -> Result<(), process::Error> {
     Tool::all().try_for_each(|tool| launcher.find(tool.name()).map(drop))
 }
 
-/// The version of each scanner, or why it can't say.
+/// The version of each scanner, or why it is not known.
 pub(crate) async fn versions(launcher: &Launcher) -> Vec<(&'static str, Result<String, process::Error>)> {
     let asked = Tool::all().map(async |tool| (tool.name(), ask(launcher, tool).await));
     futures_util::future::join_all(asked).await

@@ -182,9 +182,9 @@ fn a_fourth_scanner_that_did_not_run_is_missed() {
     let _made_up = MadeUp::added();
     assert!(!report::is_flawless(&record));
     let told = told(&record);
-    assert_eq!(told.headline, "Delivered with advice to prod: rotten spots were not looked for.");
+    assert_eq!(told.headline, "Delivered with advice to prod: rotten spots were not scanned for.");
     for text in [&told.summary, &told.closing] {
-        assert!(text.contains("rotten spots were not looked for"), "{text}");
+        assert!(text.contains("rotten spots were not scanned for"), "{text}");
     }
     assert_eq!(told.sarif, ["gitleaks.sarif", "trivy.sarif"], "an empty file would be a lie");
     assert_eq!(told.findings, r#"{"gitleaks":{"total":0},"trivy":{"total":0}}"#);
@@ -208,7 +208,7 @@ fn a_fourth_scanner_that_failed_is_told_by_its_name() {
         for text in [&told.headline, &told.summary, &told.closing] {
             assert!(text.contains(what), "{text}");
         }
-        assert!(told.closing.contains("rotten spots were not looked for"), "{}", told.closing);
+        assert!(told.closing.contains("rotten spots were not scanned for"), "{}", told.closing);
         assert_eq!(told.sarif, ["gitleaks.sarif", "trivy.sarif"]);
         assert!(!told.findings.contains("made-up"), "{}", told.findings);
     }

@@ -66,14 +66,6 @@ fn is_hidden(character: char) -> bool {
         | '\u{ad}' | '\u{180e}' | '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
 
-impl Line {
-    /// The line as text.
-    #[must_use]
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
 /// A line while it is made.
 struct Shown {
     text: String,

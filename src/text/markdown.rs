@@ -22,7 +22,7 @@ pub(crate) fn code(text: &str) -> String {
 /// A title, a reason or another sentence.
 #[must_use]
 pub(crate) fn prose(text: &str) -> String {
-    // A blank without a width: `@team` and `#12` are looked for in the finished page, where a comment is gone.
+    // A zero-width space: `@team` and `#12` are looked for in the finished page, where a comment is gone.
     escape(text, "\u{200b}")
 }
 
@@ -47,7 +47,7 @@ pub(crate) fn link(label: &str, address: Option<&str>) -> String {
     }
 }
 
-/// A web address over https, without a user name, normalised and of a bearable length.
+/// A web address over https, without a user name, normalised and of limited length.
 #[must_use]
 pub(crate) fn web_address(address: &str) -> Option<String> {
     let address = url::Url::parse(address).ok()?;
@@ -56,8 +56,8 @@ pub(crate) fn web_address(address: &str) -> Option<String> {
     (plain && text.len() <= LIMIT).then_some(text)
 }
 
-/// Escapes what has a meaning inside a line, and no more: the file is also read as it is. What has one at the beginning
-/// of a line only stays, for no text from outside stands there. `breaker` parts what would be a mention or an address.
+/// Escapes what has a meaning inside a line, and no more: the file is also read as it is. What has a meaning only at the
+/// beginning of a line stays, since no outside text is put there. `breaker` splits what would be a mention or an address.
 fn escape(text: &str, breaker: &str) -> String {
     let shown = line(text, LIMIT);
     let mut escaped = String::with_capacity(shown.len() + 16);

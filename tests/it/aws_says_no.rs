@@ -52,7 +52,7 @@ fn the_policies_that_are_printed_are_enough_for_a_delivery() {
 fn each_cause_of_a_refusal_has_a_sentence_of_its_own() {
     let cases = [
         (World::options().no_provider(), "does not know GitHub as an identity provider"),
-        (World::options().audiences(&["another"]), "does not take tokens for sts.amazonaws.com"),
+        (World::options().audiences(&["another"]), "does not accept tokens for sts.amazonaws.com"),
         (World::options().token_lifetime(-10), "This run's token has expired"),
         (World::options().clock(-3600), "ahead of GitHub's"),
         (World::options().forged(), "AWS can't verify this run's token"),

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// The id of an AWS account: twelve digits, and a text, since a number would lose the zeros that it may begin with.
+/// The ID of an AWS account: twelve digits. It is text, since a number would lose its leading zeros.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccountId(String);
 
-/// The text is no account id.
+/// The text is not an account ID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an account id has twelve digits")]
 pub struct InvalidAccountId;

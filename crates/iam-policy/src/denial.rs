@@ -5,7 +5,7 @@ const MAX_MESSAGE: usize = 8192;
 /// The most characters of a name in it: the longest ARN has fewer.
 const MAX_NAME: usize = 2048;
 
-/// What AWS says that someone may not do, and why.
+/// A permission that AWS says is missing, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denial {
     /// The ARN of who asked. Absent where AWS does not know it yet, as with a token that it does not accept.
@@ -45,7 +45,7 @@ pub enum PolicyKind {
     RoleTrust,
     /// Given when the session began.
     Session,
-    /// The most that the role or user may have.
+    /// The permissions boundary of the role or user.
     PermissionsBoundary,
     /// The organization's, for the principals of its accounts.
     ServiceControl,

@@ -78,7 +78,7 @@ impl Document {
     /// The document as indented JSON, its elements in the order in which people write them.
     #[must_use]
     pub fn to_json(&self) -> String {
-        // Texts and lists can always be written.
+        // Strings and lists always have a JSON form.
         serde_json::to_string_pretty(self).unwrap_or_default()
     }
 }

@@ -9,7 +9,7 @@ pub enum Partition {
     Aws,
     /// China: `cn-north-1`, `cn-northwest-1`.
     China,
-    /// The regions of the government of the United States.
+    /// AWS `GovCloud` (US).
     GovCloud,
     /// The European Sovereign Cloud.
     EuropeanSovereign,

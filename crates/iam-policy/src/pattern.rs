@@ -2,7 +2,7 @@
 
 use crate::Version;
 
-/// A value of a policy: text with places for others.
+/// A value of a policy: literal text with wildcards.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Pattern(Vec<Token>);
 
@@ -16,8 +16,8 @@ enum Token {
 }
 
 impl Pattern {
-    /// A value of `StringLike`: `*` and `?` stand for others. None where it holds a policy variable: what AWS puts there is
-    /// not known here.
+    /// A value of `StringLike`: `*` and `?` are wildcards. `None` if it holds a policy variable, whose value is not known
+    /// here.
     pub(crate) fn like(value: &str, version: Version) -> Option<Self> {
         let mut tokens = Vec::new();
         let mut rest = value;
@@ -38,7 +38,7 @@ impl Pattern {
         Some(Self(tokens))
     }
 
-    /// A value of `StringEquals`: `*` and `?` stand for themselves. None as in [`Pattern::like`].
+    /// A value of `StringEquals`: `*` and `?` are ordinary characters. `None` as in [`Pattern::like`].
     pub(crate) fn exact(value: &str, version: Version) -> Option<Self> {
         let mut pattern = Self::like(value, version)?;
         for token in &mut pattern.0 {
@@ -51,7 +51,7 @@ impl Pattern {
         Some(pattern)
     }
 
-    /// The same for texts in small letters. Letters beyond ASCII stay.
+    /// The same pattern in lower case (ASCII only).
     pub(crate) fn lowercase(&self) -> Self {
         let lower = |token: &Token| match token {
             Token::Character(character) => Token::Character(character.to_ascii_lowercase()),
@@ -60,11 +60,11 @@ impl Pattern {
         Self(self.0.iter().map(lower).collect())
     }
 
-    /// Whether it matches a text from its first to its last character.
+    /// Whether it matches the whole of a text.
     pub(crate) fn matches(&self, text: &str) -> bool {
         let text: Vec<char> = text.chars().collect();
         let (mut token, mut at) = (0, 0);
-        // The last `*`, and where the text that it stands for ends so far: only the last one needs another try.
+        // Going back to the last `*` is enough.
         let mut retry: Option<(usize, usize)> = None;
         while at < text.len() {
             match self.0.get(token) {
@@ -88,7 +88,7 @@ impl Pattern {
         self.0[token..].iter().all(|token| *token == Token::Any)
     }
 
-    /// Of a pattern that does not match: how many of its characters and places from the first on would.
+    /// How many tokens of a pattern that does not match do match, from its start.
     pub(crate) fn matching_prefix(&self, text: &str) -> usize {
         let matches = |length: usize| Self(self.0[..length].iter().copied().chain([Token::Any]).collect()).matches(text);
         let (mut fits, mut too_long) = (0, self.0.len() + 1);
@@ -109,7 +109,7 @@ fn literal_at(text: &str) -> Option<(char, &str)> {
     })
 }
 
-/// A text as a value of `StringEquals` that stands for it alone, in a document of the current version.
+/// A text as a value of `StringEquals` that matches it alone, in a document of the current version.
 pub(crate) fn literal(text: &str) -> String {
     text.replace("${", "${$}{")
 }

@@ -33,7 +33,7 @@ impl Permissions {
             "UploadLayerPart",
         ];
         let statements = [
-            // It is about the registry of an account, which has no ARN.
+            // The registry of an account has no ARN.
             (true, "LogIn", &["GetAuthorizationToken"][..], "*"),
             (true, "PushImages", push, &repository),
             (self.create_repository, "CreateRepository", &["CreateRepository"], &repository),

@@ -2,26 +2,26 @@
 
 use crate::oci::Tag;
 
-/// A filter of type `WILDCARD`: a text in which each `*` stands for any characters, none included (Amazon ECR user guide,
+/// A filter of type `WILDCARD`: a text in which each `*` matches any number of characters, or none (Amazon ECR user guide,
 /// "Preventing image tags from being overwritten"; at most two `*`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TagFilter(String);
 
 impl TagFilter {
-    /// A filter.
+    /// Makes a filter from its text.
     #[must_use]
     pub(crate) fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// Whether it names a tag.
+    /// Whether the filter matches a tag.
     #[must_use]
     pub(crate) fn matches(&self, tag: &Tag) -> bool {
         let mut parts = self.0.split('*');
         let Some(mut rest) = parts.next().and_then(|first| tag.as_str().strip_prefix(first)) else { return false };
         let mut last = None;
         for part in parts {
-            // The part before this one may stand anywhere; only the last must stand at the end.
+            // Any part but the last may match anywhere; the last has to match at the end.
             if let Some(part) = last.replace(part) {
                 let Some(at) = rest.find::<&str>(part) else { return false };
                 rest = &rest[at + part.len()..];

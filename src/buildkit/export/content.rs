@@ -148,7 +148,7 @@ async fn stream(channel: &Channel, digest: &Digest, mut sender: Sender, show: &(
         let piece = piece.map_err(|status| Error::call("read an image's content", &status))?;
         seen += piece.data.len() as u64;
         show(seen);
-        // Closed only when the writer stopped; its error is the one to tell.
+        // Closed only when the writer stopped; its error is the one to report.
         if sender.send(piece.data.into()).await.is_err() {
             return Ok(());
         }

@@ -1,5 +1,5 @@
-//! The archive that a Docker engine with the graph-driver store saves (Engine API, `GET /images/NAME/get`): layers
-//! uncompressed, in no order that helps, the manifest last.
+//! The archive that a Docker engine with the graph-driver store saves (Engine API, `GET /images/NAME/get`): uncompressed
+//! layers in arbitrary order, the manifest last.
 
 use std::collections::HashMap;
 use std::io::{self, Read};
@@ -32,7 +32,7 @@ struct Contents {
     links: HashMap<String, String>,
 }
 
-/// Reads the one image of `archive` into `layout`; `show` is told the bytes read so far.
+/// Reads the one image of `archive` into `layout`; `show` receives the number of bytes read so far.
 ///
 /// # Errors
 /// The archive breaks off or is not what it should be, or the layout can't be written.

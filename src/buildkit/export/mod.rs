@@ -1,15 +1,15 @@
-//! The way out of a builder: from its store into a layout, each blob checked as it is written.
+//! Exporting: from a builder's store into a layout, each blob checked as it is written.
 //!
 //! Every way ends in the same place: a configuration, and layers that are gzip or zstd. New layers leave the builder
-//! uncompressed, and are compressed here, on all processors; those of a base image keep the form in which their registry
-//! has them, so that pushing finds them there.
+//! uncompressed and are compressed here, on all processors; those of a base image keep the form that their registry has, so
+//! that a push finds them there.
 
 pub(crate) mod content;
 pub(crate) mod docker_archive;
 mod pipe;
 
 use oci_spec::image::ImageConfiguration;
-pub(crate) use pipe::{Reader, Sender, pipe};
+pub(crate) use pipe::pipe;
 
 use super::Error;
 use crate::oci::image;

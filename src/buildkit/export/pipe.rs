@@ -1,12 +1,12 @@
-//! Bytes from the builder, for a reader on another thread. When the sender is gone, so is the reader soon: a cancelled
-//! export leaves no thread at work.
+//! Bytes from the builder, for a reader on another thread. Once the sender is dropped, the reader ends: a cancelled export
+//! leaves no thread behind.
 
 use std::io::{self, Read};
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::sync::mpsc;
 
-/// How many pieces may wait.
+/// How many pieces are buffered.
 const PIECES: usize = 8;
 
 /// Small pieces are gathered up to this size in bytes: each that is handed over wakes a thread.
@@ -18,7 +18,7 @@ pub(crate) struct Sender {
     gathered: BytesMut,
 }
 
-/// The reader is gone; it has a reason of its own to tell.
+/// The reader is gone, and reports its own error.
 #[derive(Debug)]
 pub(crate) struct Gone;
 
@@ -26,7 +26,7 @@ impl Sender {
     /// Sends what comes next.
     ///
     /// # Errors
-    /// Nobody reads any more.
+    /// The reader is gone.
     pub(crate) async fn send(&mut self, piece: Bytes) -> Result<(), Gone> {
         if self.gathered.is_empty() && piece.len() >= PIECE_BYTES {
             return self.pieces.send(Some(piece)).await.map_err(|_| Gone);
@@ -38,10 +38,10 @@ impl Sender {
         self.flush().await
     }
 
-    /// Sends the last that was gathered, and the end.
+    /// Sends what is still buffered, and marks the end.
     ///
     /// # Errors
-    /// Nobody reads any more.
+    /// The reader is gone.
     pub(crate) async fn end(mut self) -> Result<(), Gone> {
         self.flush().await?;
         self.pieces.send(None).await.map_err(|_| Gone)
@@ -60,7 +60,7 @@ pub(crate) struct Reader {
     ended: bool,
 }
 
-/// A pipe.
+/// Makes a pipe.
 #[must_use]
 pub(crate) fn pipe() -> (Sender, Reader) {
     let (sender, receiver) = mpsc::channel(PIECES);

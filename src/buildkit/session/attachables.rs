@@ -38,7 +38,7 @@ pub(crate) struct Attachables {
     pub(crate) dockerfile: Directory,
     /// The build's secrets, by their ids.
     pub(crate) secrets: BTreeMap<String, SecretSource>,
-    /// Where it is counted what travels.
+    /// Where transfers are counted.
     pub(crate) stats: Arc<TransferStats>,
 }
 

@@ -35,8 +35,8 @@ impl Directory {
         Ok(Self(Arc::new(Kind::Folder { root, left_out })))
     }
 
-    /// Files with the given names (no `/` in them) and content, as new as this moment: an engine keeps the content that
-    /// it has where name, size and time are the same.
+    /// Files with the given names (no `/` in them) and content, dated now: an engine reuses content whose name, size and time
+    /// are unchanged.
     pub(crate) fn files(files: impl IntoIterator<Item = (String, Bytes)>) -> Self {
         let age = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let mod_time = i64::try_from(age.as_nanos()).unwrap_or(i64::MAX);
@@ -49,7 +49,7 @@ impl Directory {
         Self(Arc::new(Kind::Files(files)))
     }
 
-    /// What of it is wanted, in the engine's order: a folder before what is in it, siblings by the bytes of their names.
+    /// The wanted entries, in the engine's order: a folder before what is in it, siblings by the bytes of their names.
     ///
     /// # Errors
     /// A pattern is malformed, or a link can't be read.
@@ -75,7 +75,7 @@ impl Directory {
     /// The content of the file that an entry named `path`.
     ///
     /// # Errors
-    /// It can't be read, or is no regular file any more.
+    /// It can't be read, or is no longer a regular file.
     pub(crate) fn content(&self, path: &str) -> Result<Box<dyn Read + Send>, Error> {
         match &*self.0 {
             Kind::Folder { root, .. } => match root.file(Path::new(path)) {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::glob::BadPattern;
 
-/// Something that a build asked for could not be given.
+/// Something that a build asked for could not be provided.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// A folder that is to be served can't be opened.
@@ -13,7 +13,7 @@ pub(crate) enum Error {
     Folder {
         /// The folder, as it was given.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
     /// A file or folder in the context can't be read.
@@ -21,10 +21,10 @@ pub(crate) enum Error {
     Read {
         /// Its path in the context.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
-    /// A file was there when the context was listed, and is gone or no regular file when it is to be read.
+    /// A file was listed, and was gone or not a regular file when it was read.
     #[error("{}: changed while it was being sent", path.display())]
     Changed {
         /// Its path in the context.
@@ -46,16 +46,8 @@ pub(crate) enum Error {
         id: String,
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: io::Error,
-    },
-    /// The environment variable of a build secret is not set.
-    #[error("secret {id}: {variable} is not set")]
-    SecretUnset {
-        /// The secret's id.
-        id: String,
-        /// The variable.
-        variable: String,
     },
     /// A build secret is too large.
     #[error("secret {id}: larger than {limit} bytes")]

@@ -6,7 +6,7 @@
 
 use std::fmt::Write;
 
-/// The same expression for the `regex` crate; none where Go refuses it. `\p` classes, which Go knows, are refused too.
+/// The same expression for the `regex` crate; `None` if Go rejects it. `\p` classes, which Go knows, are rejected too.
 #[must_use]
 pub(crate) fn from_go(expression: &str) -> Option<String> {
     let mut rest = expression;
@@ -139,7 +139,7 @@ fn escaped_character(rest: &str) -> Option<(char, &str)> {
 
 fn octal(rest: &str) -> Option<(char, &str)> {
     let length = rest.bytes().take(3).take_while(|byte| (b'0'..=b'7').contains(byte)).count();
-    // A single digit other than 0 would be a back reference, which Go has not.
+    // A single digit other than 0 would be a back reference, which Go does not have.
     if length == 1 && !rest.starts_with('0') {
         return None;
     }

@@ -16,7 +16,7 @@ use super::filter::Wanted;
 use super::stats::TransferStats;
 use super::transfer::Transfer;
 
-/// Packets that wait for the engine; with 64 KiB each at most, a megabyte a transfer.
+/// The most packets buffered for the engine: at 64 KiB each, a megabyte per transfer.
 const WAITING: usize = 16;
 
 /// The folders that an engine may ask for, by the names it knows them by.
@@ -63,7 +63,7 @@ fn wanted(metadata: &MetadataMap) -> Result<Wanted, Status> {
     })
 }
 
-/// The values of a key. New engines send what is not ASCII as in a URL's query and say so; old ones send bare UTF-8.
+/// The values of a key. New engines percent-encode what is not ASCII, and say so; old ones send plain UTF-8.
 fn values(metadata: &MetadataMap, key: &str) -> Result<Vec<String>, Status> {
     let encoded = metadata.get(format!("{key}-encoded")).is_some_and(|value| value == "1" || value == "true");
     let decode = |bytes: &[u8]| {

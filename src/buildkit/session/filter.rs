@@ -1,4 +1,4 @@
-//! What of a folder travels to the engine: the patterns of one request, applied on a walk.
+//! Which files of a folder are sent to the engine: the patterns of one request, applied on a walk.
 //!
 //! The rules are those of `NewFilterFS` in `github.com/tonistiigi/fsutil`.
 
@@ -29,15 +29,15 @@ pub(crate) struct Filter {
 /// What to do with a path on a walk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// It travels.
+    /// It is sent.
     Send,
-    /// It does not, and what is in it may.
+    /// It is not sent, but something in it may be.
     Enter,
-    /// It does not, with all that is in it.
+    /// Neither it nor anything in it is sent.
     Skip,
 }
 
-/// What has to be known of a folder to judge what is in it.
+/// What has to be known of a folder to judge its content.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Within {
     include: Matched,
@@ -63,7 +63,7 @@ impl Filter {
         Ok(Self { include: Patterns::new(include)?, exclude: Patterns::new(&wanted.exclude)? })
     }
 
-    /// Judges `path`, which is in the folder that gave `within`.
+    /// Judges `path`, which is in the folder that `within` was returned for.
     ///
     /// # Errors
     /// A pattern is malformed in a way that shows only now.

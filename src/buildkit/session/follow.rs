@@ -1,4 +1,4 @@
-//! Paths that an engine asks for, resolved through symbolic links: both a link and what it leads to have to travel.
+//! Paths that an engine asks for, resolved through symbolic links: both a link and its target have to be sent.
 //!
 //! The behaviour is that of `FollowLinks` in `github.com/tonistiigi/fsutil`: part by part, with wildcards in the last part
 //! that can hold a link; `..` and absolute targets stay inside the root.
@@ -19,7 +19,7 @@ const MAX_LINKS: u32 = 40;
 /// Paths in all, against trees of links that multiply by wildcards.
 const MAX_PATHS: usize = 1 << 16;
 
-/// The patterns of what has to travel for `paths`, sorted; nothing where that is the whole folder.
+/// The patterns of what has to be sent for `paths`, sorted; `None` for the whole folder.
 ///
 /// # Errors
 /// A folder on the way may not be read.
@@ -62,7 +62,7 @@ struct Resolver<'a> {
 }
 
 impl Resolver<'_> {
-    /// Goes along `path` to the first link, notes what travels, and gives the paths that the link leads to.
+    /// Follows `path` to the first link, notes what has to be sent, and returns the paths that the link leads to.
     fn resolve(&mut self, path: &str) -> Result<Vec<String>, Error> {
         let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
         let mut folder = Some(PathBuf::new());
@@ -81,7 +81,7 @@ impl Resolver<'_> {
         Ok(Vec::new())
     }
 
-    /// Where the links in `folder` lead that `part` means.
+    /// Where the links in `folder` that match `part` lead.
     fn targets(&self, folder: &Path, part: &str) -> io::Result<Vec<String>> {
         if !glob::has_wildcards(part) {
             let target = self.root.link(&folder.join(glob::unescape(part)))?;

@@ -7,7 +7,7 @@ use bollard_buildkit_proto::health::{HealthCheckRequest, HealthCheckResponse, He
 use tokio_stream::Empty;
 use tonic::{Request, Response, Status};
 
-/// Is there as long as it is served.
+/// A health service that always answers `SERVING`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Present;
 

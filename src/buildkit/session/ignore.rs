@@ -40,7 +40,7 @@ enum Matcher {
 }
 
 impl Patterns {
-    /// Reads patterns, one each. Blank ones count for nothing.
+    /// Reads patterns, one each. Empty ones are ignored.
     ///
     /// # Errors
     /// A pattern is malformed, or is a `!` alone.
@@ -52,7 +52,7 @@ impl Patterns {
         Ok(Self { patterns: patterns.into_iter().filter_map(read).collect::<Result<_, _>>()? })
     }
 
-    /// Whether there is none.
+    /// Whether there are no patterns.
     #[must_use]
     pub(crate) fn is_empty(&self) -> bool {
         self.patterns.is_empty()
@@ -62,12 +62,13 @@ impl Patterns {
     ///
     /// # Errors
     /// A pattern that was needed to decide is malformed.
+    #[cfg(test)]
     pub(crate) fn matches(&self, path: &str) -> Result<bool, BadPattern> {
         self.matches_within(path, &Matched::default()).map(|(matched, _)| matched)
     }
 
-    /// As [`Patterns::matches`], for a walk: `folder` is what this gave for the folder that `path` is in, and what comes
-    /// second is for what is in `path`.
+    /// As [`Patterns::matches`], for a walk: `folder` is the result for the folder that `path` is in, and the second value is
+    /// the one to pass for what is in `path`.
     ///
     /// # Errors
     /// A pattern that was needed to decide is malformed.

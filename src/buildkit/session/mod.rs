@@ -1,4 +1,4 @@
-//! The session: the builder calls us back over the connection that we opened, for files, secrets and credentials
+//! The session: the builder calls back over the connection that this client opened, for files, secrets and credentials
 //! (`moby.buildkit.v1.Control/Session`, a gRPC server inside a stream of bytes).
 
 pub(crate) mod attachables;
@@ -19,8 +19,6 @@ pub(crate) mod sent;
 pub(crate) mod stats;
 pub(crate) mod transfer;
 pub(crate) mod walk;
-
-pub(crate) use attachables::Attachables;
 
 use bollard_buildkit_proto::moby::buildkit::v1::BytesMessage;
 use bollard_buildkit_proto::moby::buildkit::v1::control_client::ControlClient;
@@ -98,7 +96,7 @@ impl Session {
         Ok(Self { id, tasks })
     }
 
-    /// What a solve names the session by.
+    /// The session's ID, for a solve.
     #[must_use]
     pub(crate) fn id(&self) -> &str {
         &self.id

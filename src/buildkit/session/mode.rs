@@ -1,5 +1,5 @@
-//! What a file is, in the words of the protocol: a mode is a Go `FileMode` (<https://pkg.go.dev/io/fs#FileMode>), not a
-//! Unix one; times are nanoseconds since 1970.
+//! File modes and times in the protocol's form: a mode is a Go `FileMode` (<https://pkg.go.dev/io/fs#FileMode>), not a Unix
+//! one; times are nanoseconds since 1970.
 
 use bollard_buildkit_proto::fsutil::types::Stat;
 use rustix::fs::FileType;
@@ -17,8 +17,8 @@ const IRREGULAR: u32 = 1 << 19;
 /// The bits that make something else of a file than a regular one (Go's `fs.ModeType`).
 const TYPE: u32 = DIRECTORY | SYMLINK | NAMED_PIPE | SOCKET | DEVICE | CHARACTER_DEVICE | IRREGULAR;
 
-/// The entry for `path`, owned by nobody in particular: an engine takes owners as they are sent, and those of the machine
-/// that builds are no part of an image.
+/// The entry for `path`, owned by root: an engine keeps owners as they are sent, and those of the building machine do not
+/// belong in an image.
 #[must_use]
 pub(crate) fn entry(path: String, stat: &rustix::fs::Stat) -> Stat {
     let seconds = i128::from(stat.st_mtime) * 1_000_000_000 + i128::from(stat.st_mtime_nsec);

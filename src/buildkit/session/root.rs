@@ -30,7 +30,7 @@ impl Root {
         Ok(Self { path, folder })
     }
 
-    /// Where it was opened.
+    /// The path that it was opened with.
     #[must_use]
     pub(crate) fn path(&self) -> &Path {
         &self.path
@@ -39,10 +39,9 @@ impl Root {
     /// Opens the regular file at `path` for reading.
     ///
     /// # Errors
-    /// It may not be read, or is (by now) something else; a symbolic link on the way is [`io::ErrorKind::NotFound`]'s
-    /// neighbour `ELOOP`, never followed.
+    /// It may not be read, or has become something else. A symbolic link on the way is `ELOOP`; it is never followed.
     pub(crate) fn file(&self, path: &Path) -> io::Result<File> {
-        // Not to wait where a FIFO was put in the file's place.
+        // Do not block if a FIFO has taken the file's place.
         let file = self.beneath(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?;
         let stat = rustix::fs::fstat(&file)?;
         if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile { Ok(file.into()) } else { Err(Errno::LOOP.into()) }
@@ -51,12 +50,12 @@ impl Root {
     /// Opens the folder at `path`, which is empty for the root itself.
     ///
     /// # Errors
-    /// It is not there, may not be read, or is no folder.
+    /// It is not there, may not be read, or is not a folder.
     pub(crate) fn folder(&self, path: &Path) -> io::Result<OwnedFd> {
         self.beneath(path, FOLDER)
     }
 
-    /// Where the symbolic link at `path` leads; nothing where there is none.
+    /// Where the symbolic link at `path` leads; `None` if there is none.
     ///
     /// # Errors
     /// The folders on the way may not be read.
@@ -102,7 +101,7 @@ fn part_by_part(folder: BorrowedFd<'_>, path: &Path, flags: OFlags) -> io::Resul
 /// Opens the folder `name` in `folder`.
 ///
 /// # Errors
-/// It is not there, may not be read, or is no folder: a symbolic link to one is none.
+/// It is not there, may not be read, or is not a folder; a symbolic link to a folder is not one.
 pub(crate) fn folder_in(folder: BorrowedFd<'_>, name: &Path) -> io::Result<OwnedFd> {
     Ok(rustix::fs::openat(folder, name, FOLDER | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::empty())?)
 }
@@ -118,7 +117,7 @@ pub(crate) fn stat_in(folder: BorrowedFd<'_>, name: &Path) -> io::Result<Stat> {
 /// Where the symbolic link `name` in `folder` leads.
 ///
 /// # Errors
-/// It is not there, or is no link (`EINVAL`).
+/// It is not there, or is not a link (`EINVAL`).
 pub(crate) fn link_in(folder: BorrowedFd<'_>, name: &Path) -> io::Result<OsString> {
     Ok(OsString::from_vec(rustix::fs::readlinkat(folder, name, Vec::new())?.into_bytes()))
 }

@@ -14,7 +14,6 @@ use tonic::{Request, Response, Status};
 use super::error::Error;
 use super::stats::TransferStats;
 use crate::secret::Secret;
-use crate::variables;
 
 /// The most bytes of a secret, as in Docker's own client (`MaxSecretSize`).
 const MAX_BYTES: u64 = 500 * 1024;
@@ -24,8 +23,6 @@ const MAX_BYTES: u64 = 500 * 1024;
 pub(crate) enum SecretSource {
     /// A value that is known already.
     Value(Secret),
-    /// An environment variable, read when the secret is asked for.
-    Variable(String),
     /// A file, read when the secret is asked for.
     File(PathBuf),
 }
@@ -49,7 +46,7 @@ impl SecretsService {
 impl Secrets for SecretsService {
     async fn get_secret(&self, request: Request<GetSecretRequest>) -> Result<Response<GetSecretResponse>, Status> {
         let id = request.into_inner().id;
-        // Not an error of ours: a step that does not require the secret runs without it.
+        // Not an error here: a step that does not require the secret runs without it.
         let source = self.sources.get(&id).cloned().ok_or_else(|| Status::not_found("not found"))?;
         let read = tokio::task::spawn_blocking(move || read(&id, &source)).await;
         match read.map_err(|error| Status::internal(error.to_string()))? {
@@ -63,15 +60,10 @@ impl Secrets for SecretsService {
     }
 }
 
-/// The bytes of a secret. What is wrong with it is said without a part of it.
+/// The bytes of a secret. Errors never quote it.
 fn read(id: &str, source: &SecretSource) -> Result<Vec<u8>, Error> {
     let bytes = match source {
         SecretSource::Value(secret) => secret.expose().as_bytes().to_vec(),
-        SecretSource::Variable(variable) => {
-            use std::os::unix::ffi::OsStringExt;
-            let unset = || Error::SecretUnset { id: id.to_owned(), variable: variable.clone() };
-            variables::bytes(variable).ok_or_else(unset)?.into_vec()
-        }
         SecretSource::File(path) => {
             read_file(path).map_err(|source| Error::SecretFile { id: id.to_owned(), path: path.clone(), source })?
         }
@@ -102,8 +94,6 @@ mod tests {
         std::fs::write(&file, b"\xffbytes\n").unwrap();
         assert_eq!(ask(SecretSource::File(file.path().to_owned()), "token").await.0.unwrap(), b"\xffbytes\n");
         assert_eq!(ask(SecretSource::Value(Secret::new("hunter2")), "token").await.0.unwrap(), b"hunter2");
-        let path = std::env::var("PATH").unwrap();
-        assert_eq!(ask(SecretSource::Variable("PATH".to_owned()), "token").await.0.unwrap(), path.as_bytes());
     }
 
     #[tokio::test]
@@ -118,8 +108,6 @@ mod tests {
         let (answer, error) = ask(SecretSource::File("/absent/secret".into()), "token").await;
         assert_eq!(answer.unwrap_err().code(), tonic::Code::FailedPrecondition);
         assert!(matches!(error, Some(Error::SecretFile { id, .. }) if id == "token"));
-        let (_, error) = ask(SecretSource::Variable("GP_DELIVER_NOT_SET".to_owned()), "token").await;
-        assert!(matches!(error, Some(Error::SecretUnset { variable, .. }) if variable == "GP_DELIVER_NOT_SET"));
     }
 
     #[tokio::test]

@@ -15,7 +15,7 @@ struct Entry {
     folder: Option<u32>,
     /// Where in `names` its name ends; it begins where that of the entry before ends.
     end: usize,
-    /// Whether its content can be asked for: it has some, and nobody did before.
+    /// Whether its content can still be requested.
     to_ask: bool,
 }
 
@@ -27,11 +27,11 @@ impl Sent {
         let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
         self.names.push_str(name);
         self.entries.push(Entry { folder: self.folders.last().copied(), end: self.names.len(), to_ask: has_content });
-        // What has no content can be a folder; what is none has nothing below it that would look here.
+        // An entry without content may be a folder; if it is not, nothing below it is ever looked up.
         self.folders.extend(u32::try_from(self.entries.len() - 1).ok());
     }
 
-    /// Whether this is a file whose content may be asked for: not what is no file, and not what was asked for before.
+    /// Whether this is a file whose content was not requested before.
     pub(crate) fn ask(&mut self, number: u32) -> bool {
         let entry = usize::try_from(number).ok().and_then(|index| self.entries.get_mut(index));
         entry.is_some_and(|entry| std::mem::take(&mut entry.to_ask))

@@ -1,11 +1,11 @@
-//! What a build took from its client, counted, and the first thing that could not be given.
+//! Statistics of a build's transfers, and the first error among them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::error::Error;
 
-/// The count of what travelled, kept while it does; shared by all that serves one build.
+/// Counts of what was transferred, shared by all services of one build.
 #[derive(Debug, Default)]
 pub(crate) struct TransferStats {
     files: AtomicU64,
@@ -22,12 +22,12 @@ impl TransferStats {
 
     /// The bytes of file content that were sent.
     #[must_use]
+    #[cfg(test)]
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// The first thing that could not be given: the cause of a build's failure, in better words than the engine's. It is
-    /// told once.
+    /// The first error of a service: the cause of a build's failure, in better words than the engine's. It is returned once.
     #[must_use]
     pub(crate) fn take_error(&self) -> Option<Error> {
         self.error.lock().unwrap_or_else(PoisonError::into_inner).take()

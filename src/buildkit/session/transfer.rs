@@ -1,7 +1,7 @@
 //! One file transfer: the sending side of `DiffCopy`, as in `send.go` of `github.com/tonistiigi/fsutil`.
 //!
-//! The entries go out as the walk gives them, and an empty one ends them; while they do, the engine asks for the content
-//! of those it has not, by number, in any order. An empty packet ends a file; `FIN`, answered by `FIN`, ends it all.
+//! The entries go out as the walk gives them, and an empty one ends them. Meanwhile the engine asks for the content of those
+//! that it does not have, by number, in any order. An empty packet ends a file; `FIN`, answered by `FIN`, ends the transfer.
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
@@ -38,11 +38,11 @@ pub(crate) struct Transfer {
 
 /// Why a transfer ends early.
 enum Stop {
-    /// Something can't be given.
+    /// Something can't be served.
     Error(Error),
     /// The engine broke the rules, or said that it failed.
     Engine(String),
-    /// Nobody listens any more.
+    /// The engine is gone.
     Gone,
 }
 

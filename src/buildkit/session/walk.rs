@@ -45,7 +45,7 @@ impl Walk {
             Ok(Folder { descriptor, names, path: PathBuf::new(), within: Within::default(), unsent: None })
         };
         let top = read().map_err(|source| Error::Folder { path: root.path().to_owned(), source })?;
-        // A path that is not there (yet) needs not be left out.
+        // A path that does not exist (yet) need not be left out.
         let left_out = left_out.iter().filter_map(|path| rustix::fs::stat(path).ok());
         let left_out = left_out.map(|stat| (stat.st_dev, stat.st_ino)).collect();
         Ok(Self { filter, left_out, open: vec![top], ready: VecDeque::new(), first_names: HashMap::new() })
@@ -93,7 +93,7 @@ impl Walk {
         Ok(())
     }
 
-    /// Opens a folder; nothing where it is gone, or may not be read and need not be.
+    /// Opens a folder; `None` if it is gone, or may not be read and need not be.
     fn enter(
         &self,
         name: &Path,

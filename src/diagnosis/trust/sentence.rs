@@ -18,8 +18,8 @@ pub(super) fn predicate(difference: &Difference) -> String {
                                       audiences of the identity provider in IAM."
             .to_owned(),
         MismatchReason::ActionMissing => format!(
-            "does not allow {ACTION}, which a token needs; sts:AssumeRole is for users and other roles. Let its \
-             Action be what is needed."
+            "does not allow {ACTION}, which a token needs; sts:AssumeRole is for users and other roles. Set its \
+             Action to the one needed."
         ),
         MismatchReason::ExplicitDeny => {
             "denies this caller, whatever other statements allow. Make an exception for it there, if it \
@@ -28,7 +28,9 @@ pub(super) fn predicate(difference: &Difference) -> String {
         }
         MismatchReason::NothingAllowed => "has no statement that allows anything. Add one for this caller.".to_owned(),
         MismatchReason::Excluded => {
-            format!("leaves out just the {what} that the token has. Take it out of the condition, if it may have the role.")
+            format!(
+                "excludes exactly the {what} that the token has. Remove it from the condition, if this run may have the role."
+            )
         }
         MismatchReason::Other => format!("wants another {what}. Put the token's into the policy, if it may have the role."),
         reason => of_principal(reason)
@@ -50,19 +52,19 @@ fn of_subject(reason: &MismatchReason) -> Option<&'static str> {
              subject claims in the repository's settings for OIDC."
         }
         MismatchReason::WildcardUnderStringEquals => {
-            "has a * or ? where it stands for itself alone. Move the value to StringLike, where it stands for other characters."
+            "has a * or ? under an operator without wildcards. Move the value to StringLike, where they are wildcards."
         }
         MismatchReason::EnvironmentInsteadOfRef => {
             "wants a branch, tag or pull request, and the job names an environment, which takes their place in the token. Put \
-             the token's sub into the policy, or take `environment:` out of the job."
+             the token's sub into the policy, or remove `environment:` from the job."
         }
         MismatchReason::RefInsteadOfEnvironment => {
             "wants an environment, and the job names none. Name it with `environment:` in the job, or put the token's sub into \
              the policy."
         }
         MismatchReason::PullRequestInsteadOfRef => {
-            "wants a branch or tag, and the run is for a pull request. Deliver on a push instead: what a pull request \
-             brings, nobody has reviewed yet."
+            "wants a branch or tag, and the run is for a pull request. Deliver on a push instead: nobody has reviewed \
+             what a pull request brings."
         }
         MismatchReason::RefInsteadOfPullRequest => {
             "is for pull requests, and the run is for a branch or tag. Put the token's sub into the policy."
@@ -104,7 +106,7 @@ fn of_principal(reason: &MismatchReason) -> Option<&'static str> {
         MismatchReason::WildcardPrincipal => {
             "is for everyone, and IAM wants the principals of a trust policy by name. Name the one below."
         }
-        MismatchReason::NotPrincipal => "has a NotPrincipal, which IAM does not take in a trust policy. Use Principal.",
+        MismatchReason::NotPrincipal => "has a NotPrincipal, which IAM does not accept in a trust policy. Use Principal.",
         _ => return None,
     })
 }
@@ -116,14 +118,14 @@ fn of_key(reason: &MismatchReason, element: &Element) -> Option<String> {
             "wants an environment, and the job names none. Name it with `environment:` in the job.".to_owned()
         }
         MismatchReason::MissingClaim => {
-            format!("wants the claim {what}, and the token has none. Take out the condition, or use one on another claim.")
+            format!("wants the claim {what}, and the token has none. Remove the condition, or use one on another claim.")
         }
         MismatchReason::ClaimNotPassed => format!(
             "has a condition on {what}, and AWS makes no condition key of that claim. Use one on sub, or on another that AWS \
              lists for this identity provider."
         ),
         MismatchReason::KeyOfAnotherProvider => format!(
-            "has a condition on {}, which is not there: keys begin with the token's issuer without https://, and a colon. Repair \
+            "has a condition on {}, which does not exist: keys begin with the token's issuer without https://, and a colon. Correct \
              the key.",
             key(element)
         ),

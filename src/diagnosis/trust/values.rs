@@ -36,7 +36,7 @@ pub(super) fn lines(difference: &Difference) -> Vec<String> {
     lines
 }
 
-/// Carets under the first characters of a value that differ; none where the value is not shown as it is.
+/// Carets under the first characters of a value that differ; `None` if the value is not shown as it is.
 fn carets(value: &str, actual: &str, position: usize) -> Option<String> {
     // A `${*}` is several characters that stand for one.
     if text::line(value, LENGTH) != value || value.contains("${") || position >= value.chars().count() {

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use iam_policy::Claims;
 
-/// Reads the claims of a JSON Web Token (RFC 7519, section 3); absent where the text is none.
+/// Reads the claims of a JSON Web Token (RFC 7519, section 3); `None` if the text is not one.
 pub(super) fn of_token(token: &str) -> Option<Claims> {
     let payload = token.split('.').nth(1)?;
     let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;

@@ -1,4 +1,4 @@
-//! Who we show ourselves as: nobody, a name and password, or the bearer of a token.
+//! Authorization: anonymous, by name and password, or by a bearer token.
 
 use std::time::{Duration, Instant};
 
@@ -34,7 +34,7 @@ impl Authorization {
         *self.challenge.write().await = challenge;
     }
 
-    /// The `Authorization` for what `scopes` name, if the registry wants one and we have it.
+    /// The `Authorization` for `scopes`, if the registry wants one and there are credentials.
     pub(super) async fn header(&self, connection: &Connection, scopes: &[String]) -> Result<Option<HeaderValue>, Error> {
         let challenge = self.challenge.read().await.clone();
         let text = match (challenge, &self.auth) {
@@ -125,7 +125,7 @@ impl Authorization {
         self.give_up_password(shown).await || worthwhile
     }
 
-    /// Gives up the password that was shown at `shown`; says whether there will be another.
+    /// Discards the password that was shown at `shown`; returns whether there can be another.
     pub(super) async fn give_up_password(&self, shown: Instant) -> bool {
         let Auth::Issued(passwords) = &self.auth else { return false };
         passwords.give_up(shown).await;

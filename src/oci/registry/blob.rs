@@ -19,7 +19,7 @@ use crate::oci::digest::Hasher;
 use crate::oci::layout::{self, digest_of};
 use crate::oci::reference::Repository;
 
-/// How often a fetch goes on where it was cut, as long as something came in between.
+/// How often an interrupted fetch is resumed, as long as it makes progress.
 const MAX_RESUMES: usize = 8;
 
 /// How a blob came to be in the repository.
@@ -54,8 +54,8 @@ impl Client {
         Ok(response.status() == StatusCode::OK)
     }
 
-    /// Fetches a blob into `into` as it comes; `progress` hears the bytes received so far. A cut fetch goes on where it
-    /// was cut. What was written is worth something only if this ends well.
+    /// Streams a blob into `into`; `progress` receives the number of bytes so far. An interrupted fetch is resumed. What was
+    /// written is valid only if this succeeds.
     ///
     /// # Errors
     /// The registry does not serve it, what it serves is not what `descriptor` says, or `into` does not take it.
@@ -111,9 +111,9 @@ impl Client {
         Ok(())
     }
 
-    /// Sees to it that a blob is in the repository: looks for it, has it mounted from `from` (a repository of the same
-    /// registry), or sends `file`, with one POST and one PUT of the whole, since some registries lose all but the first
-    /// PATCH (distribution-spec, "POST then PUT"; containers-roadmap#2831).
+    /// Makes sure that a blob is in the repository: looks for it, has it mounted from `from` (a repository of the same
+    /// registry), or sends `file`, with one POST and one PUT of the whole, since some registries lose all but the first PATCH
+    /// (distribution-spec, "POST then PUT"; containers-roadmap#2831).
     ///
     /// # Errors
     /// The file is not what `descriptor` says, or the registry does not take it.
@@ -166,7 +166,7 @@ impl Client {
                 self.transport.connection.location(&response, UrlRole::Upload).map(|url| url.map_or(Start::Nowhere, Start::At))
             }
             Err(error) if error.is_temporary() => Err(error),
-            // Whoever may not read the other repository sends the blob.
+            // Without the right to read the other repository, the blob is sent.
             Err(Error::Answer(_)) => Ok(Start::Nowhere),
             Err(error) => Err(error),
         }

@@ -1,13 +1,13 @@
-//! What a registry wants to see before it serves: `WWW-Authenticate` (RFC 9110, section 11.6.1; distribution, "Token
-//! Authentication Specification").
+//! How a registry asks for credentials: `WWW-Authenticate` (RFC 9110, section 11.6.1; distribution, "Token Authentication
+//! Specification").
 
 use http::HeaderMap;
 use http::header::WWW_AUTHENTICATE;
 
-/// How a registry wants to know who asks.
+/// How a registry wants requests to be authenticated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Challenge {
-    /// It does not.
+    /// Not at all.
     None,
     /// By name and password.
     Basic,

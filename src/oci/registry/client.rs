@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::credentials::{Credentials, Origin};
+use super::credentials::Credentials;
 use super::error::Error;
 use super::transport::Transport;
 use crate::oci::reference::Repository;
@@ -22,8 +22,8 @@ pub(super) enum Access {
 }
 
 impl Client {
-    /// Gets ready to speak to the registry of `repository`; nothing is sent yet. Loopback is spoken to without proxy and
-    /// may do without TLS; else the usual variables (`HTTPS_PROXY`, `NO_PROXY`) are honoured.
+    /// Makes a client for `repository`; nothing is sent yet. A registry on loopback is reached without a proxy and may lack
+    /// TLS; for others the usual variables (`HTTPS_PROXY`, `NO_PROXY`) are honoured.
     ///
     /// # Errors
     /// The machine's certificates can't be read.
@@ -35,21 +35,6 @@ impl Client {
     #[must_use]
     pub(crate) fn repository(&self) -> &Repository {
         &self.transport.connection.repository
-    }
-
-    /// Where the credentials came from.
-    #[must_use]
-    pub(crate) fn credentials(&self) -> &Origin {
-        &self.transport.connection.origin
-    }
-
-    /// Whether the registry is there and speaks the protocol (distribution-spec, "Determining Support"). Credentials are
-    /// not looked at.
-    ///
-    /// # Errors
-    /// No answer, or one that no registry gives.
-    pub(crate) async fn ping(&self) -> Result<(), Error> {
-        self.transport.base().await.map(|_| ())
     }
 
     pub(super) fn scopes(&self, access: Access) -> Vec<String> {

@@ -15,13 +15,13 @@ use crate::text::Line;
 /// A registry could not be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// The registry, or the server that gives its tokens, answered and said no.
+    /// The registry, or its token server, refused.
     #[error("{0}")]
     Answer(Box<Answer>),
     /// No answer came, or not the whole of it.
     #[error("{host}: {subject}: {error}")]
     Connection {
-        /// Who was spoken to: `HOST[:PORT]`.
+        /// The host that was contacted: `HOST[:PORT]`.
         host: String,
         /// What was asked for.
         subject: Subject,
@@ -31,17 +31,17 @@ pub(crate) enum Error {
     /// The credentials for the registry can't be had.
     #[error(transparent)]
     Credentials(#[from] credentials::Error),
-    /// The registry sends us to a place where nothing may be sent: plain HTTP beyond this machine, or no web address.
+    /// The registry names an address where nothing may be sent: plain HTTP beyond this machine, or not a web address.
     #[error("{registry} names {url:?} as its {role}")]
     ForbiddenUrl {
         /// The registry: `HOST[:PORT]`.
         registry: String,
         /// What it is for.
         role: UrlRole,
-        /// Where, without the query, which may hold a signature.
+        /// The address, without its query, which may hold a signature.
         url: Line,
     },
-    /// The registry redirects for ever.
+    /// The registry redirects too often.
     #[error("{host} redirects more than {limit} times for {subject}")]
     TooManyRedirects {
         /// The registry.
@@ -51,7 +51,7 @@ pub(crate) enum Error {
         /// How many were followed.
         limit: usize,
     },
-    /// The registry wants to be shown who we are in a way that is not known here.
+    /// The registry asks for credentials in an unknown way.
     #[error("{host} asks for {challenge:?}")]
     UnknownChallenge {
         /// The registry.
@@ -69,7 +69,7 @@ pub(crate) enum Error {
         host: String,
         /// What was received.
         subject: Subject,
-        /// In bytes.
+        /// The limit, in bytes.
         limit: u64,
     },
     /// An answer is not what the distribution specification says.
@@ -89,7 +89,7 @@ pub(crate) enum Error {
         subject: Subject,
         /// The file, where one is known.
         path: Option<PathBuf>,
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
     /// What is to be sent is not what its descriptor says.
@@ -97,7 +97,7 @@ pub(crate) enum Error {
     Layout(#[from] layout::Error),
 }
 
-/// An answer that says no.
+/// A refusal.
 #[derive(Debug)]
 pub(crate) struct Answer {
     /// Who answered: `HOST[:PORT]`.
@@ -114,7 +114,7 @@ pub(crate) struct Answer {
     pub(crate) code: Option<Line>,
     /// The registry's own words, shortened.
     pub(crate) message: Option<Line>,
-    /// How long the registry wants to be left alone.
+    /// How long the registry asks to wait.
     pub(crate) retry_after: Option<Duration>,
     /// Where the credentials came from.
     pub(crate) credentials: Origin,
@@ -145,6 +145,7 @@ pub(crate) enum Subject {
     /// A blob.
     Blob(Digest),
     /// The list of tags.
+    #[cfg(test)]
     Tags,
 }
 
@@ -153,15 +154,15 @@ pub(crate) enum Subject {
 pub(crate) enum UrlRole {
     /// The server that gives tokens.
     Realm,
-    /// Where content is.
+    /// The place of content.
     Redirect,
-    /// Where content goes.
+    /// The place for uploads.
     Upload,
 }
 
 impl Error {
-    /// Whether what was shown is good no more. Amazon ECR says so by 403 and its words, where others answer 401:
-    /// "Your authorization token has expired. Reauthenticate and try again."
+    /// Whether the credentials have expired. Amazon ECR says so by 403 and its message, where others answer 401: "Your
+    /// authorization token has expired. Reauthenticate and try again."
     #[must_use]
     pub(crate) fn is_expired(&self) -> bool {
         match self {
@@ -187,7 +188,7 @@ impl Error {
         matches!(self, Self::Connection { error: TransportError::Refused, .. })
     }
 
-    /// Whether the registry speaks TLS, and is not known to be who it says it is.
+    /// Whether the registry speaks TLS with a certificate that is not trusted.
     #[must_use]
     pub(crate) fn is_untrusted(&self) -> bool {
         matches!(self, Self::Connection { error: TransportError::Tls(_), .. })
@@ -235,6 +236,7 @@ impl fmt::Display for Subject {
             Self::Token => f.write_str("a token"),
             Self::Manifest(which) => write!(f, "manifest {which}"),
             Self::Blob(digest) => write!(f, "blob {digest}"),
+            #[cfg(test)]
             Self::Tags => f.write_str("the list of tags"),
         }
     }

@@ -16,7 +16,7 @@ use super::request::Request;
 use crate::net::RetryPolicy;
 use crate::oci::{Digest, Reference, Tag, layout};
 
-/// Registries take manifests of at least this size, and we take none that are larger (distribution-spec, "Pushing
+/// Registries accept manifests of at least this size, and larger ones are refused here (distribution-spec, "Pushing
 /// Manifests").
 const MAX_MANIFEST: u64 = 4 << 20;
 /// The kinds of manifests that images come in, Docker's older names included.
@@ -76,8 +76,8 @@ impl From<Digest> for Selector {
 }
 
 impl Client {
-    /// Whether a manifest is there (distribution-spec, "Checking if content exists in the registry"). Asked by one who is
-    /// about to write: a missing right to push shows before anything is sent.
+    /// Whether a manifest is there (distribution-spec, "Checking if content exists in the registry"). It asks for the right
+    /// to push as well, so that a missing one shows before anything is sent.
     ///
     /// # Errors
     /// The registry can't be asked.
@@ -87,8 +87,8 @@ impl Client {
         Ok(response.status() == StatusCode::OK)
     }
 
-    /// Reads a manifest, checked against its digest; absent where the repository has none of that name. Asked by one who
-    /// is about to write, as [`Client::has_manifest`].
+    /// Reads a manifest, checked against its digest; `None` if the repository has none of that name. It asks for the right to
+    /// push as well, as [`Client::has_manifest`] does.
     ///
     /// # Errors
     /// The registry can't be asked, or what it serves has another digest than it or the caller says.
@@ -201,5 +201,5 @@ fn media_type_of(bytes: &[u8], header: Option<&str>) -> Result<MediaType, &'stat
     }
     let own = serde_json::from_slice::<Kind>(bytes).map_err(|_| "a manifest that is not JSON")?.media_type;
     let header = header.map(|value| value.split(';').next().unwrap_or(value).trim().to_owned());
-    own.or(header).map(|text| MediaType::from(text.as_str())).ok_or("a manifest of no kind")
+    own.or(header).map(|text| MediaType::from(text.as_str())).ok_or("a manifest without a media type")
 }

@@ -1,7 +1,7 @@
-//! A registry, spoken to as the distribution specification says (opencontainers/distribution-spec 1.1).
+//! A client of the distribution specification (opencontainers/distribution-spec 1.1).
 //!
-//! A registry is a stranger: what it names is fetched over HTTPS only (over plain HTTP within this machine), what it
-//! serves is hashed, what it says is shortened, and only itself and its token server are shown who we are.
+//! A registry is not trusted: what it names is fetched over HTTPS only (over plain HTTP within this machine), what it serves
+//! is hashed, what it says is shortened, and credentials go only to it and to its token server.
 //!
 //! Each file knows those above it alone: [`credentials`] and `challenge`, then `error`, `payload` and `request`, then the
 //! `connection`, which sends a request and reads the answer; `authorization`, which says who we are; `transport`, which puts
@@ -18,6 +18,7 @@ mod manifest;
 mod payload;
 mod refusal;
 mod request;
+#[cfg(test)]
 mod tag_list;
 mod token;
 mod transport;
@@ -27,6 +28,6 @@ mod with_parts;
 pub(crate) use blob::Upload;
 pub(crate) use client::Client;
 pub(crate) use credentials::{Credentials, Store};
-pub(crate) use error::{Answer, DigestMismatch, Error, Subject, UrlRole};
+pub(crate) use error::{Answer, Error, Subject, UrlRole};
 pub(crate) use manifest::{Manifest, Selector};
 pub(crate) use payload::Progress;

@@ -1,4 +1,4 @@
-//! What a request carries, and the watch over its way out.
+//! The body of a request, and the check that it keeps moving.
 
 use std::io;
 use std::path::PathBuf;
@@ -12,14 +12,14 @@ use tokio::io::AsyncReadExt as _;
 use tokio::sync::watch;
 use tokio_util::io::ReaderStream;
 
-/// How long a transfer may stand still. There is no limit on the whole: layers are large and lines are slow.
+/// How long a transfer may stall. There is no limit on the whole: layers are large and lines are slow.
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 /// How a blob is read from disk, in bytes at a time.
 const CHUNK: usize = 1 << 20;
 /// How long a registry may think after the last byte: some copy and hash the whole blob before they answer.
 const COMMIT_TIMEOUT: Duration = Duration::from_mins(5);
 
-/// Hears how many bytes of a blob have moved so far. The number falls when a transfer begins anew.
+/// Receives the number of bytes of a blob transferred so far. It falls when a transfer starts again.
 pub(crate) type Progress = Arc<dyn Fn(u64) + Send + Sync>;
 
 /// What a request carries.

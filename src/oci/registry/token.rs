@@ -9,12 +9,12 @@ use tokio::sync::Mutex;
 
 use crate::secret::Secret;
 
-/// What the specification says of a token that does not say how long it lives.
+/// The life of a token that does not state one, by the specification.
 const DEFAULT_LIFE: Duration = Duration::from_mins(1);
 /// A token is renewed this long before it expires, since a request takes its time to arrive.
 const MARGIN: Duration = Duration::from_secs(10);
 
-/// The tokens at hand, each for what it allows.
+/// The current tokens, by their scopes.
 #[derive(Default)]
 pub(super) struct Tokens(Mutex<HashMap<Vec<String>, (Secret, Instant)>>);
 
@@ -50,13 +50,13 @@ impl Tokens {
             return Ok(token.clone());
         }
         let (token, life) = fetch.await?;
-        // A life beyond what the clock can hold is a server's joke: such a token is used once.
+        // A life that overflows the clock can't be meant: such a token is used once.
         let until = Instant::now().checked_add(life).unwrap_or_else(Instant::now);
         tokens.insert(scopes.to_vec(), (token.clone(), until));
         Ok(token)
     }
 
-    /// Forgets the token for `scopes`: the registry does not take it any more.
+    /// Forgets the token for `scopes`: the registry no longer accepts it.
     pub(super) async fn forget(&self, scopes: &[String]) {
         self.0.lock().await.remove(scopes);
     }

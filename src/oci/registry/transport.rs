@@ -93,7 +93,7 @@ impl Transport {
         }
     }
 
-    /// Sends a request, again where that may help, until the answer has one of the statuses `wanted`.
+    /// Sends a request, repeating temporary failures, until the answer has one of the statuses `wanted`.
     pub(super) async fn send(&self, request: &Request, wanted: &[StatusCode]) -> Result<Response, Error> {
         RetryPolicy::REGISTRY.run(|| self.send_once(request, wanted)).await
     }
@@ -102,7 +102,7 @@ impl Transport {
     pub(super) async fn send_once(&self, request: &Request, wanted: &[StatusCode]) -> Result<Response, Error> {
         let shown = Instant::now();
         let mut response = self.follow(request).await?;
-        // Only the registry decides how it is spoken to, not a place that it redirects to.
+        // Only the registry itself may ask for credentials, not a host that it redirects to.
         if response.status() == StatusCode::UNAUTHORIZED
             && self.is_registry(response.url())
             && self.authorization.renew(response.headers(), &request.scopes, shown).await
@@ -124,7 +124,7 @@ impl Transport {
         let mut url = request.url.clone();
         for _ in 0..=MAX_REDIRECTS {
             let mut builder = self.connection.http.request(request.method.clone(), url.clone()).headers(request.headers.clone());
-            // A stranger is shown nothing: what it serves is signed in its URL, or free.
+            // Another host gets no credentials: what it serves is signed in its URL, or free.
             if self.is_registry(&url)
                 && let Some(value) = self.authorization.header(&self.connection, &request.scopes).await?
             {
@@ -146,6 +146,6 @@ impl Transport {
     }
 
     fn parse(&self, url: &str) -> Result<Url, Error> {
-        url.parse().map_err(|_| self.connection.malformed(&Subject::Api, "its name makes no web address"))
+        url.parse().map_err(|_| self.connection.malformed(&Subject::Api, "its name does not make a web address"))
     }
 }

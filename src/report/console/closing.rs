@@ -105,7 +105,7 @@ fn facts(record: &Record, catalogue: &Catalogue<'_>) -> Vec<(&'static str, Strin
     let weight = if Tool::all().any(|tool| catalogue::is_blocking(record, tool)) { "" } else { " (advice only here)" };
     let mild = catalogue.mild.len() + catalogue.ignored.len();
     let mild = if mild > 0 { format!("; {} let through", text::count(mild, "vulnerability")) } else { String::new() };
-    let counted = if counted.is_empty() { "none that counts".to_owned() } else { format!("{}{weight}", text::list(&counted)) };
+    let counted = if counted.is_empty() { "none that count".to_owned() } else { format!("{}{weight}", text::list(&counted)) };
     let missing = verdict::missing(record).map(|missing| format!("; {missing}")).unwrap_or_default();
     facts.push(("findings", format!("{counted}{mild}{missing}")));
     facts

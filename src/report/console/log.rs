@@ -11,7 +11,7 @@ use super::result_line;
 use crate::record::{Stage, StageName};
 use crate::text::{self, Line};
 
-/// How long nothing may be said while something runs.
+/// The longest silence while something runs.
 const SILENCE: Duration = Duration::from_secs(30);
 /// The most lines that a stage keeps for later; of more, the last.
 const KEPT: usize = 1000;
@@ -96,7 +96,7 @@ impl<W: Write> Log<W> {
         self.said_at = now;
     }
 
-    /// Shows life where nothing was said for long.
+    /// Shows a sign of life after a long silence.
     pub(crate) fn tick(&mut self, now: Instant) {
         if self.running.is_empty() || now.saturating_duration_since(self.said_at) < SILENCE {
             return;

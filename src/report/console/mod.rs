@@ -20,13 +20,13 @@ use closing::Tone;
 use log::Log;
 use terminal::Terminal;
 
-/// How often it is looked whether the log has been silent for too long.
+/// How often the log is checked for silence.
 const TICK: Duration = Duration::from_secs(1);
 
 /// What the console writes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// A terminal: lines that move.
+    /// A terminal, with progress lines.
     Terminal {
         /// Whether colours are welcome.
         colours: bool,
@@ -82,7 +82,7 @@ impl Console {
         Arc::new(Self { screen: Screen::Log(log), _ticking: Some(ticking) })
     }
 
-    /// Says who is at work, at once: a log that stays empty looks like one that hangs.
+    /// Prints the program's name and version at once: a log that stays empty looks like one that hangs.
     pub(crate) fn greet(&self) {
         let line = concat!("gp-deliver ", env!("CARGO_PKG_VERSION"));
         match &self.screen {
@@ -142,7 +142,7 @@ impl Watcher for Console {
     }
 }
 
-/// One line of what came of a stage, and when it was: `00:42  ✓ build: passed in 30.9 s, 5 layers`.
+/// One line with the result of a stage and its time: `00:42  ✓ build passed in 30.9 s: 5 layers`.
 fn result_line(stage: &Stage) -> (Tone, String) {
     let (tone, mark, word, why) = match &stage.outcome {
         StageOutcome::Running => (Tone::Plain, '…', "running", ""),

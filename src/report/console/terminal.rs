@@ -1,4 +1,4 @@
-//! A terminal: what has happened stays above, what runs moves below.
+//! A terminal: what has happened stays above, what is running is redrawn below.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::{lock, result_line};
 use crate::record::{Stage, StageName};
 use crate::text::Line;
 
-/// How often what moves moves.
+/// The interval of the spinners.
 const TICK: Duration = Duration::from_millis(120);
 
 /// The screen of a delivery.
@@ -60,14 +60,14 @@ impl Terminal {
         self.say(tone, &line);
     }
 
-    /// Says something that stays.
+    /// Prints a line that stays.
     pub(crate) fn say(&self, tone: Tone, line: &str) {
         let line = if self.colours { tone.paint(line) } else { line.to_owned() };
         // Whoever closed our standard error does not want to know; the delivery goes on.
         let _ = self.bars.println(line);
     }
 
-    /// Takes away what moves, and says the last lines.
+    /// Removes the progress lines, and prints the last lines.
     pub(crate) fn finish(&self, last: &[(Tone, String)]) {
         for (_, bar) in lock(&self.running).drain(..) {
             bar.finish_and_clear();

@@ -77,9 +77,9 @@ fn rule(id: &str, leaks: &[&Leak], tool: Tool, finds: &Finds) -> Option<Reportin
 }
 
 fn help(leaks: &[&Leak], ignore_file: &str) -> MultiformatMessageString {
-    let step = "Revoke the secret where it was issued, take it out of the file, and give the program a new one when it runs. \
+    let step = "Revoke the secret where it was issued, remove it from the file, and give the program a new one when it runs. \
         Git's history goes on holding what a later commit removes.";
-    let false_alarm = format!("If it is no secret, put its fingerprint into {ignore_file}:");
+    let false_alarm = format!("If it is not a secret, put its fingerprint into {ignore_file}:");
     let fingerprints = || leaks.iter().take(FINGERPRINTS).map(|leak| &leak.fingerprint);
     let listed: Vec<_> = fingerprints().map(|fingerprint| format!("- {}", markdown::code(fingerprint))).collect();
     let plain: Vec<_> = fingerprints().map(|fingerprint| text::line(fingerprint, markdown::LIMIT)).collect();

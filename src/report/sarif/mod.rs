@@ -1,7 +1,7 @@
-//! SARIF 2.1.0 for GitHub's code scanning: one file a tool.
+//! SARIF 2.1.0 for GitHub's code scanning: one file per tool.
 //!
-//! What GitHub accepts and keeps is in GitHub Docs, "SARIF support for code scanning". We keep to it ourselves, the worst
-//! findings first, and say in the file what was left out: what GitHub cuts it cuts silently.
+//! What GitHub accepts and keeps is in GitHub Docs, "SARIF support for code scanning". The limits are applied here, the worst
+//! findings first, and the file says what was left out: GitHub cuts silently.
 
 mod fingerprint;
 mod leaks;
@@ -52,8 +52,8 @@ pub(crate) fn files(record: &Record) -> impl Iterator<Item = (Tool, Option<Vec<u
     Tool::judging().map(|tool| (tool, render(record, tool)))
 }
 
-/// The SARIF file of a tool, with no results where it found nothing, so that GitHub closes the alerts of before. `None`
-/// where its scan did not run to the end: a file without results would then be a lie.
+/// The SARIF file of a tool, with no results if it found nothing, so that GitHub closes earlier alerts. `None` if its scan
+/// did not run to the end: a file without results would then be wrong.
 #[must_use]
 pub(crate) fn render(record: &Record, tool: Tool) -> Option<Vec<u8>> {
     tool.finds.as_ref().filter(|_| is_complete(record, tool)).map(|finds| fit(record, tool, finds, (RESULTS, COMPRESSED)))
@@ -123,8 +123,9 @@ fn invocation(left_out: usize) -> Invocation {
         return invocation.build();
     }
     let left_out = text::count(left_out, "result");
-    let message =
-        format!("{left_out} left out, the mildest: GitHub takes {RESULTS} of a run, and 10 MB. All are in record.json.");
+    let message = format!(
+        "{left_out} left out, lowest severity first: GitHub accepts {RESULTS} results and 10 MB. All are in record.json."
+    );
     let message = Message::builder().text(message).build();
     let notification = Notification::builder().level("warning").message(message).build();
     invocation.tool_execution_notifications(vec![notification]).build()

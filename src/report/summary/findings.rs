@@ -27,7 +27,7 @@ fn leaks(document: &mut Document, leaks: &[&Leak], tool: Tool) {
     let Some(finds) = tool.finds.as_ref().filter(|_| !leaks.is_empty()) else { return };
     document.heading(&text::count(leaks.len(), finds.noun));
     document.table(["Rule", "Where", "Commit", "What it looks like"], leaks.iter().map(|leak| leak_row(leak)));
-    let summary = format!("If one of them is no secret: its line for <code>{}</code>", finds.ignore_file);
+    let summary = format!("If one of them is not a secret: its line for <code>{}</code>", finds.ignore_file);
     document.paragraph(&format!("<details><summary>{summary}</summary>"));
     document.list("-", leaks.iter().map(|leak| code(&leak.fingerprint)));
     document.paragraph("</details>");
@@ -49,7 +49,7 @@ pub(crate) fn let_through(document: &mut Document, record: &Record, catalogue: &
     }
     folded(document, &catalogue.ignored.iter().collect::<Vec<_>>(), "without a fix, left out by `ignore-unfixed`");
     let threshold = catalogue::threshold(record).severity;
-    folded(document, &catalogue.mild.iter().collect::<Vec<_>>(), &format!("rated milder than {threshold}"));
+    folded(document, &catalogue.mild.iter().collect::<Vec<_>>(), &format!("rated below {threshold}"));
 }
 
 fn folded(document: &mut Document, merged: &[&Merged<'_>], why: &str) {

@@ -55,7 +55,7 @@ fn failure(document: &mut Document, record: &Record) {
     }
     let skipped = failure.excerpt.len().saturating_sub(EXCERPT);
     if !failure.excerpt.is_empty() {
-        document.paragraph(if skipped == 0 { "Its last words:" } else { "The last of its words:" });
+        document.paragraph(if skipped == 0 { "Its last lines:" } else { "The last of its lines:" });
         document.paragraph(&markdown::block(&failure.excerpt[skipped..]));
     }
 }

@@ -37,7 +37,7 @@ fn try_unpack(archive: &Path, folder: &Path, kind: Kind) -> io::Result<()> {
     let file = File::open(archive)?;
     let left = FREE_BYTES.saturating_add(file.metadata()?.len().saturating_mul(MAX_RATIO));
     let content = Bounded { content: MultiGzDecoder::new(BufReader::with_capacity(1 << 20, file)), left };
-    // Raw: an archive shall neither rename its entries by headers of its own nor decide how much memory those take.
+    // Raw: an archive must neither rename its entries by headers of its own nor decide how much memory those take.
     for entry in Archive::new(content).entries()?.raw(true) {
         let entry = entry?;
         let unexpected = |entry: &Entry<'_, _>| {
@@ -73,7 +73,7 @@ struct Bounded<R> {
 impl<R: Read> Read for Bounded<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.content.read(buffer)?;
-        let exceeded = || io::Error::other("it comes to far more than its size lets expect");
+        let exceeded = || io::Error::other("it unpacks to far more than expected");
         self.left = self.left.checked_sub(count as u64).ok_or_else(exceeded)?;
         Ok(count)
     }

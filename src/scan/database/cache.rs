@@ -32,7 +32,7 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// Whether a newer one is not to be expected yet.
+    /// Whether it is too early for a newer one.
     pub(super) fn is_fresh(&self, now: Timestamp) -> bool {
         now < self.next_update
     }
@@ -76,7 +76,7 @@ impl Cache {
         usable.then(|| Entry { repository: repository.to_owned(), digest, updated_at, next_update, folder })
     }
 
-    /// A folder for what is on its way; what stays in it is removed with it.
+    /// A temporary folder for a download; it is removed with its content.
     pub(super) fn incoming(&self) -> io::Result<tempfile::TempDir> {
         tempfile::Builder::new().prefix(".incoming-").tempdir_in(&self.folder)
     }

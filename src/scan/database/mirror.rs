@@ -15,7 +15,7 @@ use crate::oci::{Digest, Layout, Reference, Tag};
 /// More than either database has, packed.
 const MAX_ARCHIVE_BYTES: u64 = 4 << 30;
 
-/// Where a database may be had from.
+/// Where a database can be fetched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Mirror {
     /// A layout folder: `oci:PATH` or `oci:PATH:TAG`.
@@ -29,9 +29,9 @@ pub(crate) enum Mirror {
     Registry(Reference),
 }
 
-/// The text names no mirror.
+/// The text is not a mirror.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is not a place of a database: {reason}")]
+#[error("{text:?} is not the place of a database: {reason}")]
 pub(crate) struct InvalidMirror {
     /// What was given.
     pub(crate) text: String,
@@ -52,7 +52,7 @@ impl FromStr for Mirror {
         };
         let tagged = rest.rsplit_once(':').filter(|(_, tag)| !tag.contains('/'));
         let (path, tag) = match tagged {
-            Some((path, tag)) => (path, Some(tag.parse().map_err(|_| invalid("what follows the last ':' is no tag"))?)),
+            Some((path, tag)) => (path, Some(tag.parse().map_err(|_| invalid("what follows the last ':' is not a tag"))?)),
             None => (rest, None),
         };
         if path.is_empty() {
@@ -151,7 +151,7 @@ fn layer(manifest: &ImageManifest, kind: Kind) -> Result<Descriptor, String> {
         return Err(format!("it has {} layers where a {} has one", manifest.layers().len(), kind.name()));
     };
     if layer.media_type().to_string() != kind.media_type() {
-        return Err(format!("it is no {}: its media type is {}", kind.name(), layer.media_type()));
+        return Err(format!("it is not a {}: its media type is {}", kind.name(), layer.media_type()));
     }
     if layer.size() > MAX_ARCHIVE_BYTES {
         return Err(format!("it has {} bytes, more than a {} has", layer.size(), kind.name()));

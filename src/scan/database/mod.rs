@@ -1,4 +1,4 @@
-//! The databases that trivy judges by, as the OCI artifacts that trivy's makers publish.
+//! The databases that trivy uses, as the OCI artifacts that trivy's makers publish.
 //!
 //! gp-deliver fetches them itself, so that trivy needs no network, and keeps them in a cache folder:
 //! `CACHE/KIND/DIGEST/` holds the two files of one, `CACHE/KIND/current.json` names the one that was used last.
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 
-pub(crate) use mirror::{InvalidMirror, Mirror};
+pub(crate) use mirror::Mirror;
 
 pub(crate) use super::database_kind::Kind;
 
@@ -24,8 +24,8 @@ use crate::record;
 use crate::variables;
 use cache::{Cache, Entry};
 
-/// How long after its time for renewal a cached database may still judge, when no mirror can be reached: a day is what a
-/// registry's bad day takes, and what a team waits for advisories anyway.
+/// How long after its time for renewal a cached database may still be used when no mirror can be reached: a day covers a
+/// registry's outage, and teams wait that long for advisories anyway.
 pub(crate) const GRACE: SignedDuration = SignedDuration::from_hours(24);
 
 /// What to fetch.
@@ -33,7 +33,7 @@ pub(crate) const GRACE: SignedDuration = SignedDuration::from_hours(24);
 pub(crate) struct Request<'a> {
     /// Which database.
     pub(crate) kind: Kind,
-    /// Where from, in order.
+    /// The mirrors, in order of preference.
     pub(crate) mirrors: &'a [Mirror],
     /// The cache folder; see [`cache_folder`].
     pub(crate) cache: &'a Path,
@@ -43,7 +43,7 @@ pub(crate) struct Request<'a> {
     pub(crate) grace: SignedDuration,
 }
 
-/// A database that is here.
+/// A database on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Database {
     /// What the record says of it.
@@ -62,8 +62,8 @@ pub(crate) fn cache_folder() -> Option<PathBuf> {
     Some(cache.join("gp-deliver"))
 }
 
-/// Gets a database: the cached one until it is time for its renewal or its mirror has another; `progress` hears the bytes
-/// received so far.
+/// Gets a database: the cached one until it is due for renewal or its mirror has another; `progress` receives the number of
+/// bytes so far.
 ///
 /// # Errors
 /// No mirror has it and the cached one, if any, is too old; or the cache can't be written.
@@ -125,16 +125,16 @@ fn found(entry: Entry, warnings: Vec<String>) -> Database {
 }
 
 fn not_from(kind: Kind, (mirror, reason): &(String, String)) -> String {
-    format!("The {} could not be had from {mirror}: {reason}", kind.name())
+    format!("The {} could not be fetched from {mirror}: {reason}", kind.name())
 }
 
 fn outdated(kind: Kind, entry: &Entry, now: Timestamp) -> String {
     let hours = now.duration_since(entry.updated_at).as_hours();
     let age = if hours < 48 { format!("{hours} hours") } else { format!("{} days", hours / 24) };
-    format!("The {} is {age} old, and newer advisories are not in it", kind.name())
+    format!("The {} is {age} old, so newer advisories are missing", kind.name())
 }
 
-/// The digest by which a folder of the cache goes.
+/// The name of a database's folder in the cache.
 fn folder_name(digest: Digest) -> String {
     digest.hex()
 }

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-pub(crate) use history::{CommitRange, History, InvalidRange};
+pub(crate) use history::History;
 use ignore::Ignored;
 use report::Match;
 use rules::Rules;
@@ -28,7 +28,7 @@ use crate::finding::{Leak, Suppression};
 use crate::process::Launcher;
 use crate::scanner::Tool;
 
-/// What to look through.
+/// What to scan.
 #[derive(Clone, Debug)]
 pub(crate) struct Request<'a> {
     /// The folder of the source; with its history where one is asked for.
@@ -49,7 +49,7 @@ pub(crate) struct Leaks {
     pub(crate) findings: Vec<Leak>,
     /// What the project let through.
     pub(crate) suppressions: Vec<Suppression>,
-    /// How many commits were looked through.
+    /// How many commits were scanned.
     pub(crate) commits: u64,
     /// What a reader should know besides.
     pub(crate) warnings: Vec<String>,
@@ -85,7 +85,7 @@ pub(crate) async fn scan(launcher: &Launcher, request: &Request<'_>) -> Result<L
     })
 }
 
-/// What the runs of one mode came to.
+/// The results of one mode's runs.
 #[derive(Default)]
 struct Found {
     leaks: Vec<Match>,

@@ -44,7 +44,7 @@ impl Match {
         if self.commit.is_empty() { self.place_in_file() } else { format!("{}:{}", self.commit, self.place_in_file()) }
     }
 
-    /// The leak for a reader; `commit` where another sighting of it says one.
+    /// The leak for a report; `commit` is from another match of it, if there is one.
     pub(super) fn leak(&self, commit: Option<String>) -> Leak {
         let own = Some(self.commit.clone()).filter(|commit| !commit.is_empty());
         Leak {

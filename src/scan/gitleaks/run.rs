@@ -29,20 +29,20 @@ pub(super) enum Mode {
     History(Repository),
 }
 
-/// What the project's own say is worth in a run.
+/// How much a run follows the project's own settings.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Plan {
-    /// All of it.
+    /// Entirely.
     AsConfigured,
-    /// `gitleaks:allow` is passed over.
+    /// `gitleaks:allow` is ignored.
     AllowedToo,
-    /// `gitleaks:allow` and `.gitleaksignore` are.
+    /// `gitleaks:allow` and `.gitleaksignore` are ignored.
     IgnoredToo,
-    /// Everything is, `.gitleaks.toml` too.
+    /// All of them are ignored, `.gitleaks.toml` too.
     DefaultRules,
 }
 
-/// What a run came to.
+/// The result of a run.
 pub(super) struct Sighting {
     pub(super) matches: Vec<Match>,
     pub(super) warnings: Vec<String>,
@@ -111,7 +111,7 @@ impl<'a> Scanner<'a> {
         let words = self.words(&output)?;
         let matches = read(&report, &output)?;
         if words.leaks != matches.len() as u64 || (output.code == LEAKS_FOUND) == matches.is_empty() {
-            let reason = format!("its report has {} entries, it speaks of {}", matches.len(), words.leaks);
+            let reason = format!("its report has {} entries, its log says {}", matches.len(), words.leaks);
             return Err(Error::rubbish(Tool::GITLEAKS, reason, &output));
         }
         let matches = matches.into_iter().map(|found| self.normal(mode, found)).filter(|found| !self.is_ours(mode, &found.file));
@@ -254,7 +254,7 @@ fn read(report: &Path, output: &Output) -> Result<Vec<Match>, Error> {
     let rubbish = |reason: String| Error::rubbish(Tool::GITLEAKS, reason, output);
     let metadata = fs::symlink_metadata(report).map_err(|error| rubbish(format!("no report: {error}")))?;
     if !metadata.is_file() || metadata.len() > MAX_REPORT_BYTES {
-        return Err(rubbish(format!("its report is no file of at most {MAX_REPORT_BYTES} bytes")));
+        return Err(rubbish(format!("its report is not a file of at most {MAX_REPORT_BYTES} bytes")));
     }
     let file = fs::File::open(report).map_err(|error| rubbish(error.to_string()))?;
     serde_json::from_reader(BufReader::new(file)).map_err(|error| rubbish(format!("its report is not understood: {error}")))

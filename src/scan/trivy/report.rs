@@ -113,7 +113,7 @@ impl Report {
     pub(super) fn read(path: &Path) -> Result<Self, String> {
         let metadata = fs::symlink_metadata(path).map_err(|error| format!("no report: {error}"))?;
         if !metadata.is_file() || metadata.len() > MAX_BYTES {
-            return Err(format!("its report is no file of at most {MAX_BYTES} bytes"));
+            return Err(format!("its report is not a file of at most {MAX_BYTES} bytes"));
         }
         let file = fs::File::open(path).map_err(|error| error.to_string())?;
         let report = serde_json::from_reader(BufReader::new(file));

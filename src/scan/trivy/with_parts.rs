@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::{Request, Vulnerabilities};
 use crate::diagnosis::Diagnosis;
-use crate::finding::{self, Severity, Suppression};
+use crate::finding::{Severity, Suppression};
 use crate::oci::Image;
 use crate::oci::registry::Store;
 use crate::oci::sample::{self, debian, image, jar, pyyaml};

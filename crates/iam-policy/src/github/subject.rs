@@ -25,7 +25,7 @@ pub(crate) enum ContextKind {
 }
 
 impl<'a> SubjectParts<'a> {
-    /// Takes a subject apart; none where it is not of GitHub's default form.
+    /// Splits a subject; `None` if it does not have GitHub's default form.
     pub(crate) fn of(subject: &'a str) -> Option<Self> {
         let (owner, rest) = subject.strip_prefix("repo:")?.split_once('/')?;
         let (repository, context) =

@@ -16,7 +16,7 @@ pub(super) struct Request<'a> {
     version: Version,
 }
 
-/// What came of one element of a statement.
+/// The result for one element of a statement.
 pub(super) struct Finding {
     judgement: Judgement,
     pub(super) element: Element,
@@ -100,8 +100,8 @@ impl<'a> Request<'a> {
             return Judgement::Met;
         }
         match (everyone, effect) {
-            // To deny it to everyone is common. To allow it to everyone is what IAM refuses (IAM Access Analyzer policy
-            // check reference, "Role trust policy unsupported wildcard in principal").
+            // Denying everyone is common. Allowing everyone is what IAM refuses (IAM Access Analyzer policy check reference,
+            // "Role trust policy unsupported wildcard in principal").
             (true, Effect::Deny) => Judgement::Met,
             (true, Effect::Allow) => Judgement::Unknown(MismatchReason::WildcardPrincipal),
             (false, _) => {
@@ -139,7 +139,7 @@ impl<'a> Request<'a> {
             _ => return Judgement::of(evaluate(None), MismatchReason::KeyOfAnotherProvider),
         };
         if !is_passed_on(claim, self.provider) {
-            // Should AWS pass it on some day, what holds now would no longer.
+            // If AWS passes it on one day, the result may change.
             let outcome = match (evaluate(None), evaluate(Some(actual))) {
                 (Outcome::Unmet, _) => Outcome::Unmet,
                 (Outcome::Met, Outcome::Met) => Outcome::Met,

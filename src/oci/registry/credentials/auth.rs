@@ -29,7 +29,7 @@ pub(crate) enum Auth {
     },
     /// A token that a token server exchanges (distribution, "`OAuth2` token authentication").
     IdentityToken(Secret),
-    /// A name and password that expire, and someone who issues the next.
+    /// A password that expires, and its issuer.
     Issued(CachedPassword),
 }
 

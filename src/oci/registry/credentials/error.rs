@@ -34,7 +34,7 @@ pub(crate) enum Error {
         /// What it said, or what became of it.
         reason: Line,
     },
-    /// Whoever issues the passwords does not.
+    /// The issuer failed.
     #[error(transparent)]
     Issuer(Box<dyn std::error::Error + Send + Sync>),
 }

@@ -1,4 +1,4 @@
-//! Passwords that expire: whoever issues them is asked again, however long a delivery takes.
+//! Passwords that expire: their issuer is asked again for as long as a delivery lasts.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,18 +19,19 @@ pub(crate) trait Issuer: fmt::Debug + Send + Sync {
     fn issue(&self) -> BoxFuture<'_, Result<Password, Error>>;
 }
 
-/// A name, a password, and how long they are good for.
+/// A name, a password, and how long they are valid.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_field_names, reason = "the field is what a registry calls it")]
 pub(crate) struct Password {
     /// The name.
     pub(crate) username: String,
     /// The password.
     pub(crate) password: Secret,
-    /// From now; absent where it is not known.
+    /// How long from now; absent if not known.
     pub(crate) good_for: Option<Duration>,
 }
 
-/// The password at hand, and who issues the next. Clones share it.
+/// The current password, and its issuer. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct CachedPassword {
     issuer: Arc<dyn Issuer>,
@@ -44,7 +45,7 @@ struct Issued {
 }
 
 impl CachedPassword {
-    /// Begins with a password that was issued a moment ago.
+    /// Starts with a password that was just issued.
     #[must_use]
     pub(crate) fn new(issuer: Arc<dyn Issuer>, first: Password) -> Self {
         let first = Issued { password: first, at: Instant::now() };
@@ -62,7 +63,7 @@ impl CachedPassword {
         Ok(password)
     }
 
-    /// Gives up the password that was shown at `shown` and refused. One that was issued later is kept.
+    /// Discards the password that was shown at `shown` and refused. One that was issued later is kept.
     pub(in crate::oci::registry) async fn give_up(&self, shown: Instant) {
         let mut current = self.current.lock().await;
         current.take_if(|issued| issued.at <= shown);

@@ -53,12 +53,14 @@ impl Store {
 
     /// The configuration file `config`.
     #[must_use]
+    #[cfg(test)]
     pub(crate) fn at(config: impl Into<PathBuf>) -> Self {
         Self { config: Some(config.into()), launcher: Launcher::of_this_process() }
     }
 
     /// Starts helpers by another launcher.
     #[must_use]
+    #[cfg(test)]
     pub(crate) fn with_launcher(self, launcher: Launcher) -> Self {
         Self { launcher, ..self }
     }
