@@ -1,9 +1,5 @@
 //! gp-deliver: scan, build, list, decide and publish a container image.
 
-// Unit tests are beside what they test. Those that need the binary, or parts from outside (scanners, git, a registry, what the
-// doubles are made of), are in modules called `with_parts`, so that a quick run can leave them out and say so:
-// `cargo test --lib -- --skip with_parts` counts them as filtered out. Without its part such a test fails, and names it.
-
 pub mod annotation;
 pub mod aws;
 pub mod buildkit;
