@@ -1,4 +1,8 @@
 //! How unit tests start programs: as gp-deliver does, through its own binary.
+//!
+//! Tests that need that, or parts from outside (scanners, git, a registry, what the doubles are made of), are in modules called
+//! `with_parts`, so that a quick run can leave them out and say so: `cargo test --lib -- --skip with_parts` counts them as
+//! filtered out. Without its part such a test fails, and names it.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

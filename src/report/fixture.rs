@@ -1,4 +1,5 @@
-//! Records for the tests of the reports: one for each ending, one that is hostile, one that is huge.
+//! Records for the tests of the reports: one for each ending, one that is hostile, one that is huge. Their words are the
+//! pipeline's and the diagnoses' own.
 
 use crate::diagnosis::Diagnosis;
 use crate::environment::Environment;
@@ -72,14 +73,21 @@ fn stage(name: StageName, started_ms: u64, elapsed_ms: u64, outcome: StageOutcom
 
 fn stages() -> Vec<Stage> {
     vec![
-        stage(StageName::Preflight, 0, 300, StageOutcome::Passed, "BuildKit 0.31.1, registry.example answers"),
-        stage(StageName::Secrets, 310, 4200, StageOutcome::Passed, "no leak in 12 commits"),
-        stage(StageName::Checks, 310, 100, StageOutcome::Skipped("no check targets are set".to_owned()), ""),
-        stage(StageName::Build, 410, 30_900, StageOutcome::Passed, "5 layers, 48.1 MB, 2 platforms"),
-        stage(StageName::Database, 310, 2500, StageOutcome::Passed, "1 day old"),
-        stage(StageName::Vulnerabilities, 31_400, 5000, StageOutcome::Passed, "183 packages, nothing found"),
+        stage(StageName::Preflight, 0, 300, StageOutcome::Passed, "Docker 29.5.0, overlayfs in containerd"),
+        stage(StageName::Destination, 310, 400, StageOutcome::Passed, "registry.example/team/hello: this commit is new there"),
+        stage(StageName::Secrets, 310, 4200, StageOutcome::Passed, "0 leaks in the working tree and 12 commits"),
+        stage(StageName::Checks, 310, 100, StageOutcome::Passed, "lint, test passed"),
+        stage(StageName::Build, 410, 30_900, StageOutcome::Passed, "5 layers of 48 MB"),
+        stage(
+            StageName::Database,
+            310,
+            2500,
+            StageOutcome::Passed,
+            "of 2026-08-02 06:00 UTC, from ghcr.io/aquasecurity/trivy-db:2",
+        ),
+        stage(StageName::Vulnerabilities, 31_400, 5000, StageOutcome::Passed, "0 findings in 183 packages, 0 at HIGH or over"),
         stage(StageName::Sbom, 31_400, 3000, StageOutcome::Passed, "183 packages"),
-        stage(StageName::Decision, 36_500, 1, StageOutcome::Passed, "cleared"),
+        stage(StageName::Decision, 36_500, 1, StageOutcome::Passed, "cleared for prod"),
         stage(StageName::Upload, 36_600, 5000, StageOutcome::Passed, "3 blobs of 12.0 MB sent, 4 there already"),
         stage(StageName::Publish, 41_600, 600, StageOutcome::Passed, "2 tags to registry.example/team/hello"),
     ]
@@ -166,14 +174,18 @@ fn found(mut record: Record, outcome: &StageOutcome) -> Record {
             count: 1,
         },
     ];
-    for (name, detail) in
-        [(StageName::Secrets, "2 leaks in 12 commits"), (StageName::Vulnerabilities, "5 vulnerabilities in 183 packages")]
-    {
-        let stage = record.stages.iter_mut().find(|stage| stage.name == name).unwrap();
-        stage.outcome = outcome.clone();
-        stage.detail = detail.to_owned();
+    for (name, detail) in [
+        (StageName::Secrets, "2 leaks in the working tree and 12 commits; 1 suppressed by the project"),
+        (StageName::Vulnerabilities, "6 findings in 183 packages, 5 at HIGH or over"),
+    ] {
+        ended(&mut record, name, outcome.clone(), detail);
     }
     record
+}
+
+fn ended(record: &mut Record, name: StageName, outcome: StageOutcome, detail: &str) {
+    let stage = record.stages.iter_mut().find(|stage| stage.name == name).unwrap();
+    (stage.outcome, stage.detail) = (outcome, detail.to_owned());
 }
 
 fn until(record: &mut Record, last: StageName, outcome: StageOutcome) {
@@ -192,7 +204,14 @@ pub(crate) fn delivered() -> Record {
 pub(crate) fn advised() -> Record {
     let mut record = found(begun(Environment::Dev), &StageOutcome::Advised);
     record.result = Some(RunResult::Delivered);
-    record.warnings = vec!["the tag template {version} was skipped: there is no version".to_owned()];
+    record.warnings =
+        vec!["The tag {version} is skipped: there is no version: neither the input nor a v* tag gives one.".to_owned()];
+    ended(&mut record, StageName::Destination, StageOutcome::Passed, "oci:target/demo/dev/image");
+    let detail = "cleared for dev; 7 findings would block from test up";
+    ended(&mut record, StageName::Decision, StageOutcome::Advised, detail);
+    // A folder takes content and names in one step.
+    record.stages.retain(|stage| stage.name != StageName::Upload);
+    ended(&mut record, StageName::Publish, StageOutcome::Passed, "2 tags to oci:target/demo/dev/image");
     record.destination = Some("oci:target/demo/dev/image".to_owned());
     record.publication =
         Some(Publication { destination: "oci:target/demo/dev/image".to_owned(), ..publication(Environment::Dev) });
@@ -204,6 +223,7 @@ pub(crate) fn blocked() -> Record {
     let mut record = found(begun(Environment::Prod), &StageOutcome::Blocked);
     record.result = Some(RunResult::Blocked);
     until(&mut record, StageName::Decision, StageOutcome::Blocked);
+    ended(&mut record, StageName::Decision, StageOutcome::Blocked, "blocked by 2 leaks and 5 vulnerabilities");
     record
 }
 
@@ -211,13 +231,14 @@ pub(crate) fn blocked() -> Record {
 pub(crate) fn failed() -> Record {
     let mut record = begun(Environment::Test);
     record.result = Some(RunResult::Failed);
-    until(&mut record, StageName::Build, StageOutcome::Failed("Dockerfile line 7 failed: RUN make test".to_owned()));
+    let what = "A build step failed: Dockerfile:7: RUN make test".to_owned();
+    until(&mut record, StageName::Build, StageOutcome::Failed(what.clone()));
     record.image = None;
     record.database = None;
     record.failure = Some(Diagnosis {
-        what: "Dockerfile line 7 fails: RUN make test".to_owned(),
-        why: "the command ended with exit code 2\nits last lines are below".to_owned(),
-        remedy: "Run the command in the stage before it, and repair what it says.".to_owned(),
+        what,
+        why: "process \"/bin/sh -c make test\" did not complete successfully: exit code: 2".to_owned(),
+        remedy: "The step's last lines tell what went wrong; correct that and run again.".to_owned(),
         excerpt: vec!["test_parse ... FAILED".to_owned(), "make: *** [Makefile:3: test] Error 2".to_owned()],
         to_copy: vec![],
     });
@@ -239,6 +260,8 @@ pub(crate) fn cancelled() -> Record {
 pub(crate) fn skipped() -> Record {
     let mut record = begun(Environment::Staging);
     record.result = Some(RunResult::Skipped);
+    record.stages.retain(|stage| !matches!(stage.name, StageName::Destination | StageName::Upload));
+    ended(&mut record, StageName::Decision, StageOutcome::Passed, "cleared for staging");
     until(&mut record, StageName::Publish, StageOutcome::Skipped("publish is false".to_owned()));
     record
 }
@@ -259,8 +282,8 @@ pub(crate) fn hostile() -> Record {
     for stage in &mut record.stages {
         stage.detail = text();
     }
-    record.stages[0].outcome = StageOutcome::Skipped(text());
-    record.stages[2].outcome = StageOutcome::Failed(text());
+    ended(&mut record, StageName::Preflight, StageOutcome::Skipped(text()), &text());
+    ended(&mut record, StageName::Checks, StageOutcome::Failed(text()), &text());
     for platform in record.image.iter_mut().flat_map(|image| &mut image.platforms) {
         platform.sboms = vec![text()];
     }

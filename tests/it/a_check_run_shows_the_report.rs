@@ -113,7 +113,7 @@ fn a_signal_while_it_is_shown_ends_the_wait_and_not_the_delivery() {
     let source = clean();
     let repository = repository(&source, Options::default());
     let held = repository.hold(Call::ListCheckRuns, 1, Moment::Before);
-    let running = push(&source, &repository, "dev").command().spawn().unwrap();
+    let running = push(&source, &repository, "dev").spawn();
     held.arrived();
     let id = rustix::process::Pid::from_child(&running);
     rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();

@@ -17,11 +17,29 @@ fn source() -> Source {
 /// Asserts an ending that a person can act on, and that nothing of the destination was touched.
 fn fails(source: &Source, delivery: &Delivery) -> Ended {
     let ended = delivery.ends_with(1);
-    ended.says("why").says("what to do").does_not_say("panicked");
-    assert_eq!(source.record()["result"], "failed");
-    assert!(source.summary().contains("What to do") || source.summary().contains("What happened"), "{}", source.summary());
+    told(source, &ended);
     assert!(!source.beside("image").exists(), "nothing is published");
     ended
+}
+
+/// What is said of the failure. Asserts that the log's end and the summary say what, why and what to do, each in its place.
+fn told(source: &Source, ended: &Ended) -> String {
+    ended.does_not_say("panicked");
+    let (record, summary) = (source.record(), source.summary());
+    assert_eq!(record["result"], "failed");
+    let parts = ["what", "why", "remedy"].map(|name| record["failure"][name].as_str().unwrap().to_owned());
+    assert!(parts.iter().all(|part| !part.is_empty()), "{parts:?}");
+    let has = |text: &str, heading: &str| {
+        let rest = text.lines().filter_map(|line| line.strip_prefix(heading));
+        rest.filter(|rest| !rest.trim().is_empty()).count() == 1
+    };
+    for heading in ["FAILED: ", "  why         ", "  what to do  "] {
+        assert!(has(&ended.stderr, heading), "no {heading:?}:\n{ended}");
+    }
+    for heading in ["## ❌ Failed: ", "- **Why:** ", "- **What to do:** "] {
+        assert!(has(&summary, heading), "no {heading:?}:\n{summary}");
+    }
+    parts.join("\n")
 }
 
 #[test]
@@ -68,7 +86,9 @@ fn a_missing_scanner_is_named_before_anything_is_built() {
             std::os::unix::fs::symlink(tool(present), folder.join(present)).unwrap();
         }
         let delivery = source.deliver().path(&format!("{}:/usr/bin:/bin", folder.display()));
-        fails(&source, &delivery).says(missing).does_not_say("#1 ");
+        let ended = fails(&source, &delivery);
+        ended.does_not_say("#1 ");
+        assert!(told(&source, &ended).contains(missing), "{ended}");
     }
 }
 
@@ -89,7 +109,8 @@ fn a_scanner_that_crashes_or_prints_rubbish_is_a_failure_and_never_a_clean_resul
         ] {
             let source = source();
             let path = with_scanner(&source, name, text);
-            fails(&source, &source.deliver().path(&path)).says(name);
+            let ended = fails(&source, &source.deliver().path(&path));
+            assert!(told(&source, &ended).contains(name), "{ended}");
         }
     }
 }
@@ -128,7 +149,7 @@ fn a_destination_that_holds_something_else_is_left_alone() {
     fs::create_dir_all(source.beside("image")).unwrap();
     fs::write(source.beside("image/precious"), "x").unwrap();
     let ended = source.deliver().ends_with(1);
-    ended.says("image").says("what to do");
+    assert!(told(&source, &ended).contains(&*source.beside("image").to_string_lossy()), "{ended}");
     assert_eq!(fs::read_dir(source.beside("image")).unwrap().count(), 1);
 }
 

@@ -39,7 +39,7 @@ fn no_tag_can_be_seen_while_the_upload_is_under_way() {
     let source = clean();
     let repository = repository(&source, Options::default());
     let held = repository.hold(Call::UploadSarif, 2, Moment::Before);
-    let running = push(&source, &repository, "prod").command().spawn().unwrap();
+    let running = push(&source, &repository, "prod").spawn();
     held.arrived();
     assert!(!source.beside("image/index.json").exists());
     held.release();

@@ -11,7 +11,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use doubles::program::{Installer, program};
 use serde_json::Value;
@@ -246,6 +246,12 @@ impl Delivery {
         command.args(&self.command).env_clear().env("PATH", &self.path).envs(&self.variables);
         command.current_dir(&self.folder).stdin(Stdio::null());
         command
+    }
+
+    /// Starts it, and leaves what it says in its pipes.
+    #[must_use]
+    pub fn spawn(&self) -> Child {
+        self.command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
     /// Runs it to its end.
