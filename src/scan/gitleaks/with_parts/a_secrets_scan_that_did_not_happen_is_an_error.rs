@@ -47,7 +47,8 @@ async fn a_history_whose_objects_are_gone_is_not_clean() {
     fs::remove_file(repository.path(format!(".git/objects/{}/{}", &blob[..2], &blob[2..]))).unwrap();
     repository.remove("a.txt");
     let error = scan(&repository, History::Full).await.unwrap_err();
-    assert!(matches!(error, Error::Failed { .. }), "{error:?}");
+    // gitleaks or git says so, whichever comes upon it first.
+    assert!(matches!(error, Error::Failed { .. } | Error::Git { .. }), "{error:?}");
 }
 
 #[tokio::test]
@@ -121,7 +122,7 @@ async fn a_gitleaks_that_is_broken_is_never_a_clean_scan() {
         ("echo '[]' > $report; echo '1:23PM ERR something' >&2; exit 0", "failed"),
         ("echo '[]' > $report; exit 3", "entries"),
         ("echo '[]' > $report; echo '1:23PM WRN leaks found: 1' >&2; exit 0", "entries"),
-        ("rm $report; ln -s /etc/passwd $report; exit 0", "no file"),
+        ("rm $report; ln -s /etc/passwd $report; exit 0", "not a file"),
         ("kill -SEGV $$", "crash"),
         ("yes", "too much"),
     ] {
