@@ -2,7 +2,9 @@
 //!
 //! All of it is one program, so that the libraries are compiled and linked once, and all tests run beside each other, as many
 //! at a time as there are processors. So a test owns what it uses: its folders, its repository at GitHub, its world of AWS,
-//! its registry or a name of its own in the shared one. What can't be owned is taken in turns:
+//! its registry or a name of its own in the shared one, and its image: an engine with a graph driver keeps equal images as one,
+//! which goes when one of two deliveries that build it at the same moment takes its name away. So the commits of a source, which
+//! images are labelled with, are no other source's. What can't be owned is taken in turns:
 //!
 //! - **act**: two runs of one workflow share containers by their names, in whatever clone of whatever machine's user. A lock
 //!   on a file (`support::act::Act::run`) lets in one at a time.

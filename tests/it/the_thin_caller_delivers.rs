@@ -199,8 +199,12 @@ fn what_is_blocked_fails_the_job_and_keeps_its_report() {
 
 #[test]
 fn a_repository_with_several_images_delivers_each() {
-    let dockerfile = "FROM scratch\nCOPY . /app\n";
-    let files = [("services/api/Dockerfile", dockerfile), ("services/web/Dockerfile", dockerfile), ("services/docs/readme", "")];
+    // Two images, for the jobs run at the same time.
+    let files = [
+        ("services/api/Dockerfile", "FROM scratch\nCOPY . /api\n"),
+        ("services/web/Dockerfile", "FROM scratch\nCOPY . /web\n"),
+        ("services/docs/readme", ""),
+    ];
     let world = World::options().environment("dev").repository("team/api").start();
     let team = Team::new("development", world, &files);
     team.source.write(CALLER, &template(&team.source, "monorepo"));

@@ -119,8 +119,9 @@ impl Source {
     pub fn git(&self, arguments: &[&str]) -> String {
         let mut git = Command::new("git");
         git.args(arguments).current_dir(self.context()).env_clear();
+        // By an author of its own, a commit is no other test's, and so is an image that is labelled with it.
+        git.env("GIT_AUTHOR_NAME", self.folder.path().file_name().unwrap());
         with_path(&mut git).envs([
-            ("GIT_AUTHOR_NAME", "a"),
             ("GIT_AUTHOR_EMAIL", "a@example.invalid"),
             ("GIT_COMMITTER_NAME", "a"),
             ("GIT_COMMITTER_EMAIL", "a@example.invalid"),

@@ -78,7 +78,9 @@ impl Job {
 
     pub fn git(&self, arguments: &[&str]) -> String {
         let mut git = Command::new("git");
-        git.args(["-c", "user.name=a", "-c", "user.email=a@example.invalid"]).args(arguments);
+        // By an author of its own, a commit is no other test's, and so is an image that is labelled with it.
+        let author = self.folder.file_name().unwrap().to_string_lossy();
+        git.args(["-c", &format!("user.name={author}"), "-c", "user.email=a@example.invalid"]).args(arguments);
         git.current_dir(self.workspace()).env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
         // The files are another user's. git believes a variable in this, and not its command line.
         git.envs([("GIT_CONFIG_COUNT", "1"), ("GIT_CONFIG_KEY_0", "safe.directory"), ("GIT_CONFIG_VALUE_0", "*")]);
