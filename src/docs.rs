@@ -4,7 +4,7 @@
 #![allow(clippy::format_push_string, reason = "a table reads well so")]
 
 #[path = "../tests/it/support/document.rs"]
-mod document;
+pub(crate) mod document;
 
 use document::holds;
 

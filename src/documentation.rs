@@ -3,20 +3,17 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
 use regex::Regex;
 use serde_json::Value;
 
+use crate::docs::document::holds;
 use crate::environment::{Choice, Environment, Origin, Trigger};
 use crate::tags::{self, VARIABLES, Values};
 use crate::variables;
 
 const REUSABLE: &str = ".github/workflows/_build-and-release.yml";
 const CALLERS: [&str; 2] = ["docs/templates/workflows/delivery.yml", "docs/templates/workflows/monorepo.yml"];
-
-/// Two tests may write one document.
-static WRITING: Mutex<()> = Mutex::new(());
 
 fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -28,20 +25,6 @@ fn text(name: &str) -> String {
 
 fn yaml(name: &str) -> Value {
     serde_yaml::from_str(&text(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
-}
-
-/// Holds the part of a document between two marks to what the code says.
-fn holds(document: &str, mark: &str, expected: &str) {
-    let _alone = WRITING.lock();
-    let text = text(document);
-    let (begin, end) = (format!("<!-- {mark} -->\n"), format!("<!-- /{mark} -->"));
-    let (before, rest) = text.split_once(&begin).unwrap_or_else(|| panic!("{document} has no {begin}"));
-    let (found, after) = rest.split_once(&end).unwrap_or_else(|| panic!("{document} has no {end}"));
-    if std::env::var_os("GP_DELIVER_BLESS").is_some() {
-        std::fs::write(path(document), format!("{before}{begin}{expected}{end}{after}")).unwrap();
-        return;
-    }
-    assert_eq!(found, expected, "{document}: run GP_DELIVER_BLESS=1 cargo test --lib documentation");
 }
 
 /// Pages that people read.

@@ -70,7 +70,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Exit> {
     // Only the first call installs one, and this is it.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("The program can\'t start its threads")?;
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("The program can't start its threads")?;
     let exit = runtime.block_on(async {
         match request {
             Request::Version => version().await,

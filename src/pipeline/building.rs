@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::future::try_join_all;
 
 use super::preflight::Ready;
-use super::{Delivery, Ending, Task, count};
+use super::{Delivery, Ending, Task};
 use crate::buildkit::Error as BuildError;
 use crate::buildkit::builder::Instructions;
 use crate::buildkit::progress::Event;
@@ -24,6 +24,7 @@ use crate::oci::registry::Store;
 use crate::oci::{Digest, Image, Layout, Platform};
 use crate::provenance::Provenance;
 use crate::record::{ImageRecord, PlatformRecord, StageLog, StageName};
+use crate::text;
 
 /// An image, and what a reader should know of how it came about.
 pub(super) struct Built {
@@ -92,11 +93,11 @@ impl<'a> BuildSession<'a> {
                 let mut warnings: Vec<_> = warnings.into_iter().flatten().collect();
                 warnings.dedup();
                 let image = Image::assemble(layout, &parts, &self.annotations()).map_err(BuildError::from)?;
-                let detail = format!("{} of {} MB", count(image.platforms[0].layers.len(), "layer"), image.size() / 1_000_000);
+                let detail = extent(&image);
                 log.line(&format!(
                     "{} ({detail}; {} of the context sent)",
                     image.digest,
-                    count(self.stats.files().try_into().unwrap_or(usize::MAX), "file")
+                    text::count(self.stats.files(), "file")
                 ));
                 Ok((Built { image, warnings }, Ending::Pass(detail)))
             })
@@ -202,6 +203,11 @@ fn instructions(build: &Build, provenance: &[(String, String)]) -> Instructions 
         arguments: build.arguments.clone(),
         labels: given.chain(provenance.iter().cloned()).collect(),
     }
+}
+
+/// How large an image is: `5 layers of 48 MB`.
+pub(super) fn extent(image: &Image) -> String {
+    format!("{} of {} MB", text::count(image.platforms[0].layers.len(), "layer"), image.size() / 1_000_000)
 }
 
 pub(super) fn recorded(image: &Image) -> ImageRecord {

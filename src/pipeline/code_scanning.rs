@@ -1,7 +1,7 @@
 //! The findings go to the Security tab, before a tag can be seen.
 
 use super::preflight::Ready;
-use super::{Delivery, Ending, count};
+use super::{Delivery, Ending};
 use crate::diagnosis::Diagnosis;
 use crate::error::Error;
 use crate::github::Api;
@@ -10,6 +10,7 @@ use crate::publish::Shown;
 use crate::record::{Record, StageName};
 use crate::report::sarif;
 use crate::scanner::Tool;
+use crate::text;
 
 /// Uploads what the scans found. Where the environment's gates are blocking and the image is cleared, an upload that fails is
 /// a failure: what the team can't see must not be delivered.
@@ -84,7 +85,7 @@ impl Uploader {
         Ok(if accepted.contains(&Accepted::Pending) {
             Ending::Advise(format!("GitHub has taken {analyses} and has not processed all of them after two minutes"))
         } else {
-            let shown = count(record.findings.len(), "finding");
+            let shown = text::count(record.findings.len(), "finding");
             Ending::Pass(format!("{analyses} of {shown} for {}", self.reference))
         })
     }

@@ -21,6 +21,7 @@ pub(crate) use announcing::announce;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -36,7 +37,7 @@ use crate::diagnosis::Diagnosis;
 use crate::error::Error;
 use crate::github::Event;
 use crate::process::Launcher;
-use crate::publish::Target;
+use crate::publish::{self, Listed, Shown, Target};
 use crate::record::{Recorder, Reuse, RunResult, StageLog, StageName, StageOutcome, StageRecorder};
 use crate::scan::gitleaks::Leaks;
 use crate::secret::Redaction;
@@ -111,7 +112,12 @@ async fn run(delivery: &Arc<Delivery>) -> Result<RunResult, Error> {
     begun.secrets.call_off(judged_before).await;
     begun.database.call_off(judged_before).await;
     match cleared {
-        Some(cleared) => publishing::complete(delivery, &existing, &cleared).await,
+        Some(cleared) => {
+            let uploaded = publish::uploaded_before(&cleared, &existing.manifest, &existing.target)?;
+            // The delivery that published it has seen to the rest.
+            let ready = before_tags::complete(uploaded, Listed::Before, Shown::Before);
+            set_tags(delivery, ready, &existing.tags, Instant::now()).await
+        }
         None => Ok(publishing::confirm(delivery, &existing)),
     }
 }
@@ -144,12 +150,16 @@ async fn scan_and_publish(
         Content::Blocked => Ok(RunResult::Blocked),
         Content::NotAsked => Ok(RunResult::Skipped),
         Content::There { uploaded, since } => {
-            let ready = before_tags::complete(*uploaded, listed, shown);
-            let publication = publishing::tag(delivery, ready, tags, since).await?;
-            after_tags::run(delivery, &publication);
-            Ok(RunResult::Delivered)
+            set_tags(delivery, before_tags::complete(*uploaded, listed, shown), tags, since).await
         }
     }
+}
+
+/// Sets the tags of an image, and does what follows them. `since` when its content is there.
+async fn set_tags(delivery: &Delivery, ready: publish::Ready, tags: &[PlannedTag], since: Instant) -> Result<RunResult, Error> {
+    let publication = publishing::tag(delivery, ready, tags, since).await?;
+    after_tags::run(delivery, &publication);
+    Ok(RunResult::Delivered)
 }
 
 /// How a stage ended that did not fail.
@@ -191,9 +201,4 @@ fn conclude<T>(stage: StageRecorder, ended: Result<(T, Ending), Error>) -> Resul
             Err(error)
         }
     }
-}
-
-/// `1 leak`, `2 leaks`.
-fn count(number: usize, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }

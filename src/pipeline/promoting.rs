@@ -6,9 +6,9 @@ use std::sync::Arc;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use oci_spec::image::{Descriptor, ImageIndex, ImageManifest, MediaType};
 
-use super::building::Built;
+use super::building::{Built, extent};
 use super::reuse::ExistingImage;
-use super::{Delivery, Ending, Task, count};
+use super::{Delivery, Ending, Task};
 use crate::error::Error;
 use crate::oci::layout::{self, BlobWriter, digest_of};
 use crate::oci::registry::{self, Client, Manifest};
@@ -33,7 +33,7 @@ async fn fetch(delivery: &Delivery, client: &Client, manifest: &Manifest) -> Res
             let fetches: Vec<_> = blobs.iter().map(|blob| fetch_blob(client, &layout, blob, &log)).collect();
             stream::iter(fetches).buffer_unordered(PARALLEL).try_collect::<()>().await?;
             let image = Image::open(layout, manifest.descriptor.clone()).map_err(publish::Error::from)?;
-            let detail = format!("{} of {} MB", count(image.platforms[0].layers.len(), "layer"), image.size() / 1_000_000);
+            let detail = extent(&image);
             log.line(&format!("{} ({detail})", image.digest));
             Ok((Built { image, warnings: Vec::new() }, Ending::Pass(detail)))
         })

@@ -4,16 +4,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::reuse::ExistingImage;
-use super::{Delivery, Ending, after_tags, conclude, count};
+use super::{Delivery, Ending, conclude};
 use crate::config::{Build, Publish};
 use crate::dockerfile::{Base, Dockerfile};
 use crate::error::Error;
 use crate::oci::reference::Repository;
 use crate::oci::{Image, Reference};
 use crate::policy::Cleared;
-use crate::publish::{self, BeforeTags, Listed, Ready, Shown, Target, Uploaded};
+use crate::publish::{self, Ready, Target, Uploaded};
 use crate::record::{Publication, RunResult, StageLog, StageName};
 use crate::tags::PlannedTag;
+use crate::text;
 
 /// What became of an image's content.
 pub(super) enum Content {
@@ -70,20 +71,10 @@ pub(super) async fn tag(delivery: &Delivery, ready: Ready, tags: &[PlannedTag], 
         // When it is cancelled it ends by itself, after it has put back the tags that are set already.
         let publication =
             listen(delivery, &log, async |listener| publish::tag(ready, tags, &delivery.cancel, &listener).await).await?;
-        let detail = format!("{} to {}", count(publication.tags.len(), "tag"), publication.destination);
+        let detail = format!("{} to {}", text::count(publication.tags.len(), "tag"), publication.destination);
         Ok((publication, Ending::Pass(detail)))
     };
     conclude(stage, tagged.await)
-}
-
-/// Sets the tags of an image that is there already.
-pub(super) async fn complete(delivery: &Delivery, existing: &ExistingImage, cleared: &Cleared) -> Result<RunResult, Error> {
-    let uploaded = publish::uploaded_before(cleared, &existing.manifest, &existing.target)?;
-    // The delivery that published it has seen to the rest.
-    let ready = uploaded.ready(&BeforeTags { listed: Listed::Before, shown: Shown::Before });
-    let publication = tag(delivery, ready, &existing.tags, Instant::now()).await?;
-    after_tags::run(delivery, &publication);
-    Ok(RunResult::Delivered)
 }
 
 /// Records that everything is there already.

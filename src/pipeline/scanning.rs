@@ -8,7 +8,7 @@ use futures_util::future::try_join_all;
 
 use super::building::dockerfile_name;
 use super::preflight::Ready;
-use super::{Delivery, Ending, Task, count};
+use super::{Delivery, Ending, Task};
 use crate::config::{Build, SecretsHistory};
 use crate::diagnosis::Diagnosis;
 use crate::dockerfile::Dockerfile;
@@ -23,6 +23,7 @@ use crate::scan::database::{self, Database, Kind, Mirror};
 use crate::scan::gitleaks::{self, History, Leaks};
 use crate::scan::{self, syft, trivy};
 use crate::scanner::Tool;
+use crate::text;
 
 /// Scanners take seconds; one that takes this long hangs.
 const DEADLINE: Duration = Duration::from_mins(15);
@@ -45,11 +46,8 @@ async fn leaks(delivery: &Delivery, ready: &Ready) -> Result<Leaks, Error> {
             leaks.warnings.extend(warning);
             let suppressed: u32 = leaks.suppressions.iter().map(|suppression| suppression.count).sum();
             let found = leaks.findings.len();
-            let mut detail = format!(
-                "{} in the working tree and {}",
-                count(found, "leak"),
-                count(usize::try_from(leaks.commits).unwrap_or(usize::MAX), "commit")
-            );
+            let mut detail =
+                format!("{} in the working tree and {}", text::count(found, "leak"), text::count(leaks.commits, "commit"));
             if suppressed > 0 {
                 detail = format!("{detail}; {suppressed} suppressed by the project");
             }
@@ -177,7 +175,7 @@ pub(super) async fn vulnerabilities(
             try_join_all(scans).await?.into_iter().for_each(|platform| found.add(platform));
             let (total, counting) =
                 (found.findings.len(), found.findings.iter().filter(|finding| config.threshold.counts(finding)).count());
-            let packages = count(usize::try_from(found.packages).unwrap_or(usize::MAX), "package");
+            let packages = text::count(found.packages, "package");
             let detail = format!("{total} findings in {packages}, {counting} at {} or over", config.threshold.severity);
             Ok((found, ending(counting, Tool::TRIVY.blocks(config.environment.requirements()), detail)))
         })
@@ -252,7 +250,7 @@ pub(super) async fn sboms(delivery: &Delivery, image: &Image) -> Result<Listed, 
             });
             let sboms = try_join_all(lists).await?;
             let packages: u32 = sboms.iter().map(|sbom| sbom.packages).sum();
-            let detail = count(usize::try_from(packages).unwrap_or(usize::MAX), "package");
+            let detail = text::count(packages, "package");
             Ok((Sboms(sboms), Ending::Pass(detail)))
         })
         .await?;

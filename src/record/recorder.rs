@@ -21,6 +21,16 @@ pub(crate) trait Watcher: Send + Sync {
     fn warned(&self, text: &str);
 }
 
+/// Nobody watches.
+#[cfg(test)]
+impl Watcher for () {
+    fn began(&self, _: StageName) {}
+    fn line(&self, _: StageName, _: &str) {}
+    fn progress(&self, _: StageName, _: &str) {}
+    fn ended(&self, _: &Stage) {}
+    fn warned(&self, _: &str) {}
+}
+
 /// Something that goes into the record once it is accepted: what a stage came to.
 ///
 /// Until then it is a value in the hands of whoever began the stage. Work that is called off leaves nothing, since nothing
@@ -235,19 +245,9 @@ fn milliseconds(duration: Duration) -> u64 {
 mod tests {
     use super::*;
 
-    struct Nobody;
-
-    impl Watcher for Nobody {
-        fn began(&self, _: StageName) {}
-        fn line(&self, _: StageName, _: &str) {}
-        fn progress(&self, _: StageName, _: &str) {}
-        fn ended(&self, _: &Stage) {}
-        fn warned(&self, _: &str) {}
-    }
-
     #[tokio::test]
     async fn a_stage_that_is_called_off_is_skipped_whether_it_has_not_begun_runs_or_has_ended() {
-        let recorder = Recorder::begin(Arc::new(Nobody));
+        let recorder = Recorder::begin(Arc::new(()));
         let (build, other) = (recorder.stage(StageName::Build), recorder.stage(StageName::Preflight));
         recorder.stage(StageName::Checks).end(StageOutcome::Failed("no such stage".to_owned()), "");
         recorder.stage(StageName::Secrets).end(StageOutcome::Advised, "1 leak");
@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn a_wait_is_no_part_of_a_stages_time_and_names_what_it_was_for() {
-        let mut recorder = Recorder::begin(Arc::new(Nobody));
+        let mut recorder = Recorder::begin(Arc::new(()));
         recorder.started -= Duration::from_secs(10);
         let ready = recorder.started + Duration::from_secs(6);
         recorder.stage(StageName::Decision).end(StageOutcome::Passed, "");

@@ -88,23 +88,26 @@ impl Printable<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
+    /// Text with escape sequences, and what is shown of it.
+    pub(crate) const SEQUENCES: [(&str, &str); 8] = [
+        ("\u{1b}[31mred\u{1b}[0m", "red"),
+        ("\u{1b}[2J\u{1b}[Hcleared", "cleared"),
+        ("\u{1b}]0;title\u{7}after", "after"),
+        ("\u{1b}]8;;https://evil.example\u{1b}\\link\u{1b}]8;;\u{1b}\\", "link"),
+        ("\u{9b}1mbold", "bold"),
+        ("\u{1b}(Bplain", "plain"),
+        ("\u{1b}]no end: the rest stays", "no end: the rest stays"),
+        ("\u{1b}", ""),
+    ];
+
     #[test]
     fn escape_sequences_are_left_out() {
-        for (text, shown) in [
-            ("\u{1b}[31mred\u{1b}[0m", "red"),
-            ("\u{1b}[2J\u{1b}[Hcleared", "cleared"),
-            ("\u{1b}]0;title\u{7}after", "after"),
-            ("\u{1b}]8;;https://evil.example\u{1b}\\link\u{1b}]8;;\u{1b}\\", "link"),
-            ("\u{9b}1mbold", "bold"),
-            ("\u{1b}(Bplain", "plain"),
-            ("\u{1b}]no end: the rest stays", "no end: the rest stays"),
-            ("\u{1b}", ""),
-        ] {
+        for (text, shown) in SEQUENCES {
             assert_eq!(plain(text), shown, "{text:?}");
         }
     }

@@ -200,21 +200,13 @@ impl PartialEq<String> for Line {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::escape::tests::SEQUENCES;
     use super::*;
 
     #[test]
     fn escape_sequences_are_left_out() {
-        for (text, shown) in [
-            ("\u{1b}[31mred\u{1b}[0m", "red"),
-            ("\u{1b}[2J\u{1b}[Hcleared", "cleared"),
-            ("\u{1b}]0;title\u{7}after", "after"),
-            ("\u{1b}]8;;https://evil.example\u{1b}\\link\u{1b}]8;;\u{1b}\\", "link"),
-            ("\u{9b}1mbold", "bold"),
-            ("\u{1b}(Bplain", "plain"),
-            ("\u{1b}]no end: the rest stays", "no end: the rest stays"),
-            ("\u{1b}[31mred\u{1b}[0m\u{7}\r", "red"),
-            ("\u{1b}", ""),
-        ] {
+        let own = [("\u{1b}[31mred\u{1b}[0m\u{7}\r", "red")];
+        for (text, shown) in SEQUENCES.into_iter().chain(own) {
             assert_eq!(line(text, 100), shown, "{text:?}");
         }
     }
