@@ -14,8 +14,9 @@ use tokio_util::task::TaskTracker;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
+use crate::buildkit::session::secrets::SecretSource;
 use crate::cli::{self, Request};
-use crate::config::{self, Config, Env, SecretSource};
+use crate::config::{self, Config, Env};
 use crate::diagnosis::Diagnosis;
 use crate::error::{Error, Exit};
 use crate::github::{Event, commands};
@@ -281,7 +282,7 @@ fn mask(config: &Config) {
         commands::mask(token);
     }
     for secret in &config.build.secrets {
-        if let SecretSource::Variable(value) = &secret.source {
+        if let SecretSource::Value(value) = &secret.source {
             commands::mask(value);
         }
     }

@@ -8,7 +8,7 @@ use iam_policy::trust::Caller;
 
 use crate::aws::ecr::Permissions;
 use crate::aws::{RepositoryArn, RoleArn};
-use crate::config::{Config, Destination, Ecr};
+use crate::config::{Config, Ecr, RequestedDestination};
 use crate::environment::Environment;
 use crate::github::oidc::Claims;
 use crate::inputs::{self, About, Problem};
@@ -149,7 +149,7 @@ impl PolicyInputs<'_> {
     }
 
     fn role(&self) -> Result<(&RoleArn, &Ecr), Vec<Problem>> {
-        let Destination::Ecr(ecr) = &self.config.destination else {
+        let RequestedDestination::Ecr(ecr) = &self.config.destination else {
             return Err(missing(&inputs::ECR_REPOSITORY, "the repository that the image goes to is expected"));
         };
         let role = ecr.identity.role.as_ref();

@@ -14,7 +14,7 @@ use super::endpoint::{Address, connect_buildkitd, connect_docker, no_engine};
 use super::error::Error;
 use super::export::{content, docker_archive, pipe};
 use super::id::random_id;
-use super::progress::Event;
+use super::progress::BuildEvent;
 use super::session::Session;
 use super::solve::{Solve, Solved};
 use crate::net::chain;
@@ -139,7 +139,7 @@ impl Builder {
         session: &Session,
         instructions: &Instructions,
         platform: Option<&Platform>,
-        show: &(dyn Fn(Event) + Send + Sync),
+        show: &(dyn Fn(BuildEvent) + Send + Sync),
     ) -> Result<Solved, Error> {
         let frontend_attributes = instructions.attributes(platform);
         self.solve(session, Solve { frontend_attributes, exporter: None }, show).await
@@ -156,12 +156,12 @@ impl Builder {
         platform: Option<&Platform>,
         layout: &Layout,
         compression: Compression,
-        show: Arc<dyn Fn(Event) + Send + Sync>,
+        show: Arc<dyn Fn(BuildEvent) + Send + Sync>,
     ) -> Result<(Parts, Vec<String>), Error> {
         let frontend_attributes = instructions.attributes(platform);
         let received = {
             let show = show.clone();
-            move |bytes: u64| show(Event::Status(format!("image {}", text::size(bytes))))
+            move |bytes: u64| show(BuildEvent::Status(format!("image {}", text::size(bytes))))
         };
         match &self.store {
             Store::GraphDriver(docker) => {
@@ -185,7 +185,7 @@ impl Builder {
 }
 
 impl Builder {
-    async fn solve(&self, session: &Session, what: Solve, show: &(dyn Fn(Event) + Send + Sync)) -> Result<Solved, Error> {
+    async fn solve(&self, session: &Session, what: Solve, show: &(dyn Fn(BuildEvent) + Send + Sync)) -> Result<Solved, Error> {
         super::solve::solve(&self.channel, session.id(), what, show).await
     }
 }

@@ -47,7 +47,7 @@ pub(crate) struct FailedStep {
 
 /// Something to show.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Event {
+pub(crate) enum BuildEvent {
     /// A line that stays.
     Line(String),
     /// How far the build is.
@@ -56,7 +56,7 @@ pub(crate) enum Event {
 
 impl Progress {
     /// Takes the builder's next message and returns what to show.
-    pub(crate) fn update(&mut self, response: StatusResponse) -> Vec<Event> {
+    pub(crate) fn update(&mut self, response: StatusResponse) -> Vec<BuildEvent> {
         let mut events = Vec::new();
         for vertex in response.vertexes {
             self.vertex(vertex, &mut events);
@@ -91,7 +91,7 @@ impl Progress {
         Some(FailedStep { digest: digest.clone(), name: step.name.clone(), error: step.error.clone(), lines })
     }
 
-    fn vertex(&mut self, vertex: Vertex, events: &mut Vec<Event>) {
+    fn vertex(&mut self, vertex: Vertex, events: &mut Vec<BuildEvent>) {
         let step = self.steps.entry(vertex.digest).or_default();
         step.name = vertex.name;
         let begins = step.number.is_none() && (vertex.started.is_some() || vertex.cached);
@@ -99,13 +99,13 @@ impl Progress {
             self.next_number += 1;
             step.number = Some(self.next_number);
             if !is_internal(&step.name) {
-                events.push(Event::Line(format!("#{} {}", self.next_number, step.name)));
+                events.push(BuildEvent::Line(format!("#{} {}", self.next_number, step.name)));
             }
-            events.push(Event::Status(step.name.clone()));
+            events.push(BuildEvent::Status(step.name.clone()));
         }
         let Some(number) = step.number else { return };
         if !vertex.error.is_empty() && step.error.is_empty() {
-            events.push(Event::Line(format!("#{number} ERROR {}", vertex.error)));
+            events.push(BuildEvent::Line(format!("#{number} ERROR {}", vertex.error)));
             step.error = vertex.error;
         }
         if step.ended || vertex.completed.is_none() || !step.error.is_empty() {
@@ -120,10 +120,10 @@ impl Progress {
             (false, Some(seconds)) => format!("#{number} DONE {seconds:.1}s"),
             (false, None) => format!("#{number} DONE"),
         };
-        events.push(Event::Line(line));
+        events.push(BuildEvent::Line(line));
     }
 
-    fn log(&mut self, log: &VertexLog, events: &mut Vec<Event>) {
+    fn log(&mut self, log: &VertexLog, events: &mut Vec<BuildEvent>) {
         let step = self.steps.entry(log.vertex.clone()).or_default();
         let partial = step.partial.entry(log.stream).or_default();
         for piece in log.msg.split_inclusive(|byte| *byte == b'\n') {
@@ -135,7 +135,7 @@ impl Progress {
                 if step.last_lines.len() == KEPT_LINES {
                     step.last_lines.pop_front();
                 }
-                events.push(Event::Line(format!("#{} {line}", step.number.unwrap_or_default())));
+                events.push(BuildEvent::Line(format!("#{} {line}", step.number.unwrap_or_default())));
                 step.last_lines.push_back(line);
             }
         }
@@ -152,12 +152,12 @@ fn is_internal(name: &str) -> bool {
 }
 
 /// Bytes on their way: a base image that is pulled, a context that is sent.
-fn transfer(status: &VertexStatus) -> Option<Event> {
+fn transfer(status: &VertexStatus) -> Option<BuildEvent> {
     let running = status.completed.is_none() && status.current > 0;
     let size = |bytes: i64| size(u64::try_from(bytes).unwrap_or_default());
     running.then(|| match status.total {
-        0 => Event::Status(format!("{} {}", status.id, size(status.current))),
-        total => Event::Status(format!("{} {} of {}", status.id, size(status.current), size(total))),
+        0 => BuildEvent::Status(format!("{} {}", status.id, size(status.current))),
+        total => BuildEvent::Status(format!("{} {} of {}", status.id, size(status.current), size(total))),
     })
 }
 
@@ -194,8 +194,8 @@ mod tests {
     fn fragments_become_whole_lines() {
         let mut progress = Progress::default();
         progress.update(vertex("", false));
-        assert_eq!(progress.update(log(b"one\ntw")), [Event::Line("#1 one".to_owned())]);
-        assert_eq!(progress.update(log(b"o\r\n")), [Event::Line("#1 two".to_owned())]);
+        assert_eq!(progress.update(log(b"one\ntw")), [BuildEvent::Line("#1 one".to_owned())]);
+        assert_eq!(progress.update(log(b"o\r\n")), [BuildEvent::Line("#1 two".to_owned())]);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use tonic::{Code, Request, Status};
 
 use super::error::{Error, StepFailure};
 use super::id::random_id;
-use super::progress::{Event, FailedStep, Progress};
+use super::progress::{BuildEvent, FailedStep, Progress};
 use crate::finding::Instruction;
 
 /// What to solve.
@@ -47,7 +47,7 @@ pub(crate) async fn solve(
     channel: &Channel,
     session: &str,
     solve: Solve,
-    show: &(dyn Fn(Event) + Send + Sync),
+    show: &(dyn Fn(BuildEvent) + Send + Sync),
 ) -> Result<Solved, Error> {
     let reference = random_id();
     let mut control = ControlClient::new(channel.clone()).max_decoding_message_size(64 << 20);
@@ -93,7 +93,7 @@ pub(crate) async fn solve(
 }
 
 /// Follows the status stream until it ends.
-async fn watch(channel: &Channel, reference: &str, progress: &mut Progress, show: &(dyn Fn(Event) + Send + Sync)) {
+async fn watch(channel: &Channel, reference: &str, progress: &mut Progress, show: &(dyn Fn(BuildEvent) + Send + Sync)) {
     let mut control = ControlClient::new(channel.clone()).max_decoding_message_size(64 << 20);
     let Ok(response) = control.status(StatusRequest { r#ref: reference.to_owned() }).await else { return };
     let mut stream = response.into_inner();

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::reader::Reader;
 use crate::buildkit::builder::Host;
 use crate::buildkit::endpoint::Address;
+use crate::buildkit::session::secrets::SecretSource;
 use crate::inputs::{self, Argument, Input, Lines, Property, SecretLine, SecretPlace};
 use crate::oci::{Compression, Platform};
 use crate::secret::{Redaction, Secret};
@@ -42,7 +43,7 @@ impl Build {
     #[must_use]
     pub(crate) fn redaction(&self) -> Redaction {
         let values = self.secrets.iter().filter_map(|secret| match &secret.source {
-            SecretSource::Variable(value) => Some(value.clone()),
+            SecretSource::Value(value) => Some(value.clone()),
             SecretSource::File(path) => std::fs::read_to_string(path).ok().map(Secret::new),
         });
         Redaction::of(&values.collect::<Vec<_>>())
@@ -56,15 +57,6 @@ pub(crate) struct BuildSecret {
     pub(crate) id: String,
     /// Where the value is.
     pub(crate) source: SecretSource,
-}
-
-/// Where a build secret's value is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum SecretSource {
-    /// It was in a variable.
-    Variable(Secret),
-    /// It is in a file, read when a step asks for it.
-    File(PathBuf),
 }
 
 impl Reader<'_> {
@@ -135,7 +127,7 @@ impl Reader<'_> {
         match place {
             SecretPlace::Variable(name) => {
                 let value = (self.env.variable)(&name).ok_or_else(|| format!("the variable {name} is not set"))?;
-                Ok(SecretSource::Variable(Secret::new(value)))
+                Ok(SecretSource::Value(Secret::new(value)))
             }
             SecretPlace::File(path) if path.is_file() => Ok(SecretSource::File(path)),
             SecretPlace::File(path) => Err(format!("there is no file {}", path.display())),

@@ -13,7 +13,7 @@ use semver::Version;
 use serde::Serialize;
 
 pub(crate) use self::amazon::Ecr;
-pub(crate) use self::build::{Build, SecretSource};
+pub(crate) use self::build::Build;
 use self::reader::Reader;
 use crate::environment::{Choice, Environment, Origin};
 use crate::github::{Access, Event};
@@ -49,7 +49,7 @@ pub(crate) struct Config<B = Build> {
     /// The tags to set.
     pub(crate) tags: Vec<Template>,
     /// Where the image goes.
-    pub(crate) destination: Destination,
+    pub(crate) destination: RequestedDestination,
     /// Whether the image is published.
     pub(crate) publish: Publish,
     /// Whether to build again although the registry has an image of this commit.
@@ -71,14 +71,14 @@ pub(crate) enum Publish {
 
 /// Where the image goes, as far as it is known before the network is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Destination {
+pub(crate) enum RequestedDestination {
     /// A folder, or a registry by its address.
     Named(publish::Destination),
     /// A repository of Amazon ECR, whose registry's address comes with its password.
     Ecr(Box<Ecr>),
 }
 
-impl Destination {
+impl RequestedDestination {
     /// Whether it is a registry, which takes content before tags; a folder takes both in one step.
     #[must_use]
     pub(crate) fn is_a_registry(&self) -> bool {
@@ -86,7 +86,7 @@ impl Destination {
     }
 }
 
-impl fmt::Display for Destination {
+impl fmt::Display for RequestedDestination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Named(destination) => destination.fmt(f),
@@ -278,13 +278,13 @@ impl Reader<'_> {
         Some(self.get(&inputs::TAGS)?.unwrap_or_else(tags::usual))
     }
 
-    fn destination(&mut self, report_dir: Option<&Path>) -> Option<Destination> {
+    fn destination(&mut self, report_dir: Option<&Path>) -> Option<RequestedDestination> {
         if self.inputs.given(&inputs::ECR_REPOSITORY).is_some() {
-            return self.ecr().map(|ecr| Destination::Ecr(Box::new(ecr)));
+            return self.ecr().map(|ecr| RequestedDestination::Ecr(Box::new(ecr)));
         }
         self.miss_repository();
         let in_report = || Some(publish::Destination::Layout(report_dir?.join("image")));
-        self.get(&inputs::DESTINATION)?.or_else(in_report).map(Destination::Named)
+        self.get(&inputs::DESTINATION)?.or_else(in_report).map(RequestedDestination::Named)
     }
 }
 

@@ -17,7 +17,7 @@ impl From<&Error> for Diagnosis {
                 format!("See its last lines. If they do not help, run {tool} by hand on the same input."),
             )
             .with_excerpt(last),
-            Error::Rubbish { tool, reason, last } => Self::new(
+            Error::InvalidOutput { tool, reason, last } => Self::new(
                 format!("{tool} gave no usable answer, so nothing is known about {}", tool.subject),
                 reason,
                 format!("Check that {tool} has the pinned version."),

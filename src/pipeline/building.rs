@@ -11,14 +11,13 @@ use super::preflight::Ready;
 use super::{Delivery, Ending, Task};
 use crate::buildkit::Error as BuildError;
 use crate::buildkit::builder::Instructions;
-use crate::buildkit::progress::Event;
+use crate::buildkit::progress::BuildEvent;
 use crate::buildkit::session::Session;
 use crate::buildkit::session::attachables::{Attachables, METHODS};
 use crate::buildkit::session::context::Directory;
 use crate::buildkit::session::credentials::{self, Credentials};
-use crate::buildkit::session::secrets::SecretSource;
 use crate::buildkit::session::stats::TransferStats;
-use crate::config::{self, Build};
+use crate::config::Build;
 use crate::error::Error;
 use crate::oci::registry::Store;
 use crate::oci::{Digest, Image, Layout, Platform};
@@ -63,7 +62,7 @@ impl<'a> BuildSession<'a> {
         let attachables = Attachables {
             context: Directory::folder(&delivery.config.context, left_out).map_err(BuildError::from)?,
             dockerfile: dockerfile(&build.dockerfile)?,
-            secrets: build.secrets.iter().map(|secret| (secret.id.clone(), source(&secret.source))).collect(),
+            secrets: build.secrets.iter().map(|secret| (secret.id.clone(), secret.source.clone())).collect(),
             stats: Arc::clone(&stats),
         };
         let routes = attachables.routes().add_service(Credentials::server(Store::from_env()));
@@ -130,13 +129,13 @@ impl<'a> BuildSession<'a> {
     }
 
     /// Shows what the builder says, without the build's secrets.
-    fn show(&self, log: &StageLog, platform: Option<&Platform>) -> Arc<dyn Fn(Event) + Send + Sync> {
+    fn show(&self, log: &StageLog, platform: Option<&Platform>) -> Arc<dyn Fn(BuildEvent) + Send + Sync> {
         let log = log.clone();
         let redaction = self.delivery.redaction.clone();
         let prefix = platform.map(|platform| format!("{platform} ")).unwrap_or_default();
         Arc::new(move |event| match event {
-            Event::Line(line) => log.line(&format!("{prefix}{}", redaction.apply(line))),
-            Event::Status(word) => log.progress(&format!("{prefix}{}", redaction.apply(word))),
+            BuildEvent::Line(line) => log.line(&format!("{prefix}{}", redaction.apply(line))),
+            BuildEvent::Status(word) => log.progress(&format!("{prefix}{}", redaction.apply(word))),
         })
     }
 
@@ -187,13 +186,6 @@ fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn source(source: &config::SecretSource) -> SecretSource {
-    match source {
-        config::SecretSource::Variable(value) => SecretSource::Value(value.clone()),
-        config::SecretSource::File(path) => SecretSource::File(path.clone()),
-    }
-}
-
 fn instructions(build: &Build, provenance: &[(String, String)]) -> Instructions {
     // Ours come last and win: what an image says of its delivery is not for a label of the project to change.
     let given = build.labels.iter().filter(|(key, _)| !provenance.iter().any(|(ours, _)| ours == key)).cloned();
@@ -205,9 +197,9 @@ fn instructions(build: &Build, provenance: &[(String, String)]) -> Instructions 
     }
 }
 
-/// How large an image is: `5 layers of 48 MB`.
+/// How large an image is: `5 layers of 48.2 MB`.
 pub(super) fn extent(image: &Image) -> String {
-    format!("{} of {} MB", text::count(image.platforms[0].layers.len(), "layer"), image.size() / 1_000_000)
+    format!("{} of {}", text::count(image.platforms[0].layers.len(), "layer"), text::size(image.size()))
 }
 
 pub(super) fn recorded(image: &Image) -> ImageRecord {

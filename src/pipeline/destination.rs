@@ -4,7 +4,7 @@ use super::preflight::Ready;
 use super::reuse::{self, Existing};
 use super::{Delivery, Ending, amazon};
 use crate::aws::ecr::Mutability;
-use crate::config::{Destination, Ecr, Publish};
+use crate::config::{Ecr, Publish, RequestedDestination};
 use crate::error::Error;
 use crate::oci::registry::{self, Store};
 use crate::publish::{self, Target};
@@ -25,10 +25,10 @@ pub(super) async fn look(delivery: &Delivery, ready: &Ready) -> Result<ResolvedD
     delivery
         .stage(StageName::Destination, async |log| {
             let (target, mutability) = match &delivery.config.destination {
-                Destination::Named(destination) => {
+                RequestedDestination::Named(destination) => {
                     (publish::preflight(destination, &Store::from_env()).await?, Mutability::Unknown)
                 }
-                Destination::Ecr(ecr) => sign_in(delivery, ecr, &log).await?,
+                RequestedDestination::Ecr(ecr) => sign_in(delivery, ecr, &log).await?,
             };
             delivery.recorder.write(|record| record.destination = Some(target.destination().to_string()));
             let replaces = delivery.config.rebuild || target.repository().is_none();

@@ -8,7 +8,7 @@ use iam_policy::{Document, trust};
 use jiff::Timestamp;
 
 use super::amazon;
-use crate::config::{Destination, Ecr};
+use crate::config::{Ecr, RequestedDestination};
 use crate::diagnosis::{Diagnosis, Explanation};
 use crate::error::Error;
 use crate::github::Event;
@@ -42,7 +42,7 @@ pub(crate) async fn examine(
     tags: &[PlannedTag],
 ) -> DoctorReport {
     let mut checks = Vec::new();
-    let Destination::Ecr(ecr) = &inputs.config.destination else {
+    let RequestedDestination::Ecr(ecr) = &inputs.config.destination else {
         let nothing = "there is nothing to check: no ecr-repository is given".to_owned();
         return DoctorReport { checks: vec![("destination", Ok(nothing))] };
     };

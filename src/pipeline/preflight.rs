@@ -2,7 +2,7 @@
 
 use super::{Delivery, Ending};
 use crate::buildkit::builder::Builder;
-use crate::config::{Destination, Publish};
+use crate::config::{Publish, RequestedDestination};
 use crate::error::Error;
 use crate::plan;
 use crate::publish;
@@ -47,9 +47,9 @@ pub(super) async fn look(delivery: &Delivery) -> Result<Ready, Error> {
 fn name(delivery: &Delivery, checkout: &Checkout) -> String {
     let config = &delivery.config;
     match &config.destination {
-        Destination::Named(publish::Destination::Registry(repository)) => repository.name().to_owned(),
-        Destination::Ecr(ecr) => ecr.name.clone(),
-        Destination::Named(publish::Destination::Layout(_)) => {
+        RequestedDestination::Named(publish::Destination::Registry(repository)) => repository.name().to_owned(),
+        RequestedDestination::Ecr(ecr) => ecr.name.clone(),
+        RequestedDestination::Named(publish::Destination::Layout(_)) => {
             let root = checkout.root.file_name().unwrap_or_default().to_string_lossy();
             let source = config.github.as_ref().map_or(&*root, |github| &github.repository);
             let context = config.context.canonicalize().ok();
@@ -66,7 +66,7 @@ fn plan_tags(delivery: &Delivery, checkout: &Checkout) -> Result<Vec<PlannedTag>
     // A layout may hold an image without a tag; in a registry nobody would find it.
     if planned.tags.is_empty()
         && config.publish == Publish::Yes
-        && !matches!(config.destination, Destination::Named(publish::Destination::Layout(_)))
+        && !matches!(config.destination, RequestedDestination::Named(publish::Destination::Layout(_)))
     {
         return Err(Error::NoTag(planned.skipped));
     }

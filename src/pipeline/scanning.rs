@@ -130,7 +130,7 @@ async fn fetch(delivery: &Delivery, kind: Kind, mirrors: &[Mirror], log: &StageL
     // Without a home there is no cache that lasts.
     let cache = database::cache_folder().unwrap_or_else(|| delivery.staging.join("databases"));
     let request = database::Request { kind, mirrors, cache: &cache, credentials: &credentials, grace: database::GRACE };
-    database::fetch(&request, &|bytes| log.progress(&format!("{} MB", bytes / 1_000_000))).await
+    database::fetch(&request, &|bytes| log.progress(&text::size(bytes))).await
 }
 
 /// What is vulnerable in an image, on all its platforms.

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use crate::oci::registry::Upload;
 use crate::oci::{Digest, Tag};
+use crate::text;
 
 /// Receives the events.
-pub(crate) type Listener = Arc<dyn Fn(Event) + Send + Sync>;
+pub(crate) type Listener = Arc<dyn Fn(PublishEvent) + Send + Sync>;
 
 /// An event of publishing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Event {
+pub(crate) enum PublishEvent {
     /// How much of the image has arrived, including what was already there.
     Moved {
         /// The bytes that have arrived.
@@ -43,7 +44,7 @@ pub(crate) enum Event {
     },
 }
 
-impl Event {
+impl PublishEvent {
     /// Whether the next event of its kind replaces it on a screen.
     #[must_use]
     pub(crate) fn is_progress(&self) -> bool {
@@ -57,33 +58,22 @@ impl Event {
     }
 }
 
-impl fmt::Display for Event {
+impl fmt::Display for PublishEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Moved { done, total } => write!(f, "{} of {}", Size(*done), Size(*total)),
+            Self::Moved { done, total } => write!(f, "{} of {}", text::size(*done), text::size(*total)),
             Self::Blob { digest, size, upload } => {
                 let how = match upload {
                     Upload::Present => "there already",
                     Upload::Mounted => "taken from another repository",
                     Upload::Sent => "sent",
                 };
-                write!(f, "{} ({}): {how}", digest.short(), Size(*size))
+                write!(f, "{} ({}): {how}", digest.short(), text::size(*size))
             }
             Self::Waiting => f.write_str("another delivery writes to this folder: waiting for it"),
             Self::Tagged(tag) => write!(f, "tag {tag}: set"),
             Self::Kept(tag) => write!(f, "tag {tag}: names this image already"),
             Self::Replaced { tag, before } => write!(f, "tag {tag} named another image before ({before})"),
         }
-    }
-}
-
-/// Bytes as people read them.
-struct Size(u64);
-
-impl fmt::Display for Size {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (unit, name) = if self.0 < 1_000_000 { (1_000, "kB") } else { (1_000_000, "MB") };
-        let tenths = self.0 * 10 / unit;
-        write!(f, "{}.{} {name}", tenths / 10, tenths % 10)
     }
 }

@@ -13,7 +13,7 @@ use oci_spec::image::Descriptor;
 use rustix::fs::{Access, access};
 use tokio_util::sync::CancellationToken;
 
-use super::{Destination, Error, Event, Listener};
+use super::{Destination, Error, Listener, PublishEvent};
 use crate::oci::layout::{self, REF_NAME, digest_of};
 use crate::oci::registry::Upload;
 use crate::oci::{Image, Layout, Tag};
@@ -26,14 +26,14 @@ const LOCK_PATIENCE: Duration = Duration::from_mins(5);
 const LOCK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// What is at a path.
-enum Found {
+enum PathState {
     Nothing,
     EmptyFolder,
     Layout(Layout),
 }
 
 /// What goes into a folder, and how it is going.
-struct Delivery {
+struct LayoutUpdate {
     image: Image,
     tags: Vec<PlannedTag>,
     cancel: CancellationToken,
@@ -43,12 +43,12 @@ struct Delivery {
 /// Whether an image can be written to `path`.
 pub(super) fn look(path: &Path) -> Result<(), Error> {
     let folder = match find(path)? {
-        Found::Layout(layout) => {
+        PathState::Layout(layout) => {
             layout.index()?;
             path
         }
-        Found::EmptyFolder => path,
-        Found::Nothing => path.ancestors().skip(1).find(|above| absolute(above).exists()).unwrap_or(path),
+        PathState::EmptyFolder => path,
+        PathState::Nothing => path.ancestors().skip(1).find(|above| absolute(above).exists()).unwrap_or(path),
     };
     let folder = absolute(folder);
     if !folder.is_dir() {
@@ -63,15 +63,15 @@ fn absolute(path: &Path) -> PathBuf {
     if path.as_os_str().is_empty() { PathBuf::from(".") } else { path.to_owned() }
 }
 
-fn find(path: &Path) -> Result<Found, Error> {
+fn find(path: &Path) -> Result<PathState, Error> {
     let unreadable = |source| Error::Unwritable { path: path.to_owned(), source };
     match fs::read_dir(path) {
-        Ok(_) if path.join("oci-layout").exists() => Ok(Found::Layout(Layout::open(path)?)),
+        Ok(_) if path.join("oci-layout").exists() => Ok(PathState::Layout(Layout::open(path)?)),
         Ok(mut entries) => match entries.next() {
-            None => Ok(Found::EmptyFolder),
+            None => Ok(PathState::EmptyFolder),
             Some(_) => Err(Error::NotALayout { path: path.to_owned() }),
         },
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Found::Nothing),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(PathState::Nothing),
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => Err(Error::NotALayout { path: path.to_owned() }),
         Err(error) => Err(unreadable(error)),
     }
@@ -87,15 +87,15 @@ pub(super) async fn publish(
     // Dropped, this future ends the work on the other thread too.
     let stop = cancel.child_token();
     let _dropped = stop.clone().drop_guard();
-    let delivery = Delivery { image: image.clone(), tags, cancel: stop, listener: listener.clone() };
+    let delivery = LayoutUpdate { image: image.clone(), tags, cancel: stop, listener: listener.clone() };
     let path = path.to_owned();
     let done = tokio::task::spawn_blocking(move || delivery.write(&path)).await;
     done.map_err(|error| Error::Broken(error.to_string()))?
 }
 
-impl Delivery {
+impl LayoutUpdate {
     fn write(&self, path: &Path) -> Result<Publication, Error> {
-        if !matches!(find(path)?, Found::Layout(_))
+        if !matches!(find(path)?, PathState::Layout(_))
             && let Some(publication) = self.write_new(path)?
         {
             return Ok(publication);
@@ -150,7 +150,7 @@ impl Delivery {
             }
             self.check()?;
             if !told {
-                (self.listener)(Event::Waiting);
+                (self.listener)(PublishEvent::Waiting);
                 told = true;
             }
             std::thread::sleep(LOCK_INTERVAL);
@@ -183,8 +183,8 @@ impl Delivery {
                 publication.blobs_present += 1;
             }
             done += blob.size();
-            (self.listener)(Event::Blob { digest, size: blob.size(), upload });
-            (self.listener)(Event::Moved { done, total });
+            (self.listener)(PublishEvent::Blob { digest, size: blob.size(), upload });
+            (self.listener)(PublishEvent::Moved { done, total });
         }
         self.check()?;
         self.name(layout)?;
@@ -253,9 +253,9 @@ impl Delivery {
         let moving = self.tags.iter().any(|planned| planned.tag == *tag && planned.moving);
         let tag = tag.clone();
         (self.listener)(match before.map(digest_of) {
-            Some(Ok(digest)) if digest == self.image.digest => Event::Kept(tag),
-            Some(Ok(before)) if !moving => Event::Replaced { tag, before },
-            _ => Event::Tagged(tag),
+            Some(Ok(digest)) if digest == self.image.digest => PublishEvent::Kept(tag),
+            Some(Ok(before)) if !moving => PublishEvent::Replaced { tag, before },
+            _ => PublishEvent::Tagged(tag),
         });
     }
 }

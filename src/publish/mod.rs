@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use destination::{Destination, InvalidDestination};
 pub(crate) use error::{Error, Leftover, TakenTag};
-pub(crate) use event::{Event, Listener};
+pub(crate) use event::{Listener, PublishEvent};
 pub(crate) use tag_snapshot::{ExistingTag, TagSnapshot};
 pub(crate) use upload::{BeforeTags, Listed, Ready, Shown, Uploaded};
 

@@ -10,7 +10,7 @@ use oci_spec::image::Descriptor;
 use tokio_util::sync::CancellationToken;
 
 use super::tagging::Tagging;
-use super::{Error, Event, Listener, Target};
+use super::{Error, Listener, PublishEvent, Target};
 use crate::oci::layout::digest_of;
 use crate::oci::reference::Repository;
 use crate::oci::registry::{self, Client, Manifest, Upload};
@@ -145,7 +145,7 @@ async fn send_blob(
         Err(error) => return Err(error.into()),
     };
     counted(blob.size());
-    (meter.listener)(Event::Blob { digest, size: blob.size(), upload });
+    (meter.listener)(PublishEvent::Blob { digest, size: blob.size(), upload });
     Ok((blob, upload))
 }
 
@@ -157,7 +157,7 @@ impl Meter {
             // Wrapping, since a transfer that begins anew has less than it had.
             let more = now.wrapping_sub(before.swap(now, Ordering::Relaxed));
             let done = meter.done.fetch_add(more, Ordering::Relaxed).wrapping_add(more);
-            (meter.listener)(Event::Moved { done, total: meter.total });
+            (meter.listener)(PublishEvent::Moved { done, total: meter.total });
         });
         (count.clone(), count)
     }

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, Event, Leftover, Listener, TagRemover, TakenTag, Target};
+use super::{Error, Leftover, Listener, PublishEvent, TagRemover, TakenTag, Target};
 use crate::oci::Tag;
 use crate::oci::registry::{Client, Manifest, Selector};
 use crate::provenance::Provenance;
@@ -77,7 +77,7 @@ impl Tagging {
         for (index, state) in self.tags.iter().enumerate() {
             // Setting what is set would be refused where tags are immutable.
             if self.is_root(state.before.as_ref()) {
-                (self.listener)(Event::Kept(state.planned.tag.clone()));
+                (self.listener)(PublishEvent::Kept(state.planned.tag.clone()));
                 continue;
             }
             if cancel.is_cancelled() {
@@ -114,8 +114,8 @@ impl Tagging {
     fn tell(&self, state: &TagState) {
         let tag = state.planned.tag.clone();
         match &state.before {
-            Some(before) if !state.planned.moving => (self.listener)(Event::Replaced { tag, before: before.digest }),
-            _ => (self.listener)(Event::Tagged(tag)),
+            Some(before) if !state.planned.moving => (self.listener)(PublishEvent::Replaced { tag, before: before.digest }),
+            _ => (self.listener)(PublishEvent::Tagged(tag)),
         }
     }
 

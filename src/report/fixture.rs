@@ -77,7 +77,7 @@ fn stages() -> Vec<Stage> {
         stage(StageName::Destination, 310, 400, StageOutcome::Passed, "registry.example/team/hello: this commit is new there"),
         stage(StageName::Secrets, 310, 4200, StageOutcome::Passed, "0 leaks in the working tree and 12 commits"),
         stage(StageName::Checks, 310, 100, StageOutcome::Passed, "lint, test passed"),
-        stage(StageName::Build, 410, 30_900, StageOutcome::Passed, "5 layers of 48 MB"),
+        stage(StageName::Build, 410, 30_900, StageOutcome::Passed, "5 layers of 48.2 MB"),
         stage(
             StageName::Database,
             310,

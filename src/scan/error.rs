@@ -29,7 +29,7 @@ pub(crate) enum Error {
     },
     /// The scanner's report is missing or is not what it should be.
     #[error("{tool}: {reason}")]
-    Rubbish {
+    InvalidOutput {
         /// The program.
         tool: Tool,
         /// What is wrong.
@@ -114,7 +114,7 @@ impl Error {
         Self::Git { code: output.code, last: output.last_lines() }
     }
 
-    pub(super) fn rubbish(tool: Tool, reason: impl fmt::Display, output: &Output) -> Self {
-        Self::Rubbish { tool, reason: reason.to_string(), last: output.last_lines() }
+    pub(super) fn invalid_output(tool: Tool, reason: impl fmt::Display, output: &Output) -> Self {
+        Self::InvalidOutput { tool, reason: reason.to_string(), last: output.last_lines() }
     }
 }

@@ -146,7 +146,7 @@ fn check(folder: &Path, output: &Output) -> Result<u32, Error> {
     let cyclonedx: CycloneDx = read(folder, Format::CycloneDxJson, output)?;
     if spdx.spdx_version != "SPDX-2.3" || cyclonedx.bom_format != "CycloneDX" {
         let reason = format!("its files are {:?} and {:?}", spdx.spdx_version, cyclonedx.bom_format);
-        return Err(Error::rubbish(Tool::SYFT, reason, output));
+        return Err(Error::invalid_output(Tool::SYFT, reason, output));
     }
     // The image itself is the first package of the document.
     let packages = spdx.packages.iter().filter(|package| !package.id.starts_with("SPDXRef-DocumentRoot")).count();
@@ -154,14 +154,14 @@ fn check(folder: &Path, output: &Output) -> Result<u32, Error> {
 }
 
 fn read<T: DeserializeOwned>(folder: &Path, format: Format, output: &Output) -> Result<T, Error> {
-    let rubbish = |reason: String| Error::rubbish(Tool::SYFT, format!("{}: {reason}", format.name()), output);
+    let invalid_output = |reason: String| Error::invalid_output(Tool::SYFT, format!("{}: {reason}", format.name()), output);
     let path = folder.join(format.extension());
-    let metadata = fs::symlink_metadata(&path).map_err(|error| rubbish(format!("no file: {error}")))?;
+    let metadata = fs::symlink_metadata(&path).map_err(|error| invalid_output(format!("no file: {error}")))?;
     if !metadata.is_file() || metadata.len() > MAX_BYTES {
-        return Err(rubbish(format!("not a file of at most {MAX_BYTES} bytes")));
+        return Err(invalid_output(format!("not a file of at most {MAX_BYTES} bytes")));
     }
-    let file = fs::File::open(&path).map_err(|error| rubbish(error.to_string()))?;
-    serde_json::from_reader(BufReader::new(file)).map_err(|error| rubbish(format!("not understood: {error}")))
+    let file = fs::File::open(&path).map_err(|error| invalid_output(error.to_string()))?;
+    serde_json::from_reader(BufReader::new(file)).map_err(|error| invalid_output(format!("not understood: {error}")))
 }
 
 fn place(format: Format, from: &Path, request: &Request<'_>) -> Result<String, Error> {

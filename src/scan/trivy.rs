@@ -129,8 +129,8 @@ impl<'a> Scan<'a> {
         if output.code != 0 {
             return Err(self.failure(output));
         }
-        let report = report::Report::read(&self.report).map_err(|reason| Error::rubbish(Tool::TRIVY, reason, output))?;
-        report.check(self.request.platform).map_err(|reason| Error::rubbish(Tool::TRIVY, reason, output))?;
+        let report = report::Report::read(&self.report).map_err(|reason| Error::invalid_output(Tool::TRIVY, reason, output))?;
+        report.check(self.request.platform).map_err(|reason| Error::invalid_output(Tool::TRIVY, reason, output))?;
         let mut found = report.into_vulnerabilities(&self.request.platform.platform);
         found.warnings.extend(self.words(&Log::of(output)));
         if self.ignore_file.is_some() && both_ignore_files(self.request.root) {

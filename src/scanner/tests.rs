@@ -195,10 +195,10 @@ fn a_fourth_scanner_that_did_not_run_is_missed() {
 fn a_fourth_scanner_that_failed_is_told_by_its_name() {
     let _made_up = MadeUp::added();
     let failed = scan::Error::Failed { tool: MADE_UP, code: 2, last: Vec::new() };
-    let rubbish = scan::Error::Rubbish { tool: MADE_UP, reason: "no report".to_owned(), last: Vec::new() };
+    let invalid = scan::Error::InvalidOutput { tool: MADE_UP, reason: "no report".to_owned(), last: Vec::new() };
     for (error, what) in [
         (failed, "made-up failed, so nothing is known about rotten spots in the image"),
-        (rubbish, "made-up gave no usable answer, so nothing is known about rotten spots in the image"),
+        (invalid, "made-up gave no usable answer, so nothing is known about rotten spots in the image"),
     ] {
         let diagnosis = Diagnosis::from(&error);
         assert_eq!(diagnosis.what, what);

@@ -10,7 +10,7 @@ use bollard_buildkit_proto::fsutil::types::Stat;
 use bytes::Bytes;
 
 use super::error::Error;
-use super::filter::{Filter, Verdict, Wanted, Within};
+use super::filter::{Filter, Selection, Wanted, Within};
 use super::root::{self, Root};
 use super::walk::Walk;
 
@@ -63,7 +63,7 @@ impl Directory {
                 let filter = Filter::new(wanted, None)?;
                 let mut kept = VecDeque::new();
                 for (stat, _) in files {
-                    if filter.judge(&stat.path, false, &Within::default())?.0 == Verdict::Send {
+                    if filter.judge(&stat.path, false, &Within::default())?.0 == Selection::Send {
                         kept.push_back(stat.clone());
                     }
                 }

@@ -28,7 +28,7 @@ pub(crate) struct Filter {
 
 /// What to do with a path on a walk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum Selection {
     /// It is sent.
     Send,
     /// It is not sent, but something in it may be.
@@ -67,24 +67,24 @@ impl Filter {
     ///
     /// # Errors
     /// A pattern is malformed in a way that shows only now.
-    pub(crate) fn judge(&self, path: &str, is_folder: bool, within: &Within) -> Result<(Verdict, Within), BadPattern> {
-        let mut verdict = Verdict::Send;
+    pub(crate) fn judge(&self, path: &str, is_folder: bool, within: &Within) -> Result<(Selection, Within), BadPattern> {
+        let mut selection = Selection::Send;
         let mut inside = Within::default();
-        let pass = |may_hold_wanted: bool| if is_folder && may_hold_wanted { Verdict::Enter } else { Verdict::Skip };
+        let pass = |may_hold_wanted: bool| if is_folder && may_hold_wanted { Selection::Enter } else { Selection::Skip };
         if !self.include.is_empty() {
             let (included, matched) = self.include.matches_within(path, &within.include)?;
             inside.include = matched;
             if !included {
-                verdict = pass(self.include.may_match_within(path));
+                selection = pass(self.include.may_match_within(path));
             }
         }
-        if verdict != Verdict::Skip && !self.exclude.is_empty() {
+        if selection != Selection::Skip && !self.exclude.is_empty() {
             let (excluded, matched) = self.exclude.matches_within(path, &within.exclude)?;
             inside.exclude = matched;
             if excluded {
-                verdict = pass(self.exclude.may_except_within(path));
+                selection = pass(self.exclude.may_except_within(path));
             }
         }
-        Ok((verdict, inside))
+        Ok((selection, inside))
     }
 }

@@ -19,7 +19,7 @@ use crate::secret::Secret;
 const MAX_BYTES: u64 = 500 * 1024;
 
 /// Where a secret is kept.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum SecretSource {
     /// A value that is known already.
     Value(Secret),

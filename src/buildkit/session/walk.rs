@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use bollard_buildkit_proto::fsutil::types::Stat;
 
 use super::error::Error;
-use super::filter::{Filter, Verdict, Within};
+use super::filter::{Filter, Selection, Within};
 use super::mode;
 use super::root::{self, Root};
 
@@ -72,8 +72,8 @@ impl Walk {
             // Gone since the folder was read.
             Err(error) if root::is_absent(&error) => return Ok(()),
             Err(source) => {
-                let (verdict, _) = self.filter.judge(&path.to_string_lossy(), false, &folder.within)?;
-                return if verdict == Verdict::Send { Err(Error::Read { path, source }) } else { Ok(()) };
+                let (selection, _) = self.filter.judge(&path.to_string_lossy(), false, &folder.within)?;
+                return if selection == Selection::Send { Err(Error::Read { path, source }) } else { Ok(()) };
             }
         };
         let Some(stat) = stat.filter(|stat| !mode::is_socket(stat) && !self.left_out.contains(&(stat.st_dev, stat.st_ino)))
@@ -81,12 +81,12 @@ impl Walk {
             return Ok(());
         };
         let is_folder = mode::is_folder(&stat);
-        let (verdict, within) = self.filter.judge(&path.to_string_lossy(), is_folder, &folder.within)?;
-        if verdict == Verdict::Skip {
+        let (selection, within) = self.filter.judge(&path.to_string_lossy(), is_folder, &folder.within)?;
+        if selection == Selection::Skip {
             return Ok(());
         }
-        let inside = if is_folder { self.enter(name, &path, verdict, within, stat)? } else { None };
-        if verdict == Verdict::Send {
+        let inside = if is_folder { self.enter(name, &path, selection, within, stat)? } else { None };
+        if selection == Selection::Send {
             self.send(name, &path, &stat)?;
         }
         self.open.extend(inside);
@@ -98,7 +98,7 @@ impl Walk {
         &self,
         name: &Path,
         path: &Path,
-        verdict: Verdict,
+        selection: Selection,
         within: Within,
         stat: rustix::fs::Stat,
     ) -> Result<Option<Folder>, Error> {
@@ -106,13 +106,13 @@ impl Walk {
         let read = || {
             let descriptor = root::folder_in(parent.descriptor.as_fd(), name)?;
             let names = root::names_in(descriptor.as_fd())?.into_iter();
-            let unsent = (verdict != Verdict::Send).then_some(stat);
+            let unsent = (selection != Selection::Send).then_some(stat);
             Ok(Folder { descriptor, names, path: path.to_owned(), within, unsent })
         };
         match read() {
             Ok(folder) => Ok(Some(folder)),
             Err(error) if root::is_absent(&error) => Ok(None),
-            Err(error) if verdict == Verdict::Enter && error.kind() == std::io::ErrorKind::PermissionDenied => Ok(None),
+            Err(error) if selection == Selection::Enter && error.kind() == std::io::ErrorKind::PermissionDenied => Ok(None),
             Err(source) => Err(Error::Read { path: path.to_owned(), source }),
         }
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, Event, Listener, cleared, look, publish, silent};
+use super::{Error, Listener, PublishEvent, cleared, look, publish, silent};
 use crate::diagnosis::Diagnosis;
 use crate::oci::{Image, Layout, layout, sample};
 use crate::record::Publication;
@@ -115,8 +115,8 @@ async fn an_image_that_is_damaged_or_cancelled_leaves_the_folder_as_it_was() {
         // The third blob is on its way when the cancel comes.
         let (cancel, seen) = (CancellationToken::new(), Arc::new(std::sync::atomic::AtomicUsize::new(0)));
         let trigger = cancel.clone();
-        let listener: Listener = Arc::new(move |event: Event| {
-            if matches!(event, Event::Blob { .. }) && seen.fetch_add(1, Ordering::Relaxed) == 2 {
+        let listener: Listener = Arc::new(move |event: PublishEvent| {
+            if matches!(event, PublishEvent::Blob { .. }) && seen.fetch_add(1, Ordering::Relaxed) == 2 {
                 trigger.cancel();
             }
         });

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{BeforeTags, Error, Event, Listed, Listener, Shown, Target, preflight, tag, upload};
+use super::{BeforeTags, Error, Listed, Listener, PublishEvent, Shown, Target, preflight, tag, upload};
 use crate::environment::Environment;
 use crate::finding::Severity;
 use crate::oci::Image;
@@ -36,7 +36,7 @@ fn tags(names: &[&str]) -> Vec<PlannedTag> {
 }
 
 fn silent() -> Listener {
-    Arc::new(|_: Event| {})
+    Arc::new(|_: PublishEvent| {})
 }
 
 /// Publishes as a delivery does. All tests do it through this.

@@ -69,7 +69,7 @@ pub(crate) async fn scan(launcher: &Launcher, request: &Request<'_>) -> Result<L
     let tree = look(&scanner, &Mode::Tree, &ignored);
     let past = async {
         let Some(repository) = history::open(launcher, &root, request.history, scanner.scratch(), request.deadline).await? else {
-            return Ok((Found::default(), 0));
+            return Ok((Outcome::default(), 0));
         };
         let commits = repository.commits;
         let found = look(&scanner, &Mode::History(repository), &ignored).await?;
@@ -87,7 +87,7 @@ pub(crate) async fn scan(launcher: &Launcher, request: &Request<'_>) -> Result<L
 
 /// The results of one mode's runs.
 #[derive(Default)]
-struct Found {
+struct Outcome {
     leaks: Vec<Match>,
     suppressed: Vec<(&'static str, Match)>,
     warnings: Vec<String>,
@@ -95,8 +95,8 @@ struct Found {
 
 /// Runs gitleaks as often as it takes to tell what the project let through: once for a clean source without files of
 /// gitleaks'.
-async fn look(scanner: &Scanner<'_>, mode: &Mode, ignored: &Ignored) -> Result<Found, Error> {
-    let run::Sighting { matches: all, warnings } = scanner.run(mode, run::Plan::AllowedToo).await?;
+async fn look(scanner: &Scanner<'_>, mode: &Mode, ignored: &Ignored) -> Result<Outcome, Error> {
+    let run::ScanOutput { matches: all, warnings } = scanner.run(mode, run::Plan::AllowedToo).await?;
     let kept = if all.is_empty() { Vec::new() } else { scanner.run(mode, run::Plan::AsConfigured).await?.matches };
     let mut suppressed: Vec<_> = difference(&all, &kept).map(|leak| ("gitleaks:allow", leak)).collect();
 
@@ -115,7 +115,7 @@ async fn look(scanner: &Scanner<'_>, mode: &Mode, ignored: &Ignored) -> Result<F
         let dropped: Vec<_> = by_default.into_iter().filter(|leak| !known.contains(&leak.place())).collect();
         suppressed.extend(dropped.into_iter().map(|leak| (".gitleaks.toml", leak)));
     }
-    Ok(Found { leaks, suppressed, warnings })
+    Ok(Outcome { leaks, suppressed, warnings })
 }
 
 /// What is in `all` more often than in `some`.

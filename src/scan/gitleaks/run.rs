@@ -43,7 +43,7 @@ pub(super) enum Plan {
 }
 
 /// The result of a run.
-pub(super) struct Sighting {
+pub(super) struct ScanOutput {
     pub(super) matches: Vec<Match>,
     pub(super) warnings: Vec<String>,
 }
@@ -90,7 +90,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Runs gitleaks once.
-    pub(super) async fn run(&self, mode: &Mode, plan: Plan) -> Result<Sighting, Error> {
+    pub(super) async fn run(&self, mode: &Mode, plan: Plan) -> Result<ScanOutput, Error> {
         let report = tempfile::Builder::new().prefix("report-").suffix(".json").tempfile_in(self.scratch());
         let report = report.map_err(Error::io(self.scratch()))?.into_temp_path();
         let ready = self.arguments(mode, plan, &report);
@@ -112,10 +112,10 @@ impl<'a> Scanner<'a> {
         let matches = read(&report, &output)?;
         if words.leaks != matches.len() as u64 || (output.code == LEAKS_FOUND) == matches.is_empty() {
             let reason = format!("its report has {} entries, its log says {}", matches.len(), words.leaks);
-            return Err(Error::rubbish(Tool::GITLEAKS, reason, &output));
+            return Err(Error::invalid_output(Tool::GITLEAKS, reason, &output));
         }
         let matches = matches.into_iter().map(|found| self.normal(mode, found)).filter(|found| !self.is_ours(mode, &found.file));
-        Ok(Sighting { matches: matches.collect(), warnings: words.warnings })
+        Ok(ScanOutput { matches: matches.collect(), warnings: words.warnings })
     }
 
     fn arguments(&self, mode: &Mode, plan: Plan, report: &Path) -> crate::process::Run {
@@ -251,11 +251,12 @@ fn failure(output: &Output) -> Error {
 }
 
 fn read(report: &Path, output: &Output) -> Result<Vec<Match>, Error> {
-    let rubbish = |reason: String| Error::rubbish(Tool::GITLEAKS, reason, output);
-    let metadata = fs::symlink_metadata(report).map_err(|error| rubbish(format!("no report: {error}")))?;
+    let invalid_output = |reason: String| Error::invalid_output(Tool::GITLEAKS, reason, output);
+    let metadata = fs::symlink_metadata(report).map_err(|error| invalid_output(format!("no report: {error}")))?;
     if !metadata.is_file() || metadata.len() > MAX_REPORT_BYTES {
-        return Err(rubbish(format!("its report is not a file of at most {MAX_REPORT_BYTES} bytes")));
+        return Err(invalid_output(format!("its report is not a file of at most {MAX_REPORT_BYTES} bytes")));
     }
-    let file = fs::File::open(report).map_err(|error| rubbish(error.to_string()))?;
-    serde_json::from_reader(BufReader::new(file)).map_err(|error| rubbish(format!("its report is not understood: {error}")))
+    let file = fs::File::open(report).map_err(|error| invalid_output(error.to_string()))?;
+    serde_json::from_reader(BufReader::new(file))
+        .map_err(|error| invalid_output(format!("its report is not understood: {error}")))
 }

@@ -80,7 +80,7 @@ async fn a_syft_that_is_broken_leaves_no_file() {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         let launcher = launcher_in(tools.path());
         let error = list(&launcher, &image, &Format::ALL, &folder).await.unwrap_err();
-        let expected = matches!(&error, Error::Rubbish { tool, .. } | Error::Failed { tool, .. } if *tool == Tool::SYFT);
+        let expected = matches!(&error, Error::InvalidOutput { tool, .. } | Error::Failed { tool, .. } if *tool == Tool::SYFT);
         assert!(expected, "{text}: {error:?}");
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
     }

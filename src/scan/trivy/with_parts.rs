@@ -166,7 +166,7 @@ async fn a_trivy_that_is_broken_is_never_a_clean_image() {
         fs::write(&path, format!("#!/bin/sh\nPATH=/usr/bin:/bin\n{report}\n{text}\n")).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         let error = world.scan_with(Some(tools.path().into()), &image, 0).await.unwrap_err();
-        let expected = matches!(&error, Error::Rubbish { tool, .. } | Error::Failed { tool, .. } if *tool == Tool::TRIVY);
+        let expected = matches!(&error, Error::InvalidOutput { tool, .. } | Error::Failed { tool, .. } if *tool == Tool::TRIVY);
         assert!(expected, "{text}: {error:?}");
     }
 }

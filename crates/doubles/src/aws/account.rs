@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 use std::time::SystemTime;
 
-use super::policy::{Policy, Verdict};
+use super::policy::{Decision, Policy};
 use super::repository::Repository;
 use super::trust::Trust;
 
@@ -86,14 +86,14 @@ impl Account {
     /// What a session may do: its role's policy and its own must both allow it. The error is AWS's sentence.
     pub fn authorize(&self, session: &Session, action: &str, resource: &str) -> Result<(), String> {
         let role = self.content().roles.get(&session.role).map(|role| role.policy.clone());
-        let of_role = role.map_or(Verdict::NotAllowed, |policy| policy.verdict(action, resource));
-        let of_session = session.policy.as_ref().map_or(Verdict::Allowed, |policy| policy.verdict(action, resource));
+        let of_role = role.map_or(Decision::NotAllowed, |policy| policy.decision(action, resource));
+        let of_session = session.policy.as_ref().map_or(Decision::Allowed, |policy| policy.decision(action, resource));
         let reason = match (of_role, of_session) {
-            (Verdict::Allowed, Verdict::Allowed) => return Ok(()),
-            (Verdict::Denied, _) => "with an explicit deny in an identity-based policy".to_owned(),
-            (_, Verdict::Denied) => "with an explicit deny in a session policy".to_owned(),
-            (Verdict::NotAllowed, _) => format!("because no identity-based policy allows the {action} action"),
-            (_, Verdict::NotAllowed) => format!("because no session policy allows the {action} action"),
+            (Decision::Allowed, Decision::Allowed) => return Ok(()),
+            (Decision::Denied, _) => "with an explicit deny in an identity-based policy".to_owned(),
+            (_, Decision::Denied) => "with an explicit deny in a session policy".to_owned(),
+            (Decision::NotAllowed, _) => format!("because no identity-based policy allows the {action} action"),
+            (_, Decision::NotAllowed) => format!("because no session policy allows the {action} action"),
         };
         let user = self.session_arn(session);
         Err(format!("User: {user} is not authorized to perform: {action} on resource: {resource} {reason}"))

@@ -17,7 +17,7 @@ struct Statement {
 
 /// What a policy says of an action on a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Decision {
     Allowed,
     /// Nothing allows it.
     NotAllowed,
@@ -55,20 +55,20 @@ impl Policy {
     }
 
     /// What it says.
-    pub fn verdict(&self, action: &str, resource: &str) -> Verdict {
+    pub fn decision(&self, action: &str, resource: &str) -> Decision {
         let concerned = |statement: &&Statement| {
             let action = action.to_lowercase();
             statement.actions.iter().any(|one| matches(&one.to_lowercase(), &action))
                 && statement.resources.iter().any(|one| matches(one, resource))
         };
-        let mut verdict = Verdict::NotAllowed;
+        let mut decision = Decision::NotAllowed;
         for statement in self.0.iter().filter(concerned) {
             if !statement.allows {
-                return Verdict::Denied;
+                return Decision::Denied;
             }
-            verdict = Verdict::Allowed;
+            decision = Decision::Allowed;
         }
-        verdict
+        decision
     }
 }
 

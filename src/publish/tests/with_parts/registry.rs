@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::oci::registry::Store;
 use crate::oci::{Digest, Image, Layout, layout, sample};
 use crate::publish::tests::{cleared, publish, silent};
-use crate::publish::{Error, Event, Listener, Target, preflight};
+use crate::publish::{Error, Listener, PublishEvent, Target, preflight};
 use crate::record::Publication;
 
 async fn target(destination: &str) -> Target {
@@ -95,7 +95,7 @@ async fn a_tag_that_is_meant_to_stay_is_another_images_only_where_that_is_asked_
     assert_eq!((taken[0].tag.as_str(), taken[0].digest, digest), ("v1", old.digest, Some(new.digest)));
     assert_eq!(registry.tags("app").await, before);
     let (sender, receiver) = std::sync::mpsc::channel();
-    let listener: Listener = Arc::new(move |event: Event| {
+    let listener: Listener = Arc::new(move |event: PublishEvent| {
         if event.is_warning() {
             sender.send(event).unwrap();
         }
@@ -103,7 +103,7 @@ async fn a_tag_that_is_meant_to_stay_is_another_images_only_where_that_is_asked_
     let target = target.with_replacement(true);
     publish(&cleared(&new), &new, &target, &["v1", "latest"], &CancellationToken::new(), &listener).await.unwrap();
     drop(listener);
-    let expected = Event::Replaced { tag: "v1".parse().unwrap(), before: old.digest };
+    let expected = PublishEvent::Replaced { tag: "v1".parse().unwrap(), before: old.digest };
     assert_eq!(receiver.iter().collect::<Vec<_>>(), [expected]);
 }
 

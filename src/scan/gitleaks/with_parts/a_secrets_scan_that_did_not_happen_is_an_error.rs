@@ -130,7 +130,7 @@ async fn a_gitleaks_that_is_broken_is_never_a_clean_scan() {
         let error = scan_with(tools.path(), &repository, History::None, 300).await.unwrap_err();
         let as_expected = match &error {
             Error::Failed { tool, .. } if *tool == Tool::GITLEAKS => expected == "failed",
-            Error::Rubbish { tool, reason, .. } if *tool == Tool::GITLEAKS => {
+            Error::InvalidOutput { tool, reason, .. } if *tool == Tool::GITLEAKS => {
                 reason.contains(expected) || expected == "no report"
             }
             Error::Program(process::Error::Signal { .. }) => expected == "crash",
