@@ -22,7 +22,7 @@ pub(crate) enum Gate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Requirements {
-    /// What a leaked secret does.
+    /// Whether a leaked secret blocks a delivery or is only reported.
     pub(crate) secrets: Gate,
     /// What a vulnerability at or over the severity threshold does.
     pub(crate) vulnerabilities: Gate,
@@ -33,7 +33,7 @@ pub(crate) struct Requirements {
 const ADVISORY: Requirements = Requirements { secrets: Gate::Advisory, vulnerabilities: Gate::Advisory, sarif_upload: false };
 const BLOCKING: Requirements = Requirements { secrets: Gate::Blocking, vulnerabilities: Gate::Blocking, sarif_upload: true };
 
-/// What `auto` goes by.
+/// The branch or tag that `auto` takes for an environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trigger {
     /// A run outside GitHub Actions.
@@ -44,7 +44,7 @@ pub(crate) enum Trigger {
     Tags(&'static str),
 }
 
-/// What a run is of.
+/// The branch, tag or event that a run was started by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin<'a> {
     /// It is outside GitHub Actions.
@@ -85,7 +85,7 @@ macro_rules! environments {
                 }
             }
 
-            /// What it requires.
+            /// The gates of this environment.
             #[must_use]
             pub(crate) fn requirements(self) -> Requirements {
                 match self {

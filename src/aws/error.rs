@@ -23,7 +23,7 @@ pub(crate) enum Error {
     Assume {
         /// The role that was asked for.
         role: RoleArn,
-        /// What the token claims.
+        /// The token's claims, for a comparison with the trust policy.
         claims: Box<Claims>,
         /// STS's answer.
         failure: Box<Failure>,
@@ -52,7 +52,7 @@ pub(crate) enum Error {
     Malformed {
         /// The call that was answered.
         call: Call,
-        /// What is missing.
+        /// The field that the answer lacks.
         missing: &'static str,
     },
     /// There is no such repository.

@@ -8,7 +8,7 @@ use super::{AccountId, Partition};
 /// The ARN of a repository of Amazon ECR: `arn:PARTITION:ecr:REGION:ACCOUNT:repository/NAME`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RepositoryArn {
-    /// Where it is.
+    /// The AWS region of the repository.
     pub(crate) region: String,
     /// Whose it is.
     pub(crate) account: AccountId,

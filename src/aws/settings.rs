@@ -2,7 +2,7 @@
 
 use super::{AccountId, RoleArn};
 
-/// As whom, and where.
+/// The identity that calls to AWS use, and their region.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
     /// The role to assume with the run's token; without one, the SDK's default chain is used.
@@ -15,7 +15,7 @@ pub(crate) struct Settings {
     pub(crate) session_name: String,
     /// How long the credentials last, in seconds; they are renewed as long as a delivery needs them.
     pub(crate) duration_seconds: i32,
-    /// Whom the token is for.
+    /// The audience (`aud`) that the OIDC token is asked for.
     pub(crate) audience: String,
     /// A policy that narrows the role's own, as JSON.
     pub(crate) session_policy: Option<String>,

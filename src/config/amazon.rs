@@ -16,7 +16,7 @@ pub(crate) struct Ecr {
     pub(crate) account: Option<AccountId>,
     /// Whether it is created if it is not there.
     pub(crate) create: bool,
-    /// As whom we go there.
+    /// The identity and region that calls to AWS use.
     pub(crate) identity: aws::Settings,
 }
 

@@ -33,7 +33,7 @@ pub(crate) struct Build {
     pub(crate) annotations: BTreeMap<String, String>,
     /// How new layers are compressed.
     pub(crate) compression: Compression,
-    /// Who builds.
+    /// The builder, or where to look for one.
     pub(crate) host: Host,
 }
 

@@ -38,7 +38,7 @@ pub(crate) struct Config<B = Build> {
     pub(crate) build: B,
     /// Which commits are scanned for secrets.
     pub(crate) secrets_history: SecretsHistory,
-    /// Which vulnerabilities count.
+    /// The severity from which a vulnerability counts at the gate.
     pub(crate) threshold: Threshold,
     /// Where the vulnerability database is, in the order of trying.
     pub(crate) database_mirrors: Vec<Mirror>,

@@ -8,7 +8,7 @@ pub(crate) enum Error {
     Escape {
         /// The directive's line, counted from 1.
         line: u32,
-        /// What it names.
+        /// The value as written.
         value: String,
     },
     /// A directive stands there twice.
@@ -16,7 +16,7 @@ pub(crate) enum Error {
     Directive {
         /// The second one's line, counted from 1.
         line: u32,
-        /// Which directive.
+        /// The directive: `syntax`, `escape` or `check`.
         name: String,
     },
     /// A here-document has no end.

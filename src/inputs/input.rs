@@ -17,7 +17,7 @@ pub(crate) enum Group {
     Scan,
     /// Under which names, and where.
     Publish,
-    /// Amazon ECR, and who we are there.
+    /// Amazon ECR, and the identity that is used there.
     Aws,
     /// What is written about it.
     Report,

@@ -27,7 +27,7 @@ impl ClientBuilder {
         }
     }
 
-    /// Follows redirects, and shows who we are to the first host alone.
+    /// Follows redirects; credentials go to the first host alone.
     pub(crate) fn follow_redirects(self) -> Self {
         Self(self.0.redirect(reqwest::redirect::Policy::default()))
     }

@@ -21,7 +21,7 @@ use crate::variables;
 /// The clock difference, in seconds, from which it is reported.
 const CLOCK_TOLERANCE: i64 = 60;
 
-/// What was found.
+/// What `doctor` prints: a line a check.
 pub(crate) struct DoctorReport {
     checks: Vec<(&'static str, Result<String, Diagnosis>)>,
 }

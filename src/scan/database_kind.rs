@@ -1,6 +1,6 @@
 //! The kinds of databases that trivy judges by, and what its makers call their parts.
 
-/// Which database.
+/// A database of trivy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
     /// The advisories (`trivy-db`).

@@ -81,7 +81,7 @@ pub(crate) enum Error {
     /// No mirror has the database, and the cached one, if any, is too old.
     #[error("no {} from any of {} mirrors", kind.name(), failures.len())]
     Database {
-        /// Which.
+        /// The vulnerability or the Java database.
         kind: Kind,
         /// The mirrors in order, each with the reason.
         failures: Vec<(String, String)>,

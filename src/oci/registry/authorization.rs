@@ -113,7 +113,7 @@ impl Authorization {
         }
     }
 
-    /// Whether it makes sense to show who we are once more after the registry's 401 with these `headers`: what was shown at
+    /// Whether it makes sense to send credentials once more after the registry's 401 with these `headers`: what was shown at
     /// `shown` has expired, or the registry wants something only now.
     pub(super) async fn renew(&self, headers: &HeaderMap, scopes: &[String], shown: Instant) -> bool {
         let Ok(Some(challenge)) = Challenge::from_headers(headers) else { return false };

@@ -36,7 +36,7 @@ pub(crate) enum Error {
     ForbiddenUrl {
         /// The registry: `HOST[:PORT]`.
         registry: String,
-        /// What it is for.
+        /// What the URL is for.
         role: UrlRole,
         /// The address, without its query, which may hold a signature.
         url: Line,
@@ -48,7 +48,7 @@ pub(crate) enum Error {
         host: String,
         /// What was asked for.
         subject: Subject,
-        /// How many were followed.
+        /// The redirects that are followed at most.
         limit: usize,
     },
     /// The registry asks for credentials in an unknown way.

@@ -26,7 +26,7 @@ const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, application/vnd
 /// The header with the digest of what is served.
 const CONTENT_DIGEST: &str = "docker-content-digest";
 
-/// Which manifest of a repository.
+/// What names a manifest in its repository: a tag or a digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Selector {
     /// The one that a tag names now.

@@ -22,7 +22,7 @@ const COMMIT_TIMEOUT: Duration = Duration::from_mins(5);
 /// Receives the number of bytes of a blob transferred so far. It falls when a transfer starts again.
 pub(crate) type Progress = Arc<dyn Fn(u64) + Send + Sync>;
 
-/// What a request carries.
+/// A request's body.
 pub(super) enum Payload {
     /// Nothing.
     Empty,

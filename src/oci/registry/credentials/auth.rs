@@ -9,13 +9,13 @@ use crate::secret::Secret;
 /// What is shown to a registry.
 #[derive(Clone, Debug)]
 pub(crate) struct Credentials {
-    /// What shows who we are.
+    /// The password or token.
     pub(crate) auth: Auth,
-    /// Where it came from.
+    /// The file, variable or helper that gave it.
     pub(crate) origin: Origin,
 }
 
-/// What shows who we are.
+/// What a registry takes as proof of identity.
 #[derive(Clone, Debug)]
 pub(crate) enum Auth {
     /// Nothing.

@@ -13,7 +13,7 @@ pub(crate) enum Error {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
     /// The file is not what Docker writes.
