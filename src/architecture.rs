@@ -40,6 +40,8 @@ struct Module {
     paths: BTreeSet<Vec<String>>,
     /// What its own code names, the first part of each path.
     named: BTreeSet<String>,
+    /// The methods that it calls without arguments.
+    called: BTreeSet<String>,
 }
 
 struct Import {
@@ -121,6 +123,21 @@ impl Sources {
         let imports = imports.map(|(_, import)| &import.path);
         let paths = imports.chain(&module.globs).chain(&module.paths);
         paths.filter_map(|path| Some((path.join("::"), self.absolute(name, path)?)))
+    }
+
+    /// Where JSON is read, and by which words.
+    fn readers_of_json(&self) -> Vec<String> {
+        let mut readers = Vec::new();
+        for (name, module) in self.0.iter().filter(|(name, _)| name[0] != "document") {
+            let paths = module.imports.values().map(|import| &import.path).chain(&module.paths);
+            let paths = paths.filter(|path| reads_json(&module.spelled_out(path)));
+            let globs = module.globs.iter().filter(|path| module.spelled_out(path)[0] == "serde_json");
+            let paths = paths.chain(globs).map(|path| path.join("::"));
+            // reqwest's; it hands the bytes to serde_json itself.
+            let called = module.called.iter().filter(|method| *method == "json").map(|method| format!(".{method}()"));
+            readers.extend(paths.chain(called).map(|words| format!("{} names {words}", name.join("::"))));
+        }
+        readers
     }
 
     /// Which rooms a room knows, each with a place.
@@ -232,6 +249,14 @@ impl Module {
         }
     }
 
+    /// A path from the crate that it begins with.
+    fn spelled_out(&self, path: &[String]) -> Vec<String> {
+        match self.imports.get(&path[0]).filter(|import| import.path[0] != path[0]) {
+            Some(import) => self.spelled_out(&import.path).into_iter().chain(path[1..].iter().cloned()).collect(),
+            None => path.to_vec(),
+        }
+    }
+
     fn name(&mut self, path: Vec<String>) {
         self.named.extend(path.first().cloned());
         if path.len() > 1 {
@@ -291,6 +316,13 @@ impl<'ast> Visit<'ast> for Module {
         self.name_tokens(called.tokens.clone());
     }
 
+    fn visit_expr_method_call(&mut self, call: &'ast syn::ExprMethodCall) {
+        if call.args.is_empty() {
+            self.called.insert(call.method.to_string());
+        }
+        visit::visit_expr_method_call(self, call);
+    }
+
     fn visit_impl_item_fn(&mut self, function: &'ast syn::ImplItemFn) {
         if !function.attrs.iter().any(is_test) {
             visit::visit_impl_item_fn(self, function);
@@ -328,6 +360,17 @@ fn attributes(item: &syn::Item) -> &[syn::Attribute] {
         syn::Item::Type(item) => &item.attrs,
         syn::Item::Use(item) => &item.attrs,
         _ => &[],
+    }
+}
+
+/// Whether a path leads to what reads JSON: serde_json's own, or the readers that the types of oci_spec have. (A `.parse()`
+/// into a `serde_json::Value` can't be told by its words.)
+fn reads_json(path: &[String]) -> bool {
+    let reader = path.iter().any(|part| ["from_slice", "from_str", "from_reader", "from_value", "from_file"].contains(&&**part));
+    match path[0].as_str() {
+        "serde_json" => reader || path.iter().any(|part| ["de", "Deserializer", "StreamDeserializer"].contains(&&**part)),
+        "oci_spec" => reader,
+        _ => false,
     }
 }
 
@@ -418,6 +461,28 @@ fn modules_of_a_room_do_not_know_each_other_in_circles() {
     assert!(known.values().map(BTreeMap::len).sum::<usize>() > 100, "{known:?}");
     let circles: Vec<_> = circles(&known).iter().map(|circle| circle.join("\n")).collect();
     assert!(circles.is_empty(), "move what they share into a module of its own:\n{}", circles.join("\n\n"));
+}
+
+#[test]
+fn json_is_read_in_the_one_room_that_refuses_what_has_two_readings() {
+    let readers = SOURCES.readers_of_json();
+    assert!(readers.is_empty(), "read it by `crate::document`:\n{}", readers.join("\n"));
+    for (text, found) in [
+        ("fn f() { serde_json::from_slice::<T>(b) }", true),
+        ("use serde_json::from_str; fn f() { from_str(b) }", true),
+        ("use serde_json as json; fn f() { json::from_reader(b) }", true),
+        ("fn f() { T::deserialize(&mut serde_json::Deserializer::from_slice(b)) }", true),
+        ("use serde_json::*;", true),
+        ("use serde_json::de::*;", true),
+        ("use oci_spec::image::ImageIndex; fn f() { ImageIndex::from_reader(b) }", true),
+        ("fn f() { response.json() }", true),
+        ("use serde_json::json; fn f() { json!({}); serde_json::to_vec(v); \"a\".parse() }", false),
+        ("#[cfg(test)] mod tests { fn f() { serde_json::from_slice(b) } }", false),
+        ("use http::HeaderValue; fn f() { HeaderValue::from_str(b) }", false),
+    ] {
+        assert_eq!(!made_up(&[("a", text)]).readers_of_json().is_empty(), found, "{text}");
+        assert!(made_up(&[("document", text)]).readers_of_json().is_empty(), "{text}");
+    }
 }
 
 /// Sources that are made up: each module's name, and its text.

@@ -11,6 +11,7 @@ mod diagnosis;
 mod dockerfile;
 #[cfg(test)]
 mod docs;
+mod document;
 #[cfg(test)]
 mod documentation;
 mod environment;

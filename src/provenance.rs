@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::document;
 use crate::environment::Environment;
 use crate::oci::registry::Manifest;
 use crate::record::Source;
@@ -52,7 +53,7 @@ impl Provenance {
             #[serde(default)]
             annotations: BTreeMap<String, String>,
         }
-        Self::read(&serde_json::from_slice::<Annotated>(&manifest.bytes).unwrap_or_default().annotations)
+        Self::read(&document::read_shared::<Annotated>(&manifest.bytes).unwrap_or_default().annotations)
     }
 
     /// The labels or annotations that say it.

@@ -1,6 +1,6 @@
 //! What is built, and where.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::reader::Reader;
@@ -67,7 +67,7 @@ impl Reader<'_> {
         let arguments = self.arguments();
         let secrets = self.secrets();
         let check_targets = self.get(&inputs::CHECK_TARGETS);
-        let platforms = self.get(&inputs::PLATFORMS);
+        let platforms = self.platforms();
         let labels = self.properties(&inputs::LABELS);
         let annotations = self.properties(&inputs::ANNOTATIONS);
         let compression = self.get(&inputs::COMPRESSION);
@@ -84,6 +84,14 @@ impl Reader<'_> {
             compression: compression?,
             host: host?,
         })
+    }
+
+    /// Each platform once, however often and under whichever of its names it is given.
+    fn platforms(&mut self) -> Option<Vec<Platform>> {
+        let mut platforms = self.get(&inputs::PLATFORMS)?;
+        let mut seen = HashSet::new();
+        platforms.retain(|platform| seen.insert(platform.clone()));
+        Some(platforms)
     }
 
     fn dockerfile(&mut self, context: Option<&Path>) -> Option<PathBuf> {

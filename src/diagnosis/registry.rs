@@ -31,6 +31,20 @@ impl From<&Error> for Diagnosis {
                 format!("Asked for {subject}, it gives {reason}."),
                 "Check the name of the registry, and that no proxy or login page answers in its place.",
             ),
+            Error::Document { host, subject, fault } if fault.is_ambiguous() => Self::new(
+                format!("{host} serves a document that has two readings"),
+                format!(
+                    "The {subject} is one thing to some readers and another to others, so what is scanned may not be what is \
+                     run: {fault}."
+                ),
+                "Find out who pushed it. Remove it from the repository, or name another tag or repository; \
+                 `rebuild: true` builds the commit anew.",
+            ),
+            Error::Document { host, subject, fault } => Self::new(
+                format!("{host} does not answer as a registry does"),
+                format!("Asked for {subject}, it gives something that is not an image: {fault}."),
+                "Check the name of the registry, and that no proxy or login page answers in its place.",
+            ),
             Error::TooManyRedirects { host, subject, limit } => Self::new(
                 format!("{host} redirects again and again"),
                 format!("Asked for {subject}, it redirects more than {limit} times."),

@@ -1,6 +1,7 @@
 //! Here-documents: which an instruction begins, as in BuildKit's `parser.go` (`heredocsFromLine`) and `shell/lex.go`.
 
 use super::word::{is_separator, words};
+use crate::document;
 
 /// The beginning of a here-document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +32,7 @@ fn is_json(arguments: &str) -> bool {
     while rest.starts_with("--") {
         rest = rest.split_once(char::is_whitespace).map_or("", |(_, rest)| rest.trim_start());
     }
-    rest.starts_with('[') && serde_json::from_str::<Vec<String>>(rest).is_ok()
+    rest.starts_with('[') && document::read::<Vec<String>>(rest.as_bytes()).is_ok()
 }
 
 /// A word such as `<<EOF`, `3<<-"EOF"` or `<< EOF`.

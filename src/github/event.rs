@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use crate::document;
 use crate::variables;
 
 /// The event of this run.
@@ -74,7 +75,7 @@ impl Event {
             return None;
         }
         let payload = variable(variables::GITHUB_EVENT_PATH).and_then(|path| std::fs::read(path).ok());
-        let payload = payload.and_then(|bytes| serde_json::from_slice::<Payload>(&bytes).ok());
+        let payload = payload.and_then(|bytes| document::read::<Payload>(&bytes).ok());
         let Payload { before, pull_request, merge_group } = payload.unwrap_or_default();
         let fork = pull_request.as_ref().is_some_and(|request| request.head.repo != request.base.repo);
         let number = pull_request.as_ref().and_then(|request| request.number);

@@ -11,6 +11,7 @@ use url::Url;
 
 pub(crate) use iam_policy::Claims;
 
+use crate::document;
 use crate::net::{self, ClientBuilder, RetryPolicy, chain};
 use crate::secret::Secret;
 use crate::text::{self, Line};
@@ -113,7 +114,7 @@ impl TokenSource {
         if !status.is_success() {
             return Err(Error::Refused { status, message: words(&body) });
         }
-        let token = serde_json::from_slice::<Answer>(&body).map_err(|_| Error::Malformed)?.value;
+        let token = document::read::<Answer>(&body).map_err(|_| Error::Malformed)?.value;
         let claims = claims::of_token(&token).ok_or(Error::Malformed)?;
         Ok(IdToken { token: Secret::new(token), claims })
     }
@@ -137,7 +138,7 @@ impl fmt::Debug for TokenSource {
 
 /// The service's message: its JSON's `message`, else the beginning of the body, in one line.
 fn words(body: &[u8]) -> Line {
-    let message = serde_json::from_slice::<serde_json::Value>(body).ok();
+    let message = document::read::<serde_json::Value>(body).ok();
     let message = message.and_then(|body| body.get("message")?.as_str().map(str::to_owned));
     text::words(&message.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned()))
 }

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use super::value::{Fault, Value, Word};
 use crate::aws::{RegistryHost, RoleArn};
+use crate::document;
 use crate::oci::reference::Repository;
 
 /// What `ecr-repository` names: `NAME`, or `HOST/NAME`.
@@ -132,7 +133,7 @@ pub(crate) struct SessionPolicy(pub(crate) String);
 impl Value for SessionPolicy {
     fn read(text: &str) -> Result<Self, Vec<Fault>> {
         let text = text.trim();
-        match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text) {
+        match document::read::<serde_json::Map<String, serde_json::Value>>(text.as_bytes()) {
             Ok(_) => Ok(Self(text.to_owned())),
             Err(error) => Err(Fault::new("", format!("the JSON of a policy is expected: {error}"))),
         }

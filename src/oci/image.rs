@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use oci_spec::image::{
-    Descriptor, ImageConfiguration, ImageIndex, ImageManifest, ImageManifestBuilder, MediaType, Os, PlatformBuilder,
-    SCHEMA_VERSION,
+    Descriptor, ImageConfiguration, ImageManifest, ImageManifestBuilder, MediaType, Os, PlatformBuilder, SCHEMA_VERSION,
 };
 
 use super::digest::InvalidDigest;
 use super::layout::{self, Error, digest_of, index_of};
+use super::manifest::Document;
 use super::platform::InvalidPlatform;
 use super::{Digest, Layout, Platform};
+use crate::text;
 
 /// An image: one manifest, or an index of one a platform.
 #[derive(Clone, Debug)]
@@ -59,12 +60,12 @@ impl Image {
     /// A document is missing, corrupt or contradicts another.
     pub(crate) fn open(layout: Layout, root: Descriptor) -> Result<Self, Error> {
         let digest = digest_of(&root)?;
-        let manifests = match root.media_type() {
-            MediaType::ImageIndex => layout.read_document::<ImageIndex>(&root)?.manifests().clone(),
-            _ => vec![root.clone()],
+        let platforms: Vec<_> = match layout.read_manifest(&root)? {
+            Document::Index(index) => {
+                index.manifests().iter().map(|part| PlatformImage::open(&layout, part.clone())).collect::<Result<_, _>>()?
+            }
+            Document::Manifest(manifest) => vec![PlatformImage::read(&layout, root.clone(), &manifest)?],
         };
-        let platforms: Vec<_> =
-            manifests.into_iter().map(|manifest| PlatformImage::open(&layout, manifest)).collect::<Result<_, _>>()?;
         if platforms.is_empty() {
             return Err(Error::Invalid { path: layout.blob(&digest), reason: "an index without manifests".to_owned() });
         }
@@ -103,6 +104,16 @@ impl Image {
         all.push(self.root.clone());
         all.retain(|descriptor| seen.insert(descriptor.digest().to_string()));
         all
+    }
+
+    /// What the files about one of the platforms are called: by its name, and by its manifest too where the image has the
+    /// platform twice, so that no file takes another's place.
+    #[must_use]
+    pub(crate) fn slug(&self, platform: &PlatformImage) -> String {
+        let slug = platform.platform.slug();
+        let is_another = |other: &PlatformImage| other.digest != platform.digest && other.platform.slug() == slug;
+        // The whole digest: whoever makes two images can make the beginnings of their digests equal.
+        if self.platforms.iter().any(is_another) { format!("{slug}-sha256-{}", platform.digest.hex()) } else { slug }
     }
 
     /// The size in bytes of everything that publishing would send.
@@ -153,7 +164,8 @@ fn some(annotations: &BTreeMap<String, String>) -> Option<std::collections::Hash
 /// # Errors
 /// What is wrong with the configuration.
 pub(crate) fn described(config: &ImageConfiguration) -> Result<(Platform, Vec<Digest>), String> {
-    let variant = config.variant().as_ref().map(|variant| format!("/{variant}")).unwrap_or_default();
+    let variant = config.variant().as_ref().filter(|variant| !variant.is_empty());
+    let variant = variant.map(|variant| format!("/{variant}")).unwrap_or_default();
     let platform = format!("{}/{}{variant}", config.os(), config.architecture());
     let platform = platform.parse().map_err(|error: InvalidPlatform| error.to_string())?;
     let diff_ids = config.rootfs().diff_ids().iter().map(|text| text.parse());
@@ -164,10 +176,20 @@ pub(crate) fn described(config: &ImageConfiguration) -> Result<(Platform, Vec<Di
 impl PlatformImage {
     fn open(layout: &Layout, descriptor: Descriptor) -> Result<Self, Error> {
         let path = layout.blob(&digest_of(&descriptor)?);
+        let manifest = layout.read_manifest(&descriptor)?.manifest();
+        let manifest = manifest.map_err(|fault| Error::Invalid { path, reason: fault.to_string() })?;
+        Self::read(layout, descriptor, &manifest)
+    }
+
+    fn read(layout: &Layout, descriptor: Descriptor, manifest: &ImageManifest) -> Result<Self, Error> {
+        let path = layout.blob(&digest_of(&descriptor)?);
         let invalid = |reason: String| layout::Error::Invalid { path: path.clone(), reason };
-        let manifest: ImageManifest = layout.read_document(&descriptor)?;
-        let config: ImageConfiguration = layout.read_document(manifest.config())?;
+        let config = layout.read_config(manifest.config())?;
         let (platform, diff_ids) = described(&config).map_err(|reason| invalid(format!("its config: {reason}")))?;
+        if let Some(named) = descriptor.platform().as_ref().filter(|named| !platform.is_of(named)) {
+            let named = text::words(&format!("{}/{}", named.os(), named.architecture()));
+            return Err(invalid(format!("its index lists it for {named}, but its config says {platform}")));
+        }
         if diff_ids.len() != manifest.layers().len() {
             return Err(invalid(format!("{} layers, but its config lists {} diff ids", manifest.layers().len(), diff_ids.len())));
         }

@@ -4,15 +4,18 @@
 //! can't hold a blob under another's digest. What is read back is checked again: a layout may come from anywhere.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use oci_spec::image::{Descriptor, ImageIndex, ImageIndexBuilder, MediaType, SCHEMA_VERSION};
+use oci_spec::image::{Descriptor, ImageConfiguration, ImageIndex, ImageIndexBuilder, MediaType, SCHEMA_VERSION};
 use serde::de::DeserializeOwned;
 
 use super::digest::Hasher;
+use super::manifest::{self, Document};
 use super::{Digest, Tag};
+use crate::document;
 
 /// The annotation that holds a tag in a layout's index (image-spec, `annotations.md`).
 pub(crate) const REF_NAME: &str = "org.opencontainers.image.ref.name";
@@ -57,6 +60,12 @@ pub(crate) enum Error {
         /// What is wrong.
         reason: String,
     },
+}
+
+impl Error {
+    fn invalid(path: &Path, reason: impl fmt::Display) -> Self {
+        Self::Invalid { path: path.to_owned(), reason: reason.to_string() }
+    }
 }
 
 /// A layout folder.
@@ -164,11 +173,20 @@ impl Layout {
         if actual == expected { Ok(bytes) } else { Err(Error::DigestMismatch { expected, actual }) }
     }
 
-    /// Reads a JSON blob.
+    /// Reads a manifest or an index.
     ///
     /// # Errors
-    /// As [`Layout::read`], or the document does not have the expected form.
-    pub(crate) fn read_document<T: DeserializeOwned>(&self, descriptor: &Descriptor) -> Result<T, Error> {
+    /// As [`Layout::read`], or the document is refused.
+    pub(crate) fn read_manifest(&self, descriptor: &Descriptor) -> Result<Document, Error> {
+        let (path, bytes) = (self.blob(&digest_of(descriptor)?), self.read(descriptor)?);
+        manifest::read(&bytes, descriptor.media_type()).map_err(|fault| Error::invalid(&path, fault))
+    }
+
+    /// Reads the configuration of an image.
+    ///
+    /// # Errors
+    /// As [`Layout::read`], or the document is refused.
+    pub(crate) fn read_config(&self, descriptor: &Descriptor) -> Result<ImageConfiguration, Error> {
         parse(&self.blob(&digest_of(descriptor)?), &self.read(descriptor)?)
     }
 
@@ -207,7 +225,8 @@ impl Layout {
     /// It can't be read.
     pub(crate) fn index(&self) -> Result<ImageIndex, Error> {
         let path = self.root.join("index.json");
-        parse(&path, &read_bounded(&path)?)
+        let index = manifest::read(&read_bounded(&path)?, &MediaType::ImageIndex).and_then(Document::index);
+        index.map_err(|fault| Error::invalid(&path, fault))
     }
 
     /// Replaces the layout's index in one step: a reader sees the old one or the new one.
@@ -326,7 +345,7 @@ pub(crate) fn index_of(manifests: Vec<Descriptor>) -> Result<ImageIndex, Error> 
 }
 
 fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, Error> {
-    serde_json::from_slice(bytes).map_err(|error| Error::Invalid { path: path.to_owned(), reason: format!("not valid: {error}") })
+    document::read_shared(bytes).map_err(|error| Error::invalid(path, error))
 }
 
 fn read_bounded(path: &Path) -> Result<Vec<u8>, Error> {

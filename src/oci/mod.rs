@@ -5,6 +5,7 @@ pub(crate) mod compression;
 pub(crate) mod digest;
 pub(crate) mod image;
 pub(crate) mod layout;
+pub(crate) mod manifest;
 pub(crate) mod platform;
 pub(crate) mod reference;
 pub(crate) mod registry;

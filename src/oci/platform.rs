@@ -27,36 +27,49 @@ impl FromStr for Platform {
     type Err = InvalidPlatform;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let part = |part: &str| {
-            !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'.')
+        // A dash would make two platforms one file name: see `slug`.
+        let is_part = |part: &&str| {
+            let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'.';
+            !part.is_empty() && (part.bytes().all(allowed) || *part == "x86-64")
         };
         let parts: Vec<&str> = text.split('/').collect();
         match parts.as_slice() {
-            [os, architecture] if part(os) && part(architecture) => {
-                Ok(Self { os: (*os).to_owned(), architecture: normal(architecture), variant: None })
-            }
-            [os, architecture, variant] if part(os) && part(architecture) && part(variant) => {
-                let architecture = normal(architecture);
-                // arm64's only variant is its default (containerd `platforms.Normalize`): two spellings, one platform.
-                let variant = Some((*variant).to_owned()).filter(|variant| !(architecture == "arm64" && variant == "v8"));
-                Ok(Self { os: (*os).to_owned(), architecture, variant })
-            }
+            [os, architecture] if parts.iter().all(is_part) => Ok(Self::normal(os, architecture, "")),
+            [os, architecture, variant] if parts.iter().all(is_part) => Ok(Self::normal(os, architecture, variant)),
             _ => Err(InvalidPlatform(text.to_owned())),
         }
     }
 }
 
-/// The names that people use for an architecture, as containerd normalises them.
-fn normal(architecture: &str) -> String {
-    match architecture {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    }
-    .to_owned()
-}
-
 impl Platform {
+    /// The one spelling of a platform, as Docker and containerd have it (containerd, `platforms.Normalize`); an empty variant
+    /// is none.
+    fn normal(os: &str, architecture: &str, variant: &str) -> Self {
+        let os = if os == "macos" { "darwin" } else { os };
+        let (architecture, variant) = match (architecture, variant) {
+            ("i386", _) => ("386", ""),
+            ("x86_64" | "x86-64" | "amd64", "v1") => ("amd64", ""),
+            ("x86_64" | "x86-64", variant) => ("amd64", variant),
+            ("aarch64" | "arm64", "8" | "v8") => ("arm64", ""),
+            ("aarch64", variant) => ("arm64", variant),
+            ("armhf", _) | ("arm", "" | "7") => ("arm", "v7"),
+            ("armel", _) | ("arm", "6") => ("arm", "v6"),
+            ("arm", "5") => ("arm", "v5"),
+            ("arm", "8") => ("arm", "v8"),
+            unchanged => unchanged,
+        };
+        let variant = Some(variant.to_owned()).filter(|variant| !variant.is_empty());
+        Self { os: os.to_owned(), architecture: architecture.to_owned(), variant }
+    }
+
+    /// Whether an index that lists an image for `named` speaks of this platform. Variants are not compared: an older image has
+    /// one in its index alone.
+    #[must_use]
+    pub(crate) fn is_of(&self, named: &oci_spec::image::Platform) -> bool {
+        let named = Self::normal(&named.os().to_string(), &named.architecture().to_string(), "");
+        (&named.os, &named.architecture) == (&self.os, &self.architecture)
+    }
+
     /// A file name for what belongs to this platform: `linux-arm-v7`.
     #[must_use]
     pub(crate) fn slug(&self) -> String {
@@ -91,15 +104,33 @@ mod tests {
 
     #[test]
     fn a_platform_reads_back_as_it_was_written() {
-        for text in ["linux/amd64", "linux/arm64", "linux/arm/v7", "windows/amd64"] {
+        for text in ["linux/amd64", "linux/amd64/v2", "linux/arm64", "linux/arm/v6", "linux/arm/v7", "windows/amd64"] {
             assert_eq!(text.parse::<Platform>().unwrap().to_string(), text);
         }
     }
 
     #[test]
     fn other_names_of_an_architecture_mean_the_same_platform() {
-        assert_eq!("linux/x86_64".parse::<Platform>(), "linux/amd64".parse());
-        assert_eq!("linux/arm64/v8".parse::<Platform>(), "linux/arm64".parse());
+        for (one, several) in [
+            ("linux/amd64", &["linux/x86_64", "linux/x86-64", "linux/amd64/v1", "linux/x86_64/v1"][..]),
+            ("linux/arm64", &["linux/aarch64", "linux/arm64/v8", "linux/arm64/8", "linux/aarch64/v8"]),
+            ("linux/arm/v7", &["linux/arm", "linux/armhf", "linux/arm/7"]),
+            ("linux/arm/v6", &["linux/armel", "linux/arm/6"]),
+            ("linux/386", &["linux/i386"]),
+            ("darwin/arm64", &["macos/arm64"]),
+        ] {
+            for other in several {
+                assert_eq!(other.parse::<Platform>().unwrap().to_string(), one, "{other}");
+            }
+        }
+    }
+
+    #[test]
+    fn two_platforms_have_two_file_names() {
+        let all = ["linux/arm/v7", "linux/arm/v6", "linux/arm64", "linux/amd64", "linux/amd64/v2", "linux/arm.v7", "linux/arm_v7"];
+        let slugs: std::collections::BTreeSet<_> = all.map(|text| text.parse::<Platform>().unwrap().slug()).into();
+        assert_eq!(slugs.len(), all.len());
+        assert!("linux-arm/v7".parse::<Platform>().is_err(), "its files would be those of linux/arm/v7");
     }
 
     #[test]

@@ -4,14 +4,15 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
-use oci_spec::image::{Descriptor, ImageIndex, ImageManifest, MediaType};
+use oci_spec::image::Descriptor;
 
 use super::building::{Built, extent};
 use super::reuse::ExistingImage;
 use super::{Delivery, Ending, Task};
 use crate::error::Error;
 use crate::oci::layout::{self, BlobWriter, digest_of};
-use crate::oci::registry::{self, Client, Manifest};
+use crate::oci::manifest::Document;
+use crate::oci::registry::{Client, Manifest};
 use crate::oci::{Image, Layout};
 use crate::publish;
 use crate::record::{StageLog, StageName};
@@ -43,23 +44,20 @@ async fn fetch(delivery: &Delivery, client: &Client, manifest: &Manifest) -> Res
 /// Writes the manifests of an image into the layout, and says which blobs they name.
 async fn manifests(client: &Client, layout: &Layout, root: &Manifest) -> Result<Vec<Descriptor>, Error> {
     write(layout, root)?;
-    let parts = match root.descriptor.media_type() {
-        MediaType::ImageIndex => {
-            let index: ImageIndex = parse(client, root)?;
-            let mut parts = Vec::new();
+    let manifests = match client.document(root)? {
+        Document::Manifest(manifest) => vec![manifest],
+        Document::Index(index) => {
+            let mut manifests = Vec::new();
             for part in index.manifests() {
-                let digest = digest_of(part).map_err(publish::Error::from)?;
-                let part = client.pull_manifest(&digest.into()).await?;
+                let part = client.pull_listed(part).await?;
                 write(layout, &part)?;
-                parts.push(part);
+                manifests.push(client.manifest(&part)?);
             }
-            parts
+            manifests
         }
-        _ => vec![root.clone()],
     };
     let mut blobs = Vec::new();
-    for part in &parts {
-        let manifest: ImageManifest = parse(client, part)?;
+    for manifest in &manifests {
         blobs.extend([manifest.config().clone()].into_iter().chain(manifest.layers().iter().cloned()));
     }
     let mut seen = HashSet::new();
@@ -72,17 +70,6 @@ fn write(layout: &Layout, manifest: &Manifest) -> Result<(), Error> {
         .write(manifest.descriptor.media_type().clone(), &manifest.bytes)
         .map(drop)
         .map_err(|error| publish::Error::from(error).into())
-}
-
-fn parse<T: serde::de::DeserializeOwned>(client: &Client, manifest: &Manifest) -> Result<T, Error> {
-    serde_json::from_slice(&manifest.bytes).map_err(|_| {
-        let error = registry::Error::Malformed {
-            host: client.repository().registry().to_owned(),
-            subject: registry::Subject::Manifest(manifest.digest.to_string()),
-            reason: "something that is not an image".to_owned(),
-        };
-        error.into()
-    })
 }
 
 async fn fetch_blob(client: &Client, layout: &Layout, blob: &Descriptor, log: &StageLog) -> Result<(), Error> {

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use oci_spec::image::{ImageConfiguration, ImageIndex, ImageManifest, MediaType};
+use oci_spec::image::ImageConfiguration;
 
 use super::Delivery;
 use super::preflight::Ready;
 use crate::aws::ecr::Mutability;
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::oci::layout::digest_of;
+use crate::oci::manifest::Document;
 use crate::oci::registry::{self, Client, Manifest};
 use crate::oci::{Digest, Tag};
 use crate::provenance::Provenance;
@@ -157,20 +157,17 @@ async fn labels(client: &Client, image: &Manifest) -> Result<BTreeMap<String, St
         subject: registry::Subject::Manifest(subject.to_string()),
         reason: "something that is not an image".to_owned(),
     };
-    let mut manifest = image.clone();
-    if *manifest.descriptor.media_type() == MediaType::ImageIndex {
-        let index: ImageIndex = serde_json::from_slice(&manifest.bytes).map_err(|_| malformed(&manifest.digest))?;
-        let first = index.manifests().first().ok_or_else(|| malformed(&manifest.digest))?;
-        let digest = digest_of(first).map_err(publish::Error::from)?;
-        manifest = client.pull_manifest(&digest.into()).await?;
-    }
-    let parsed: ImageManifest = serde_json::from_slice(&manifest.bytes).map_err(|_| malformed(&manifest.digest))?;
+    let parsed = match client.document(image)? {
+        Document::Manifest(manifest) => manifest,
+        Document::Index(index) => {
+            let first = index.manifests().first().ok_or_else(|| malformed(&image.digest))?;
+            client.manifest(&client.pull_listed(first).await?)?
+        }
+    };
     if parsed.config().size() > MAX_CONFIG {
-        return Err(malformed(&manifest.digest).into());
+        return Err(malformed(&image.digest).into());
     }
-    let mut bytes = Vec::new();
-    client.pull_blob(parsed.config(), &mut bytes, &|_| ()).await?;
-    let config: ImageConfiguration = serde_json::from_slice(&bytes).map_err(|_| malformed(&manifest.digest))?;
+    let config: ImageConfiguration = client.pull_config(parsed.config()).await?;
     let labels = config.config().as_ref().and_then(|config| config.labels().clone()).unwrap_or_default();
     Ok(labels.into_iter().collect())
 }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Error;
 use super::platform::PlatformFolder;
+use crate::document;
 use crate::oci::Image;
 use crate::oci::image::PlatformImage;
 use crate::process::{Launcher, Output};
@@ -161,11 +162,11 @@ fn read<T: DeserializeOwned>(folder: &Path, format: Format, output: &Output) -> 
         return Err(invalid_output(format!("not a file of at most {MAX_BYTES} bytes")));
     }
     let file = fs::File::open(&path).map_err(|error| invalid_output(error.to_string()))?;
-    serde_json::from_reader(BufReader::new(file)).map_err(|error| invalid_output(format!("not understood: {error}")))
+    document::stream(BufReader::new(file)).map_err(|error| invalid_output(format!("not understood: {error}")))
 }
 
 fn place(format: Format, from: &Path, request: &Request<'_>) -> Result<String, Error> {
-    let name = format!("{}.{}", request.platform.platform.slug(), format.extension());
+    let name = format!("{}.{}", request.image.slug(request.platform), format.extension());
     let (from, to) = (from.join(format.extension()), request.folder.join(&name));
     let place = fs::set_permissions(&from, fs::Permissions::from_mode(0o644)).and_then(|()| fs::rename(&from, &to));
     place.map_err(Error::io(&to))?;

@@ -4,7 +4,7 @@
 use std::io::{self, Read};
 
 use futures_util::StreamExt as _;
-use oci_spec::image::{Descriptor, ImageIndex, ImageManifest, MediaType};
+use oci_spec::image::{Descriptor, MediaType};
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::Channel;
 use tonic::{Request, Status};
@@ -14,6 +14,7 @@ use super::pipe::{Sender, pipe};
 use crate::buildkit::Error;
 use crate::oci::image::Parts;
 use crate::oci::layout::{descriptor, digest_of};
+use crate::oci::manifest::{self, Document, Fault};
 use crate::oci::{Compression, Digest, Layout};
 
 /// `ReadContentRequest` (containerd, `api/services/content/v1/content.proto`).
@@ -48,13 +49,16 @@ pub(crate) async fn read(
     show: &(dyn Fn(u64) + Send + Sync),
 ) -> Result<Parts, Error> {
     let bytes = document(channel, &manifest).await?;
-    let manifest: ImageManifest = match serde_json::from_slice::<ImageIndex>(&bytes) {
-        Ok(index) if !index.manifests().is_empty() => {
+    // The builder gives a digest alone, so the document has to say what it is.
+    let media_type = manifest::media_type(&bytes, None).map_err(|fault| refused(&fault))?;
+    let manifest = match parse(&bytes, &media_type)? {
+        Document::Index(index) => {
             let only = index.manifests().iter().find(|descriptor| !is_attestation(descriptor));
             let only = only.ok_or_else(|| Error::Protocol("the builder's index has no image".to_owned()))?;
-            parse(&document(channel, &digest_of(only)?).await?)?
+            let bytes = document(channel, &digest_of(only)?).await?;
+            parse(&bytes, only.media_type())?.manifest().map_err(|fault| refused(&fault))?
         }
-        _ => parse(&bytes)?,
+        Document::Manifest(manifest) => manifest,
     };
     let config = document(channel, &digest_of(manifest.config())?).await?;
     let (platform, diff_ids) = described(&config)?;
@@ -70,8 +74,12 @@ pub(crate) async fn read(
     Ok(Parts { platform, config, layers })
 }
 
-fn parse(bytes: &[u8]) -> Result<ImageManifest, Error> {
-    serde_json::from_slice(bytes).map_err(|error| Error::Protocol(format!("the builder's manifest: {error}")))
+fn parse(bytes: &[u8], media_type: &MediaType) -> Result<Document, Error> {
+    manifest::read(bytes, media_type).map_err(|fault| refused(&fault))
+}
+
+fn refused(fault: &Fault) -> Error {
+    Error::Protocol(format!("the builder's manifest: {fault}"))
 }
 
 /// BuildKit lists attestations beside images, as manifests for `unknown/unknown`.

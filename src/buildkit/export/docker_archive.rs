@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::described;
 use crate::buildkit::Error;
+use crate::document;
 use crate::oci::image::Parts;
 use crate::oci::{Compression, Digest, Layout};
 
@@ -64,23 +65,27 @@ impl Contents {
         if entry.length() <= MAX_DOCUMENT_BYTES {
             entry.read_to_end(&mut start).map_err(|error| broken(&error))?;
             // A layer is a tar archive, and no tar archive is JSON: it ends in zeros.
-            if serde_json::from_slice::<serde::de::IgnoredAny>(&start).is_ok() {
-                self.documents.insert(path, start);
-                return Ok(());
+            if document::is_json(&start) {
+                return match self.documents.insert(path.clone(), start) {
+                    None => Ok(()),
+                    Some(_) => Err(protocol(format!("{path} is there twice"))),
+                };
             }
             if start.len() < 1024 {
                 return Ok(()); // `VERSION`: less than the two zero blocks that end the smallest tar archive.
             }
         }
         let layer = compression.write_layer(start.chain(entry), layout)?;
-        self.layers.insert(path, layer);
-        Ok(())
+        match self.layers.insert(path.clone(), layer) {
+            None => Ok(()),
+            Some(_) => Err(protocol(format!("{path} is there twice"))),
+        }
     }
 
     fn image(mut self) -> Result<Parts, Error> {
         let manifest = self.documents.get("manifest.json").ok_or_else(|| protocol("no manifest.json"))?;
         let manifests: Vec<Manifest> =
-            serde_json::from_slice(manifest).map_err(|error| protocol(format!("manifest.json: {error}")))?;
+            document::read_shared(manifest).map_err(|error| protocol(format!("manifest.json: {error}")))?;
         let [manifest] =
             <[Manifest; 1]>::try_from(manifests).map_err(|all| protocol(format!("{} images instead of one", all.len())))?;
         let config = self.documents.remove(&manifest.config).ok_or_else(|| protocol(format!("no {}", manifest.config)))?;

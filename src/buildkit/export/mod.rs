@@ -12,12 +12,13 @@ use oci_spec::image::ImageConfiguration;
 pub(crate) use pipe::pipe;
 
 use super::Error;
+use crate::document;
 use crate::oci::image;
 use crate::oci::{Digest, Platform};
 
 /// The platform and the diff ids that the configuration of a builder's image states.
 fn described(config: &[u8]) -> Result<(Platform, Vec<Digest>), Error> {
     let protocol = |reason: String| Error::Protocol(format!("the builder's image configuration: {reason}"));
-    let parsed: ImageConfiguration = serde_json::from_slice(config).map_err(|error| protocol(error.to_string()))?;
+    let parsed: ImageConfiguration = document::read_shared(config).map_err(|error| protocol(error.to_string()))?;
     image::described(&parsed).map_err(protocol)
 }

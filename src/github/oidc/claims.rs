@@ -3,11 +3,13 @@
 use base64::Engine as _;
 use iam_policy::Claims;
 
+use crate::document;
+
 /// Reads the claims of a JSON Web Token (RFC 7519, section 3); `None` if the text is not one.
 pub(super) fn of_token(token: &str) -> Option<Claims> {
     let payload = token.split('.').nth(1)?;
     let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
-    serde_json::from_slice(&bytes).ok()
+    document::read(&bytes).ok()
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use super::credentials::{Auth, Password};
 use super::error::{Error, Subject, UrlRole};
 use super::request::Request;
 use super::token::{TokenAnswer, Tokens};
+use crate::document;
 use crate::net::RetryPolicy;
 use crate::secret::Secret;
 
@@ -79,7 +80,7 @@ impl Authorization {
         });
         let bytes = bytes.await?;
         let answer: TokenAnswer =
-            serde_json::from_slice(&bytes).map_err(|_| connection.malformed(&Subject::Token, "not the JSON of a token"))?;
+            document::read(&bytes).map_err(|_| connection.malformed(&Subject::Token, "not the JSON of a token"))?;
         answer.usable().ok_or_else(|| connection.malformed(&Subject::Token, "an answer without a token"))
     }
 

@@ -9,6 +9,7 @@ use http::{Method, StatusCode};
 
 use super::credentials::{self, Origin};
 use crate::net::{self, TransportError};
+use crate::oci::manifest::Fault;
 use crate::oci::{Digest, layout};
 use crate::text::Line;
 
@@ -81,6 +82,16 @@ pub(crate) enum Error {
         subject: Subject,
         /// What is wrong with the answer.
         reason: String,
+    },
+    /// A manifest or an index is refused: it is none, or has two readings.
+    #[error("{host}: {subject}: {fault}")]
+    Document {
+        /// The registry.
+        host: String,
+        /// What was asked for.
+        subject: Subject,
+        /// Why it is refused.
+        fault: Fault,
     },
     /// What was received can't be written, or what is to be sent can't be read.
     #[error("{subject}: {source}")]

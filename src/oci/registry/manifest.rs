@@ -5,15 +5,17 @@ use std::fmt;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
-use oci_spec::image::{Descriptor, MediaType};
+use oci_spec::image::{Descriptor, ImageConfiguration, ImageManifest, MediaType};
 use reqwest::Response;
-use serde::Deserialize;
 
 use super::client::{Access, Client};
 use super::error::{Error, Subject};
 use super::payload::Payload;
 use super::request::Request;
+use crate::document;
 use crate::net::RetryPolicy;
+use crate::oci::layout::digest_of;
+use crate::oci::manifest::{self, Document, Fault};
 use crate::oci::{Digest, Reference, Tag, layout};
 
 /// Registries accept manifests of at least this size, and larger ones are refused here (distribution-spec, "Pushing
@@ -44,6 +46,16 @@ pub(crate) struct Manifest {
     pub(crate) digest: Digest,
     /// Its bytes.
     pub(crate) bytes: Bytes,
+}
+
+impl Manifest {
+    /// What it says.
+    ///
+    /// # Errors
+    /// It is refused.
+    pub(crate) fn document(&self) -> Result<Document, Fault> {
+        manifest::read(&self.bytes, self.descriptor.media_type())
+    }
 }
 
 impl Selector {
@@ -136,6 +148,52 @@ impl Client {
             .await
     }
 
+    /// Reads a manifest that an index lists, and that is what the index says.
+    ///
+    /// # Errors
+    /// As [`Client::pull_manifest`], or it is of another media type or size than `listed` says.
+    pub(crate) async fn pull_listed(&self, listed: &Descriptor) -> Result<Manifest, Error> {
+        let manifest = self.pull_manifest(&digest_of(listed)?.into()).await?;
+        let (digest, actual) = (manifest.digest, manifest.descriptor.size());
+        if actual != listed.size() {
+            return Err(layout::Error::SizeMismatch { digest, expected: listed.size(), actual }.into());
+        }
+        let media_type = manifest::media_type(&manifest.bytes, Some(listed.media_type().as_ref()));
+        media_type.map(|_| manifest).map_err(|fault| self.refused(Subject::Manifest(digest.to_string()), fault))
+    }
+
+    /// What a manifest or an index says.
+    ///
+    /// # Errors
+    /// It is of a kind that is not known here.
+    pub(crate) fn document(&self, manifest: &Manifest) -> Result<Document, Error> {
+        manifest.document().map_err(|fault| self.refused(Subject::Manifest(manifest.digest.to_string()), fault))
+    }
+
+    /// What the manifest of one image says.
+    ///
+    /// # Errors
+    /// It is something else.
+    pub(crate) fn manifest(&self, manifest: &Manifest) -> Result<ImageManifest, Error> {
+        let document = manifest.document().and_then(Document::manifest);
+        document.map_err(|fault| self.refused(Subject::Manifest(manifest.digest.to_string()), fault))
+    }
+
+    /// Reads the configuration of an image, which has at most the size that `descriptor` says.
+    ///
+    /// # Errors
+    /// As [`Client::pull_blob`], or it is refused.
+    pub(crate) async fn pull_config(&self, descriptor: &Descriptor) -> Result<ImageConfiguration, Error> {
+        let mut bytes = Vec::new();
+        self.pull_blob(descriptor, &mut bytes, &|_| ()).await?;
+        let subject = Subject::Blob(digest_of(descriptor)?);
+        document::read_shared(&bytes).map_err(|error| self.refused(subject, error.into()))
+    }
+
+    fn refused(&self, subject: Subject, fault: Fault) -> Error {
+        Error::Document { host: self.repository().registry().to_owned(), subject, fault }
+    }
+
     async fn take_manifest(&self, response: Response, request: &Request, which: &Selector) -> Result<Manifest, Error> {
         let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let (media_type, announced) = (header(CONTENT_TYPE.as_str()), header(CONTENT_DIGEST));
@@ -152,10 +210,16 @@ impl Client {
                 return Err(self.transport.connection.mismatch(&request.subject, expected, actual));
             }
         }
-        let media_type = media_type_of(&bytes, media_type.as_deref())
-            .map_err(|reason| self.transport.connection.malformed(&request.subject, reason))?;
+        let refused = |fault| self.refused(request.subject.clone(), fault);
+        let declared = media_type.as_deref().map(|value| value.split(';').next().unwrap_or(value).trim());
+        let media_type = manifest::media_type(&bytes, declared).map_err(&refused)?;
         let descriptor = layout::descriptor(media_type, actual, bytes.len() as u64);
-        Ok(Manifest { descriptor, digest: actual, bytes })
+        let manifest = Manifest { descriptor, digest: actual, bytes };
+        match manifest.document() {
+            // A tag may name anything; what is no image fails where an image is needed.
+            Ok(_) | Err(Fault::Unknown(_)) => Ok(manifest),
+            Err(fault) => Err(refused(fault)),
+        }
     }
 
     /// Writes a manifest (distribution-spec, "Pushing Manifests").
@@ -189,17 +253,4 @@ impl Client {
         request.headers.insert(ACCEPT, HeaderValue::from_static(ACCEPTED));
         Ok(request)
     }
-}
-
-/// A manifest's kind: what it says of itself, or where it says nothing, what the registry says (image-spec, `manifest.md`,
-/// "mediaType").
-fn media_type_of(bytes: &[u8], header: Option<&str>) -> Result<MediaType, &'static str> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Kind {
-        media_type: Option<String>,
-    }
-    let own = serde_json::from_slice::<Kind>(bytes).map_err(|_| "a manifest that is not JSON")?.media_type;
-    let header = header.map(|value| value.split(';').next().unwrap_or(value).trim().to_owned());
-    own.or(header).map(|text| MediaType::from(text.as_str())).ok_or("a manifest without a media type")
 }

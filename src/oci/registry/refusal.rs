@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use crate::document;
 use crate::text::{self, Line};
 
 #[derive(Deserialize)]
@@ -20,7 +21,7 @@ pub(super) struct Refusal {
 impl Refusal {
     /// The first refusal in an answer's body; an empty one where there is none.
     pub(super) fn first(body: &[u8]) -> Self {
-        let refusals = serde_json::from_slice::<Refusals>(body).ok();
+        let refusals = document::read::<Refusals>(body).ok();
         refusals.and_then(|refusals| refusals.errors.into_iter().next()).unwrap_or_default()
     }
 

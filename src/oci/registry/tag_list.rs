@@ -8,6 +8,7 @@ use url::Url;
 use super::client::{Access, Client};
 use super::error::{Error, Subject, UrlRole};
 use super::request::Request;
+use crate::document;
 use crate::net::RetryPolicy;
 use crate::oci::Tag;
 
@@ -49,7 +50,7 @@ impl Client {
         let next = following(response.headers()).and_then(|link| response.url().join(&link).ok());
         let next = next.map(|url| self.transport.connection.allowed(url.as_str(), UrlRole::Redirect)).transpose()?;
         let bytes = self.transport.connection.read(response, request, MAX_PAGE).await?;
-        let page = serde_json::from_slice(&bytes)
+        let page = document::read(&bytes)
             .map_err(|_| self.transport.connection.malformed(&request.subject, "not the JSON of a list"))?;
         Ok((page, next))
     }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::archive::METADATA;
 use super::{Error, Kind, folder_name};
+use crate::document;
 use crate::oci::Digest;
 
 /// After this, a database that is not the current one is no longer in use by another delivery, and is removed.
@@ -63,14 +64,14 @@ impl Cache {
 
     /// The database that was used last, if it is still there.
     pub(super) fn current(&self) -> Option<Entry> {
-        let current: Current = serde_json::from_slice(&fs::read(self.folder.join("current.json")).ok()?).ok()?;
+        let current: Current = document::read(&fs::read(self.folder.join("current.json")).ok()?).ok()?;
         self.entry(current.digest, &current.repository)
     }
 
     /// The database of a digest, if it is there.
     pub(super) fn entry(&self, digest: Digest, repository: &str) -> Option<Entry> {
         let folder = self.folder.join(folder_name(digest));
-        let metadata: Metadata = serde_json::from_slice(&fs::read(folder.join(METADATA)).ok()?).ok()?;
+        let metadata: Metadata = document::read(&fs::read(folder.join(METADATA)).ok()?).ok()?;
         let usable = metadata.version == self.kind.schema() && folder.join(self.kind.file()).is_file();
         let Metadata { next_update, updated_at, .. } = metadata;
         usable.then(|| Entry { repository: repository.to_owned(), digest, updated_at, next_update, folder })

@@ -9,6 +9,7 @@ use oci_spec::image::{Descriptor, ImageManifest};
 
 use super::Kind;
 use crate::oci::layout::digest_of;
+use crate::oci::manifest::Document;
 use crate::oci::registry::{Client, Selector, Store};
 use crate::oci::{Digest, Layout, Reference, Tag};
 
@@ -108,7 +109,8 @@ impl Mirror {
                 let tag = tag.as_ref().unwrap_or(&schema);
                 let tags = layout.tags().map_err(|error| error.to_string())?;
                 let root = tags.get(tag).ok_or_else(|| format!("it has no tag {tag}"))?;
-                let manifest: ImageManifest = layout.read_document(root).map_err(|error| error.to_string())?;
+                let manifest = layout.read_manifest(root).map_err(|error| error.to_string())?;
+                let manifest = manifest.manifest().map_err(|fault| fault.to_string())?;
                 let digest = digest_of(root).map_err(|error| error.to_string())?;
                 Ok(Source { digest, layer: layer(&manifest, kind)?, place: Place::Folder(layout) })
             }
@@ -117,8 +119,8 @@ impl Mirror {
                 let client = Client::new(reference.repository.clone(), found).map_err(|error| error.to_string())?;
                 let which = Selector::of(reference).unwrap_or(Selector::Tag(schema));
                 let manifest = client.pull_manifest(&which).await.map_err(|error| error.to_string())?;
-                let parsed =
-                    serde_json::from_slice(&manifest.bytes).map_err(|error| format!("its manifest is not valid: {error}"))?;
+                let parsed = manifest.document().and_then(Document::manifest);
+                let parsed = parsed.map_err(|fault| format!("its manifest is not valid: {fault}"))?;
                 Ok(Source { digest: manifest.digest, layer: layer(&parsed, kind)?, place: Place::Registry(client) })
             }
         }

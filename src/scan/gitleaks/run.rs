@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::history::Repository;
 use super::report::Match;
 use super::rules::{self, Rules};
+use crate::document;
 use crate::process::{Launcher, Output, Program};
 use crate::scan::Error;
 use crate::scanner::Tool;
@@ -181,7 +182,7 @@ impl<'a> Scanner<'a> {
             return Warned::Leaks(count);
         }
         let file = message.rsplit_once(" path=").map_or(message, |(_, file)| file);
-        let file = serde_json::from_str(file).unwrap_or_else(|_| file.to_owned());
+        let file = document::read(file.as_bytes()).unwrap_or_else(|_| file.to_owned());
         let is_unread = ["skipping", "issue reading", "partial"].iter().any(|word| message.contains(word));
         // What is gone when its turn comes holds no secret; what git says about renames changes nothing that is added.
         let is_harmless = message.contains("no such file or directory") || message.contains("rename");
@@ -257,6 +258,6 @@ fn read(report: &Path, output: &Output) -> Result<Vec<Match>, Error> {
         return Err(invalid_output(format!("its report is not a file of at most {MAX_REPORT_BYTES} bytes")));
     }
     let file = fs::File::open(report).map_err(|error| invalid_output(error.to_string()))?;
-    serde_json::from_reader(BufReader::new(file))
+    document::stream(BufReader::new(file))
         .map_err(|error| invalid_output(format!("its report is not understood: {error}")))
 }

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::Vulnerabilities;
+use crate::document;
 use crate::finding::{Severity, Suppression, Vulnerability};
 use crate::oci::Platform;
 use crate::oci::image::PlatformImage;
@@ -116,7 +117,7 @@ impl Report {
             return Err(format!("its report is not a file of at most {MAX_BYTES} bytes"));
         }
         let file = fs::File::open(path).map_err(|error| error.to_string())?;
-        let report = serde_json::from_reader(BufReader::new(file));
+        let report = document::stream(BufReader::new(file));
         report.map_err(|error| format!("its report is not understood: {error}"))
     }
 

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::auth::Auth;
 use super::error::Error;
+use crate::document;
 use crate::process::{self, Launcher};
 use crate::secret::Secret;
 use crate::text;
@@ -43,7 +44,7 @@ pub(super) async fn ask(launcher: &Launcher, name: &str, key: &str, config: &Pat
         // The words of docker-credential-helpers, `credentials.NewErrCredentialsNotFound`, which Docker compares too.
         return if text.contains("credentials not found") { Ok(None) } else { Err(failed(text)) };
     }
-    let answer: HelperAnswer = serde_json::from_str(text).map_err(|_| failed("its answer is not valid"))?;
+    let answer: HelperAnswer = document::read(text.as_bytes()).map_err(|_| failed("its answer is not valid"))?;
     let secret = Secret::new(answer.secret);
     Ok(Some(match answer.username.as_str() {
         "<token>" => Auth::IdentityToken(secret),

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::auth::{Auth, Credentials, Origin};
 use super::error::Error;
 use super::helper;
+use crate::document;
 use crate::process::Launcher;
 use crate::secret::Secret;
 use crate::variables;
@@ -113,9 +114,9 @@ impl Entry {
 fn read(path: &Path) -> Result<Option<Config>, Error> {
     match std::fs::read(path) {
         // The parser's own message would quote what it read.
-        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| Error::Invalid {
+        Ok(bytes) => document::read(&bytes).map(Some).map_err(|error| Error::Invalid {
             path: path.to_owned(),
-            reason: format!("not the JSON that docker writes (line {}, column {})", error.line(), error.column()),
+            reason: format!("not the JSON that docker writes (line {}, column {})", error.line, error.column),
         }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(Error::Unreadable { path: path.to_owned(), source }),
