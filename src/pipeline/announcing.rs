@@ -44,7 +44,7 @@ pub(crate) async fn announce(record: &Record, config: &Config, event: &Event) ->
     }
 }
 
-fn conclusion(record: &Record) -> Conclusion {
+pub(super) fn conclusion(record: &Record) -> Conclusion {
     match record.result {
         Some(RunResult::Delivered | RunResult::Skipped) if is_flawless(record) => Conclusion::Success,
         Some(RunResult::Delivered | RunResult::Skipped) => Conclusion::Neutral,
