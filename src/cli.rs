@@ -1,4 +1,4 @@
-//! The command line: `deliver`, `plan`, `doctor`, `policy`, and their flags, which are the inputs.
+//! The command line: `deliver`, `plan`, `doctor`, `policy`, `show`, and their flags, which are the inputs.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -24,6 +24,8 @@ pub(crate) enum Request {
     Doctor(Inputs, Option<PathBuf>),
     /// Print the policies that a delivery needs.
     Policy(Inputs, Option<Kind>),
+    /// Show the report of a change's job, which may not.
+    Show(Inputs),
 }
 
 /// Reads the command line. Under GitHub Actions an input that has no flag is taken from its `INPUT_*` variable.
@@ -34,6 +36,12 @@ pub(crate) fn read(
     arguments: impl IntoIterator<Item = OsString>,
     environment: impl Fn(&str) -> Option<String>,
 ) -> Result<Request, clap::Error> {
+    // The action's input `command` comes as an argument, with the line end that YAML's `|` adds.
+    let word = |word: OsString| match word.to_str() {
+        Some(text) => text.trim_end().into(),
+        None => word,
+    };
+    let arguments = arguments.into_iter().enumerate().map(|(at, argument)| if at == 1 { word(argument) } else { argument });
     let matches = command().try_get_matches_from(arguments)?;
     let in_actions = environment(variables::GITHUB_ACTIONS).as_deref() == Some("true");
     let inputs = |matches: &ArgMatches| {
@@ -49,11 +57,10 @@ pub(crate) fn read(
         Some(("plan", matches)) => Ok(Request::Plan(inputs(matches))),
         Some(("doctor", matches)) => Ok(Request::Doctor(inputs(matches), matches.get_one(TRUST_POLICY).cloned())),
         Some(("policy", matches)) => Ok(Request::Policy(inputs(matches), matches.get_one(KIND).copied())),
+        Some(("show", matches)) => Ok(Request::Show(inputs(matches))),
         Some((_, matches)) => Ok(Request::Deliver(inputs(matches))),
-        None => {
-            Err(command()
-                .error(clap::error::ErrorKind::MissingSubcommand, "a command is expected: deliver, plan, doctor or policy"))
-        }
+        None => Err(command()
+            .error(clap::error::ErrorKind::MissingSubcommand, "a command is expected: deliver, plan, doctor, policy or show")),
     }
 }
 
@@ -93,6 +100,12 @@ pub(crate) fn command() -> Command {
         .subcommand(with_inputs(Command::new("policy").about("Print the policies that a delivery needs, to copy")).arg(
             Arg::new(KIND).value_name("KIND").help("Which policy: trust, role or workflow; all by default").value_parser(kind),
         ))
+        .subcommand(
+            with_inputs(Command::new("show").about(
+                "In another job of GitHub Actions: show the report of a pull request's job, which may not write, as a stranger's word",
+            ))
+            .arg(argument(&inputs::JOB_RESULT)),
+        )
 }
 
 /// The flag that stands without a command.
@@ -149,7 +162,11 @@ mod tests {
         let arguments = ["gp-deliver", "deliver"].iter().chain(arguments).map(OsString::from);
         let variable = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
         match read(arguments, variable).unwrap() {
-            Request::Deliver(inputs) | Request::Plan(inputs) | Request::Doctor(inputs, _) | Request::Policy(inputs, _) => inputs,
+            Request::Deliver(inputs)
+            | Request::Plan(inputs)
+            | Request::Doctor(inputs, _)
+            | Request::Policy(inputs, _)
+            | Request::Show(inputs) => inputs,
             Request::Version => panic!("no version was asked for"),
         }
     }
@@ -165,6 +182,12 @@ mod tests {
         let inputs = read_with(&["--tags", "from-flag"], &variables);
         assert_eq!((inputs.given(&inputs::TAGS), inputs.given(&inputs::ENVIRONMENT)), (Some("from-flag"), Some("dev")));
         assert_eq!(read_with(&[], &variables[1..]).given(&inputs::ENVIRONMENT), None);
+    }
+
+    #[test]
+    fn a_line_end_after_the_command_is_no_part_of_it() {
+        let arguments = ["gp-deliver", "plan\n"].map(OsString::from);
+        assert!(matches!(read(arguments, |_| None), Ok(Request::Plan(_))));
     }
 
     #[test]

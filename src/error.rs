@@ -2,7 +2,7 @@
 
 use crate::aws;
 use crate::buildkit;
-use crate::github::code_scanning;
+use crate::github::{api, code_scanning};
 use crate::inputs::Problem;
 use crate::publish;
 use crate::record::RunResult;
@@ -42,6 +42,12 @@ pub(crate) enum Error {
     /// The findings could not be shown to the team.
     #[error(transparent)]
     CodeScanning(#[from] code_scanning::Error),
+    /// A call to GitHub failed.
+    #[error(transparent)]
+    GitHub(#[from] api::Error),
+    /// There is no report to show here, or nobody to show it to.
+    #[error("nothing is shown: {0}")]
+    NotShown(&'static str),
     /// Publishing failed.
     #[error(transparent)]
     Publish(#[from] publish::Error),

@@ -78,6 +78,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Exit> {
             Request::Plan(inputs) => plan(&inputs).await.unwrap_or_else(|error| refuse(&error)),
             Request::Doctor(inputs, file) => doctor(&inputs, file.as_deref()).await.unwrap_or_else(|error| refuse(&error)),
             Request::Policy(inputs, kind) => policy(&inputs, kind).await.unwrap_or_else(|error| refuse(&error)),
+            Request::Show(inputs) => show(&inputs).await.unwrap_or_else(|error| refuse(&error)),
             Request::Deliver(inputs) => deliver(&inputs).await,
         }
     });
@@ -189,6 +190,17 @@ async fn policy(inputs: &Inputs, kind: Option<setup::Kind>) -> Result<Exit, Erro
     let preview = Preview::without_build(inputs).await?;
     let text = preview.policy_inputs().await?.text(kind).map_err(Error::Inputs)?;
     print(&text).map(|()| Exit::Done)
+}
+
+async fn show(inputs: &Inputs) -> Result<Exit, Error> {
+    let event = Event::read(variables::text);
+    let config = Config::without_build(inputs, &env(event.as_ref())).map_err(Error::Inputs)?;
+    let job = inputs.get(&inputs::JOB_RESULT).map_err(Error::Inputs)?;
+    if let Some(token) = config.github.as_ref().and_then(|github| github.token.as_ref()) {
+        commands::mask(token);
+    }
+    let shown = pipeline::show(&config, event.as_ref(), job).await?;
+    print(&shown.join("\n")).map(|()| Exit::Done)
 }
 
 fn print(text: &str) -> Result<(), Error> {

@@ -1,13 +1,14 @@
 //! What is built, and where.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::reader::Reader;
 use crate::buildkit::builder::Host;
 use crate::buildkit::endpoint::Address;
 use crate::buildkit::session::secrets::SecretSource;
-use crate::inputs::{self, Argument, Input, Lines, Property, SecretLine, SecretPlace};
+use crate::inputs::{self, AnnotationLine, Argument, Lines, Property, SecretLine, SecretPlace};
+use crate::oci::annotations::Annotations;
 use crate::oci::{Compression, Platform};
 use crate::secret::{Redaction, Secret};
 use crate::variables;
@@ -30,7 +31,7 @@ pub(crate) struct Build {
     /// Labels of the image.
     pub(crate) labels: Vec<(String, String)>,
     /// Annotations of the manifests.
-    pub(crate) annotations: BTreeMap<String, String>,
+    pub(crate) annotations: Annotations,
     /// How new layers are compressed.
     pub(crate) compression: Compression,
     /// The builder, or where to look for one.
@@ -68,8 +69,8 @@ impl Reader<'_> {
         let secrets = self.secrets();
         let check_targets = self.get(&inputs::CHECK_TARGETS);
         let platforms = self.platforms();
-        let labels = self.properties(&inputs::LABELS);
-        let annotations = self.properties(&inputs::ANNOTATIONS);
+        let labels = self.labels();
+        let annotations = self.annotations();
         let compression = self.get(&inputs::COMPRESSION);
         let host = self.host();
         Some(Build {
@@ -80,7 +81,7 @@ impl Reader<'_> {
             check_targets: check_targets?,
             platforms: platforms?,
             labels: labels?,
-            annotations: annotations?.into_iter().collect(),
+            annotations: annotations?,
             compression: compression?,
             host: host?,
         })
@@ -174,8 +175,13 @@ impl Reader<'_> {
         [system].into_iter().chain([rootless, desktop].into_iter().flatten().filter(there)).collect()
     }
 
-    fn properties(&mut self, input: &Input<Lines<Property>>) -> Option<Vec<(String, String)>> {
-        let Lines(properties) = self.get(input)?;
+    fn labels(&mut self) -> Option<Vec<(String, String)>> {
+        let Lines(properties) = self.get(&inputs::LABELS)?;
         Some(properties.into_iter().map(|Property(key, value)| (key, value)).collect())
+    }
+
+    fn annotations(&mut self) -> Option<Annotations> {
+        let Lines(lines) = self.get(&inputs::ANNOTATIONS)?;
+        Some(Annotations::new(lines.into_iter().flat_map(|AnnotationLine(annotations)| annotations)))
     }
 }

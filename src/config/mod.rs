@@ -16,7 +16,7 @@ pub(crate) use self::amazon::Ecr;
 pub(crate) use self::build::Build;
 use self::reader::Reader;
 use crate::environment::{Choice, Environment, Origin};
-use crate::github::{Access, Event};
+use crate::github::{Access, Event, code_scanning};
 use crate::inputs::{self, History, Input, Inputs, Problem};
 use crate::policy::Threshold;
 use crate::publish;
@@ -54,6 +54,8 @@ pub(crate) struct Config<B = Build> {
     pub(crate) publish: Publish,
     /// Whether to build again although the registry has an image of this commit.
     pub(crate) rebuild: bool,
+    /// Whether findings go to the Security tab.
+    pub(crate) code_scanning: code_scanning::Demand,
     /// GitHub's API; absent outside GitHub Actions.
     pub(crate) github: Option<Access>,
     /// Where the report goes.
@@ -169,6 +171,7 @@ impl Reader<'_> {
         let destination = self.destination(report_dir.as_deref());
         let publish = self.publish();
         let rebuild = self.get(&inputs::REBUILD);
+        let code_scanning = self.get(&inputs::CODE_SCANNING);
         Some(Config {
             environment: environment?,
             version: version?.or_else(|| self.version_of_tag()),
@@ -183,6 +186,7 @@ impl Reader<'_> {
             destination: destination?,
             publish: publish?,
             rebuild: rebuild?,
+            code_scanning: code_scanning?,
             github: self.github(),
             report_dir: report_dir?,
         })

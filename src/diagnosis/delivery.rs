@@ -39,6 +39,12 @@ impl From<&Error> for Diagnosis {
                 "See the warnings for the reason, and run again.",
             ),
             Error::CodeScanning(error) => Self::from(error),
+            Error::GitHub(error) => Self::from(error),
+            Error::NotShown(why) => Self::new(
+                "There is nothing to show here",
+                *why,
+                "`show` is for the job that follows a pull request's own: see `.github/workflows/_build-and-release.yml`.",
+            ),
             Error::Publish(error) => Self::from(error),
             Error::Report(error) => Self::from(error),
             Error::Io { path, source } => Self::new(

@@ -10,6 +10,12 @@ impl From<&code_scanning::Error> for Diagnosis {
             code_scanning::Error::Unavailable { status, message, missing } => {
                 unavailable(&format!("GitHub answers {status}: {message}"), *missing)
             }
+            code_scanning::Error::Impossible(why) => Self::new(
+                "The findings can't be shown in the Security tab",
+                why.clone(),
+                "Check out the commit that the run is of, in a job of GitHub Actions that gives the action its token; or set \
+                 `code-scanning: off`, if the findings need not be there.",
+            ),
             code_scanning::Error::Rejected(errors) => Self::new(
                 "GitHub can't process the findings for the Security tab",
                 if errors.is_empty() { "It does not say why.".to_owned() } else { sentences(errors) },
@@ -30,7 +36,7 @@ fn unavailable(why: &str, missing: Missing) -> Diagnosis {
         Missing::Permission => format!("To see them there, {permission}."),
         Missing::Either => format!("To see them there, {permission}, and {feature}."),
     };
-    Diagnosis::new(what, why, remedy)
+    Diagnosis::new(what, why, format!("{remedy} If they need not be there, set `code-scanning: off`."))
 }
 
 impl From<&Error> for Diagnosis {
@@ -52,10 +58,15 @@ impl From<&Error> for Diagnosis {
             Error::Refused { call, status, message, .. } => Self::new(
                 what_failed(*call),
                 format!("GitHub answers {status}: {message}"),
-                match status.as_u16() {
-                    401 => "Give the action the run's own token: leave `github-token` out, or set it to ${{ github.token }}.",
-                    413 => "The file is larger than GitHub takes (10 MB compressed): report that as a bug here.",
-                    500.. => "GitHub has an outage (githubstatus.com): run the job again later.",
+                match (status.as_u16(), call) {
+                    (403, Call::FindCheckRun | Call::WriteCheckRun) => {
+                        "Give the job `permissions: checks: write` (the calling job too, for a reusable workflow)."
+                    }
+                    (401, _) => {
+                        "Give the action the run's own token: leave `github-token` out, or set it to ${{ github.token }}."
+                    }
+                    (413, _) => "The file is larger than GitHub takes (10 MB compressed): report that as a bug here.",
+                    (500.., _) => "GitHub has an outage (githubstatus.com): run the job again later.",
                     _ => "Look up the message above; if the request itself is wrong, report it as a bug here.",
                 },
             ),

@@ -7,10 +7,18 @@ use crate::report::Error;
 
 impl From<&Error> for Diagnosis {
     fn from(error: &Error) -> Self {
-        let (Error::Folder { path, source } | Error::File { path, source }) = error;
         let what = match error {
-            Error::Folder { .. } => format!("The report folder {} can't be used", path.display()),
-            Error::File { .. } => format!("The report file {} can't be written", path.display()),
+            Error::Folder { path, .. } => format!("The report folder {} can't be used", path.display()),
+            Error::File { path, .. } => format!("The report file {} can't be written", path.display()),
+            Error::Claim { path, .. } => format!("{} is not the report of a change's job", path.display()),
+        };
+        let (path, source) = match error {
+            Error::Folder { path, source } | Error::File { path, source } => (path, source),
+            Error::Claim { reason, .. } => {
+                let remedy = "Check that the job before this one ran gp-deliver of the same version and kept its report, and \
+                              that `report-dir` names the folder that it was fetched to.";
+                return Self::new(what, reason.clone(), remedy);
+            }
         };
         let remedy = match source.kind() {
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {

@@ -2,6 +2,7 @@
 //! scanning", "Upload an analysis as SARIF data").
 
 use std::io::Write as _;
+use std::str::FromStr;
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable as _};
@@ -23,6 +24,42 @@ const FIRST_LOOK: Duration = Duration::from_millis(500);
 const LONGEST_LOOK: Duration = Duration::from_secs(5);
 /// How long processing is waited for: GitHub takes seconds, and minutes on a bad day.
 const PATIENCE: Duration = Duration::from_mins(2);
+
+/// Whether findings go to code scanning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Demand {
+    /// Where the environment asks for it. A repository that has no code scanning, by GitHub's own words, is passed over.
+    Auto,
+    /// Everywhere, and nothing is passed over.
+    Required,
+    /// Nowhere.
+    Off,
+}
+
+impl Demand {
+    /// Whether they go there from an environment that asks for it, or does not.
+    #[must_use]
+    pub(crate) fn applies(self, asked: bool) -> bool {
+        match self {
+            Self::Auto => asked,
+            Self::Required => true,
+            Self::Off => false,
+        }
+    }
+}
+
+impl FromStr for Demand {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "required" => Ok(Self::Required),
+            "off" => Ok(Self::Off),
+            _ => Err(()),
+        }
+    }
+}
 
 /// What GitHub is to show.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +96,9 @@ pub(crate) enum Error {
         /// What is missing, as far as GitHub's message says.
         missing: Missing,
     },
+    /// There is nothing to ask GitHub for: why.
+    #[error("{0}")]
+    Impossible(String),
     /// GitHub accepted it and could not process it.
     #[error("{}", .0.join("; "))]
     Rejected(Vec<String>),
@@ -146,6 +186,13 @@ fn compressed(sarif: &[u8]) -> Vec<u8> {
 }
 
 impl Error {
+    /// Whether the repository has no code scanning, by GitHub's own words. A status alone does not say so: 404 is also what a
+    /// token meets that may not see the repository.
+    #[must_use]
+    pub(crate) fn is_without_the_feature(&self) -> bool {
+        matches!(self, Self::Unavailable { missing: Missing::Feature, .. })
+    }
+
     fn of(error: api::Error) -> Self {
         match error {
             // The feature is there, and looks for a commit that is not: `commit not found`.

@@ -104,6 +104,17 @@ impl Event {
         self.name.starts_with("pull_request") || self.name == "merge_group"
     }
 
+    /// Whether its report is shown by a job of its own. The ref is one that the change has to itself, so that what a stranger
+    /// may have written is never shown as another's; `pull_request_target` runs for the branch that the change is for.
+    #[must_use]
+    pub(crate) fn is_shown_by_another_job(&self) -> bool {
+        match &*self.name {
+            "pull_request" => self.reference.starts_with("refs/pull/"),
+            "merge_group" => self.reference.starts_with("refs/heads/gh-readonly-queue/"),
+            _ => false,
+        }
+    }
+
     /// Whether it was caused by someone who may write to the repository, and meant the ref that the run is of. Nothing is
     /// published for other events: anyone may cause them, and their ref can be the default branch all the same.
     #[must_use]

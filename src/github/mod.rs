@@ -6,8 +6,10 @@ pub(crate) mod checks;
 pub(crate) mod code_scanning;
 pub(crate) mod commands;
 pub(crate) mod event;
+mod job_result;
 pub(crate) mod oidc;
 
 pub(crate) use access::Access;
 pub(crate) use api::Api;
 pub(crate) use event::Event;
+pub(crate) use job_result::JobResult;

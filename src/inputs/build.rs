@@ -73,7 +73,7 @@ impl Word for SecretLine {
     const EXPECTED: &'static str = "id=NAME,env=VARIABLE or id=NAME,src=FILE is expected";
 }
 
-/// A line of `labels` or `annotations`: `KEY=VALUE`.
+/// A line of `labels`: `KEY=VALUE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Property(pub(crate) String, pub(crate) String);
 

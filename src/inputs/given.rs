@@ -6,14 +6,14 @@ use super::value::Value;
 use super::{About, Input, Problem, flags};
 
 /// The values that were given, by input name. An empty value is no value: the form in which GitHub passes an input that
-/// the workflow leaves out.
+/// the workflow leaves out. The line ends after a value are no part of it: YAML's `|` adds one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Inputs(BTreeMap<&'static str, String>);
 
 impl Inputs {
     /// Takes the values that `given` knows for the inputs.
     pub(crate) fn collect(given: impl Fn(&About) -> Option<String>) -> Self {
-        let value = |input: &About| given(input).filter(|value| !value.trim().is_empty());
+        let value = |input: &About| given(input).map(whole).filter(|value| !value.trim().is_empty());
         Self(flags().filter_map(|input| Some((input.name, value(input)?))).collect())
     }
 
@@ -36,16 +36,37 @@ impl Inputs {
     }
 }
 
+/// A value without the line ends after it.
+fn whole(mut value: String) -> String {
+    value.truncate(value.trim_end_matches(['\r', '\n']).len());
+    value
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inputs::{BUILD_TARGET, COMPRESSION, ENVIRONMENT, IGNORE_UNFIXED};
+    use std::path::PathBuf;
+
+    use crate::inputs::{BUILD_TARGET, COMPRESSION, ENVIRONMENT, IGNORE_UNFIXED, REPORT_DIR};
 
     #[test]
     fn an_empty_value_is_none() {
         let inputs = Inputs::collect(|input| Some(if input.name == "build-target" { " x" } else { " \n" }.to_owned()));
         assert_eq!((inputs.given(&BUILD_TARGET), inputs.given(&ENVIRONMENT)), (Some(" x"), None));
         assert_eq!(inputs.get(&BUILD_TARGET).unwrap().as_deref(), Some("x"));
+    }
+
+    #[test]
+    fn line_ends_after_a_value_are_no_part_of_it_whatever_the_input() {
+        for end in ["\n", "\r\n", "\n\n"] {
+            let inputs = Inputs::collect(|_| Some(format!(" a b {end}")));
+            for input in crate::inputs::ALL {
+                assert_eq!(inputs.given(input), Some(" a b "), "{}", input.name);
+            }
+            assert_eq!(inputs.get(&REPORT_DIR).unwrap(), PathBuf::from(" a b "), "blanks may be part of a folder's name");
+            let lines = Inputs::collect(|_| Some(format!("a\n\nb{end}")));
+            assert_eq!(lines.given(&BUILD_TARGET), Some("a\n\nb"));
+        }
     }
 
     #[test]

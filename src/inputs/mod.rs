@@ -4,6 +4,7 @@
 //! from the list: `--help`, `action.yml`, the documentation. The room `config` asks for each by its constant.
 
 mod amazon;
+mod annotation;
 mod build;
 mod given;
 mod history;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 use semver::Version;
 
 pub(crate) use self::amazon::{EcrRepository, Region, Role, Seconds, SessionName, SessionPolicy};
+pub(crate) use self::annotation::AnnotationLine;
 pub(crate) use self::build::{Argument, Property, SecretLine, SecretPlace};
 pub(crate) use self::given::Inputs;
 pub(crate) use self::history::History;
@@ -27,6 +29,7 @@ use crate::aws::AccountId;
 use crate::buildkit::endpoint::Address;
 use crate::environment;
 use crate::finding::Severity;
+use crate::github::{JobResult, code_scanning};
 use crate::oci::{Compression, Platform};
 use crate::publish::Destination;
 use crate::scan::database::Mirror;
@@ -75,8 +78,9 @@ inputs! {
             .otherwise("the builder's own");
     LABELS: Lines<Property> =
         Input::new("labels", Group::Build, "LINES", "Labels of the image, one per line: KEY=VALUE");
-    ANNOTATIONS: Lines<Property> =
-        Input::new("annotations", Group::Build, "LINES", "Annotations of the manifests, one per line: KEY=VALUE");
+    ANNOTATIONS: Lines<AnnotationLine> =
+        Input::new("annotations", Group::Build, "LINES",
+            "Annotations of the manifests, one per line: KEY=VALUE, or with a place as buildx has it: manifest:KEY=VALUE");
     COMPRESSION: Compression =
         Input::new("compression", Group::Build, "NAME", "How new layers are compressed: gzip or zstd")
             .default("gzip");
@@ -156,6 +160,11 @@ inputs! {
     SESSION_POLICY: Option<SessionPolicy> =
         Input::new("session-policy", Group::Aws, "JSON", "A policy that narrows what the role may do");
 
+    CODE_SCANNING: code_scanning::Demand =
+        Input::new("code-scanning", Group::Report, "WHEN",
+            "Whether findings go to the Security tab: auto (where the environment asks for it and the repository has code \
+             scanning), required or off")
+            .default("auto");
     REPORT_DIR: PathBuf =
         Input::new("report-dir", Group::Report, "FOLDER", "The folder for summary.md, record.json, sarif/, sbom/ and outputs")
             .default("gp-deliver-report");
@@ -167,6 +176,14 @@ pub(crate) const MATRIX: Input<Vec<String>> = Input::new(
     Group::Delivery,
     "FOLDERS",
     "For plan: folders with a Dockerfile each, such as services/*, to print as a matrix of jobs",
+);
+
+/// An input of `show` alone.
+pub(crate) const JOB_RESULT: Input<Option<JobResult>> = Input::new(
+    "job-result",
+    Group::Report,
+    "WORD",
+    "For show: how the job ended whose report it is, by GitHub's own word: success, failure, cancelled or skipped",
 );
 
 /// The token for GitHub's API: an input of the action and not a flag, since every process can read the arguments of others.
@@ -181,7 +198,7 @@ pub(crate) const TOKEN: Input<Secret> = Input::new(
 /// What the action does: the command line's first word.
 #[cfg(test)]
 pub(crate) const COMMAND: Input<String> =
-    Input::new("command", Group::Delivery, "NAME", "What the action does: deliver, plan, doctor or policy; not a flag")
+    Input::new("command", Group::Delivery, "NAME", "What the action does: deliver, plan, doctor, policy or show; not a flag")
         .default("deliver");
 
 /// All inputs of the action, in the order of its description.
@@ -192,7 +209,7 @@ pub(crate) fn of_action() -> impl Iterator<Item = &'static About> {
 
 /// All flags of the command line.
 fn flags() -> impl Iterator<Item = &'static About> {
-    ALL.iter().copied().chain([&MATRIX.about])
+    ALL.iter().copied().chain([&MATRIX.about, &JOB_RESULT.about])
 }
 
 #[cfg(test)]

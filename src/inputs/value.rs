@@ -9,6 +9,7 @@ use crate::aws::AccountId;
 use crate::buildkit::endpoint::Address;
 use crate::environment;
 use crate::finding::Severity;
+use crate::github::{JobResult, code_scanning};
 use crate::oci::{Compression, Platform};
 use crate::publish;
 use crate::scan::database::Mirror;
@@ -83,6 +84,14 @@ impl Word for Address {
     const EXPECTED: &'static str = "unix:///PATH or tcp://HOST:PORT is expected";
 }
 
+impl Word for code_scanning::Demand {
+    const EXPECTED: &'static str = "auto, required or off is expected";
+}
+
+impl Word for JobResult {
+    const EXPECTED: &'static str = "success, failure, cancelled or skipped is expected";
+}
+
 impl Word for AccountId {
     const EXPECTED: &'static str = "an account id of twelve digits is expected";
 }
@@ -114,7 +123,7 @@ impl Value for PathBuf {
 
 impl Value for Secret {
     fn read(text: &str) -> Result<Self, Vec<Fault>> {
-        Ok(Self::new(text))
+        Ok(Self::new(text.trim()))
     }
 }
 

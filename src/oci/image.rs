@@ -6,6 +6,7 @@ use oci_spec::image::{
     Descriptor, ImageConfiguration, ImageManifest, ImageManifestBuilder, MediaType, Os, PlatformBuilder, SCHEMA_VERSION,
 };
 
+use super::annotations::Annotations;
 use super::digest::InvalidDigest;
 use super::layout::{self, Error, digest_of, index_of};
 use super::manifest::Document;
@@ -73,18 +74,20 @@ impl Image {
     }
 
     /// Puts an image together from platforms whose blobs are in `layout`: one makes a manifest, several an index of
-    /// manifests. `annotations` go on what names the whole image and on every manifest.
+    /// manifests.
     ///
     /// # Errors
     /// A document can't be written, or contradicts another.
-    pub(crate) fn assemble(layout: Layout, platforms: &[Parts], annotations: &BTreeMap<String, String>) -> Result<Self, Error> {
+    pub(crate) fn assemble(layout: Layout, platforms: &[Parts], annotations: &Annotations) -> Result<Self, Error> {
         let manifests = platforms.iter().map(|parts| parts.manifest(&layout, annotations)).collect::<Result<Vec<_>, _>>()?;
         let root = match <[Descriptor; 1]>::try_from(manifests) {
             Ok([manifest]) => manifest,
             Err(manifests) => {
                 let mut index = index_of(manifests)?;
-                index.set_annotations(some(annotations));
-                layout.write_document(MediaType::ImageIndex, &index)?
+                index.set_annotations(some(annotations.of_index()));
+                let mut root = layout.write_document(MediaType::ImageIndex, &index)?;
+                root.set_annotations(some(annotations.of_index_descriptor()));
+                root
             }
         };
         Self::open(layout, root)
@@ -135,7 +138,7 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
-    fn manifest(&self, layout: &Layout, annotations: &BTreeMap<String, String>) -> Result<Descriptor, Error> {
+    fn manifest(&self, layout: &Layout, annotations: &Annotations) -> Result<Descriptor, Error> {
         let invalid =
             |error: oci_spec::OciSpecError| Error::Invalid { path: layout.root().to_owned(), reason: error.to_string() };
         let config = layout.write(MediaType::ImageConfig, &self.config)?;
@@ -145,8 +148,9 @@ impl Parts {
             .config(config)
             .layers(self.layers.clone());
         let mut manifest = manifest.build().map_err(invalid)?;
-        manifest.set_annotations(some(annotations));
+        manifest.set_annotations(some(annotations.of_manifest(&self.platform)));
         let mut descriptor = layout.write_document(MediaType::ImageManifest, &manifest)?;
+        descriptor.set_annotations(some(annotations.of_manifest_descriptor(&self.platform)));
         let platform = PlatformBuilder::default().os(Os::from(&*self.platform.os)).architecture(&*self.platform.architecture);
         let mut platform = platform.build().map_err(invalid)?;
         platform.set_variant(self.platform.variant.clone());
@@ -155,8 +159,8 @@ impl Parts {
     }
 }
 
-fn some(annotations: &BTreeMap<String, String>) -> Option<std::collections::HashMap<String, String>> {
-    (!annotations.is_empty()).then(|| annotations.clone().into_iter().collect())
+fn some(annotations: BTreeMap<String, String>) -> Option<std::collections::HashMap<String, String>> {
+    (!annotations.is_empty()).then(|| annotations.into_iter().collect())
 }
 
 /// The platform and the diff ids that an image's configuration states.

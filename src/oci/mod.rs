@@ -1,6 +1,7 @@
 //! Images as the Open Container Initiative describes them: digests, references, manifests, layouts on disk, registries.
 //! Knows nothing of AWS, GitHub, engines or scanners.
 
+pub(crate) mod annotations;
 pub(crate) mod compression;
 pub(crate) mod digest;
 pub(crate) mod image;

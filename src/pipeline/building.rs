@@ -1,6 +1,5 @@
 //! The build: checks and the image, from one session, side by side.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,6 +18,8 @@ use crate::buildkit::session::credentials::{self, Credentials};
 use crate::buildkit::session::stats::TransferStats;
 use crate::config::Build;
 use crate::error::Error;
+use crate::oci::annotations::Annotations;
+use crate::oci::image::Parts;
 use crate::oci::registry::Store;
 use crate::oci::{Digest, Image, Layout, Platform};
 use crate::provenance::Provenance;
@@ -91,6 +92,7 @@ impl<'a> BuildSession<'a> {
                 let (parts, warnings): (Vec<_>, Vec<_>) = built.into_iter().unzip();
                 let mut warnings: Vec<_> = warnings.into_iter().flatten().collect();
                 warnings.dedup();
+                warnings.extend(self.homeless(&parts));
                 let image = Image::assemble(layout, &parts, &self.annotations()).map_err(BuildError::from)?;
                 let detail = extent(&image);
                 log.line(&format!(
@@ -104,9 +106,22 @@ impl<'a> BuildSession<'a> {
     }
 
     /// What the manifests say: where they came from, and what the inputs add.
-    fn annotations(&self) -> BTreeMap<String, String> {
+    fn annotations(&self) -> Annotations {
         let provenance = Provenance::of(&self.ready.checkout.source, self.delivery.config.environment);
-        self.delivery.config.build.annotations.clone().into_iter().chain(provenance.properties()).collect()
+        self.delivery.config.build.annotations.clone().and_above_all(provenance.properties())
+    }
+
+    /// Says which annotations the image has no place for.
+    fn homeless(&self, parts: &[Parts]) -> Option<String> {
+        let platforms: Vec<_> = parts.iter().map(|parts| parts.platform.clone()).collect();
+        let homeless = self.delivery.config.build.annotations.homeless(&platforms);
+        (!homeless.is_empty()).then(|| {
+            format!(
+                "The image has no place for these annotations: {}. An image of one platform has no index, and a platform in \
+                 brackets has to be one of `platforms`.",
+                text::list(&homeless)
+            )
+        })
     }
 
     async fn checks(&self) -> Result<(), Error> {

@@ -15,9 +15,11 @@ mod promoting;
 mod publishing;
 mod reuse;
 mod scanning;
+mod showing;
 mod task;
 
 pub(crate) use announcing::announce;
+pub(crate) use showing::show;
 
 use std::path::PathBuf;
 use std::sync::Arc;

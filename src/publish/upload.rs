@@ -47,7 +47,7 @@ pub(crate) enum Listed {
 pub(crate) enum Shown {
     /// It is in the Security tab, or on its way there.
     Uploaded,
-    /// The environment does not demand it.
+    /// Neither the environment nor the inputs ask for it, or the inputs forbid it.
     NotAsked,
     /// There is no place to show it, and the delivery may go on without one.
     Nowhere,

@@ -3,6 +3,7 @@
 pub(crate) mod advice;
 pub(crate) mod annotations;
 pub(crate) mod catalogue;
+pub(crate) mod claimed;
 pub(crate) mod console;
 mod document;
 #[cfg(test)]
@@ -36,6 +37,14 @@ pub(crate) enum Error {
         path: PathBuf,
         /// The system's error.
         source: io::Error,
+    },
+    /// The report of another job is not one that may be shown.
+    #[error("{path}: {reason}", path = path.display())]
+    Claim {
+        /// The record.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
     },
     /// A file can't be written.
     #[error("{path}: {source}", path = path.display())]

@@ -24,6 +24,7 @@
 
 mod support;
 
+mod a_change_is_shown_by_another_job;
 mod a_check_run_shows_the_report;
 mod a_release_names_what_it_runs;
 mod act_runs_the_image;

@@ -131,11 +131,14 @@ fn an_upload_that_keeps_failing_fails_the_delivery_with_nothing_visible() {
 }
 
 #[test]
-fn another_commit_than_the_run_s_is_shown_for_no_branch() {
+fn another_commit_than_the_run_s_is_shown_for_no_branch_and_delivered_to_no_blocking_environment() {
     let source = clean();
     let repository = repository(&source, Options::default());
-    let ended = push(&source, &repository, "test").variable("GITHUB_SHA", &"0".repeat(40)).ends_with(0);
+    let other = |environment: &str| push(&source, &repository, environment).variable("GITHUB_SHA", &"0".repeat(40));
+    let ended = other("test").ends_with(1);
     ended.says("is not the one that the run is of");
+    nothing_is_visible(&source, &ended);
+    other("dev").ends_with(0);
     assert_eq!(repository.count(Call::UploadSarif), 0);
 }
 
@@ -148,22 +151,77 @@ fn a_commit_that_github_does_not_have_fails_the_delivery() {
     nothing_is_visible(&source, &ended);
 }
 
+/// How a repository without code scanning says so.
+const WITHOUT: [CodeScanning; 3] = [CodeScanning::WithoutCodeSecurity, CodeScanning::WithoutAdvancedSecurity, CodeScanning::Off];
+
 #[test]
-fn without_code_scanning_the_delivery_goes_on_and_says_which_setting_is_missing() {
-    for (options, words) in [
-        (Options::default().code_scanning(CodeScanning::WithoutCodeSecurity), "switch code scanning on"),
-        (Options::default().code_scanning(CodeScanning::WithoutAdvancedSecurity), "switch code scanning on"),
-        (Options::default().code_scanning(CodeScanning::Off), "switch code scanning on"),
-        (Options::default().permissions(&["checks: write"]), "security-events: write"),
-        (Options::default().invisible(), "security-events: write"),
-    ] {
+fn a_repository_without_code_scanning_by_githubs_own_words_is_a_warning_that_names_the_setting() {
+    for code_scanning in WITHOUT {
         let source = clean();
-        let repository = repository(&source, options);
+        let repository = repository(&source, Options::default().code_scanning(code_scanning));
         let ended = push(&source, &repository, "prod").ends_with(0);
-        ended.says("warning: The findings are not in the Security tab").says(words);
+        ended.says("warning: The findings are not in the Security tab").says("switch code scanning on");
         assert!(source.summary().contains("The findings are not in the Security tab"), "{ended}");
         assert_eq!((source.image().tags().len(), repository.count(Call::UploadSarif) <= 2), (2, true), "{ended}");
     }
+}
+
+#[test]
+fn a_token_without_the_right_fails_a_blocking_delivery_before_a_tag_can_be_seen_and_no_other() {
+    let without_the_right = [
+        Options::default().permissions(&["checks: write"]),
+        Options::default().permissions(&["security-events: read"]),
+        // GitHub says 404 and not why: that is no word of code scanning.
+        Options::default().invisible(),
+        Options::default().archived(),
+    ];
+    for options in without_the_right {
+        let source = clean();
+        let repository = repository(&source, options);
+        let ended = push(&source, &repository, "prod").ends_with(1);
+        ended.says("The findings are not in the Security tab").says("security-events: write").says("`code-scanning: off`");
+        nothing_is_visible(&source, &ended);
+        push(&source, &repository, "dev").ends_with(0);
+    }
+    // What is blocked is blocked, shown or not.
+    let source = faulty();
+    let repository = repository(&source, Options::default().permissions(&["checks: write"]));
+    push(&source, &repository, "prod").ends_with(3).says("warning: The findings are not in the Security tab");
+}
+
+#[test]
+fn where_code_scanning_is_required_every_failure_fails_in_any_environment() {
+    let required = |source: &Source, repository: &Repository, environment: &str| {
+        push(source, repository, environment).flag("--code-scanning", "required")
+    };
+    for environment in ["dev", "prod"] {
+        for options in WITHOUT.map(|without| Options::default().code_scanning(without)) {
+            let source = clean();
+            let repository = repository(&source, options);
+            let ended = required(&source, &repository, environment).ends_with(1);
+            ended.says("switch code scanning on");
+            nothing_is_visible(&source, &ended);
+        }
+        let source = clean();
+        let repository = repository(&source, Options::default());
+        let ended = required(&source, &repository, environment).variable("INPUT_GITHUB-TOKEN", "").ends_with(1);
+        ended.says("The findings can't be shown in the Security tab").says("gives no github-token");
+        required(&source, &repository, environment).ends_with(0);
+        assert_eq!(tools(&repository), ["Trivy", "gitleaks"], "{environment}");
+    }
+    let source = clean();
+    let ended = source.deliver().flag("--environment", "dev").flag("--code-scanning", "required").ends_with(1);
+    ended.says("this is not a job of GitHub Actions");
+    nothing_is_visible(&source, &ended);
+}
+
+#[test]
+fn where_code_scanning_is_off_nothing_is_uploaded_and_the_report_says_so() {
+    let source = clean();
+    let repository = repository(&source, Options::default());
+    push(&source, &repository, "prod").flag("--code-scanning", "off").ends_with(0).says("code-scanning is off");
+    assert_eq!((repository.count(Call::UploadSarif), source.image().tags().len()), (0, 2));
+    push(&source, &repository, "prod").flag("--code-scanning", "on").ends_with(2).says("auto, required or off is expected");
 }
 
 #[test]

@@ -21,6 +21,8 @@ struct Team {
     source: Source,
     world: World,
     repository: Repository,
+    /// The script that stands in for fetching the report of another job.
+    fetched: String,
 }
 
 impl Team {
@@ -36,7 +38,7 @@ impl Team {
         let commit = source.commit("first");
         let repository = GitHub::start().repository(Options::default().branch(branch, &commit));
         source.git(&["remote", "add", "origin", &format!("https://github.com/{}", repository.slug())]);
-        Self { source, world, repository }
+        Self { source, world, repository, fetched: String::new() }
     }
 
     fn sha(&self) -> String {
@@ -55,7 +57,8 @@ impl Team {
             .event(name, payload)
             .provide("octo-org/gp-deliver@v1", &tree(&self.source))
             .provide(&format!("octo-org/gp-deliver@{RELEASE}"), &tree(&self.source))
-            .stand_in(&upload_artifact(), &["name", "path"], "find \"$INPUT_PATH\" -type f")
+            .stand_in(&pinned("actions/upload-artifact"), &["name", "path"], "find \"$INPUT_PATH\" -type f")
+            .stand_in(&pinned("actions/download-artifact"), &["name", "path"], &self.fetched)
             .variables(runner)
             .variable("GITHUB_API_URL", &self.repository.api())
             .secret("GITHUB_TOKEN", &self.repository.token())
@@ -87,15 +90,15 @@ fn release(source: &Source) {
     let workflow = tree(source).join(".github/workflows/_build-and-release.yml");
     let text = fs::read_to_string(&workflow).unwrap();
     let lines: Vec<_> = text.lines().filter(|line| !line.starts_with("      queue: ")).collect();
-    assert_eq!(lines.len() + 1, text.lines().count());
+    assert_eq!(lines.len() + 2, text.lines().count());
     fs::write(&workflow, lines.join("\n")).unwrap();
 }
 
-/// The foreign action that keeps the report, as the reusable workflow pins it.
-fn upload_artifact() -> String {
+/// A foreign action, as the reusable workflow pins it.
+fn pinned(action: &str) -> String {
     let text =
         fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(".github/workflows/_build-and-release.yml")).unwrap();
-    let line = text.lines().find(|line| line.contains("uses: actions/upload-artifact@")).unwrap();
+    let line = text.lines().find(|line| line.contains(&format!("uses: {action}@"))).unwrap();
     line.split_whitespace().nth(1).unwrap().to_owned()
 }
 

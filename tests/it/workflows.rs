@@ -42,16 +42,19 @@ fn delivering(workflow: &Value) -> &Value {
 
 /// What a workflow says at some paths in some contexts, by GitHub's own parser and evaluator.
 fn evaluate(workflow: &str, paths: &[&str], contexts: &[Value]) -> Vec<BTreeMap<String, Option<String>>> {
+    ask_evaluator(&json!({ "workflow": text(workflow), "paths": paths, "contexts": contexts }))
+}
+
+fn ask_evaluator(request: &Value) -> Vec<BTreeMap<String, Option<String>>> {
     let mut child = Command::new(validator("evaluate-expressions"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let request = json!({ "workflow": text(workflow), "paths": paths, "contexts": contexts });
     child.stdin.take().unwrap().write_all(request.to_string().as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{workflow}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
@@ -135,8 +138,10 @@ impl Case {
         let mut inputs = inputs.clone();
         inputs["environment"] = self.chosen.into();
         let (event, reference) = (self.event, self.reference);
-        let github = json!({ "event_name": event, "ref": reference, "repository": "acme/app", "event": payload });
-        json!({ "github": github, "inputs": inputs, "vars": {} })
+        let github = json!({ "event_name": event, "ref": reference, "repository": "acme/app", "run_id": "77", "event": payload });
+        // What the job before has come to, where one asks for it.
+        let judge = json!({ "result": "success", "outputs": { "record_path": "gp-deliver-report/record.json" } });
+        json!({ "github": github, "inputs": inputs, "vars": {}, "needs": { "judge": judge } })
     }
 
     fn name(&self) -> String {
@@ -144,22 +149,98 @@ impl Case {
     }
 }
 
+/// The jobs that run for an event.
+fn jobs(found: &BTreeMap<String, Option<String>>) -> Vec<&str> {
+    let runs = |job: &&str| found[&format!("jobs.{job}.if")].as_deref() == Some("true");
+    ["judge", "deliver", "show"].into_iter().filter(runs).collect()
+}
+
+const IFS: [&str; 3] = ["jobs.judge.if", "jobs.deliver.if", "jobs.show.if"];
+
 #[test]
-fn only_events_that_publish_have_an_environment_and_it_is_the_chosen_one_or_the_branchs() {
+fn what_publishes_and_what_is_only_judged_have_jobs_of_their_own_and_only_the_one_has_an_environment() {
     let contexts: Vec<_> = CASES.iter().map(|case| case.contexts(&json!({}))).collect();
-    let found = evaluate(REUSABLE, &["jobs.deliver.environment"], &contexts);
+    let paths = [&IFS[..], &["jobs.deliver.environment"]].concat();
+    let found = evaluate(REUSABLE, &paths, &contexts);
+    let publishing = ["push", "workflow_dispatch", "release", "schedule", "repository_dispatch"];
     for (case, found) in CASES.iter().zip(found) {
-        assert_eq!(found["jobs.deliver.environment"].as_deref(), Some(case.environment), "{}", case.name());
+        if publishing.contains(&case.event) {
+            assert_eq!(jobs(&found), ["deliver"], "{}", case.name());
+            assert_eq!(found["jobs.deliver.environment"].as_deref(), Some(case.environment), "{}", case.name());
+        } else {
+            assert_eq!((jobs(&found)[0], case.environment), ("judge", ""), "{}", case.name());
+        }
     }
+    assert_eq!(yaml(REUSABLE)["jobs"]["judge"]["environment"], Value::Null);
+    assert_eq!(yaml(REUSABLE)["jobs"]["show"]["environment"], Value::Null);
+}
+
+#[test]
+fn a_change_of_the_repository_is_shown_by_a_second_job_and_no_strangers_is() {
+    let contexts: Vec<_> = CASES.iter().map(|case| case.contexts(&json!({ "code_scanning": "auto" }))).collect();
+    let mut with_token = contexts.clone();
+    for context in &mut with_token {
+        context["github"]["token"] = "ghs_x".into();
+    }
+    for (case, (found, context)) in CASES.iter().zip(evaluate(REUSABLE, &IFS, &contexts).into_iter().zip(with_token)) {
+        let shown = case.event == "merge_group" || case.event == "pull_request" && !case.payload.ends_with("-fork");
+        assert_eq!(jobs(&found).contains(&"show"), shown, "{}", case.name());
+        // Whoever is shown shows nothing itself, and has no token to do it with.
+        for (job, input, alone) in [("judge", "code-scanning", "auto"), ("judge", "github-token", "ghs_x")] {
+            let value = value_of(&yaml(REUSABLE), job, input, &context);
+            let expected = match input {
+                _ if !shown => alone,
+                "code-scanning" => "off",
+                _ => "",
+            };
+            assert_eq!(value, expected, "{input} of {}", case.name());
+        }
+    }
+}
+
+/// The value of an input of the step that delivers, by GitHub's own evaluator.
+fn value_of(workflow: &Value, job: &str, input: &str, context: &Value) -> String {
+    let expression = &workflow["jobs"][job]["steps"].as_array().unwrap();
+    let step = expression.iter().find(|step| step["id"] == "deliver").unwrap();
+    // A job's environment takes the same contexts as a step's inputs, where the evaluator finds it by a path.
+    let probe = json!({ "on": "push", "jobs": { "a": { "runs-on": "x", "environment": step["with"][input], "steps": [{ "run": "x" }] } } });
+    let request = json!({ "workflow": probe.to_string(), "paths": ["jobs.a.environment"], "contexts": [context] });
+    ask_evaluator(&request)[0]["jobs.a.environment"].clone().unwrap_or_default()
+}
+
+#[test]
+fn what_a_change_may_cause_finds_no_right_to_write_where_it_runs() {
+    let workflow = yaml(REUSABLE);
+    assert_eq!(workflow["permissions"], json!({}));
+    assert_eq!(workflow["jobs"]["judge"]["permissions"], json!({ "contents": "read" }));
+    let show = &workflow["jobs"]["show"];
+    assert_eq!(show["permissions"], json!({ "security-events": "write", "checks": "write" }));
+    // Nothing of the change runs there: no checkout, no script, nothing but the fetched report and the action.
+    let steps = show["steps"].as_array().unwrap();
+    let used: Vec<_> = steps.iter().map(|step| step["uses"].as_str().unwrap().split('@').next().unwrap()).collect();
+    assert_eq!(used, ["actions/download-artifact", "org/gp-deliver"]);
+    assert!(steps.iter().all(|step| step["run"].is_null()));
+    assert_eq!(steps[1]["with"]["command"], "show");
+    // By whose rules it is judged says the caller, not the report.
+    for input in ["environment", "severity-threshold", "ignore-unfixed", "code-scanning", "destination", "ecr-repository"] {
+        assert_eq!(steps[1]["with"][input], format!("${{{{ inputs.{} }}}}", snake(input)), "{input}");
+    }
+    assert_eq!(steps[1]["with"]["job-result"], "${{ needs.judge.result }}");
+    // The two jobs do the same work.
+    assert_eq!(workflow["jobs"]["judge"]["steps"], workflow["jobs"]["deliver"]["steps"]);
+    assert_eq!(workflow["jobs"]["judge"]["outputs"], workflow["jobs"]["deliver"]["outputs"]);
 }
 
 #[test]
 fn deliveries_to_an_environment_queue_up_and_only_a_pull_request_cancels_what_is_its_own() {
     let inputs = json!({ "ecr_repository": "team/app", "build_context": "services/api" });
     let contexts: Vec<_> = CASES.iter().map(|case| case.contexts(&inputs)).collect();
-    let [group, cancel, queue] = ["group", "cancel-in-progress", "queue"].map(|key| format!("jobs.deliver.concurrency.{key}"));
-    let found = evaluate(REUSABLE, &[&group, &cancel, &queue], &contexts);
+    let of = |job: &str| ["group", "cancel-in-progress", "queue"].map(|key| format!("jobs.{job}.concurrency.{key}"));
+    let keys = [of("judge"), of("deliver")].concat();
+    let paths: Vec<&str> = IFS.into_iter().chain(keys.iter().map(String::as_str)).collect();
+    let found = evaluate(REUSABLE, &paths, &contexts);
     for (case, found) in CASES.iter().zip(found) {
+        let [group, cancel, queue] = of(jobs(&found)[0]);
         let expected = format!("gp-deliver acme/app {} team/app services/api  ", case.scope);
         assert_eq!(found[&group].as_deref(), Some(&*expected), "{}", case.name());
         assert_eq!(found[&cancel].as_deref(), Some(if case.cancels { "true" } else { "false" }), "{}", case.name());
@@ -180,10 +261,12 @@ fn jobs_of_a_matrix_do_not_wait_for_each_other() {
         json!({ "ecr_repository": "team/api", "build_context": ".", "build_target": "worker" }),
     ];
     let contexts: Vec<_> = CASES.iter().flat_map(|case| inputs.iter().map(|inputs| case.contexts(inputs))).collect();
-    let found = evaluate(REUSABLE, &["jobs.deliver.concurrency.group"], &contexts);
-    for (case, found) in CASES.iter().zip(found.chunks(inputs.len())) {
-        let groups: BTreeSet<_> = found.iter().flat_map(BTreeMap::values).collect();
-        assert_eq!(groups.len(), inputs.len(), "{}: {groups:?}", case.name());
+    for job in ["judge", "deliver", "show"] {
+        let found = evaluate(REUSABLE, &[&format!("jobs.{job}.concurrency.group")], &contexts);
+        for (case, found) in CASES.iter().zip(found.chunks(inputs.len())) {
+            let groups: BTreeSet<_> = found.iter().flat_map(BTreeMap::values).collect();
+            assert_eq!(groups.len(), inputs.len(), "{job}, {}: {groups:?}", case.name());
+        }
     }
 }
 
@@ -219,15 +302,17 @@ fn a_runner_is_a_label_or_a_list_of_labels() {
     let labels =
         [("ubuntu-latest", "ubuntu-latest"), ("", "ubuntu-latest"), (r#"["self-hosted","arm64"]"#, r#"["self-hosted","arm64"]"#)];
     let contexts: Vec<_> = labels.iter().map(|(given, _)| contexts(given)).collect();
-    for (found, (given, expected)) in evaluate(REUSABLE, &["jobs.deliver.runs-on"], &contexts).iter().zip(labels) {
-        let found = found["jobs.deliver.runs-on"].as_deref().unwrap();
-        let compact = serde_json::from_str::<Value>(found).map_or_else(|_| found.to_owned(), |list| list.to_string());
-        assert_eq!(compact, expected, "{given}");
+    for path in ["judge", "deliver", "show"].map(|job| format!("jobs.{job}.runs-on")) {
+        for (found, (given, expected)) in evaluate(REUSABLE, &[&path], &contexts).iter().zip(labels) {
+            let found = found[&path].as_deref().unwrap();
+            let compact = serde_json::from_str::<Value>(found).map_or_else(|_| found.to_owned(), |list| list.to_string());
+            assert_eq!(compact, expected, "{path}: {given}");
+        }
     }
 }
 
 /// Inputs of the action that are not the workflow's to set: it delivers, with the job's own token.
-const NOT_OF_THE_WORKFLOW: [&str; 3] = ["command", "github-token", "matrix"];
+const NOT_OF_THE_WORKFLOW: [&str; 4] = ["command", "github-token", "job-result", "matrix"];
 
 #[test]
 fn every_input_of_the_action_is_one_of_the_workflow_with_the_same_default_and_is_passed_on() {
@@ -252,7 +337,11 @@ fn every_input_of_the_action_is_one_of_the_workflow_with_the_same_default_and_is
         let value = passed[*name].as_str().unwrap_or_else(|| panic!("{name} is not passed on"));
         let alone = format!("${{{{ inputs.{} }}}}", snake(name));
         let with_variable = format!("${{{{ inputs.{} || vars.", snake(name));
-        assert!(value == alone || value.starts_with(&with_variable), "{name}: {value}");
+        // What a change shows is not for the job that builds it.
+        let unless_shown = format!("&& 'off' || inputs.{} }}}}", snake(name));
+        let passed =
+            value == alone || value.starts_with(&with_variable) || *name == "code-scanning" && value.ends_with(&unless_shown);
+        assert!(passed, "{name}: {value}");
     }
     let ours = ["runs_on", "timeout_minutes"].map(str::to_owned).into_iter();
     let expected: BTreeSet<_> = names.iter().map(|name| snake(name)).chain(ours).collect();
@@ -281,7 +370,8 @@ fn every_output_of_the_action_is_one_of_the_workflow() {
         }
         let snake = snake(name);
         assert_eq!(of_job[&snake], format!("${{{{ steps.deliver.outputs.{name} }}}}"), "{name}");
-        assert_eq!(declared[&snake]["value"], format!("${{{{ jobs.deliver.outputs.{snake} }}}}"), "{name}");
+        let of_either = format!("${{{{ jobs.deliver.outputs.{snake} || jobs.judge.outputs.{snake} }}}}");
+        assert_eq!(declared[&snake]["value"], of_either, "{name}");
     }
     let known: BTreeSet<_> = keys(&action["outputs"]).into_iter().map(snake).chain(["artifact".to_owned()]).collect();
     let unknown: Vec<_> = keys(declared).into_iter().filter(|name| !known.contains(*name)).collect();

@@ -36,12 +36,17 @@ function find(token, keys) {
   return undefined
 }
 
+// The status functions, in a run that nobody cancelled and in which what was needed has not failed.
+const status = (name, value) => ({ name, minArgs: 0, maxArgs: 0, call: () => new data.BooleanData(value) })
+const STATUS = [status('success', true), status('always', true), status('failure', false), status('cancelled', false)]
+const STATUS_BY_NAME = new Map(STATUS.map((definition) => [definition.name, definition]))
+
 function evaluate(expression, given) {
   const names = Object.keys(given)
   const { tokens } = new Lexer(expression).lex()
-  const tree = new Parser(tokens, names, []).parse()
+  const tree = new Parser(tokens, names, STATUS).parse()
   const dictionary = JSON.parse(JSON.stringify(given), data.reviver)
-  const result = new Evaluator(tree, dictionary).evaluate()
+  const result = new Evaluator(tree, dictionary, STATUS_BY_NAME).evaluate()
   const structured = result.kind === data.Kind.Array || result.kind === data.Kind.Dictionary
   return structured ? JSON.stringify(result, data.replacer) : result.coerceString()
 }

@@ -10,6 +10,8 @@ const CALLS = {
   '/repos/{owner}/{repo}/code-scanning/sarifs': ['post'],
   '/repos/{owner}/{repo}/code-scanning/sarifs/{sarif_id}': ['get'],
   '/repos/{owner}/{repo}/commits/{ref}/check-runs': ['get'],
+  '/repos/{owner}/{repo}/environments/{environment_name}': ['get'],
+  '/repos/{owner}/{repo}/environments/{environment_name}/deployment-branch-policies': ['get'],
 }
 
 const whole = JSON.parse(readFileSync(process.argv[2], 'utf8'))
