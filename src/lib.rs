@@ -16,6 +16,7 @@ mod documentation;
 mod environment;
 mod error;
 mod finding;
+mod git;
 mod github;
 mod inputs;
 mod matrix;
