@@ -17,6 +17,7 @@ mod documentation;
 mod environment;
 mod error;
 mod finding;
+mod git;
 mod github;
 mod inputs;
 mod matrix;

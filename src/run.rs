@@ -22,7 +22,7 @@ use crate::error::{Error, Exit};
 use crate::github::{Event, commands};
 use crate::inputs::{self, Inputs};
 use crate::matrix::Matrix;
-use crate::pipeline::{self, Delivery, doctor};
+use crate::pipeline::{self, Delivery, context, doctor};
 use crate::plan::{self, Plan};
 use crate::process::{self, Launcher};
 use crate::record::{Record, Recorder, RunResult};
@@ -120,8 +120,14 @@ struct Preview<B> {
 }
 
 impl<B> Preview<B> {
-    async fn of(config: Config<B>, event: Option<Event>) -> Result<Self, Error> {
-        let checkout = Checkout::read(&Launcher::of_this_process(), &config.context, event.as_ref()).await?;
+    async fn of(config: Config<B>, dockerfile: Option<&Path>, event: Option<Event>) -> Result<Self, Error> {
+        let launcher = Launcher::of_this_process();
+        let mut checkout = Checkout::read(&launcher, &config.context, dockerfile, event.as_ref()).await?;
+        if let Some(dockerfile) = dockerfile {
+            let left_out = [&*config.report_dir];
+            let compared = context::compare(&launcher, &checkout, &config.context, dockerfile, &left_out).await;
+            checkout.source.dirty = compared.is_dirty();
+        }
         let planned = plan::tags(&config, &checkout.source).map_err(Error::Tags)?;
         Ok(Self { event, config, checkout, planned })
     }
@@ -132,13 +138,12 @@ impl Preview<()> {
     async fn without_build(inputs: &Inputs) -> Result<Self, Error> {
         let event = Event::read(variables::text);
         let config = Config::without_build(inputs, &env(event.as_ref())).map_err(Error::Inputs)?;
-        Self::of(config, event).await
+        Self::of(config, None, event).await
     }
 
-    async fn policy_inputs(&self) -> Result<PolicyInputs<'_>, Error> {
-        let origin = self.checkout.origin(&Launcher::of_this_process()).await?;
-        let repository = setup::find_repository(variables::text, origin.as_deref());
-        Ok(PolicyInputs { config: &self.config, source: &self.checkout.source, repository, claims: None })
+    fn policy_inputs(&self) -> PolicyInputs<'_> {
+        let repository = setup::find_repository(variables::text, self.checkout.origin());
+        PolicyInputs { config: &self.config, source: &self.checkout.source, repository, claims: None }
     }
 }
 
@@ -165,7 +170,8 @@ async fn plan(inputs: &Inputs) -> Result<Exit, Error> {
         return matrix(inputs, &folders, event.as_ref());
     }
     let config = Config::resolve(inputs, &env(event.as_ref())).map_err(Error::Inputs)?;
-    let preview = Preview::of(config, event).await?;
+    let dockerfile = config.build.dockerfile.clone();
+    let preview = Preview::of(config, Some(&dockerfile), event).await?;
     let plan = Plan::new(&preview.config, &preview.checkout.source, &preview.planned);
     print(&serde_json::to_string_pretty(&plan).unwrap_or_default()).map(|()| Exit::Done)
 }
@@ -180,7 +186,7 @@ fn matrix(inputs: &Inputs, folders: &[String], event: Option<&Event>) -> Result<
 
 async fn doctor(inputs: &Inputs, trust_policy: Option<&Path>) -> Result<Exit, Error> {
     let preview = Preview::without_build(inputs).await?;
-    let policy_inputs = preview.policy_inputs().await?;
+    let policy_inputs = preview.policy_inputs();
     let report = doctor::examine(&policy_inputs, preview.event.as_ref(), trust_policy, &preview.planned.tags).await;
     print(report.to_string().trim_end())?;
     Ok(if report.is_well() { Exit::Done } else { Exit::Failed })
@@ -188,7 +194,7 @@ async fn doctor(inputs: &Inputs, trust_policy: Option<&Path>) -> Result<Exit, Er
 
 async fn policy(inputs: &Inputs, kind: Option<setup::Kind>) -> Result<Exit, Error> {
     let preview = Preview::without_build(inputs).await?;
-    let text = preview.policy_inputs().await?.text(kind).map_err(Error::Inputs)?;
+    let text = preview.policy_inputs().text(kind).map_err(Error::Inputs)?;
     print(&text).map(|()| Exit::Done)
 }
 

@@ -2,8 +2,10 @@
 
 use super::{Diagnosis, sentences};
 use crate::error::Error;
+use crate::git;
 use crate::inputs::Problem;
 use crate::source;
+use crate::text;
 
 impl From<&Error> for Diagnosis {
     fn from(error: &Error) -> Self {
@@ -59,16 +61,78 @@ impl From<&Error> for Diagnosis {
 
 fn source_failure(error: &source::Error) -> Diagnosis {
     match error {
-        source::Error::Process(error) => Diagnosis::from(error),
-        source::Error::Git { arguments, message } => Diagnosis::new(
-            format!("git can't read the source (git {arguments})"),
-            message.clone(),
-            "Run that command in the repository; in a workflow, check out the source before this step.",
-        ),
+        source::Error::Git(error) => git_failure(error),
         source::Error::Folder { path, reason } => Diagnosis::new(
             format!("{} can't be read", path.display()),
             reason.clone(),
             "Set `build-context` to a folder that exists.",
+        ),
+        source::Error::NoRepository { context, strays } => Diagnosis::new(
+            format!("{} is in no git repository, and this environment delivers only what is in a commit", context.display()),
+            match &strays[..] {
+                [] => "Neither the build context nor the folder of the Dockerfile has a `.git`, in itself or around it.".to_owned(),
+                strays => {
+                    let strays: Vec<_> = strays.iter().map(|folder| folder.join(".git").display().to_string()).collect();
+                    format!("{} leads to no repository, so there is no history that could be scanned for secrets.", text::list(&strays))
+                }
+            },
+            "In a workflow, check out the source before this step (actions/checkout), and set `build-context` to a folder of the \
+             checkout: with `path: app` it is in app. A submodule needs the repository that it is part of.",
+        ),
+        source::Error::NoCommit { root } => Diagnosis::new(
+            format!("{} has no commit yet, and this environment delivers only what is in a commit", root.display()),
+            "git has a repository there, and nothing in it.",
+            "Commit the source, and deliver that.",
+        ),
+        source::Error::OtherCommit { root, commit, run } => Diagnosis::new(
+            format!("{} is at another commit than the run", root.display()),
+            match run.as_str() {
+                "" => format!("The commit {commit} is checked out; the run does not say which commit it is of (GITHUB_SHA)."),
+                run => format!("The commit {commit} is checked out; the run is of {run} (GITHUB_SHA)."),
+            },
+            "Check out the run's own commit (actions/checkout without `ref`), and commit nothing after it; to deliver another \
+             commit, run the workflow on its branch or tag.",
+        ),
+        source::Error::Partial { filter, missing } => Diagnosis::new(
+            "The clone is a partial one, and lacks what the scan of the history needs",
+            match filter.as_str() {
+                "" => format!("{} of the history are not there.", text::count(*missing, "object")),
+                filter => format!("It was made with the filter {filter:?}, and {} of the history are not there.", text::count(*missing, "object")),
+            },
+            "Check out without `filter` and with `fetch-depth: 0`; `sparse-checkout` of actions/checkout sets a filter too, unless \
+             `filter` is given. `secrets-history: none` scans the files alone.",
+        ),
+    }
+}
+
+fn git_failure(error: &git::Error) -> Diagnosis {
+    let check_out = "Run that command in the repository; in a workflow, check out the source before this step.";
+    match error {
+        git::Error::Process(error) => Diagnosis::from(error),
+        git::Error::Refused { arguments, code, last } => Diagnosis::new(
+            format!("git can't read the source (git {arguments})"),
+            if last.is_empty() { format!("It ended with code {code} and said nothing.") } else { last.join("\n") },
+            check_out,
+        ),
+        git::Error::Answer { arguments } => Diagnosis::new(
+            format!("git can't read the source (git {arguments})"),
+            "Its answer is not what this command answers.",
+            "Check that git is 2.35 or later.",
+        ),
+        git::Error::Extension { path, name } => Diagnosis::new(
+            format!("The format of the repository {} is not known", path.display()),
+            format!("Its configuration asks for extensions.{name}."),
+            "Clone it anew without that extension.",
+        ),
+        git::Error::Missing { path } => Diagnosis::new(
+            format!("{} is in no git repository", path.display()),
+            "No folder around it has a `.git` that leads to one.",
+            check_out,
+        ),
+        git::Error::Io { path, source } => Diagnosis::new(
+            format!("The repository at {} can't be read", path.display()),
+            source.to_string(),
+            "Give this user the right to read it, and to write to the folder for temporary files (TMPDIR).",
         ),
     }
 }

@@ -6,6 +6,7 @@ mod announcing;
 mod before_tags;
 mod building;
 mod code_scanning;
+pub(crate) mod context;
 mod contribution;
 mod destination;
 pub(crate) mod doctor;

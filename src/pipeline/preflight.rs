@@ -1,15 +1,18 @@
 //! What would fail after minutes fails here, in a second.
 
-use super::{Delivery, Ending};
+use super::{Delivery, Ending, context};
 use crate::buildkit::builder::Builder;
-use crate::config::{Publish, RequestedDestination};
+use crate::config::{Publish, RequestedDestination, SecretsHistory};
+use crate::diagnosis::Diagnosis;
+use crate::environment::Gate;
 use crate::error::Error;
 use crate::plan;
 use crate::publish;
 use crate::record::StageName;
 use crate::scan;
-use crate::source::Checkout;
+use crate::source::{self, Checkout, Comparison, Failed, Paths};
 use crate::tags::PlannedTag;
+use crate::text;
 
 /// What a delivery knows before it begins its work.
 pub(super) struct Ready {
@@ -23,11 +26,18 @@ pub(super) async fn look(delivery: &Delivery) -> Result<Ready, Error> {
         .stage(StageName::Preflight, async |log| {
             scan::find_all(&delivery.launcher).map_err(|error| Error::Scan(error.into()))?;
             let config = &delivery.config;
-            let checkout = Checkout::read(&delivery.launcher, &config.context, delivery.event.as_ref()).await?;
+            let dockerfile = &config.build.dockerfile;
+            let mut checkout =
+                Checkout::read(&delivery.launcher, &config.context, Some(dockerfile), delivery.event.as_ref()).await?;
+            log.line(&source_line(&checkout));
+            identify(delivery, &checkout).await?;
+            let left_out = [&*config.report_dir, &*delivery.staging];
+            let compared = context::compare(&delivery.launcher, &checkout, &config.context, dockerfile, &left_out).await;
+            checkout.source.dirty = compared.is_dirty();
             let name = name(delivery, &checkout);
             delivery.recorder.write(|record| (record.source, record.name) = (Some(checkout.source.clone()), Some(name)));
             let tags = plan_tags(delivery, &checkout)?;
-            warn(delivery, &checkout);
+            warn(delivery, &checkout, &compared);
             let builder = Builder::connect(&config.build.host, &delivery.cleanups).await?;
             log.line(&format!("builder: {}", builder.description()));
             let names: Vec<_> = tags.iter().map(|planned| planned.tag.as_str()).collect();
@@ -76,15 +86,95 @@ fn plan_tags(delivery: &Delivery, checkout: &Checkout) -> Result<Vec<PlannedTag>
     Ok(planned.tags)
 }
 
-fn warn(delivery: &Delivery, checkout: &Checkout) {
-    if checkout.source.dirty {
-        delivery
-            .recorder
-            .warn("The working tree has changes that are in no commit: the tags name the commit, the image has the changes.");
+/// What is delivered: the folder, and the commit that it is at.
+fn source_line(checkout: &Checkout) -> String {
+    let root = text::words(&checkout.root.to_string_lossy());
+    let commit = match (&checkout.source.commit, checkout.in_git) {
+        (Some(commit), true) => format!("commit {commit} of {root}"),
+        (Some(commit), false) => format!("{root}, which is in no git repository; the run is of commit {commit}"),
+        (None, true) => format!("{root}, which has no commit yet"),
+        (None, false) => format!("{root}, which is in no git repository"),
+    };
+    let inner: Vec<_> = checkout.inner.iter().map(|top| text::words(&top.to_string_lossy())).collect();
+    match inner.len() {
+        0 => format!("source: {commit}"),
+        1 => format!("source: {commit}; {} is a repository inside of it, and its commit is not the one that is delivered", inner[0]),
+        _ => format!(
+            "source: {commit}; {} are repositories inside of it, and their commits are not the one that is delivered",
+            text::list(&inner)
+        ),
+    }
+}
+
+/// Holds a blocking environment to what can be judged there: the commit that the run is of, with its history.
+async fn identify(delivery: &Delivery, checkout: &Checkout) -> Result<(), Error> {
+    let Delivery { config, launcher, event, .. } = delivery;
+    let blocks = config.environment.requirements().secrets == Gate::Blocking;
+    if blocks {
+        checkout.is_of_a_commit(&config.context)?;
+    }
+    if config.publish == Publish::Yes {
+        match checkout.is_of_the_run(launcher, event.as_ref()).await {
+            Err(error @ source::Error::OtherCommit { .. }) if !blocks => {
+                delivery.recorder.warn(Diagnosis::from(&Error::Source(error)).in_a_row());
+            }
+            judged => judged?,
+        }
+    }
+    if config.secrets_history != SecretsHistory::None {
+        checkout.has_all_objects(launcher).await?;
+    }
+    Ok(())
+}
+
+fn warn(delivery: &Delivery, checkout: &Checkout, compared: &Comparison) {
+    let Comparison { changed, unknown, failed } = compared;
+    if changed.count > 0 {
+        delivery.recorder.warn(format!(
+            "The build context has changes that are in no commit ({}): the tags name the commit, the image may have the changes. \
+             Commit them, or leave them out by `.dockerignore`.",
+            named(changed)
+        ));
+    }
+    if unknown.count > 0 {
+        delivery.recorder.warn(format!(
+            "{} of the build context passed through a filter that `.gitattributes` names ({}). gp-deliver runs no filter, so it \
+             is not known whether they are as in the commit.",
+            text::count(unknown.count, "file"),
+            named(unknown)
+        ));
+    }
+    match failed {
+        // Where there is no commit, nothing claims to be of one.
+        None | Some(Failed::NoCommit) => {}
+        Some(Failed::Words(words)) => delivery.recorder.warn(format!(
+            "It is not known whether the build context is as in the commit, so the image is marked as one with changes: {}.",
+            text::words(words)
+        )),
+    }
+    if checkout.is_sparse() {
+        delivery.recorder.warn(
+            "The checkout is sparse: files of the commit that `sparse-checkout` leaves out are not in the build context, and are \
+             scanned for secrets in the history alone.",
+        );
+    }
+    if !checkout.in_git && !checkout.strays.is_empty() {
+        let strays: Vec<_> = checkout.strays.iter().map(|folder| text::words(&folder.to_string_lossy())).collect();
+        delivery.recorder.warn(format!(
+            "{} has a .git that leads to no repository: the commit is not known, and no history is scanned for secrets.",
+            text::list(&strays)
+        ));
     }
     if checkout.shallow {
         delivery.recorder.warn(
             "The clone is shallow: commits that it leaves out are not scanned for secrets. Check out with `fetch-depth: 0` to scan all.",
         );
     }
+}
+
+/// Some paths: `a, b and 3 more`.
+fn named(paths: &Paths) -> String {
+    let first = paths.first.iter().map(|path| text::words(&path.to_string_lossy()).to_string());
+    let more = paths.count.saturating_sub(paths.first.len());
+    text::list(&first.chain((more > 0).then(|| format!("{more} more"))).collect::<Vec<_>>())
 }

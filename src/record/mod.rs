@@ -162,15 +162,6 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// Of several git tags, the one to go by: the highest release, else the highest pre-release (semver.org, item 11), else
-    /// the first, which names no version.
-    pub(crate) fn tag_of<'a>(tags: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
-        let version = |tag: &str| tag.strip_prefix('v')?.parse::<semver::Version>().ok();
-        let versions = tags.clone().filter_map(|tag| Some((version(tag)?, tag)));
-        let highest = versions.max_by_key(|(version, _)| (version.pre.is_empty(), version.clone()));
-        highest.map(|(_, tag)| tag).or_else(|| tags.clone().next())
-    }
-
     /// The version that a `v*` tag names.
     #[must_use]
     pub(crate) fn version(&self) -> Option<semver::Version> {
@@ -298,24 +289,4 @@ pub(crate) struct Publication {
     pub(crate) blobs_present: u32,
     /// Blobs that were sent or written.
     pub(crate) blobs_sent: u32,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn of_several_git_tags_the_highest_release_counts() {
-        for (tags, expected) in [
-            (&["v1.2.3-rc.1", "v1.2.3"][..], Some("v1.2.3")),
-            (&["vnext", "v1.2.3", "v1.2.3-rc.1"], Some("v1.2.3")),
-            (&["v1.10.0", "v1.9.0", "v1.2"], Some("v1.10.0")),
-            (&["v2.0.0-rc.2", "v1.9.9", "v2.0.0-rc.10"], Some("v1.9.9")),
-            (&["v2.0.0-rc.2", "v2.0.0-rc.10", "v2.0.0-rc"], Some("v2.0.0-rc.10")),
-            (&["vnext", "v1"], Some("vnext")),
-            (&[], None),
-        ] {
-            assert_eq!(Source::tag_of(tags.iter().copied()), expected, "{tags:?}");
-        }
-    }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::database_kind::Kind;
+use crate::git;
 use crate::oci::layout;
 use crate::process::{self, Output};
 use crate::scanner::Tool;
@@ -99,6 +100,21 @@ pub(crate) enum Error {
     /// The image can't be read.
     #[error(transparent)]
     Image(#[from] layout::Error),
+}
+
+impl From<git::Error> for Error {
+    fn from(error: git::Error) -> Self {
+        match error {
+            git::Error::Process(error) => Self::Program(error),
+            git::Error::Refused { code, last, .. } => Self::Git { code, last },
+            git::Error::Io { path, source } => Self::Io { path, source },
+            git::Error::Missing { path } => {
+                // In git's words and with its code: it is not asked where there is nothing to ask about.
+                Self::Git { code: 128, last: vec![format!("fatal: not a git repository: {}", path.display())] }
+            }
+            other => Self::GitAnswer { reason: other.to_string() },
+        }
+    }
 }
 
 impl Error {

@@ -12,6 +12,7 @@ pub(crate) mod follow;
 pub(crate) mod glob;
 pub(crate) mod health;
 pub(crate) mod ignore;
+pub(crate) mod ignore_file;
 pub(crate) mod mode;
 pub(crate) mod root;
 pub(crate) mod secrets;

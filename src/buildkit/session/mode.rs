@@ -40,6 +40,12 @@ pub(crate) fn has_content(entry: &Stat) -> bool {
     entry.mode & TYPE == 0
 }
 
+/// Whether an entry is a folder.
+#[must_use]
+pub(crate) fn is_folder_entry(entry: &Stat) -> bool {
+    entry.mode & DIRECTORY != 0
+}
+
 /// Whether it is a folder.
 #[must_use]
 pub(crate) fn is_folder(stat: &rustix::fs::Stat) -> bool {

@@ -5,10 +5,12 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::git;
 use crate::process::{Launcher, Program, Run};
 use crate::scan::Error;
 
@@ -68,8 +70,7 @@ const OPTIONS: &str = "--full-history --text --no-textconv --no-ext-diff --no-co
 /// The history of a source, or the part of it that is to be looked through.
 pub(super) struct Repository {
     git: Program,
-    folder: PathBuf,
-    objects: PathBuf,
+    opened: git::Repository,
     scratch: PathBuf,
     commits_wanted: String,
     deadline: Duration,
@@ -91,12 +92,8 @@ pub(super) async fn open(
         History::Commits(range) => range.to_string(),
     };
     let git = launcher.find("git")?;
-    let ask = guarded(git.run(deadline), scratch).folder(root).args(["rev-parse", "--absolute-git-dir", "--git-path", "objects"]);
-    let answer = said(ask).await?;
-    let mut lines = answer.lines();
-    let (folder, objects) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
-    let (folder, objects) = (PathBuf::from(folder), root.join(objects));
-    let mut repository = Repository { git, folder, objects, scratch: scratch.to_owned(), commits_wanted, deadline, commits: 0 };
+    let opened = git::Repository::around(launcher, root).await?;
+    let mut repository = Repository { git, opened, scratch: scratch.to_owned(), commits_wanted, deadline, commits: 0 };
     let count = repository.run().args(["rev-list", "--count", &repository.commits_wanted, "--"]);
     let count = said(count).await?;
     let not_a_number = || Error::GitAnswer { reason: "its count of commits is no number".to_owned() };
@@ -113,12 +110,12 @@ impl Repository {
     /// The environment in which git finds this repository, from any folder.
     pub(super) fn environment(&self, run: Run) -> Run {
         let path = self.git.path().parent().unwrap_or(Path::new("/"));
-        guarded(run, &self.scratch)
+        self.opened
+            .shown_to(run)
             .env("PATH", path)
-            .env("GIT_DIR", &self.folder)
             // A remerge writes objects: beside the repository's own, not among them.
             .env("GIT_OBJECT_DIRECTORY", self.scratch.join("objects"))
-            .env("GIT_ALTERNATE_OBJECT_DIRECTORIES", quoted(&self.objects))
+            .env("GIT_ALTERNATE_OBJECT_DIRECTORIES", quoted(&self.opened.objects()))
     }
 
     /// How many bytes the commits add, line by line, as git tells it.
@@ -140,37 +137,9 @@ impl Repository {
 
 /// An entry of a list of paths, as git unquotes it: it may hold the separator.
 fn quoted(path: &Path) -> OsString {
-    let mut text = OsString::from("\"");
-    text.push(path.to_string_lossy().replace('\\', "\\\\").replace('"', "\\\""));
-    text.push("\"");
-    text
-}
-
-/// git(1), "Environment Variables": no configuration but the repository's, and that without what could run a program,
-/// reach the network, ask a person or show other content than was committed.
-fn guarded(run: Run, scratch: &Path) -> Run {
-    let settings = [("safe.directory", "*"), ("core.fsmonitor", "false"), ("log.showSignature", "false"), ("color.ui", "false")];
-    let mut run = run.env("LC_ALL", "C").env("HOME", scratch.join("empty"));
-    // One that is not there: git warns about every one that is.
-    run = run.env("GIT_GRAFT_FILE", scratch.join("empty").join("grafts"));
-    for (name, value) in [
-        ("GIT_CONFIG_NOSYSTEM", "1"),
-        ("GIT_CONFIG_GLOBAL", "/dev/null"),
-        ("GIT_ATTR_NOSYSTEM", "1"),
-        ("GIT_NO_REPLACE_OBJECTS", "1"),
-        ("GIT_NO_LAZY_FETCH", "1"),
-        ("GIT_ALLOW_PROTOCOL", ""),
-        ("GIT_TERMINAL_PROMPT", "0"),
-        ("GIT_OPTIONAL_LOCKS", "0"),
-        ("GIT_PAGER", "cat"),
-    ] {
-        run = run.env(name, value);
-    }
-    run = run.env("GIT_CONFIG_COUNT", settings.len().to_string());
-    for (number, (key, value)) in settings.into_iter().enumerate() {
-        run = run.env(format!("GIT_CONFIG_KEY_{number}"), key).env(format!("GIT_CONFIG_VALUE_{number}"), value);
-    }
-    run
+    let path = path.as_os_str().as_bytes().iter();
+    let escaped = path.flat_map(|byte| if matches!(byte, b'"' | b'\\') { vec![b'\\', *byte] } else { vec![*byte] });
+    OsString::from_vec([b'"'].into_iter().chain(escaped).chain([b'"']).collect())
 }
 
 /// What git answers.

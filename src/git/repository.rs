@@ -1,0 +1,400 @@
+//! What a repository is asked.
+
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Error;
+use super::place::Place;
+use super::settings::Settings;
+use super::view::View;
+use crate::process::{Launcher, Output, Run};
+
+/// git answers in milliseconds; a repository on a dead network drive does not.
+const DEADLINE: Duration = Duration::from_mins(1);
+
+/// A list of a million files is about this long, in bytes.
+const MAX_OUTPUT: u64 = 256 << 20;
+
+/// A repository that is open.
+#[derive(Clone, Debug)]
+pub(crate) struct Repository {
+    place: Place,
+    view: Arc<View>,
+    settings: Settings,
+}
+
+/// A file of a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// Its mode: 100644, 100755, 120000 for a link, 160000 for a submodule (in octal).
+    pub(crate) mode: u32,
+    /// The id of its content; of a submodule the commit.
+    pub(crate) id: String,
+}
+
+impl Entry {
+    /// Whether it is a submodule: another repository's commit.
+    pub(crate) fn is_submodule(&self) -> bool {
+        self.mode == 0o160_000
+    }
+}
+
+/// What git says of a file that is not in the working tree as it is in the commit (git-status(1), "Short Format").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Status {
+    /// It is gone.
+    Deleted,
+    /// Its content, its mode or its kind is another, as far as git can tell without a filter.
+    Changed,
+    /// git was told not to look at it (git-update-index(1), `--assume-unchanged`, `--skip-worktree`).
+    Hidden,
+}
+
+impl Repository {
+    /// Opens the repository at `place`.
+    ///
+    /// # Errors
+    /// Its configuration can't be read, or its format is not known.
+    pub(crate) async fn open(launcher: &Launcher, place: Place) -> Result<Self, Error> {
+        let view = View::of(&place).map_err(Error::io(&place.own))?;
+        let mut repository = Self { place, view: Arc::new(view), settings: Settings::default() };
+        repository.read_configuration(launcher, &repository.place.common.join("config")).await?;
+        if repository.settings.of_worktree {
+            repository.read_configuration(launcher, &repository.place.own.join("config.worktree")).await?;
+        }
+        if let Some(name) = repository.settings.unknown_extension() {
+            return Err(Error::Extension { path: repository.place.top, name: name.to_owned() });
+        }
+        repository.view.configure(&repository.settings).map_err(Error::io(repository.view.path()))?;
+        Ok(repository)
+    }
+
+    /// Opens the innermost repository that `folder`, an absolute path without links in it, is in.
+    ///
+    /// # Errors
+    /// There is none, or it can't be opened.
+    pub(crate) async fn around(launcher: &Launcher, folder: &Path) -> Result<Self, Error> {
+        let place = super::Enclosing::of(folder).places.into_iter().next();
+        Self::open(launcher, place.ok_or_else(|| Error::Missing { path: folder.to_owned() })?).await
+    }
+
+    /// The topmost folder of its working tree.
+    pub(crate) fn top(&self) -> &Path {
+        &self.place.top
+    }
+
+    /// Where its objects are.
+    pub(crate) fn objects(&self) -> PathBuf {
+        self.view.path().join("objects")
+    }
+
+    /// Whether it has only a part of the history.
+    pub(crate) fn is_shallow(&self) -> bool {
+        self.place.common.join("shallow").metadata().is_ok_and(|file| file.len() > 0)
+    }
+
+    /// The filter of a partial clone; empty where it has one that is not told.
+    pub(crate) fn filter(&self) -> Option<&str> {
+        self.settings.filter.as_deref()
+    }
+
+    /// Whether only a part of the tree is checked out.
+    pub(crate) fn is_sparse(&self) -> bool {
+        self.settings.sparse
+    }
+
+    /// Where it was cloned from, where that is known.
+    pub(crate) fn origin(&self) -> Option<&str> {
+        self.settings.origin.as_deref()
+    }
+
+    /// The branch that is checked out; `None` on a detached head, and where its name is no text.
+    pub(crate) fn branch(&self) -> Option<String> {
+        let head = self.place.head()?;
+        let name = head.strip_prefix(b"ref:")?.trim_ascii().strip_prefix(b"refs/heads/")?;
+        // What stands there in a repository whose refs are in tables.
+        let name = std::str::from_utf8(name).ok().filter(|name| *name != ".invalid")?;
+        Some(name.to_owned())
+    }
+
+    /// Has git see this repository and nothing of its configuration, nor of its working tree.
+    pub(crate) fn shown_to(&self, run: Run) -> Run {
+        self.view.shown_to(run)
+    }
+
+    /// The commit that is checked out; `None` before the first.
+    ///
+    /// # Errors
+    /// git can't read it.
+    pub(crate) async fn head(&self, launcher: &Launcher) -> Result<Option<String>, Error> {
+        match self.ask(launcher, &["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]).await {
+            Ok(commit) => Ok(Some(commit)),
+            Err(error) => match self.ask(launcher, &["rev-parse", "--verify", "--quiet", "HEAD"]).await {
+                // It names one, which is not there.
+                Ok(_) => Err(error),
+                Err(Error::Refused { code: 1, .. }) => Ok(None),
+                Err(error) => Err(error),
+            },
+        }
+    }
+
+    /// The names of the tags at the commit that is checked out.
+    ///
+    /// # Errors
+    /// git can't read them.
+    pub(crate) async fn tags_at_head(&self, launcher: &Launcher) -> Result<Vec<String>, Error> {
+        let tags = self.ask(launcher, &["for-each-ref", "--points-at=HEAD", "--format=%(refname:strip=2)", "refs/tags/"]).await?;
+        Ok(tags.lines().map(str::to_owned).collect())
+    }
+
+    /// The commit that a full id names, itself or as a tag.
+    ///
+    /// # Errors
+    /// git can't be run.
+    pub(crate) async fn commit(&self, launcher: &Launcher, id: &str) -> Result<Option<String>, Error> {
+        answer(self.ask(launcher, &["rev-parse", "--verify", "--quiet", &format!("{id}^{{commit}}")]).await)
+    }
+
+    /// Whether `path`, from the top, is a submodule in the commit that is checked out.
+    ///
+    /// # Errors
+    /// git can't be run.
+    pub(crate) async fn has_submodule(&self, launcher: &Launcher, path: &Path) -> Result<bool, Error> {
+        let run = self.run(launcher)?.env("GIT_LITERAL_PATHSPECS", "1");
+        let output = run.args(["ls-tree", "-z", "--full-tree", "HEAD", "--"]).arg(path).output().await?;
+        // Before the first commit there is none.
+        Ok(output.code == 0 && fields(&output.stdout).filter_map(entry).any(|(_, entry)| entry.is_submodule()))
+    }
+
+    /// Whether the commit `ancestor` came before the one that is checked out, or is it.
+    ///
+    /// # Errors
+    /// git can't be run.
+    pub(crate) async fn came_after(&self, launcher: &Launcher, ancestor: &str) -> Result<bool, Error> {
+        Ok(answer(self.ask(launcher, &["merge-base", "--is-ancestor", ancestor, "HEAD"]).await)?.is_some())
+    }
+
+    /// How many of the objects of the history that is checked out are not there.
+    ///
+    /// # Errors
+    /// git can't read it.
+    pub(crate) async fn missing_objects(&self, launcher: &Launcher) -> Result<usize, Error> {
+        let listed = self.said(launcher, &["rev-list", "--objects", "--missing=print", "HEAD", "--"], Vec::new()).await?;
+        Ok(listed.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"?")).count())
+    }
+
+    /// The files of a commit, by their paths from the top.
+    ///
+    /// # Errors
+    /// git can't read it.
+    pub(crate) async fn files(&self, launcher: &Launcher, commit: &str) -> Result<HashMap<OsString, Entry>, Error> {
+        let arguments = ["ls-tree", "-r", "-z", "--full-tree", commit];
+        let listed = self.said(launcher, &arguments, Vec::new()).await?;
+        let entries = fields(&listed).map(entry);
+        entries.collect::<Option<_>>().ok_or_else(|| unexpected(&arguments))
+    }
+
+    /// The files that are not in the working tree as they are in the commit that is checked out. Those that git never knew
+    /// are not among them, and neither are those of submodules. What a filter would make of a file is not looked at.
+    ///
+    /// # Errors
+    /// git can't tell.
+    pub(crate) async fn status(&self, launcher: &Launcher) -> Result<HashMap<OsString, Status>, Error> {
+        // A submodule would be asked by a git that finds its repository by itself.
+        let arguments =
+            ["status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=no", "--ignore-submodules=all"];
+        let hidden = ["ls-files", "-v", "-z"];
+        let (changes, flags) =
+            tokio::try_join!(self.said(launcher, &arguments, Vec::new()), self.said(launcher, &hidden, Vec::new()))?;
+        let hidden = fields(&flags).filter_map(hidden_file).map(|path| (path, Status::Hidden));
+        let mut found: HashMap<_, _> = hidden.collect();
+        for line in fields(&changes) {
+            found.extend([change(line).ok_or_else(|| unexpected(&arguments))?]);
+        }
+        Ok(found)
+    }
+
+    /// The ids that the files at `paths`, from the top, would have in a commit: with the line ends and the encoding that
+    /// `.gitattributes` asks for, and without any filter. They have to be regular files.
+    ///
+    /// # Errors
+    /// git can't read one of them.
+    pub(crate) async fn ids(&self, launcher: &Launcher, paths: &[OsString]) -> Result<Vec<String>, Error> {
+        let asked: Vec<u8> = paths.iter().flat_map(|path| quoted(path.as_bytes())).collect();
+        let arguments = ["hash-object", "--stdin-paths"];
+        let answer = self.said(launcher, &arguments, asked).await?;
+        let ids: Vec<_> = String::from_utf8_lossy(&answer).lines().map(str::to_owned).collect();
+        if ids.len() == paths.len() { Ok(ids) } else { Err(unexpected(&arguments)) }
+    }
+
+    /// The contents of those of `ids` that have at most `limit` bytes.
+    ///
+    /// # Errors
+    /// git can't read them.
+    pub(crate) async fn small_contents(
+        &self,
+        launcher: &Launcher,
+        ids: impl IntoIterator<Item = &str>,
+        limit: u64,
+    ) -> Result<HashMap<String, Vec<u8>>, Error> {
+        let asked: Vec<u8> = ids.into_iter().flat_map(|id| [id.as_bytes(), b"\n"].concat()).collect();
+        let sizes = self.said(launcher, &["cat-file", "--batch-check=%(objectname) %(objectsize)"], asked).await?;
+        let sizes = String::from_utf8_lossy(&sizes);
+        let small = sizes.lines().filter_map(|line| line.split_once(' ')).filter(|(_, size)| {
+            let size: Option<u64> = size.parse().ok();
+            size.is_some_and(|size| size <= limit)
+        });
+        let small: Vec<u8> = small.flat_map(|(id, _)| [id.as_bytes(), b"\n"].concat()).collect();
+        if small.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let arguments = ["cat-file", "--batch=%(objectname) %(objectsize)"];
+        let contents = self.said(launcher, &arguments, small).await?;
+        batch(&contents).ok_or_else(|| unexpected(&arguments))
+    }
+
+    /// Those of `paths`, from the top, that pass through a filter on their way into a commit (gitattributes(5), `filter`).
+    ///
+    /// # Errors
+    /// git can't tell.
+    pub(crate) async fn filtered(&self, launcher: &Launcher, paths: &[OsString]) -> Result<Vec<OsString>, Error> {
+        let asked: Vec<u8> = paths.iter().flat_map(|path| [path.as_bytes(), b"\0"].concat()).collect();
+        let answer = self.said(launcher, &["check-attr", "-z", "--stdin", "filter"], asked).await?;
+        let fields: Vec<_> = answer.split(|byte| *byte == 0).collect();
+        let has_one = |value: &[u8]| !matches!(value, b"unspecified" | b"unset" | b"set" | b"");
+        let filtered = fields.chunks_exact(3).filter(|answer| has_one(answer[2]));
+        Ok(filtered.map(|answer| OsString::from_vec(answer[0].to_vec())).collect())
+    }
+
+    async fn read_configuration(&mut self, launcher: &Launcher, file: &Path) -> Result<(), Error> {
+        if !file.is_file() {
+            return Ok(());
+        }
+        let run = self.run(launcher)?.args(["config", "--null", "--list", "--no-includes", "--file"]).arg(file);
+        let listed = checked(run.output().await?, || format!("config --list --file {}", file.display()))?;
+        self.settings.read(&listed.stdout);
+        Ok(())
+    }
+
+    /// git's answer without the line end.
+    async fn ask(&self, launcher: &Launcher, arguments: &[&str]) -> Result<String, Error> {
+        let answer = self.said(launcher, arguments, Vec::new()).await?;
+        let text = String::from_utf8(answer).map_err(|_| unexpected(arguments))?;
+        Ok(text.strip_suffix('\n').map_or(text.clone(), str::to_owned))
+    }
+
+    async fn said(&self, launcher: &Launcher, arguments: &[&str], stdin: Vec<u8>) -> Result<Vec<u8>, Error> {
+        let run = self.run(launcher)?.args(arguments.iter().copied()).stdin(stdin).stdout_limit(MAX_OUTPUT);
+        Ok(checked(run.output().await?, || arguments.join(" "))?.stdout)
+    }
+
+    /// A run of git in the working tree.
+    fn run(&self, launcher: &Launcher) -> Result<Run, Error> {
+        let run = launcher.find("git")?.run(DEADLINE).folder(&self.place.top);
+        Ok(self.shown_to(run).env("GIT_WORK_TREE", &self.place.top))
+    }
+}
+
+fn checked(output: Output, arguments: impl FnOnce() -> String) -> Result<Output, Error> {
+    match output.code {
+        0 => Ok(output),
+        code => Err(Error::Refused { arguments: arguments(), code, last: output.last_lines() }),
+    }
+}
+
+/// No, where git says so by its exit code.
+fn answer(answer: Result<String, Error>) -> Result<Option<String>, Error> {
+    match answer {
+        Ok(text) => Ok(Some(text)),
+        // Not a commit, or not in this clone.
+        Err(Error::Refused { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn unexpected(arguments: &[&str]) -> Error {
+    Error::Answer { arguments: arguments.join(" ") }
+}
+
+/// What stands between NULs.
+fn fields(listed: &[u8]) -> impl Iterator<Item = &[u8]> {
+    listed.split(|byte| *byte == 0).filter(|field| !field.is_empty())
+}
+
+/// A line of `git ls-tree`: `MODE TYPE ID\tPATH`.
+fn entry(line: &[u8]) -> Option<(OsString, Entry)> {
+    let tab = line.iter().position(|byte| *byte == b'\t')?;
+    let mut facts = std::str::from_utf8(&line[..tab]).ok()?.split(' ');
+    let (mode, _, id) = (facts.next()?, facts.next()?, facts.next()?);
+    let entry = Entry { mode: u32::from_str_radix(mode, 8).ok()?, id: id.to_owned() };
+    Some((OsStr::from_bytes(&line[tab + 1..]).to_owned(), entry))
+}
+
+/// A line of `git status`: `XY PATH`, for the index and the working tree.
+fn change(line: &[u8]) -> Option<(OsString, Status)> {
+    let (letters, path) = (line.get(..2)?, line.get(3..)?);
+    let status = if letters.contains(&b'D') { Status::Deleted } else { Status::Changed };
+    Some((OsStr::from_bytes(path).to_owned(), status))
+}
+
+/// A line of `git ls-files -v`, `TAG PATH`, of a file that git does not look at.
+fn hidden_file(line: &[u8]) -> Option<OsString> {
+    let (tag, path) = (line.first()?, line.get(2..)?);
+    (tag.is_ascii_lowercase() || *tag == b'S').then(|| OsStr::from_bytes(path).to_owned())
+}
+
+/// A path as a line, in C's manner: it may hold line ends.
+fn quoted(path: &[u8]) -> Vec<u8> {
+    let mut line = b"\"".to_vec();
+    for byte in path {
+        match byte {
+            b'"' | b'\\' => line.extend([b'\\', *byte]),
+            control if control.is_ascii_control() => line.extend(format!("\\{control:03o}").bytes()),
+            other => line.push(*other),
+        }
+    }
+    line.extend(b"\"\n");
+    line
+}
+
+/// The contents in the output of `git cat-file --batch`: `ID SIZE\nCONTENT\n` each.
+fn batch(mut output: &[u8]) -> Option<HashMap<String, Vec<u8>>> {
+    let mut contents = HashMap::new();
+    while let Some(end) = output.iter().position(|byte| *byte == b'\n') {
+        let (id, size) = std::str::from_utf8(&output[..end]).ok()?.split_once(' ')?;
+        let content = output.get(end + 1..)?.get(..size.parse().ok()?)?;
+        contents.insert(id.to_owned(), content.to_vec());
+        output = output.get(end + 1 + content.len() + 1..)?;
+    }
+    Some(contents)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_bytes_and_nothing_is_trimmed() {
+        let (path, found) = entry(b"100755 blob c0ffee\t a\n\xff ").unwrap();
+        assert_eq!(path, OsStr::from_bytes(b" a\n\xff "));
+        assert_eq!(found, Entry { mode: 0o100_755, id: "c0ffee".to_owned() });
+        assert_eq!(change(b" M a \n").unwrap(), (OsString::from("a \n"), Status::Changed));
+        assert_eq!(change(b"D  a").unwrap().1, Status::Deleted);
+    }
+
+    #[test]
+    fn a_path_is_one_line_whatever_is_in_it() {
+        assert_eq!(quoted(b"a\n\"b\\ \xff"), b"\"a\\012\\\"b\\\\ \xff\"\n");
+    }
+
+    #[test]
+    fn contents_may_look_like_anything() {
+        let contents = batch(b"a 4\nb 3\n\nb 0\n\n").unwrap();
+        assert_eq!((contents["a"].as_slice(), contents["b"].as_slice()), (&b"b 3\n"[..], &b""[..]));
+        assert_eq!(batch(b"a missing\n"), None);
+    }
+}

@@ -1,0 +1,212 @@
+//! Facts about the source that is delivered: from git, and from the event where there is one.
+
+mod comparison;
+mod error;
+mod pointer;
+mod search;
+
+use std::path::{Path, PathBuf};
+
+pub(crate) use self::comparison::{Comparison, Failed, Paths};
+pub(crate) use self::error::Error;
+use self::search::{Found, Search};
+use crate::git::Repository;
+use crate::github::Event;
+use crate::github::event::is_commit;
+use crate::process::Launcher;
+use crate::record::Source;
+
+/// The tree of files that is delivered.
+#[derive(Clone, Debug)]
+pub(crate) struct Checkout {
+    /// Its topmost folder: what is scanned for secrets.
+    pub(crate) root: PathBuf,
+    /// Whether git knows it.
+    pub(crate) in_git: bool,
+    /// Whether git has only a part of its history (a shallow clone).
+    pub(crate) shallow: bool,
+    /// The commit, branch and tag that it is at.
+    pub(crate) source: Source,
+    repository: Option<Repository>,
+    /// Repositories inside the checkout's that hold the build context or the Dockerfile: their commits are not the one that
+    /// is delivered.
+    pub(crate) inner: Vec<PathBuf>,
+    /// Folders around the build context with a `.git` that leads to no repository.
+    pub(crate) strays: Vec<PathBuf>,
+}
+
+impl Checkout {
+    /// Finds the checkout that `context` and `dockerfile` are of, and reads its facts. Without git it is `context` itself, or
+    /// the workspace of `event`.
+    ///
+    /// # Errors
+    /// There is a repository, and git can't be run on it.
+    pub(crate) async fn read(
+        launcher: &Launcher,
+        context: &Path,
+        dockerfile: Option<&Path>,
+        event: Option<&Event>,
+    ) -> Result<Self, Error> {
+        let context =
+            context.canonicalize().map_err(|error| Error::Folder { path: context.to_owned(), reason: error.to_string() })?;
+        let Found { repository, inner, strays } = Search::new(launcher, &context, dockerfile, event).find().await?;
+        let Some(repository) = repository else {
+            return Ok(Self { strays, ..Self::without_git(context, event) });
+        };
+        let commit = repository.head(launcher).await?;
+        let tag = match event {
+            Some(event) => event.tag().map(str::to_owned),
+            None if commit.is_some() => highest(repository.tags_at_head(launcher).await?),
+            None => None,
+        };
+        let source = Source {
+            commit,
+            // A workflow checks out a commit, not a branch: the event knows better.
+            branch: event.map_or_else(|| repository.branch(), |event| event.branch().map(str::to_owned)),
+            tag,
+            dirty: false,
+        };
+        let root = repository.top().to_owned();
+        let shallow = repository.is_shallow();
+        Ok(Self { root, in_git: true, shallow, source, repository: Some(repository), inner, strays })
+    }
+
+    /// Compares the files that go into the image with the commit: `sent` are their absolute paths, and `goes` says whether
+    /// one that is not there would be among them. Outside git there is nothing to compare with, and before the first commit
+    /// all is new.
+    pub(crate) async fn compare(
+        &self,
+        launcher: &Launcher,
+        sent: impl Iterator<Item = Result<PathBuf, String>> + Send,
+        goes: &(dyn Fn(&Path) -> bool + Sync),
+    ) -> Comparison {
+        match (&self.repository, &self.source.commit) {
+            (None, _) => Comparison::default(),
+            (Some(_), None) => Comparison::without_commit(),
+            (Some(repository), Some(commit)) => Comparison::of(launcher, repository, commit, sent, goes).await,
+        }
+    }
+
+    /// Whether the checkout is of a commit, without which nothing of it can be judged for a blocking environment.
+    ///
+    /// # Errors
+    /// It is not: [`Error::NoRepository`] or [`Error::NoCommit`].
+    pub(crate) fn is_of_a_commit(&self, context: &Path) -> Result<(), Error> {
+        if !self.in_git {
+            return Err(Error::NoRepository { context: context.to_owned(), strays: self.strays.clone() });
+        }
+        if self.source.commit.is_none() {
+            return Err(Error::NoCommit { root: self.root.clone() });
+        }
+        Ok(())
+    }
+
+    /// Whether the commit that is checked out is the one that the run is of, where there is a run.
+    ///
+    /// # Errors
+    /// It is not: [`Error::OtherCommit`]. Or git can't be run.
+    pub(crate) async fn is_of_the_run(&self, launcher: &Launcher, event: Option<&Event>) -> Result<(), Error> {
+        let (Some(event), Some(repository), Some(commit)) = (event, &self.repository, &self.source.commit) else { return Ok(()) };
+        if event.sha == *commit {
+            return Ok(());
+        }
+        // A tag's own id names its commit too.
+        let named = if is_commit(&event.sha) { repository.commit(launcher, &event.sha).await? } else { None };
+        if named.as_ref() == Some(commit) {
+            return Ok(());
+        }
+        Err(Error::OtherCommit { root: self.root.clone(), commit: commit.clone(), run: event.sha.clone() })
+    }
+
+    /// Whether a clone that was told to leave out objects has all of the history that is checked out.
+    ///
+    /// # Errors
+    /// It has not: [`Error::Partial`]. Or git can't be run.
+    pub(crate) async fn has_all_objects(&self, launcher: &Launcher) -> Result<(), Error> {
+        let Some((repository, filter)) = self.repository.as_ref().and_then(|found| Some((found, found.filter()?))) else {
+            return Ok(());
+        };
+        match repository.missing_objects(launcher).await? {
+            0 => Ok(()),
+            missing => Err(Error::Partial { filter: filter.to_owned(), missing }),
+        }
+    }
+
+    /// Whether only a part of the commit's files is checked out.
+    pub(crate) fn is_sparse(&self) -> bool {
+        self.repository.as_ref().is_some_and(Repository::is_sparse)
+    }
+
+    /// Whether the clone has a commit.
+    ///
+    /// # Errors
+    /// git can't be run.
+    pub(crate) async fn has(&self, launcher: &Launcher, commit: &str) -> Result<bool, Error> {
+        match &self.repository {
+            Some(repository) if is_commit(commit) => Ok(repository.commit(launcher, commit).await?.is_some()),
+            _ => Ok(false),
+        }
+    }
+
+    /// Whether `revision`, which may be any text, is a commit that this one came after.
+    ///
+    /// # Errors
+    /// git can't be run.
+    pub(crate) async fn is_ancestor(&self, launcher: &Launcher, revision: &str) -> Result<bool, Error> {
+        match &self.repository {
+            Some(repository) if is_commit(revision) && self.source.commit.as_deref() != Some(revision) => {
+                Ok(repository.came_after(launcher, revision).await?)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Where the repository was cloned from, where git knows.
+    pub(crate) fn origin(&self) -> Option<&str> {
+        self.repository.as_ref()?.origin()
+    }
+
+    fn without_git(context: PathBuf, event: Option<&Event>) -> Self {
+        let workspace = event.and_then(|event| event.workspace.clone()).filter(|workspace| context.starts_with(workspace));
+        let source = Source {
+            commit: event.map(|event| event.sha.clone()).filter(|sha| !sha.is_empty()),
+            branch: event.and_then(|event| event.branch()).map(str::to_owned),
+            tag: event.and_then(|event| event.tag()).map(str::to_owned),
+            dirty: false,
+        };
+        let root = workspace.unwrap_or(context);
+        Self { root, in_git: false, shallow: false, source, repository: None, inner: Vec::new(), strays: Vec::new() }
+    }
+}
+
+/// Of the git tags of a commit, the one that is delivered: the highest release, else the highest pre-release (semver.org,
+/// item 11), else the first of those that look like a version and are none.
+fn highest(mut tags: Vec<String>) -> Option<String> {
+    let version = |tag: &str| tag.strip_prefix('v')?.parse::<semver::Version>().ok();
+    tags.retain(|tag| tag.starts_with('v'));
+    let versions = tags.iter().filter_map(|tag| Some((version(tag)?, tag)));
+    let highest = versions.max_by_key(|(version, _)| (version.pre.is_empty(), version.clone()));
+    highest.map(|(_, tag)| tag).or_else(|| tags.first()).cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_git_tags_the_highest_release_is_delivered() {
+        for (tags, expected) in [
+            (&["v1.2.3-rc.1", "v1.2.3", "other"][..], Some("v1.2.3")),
+            (&["vnext", "v1.2.3", "v1.2.3-rc.1"], Some("v1.2.3")),
+            (&["v1.10.0", "v1.9.0", "v1.2"], Some("v1.10.0")),
+            (&["v2.0.0-rc.2", "v1.9.9", "v2.0.0-rc.10"], Some("v1.9.9")),
+            (&["v2.0.0-rc.2", "v2.0.0-rc.10", "v2.0.0-rc"], Some("v2.0.0-rc.10")),
+            (&["vnext", "v1"], Some("vnext")),
+            (&["nightly"], None),
+            (&[], None),
+        ] {
+            let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
+            assert_eq!(highest(tags).as_deref(), expected);
+        }
+    }
+}
