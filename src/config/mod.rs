@@ -19,6 +19,7 @@ use crate::environment::{Choice, Environment, Origin};
 use crate::github::{Access, Event};
 use crate::inputs::{self, History, Input, Inputs, Problem};
 use crate::policy::Threshold;
+use crate::provenance::Trust;
 use crate::publish;
 use crate::scan::database::Mirror;
 use crate::scan::syft::Format;
@@ -52,8 +53,8 @@ pub(crate) struct Config<B = Build> {
     pub(crate) destination: RequestedDestination,
     /// Whether the image is published.
     pub(crate) publish: Publish,
-    /// Whether to build again although the registry has an image of this commit.
-    pub(crate) rebuild: bool,
+    /// What an image of this commit has to show to be taken instead of built.
+    pub(crate) reuse: Trust,
     /// GitHub's API; absent outside GitHub Actions.
     pub(crate) github: Option<Access>,
     /// Where the report goes.
@@ -168,7 +169,8 @@ impl Reader<'_> {
         let report_dir = self.get(&inputs::REPORT_DIR);
         let destination = self.destination(report_dir.as_deref());
         let publish = self.publish();
-        let rebuild = self.get(&inputs::REBUILD);
+        let reuse = self.get(&inputs::REUSE);
+        self.refuse_rebuild();
         Some(Config {
             environment: environment?,
             version: version?.or_else(|| self.version_of_tag()),
@@ -182,7 +184,7 @@ impl Reader<'_> {
             tags: tags?,
             destination: destination?,
             publish: publish?,
-            rebuild: rebuild?,
+            reuse: reuse?.unwrap_or(Trust::usual(environment?)),
             github: self.github(),
             report_dir: report_dir?,
         })
@@ -237,6 +239,15 @@ impl Reader<'_> {
             )),
             None => Publish::Yes,
         })
+    }
+
+    /// Tells a workflow of before what took the place of `rebuild`. On the command line it is no flag any more.
+    fn refuse_rebuild(&mut self) {
+        let given = self.env.event.and_then(|_| (self.env.variable)(&inputs::REBUILD.variable()));
+        if let Some(given) = given.filter(|given| !matches!(given.trim(), "" | "false")) {
+            let expected = "reuse: never has taken its place; a fixed tag that names another image stays, until you remove it";
+            self.problem(&inputs::REBUILD, given, expected);
+        }
     }
 
     /// GitHub's API, if the runner names it.

@@ -4,6 +4,7 @@
 pub(crate) mod compression;
 pub(crate) mod digest;
 pub(crate) mod image;
+pub(crate) mod layer;
 pub(crate) mod layout;
 pub(crate) mod platform;
 pub(crate) mod reference;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::database_kind::Kind;
-use crate::oci::layout;
+use crate::oci::{layer, layout};
 use crate::process::{self, Output};
 use crate::scanner::Tool;
 
@@ -99,6 +99,9 @@ pub(crate) enum Error {
     /// The image can't be read.
     #[error(transparent)]
     Image(#[from] layout::Error),
+    /// A layer of the image was not looked through.
+    #[error(transparent)]
+    Layer(#[from] layer::Error),
 }
 
 impl Error {
