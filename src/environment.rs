@@ -146,8 +146,14 @@ impl Environment {
 
     /// The first from which on findings end a delivery; the last, should none end one.
     pub(crate) fn first_blocking() -> Self {
-        let blocks = |requirements: Requirements| [requirements.secrets, requirements.vulnerabilities].contains(&Gate::Blocking);
-        Self::ALL.into_iter().find(|environment| blocks(environment.requirements())).unwrap_or(Self::Prod)
+        Self::ALL.into_iter().find(|environment| environment.is_blocking()).unwrap_or(Self::Prod)
+    }
+
+    /// Whether findings of any kind end a delivery.
+    #[must_use]
+    pub(crate) fn is_blocking(self) -> bool {
+        let requirements = self.requirements();
+        [requirements.secrets, requirements.vulnerabilities].contains(&Gate::Blocking)
     }
 
     /// What in a repository `auto` knows, in words: `the branches development (dev) and main (prod) and v* tags (prod)`.

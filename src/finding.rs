@@ -60,7 +60,6 @@ impl FromStr for Severity {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "lowercase")]
-#[expect(clippy::large_enum_variant, reason = "nearly all findings are of the large kind")]
 pub(crate) enum Finding {
     /// A secret in the source.
     Leak(Leak),
@@ -76,8 +75,12 @@ pub(crate) struct Leak {
     pub(crate) rule: String,
     /// What the rule looks for, in words.
     pub(crate) description: String,
-    /// The file, relative to the scanned folder, with `/` between parts.
+    /// The file, relative to the scanned folder, or to the root of the layer that has it, with `/` between parts.
     pub(crate) file: String,
+    /// The layer of the image, by the digest of its blob, where the file was found there and not in the source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub(crate) layer: Option<Digest>,
     /// The first line, counted from 1.
     pub(crate) line: u32,
     /// A commit that has it, also when the working tree has it too; absent when only the working tree has it.

@@ -103,6 +103,7 @@ mod tests {
             rule: text(),
             description: text(),
             file: text(),
+            layer: None,
             line: 1,
             commit: None,
             fingerprint: text(),

@@ -19,6 +19,7 @@ use crate::environment::{Choice, Environment, Origin};
 use crate::github::{Access, Event, code_scanning};
 use crate::inputs::{self, History, Input, Inputs, Problem};
 use crate::policy::Threshold;
+use crate::provenance::Trust;
 use crate::publish;
 use crate::scan::database::Mirror;
 use crate::scan::syft::Format;
@@ -52,10 +53,10 @@ pub(crate) struct Config<B = Build> {
     pub(crate) destination: RequestedDestination,
     /// Whether the image is published.
     pub(crate) publish: Publish,
-    /// Whether to build again although the registry has an image of this commit.
-    pub(crate) rebuild: bool,
     /// Whether findings go to the Security tab.
     pub(crate) code_scanning: code_scanning::Demand,
+    /// What an image of this commit has to show to be taken instead of built.
+    pub(crate) reuse: Trust,
     /// GitHub's API; absent outside GitHub Actions.
     pub(crate) github: Option<Access>,
     /// Where the report goes.
@@ -170,8 +171,9 @@ impl Reader<'_> {
         let report_dir = self.get(&inputs::REPORT_DIR);
         let destination = self.destination(report_dir.as_deref());
         let publish = self.publish();
-        let rebuild = self.get(&inputs::REBUILD);
         let code_scanning = self.get(&inputs::CODE_SCANNING);
+        let reuse = self.get(&inputs::REUSE);
+        self.refuse_rebuild();
         Some(Config {
             environment: environment?,
             version: version?.or_else(|| self.version_of_tag()),
@@ -185,8 +187,8 @@ impl Reader<'_> {
             tags: tags?,
             destination: destination?,
             publish: publish?,
-            rebuild: rebuild?,
             code_scanning: code_scanning?,
+            reuse: reuse?.unwrap_or(Trust::usual(environment?)),
             github: self.github(),
             report_dir: report_dir?,
         })
@@ -241,6 +243,15 @@ impl Reader<'_> {
             )),
             None => Publish::Yes,
         })
+    }
+
+    /// Tells a workflow of before what took the place of `rebuild`. On the command line it is no flag any more.
+    fn refuse_rebuild(&mut self) {
+        let given = self.env.event.and_then(|_| (self.env.variable)(&inputs::REBUILD.variable()));
+        if let Some(given) = given.filter(|given| !matches!(given.trim(), "" | "false")) {
+            let expected = "reuse: never has taken its place; a fixed tag that names another image stays, until you remove it";
+            self.problem(&inputs::REBUILD, given, expected);
+        }
     }
 
     /// GitHub's API, if the runner names it.

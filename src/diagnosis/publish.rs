@@ -1,7 +1,9 @@
 //! The words for an image that was not published.
 
 use super::{Diagnosis, layout};
+use crate::provenance::Parameters;
 use crate::publish::{Error, Leftover, TakenTag};
+use crate::text;
 
 impl From<&Error> for Diagnosis {
     fn from(error: &Error) -> Self {
@@ -35,6 +37,7 @@ impl From<&Error> for Diagnosis {
             Error::Taken { repository, commit, digest, taken } => {
                 taken_tags(repository, commit.as_deref(), digest.map(|digest| digest.to_string()).as_deref(), taken)
             }
+            Error::OtherBuild { repository, taken, ours, theirs } => other_build(repository, taken, ours, theirs),
             Error::Immovable { repository, tags } => Self::new(
                 format!("{repository} does not let tags move, and this delivery would move some"),
                 tags.iter()
@@ -80,9 +83,56 @@ fn taken_tags(repository: &str, commit: Option<&str>, digest: Option<&str>, take
         [one] => format!("The tag {} of {repository} names another image", one.tag),
         several => format!("{} tags of {repository} name other images", several.len()),
     };
-    let remedy = "Such a tag names one image for good, and is left as it is. Deliver a new commit; or remove the tag if \
-                  nothing uses what it names; or set `rebuild` to true to give the tag to a new image.";
+    // Built anew, the same commit came to other bytes.
+    let remedy = if digest.is_some() && taken.iter().any(|taken| taken.revision.as_deref() == commit) {
+        "Such a tag names one image for good, and is left as it is. What an image says of itself is no proof: either the build \
+         is not reproducible, or someone else has pushed that image. If everyone who may push there is trusted, set `reuse` to \
+         claimed: that image is taken at its word, then scanned and judged like any. Else deliver a new commit; or remove the \
+         tag, if you may and nothing uses what it names; or name the environment in every tag (`{env}-{sha}`), where another \
+         environment's image has this one. Immutable tags keep others from taking one first."
+    } else {
+        "Such a tag names one image for good, and is left as it is. Deliver a new commit or version; or remove the tag, if you \
+         may and nothing uses what it names."
+    };
     Diagnosis::new(what, why.join("\n"), remedy)
+}
+
+/// Fixed tags that name another image of the same commit, and in what the two differ.
+fn other_build(repository: &str, taken: &[TakenTag], ours: &Parameters, theirs: &Parameters) -> Diagnosis {
+    let mut why: Vec<String> = taken.iter().map(|TakenTag { tag, digest, .. }| format!("{tag} names {digest}.")).collect();
+    let differences = [
+        ("build context", &theirs.context, &ours.context),
+        ("Dockerfile", &theirs.dockerfile, &ours.dockerfile),
+        ("stage", &target(theirs), &target(ours)),
+        ("platforms", &platforms(theirs), &platforms(ours)),
+    ];
+    let differences = differences.into_iter().filter(|(_, theirs, ours)| theirs != ours);
+    why.extend(
+        differences
+            .map(|(name, theirs, ours)| format!("It says that its {name} is {:?}; here it is {ours:?}.", &*text::words(theirs))),
+    );
+    if theirs.arguments != ours.arguments {
+        why.push("It says that its build arguments have other values.".to_owned());
+    }
+    if theirs.dockerfile_digest != ours.dockerfile_digest {
+        why.push("It says that its Dockerfile has another text.".to_owned());
+    }
+    let what = match taken {
+        [one] => format!("The tag {} of {repository} names another image of this commit", one.tag),
+        several => format!("{} tags of {repository} name another image of this commit", several.len()),
+    };
+    let remedy = "Such a tag names one image for good, and is left as it is. Give each image of a commit a repository of its own, \
+                  or tags of its own: `api-{sha}` in `tags`. If only this image is meant, deliver it as it was built before, or \
+                  deliver a new commit.";
+    Diagnosis::new(what, why.join("\n"), remedy)
+}
+
+fn target(parameters: &Parameters) -> String {
+    parameters.target.clone().unwrap_or_else(|| "the last".to_owned())
+}
+
+fn platforms(parameters: &Parameters) -> String {
+    if parameters.platforms.is_empty() { "the builder's own".to_owned() } else { parameters.platforms.join(",") }
 }
 
 /// The failure, with what it left behind: the only case in which the destination is not as it was.

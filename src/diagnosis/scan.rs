@@ -1,6 +1,7 @@
 //! The words for scans that did not happen, or not wholly.
 
 use super::Diagnosis;
+use crate::oci::layer;
 use crate::scan::Error;
 
 /// The most files that are named where some could not be read.
@@ -63,6 +64,30 @@ impl From<&Error> for Diagnosis {
                 "Check that it exists, that you may read and write it, and that the disk has room.",
             ),
             Error::Image(error) => error.into(),
+            Error::Layer(error) => layer(error),
+        }
+    }
+}
+
+fn layer(error: &layer::Error) -> Diagnosis {
+    let remedy = "Set `reuse` to proven or never: then the image is built from the source instead of taken.";
+    let unread = |layer: &dyn std::fmt::Display, why: String| {
+        Diagnosis::new(format!("The layer {layer} was not looked through for secrets"), why, remedy)
+    };
+    match error {
+        layer::Error::Blob(error) => error.into(),
+        layer::Error::Archive { layer, reason } => {
+            unread(layer, format!("It is not an archive that every reader reads alike: {reason}."))
+        }
+        layer::Error::Content { layer, expected, actual } => {
+            unread(layer, format!("It holds {actual}, and the image's configuration says {expected}."))
+        }
+        layer::Error::TooMuch => {
+            Diagnosis::new("The image has more in it than is looked through for secrets", error.to_string(), remedy)
+        }
+        layer::Error::Io { path, source } => super::layout::file(path, source),
+        layer::Error::Cancelled => {
+            Diagnosis::new("The image was not looked through for secrets", "It was asked to end.", "Run again.")
         }
     }
 }

@@ -44,7 +44,10 @@ fn a_document_with_one_reading_is_read() {
     assert_eq!((sample.labels.len(), sample.parts.len()), (2, 2));
     assert_eq!(sample, read(text.as_bytes()).unwrap());
     assert_eq!(sample, stream(text.as_bytes()).unwrap());
-    assert_eq!(read::<Value>(b"[1,{\"a\":18446744073709551615}]").err().map(|error| error.reason), Some(Reason::Number("18446744073709551615".into())));
+    assert_eq!(
+        read::<Value>(b"[1,{\"a\":18446744073709551615}]").err().map(|error| error.reason),
+        Some(Reason::Number("18446744073709551615".into()))
+    );
 }
 
 #[test]

@@ -158,7 +158,10 @@ mod tests {
 
     #[test]
     fn partial_and_sparse_are_seen_in_all_their_forms() {
-        assert_eq!(read(&["remote.up.promisor\ntrue", "remote.up.partialclonefilter\nblob:none"]).filter.as_deref(), Some("blob:none"));
+        assert_eq!(
+            read(&["remote.up.promisor\ntrue", "remote.up.partialclonefilter\nblob:none"]).filter.as_deref(),
+            Some("blob:none")
+        );
         assert_eq!(read(&["extensions.partialclone\norigin"]).filter.as_deref(), Some(""));
         assert_eq!(read(&["remote.up.promisor\nfalse"]).filter, None);
         assert!(read(&["core.sparsecheckout"]).sparse && !read(&["core.sparsecheckout\nfalse"]).sparse);

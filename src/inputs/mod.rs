@@ -31,6 +31,7 @@ use crate::environment;
 use crate::finding::Severity;
 use crate::github::{JobResult, code_scanning};
 use crate::oci::{Compression, Platform};
+use crate::provenance::Trust;
 use crate::publish::Destination;
 use crate::scan::database::Mirror;
 use crate::scan::syft::Format;
@@ -124,10 +125,11 @@ inputs! {
     PUBLISH: bool =
         Input::new("publish", Group::Publish, "true|false", "Publish the image; false only builds, scans and decides")
             .default("true");
-    REBUILD: bool =
-        Input::new("rebuild", Group::Publish, "true|false",
-            "Build again even if the registry has an image of this commit, and move its tags where that is allowed")
-            .default("false");
+    REUSE: Option<Trust> =
+        Input::new("reuse", Group::Publish, "TRUST",
+            "Which image of this commit in the registry is taken instead of built: proven (by a signature; none is read yet), \
+             claimed (by its own word), never")
+            .otherwise("proven where findings block, else claimed");
 
     ECR_REPOSITORY: Option<EcrRepository> =
         Input::new("ecr-repository", Group::Aws, "NAME",
@@ -194,6 +196,9 @@ pub(crate) const TOKEN: Input<Secret> = Input::new(
     "The token for the Security tab and the check run: it needs security-events: write and checks: write; not a flag",
 )
 .default("${{ github.token }}");
+
+/// An input that is no more: a workflow that gives it is told what took its place.
+pub(crate) const REBUILD: Input<String> = Input::new("rebuild", Group::Publish, "true|false", "Replaced by reuse: never");
 
 /// What the action does: the command line's first word.
 #[cfg(test)]

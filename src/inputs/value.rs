@@ -11,6 +11,7 @@ use crate::environment;
 use crate::finding::Severity;
 use crate::github::{JobResult, code_scanning};
 use crate::oci::{Compression, Platform};
+use crate::provenance::Trust;
 use crate::publish;
 use crate::scan::database::Mirror;
 use crate::scan::syft::Format;
@@ -62,6 +63,10 @@ impl Word for environment::Choice {
 
 impl Word for Severity {
     const EXPECTED: &'static str = "CRITICAL, HIGH, MEDIUM, LOW or UNKNOWN is expected";
+}
+
+impl Word for Trust {
+    const EXPECTED: &'static str = "proven, claimed or never is expected";
 }
 
 impl Word for Compression {

@@ -93,6 +93,19 @@ impl Image {
         Self::open(layout, root)
     }
 
+    /// What the image was put together from.
+    ///
+    /// # Errors
+    /// A configuration can't be read.
+    pub(crate) fn parts(&self) -> Result<Vec<Parts>, Error> {
+        let parts = self.platforms.iter().map(|platform| {
+            let config = self.layout.read(&platform.config_descriptor)?;
+            let layers = platform.layers.iter().map(|layer| layer.descriptor.clone()).collect();
+            Ok(Parts { platform: platform.platform.clone(), config, layers })
+        });
+        parts.collect()
+    }
+
     /// All blobs of the image with each manifest after what it names and the root last: the order in which a reader who
     /// sees one may rely on those before it. A blob that several platforms share comes once.
     #[must_use]

@@ -5,6 +5,7 @@ pub(crate) mod annotations;
 pub(crate) mod compression;
 pub(crate) mod digest;
 pub(crate) mod image;
+pub(crate) mod layer;
 pub(crate) mod layout;
 pub(crate) mod manifest;
 pub(crate) mod platform;

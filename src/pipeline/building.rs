@@ -1,5 +1,6 @@
 //! The build: checks and the image, from one session, side by side.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,19 +18,23 @@ use crate::buildkit::session::context::Directory;
 use crate::buildkit::session::credentials::{self, Credentials};
 use crate::buildkit::session::stats::TransferStats;
 use crate::config::Build;
+use crate::environment::Environment;
 use crate::error::Error;
 use crate::oci::annotations::Annotations;
 use crate::oci::image::Parts;
 use crate::oci::registry::Store;
 use crate::oci::{Digest, Image, Layout, Platform};
-use crate::provenance::Provenance;
+use crate::provenance::{Claim, Parameters};
 use crate::record::{ImageRecord, PlatformRecord, StageLog, StageName};
+use crate::scan::gitleaks::Leaks;
 use crate::text;
 
 /// An image, and what a reader should know of how it came about.
 pub(super) struct Built {
     pub(crate) image: Image,
     pub(crate) warnings: Vec<String>,
+    /// What was found in the layers of an image that was not built here; those of one that was come from the source.
+    pub(crate) leaks: Leaks,
 }
 
 /// An open session, and what is built with it.
@@ -71,9 +76,9 @@ impl<'a> BuildSession<'a> {
         // The builder keeps what it received of a context under this key, and asks next time for what changed.
         let key = delivery.config.context.canonicalize().unwrap_or_else(|_| delivery.config.context.clone());
         let key = Digest::of(key.as_os_str().as_encoded_bytes()).hex();
-        let provenance = Provenance::of(&ready.checkout.source, delivery.config.environment).properties();
+        let claim = claim(delivery, ready)?;
         let session = Session::open(ready.builder.channel(), routes, &methods, &key).await.map_err(BuildError::from)?;
-        Ok(Self { delivery, ready, session, stats, instructions: instructions(build, &provenance) })
+        Ok(Self { delivery, ready, session, stats, instructions: instructions(build, &claim) })
     }
 
     async fn image(&self) -> Result<Built, Error> {
@@ -93,22 +98,17 @@ impl<'a> BuildSession<'a> {
                 let mut warnings: Vec<_> = warnings.into_iter().flatten().collect();
                 warnings.dedup();
                 warnings.extend(self.homeless(&parts));
-                let image = Image::assemble(layout, &parts, &self.annotations()).map_err(BuildError::from)?;
+                let annotations = annotations(self.delivery, &claim(self.delivery, self.ready)?);
+                let image = Image::assemble(layout, &parts, &annotations).map_err(BuildError::from)?;
                 let detail = extent(&image);
                 log.line(&format!(
                     "{} ({detail}; {} of the context sent)",
                     image.digest,
                     text::count(self.stats.files(), "file")
                 ));
-                Ok((Built { image, warnings }, Ending::Pass(detail)))
+                Ok((Built { image, warnings, leaks: Leaks::default() }, Ending::Pass(detail)))
             })
             .await
-    }
-
-    /// What the manifests say: where they came from, and what the inputs add.
-    fn annotations(&self) -> Annotations {
-        let provenance = Provenance::of(&self.ready.checkout.source, self.delivery.config.environment);
-        self.delivery.config.build.annotations.clone().and_above_all(provenance.properties())
     }
 
     /// Says which annotations the image has no place for.
@@ -201,15 +201,58 @@ fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn instructions(build: &Build, provenance: &[(String, String)]) -> Instructions {
+fn instructions(build: &Build, claim: &Claim) -> Instructions {
     // Ours come last and win: what an image says of its delivery is not for a label of the project to change.
-    let given = build.labels.iter().filter(|(key, _)| !provenance.iter().any(|(ours, _)| ours == key)).cloned();
+    let given = build.labels.iter().filter(|(key, _)| !claim.is_said_by(key)).cloned();
     Instructions {
         dockerfile: file_name(&build.dockerfile),
         target: build.target.clone(),
         arguments: build.arguments.clone(),
-        labels: given.chain(provenance.iter().cloned()).collect(),
+        labels: given.chain(claim.labels()).collect(),
     }
+}
+
+/// What the image of this delivery says of itself.
+///
+/// # Errors
+/// The Dockerfile can't be read.
+pub(super) fn claim(delivery: &Delivery, ready: &Ready) -> Result<Claim, Error> {
+    let (config, root) = (&delivery.config, &ready.checkout.root);
+    let build = &config.build;
+    let context = config.context.canonicalize().unwrap_or_else(|_| config.context.clone());
+    let context = context.strip_prefix(root).unwrap_or(&context);
+    let dockerfile = std::fs::read(&build.dockerfile);
+    let dockerfile = dockerfile.map_err(|source| Error::Io { path: build.dockerfile.clone(), source })?;
+    // The last value of a name counts, as for the builder.
+    let arguments: BTreeMap<_, _> = build.arguments.iter().map(|(name, value)| (name, value)).collect();
+    let mut platforms: Vec<_> = build.platforms.iter().map(ToString::to_string).collect();
+    platforms.sort();
+    let parameters = Parameters {
+        arguments: Digest::of(&serde_json::to_vec(&arguments).unwrap_or_default()),
+        context: if context.as_os_str().is_empty() { ".".to_owned() } else { context.to_string_lossy().into_owned() },
+        dockerfile: dockerfile_name(&build.dockerfile, root),
+        dockerfile_digest: Digest::of(&dockerfile),
+        platforms,
+        target: build.target.clone(),
+    };
+    Ok(Claim::of(&ready.checkout.source, config.environment, parameters))
+}
+
+/// What the manifests say: where they came from, and what the inputs add.
+fn annotations(delivery: &Delivery, claim: &Claim) -> Annotations {
+    delivery.config.build.annotations.clone().and_above_all(claim.annotations())
+}
+
+/// The image as another environment's delivery would have put it together: what runs is the same, and the manifest says who
+/// built it first.
+///
+/// # Errors
+/// A document can't be read or written.
+pub(super) fn as_from(delivery: &Delivery, ready: &Ready, image: &Image, environment: Environment) -> Result<Image, Error> {
+    let claim = Claim { environment: Some(environment), ..claim(delivery, ready)? };
+    let parts = image.parts().map_err(BuildError::from)?;
+    let annotations = annotations(delivery, &claim);
+    Ok(Image::assemble(image.layout.clone(), &parts, &annotations).map_err(BuildError::from)?)
 }
 
 /// How large an image is: `5 layers of 48.2 MB`.

@@ -107,13 +107,20 @@ mod tests {
     fn what_the_ignore_file_leaves_out_is_not_offered() {
         let made = tempfile::tempdir().unwrap();
         let context = made.path().canonicalize().unwrap();
-        for (path, text) in [("Dockerfile", ""), (".dockerignore", "out\n*.log\n!keep.log\n"), ("a/b", ""), ("out/x", ""), ("c.log", ""), ("keep.log", "")]
-        {
+        for (path, text) in [
+            ("Dockerfile", ""),
+            (".dockerignore", "out\n*.log\n!keep.log\n"),
+            ("a/b", ""),
+            ("out/x", ""),
+            ("c.log", ""),
+            ("keep.log", ""),
+        ] {
             fs::create_dir_all(context.join(path).parent().unwrap()).unwrap();
             fs::write(context.join(path), text).unwrap();
         }
         let offered = Offered::of(&context, &context.join("Dockerfile"), &[]).unwrap();
-        let mut files: Vec<_> = offered.files().unwrap().map(|path| path.unwrap().strip_prefix(&context).unwrap().to_owned()).collect();
+        let mut files: Vec<_> =
+            offered.files().unwrap().map(|path| path.unwrap().strip_prefix(&context).unwrap().to_owned()).collect();
         files.sort();
         files.dedup();
         assert_eq!(files, [".dockerignore", "Dockerfile", "a/b", "keep.log"].map(PathBuf::from));

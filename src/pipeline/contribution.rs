@@ -30,6 +30,7 @@ impl Contribution for Built {
     fn enter(&self, record: &mut Record) {
         record.image = Some(recorded(&self.image));
         record.warnings.extend(self.warnings.iter().cloned());
+        self.leaks.enter(record);
     }
 }
 

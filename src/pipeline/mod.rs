@@ -33,6 +33,7 @@ use self::building::Built;
 use self::destination::ResolvedDestination;
 use self::preflight::Ready;
 use self::publishing::Content;
+use self::reuse::{Course, Rival};
 use self::scanning::Advisories;
 use self::task::Task;
 use crate::config::Config;
@@ -98,8 +99,12 @@ async fn run(delivery: &Arc<Delivery>) -> Result<RunResult, Error> {
     };
     // Who we are there, whether it may be written, and what is there of this commit.
     let ResolvedDestination { target, existing } = destination::look(delivery, &ready).await?;
-    let Some((existing, reuse)) = existing.image() else {
-        return scan_and_publish(delivery, &ready, target.as_ref(), &ready.tags, begun).await;
+    let (existing, reuse) = match existing.course(delivery.config.environment) {
+        Course::Take(existing, reuse) => (existing, reuse),
+        Course::Build(rival) => {
+            let wanted = Wanted::of(&ready, rival.as_ref());
+            return scan_and_publish(delivery, &ready, target.as_ref(), wanted, begun).await;
+        }
     };
     delivery.recorder.write(|record| record.reuse = Some(reuse));
     begun.image.call_off("this commit's image is there already").await;
@@ -108,8 +113,9 @@ async fn run(delivery: &Arc<Delivery>) -> Result<RunResult, Error> {
         Reuse::Delivered | Reuse::Promoted { .. } => None,
     };
     if reuse != Reuse::Delivered && cleared.is_none() {
-        let begun = Begun { image: promoting::image(delivery, &existing), ..begun };
-        return scan_and_publish(delivery, &ready, target.as_ref(), &existing.tags, begun).await;
+        let begun = Begun { image: promoting::image(delivery, &ready, &existing), ..begun };
+        let wanted = Wanted { tags: &existing.tags, rival: None };
+        return scan_and_publish(delivery, &ready, target.as_ref(), wanted, begun).await;
     }
     let judged_before = "this commit was judged before";
     begun.secrets.call_off(judged_before).await;
@@ -125,27 +131,52 @@ async fn run(delivery: &Arc<Delivery>) -> Result<RunResult, Error> {
     }
 }
 
+/// What an image is to be published as.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    /// The tags.
+    tags: &'a [PlannedTag],
+    /// The image that some of them name, which it has to be.
+    rival: Option<&'a Rival>,
+}
+
+impl<'a> Wanted<'a> {
+    /// For an image that is built.
+    fn of(ready: &'a Ready, rival: Option<&'a Rival>) -> Self {
+        Self { tags: rival.map_or(&ready.tags, |rival| &rival.image.tags), rival }
+    }
+}
+
 /// Scans an image, judges it, and publishes it if it may be.
 async fn scan_and_publish(
     delivery: &Delivery,
     ready: &Ready,
     target: Option<&Target>,
-    tags: &[PlannedTag],
+    wanted: Wanted<'_>,
     begun: Begun,
 ) -> Result<RunResult, Error> {
     let Begun { mut secrets, image, database } = begun;
     let built = async { tokio::try_join!(image.accept(), database.accept()) };
-    let (Built { image, .. }, database) = secrets.unless_it_fails(built).await?;
+    let (Built { image, leaks: in_layers, .. }, database) = secrets.unless_it_fails(built).await?;
+    let image = match wanted.rival {
+        Some(rival) => reuse::compared(delivery, ready, image, rival)?,
+        None => image,
+    };
     // What is in the image: the tags alone wait for it.
     let listed = scanning::sboms(delivery, &image);
     let judged = async {
         // What is wrong with it, and with the source.
         let vulnerabilities = scanning::vulnerabilities(delivery, ready, &image, &database);
-        let (leaks, vulnerabilities) = tokio::try_join!(secrets.accept(), vulnerabilities)?;
+        let (mut leaks, vulnerabilities) = tokio::try_join!(secrets.accept(), vulnerabilities)?;
+        leaks.findings.extend(in_layers.findings);
         // Whether that lets it pass.
         let cleared = judging::judge(delivery, &image, &leaks, vulnerabilities.as_ref()).await?;
         // The team is told either way; only what is cleared leaves the machine.
         let shown = code_scanning::upload(delivery, ready, cleared.is_some());
+        if let Some(rival) = wanted.rival.filter(|rival| cleared.is_some() && rival.image.manifest.digest != image.digest) {
+            shown.await?;
+            return Err(rival.differs(building::claim(delivery, ready)?, image.digest));
+        }
         tokio::try_join!(shown, publishing::upload(delivery, target, &image, cleared))
     };
     let (listed, (shown, content)) = tokio::try_join!(listed, judged)?;
@@ -153,7 +184,7 @@ async fn scan_and_publish(
         Content::Blocked => Ok(RunResult::Blocked),
         Content::NotAsked => Ok(RunResult::Skipped),
         Content::There { uploaded, since } => {
-            set_tags(delivery, before_tags::complete(*uploaded, listed, shown), tags, since).await
+            set_tags(delivery, before_tags::complete(*uploaded, listed, shown), wanted.tags, since).await
         }
     }
 }

@@ -1,4 +1,4 @@
-//! An image that another environment's delivery published is fetched, to be judged here.
+//! An image that is there already is fetched, and its layers are looked through, to be judged here.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -7,8 +7,9 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use oci_spec::image::Descriptor;
 
 use super::building::{Built, extent};
+use super::preflight::Ready;
 use super::reuse::ExistingImage;
-use super::{Delivery, Ending, Task};
+use super::{Delivery, Task, scanning};
 use crate::error::Error;
 use crate::oci::layout::{self, BlobWriter, digest_of};
 use crate::oci::manifest::Document;
@@ -16,17 +17,20 @@ use crate::oci::registry::{Client, Manifest};
 use crate::oci::{Image, Layout};
 use crate::publish;
 use crate::record::{StageLog, StageName};
+use crate::scanner::Tool;
+use crate::text;
 
 /// How many blobs travel at once.
 const PARALLEL: usize = 4;
 
 /// Begins to fetch an image, every byte checked against its digest.
-pub(super) fn image(delivery: &Arc<Delivery>, existing: &ExistingImage) -> Task<Built> {
-    let (owned, client, manifest) = (Arc::clone(delivery), existing.client.clone(), existing.manifest.clone());
-    Task::begin(delivery, &[StageName::Promotion], async move { fetch(&owned, &client, &manifest).await })
+pub(super) fn image(delivery: &Arc<Delivery>, ready: &Arc<Ready>, existing: &ExistingImage) -> Task<Built> {
+    let (owned, ready) = (Arc::clone(delivery), Arc::clone(ready));
+    let (client, manifest) = (existing.client.clone(), existing.manifest.clone());
+    Task::begin(delivery, &[StageName::Promotion], async move { fetch(&owned, &ready, &client, &manifest).await })
 }
 
-async fn fetch(delivery: &Delivery, client: &Client, manifest: &Manifest) -> Result<Built, Error> {
+async fn fetch(delivery: &Delivery, ready: &Ready, client: &Client, manifest: &Manifest) -> Result<Built, Error> {
     delivery
         .stage(StageName::Promotion, async |log| {
             let layout = Layout::create(delivery.staging.join("fetched")).map_err(publish::Error::from)?;
@@ -34,9 +38,12 @@ async fn fetch(delivery: &Delivery, client: &Client, manifest: &Manifest) -> Res
             let fetches: Vec<_> = blobs.iter().map(|blob| fetch_blob(client, &layout, blob, &log)).collect();
             stream::iter(fetches).buffer_unordered(PARALLEL).try_collect::<()>().await?;
             let image = Image::open(layout, manifest.descriptor.clone()).map_err(publish::Error::from)?;
-            let detail = extent(&image);
+            let leaks = scanning::in_layers(delivery, ready, &image).await?;
+            let found = leaks.findings.len();
+            let detail = format!("{}, with {}", extent(&image), text::count(found, "leak"));
             log.line(&format!("{} ({detail})", image.digest));
-            Ok((Built { image, warnings: Vec::new() }, Ending::Pass(detail)))
+            let blocks = Tool::GITLEAKS.blocks(delivery.config.environment.requirements());
+            Ok((Built { image, warnings: Vec::new(), leaks }, scanning::ending(found, blocks, detail)))
         })
         .await
 }

@@ -1,19 +1,20 @@
-//! What the destination holds of this delivery already: one commit is built once, and a fixed tag names one image for good.
+//! What the destination holds of this delivery already, and what follows: an image that is trusted is taken, and where none
+//! is, the commit is built. A fixed tag names one image for good, so what is built has to be what such a tag names.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use oci_spec::image::ImageConfiguration;
 
-use super::Delivery;
 use super::preflight::Ready;
+use super::{Delivery, building};
 use crate::aws::ecr::Mutability;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::oci::manifest::Document;
 use crate::oci::registry::{self, Client, Manifest};
-use crate::oci::{Digest, Tag};
-use crate::provenance::Provenance;
+use crate::oci::{Digest, Image, Tag};
+use crate::provenance::{Claim, Provenance};
 use crate::publish::{self, ExistingTag, TagSnapshot, TakenTag, Target};
 use crate::record::Reuse;
 use crate::tags::PlannedTag;
@@ -28,6 +29,34 @@ pub(super) enum Existing {
     Incomplete(ExistingImage),
     /// The commit's image, delivered to another environment.
     Elsewhere(ExistingImage, Environment),
+    /// An image that says it is one of those, and what it says does not suffice.
+    Untrusted(Rival),
+}
+
+/// What follows from what is there.
+pub(super) enum Course {
+    /// The commit is built. If a fixed tag names an image already, it has to come to that one.
+    Build(Option<Rival>),
+    /// The image that is there is taken.
+    Take(ExistingImage, Reuse),
+}
+
+/// An image that a fixed tag names, and that nobody vouches for: what is built is compared with it.
+pub(super) struct Rival {
+    /// The image.
+    pub(crate) image: ExistingImage,
+    /// The environment whose delivery has built it, as it says.
+    pub(crate) from: Environment,
+    /// The fixed tags that name it.
+    taken: Vec<TakenTag>,
+}
+
+impl Rival {
+    /// The error for when something else than this image was built.
+    pub(crate) fn differs(&self, claim: Claim, built: Digest) -> Error {
+        let repository = self.image.target.destination().to_string();
+        publish::Error::Taken { repository, commit: claim.revision, digest: Some(built), taken: self.taken.clone() }.into()
+    }
 }
 
 /// An image of this commit.
@@ -43,13 +72,28 @@ pub(super) struct ExistingImage {
 }
 
 impl Existing {
-    /// The existing image, and how it is reused.
-    pub(crate) fn image(self) -> Option<(ExistingImage, Reuse)> {
+    /// What follows for an environment. A blocking one judges whatever it takes, though all tags are there: that they are says
+    /// nothing of who has set them.
+    pub(crate) fn course(self, environment: Environment) -> Course {
         match self {
-            Self::Nothing => None,
-            Self::Delivered(found) => Some((found, Reuse::Delivered)),
-            Self::Incomplete(found) => Some((found, Reuse::Completed)),
-            Self::Elsewhere(found, from) => Some((found, Reuse::Promoted { from })),
+            Self::Nothing => Course::Build(None),
+            Self::Untrusted(rival) => Course::Build(Some(rival)),
+            Self::Delivered(found) if environment.is_blocking() => Course::Take(found, Reuse::Completed),
+            Self::Delivered(found) => Course::Take(found, Reuse::Delivered),
+            Self::Incomplete(found) => Course::Take(found, Reuse::Completed),
+            Self::Elsewhere(found, from) => Course::Take(found, Reuse::Promoted { from }),
+        }
+    }
+}
+
+impl Existing {
+    /// The same for an image that is not trusted.
+    fn untrusted(self, from: Environment, taken: Vec<TakenTag>) -> Self {
+        match self {
+            Self::Delivered(image) | Self::Incomplete(image) | Self::Elsewhere(image, _) => {
+                Self::Untrusted(Rival { image, from, taken })
+            }
+            other => other,
         }
     }
 }
@@ -63,6 +107,10 @@ impl fmt::Display for Existing {
                 write!(f, "this commit's image is there, as {}, without all its tags", found.manifest.digest)
             }
             Self::Elsewhere(found, from) => write!(f, "this commit's image is there from {from}, as {}", found.manifest.digest),
+            Self::Untrusted(rival) => {
+                let digest = rival.image.manifest.digest;
+                write!(f, "{digest} says it is this commit's image, which is no proof: what is built is compared with it")
+            }
         }
     }
 }
@@ -70,7 +118,7 @@ impl fmt::Display for Existing {
 /// Looks for this delivery among what the tags name.
 ///
 /// # Errors
-/// A fixed tag is another image's, or a tag that would have to move may not.
+/// A fixed tag is another image's, by what that image says of itself; or a tag that would have to move may not.
 pub(super) async fn find(
     delivery: &Delivery,
     ready: &Ready,
@@ -79,33 +127,55 @@ pub(super) async fn find(
     mutability: &Mutability,
 ) -> Result<Existing, Error> {
     let repository = target.destination().to_string();
-    let (Some(client), Some(image), false) = (target.repository(), snapshot.image(), delivery.config.rebuild) else {
+    let (Some(client), Some(image)) = (target.repository(), snapshot.image()) else {
         movable(&repository, mutability, None, snapshot.tags.iter())?;
         return Ok(Existing::Nothing);
     };
-    let source = &ready.checkout.source;
-    let commit = source.commit.as_ref().filter(|_| !source.dirty);
-    let provenance = Provenance::annotated(image);
-    let one = snapshot.fixed().all(|tag| tag.digest().is_none_or(|digest| digest == image.digest));
-    let from = commit.filter(|_| one).and_then(|commit| provenance.delivery_of(commit));
-    let confirmed = from.is_some() && Provenance::read(&labels(client, image).await?) == provenance;
+    let (ours, claim) = (building::claim(delivery, ready)?, Provenance::annotated(image));
+    let named = snapshot.fixed().filter_map(|tag| Some(TakenTag::new(&tag.planned.tag, tag.names.as_ref()?)));
+    let taken: Vec<_> = named.collect();
+    let one = taken.iter().all(|tag| tag.digest == image.digest);
+    let from = claim.delivery_of(&ours).filter(|_| one);
+    let confirmed = from.is_some() && claim.agrees_with(&Claim::read(&labels(client, image).await?));
     let Some(from) = from.filter(|_| confirmed) else {
-        let taken = snapshot.fixed().filter_map(|tag| Some(TakenTag::new(&tag.planned.tag, tag.names.as_ref()?))).collect();
-        let commit = Provenance::of(source, delivery.config.environment).revision;
-        return Err(publish::Error::Taken { repository, commit, digest: None, taken }.into());
+        return Err(another(repository, &ours, &claim, taken).into());
     };
+    let suffices = Provenance::of(&claim, image).suffices(delivery.config.reuse);
+    let trusted = |existing: Existing| if suffices { existing } else { existing.untrusted(from, taken) };
     let found =
         |image: &Manifest, tags| ExistingImage { manifest: image.clone(), tags, target: target.clone(), client: client.clone() };
     let ours = |tag: &ExistingTag| tag.planned.of_environment && tag.digest() == Some(image.digest);
     if from != delivery.config.environment && !snapshot.fixed().any(ours) {
         movable(&repository, mutability, Some(image.digest), snapshot.tags.iter())?;
-        return Ok(Existing::Elsewhere(found(image, ready.tags.clone()), from));
+        return Ok(trusted(Existing::Elsewhere(found(image, ready.tags.clone()), from)));
     }
     let tags_to_set = tags_to_set(delivery, ready, snapshot, image.digest).await?;
     movable(&repository, mutability, Some(image.digest), tags_to_set.iter().copied())?;
     let complete = tags_to_set.iter().all(|tag| tag.digest() == Some(image.digest));
     let found = found(image, tags_to_set.into_iter().map(|tag| tag.planned.clone()).collect());
-    Ok(if complete { Existing::Delivered(found) } else { Existing::Incomplete(found) })
+    Ok(trusted(if complete { Existing::Delivered(found) } else { Existing::Incomplete(found) }))
+}
+
+/// What was built, as what it is compared with has it: an image of the same bytes, had the same environment built it first, is
+/// that image.
+pub(super) fn compared(delivery: &Delivery, ready: &Ready, built: Image, rival: &Rival) -> Result<Image, Error> {
+    let same = building::as_from(delivery, ready, &built, rival.from)?;
+    if same.digest != rival.image.manifest.digest {
+        return Ok(built);
+    }
+    delivery.recorder.write(|record| record.image = Some(building::recorded(&same)));
+    Ok(same)
+}
+
+/// The error for a fixed tag that names an image which is not this delivery's, by its own word: no build can come to the same
+/// bytes, since what it says is among them.
+fn another(repository: String, ours: &Claim, claim: &Claim, taken: Vec<TakenTag>) -> publish::Error {
+    match (&ours.parameters, &claim.parameters) {
+        (Some(ours_of), Some(theirs)) if claim.is_of_commit(ours) && ours_of != theirs => {
+            publish::Error::OtherBuild { repository, taken, ours: Box::new(ours_of.clone()), theirs: Box::new(theirs.clone()) }
+        }
+        _ => publish::Error::Taken { repository, commit: ours.revision.clone(), digest: None, taken },
+    }
 }
 
 /// Whether the tags that would have to move to `image`, or to one that is built anew, may; as far as that is known.

@@ -21,7 +21,7 @@ use crate::publish::Listed;
 use crate::record::{StageLog, StageName};
 use crate::scan::database::{self, Database, Kind, Mirror};
 use crate::scan::gitleaks::{self, History, Leaks};
-use crate::scan::{self, syft, trivy};
+use crate::scan::{self, layers, syft, trivy};
 use crate::scanner::Tool;
 use crate::text;
 
@@ -57,6 +57,15 @@ async fn leaks(delivery: &Delivery, ready: &Ready) -> Result<Leaks, Error> {
         .await
 }
 
+/// Looks for secrets in the layers of an image that was not built here. The source's own scan does not see them.
+pub(super) async fn in_layers(delivery: &Delivery, ready: &Ready, image: &Image) -> Result<Leaks, Error> {
+    let config = &delivery.config;
+    let exclude = [config.report_dir.clone(), delivery.staging.clone()];
+    let (source, folder) = (&ready.checkout.root, &delivery.staging);
+    let request = layers::Request { image, source, exclude: &exclude, folder, deadline: DEADLINE };
+    Ok(layers::scan(&delivery.launcher, &request).await?)
+}
+
 /// The part of the history to scan, and what is to be said of it.
 async fn history(delivery: &Delivery, ready: &Ready) -> Result<(History, Option<String>), Error> {
     if !ready.checkout.in_git {
@@ -78,7 +87,7 @@ async fn history(delivery: &Delivery, ready: &Ready) -> Result<(History, Option<
     Ok((history, None))
 }
 
-fn ending(counting: usize, blocks: bool, detail: String) -> Ending {
+pub(super) fn ending(counting: usize, blocks: bool, detail: String) -> Ending {
     match (counting, blocks) {
         (0, _) => Ending::Pass(detail),
         (_, false) => Ending::Advise(detail),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::oci::registry::Manifest;
 use crate::oci::{Digest, Tag, layout, registry};
-use crate::provenance::Provenance;
+use crate::provenance::{Parameters, Provenance};
 
 /// An image was not published.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +67,18 @@ pub(crate) enum Error {
         digest: Option<Digest>,
         /// The tags.
         taken: Vec<TakenTag>,
+    },
+    /// Fixed tags name an image of the same commit that was built from another part of it, or otherwise.
+    #[error("{} tags of {repository} name another image of the commit", taken.len())]
+    OtherBuild {
+        /// The repository.
+        repository: String,
+        /// The tags.
+        taken: Vec<TakenTag>,
+        /// What this delivery builds.
+        ours: Box<Parameters>,
+        /// What they say was built.
+        theirs: Box<Parameters>,
     },
     /// Tags name other images, and the repository does not let them move.
     #[error("{} tags of {repository} can't move", tags.len())]

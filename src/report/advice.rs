@@ -32,11 +32,15 @@ pub(crate) fn steps(catalogue: &Catalogue<'_>) -> Vec<Phrase> {
 #[must_use]
 pub(crate) fn revoke(leak: &Leak) -> Phrase {
     let phrase = Phrase::new("Revoke the secret in ").code(&leak.file).words(format!(" line {}", leak.line));
-    let phrase = match &leak.commit {
-        Some(commit) => phrase.words(" of commit ").code(short_commit(commit)),
-        None => phrase,
+    let phrase = match (&leak.layer, &leak.commit) {
+        (Some(layer), _) => phrase.words(" of the image's layer ").code(layer.to_string()),
+        (None, Some(commit)) => phrase.words(" of commit ").code(short_commit(commit)),
+        (None, None) => phrase,
     };
     let phrase = phrase.words(" (").code(&leak.rule).words(") where it was issued, ");
+    if leak.layer.is_some() {
+        return phrase.words("and find out which step of the build brings it: the image that is there goes on holding it.");
+    }
     match leak.commit {
         Some(_) => phrase.words("and remove it from the file; git's history still has it, so revoking is what counts."),
         None => phrase.words("remove it from the file, and give the program a new one when it runs."),

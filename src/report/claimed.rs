@@ -141,6 +141,7 @@ fn finding(finding: Finding) -> Finding {
             file: cut(&leak.file),
             line: leak.line,
             commit: leak.commit.as_deref().map(cut),
+            layer: leak.layer,
             fingerprint: cut(&leak.fingerprint),
             tool: leak.tool,
         }),

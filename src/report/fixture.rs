@@ -128,6 +128,7 @@ fn leak(file: &str, line: u32, commit: Option<&str>) -> Finding {
         rule: "aws-access-token".to_owned(),
         description: "Identified a pattern that may indicate AWS credentials".to_owned(),
         file: file.to_owned(),
+        layer: None,
         line,
         commit: commit.map(str::to_owned),
         fingerprint: format!("{prefix}{file}:aws-access-token:{line}"),

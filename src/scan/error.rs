@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::database_kind::Kind;
 use crate::git;
-use crate::oci::layout;
+use crate::oci::{layer, layout};
 use crate::process::{self, Output};
 use crate::scanner::Tool;
 
@@ -100,6 +100,9 @@ pub(crate) enum Error {
     /// The image can't be read.
     #[error(transparent)]
     Image(#[from] layout::Error),
+    /// A layer of the image was not looked through.
+    #[error(transparent)]
+    Layer(#[from] layer::Error),
 }
 
 impl From<git::Error> for Error {

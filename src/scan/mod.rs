@@ -7,6 +7,7 @@ pub(crate) mod database;
 mod database_kind;
 mod error;
 pub(crate) mod gitleaks;
+pub(crate) mod layers;
 pub(crate) mod platform;
 pub(crate) mod syft;
 pub(crate) mod trivy;

@@ -234,9 +234,14 @@ impl Tree {
     }
 
     /// What is left to look into, when all that is sent was seen: a file that is gone would have been sent.
-    fn finish(self, goes: &(dyn Fn(&Path) -> bool + Sync), found: &mut Comparison) -> (Vec<(OsString, Entry)>, BTreeMap<PathBuf, Submodule>) {
+    fn finish(
+        self,
+        goes: &(dyn Fn(&Path) -> bool + Sync),
+        found: &mut Comparison,
+    ) -> (Vec<(OsString, Entry)>, BTreeMap<PathBuf, Submodule>) {
         let Self { top, files, status, suspects, submodules } = self;
-        let mut gone: Vec<_> = status.into_iter().filter(|(_, status)| *status == Status::Deleted).map(|(path, _)| path).collect();
+        let mut gone: Vec<_> =
+            status.into_iter().filter(|(_, status)| *status == Status::Deleted).map(|(path, _)| path).collect();
         gone.sort();
         for path in gone.into_iter().filter(|path| files.contains_key(path) && goes(&top.join(path))) {
             found.changed.add(path);

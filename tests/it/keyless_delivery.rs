@@ -125,7 +125,8 @@ fn one_image_goes_through_dev_test_and_prod() {
     deliver(&world, &source).ends_with(0);
     let digest = world.tags()[&sha(&source)].clone();
     for environment in ["test", "prod"] {
-        deliver(&world, &source).flag("--environment", environment).ends_with(0).says("the image that dev has");
+        let promoted = deliver(&world, &source).flag("--environment", environment).flag("--reuse", "claimed");
+        promoted.ends_with(0).says("the image that dev has");
     }
     let tags = world.tags();
     assert!(tags.len() == 5 && tags.values().all(|named| *named == digest), "{tags:?}");
@@ -242,7 +243,7 @@ fn on_a_laptop_the_usual_credentials_serve_and_an_account_that_is_not_allowed_is
     let at = secrets.iter().position(|secret| secret.starts_with("ASIA")).unwrap();
     let keys = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
     let laptop =
-        deliver(&world, &source).variable("GITHUB_ACTIONS", "false").flag("--rebuild", "true").without("--role-to-assume");
+        deliver(&world, &source).variable("GITHUB_ACTIONS", "false").flag("--reuse", "never").without("--role-to-assume");
     let laptop = keys.into_iter().zip(&secrets[at..]).fold(laptop, |laptop, (name, value)| laptop.variable(name, value));
     let before = world.count(Call::IdToken);
     let ended = laptop.clone().ends_with(0);

@@ -48,4 +48,5 @@ mod the_image_runs_as_the_runner_runs_it;
 mod the_report_is_kept;
 mod the_security_tab_shows_what_was_found;
 mod the_thin_caller_delivers;
+mod what_an_image_says_of_itself_is_no_evidence;
 mod workflows;

@@ -1,5 +1,6 @@
-//! A commit is built once, and a fixed tag names one image for good: what a registry holds of a commit is recognised,
-//! completed, promoted or left alone.
+//! A fixed tag names one image for good, and where claims are taken a commit is built once: what a registry holds of a commit is
+//! recognised, completed, promoted or left alone. What claims are not good for is in
+//! `what_an_image_says_of_itself_is_no_evidence`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -152,10 +153,11 @@ fn a_tag_that_is_missing_in_a_blocking_environment_is_set_after_the_image_is_jud
     let stage = Stage::set(&[("PyYAML-5.3.dist-info/METADATA", METADATA)]);
     let sha = stage.commit("1");
     let before = database_before(&stage.source);
-    stage.deliver("prod").flag("--tags", "{sha}").flag("--trivy-db-repository", &before).ends_with(0);
-    stage.deliver("prod").ends_with(3);
+    let prod = || stage.deliver("prod").flag("--reuse", "claimed");
+    prod().flag("--tags", "{sha}").flag("--trivy-db-repository", &before).ends_with(0);
+    prod().ends_with(3);
     assert_eq!(stage.tags(), BTreeSet::from([sha]));
-    stage.deliver("prod").flag("--trivy-db-repository", &before).ends_with(0);
+    prod().flag("--trivy-db-repository", &before).ends_with(0);
     assert_eq!((stage.reuse()["is"].as_str(), stage.outcome("decision").as_str()), (Some("completed"), "passed"));
     assert_eq!(stage.tags().len(), 3);
 }
@@ -167,14 +169,16 @@ fn one_image_goes_through_the_environments_and_each_judges_it() {
     let before = database_before(&stage.source);
     stage.deliver("dev").flag("--trivy-db-repository", &before).ends_with(0);
     let digest = stage.digest(&sha);
-    stage.deliver("test").flag("--trivy-db-repository", &before).ends_with(0).says("the image that dev has");
+    let claimed = |environment: &str| stage.deliver(environment).flag("--reuse", "claimed");
+    claimed("test").flag("--trivy-db-repository", &before).ends_with(0).says("the image that dev has");
     assert_eq!(stage.reuse(), serde_json::json!({"is": "promoted", "from": "dev"}));
     assert_eq!((stage.outcome("build").as_str(), stage.outcome("promotion").as_str()), ("skipped", "passed"));
     assert_eq!(stage.digest(&format!("test-{sha}")), digest);
-    // Once more: this environment has its own tag now.
-    stage.deliver("test").ends_with(0).says("DELIVERED to test before");
-    // The advisory is out, and prod looks with today's database.
-    stage.deliver("prod").ends_with(3);
+    // Once more: this environment has its own tag now, and judges again what it names.
+    claimed("test").flag("--trivy-db-repository", &before).ends_with(0).says("this commit's image was there and is judged again");
+    // The advisory is out, and the gates look with today's database.
+    claimed("test").ends_with(3);
+    claimed("prod").ends_with(3);
     assert_eq!(
         stage.tags(),
         BTreeSet::from([
@@ -185,7 +189,7 @@ fn one_image_goes_through_the_environments_and_each_judges_it() {
             "test-latest".to_owned()
         ])
     );
-    stage.deliver("prod").flag("--trivy-db-repository", &before).ends_with(0);
+    claimed("prod").flag("--trivy-db-repository", &before).ends_with(0);
     assert_eq!(stage.digest(&format!("prod-{sha}")), digest);
     assert!(stage.source.record()["image"]["platforms"][0]["sboms"][0].is_string());
 }
@@ -231,8 +235,12 @@ fn what_is_there_is_built_anew_where_that_is_asked_for() {
     let sha = stage.commit("1");
     stage.deliver("dev").ends_with(0);
     let digest = stage.digest(&sha);
-    stage.deliver("dev").flag("--rebuild", "true").flag("--labels", "a=b").ends_with(0).says("named another image before");
-    assert_ne!(stage.digest(&sha), digest);
+    stage.deliver("dev").flag("--reuse", "never").ends_with(0);
+    assert_eq!((stage.outcome("build").as_str(), stage.reuse()), ("passed", serde_json::Value::Null));
+    // A tag stays what it is, also where something else comes of it.
+    let ended = stage.deliver("dev").flag("--reuse", "never").flag("--labels", "a=b").ends_with(1);
+    ended.says(&format!("The tag {sha}")).says(&digest).says(stage.source.record()["image"]["digest"].as_str().unwrap());
+    assert_eq!(stage.digest(&sha), digest);
 }
 
 #[test]
@@ -292,6 +300,6 @@ fn another_registry_with_referrers_is_delivered_to_and_recognised_all_the_same()
     let sha = stage.commit("1");
     stage.deliver("dev").ends_with(0);
     stage.deliver("dev").ends_with(0).says("DELIVERED to dev before");
-    stage.deliver("test").ends_with(0).says("the image that dev has");
+    stage.deliver("test").flag("--reuse", "claimed").ends_with(0).says("the image that dev has");
     assert_eq!(stage.digest(&format!("test-{sha}")), stage.digest(&sha));
 }

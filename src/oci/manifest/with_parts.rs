@@ -111,8 +111,23 @@ fn key(key: &'static str) -> impl Strategy<Value = Vec<u8>> {
 /// A value, or something odd in its place.
 fn odd(value: impl Strategy<Value = Written> + 'static) -> impl Strategy<Value = Written> {
     let odd = select(vec![
-        &b"null"[..], b"0", b"-0", b"1e2", b"1.0", b"9007199254740993", b"18446744073709551616", b"true", b"\"\"", b"\"\\ud800\"",
-        b"\"\xc3\x28\"", b"\"\\u0000\"", b"[]", b"{}", b"[{}]", b"{\"a\":1,\"A\":2}", b"{\"digest\":\"x\"}",
+        &b"null"[..],
+        b"0",
+        b"-0",
+        b"1e2",
+        b"1.0",
+        b"9007199254740993",
+        b"18446744073709551616",
+        b"true",
+        b"\"\"",
+        b"\"\\ud800\"",
+        b"\"\xc3\x28\"",
+        b"\"\\u0000\"",
+        b"[]",
+        b"{}",
+        b"[{}]",
+        b"{\"a\":1,\"A\":2}",
+        b"{\"digest\":\"x\"}",
     ]);
     prop_oneof![40 => value, 1 => odd.prop_map(|bytes| Written::Raw(bytes.to_vec()))]
 }
@@ -121,7 +136,8 @@ fn odd(value: impl Strategy<Value = Written> + 'static) -> impl Strategy<Value =
 fn object(members: Vec<(&'static str, BoxedStrategy<Written>)>) -> BoxedStrategy<Written> {
     let extra: Vec<_> = members.clone();
     let all: Vec<_> = members.into_iter().map(|(name, value)| (key(name), odd(value), 0..40u8)).collect();
-    let strange = (select(vec!["x", "X", "urls", "subject", "Labels", "artifactType", "os.version"]), odd(Just(raw(&json!("y")))));
+    let strange =
+        (select(vec!["x", "X", "urls", "subject", "Labels", "artifactType", "os.version"]), odd(Just(raw(&json!("y")))));
     let joined = (0..extra.len()).prop_flat_map(move |at| (key(extra[at].0), extra[at].1.clone()));
     let joined = prop_oneof![joined, strange.prop_map(|(key, value)| (key.as_bytes().to_vec(), value))];
     (all, vec(joined, 0..2), 0..12u8, any::<prop::sample::Index>())
@@ -173,11 +189,8 @@ fn descriptor() -> BoxedStrategy<Written> {
 }
 
 fn with_type(media_type: &'static str, parts: Vec<(&'static str, BoxedStrategy<Written>)>) -> BoxedStrategy<Written> {
-    let common = vec![
-        ("schemaVersion", of(vec![json!(2)])),
-        ("mediaType", of(vec![json!(media_type)])),
-        ("annotations", free_keys()),
-    ];
+    let common =
+        vec![("schemaVersion", of(vec![json!(2)])), ("mediaType", of(vec![json!(media_type)])), ("annotations", free_keys())];
     object(common.into_iter().chain(parts).collect())
 }
 
@@ -272,7 +285,13 @@ fn the_documents_of_that_comparison_are_often_read_and_often_refused() {
         let bytes = documents().new_tree(&mut runner).unwrap().current();
         let is_read = compare(&bytes).unwrap();
         let plain = serde_json::from_slice::<Value>(&bytes).is_ok();
-        *(if is_read { &mut read } else if plain { &mut other } else { &mut refused }) += 1;
+        *(if is_read {
+            &mut read
+        } else if plain {
+            &mut other
+        } else {
+            &mut refused
+        }) += 1;
     }
     assert!(read > 60 && refused > 20 && other > 60, "{read} {refused} {other}");
 }
@@ -285,7 +304,10 @@ fn documents_that_a_plain_reader_and_go_take_for_two_things_are_not_read() {
         (format!(r#"{{"schemaVersion":2,"manifests":[{one}],"Manifests":[{other}]}}"#), &one, &other),
         (format!(r#"{{"schemaVersion":2,"manifests":[{one}],"manife\u017Fts":[{other}]}}"#), &one, &other),
         (
-            format!(r#"{{"schemaVersion":2,"manifests":[{}]}}"#, one.to_string().replace(r#""size""#, &format!(r#""Digest":{},"size""#, other["digest"]))),
+            format!(
+                r#"{{"schemaVersion":2,"manifests":[{}]}}"#,
+                one.to_string().replace(r#""size""#, &format!(r#""Digest":{},"size""#, other["digest"]))
+            ),
             &one,
             &other,
         ),

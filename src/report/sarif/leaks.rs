@@ -36,7 +36,11 @@ fn id(leak: &Leak) -> String {
 }
 
 fn result(leak: &Leak, fingerprints: &mut Fingerprints) -> Alert {
-    let place = leak.commit.as_ref().map(|commit| format!(" in commit {}", short_commit(commit))).unwrap_or_default();
+    let place = match (&leak.layer, &leak.commit) {
+        (Some(layer), _) => format!(" in the image's layer {layer}"),
+        (None, Some(commit)) => format!(" in commit {}", short_commit(commit)),
+        (None, None) => String::new(),
+    };
     let message =
         format!("A secret is in {} line {}{place}: {}. Revoke it where it was issued.", leak.file, leak.line, leak.description);
     // Not the commit: a delivery that looks at its own push only does not see the commit of before.
@@ -80,7 +84,7 @@ fn help(leaks: &[&Leak], ignore_file: &str) -> MultiformatMessageString {
     let step = "Revoke the secret where it was issued, remove it from the file, and give the program a new one when it runs. \
         Git's history goes on holding what a later commit removes.";
     let false_alarm = format!("If it is not a secret, put its fingerprint into {ignore_file}:");
-    let fingerprints = || leaks.iter().take(FINGERPRINTS).map(|leak| &leak.fingerprint);
+    let fingerprints = || leaks.iter().filter(|leak| leak.layer.is_none()).take(FINGERPRINTS).map(|leak| &leak.fingerprint);
     let listed: Vec<_> = fingerprints().map(|fingerprint| format!("- {}", markdown::code(fingerprint))).collect();
     let plain: Vec<_> = fingerprints().map(|fingerprint| text::line(fingerprint, markdown::LIMIT)).collect();
     MultiformatMessageString::builder()

@@ -27,9 +27,14 @@ fn leaks(document: &mut Document, leaks: &[&Leak], tool: Tool) {
     let Some(finds) = tool.finds.as_ref().filter(|_| !leaks.is_empty()) else { return };
     document.heading(&text::count(leaks.len(), finds.noun));
     document.table(["Rule", "Where", "Commit", "What it looks like"], leaks.iter().map(|leak| leak_row(leak)));
+    // What a layer holds is let through by nothing: the image is another's word.
+    let listed: Vec<_> = leaks.iter().filter(|leak| leak.layer.is_none()).collect();
+    if listed.is_empty() {
+        return;
+    }
     let summary = format!("If one of them is not a secret: its line for <code>{}</code>", finds.ignore_file);
     document.paragraph(&format!("<details><summary>{summary}</summary>"));
-    document.list("-", leaks.iter().map(|leak| code(&leak.fingerprint)));
+    document.list("-", listed.iter().map(|leak| code(&leak.fingerprint)));
     document.paragraph("</details>");
 }
 
@@ -64,7 +69,11 @@ fn folded(document: &mut Document, merged: &[&Merged<'_>], why: &str) {
 }
 
 fn leak_row(leak: &Leak) -> [String; 4] {
-    let commit = leak.commit.as_ref().map_or_else(|| "in the files".to_owned(), |commit| code(&short_commit(commit)));
+    let commit = match (&leak.layer, &leak.commit) {
+        (Some(layer), _) => format!("in the layer {}", code(&layer.to_string())),
+        (None, Some(commit)) => code(&short_commit(commit)),
+        (None, None) => "in the files".to_owned(),
+    };
     let place = format!("{} line {}", code(&leak.file), leak.line);
     [code(&leak.rule), place, commit, prose(&leak.description)]
 }

@@ -51,6 +51,7 @@ impl Match {
             rule: plain(&self.rule),
             description: plain(&self.description),
             file: plain(&self.file),
+            layer: None,
             // A rule that looks at names alone has no line.
             line: self.start_line.max(1),
             commit: own.or(commit),
