@@ -7,6 +7,7 @@ use semver::Version;
 
 use crate::aws::AccountId;
 use crate::buildkit::endpoint::Address;
+use crate::buildkit::namespace::BuilderCache;
 use crate::environment;
 use crate::finding::Severity;
 use crate::oci::{Compression, Platform};
@@ -65,6 +66,10 @@ impl Word for Severity {
 
 impl Word for Compression {
     const EXPECTED: &'static str = "gzip or zstd is expected";
+}
+
+impl Word for BuilderCache {
+    const EXPECTED: &'static str = "isolated or shared is expected";
 }
 
 impl Word for Platform {
