@@ -14,7 +14,6 @@ use tokio_util::task::TaskTracker;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::buildkit::session::secrets::SecretSource;
 use crate::cli::{self, Request};
 use crate::config::{self, Config, Env};
 use crate::diagnosis::Diagnosis;
@@ -299,11 +298,7 @@ fn mask(config: &Config) {
     if let Some(token) = config.github.as_ref().and_then(|github| github.token.as_ref()) {
         commands::mask(token);
     }
-    for secret in &config.build.secrets {
-        if let SecretSource::Value(value) = &secret.source {
-            commands::mask(value);
-        }
-    }
+    config.build.known_secrets().iter().for_each(commands::mask);
 }
 
 async fn until_signal(delivery: &Arc<Delivery>) -> (RunResult, Exit) {

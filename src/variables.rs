@@ -58,8 +58,17 @@ variables! {
 
     /// The Docker engine, `unix:///PATH` or `tcp://HOST:PORT`, where `buildkit-host` is not given.
     DOCKER_HOST;
-    /// The folder with the `config.json` that `docker login` writes; `.docker` at home if not set.
+    /// The Docker context that names the engine, where neither `buildkit-host` nor `DOCKER_HOST` does; the one that
+    /// `docker context use` chose if not set.
+    DOCKER_CONTEXT;
+    /// Set to anything, the engine at a `tcp://` address is spoken to with TLS.
+    DOCKER_TLS_VERIFY;
+    /// The folder with `ca.pem`, `cert.pem` and `key.pem` for that; that of `DOCKER_CONFIG` if not set.
+    DOCKER_CERT_PATH;
+    /// The folder with the `config.json` that `docker login` writes, its proxies and contexts; `.docker` at home if not set.
     DOCKER_CONFIG;
+    /// The socket of the SSH agent that build steps get by the input `ssh`.
+    SSH_AUTH_SOCK;
     /// Where a rootless Docker engine has its socket.
     XDG_RUNTIME_DIR;
     /// Where the vulnerability databases are kept, in `gp-deliver`; `.cache` at home if not set.

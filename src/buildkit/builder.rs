@@ -5,15 +5,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bollard::Docker;
+use bollard::errors::Error as EngineError;
 use bollard::query_parameters::RemoveImageOptions;
+use bollard_buildkit_proto::moby::buildkit::v1::ListWorkersRequest;
+use bollard_buildkit_proto::moby::buildkit::v1::control_client::ControlClient;
 use futures_util::StreamExt as _;
 use tokio_util::task::TaskTracker;
 use tonic::transport::Channel;
 
-use super::endpoint::{Address, connect_buildkitd, connect_docker, no_engine};
+use super::endpoint::{Address, connect_buildkitd, no_engine};
+use super::engine::EngineClient;
 use super::error::Error;
 use super::export::{content, docker_archive, pipe};
 use super::id::random_id;
+use super::namespace::Namespace;
 use super::progress::BuildEvent;
 use super::session::Session;
 use super::solve::{Solve, Solved};
@@ -25,13 +30,17 @@ use crate::text;
 /// The API of Docker 20.10, the first whose BuildKit this client can speak to.
 const OLDEST_API: (u32, u32) = (1, 41);
 
+/// How often an image is exported whose engine lost it in between. A repetition finds every step in the engine's cache.
+const EXPORTS: usize = 5;
+
 /// Where to look for a builder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Host {
     /// A standalone `buildkitd`, and the folder with its certificates where it wants some.
     Buildkitd(Address, Option<PathBuf>),
-    /// A Docker engine at one of these addresses, the first that answers.
-    Docker(Vec<Address>),
+    /// A Docker engine at one of these addresses, the first that answers, and the folder with the certificates for TCP with
+    /// TLS (`ca.pem`, `cert.pem`, `key.pem`).
+    Docker(Vec<Address>, Option<PathBuf>),
 }
 
 /// A builder that answers.
@@ -39,6 +48,10 @@ pub(crate) struct Builder {
     channel: Channel,
     store: Store,
     description: String,
+    /// Where it answers.
+    address: Address,
+    /// What it calls itself, which no build step can see: the engine's ID, or that of buildkitd's workers.
+    identity: String,
     /// Cleanup tasks, which may outlive the build.
     cleanups: TaskTracker,
 }
@@ -62,6 +75,8 @@ pub(crate) struct Instructions {
     pub(crate) arguments: Vec<(String, String)>,
     /// Labels of the image.
     pub(crate) labels: Vec<(String, String)>,
+    /// Whose state in the builder the steps see and leave; everybody's where none is named.
+    pub(crate) namespace: Option<Namespace>,
 }
 
 impl Builder {
@@ -74,16 +89,19 @@ impl Builder {
             Host::Buildkitd(address, certificates) => {
                 let channel = connect_buildkitd(address, certificates.as_deref()).await?;
                 Ok(Self {
+                    identity: workers(&channel).await?,
                     channel,
                     store: Store::Content,
                     description: format!("buildkitd at {address}"),
+                    address: address.clone(),
                     cleanups: TaskTracker::new(),
                 })
             }
-            Host::Docker(addresses) => {
+            Host::Docker(addresses, certificates) => {
                 let mut reason = String::new();
                 for address in addresses {
-                    match Self::connect_engine(address, cleanups).await {
+                    let engine = EngineClient::new(address.clone(), certificates.as_deref())?;
+                    match Self::connect_engine(&engine, cleanups).await {
                         Err(Error::NoEngine { reason: said, .. }) => reason = said,
                         other => return other,
                     }
@@ -93,15 +111,9 @@ impl Builder {
         }
     }
 
-    async fn connect_engine(address: &Address, cleanups: &TaskTracker) -> Result<Self, Error> {
-        let no_engine = |error: &(dyn std::error::Error + 'static)| no_engine(address, error);
-        let docker = match address {
-            Address::Unix(path) => Docker::connect_with_unix(&path.to_string_lossy(), 120, bollard::API_DEFAULT_VERSION),
-            Address::Tcp(authority) => {
-                Docker::connect_with_http(&format!("tcp://{authority}"), 120, bollard::API_DEFAULT_VERSION)
-            }
-        };
-        let docker = docker.map_err(|error| no_engine(&error))?;
+    async fn connect_engine(engine: &EngineClient, cleanups: &TaskTracker) -> Result<Self, Error> {
+        let no_engine = |error: &(dyn std::error::Error + 'static)| no_engine(engine.address(), error);
+        let docker = engine.rest().map_err(|error| no_engine(&error))?;
         let version = docker.version().await.map_err(|error| no_engine(&error))?;
         let api = version.api_version.unwrap_or_default();
         let version = version.version.unwrap_or_default();
@@ -112,16 +124,29 @@ impl Builder {
         let status = info.driver_status.unwrap_or_default();
         let keeps_blobs = status.iter().flatten().any(|word| word.starts_with("io.containerd.snapshotter"));
         let driver = info.driver.unwrap_or_default();
-        let channel = connect_docker(address).await?;
+        let channel = engine.buildkit().await?;
         let description = format!("Docker {version}, {driver}{}", if keeps_blobs { " in containerd" } else { "" });
         let store = if keeps_blobs { Store::Content } else { Store::GraphDriver(docker) };
-        Ok(Self { channel, store, description, cleanups: cleanups.clone() })
+        let (address, identity) = (engine.address().clone(), info.id.unwrap_or_default());
+        Ok(Self { channel, store, description, address, identity, cleanups: cleanups.clone() })
     }
 
     /// The builder's name and version, for the log: `Docker 20.10.24, overlay2`.
     #[must_use]
     pub(crate) fn description(&self) -> &str {
         &self.description
+    }
+
+    /// Where it answers: what Docker's client knows it by.
+    #[must_use]
+    pub(crate) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// What it calls itself. No step of a build can see it.
+    #[must_use]
+    pub(crate) fn identity(&self) -> &str {
+        &self.identity
     }
 
     /// The connection, for a session.
@@ -163,13 +188,13 @@ impl Builder {
             let show = show.clone();
             move |bytes: u64| show(BuildEvent::Status(format!("image {}", text::size(bytes))))
         };
-        match &self.store {
+        let (parts, warnings) = match &self.store {
             Store::GraphDriver(docker) => {
                 let name = format!("gp-deliver.invalid/export:{}", random_id());
                 let _cleanup = Cleanup { docker: docker.clone(), name: name.clone(), tasks: self.cleanups.clone() };
                 let exporter = Some(("moby", HashMap::from([("name".to_owned(), name.clone())])));
-                let solved = self.solve(session, Solve { frontend_attributes, exporter }, &*show).await?;
-                Ok((save(docker, &name, layout, compression, received).await?, solved.warnings))
+                let solve = Solve { frontend_attributes, exporter };
+                self.export(docker, &name, session, &solve, layout, compression, &*show, &received).await?
             }
             Store::Content => {
                 let attributes =
@@ -178,9 +203,11 @@ impl Builder {
                 let solved = self.solve(session, Solve { frontend_attributes, exporter }, &*show).await?;
                 let manifest = solved.response.get("containerimage.digest").and_then(|digest| digest.parse::<Digest>().ok());
                 let manifest = manifest.ok_or_else(|| Error::Protocol("the builder names no image digest".to_owned()))?;
-                Ok((content::read(&self.channel, manifest, layout, compression, &received).await?, solved.warnings))
+                (content::read(&self.channel, manifest, layout, compression, &received).await?, solved.warnings)
             }
-        }
+        };
+        // Engines differ in what they make of one: a graph driver can't even save it.
+        if parts.layers.is_empty() { Err(Error::NoLayers) } else { Ok((parts, warnings)) }
     }
 }
 
@@ -188,6 +215,47 @@ impl Builder {
     async fn solve(&self, session: &Session, what: Solve, show: &(dyn Fn(BuildEvent) + Send + Sync)) -> Result<Solved, Error> {
         super::solve::solve(&self.channel, session.id(), what, show).await
     }
+
+    /// Builds an image into a graph driver and saves it. The driver keeps equal images as one, so that another build of the
+    /// same image, which takes its own name away when it has saved it, takes the image away as long as this one's name is
+    /// not on it yet. Then it is built once more, out of the cache.
+    #[expect(clippy::too_many_arguments, reason = "what is built, and where it goes")]
+    async fn export(
+        &self,
+        docker: &Docker,
+        name: &str,
+        session: &Session,
+        solve: &Solve,
+        layout: &Layout,
+        compression: Compression,
+        show: &(dyn Fn(BuildEvent) + Send + Sync),
+        received: &(impl Fn(u64) + Clone + Send + 'static),
+    ) -> Result<(Parts, Vec<String>), Error> {
+        let mut exports = 1;
+        loop {
+            let exported = async {
+                let solved = self.solve(session, solve.clone(), show).await.map_err(Error::or_gone)?;
+                Ok((save(docker, name, layout, compression, received.clone()).await?, solved.warnings))
+            };
+            match exported.await {
+                Err(Error::ImageGone { reason }) if exports < EXPORTS => {
+                    exports += 1;
+                    tracing::debug!(reason, exports, "the engine lost the image before it was saved");
+                }
+                ended => return ended,
+            }
+        }
+    }
+}
+
+/// What the workers of a `buildkitd` are called.
+async fn workers(channel: &Channel) -> Result<String, Error> {
+    let mut control = ControlClient::new(channel.clone()).max_decoding_message_size(64 << 20);
+    let listed = control.list_workers(ListWorkersRequest::default()).await;
+    let listed = listed.map_err(|status| Error::call("list its workers", &status))?.into_inner();
+    let mut names: Vec<_> = listed.record.into_iter().map(|worker| worker.id).collect();
+    names.sort_unstable();
+    Ok(names.join(","))
 }
 
 /// Exports an image from a graph driver.
@@ -203,13 +271,25 @@ async fn save(
     let layout = layout.clone();
     let reading = tokio::task::spawn_blocking(move || docker_archive::read(reader, &layout, compression, &received));
     while let Some(piece) = archive.next().await {
-        let piece = piece.map_err(|error| Error::Lost { reason: chain(&error).into() })?;
+        let piece = piece.map_err(|error| not_saved(&error))?;
         if sender.send(piece).await.is_err() {
             break; // The reader stopped; its error is the one to tell.
         }
     }
     let _ = sender.end().await;
     reading.await.map_err(|error| Error::Protocol(error.to_string()))?
+}
+
+/// Why an engine does not save an image.
+fn not_saved(error: &EngineError) -> Error {
+    match error {
+        EngineError::DockerResponseServerError { message, .. } if message.contains("empty export") => Error::NoLayers,
+        EngineError::DockerResponseServerError { status_code: 404, message } => Error::ImageGone { reason: message.clone() },
+        EngineError::DockerResponseServerError { message, .. } => {
+            Error::Call { call: "save the image", message: message.clone() }.or_gone()
+        }
+        other => Error::Lost { reason: chain(other).into() },
+    }
 }
 
 /// Removes the temporary name of an exported image, however the export ended; the builder's cache keeps the layers.
@@ -240,6 +320,8 @@ impl Instructions {
         attributes.insert("filename".to_owned(), self.dockerfile.clone());
         attributes.extend(self.target.clone().map(|target| ("target".to_owned(), target)));
         attributes.extend(platform.map(|platform| ("platform".to_owned(), platform.to_string())));
+        // It comes last, so that no argument of the build takes its place.
+        attributes.extend(self.namespace.iter().flat_map(Namespace::attributes));
         attributes
     }
 }

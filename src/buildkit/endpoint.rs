@@ -11,6 +11,7 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint as TonicE
 use super::error::Error;
 use super::session::STREAM_WINDOW;
 use super::session::attachables::{CONNECTION_WINDOW, MAX_HEADERS};
+use super::tls::Tls;
 use crate::net::{CONNECT_TIMEOUT, chain};
 
 /// The address of a builder.
@@ -54,13 +55,18 @@ impl fmt::Display for Address {
 }
 
 /// A byte stream to a builder, of whichever kind.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-async fn dial(address: &Address) -> std::io::Result<Box<dyn Stream>> {
-    Ok(match address {
-        Address::Unix(path) => Box::new(UnixStream::connect(path).await?),
-        Address::Tcp(authority) => Box::new(TcpStream::connect(authority).await?),
+/// Opens a connection, over TCP with TLS where that is asked for.
+///
+/// # Errors
+/// Nobody answers, or the other side is not believed.
+pub(super) async fn dial(address: &Address, tls: Option<&Tls>) -> std::io::Result<Box<dyn Stream>> {
+    Ok(match (address, tls) {
+        (Address::Unix(path), _) => Box::new(UnixStream::connect(path).await?),
+        (Address::Tcp(authority), None) => Box::new(TcpStream::connect(authority).await?),
+        (Address::Tcp(authority), Some(tls)) => Box::new(tls.connect(authority, TcpStream::connect(authority).await?).await?),
     })
 }
 
@@ -79,23 +85,9 @@ pub(crate) async fn connect_buildkitd(address: &Address, certificates: Option<&P
     let target = address.clone();
     let connector = tower::service_fn(move |_: Uri| {
         let target = target.clone();
-        async move { dial(&target).await.map(TokioIo::new) }
+        async move { dial(&target, None).await.map(TokioIo::new) }
     });
     plain_endpoint().connect_with_connector(connector).await.map_err(|error| no_engine(&error))
-}
-
-/// Connects to the BuildKit inside a Docker engine: an HTTP/1 request that is upgraded to HTTP/2
-/// (Engine API, `POST /grpc`).
-///
-/// # Errors
-/// Nobody answers, or the engine refuses the upgrade.
-pub(crate) async fn connect_docker(address: &Address) -> Result<Channel, Error> {
-    let target = address.clone();
-    let connector = tower::service_fn(move |_: Uri| {
-        let target = target.clone();
-        async move { upgrade(&target).await.map(TokioIo::new) }
-    });
-    plain_endpoint().connect_with_connector(connector).await.map_err(|error| no_engine(address, &error))
 }
 
 /// Nobody answers at `address`.
@@ -103,24 +95,8 @@ pub(super) fn no_engine(address: &Address, error: &(dyn std::error::Error + 'sta
     Error::NoEngine { tried: vec![address.to_string()], reason: chain(error).into() }
 }
 
-async fn upgrade(address: &Address) -> std::io::Result<TokioIo<hyper::upgrade::Upgraded>> {
-    let stream = TokioIo::new(dial(address).await?);
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await.map_err(std::io::Error::other)?;
-    tokio::spawn(connection.with_upgrades());
-    let request = http::Request::post("/grpc")
-        .header(http::header::HOST, "docker")
-        .header(http::header::CONNECTION, "Upgrade")
-        .header(http::header::UPGRADE, "h2c")
-        .body(http_body_util::Empty::<bytes::Bytes>::new())
-        .map_err(std::io::Error::other)?;
-    let response = sender.send_request(request).await.map_err(std::io::Error::other)?;
-    if response.status() != http::StatusCode::SWITCHING_PROTOCOLS {
-        return Err(std::io::Error::other(format!("the engine answered {} to POST /grpc", response.status())));
-    }
-    hyper::upgrade::on(response).await.map(TokioIo::new).map_err(std::io::Error::other)
-}
-
-fn plain_endpoint() -> TonicEndpoint {
+/// A connection without TLS of its own, which a connector makes.
+pub(super) fn plain_endpoint() -> TonicEndpoint {
     // The authority is never resolved: the connector knows where to go.
     configure(TonicEndpoint::from_static("http://buildkit"))
 }

@@ -66,6 +66,26 @@ pub(crate) enum Error {
     /// The builder's answer is not what its protocol says.
     #[error("{0}")]
     Protocol(String),
+    /// The engine does not have the image any more that it has just built: someone else removed it.
+    #[error("the image is gone: {reason}")]
+    ImageGone {
+        /// The engine's message.
+        reason: String,
+    },
+    /// The image has configuration alone.
+    #[error("the image has no layers")]
+    NoLayers,
+    /// The Dockerfile asks for another reader of Dockerfiles than those that keep to a namespace.
+    #[error("line {line}: the frontend {reference:?} is not known to keep cache mounts apart")]
+    Frontend {
+        /// The image of the reader, as it is written; the file's first line where the file is no Dockerfile.
+        reference: String,
+        /// The line of the Dockerfile, counted from 1; 0 where the build argument `BUILDKIT_SYNTAX` says it.
+        line: u32,
+    },
+    /// The credentials of a proxy would be published: they are in the image's configuration.
+    #[error("the image's configuration holds the credentials of a proxy")]
+    ProxyInImage,
     /// A layer's content is not what the image's configuration says.
     #[error("layer {expected} has content {actual}")]
     LayerMismatch {
@@ -93,6 +113,19 @@ pub(crate) struct StepFailure {
 }
 
 impl Error {
+    /// The error, as [`Error::ImageGone`] where it says that: an engine with a graph driver has no better words for it.
+    #[must_use]
+    pub(super) fn or_gone(self) -> Self {
+        const WORDS: [&str; 3] = ["failed to get digest sha256:", "No such image", "layer does not exist"];
+        let reason = match &self {
+            // A step of the Dockerfile has a place there, and the export has none.
+            Self::Step(step) if step.at.is_none() && step.step.starts_with("exporting") => &step.message,
+            Self::Call { message, .. } => message,
+            _ => return self,
+        };
+        if WORDS.iter().any(|words| reason.contains(words)) { Self::ImageGone { reason: reason.clone() } } else { self }
+    }
+
     /// A refused call.
     pub(super) fn call(call: &'static str, status: &Status) -> Self {
         match status.code() {
@@ -107,6 +140,31 @@ impl From<OpenError> for Error {
         match error {
             OpenError::Refused(status) => Self::call("open a session", &status),
             error @ OpenError::Header { .. } => Self::Protocol(error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(name: &str, message: &str, at: Option<Instruction>) -> Error {
+        Error::Step(Box::new(StepFailure { step: name.to_owned(), message: message.to_owned(), at, lines: vec![] }))
+    }
+
+    #[test]
+    fn an_image_that_someone_removed_is_told_from_a_step_that_says_the_same() {
+        let gone = "failed to get digest sha256:9f2c: open /var/lib/docker/image/overlay2/imagedb/content/sha256/9f2c: no such file or directory";
+        assert!(matches!(step("exporting to image", gone, None).or_gone(), Error::ImageGone { .. }));
+        let call = Error::Call { call: "save the image", message: "layer does not exist".to_owned() };
+        assert!(matches!(call.or_gone(), Error::ImageGone { .. }));
+        let at = Instruction { file: String::new(), line: 2, end_line: 2, text: "RUN x".to_owned() };
+        for other in [
+            step("[2/2] RUN x", gone, Some(at)),
+            step("[internal] load metadata for a:1", "No such image: a:1", None),
+            step("exporting to image", "no space left on device", None),
+        ] {
+            assert!(matches!(other.or_gone(), Error::Step(_)));
         }
     }
 }

@@ -3,11 +3,14 @@
 
 pub(crate) mod builder;
 pub(crate) mod endpoint;
+mod engine;
 pub(crate) mod error;
 pub(crate) mod export;
 mod id;
+pub(crate) mod namespace;
 pub(crate) mod progress;
 pub(crate) mod session;
 pub(crate) mod solve;
+mod tls;
 
 pub(crate) use error::Error;

@@ -1,13 +1,18 @@
 //! What is built, and where.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
+use super::docker::ClientConfig;
+use super::dockerfile;
+use super::proxies::Proxies;
 use super::reader::Reader;
 use crate::buildkit::builder::Host;
 use crate::buildkit::endpoint::Address;
+use crate::buildkit::namespace::BuilderCache;
 use crate::buildkit::session::secrets::SecretSource;
-use crate::inputs::{self, AnnotationLine, Argument, Lines, Property, SecretLine, SecretPlace};
+use crate::inputs::{self, AnnotationLine, Argument, Lines, Property, SecretLine, SecretPlace, SshLine};
 use crate::oci::annotations::Annotations;
 use crate::oci::{Compression, Platform};
 use crate::secret::{Redaction, Secret};
@@ -24,6 +29,10 @@ pub(crate) struct Build {
     pub(crate) arguments: Vec<(String, String)>,
     /// Secrets for build steps.
     pub(crate) secrets: Vec<BuildSecret>,
+    /// SSH agents for build steps: the sockets, by the names that `RUN --mount=type=ssh,id=…` asks for.
+    pub(crate) agents: BTreeMap<String, PathBuf>,
+    /// Proxies for build steps.
+    pub(crate) proxies: Proxies,
     /// Stages that must build too.
     pub(crate) check_targets: Vec<String>,
     /// Platforms; the builder's own where none is named.
@@ -36,18 +45,30 @@ pub(crate) struct Build {
     pub(crate) compression: Compression,
     /// The builder, or where to look for one.
     pub(crate) host: Host,
+    /// Who sees what this build leaves in the builder.
+    pub(crate) cache: BuilderCache,
 }
 
 impl Build {
-    /// Removes the build's secrets from text. A file that can't be read now is left out here: the step that asks for it
+    /// Removes the build's secrets, and the credentials of its proxies, from text. A file that can't be read now is left out here: the step that asks for it
     /// fails.
     #[must_use]
     pub(crate) fn redaction(&self) -> Redaction {
-        let values = self.secrets.iter().filter_map(|secret| match &secret.source {
-            SecretSource::Value(value) => Some(value.clone()),
+        let files = self.secrets.iter().filter_map(|secret| match &secret.source {
+            SecretSource::Value(_) => None,
             SecretSource::File(path) => std::fs::read_to_string(path).ok().map(Secret::new),
         });
-        Redaction::of(&values.collect::<Vec<_>>())
+        Redaction::of(&files.chain(self.known_secrets()).collect::<Vec<_>>())
+    }
+
+    /// What must not be shown and is known already: secrets that are no files, and the credentials of proxies.
+    #[must_use]
+    pub(crate) fn known_secrets(&self) -> Vec<Secret> {
+        let values = self.secrets.iter().filter_map(|secret| match &secret.source {
+            SecretSource::Value(value) => Some(value.clone()),
+            SecretSource::File(_) => None,
+        });
+        values.chain(self.proxies.credentials()).collect()
     }
 }
 
@@ -67,23 +88,29 @@ impl Reader<'_> {
         let target = self.get(&inputs::BUILD_TARGET);
         let arguments = self.arguments();
         let secrets = self.secrets();
+        let agents = self.agents();
         let check_targets = self.get(&inputs::CHECK_TARGETS);
         let platforms = self.platforms();
         let labels = self.labels();
         let annotations = self.annotations();
         let compression = self.get(&inputs::COMPRESSION);
-        let host = self.host();
+        let client = self.docker_client();
+        let host = self.host(client.as_ref());
+        let cache = self.get(&inputs::BUILDER_CACHE);
         Some(Build {
             dockerfile: dockerfile?,
             target: target?,
             arguments: arguments?,
             secrets: secrets?,
+            agents: agents?,
+            proxies: client?.proxies,
             check_targets: check_targets?,
             platforms: platforms?,
             labels: labels?,
             annotations: annotations?,
             compression: compression?,
             host: host?,
+            cache: cache?,
         })
     }
 
@@ -97,12 +124,18 @@ impl Reader<'_> {
 
     fn dockerfile(&mut self, context: Option<&Path>) -> Option<PathBuf> {
         let given = self.get(&inputs::DOCKERFILE_PATH)?;
-        let dockerfile = given.unwrap_or(context?.join("Dockerfile"));
-        if dockerfile.is_file() {
-            return Some(dockerfile);
+        let asked = match &given {
+            Some(given) => given.clone(),
+            None => dockerfile::usual(context?),
+        };
+        if asked.is_file() {
+            return Some(asked);
         }
-        let expected = "a Dockerfile is expected, and there is no file of that name";
-        self.problem(&inputs::DOCKERFILE_PATH, dockerfile.display().to_string(), expected);
+        let expected = match dockerfile::nearest(&asked, context).as_slice() {
+            [] => "a Dockerfile is expected, and there is no file of that name".to_owned(),
+            near => format!("a Dockerfile is expected, and there is no file of that name; there is {}", near.join(", ")),
+        };
+        self.problem(&inputs::DOCKERFILE_PATH, asked.display().to_string(), expected);
         None
     }
 
@@ -143,7 +176,44 @@ impl Reader<'_> {
         }
     }
 
-    fn host(&mut self) -> Option<Host> {
+    fn agents(&mut self) -> Option<BTreeMap<String, PathBuf>> {
+        let Lines(lines) = self.get(&inputs::SSH)?;
+        let mut agents = BTreeMap::new();
+        for SshLine { text, id, socket } in lines {
+            match self.agent(socket) {
+                Ok(_) if agents.contains_key(&id) => self.problem(&inputs::SSH, text, "each ID may be given only once"),
+                Ok(socket) => drop(agents.insert(id, socket)),
+                Err(expected) => self.problem(&inputs::SSH, text, expected),
+            }
+        }
+        Some(agents)
+    }
+
+    /// The socket of an SSH agent: the given one, else the environment's.
+    fn agent(&self, socket: Option<PathBuf>) -> Result<PathBuf, String> {
+        let from_variable = || (self.env.variable)(variables::SSH_AUTH_SOCK).filter(|path| !path.is_empty()).map(PathBuf::from);
+        let socket = socket.or_else(from_variable);
+        let socket =
+            socket.ok_or("no SSH agent runs here: SSH_AUTH_SOCK is not set; start one (`ssh-agent`), or give ID=SOCKET")?;
+        match std::fs::metadata(&socket) {
+            Ok(metadata) if metadata.file_type().is_socket() => Ok(socket),
+            Ok(_) => {
+                Err(format!("{} is not an agent's socket; add a key to an agent (`ssh-add`), and give that", socket.display()))
+            }
+            Err(error) => Err(format!("the agent's socket {} can't be used: {error}", socket.display())),
+        }
+    }
+
+    /// What Docker's client is told here.
+    fn docker_client(&mut self) -> Option<ClientConfig> {
+        let set = |name: &str| (self.env.variable)(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let folder = set(variables::DOCKER_CONFIG).or_else(|| set(variables::HOME).map(|home| home.join(".docker")));
+        let Some(folder) = folder else { return Some(ClientConfig::default()) };
+        ClientConfig::read(folder).map_err(|(value, expected)| self.problem(&inputs::BUILDKIT_HOST, value, expected)).ok()
+    }
+
+    /// Who builds, in the order in which Docker's client looks: `DOCKER_HOST`, the context, the usual sockets.
+    fn host(&mut self, client: Option<&ClientConfig>) -> Option<Host> {
         let certificates = self.get(&inputs::BUILDKIT_CERTIFICATES);
         if let Some(folder) = certificates.iter().flatten().find(|folder| !folder.join("ca.pem").is_file()) {
             self.problem(&inputs::BUILDKIT_CERTIFICATES, folder.display().to_string(), "a folder with ca.pem is expected");
@@ -151,17 +221,40 @@ impl Reader<'_> {
         if let Some(address) = self.get(&inputs::BUILDKIT_HOST)? {
             return Some(Host::Buildkitd(address, certificates?));
         }
-        let Some(text) = (self.env.variable)(variables::DOCKER_HOST).filter(|host| !host.is_empty()) else {
-            return Some(Host::Docker(self.usual_sockets()));
-        };
-        match text.parse() {
-            Ok(address) => Some(Host::Docker(vec![address])),
-            Err(_) => {
-                let expected = "this is the value of DOCKER_HOST; only unix:///PATH and tcp://HOST:PORT are supported";
-                self.problem(&inputs::BUILDKIT_HOST, text, expected);
+        let set = |name: &str| (self.env.variable)(name).filter(|value| !value.is_empty());
+        if let Some(host) = set(variables::DOCKER_HOST) {
+            let folder = set(variables::DOCKER_CERT_PATH).map(PathBuf::from);
+            let folder = folder.or_else(|| client.map(|client| client.folder().to_owned()));
+            let certificates = folder.filter(|_| set(variables::DOCKER_TLS_VERIFY).is_some());
+            return self.engine(&host, "the value of DOCKER_HOST", certificates);
+        }
+        let chosen = set(variables::DOCKER_CONTEXT);
+        let client = client?;
+        match client.context(chosen.as_deref()).map(|name| (client.target(&name), name)) {
+            None => Some(Host::Docker(self.usual_sockets(), None)),
+            Some((Ok(target), name)) => {
+                self.engine(&target.host, &format!("where the Docker context {name} leads"), target.certificates)
+            }
+            Some((Err((value, expected)), _)) => {
+                self.problem(&inputs::BUILDKIT_HOST, value, expected);
                 None
             }
         }
+    }
+
+    /// The engine at `host`, which is `what`.
+    fn engine(&mut self, host: &str, what: &str, certificates: Option<PathBuf>) -> Option<Host> {
+        if let Ok(address) = with_port(host, certificates.is_some()).parse() {
+            return Some(Host::Docker(vec![address], certificates));
+        }
+        let expected = if host.starts_with("ssh://") {
+            "an engine over SSH is not supported: forward its socket (`ssh -nNT -L /tmp/docker.sock:/var/run/docker.sock HOST`) \
+             and set DOCKER_HOST to unix:///tmp/docker.sock"
+        } else {
+            "only unix:///PATH and tcp://HOST:PORT are supported"
+        };
+        self.problem(&inputs::BUILDKIT_HOST, host, format!("this is {what}; {expected}"));
+        None
     }
 
     /// Where engines listen: the system's, a rootless one's, Docker Desktop's.
@@ -183,5 +276,13 @@ impl Reader<'_> {
     fn annotations(&mut self) -> Option<Annotations> {
         let Lines(lines) = self.get(&inputs::ANNOTATIONS)?;
         Some(Annotations::new(lines.into_iter().flat_map(|AnnotationLine(annotations)| annotations)))
+    }
+}
+
+/// The address with the port that Docker's client adds where there is none.
+fn with_port(host: &str, tls: bool) -> String {
+    match host.strip_prefix("tcp://") {
+        Some(name) if !name.is_empty() && !name.contains([':', '/']) => format!("{host}:{}", if tls { 2376 } else { 2375 }),
+        _ => host.to_owned(),
     }
 }

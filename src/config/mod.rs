@@ -2,6 +2,9 @@
 
 mod amazon;
 mod build;
+mod docker;
+mod dockerfile;
+mod proxies;
 mod reader;
 #[cfg(test)]
 mod tests;

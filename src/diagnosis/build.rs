@@ -11,8 +11,10 @@ impl From<&Error> for Diagnosis {
             Error::NoEngine { tried, reason } => Self::new(
                 "No Docker engine or buildkitd answers",
                 format!("Tried {}: {reason}", tried.join(", ")),
-                "Start Docker (`systemctl start docker`, Docker Desktop), set DOCKER_HOST to where it listens, \
-                 or name a buildkitd with `buildkit-host`. If it runs, this user may lack the right to use its socket.",
+                tls_hint(tried, reason).unwrap_or(
+                    "Start Docker (`systemctl start docker`, Docker Desktop), set DOCKER_HOST or the Docker context to where it \
+                     listens, or name a buildkitd with `buildkit-host`. If it runs, this user may lack the right to use its socket.",
+                ),
             ),
             Error::EngineTooOld { version, api } => Self::new(
                 format!("The Docker engine {version} is too old"),
@@ -20,10 +22,10 @@ impl From<&Error> for Diagnosis {
                 "Upgrade the engine, or name a buildkitd with `buildkit-host`.",
             ),
             Error::Certificate { path, reason } => Self::new(
-                "A certificate for buildkitd can't be used",
+                "A certificate for the builder can't be used",
                 format!("{}: {reason}", path.display()),
-                "Point `buildkit-certificates` to a folder with ca.pem, and with cert.pem and key.pem where the server asks for a \
-                 client certificate, all in PEM form.",
+                "Point DOCKER_CERT_PATH (for a buildkitd: `buildkit-certificates`) to a folder with ca.pem, and with cert.pem and \
+                 key.pem where the server asks for a client certificate, all in PEM form.",
             ),
             Error::Call { call, message } => Self::new(
                 format!("The builder could not {call}"),
@@ -42,6 +44,24 @@ impl From<&Error> for Diagnosis {
                 message.clone(),
                 dockerfile_hint(message),
             ),
+            Error::ImageGone { reason } => Self::new(
+                "The engine lost the image before it could be saved",
+                reason.clone(),
+                "Something else removes images from this engine at the same moment: builds of the same image, or \
+                 `docker image prune`. Run again; if it happens again, let them run one after the other.",
+            ),
+            Error::NoLayers => Self::new(
+                "The image has no layers",
+                "The stage that is built puts no file into it: there is nothing to scan and nothing to run.",
+                "Copy something into the Dockerfile's last stage, or name another stage with `build-target`.",
+            ),
+            Error::Frontend { reference, line } => frontend(reference, *line),
+            Error::ProxyInImage => Self::new(
+                "The image's configuration holds the credentials of a proxy",
+                "The Dockerfile declares a proxy's variable (`ARG HTTP_PROXY`, `ENV http_proxy=$http_proxy`), which makes its value \
+                 a part of the image.",
+                "Remove these lines: steps have the proxies of Docker's client configuration without them.",
+            ),
             Error::Session(error) => Self::from(error),
             Error::Protocol(reason) => Self::new(
                 "The builder's answer is not valid",
@@ -58,10 +78,50 @@ impl From<&Error> for Diagnosis {
     }
 }
 
+/// A reader of Dockerfiles that is not trusted with the builder's state.
+fn frontend(reference: &str, line: u32) -> Diagnosis {
+    let place =
+        if line == 0 { "the build argument BUILDKIT_SYNTAX".to_owned() } else { format!("line {line} of the Dockerfile") };
+    Diagnosis::new(
+        "The Dockerfile's frontend is not known to keep builds apart",
+        format!(
+            "{reference:?} ({place}) is a program that decides what the builder does. With `builder-cache: isolated` only \
+             docker/dockerfile, in version 1.2 or later, is let near the cache that a trusted image is built from."
+        ),
+        "Remove that (the builder then reads the Dockerfile by itself), or name docker/dockerfile:1. Where nobody builds on this \
+         builder who is trusted less than that program, set `builder-cache: shared`.",
+    )
+}
+
+/// What to do where one side speaks TLS to the engine and the other does not, or one does not believe the other.
+fn tls_hint(tried: &[String], reason: &str) -> Option<&'static str> {
+    let says = |words: &[&str]| words.iter().any(|word| reason.contains(word));
+    if !tried.iter().any(|address| address.starts_with("tcp://")) {
+        return None;
+    }
+    if says(&["HTTPS server"]) {
+        return Some(
+            "The engine speaks TLS there: set DOCKER_TLS_VERIFY to 1, and DOCKER_CERT_PATH to the folder with its ca.pem, and with \
+             cert.pem and key.pem for this client.",
+        );
+    }
+    if says(&["invalid peer certificate", "received fatal alert", "UnknownIssuer", "CaUsedAsEndEntity"]) {
+        return Some(
+            "TLS fails because one side does not believe the other: check the ca.pem, cert.pem and key.pem in DOCKER_CERT_PATH (or \
+             those of the Docker context), and that the engine's certificate is for this host name.",
+        );
+    }
+    says(&["InvalidContentType", "corrupt message"]).then_some(
+        "Nothing speaks TLS there: unset DOCKER_TLS_VERIFY, or name the port at which the engine has TLS (mostly 2376).",
+    )
+}
+
 /// Syntax that older readers of Dockerfiles do not know reads as an error to them.
 fn dockerfile_hint(message: &str) -> &'static str {
     let message = message.to_lowercase();
-    if message.contains("unknown instruction") || message.contains("unknown flag") {
+    if message.contains("unknown flag: security") {
+        "gp-deliver runs no step with the builder's own rights: remove `--security=insecure` from that RUN."
+    } else if message.contains("unknown instruction") || message.contains("unknown flag") {
         "Correct that line. If it is newer syntax (a here-document, COPY --link), this builder is too old for it: \
          upgrade the engine to Docker 23 or later, or begin the Dockerfile with `# syntax=docker/dockerfile:1`."
     } else {
@@ -102,6 +162,22 @@ fn hint(message: &str) -> Option<&'static str> {
         ),
         ("no space left on device", "The builder's disk is full: make room (`docker system prune`, `docker builder prune`)."),
         ("could not be found", "Name a stage that the Dockerfile has: see `build-target` and `check-targets`."),
+        (
+            "SSH key",
+            "The step wants an SSH agent: give it the one of SSH_AUTH_SOCK with the line `default` in `ssh`, or another with ID=SOCKET.",
+        ),
+        (
+            "SSH agent",
+            "The step wants an SSH agent: give it one under that ID with a line of `ssh`, `ID` for the agent of SSH_AUTH_SOCK or ID=SOCKET.",
+        ),
+        (
+            "network.host is not allowed",
+            "gp-deliver gives no step the builder's own network: remove `--network=host` from that RUN.",
+        ),
+        (
+            "security.insecure is not allowed",
+            "gp-deliver runs no step with the builder's own rights: remove `--security=insecure` from that RUN.",
+        ),
         ("secret", "Give the secret with `build-secrets` under the id that the Dockerfile asks for."),
     ];
     let not_found = message.contains("not found") || message.contains("could not be found");
@@ -159,6 +235,32 @@ mod tests {
     fn a_missing_copy_source_points_to_the_ignore_file() {
         let message = "failed to compute cache key: \"/nope\" not found: not found";
         assert!(diagnosis("[2/3] COPY nope /", message).remedy.contains(".dockerignore"));
+    }
+
+    #[test]
+    fn a_right_that_no_step_gets_is_named() {
+        for (message, word) in [
+            ("network.host is not allowed", "--network=host"),
+            ("failed to load LLB: security.insecure is not allowed", "--security=insecure"),
+            ("no SSH key \"default\" forwarded from the client", "`ssh`"),
+            ("rpc error: code = NotFound desc = no SSH agent is given for the ID \"git\"", "`ssh`"),
+        ] {
+            let remedy = diagnosis("[2/2] RUN x", message).remedy;
+            assert!(remedy.contains(word), "{message}: {remedy}");
+        }
+    }
+
+    #[test]
+    fn an_engine_that_speaks_tls_or_does_not_is_said_to() {
+        let remedy = |reason: &str, tried: &str| {
+            Diagnosis::from(&Error::NoEngine { tried: vec![tried.to_owned()], reason: reason.to_owned() }).remedy
+        };
+        let tcp = "tcp://h:2376";
+        assert!(remedy("Client sent an HTTP request to an HTTPS server.", tcp).contains("DOCKER_TLS_VERIFY to 1"));
+        assert!(remedy("invalid peer certificate: UnknownIssuer", tcp).contains("ca.pem"));
+        assert!(remedy("received corrupt message of type InvalidContentType", tcp).contains("unset DOCKER_TLS_VERIFY"));
+        assert!(remedy("Connection refused", tcp).contains("Start Docker"));
+        assert!(remedy("received fatal alert", "unix:///x").contains("Start Docker"));
     }
 
     #[test]

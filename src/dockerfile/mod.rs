@@ -8,6 +8,7 @@
 mod base;
 mod error;
 mod expand;
+mod frontend;
 mod heredoc;
 mod instruction;
 mod origin;
@@ -15,4 +16,5 @@ mod reader;
 mod word;
 
 pub(crate) use base::Base;
+pub(crate) use frontend::Frontend;
 pub(crate) use instruction::Dockerfile;

@@ -18,7 +18,7 @@ use semver::Version;
 
 pub(crate) use self::amazon::{EcrRepository, Region, Role, Seconds, SessionName, SessionPolicy};
 pub(crate) use self::annotation::AnnotationLine;
-pub(crate) use self::build::{Argument, Property, SecretLine, SecretPlace};
+pub(crate) use self::build::{Argument, Property, SecretLine, SecretPlace, SshLine};
 pub(crate) use self::given::Inputs;
 pub(crate) use self::history::History;
 pub(crate) use self::input::{About, Group, Input};
@@ -27,6 +27,7 @@ pub(crate) use self::value::{Lines, Value};
 
 use crate::aws::AccountId;
 use crate::buildkit::endpoint::Address;
+use crate::buildkit::namespace::BuilderCache;
 use crate::environment;
 use crate::finding::Severity;
 use crate::github::{JobResult, code_scanning};
@@ -71,6 +72,10 @@ inputs! {
     BUILD_SECRETS: Lines<SecretLine> =
         Input::new("build-secrets", Group::Build, "LINES",
             "Secrets for RUN --mount=type=secret, one per line: id=NAME,env=VAR or id=NAME,src=PATH");
+    SSH: Lines<SshLine> =
+        Input::new("ssh", Group::Build, "LINES",
+            "SSH agents for RUN --mount=type=ssh, one per line: default (or another ID) for the agent at SSH_AUTH_SOCK, or \
+             ID=SOCKET");
     CHECK_TARGETS: Vec<String> =
         Input::new("check-targets", Group::Build, "STAGES",
             "Other Dockerfile stages that must build (lint, tests), separated by commas or newlines");
@@ -91,6 +96,11 @@ inputs! {
     BUILDKIT_CERTIFICATES: Option<PathBuf> =
         Input::new("buildkit-certificates", Group::Build, "FOLDER",
             "For a buildkitd with mutual TLS: the folder with ca.pem, cert.pem and key.pem");
+    BUILDER_CACHE: BuilderCache =
+        Input::new("builder-cache", Group::Build, "isolated|shared",
+            "Who uses the cache mounts and cached steps in the builder: isolated (the same repository and environment, and \
+             what is not published apart from what is) or shared")
+            .default("isolated");
 
     SECRETS_HISTORY: History =
         Input::new("secrets-history", Group::Scan, "RANGE",

@@ -7,6 +7,7 @@ use semver::Version;
 
 use crate::aws::AccountId;
 use crate::buildkit::endpoint::Address;
+use crate::buildkit::namespace::BuilderCache;
 use crate::environment;
 use crate::finding::Severity;
 use crate::github::{JobResult, code_scanning};
@@ -71,6 +72,10 @@ impl Word for Trust {
 
 impl Word for Compression {
     const EXPECTED: &'static str = "gzip or zstd is expected";
+}
+
+impl Word for BuilderCache {
+    const EXPECTED: &'static str = "isolated or shared is expected";
 }
 
 impl Word for Platform {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::future::try_join_all;
 
 use super::preflight::Ready;
-use super::{Delivery, Ending, Task};
+use super::{Delivery, Ending, Task, builder_state};
 use crate::buildkit::Error as BuildError;
 use crate::buildkit::builder::Instructions;
 use crate::buildkit::progress::BuildEvent;
@@ -16,6 +16,7 @@ use crate::buildkit::session::Session;
 use crate::buildkit::session::attachables::{Attachables, METHODS};
 use crate::buildkit::session::context::Directory;
 use crate::buildkit::session::credentials::{self, Credentials};
+use crate::buildkit::session::ssh::{self, Agents};
 use crate::buildkit::session::stats::TransferStats;
 use crate::config::Build;
 use crate::environment::Environment;
@@ -65,20 +66,30 @@ impl<'a> BuildSession<'a> {
         let stats = Arc::new(TransferStats::default());
         let left_out = [&delivery.config.report_dir, &delivery.staging];
         let left_out = left_out.into_iter().filter_map(|path| path.canonicalize().ok()).collect();
+        let dockerfile = dockerfile(&build.dockerfile)?;
+        // The bytes that are sent, so that no other file is looked at than the one that is read.
+        builder_state::admit(delivery, &dockerfile[0].1)?;
         let attachables = Attachables {
             context: Directory::folder(&delivery.config.context, left_out).map_err(BuildError::from)?,
-            dockerfile: dockerfile(&build.dockerfile)?,
+            dockerfile: Directory::files(dockerfile),
             secrets: build.secrets.iter().map(|secret| (secret.id.clone(), secret.source.clone())).collect(),
             stats: Arc::clone(&stats),
         };
         let routes = attachables.routes().add_service(Credentials::server(Store::from_env()));
-        let methods: Vec<_> = METHODS.into_iter().chain(credentials::METHODS).collect();
+        let routes = routes.add_service(Agents::server(build.agents.clone()));
+        let methods: Vec<_> = METHODS.into_iter().chain(credentials::METHODS).chain(ssh::METHODS).collect();
+        let namespace = builder_state::namespace(delivery, ready);
         // The builder keeps what it received of a context under this key, and asks next time for what changed.
         let key = delivery.config.context.canonicalize().unwrap_or_else(|_| delivery.config.context.clone());
-        let key = Digest::of(key.as_os_str().as_encoded_bytes()).hex();
+        let key = match &namespace {
+            Some(namespace) => namespace.context(&key),
+            None => Digest::of(key.as_os_str().as_encoded_bytes()).hex(),
+        };
         let claim = claim(delivery, ready)?;
         let session = Session::open(ready.builder.channel(), routes, &methods, &key).await.map_err(BuildError::from)?;
-        Ok(Self { delivery, ready, session, stats, instructions: instructions(build, &claim) })
+        let proxies = build.proxies.arguments(&ready.builder.address().to_string(), &build.arguments);
+        let instructions = Instructions { namespace, ..instructions(build, &claim, proxies) };
+        Ok(Self { delivery, ready, session, stats, instructions })
     }
 
     async fn image(&self) -> Result<Built, Error> {
@@ -97,6 +108,7 @@ impl<'a> BuildSession<'a> {
                 let (parts, warnings): (Vec<_>, Vec<_>) = built.into_iter().unzip();
                 let mut warnings: Vec<_> = warnings.into_iter().flatten().collect();
                 warnings.dedup();
+                self.holds_no_proxy(&parts)?;
                 warnings.extend(self.homeless(&parts));
                 let annotations = annotations(self.delivery, &claim(self.delivery, self.ready)?);
                 let image = Image::assemble(layout, &parts, &annotations).map_err(BuildError::from)?;
@@ -122,6 +134,16 @@ impl<'a> BuildSession<'a> {
                 text::list(&homeless)
             )
         })
+    }
+
+    /// Sees to it that no password of a proxy is published: steps have it, and a Dockerfile that declares the argument makes
+    /// it a part of the image's history.
+    fn holds_no_proxy(&self, parts: &[Parts]) -> Result<(), Error> {
+        let credentials = self.delivery.config.build.proxies.credentials();
+        // Written anew, since builders write some characters as escapes.
+        let texts = parts.iter().filter_map(|parts| serde_json::from_slice::<serde_json::Value>(&parts.config).ok());
+        let holds = |text: &str| credentials.iter().any(|secret| text.contains(secret.expose()));
+        if texts.into_iter().any(|text| holds(&text.to_string())) { Err(BuildError::ProxyInImage.into()) } else { Ok(()) }
     }
 
     async fn checks(&self) -> Result<(), Error> {
@@ -187,28 +209,29 @@ pub(super) fn dockerfile_name(dockerfile: &Path, root: &Path) -> String {
 
 /// The Dockerfile and its own ignore file, as they are now. They are given as bytes that are always new: a builder takes
 /// a file of the same size and time for the one it has.
-fn dockerfile(path: &Path) -> Result<Directory, Error> {
+fn dockerfile(path: &Path) -> Result<Vec<(String, Bytes)>, Error> {
     let read = |path: &Path| std::fs::read(path).map_err(|source| Error::Io { path: path.to_owned(), source });
     let mut files = vec![(file_name(path), Bytes::from(read(path)?))];
     let ignore = path.with_file_name(format!("{}.dockerignore", file_name(path)));
     if ignore.is_file() {
         files.push((file_name(&ignore), Bytes::from(read(&ignore)?)));
     }
-    Ok(Directory::files(files))
+    Ok(files)
 }
 
 fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn instructions(build: &Build, claim: &Claim) -> Instructions {
+fn instructions(build: &Build, claim: &Claim, proxies: Vec<(String, String)>) -> Instructions {
     // Ours come last and win: what an image says of its delivery is not for a label of the project to change.
     let given = build.labels.iter().filter(|(key, _)| !claim.is_said_by(key)).cloned();
     Instructions {
         dockerfile: file_name(&build.dockerfile),
         target: build.target.clone(),
-        arguments: build.arguments.clone(),
+        arguments: build.arguments.iter().cloned().chain(proxies).collect(),
         labels: given.chain(claim.labels()).collect(),
+        namespace: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! A Dockerfile builds as it does with Docker, on every kind of engine, and one that does not build says where and why.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::symlink;
 
 use crate::support::{self, Source, engines};
@@ -89,6 +90,92 @@ fn our_own_report_never_gets_into_the_image() {
     delivery.ends_with(0);
     assert!(report.join("summary.md").exists());
     assert!(!source.image().files().keys().any(|path| path.starts_with("app/report")), "{:?}", source.image().files().keys());
+}
+
+#[test]
+fn an_image_without_layers_is_refused_by_name_on_every_engine() {
+    for engine in engines() {
+        let source = Source::in_git(&[("Dockerfile", "FROM scratch\nLABEL a=b\nENTRYPOINT [\"/x\"]\n")]);
+        source.deliver().on(&engine).ends_with(1).says("The image has no layers").says("build-target");
+    }
+}
+
+#[test]
+fn a_dockerfile_in_lower_case_is_built_where_there_is_no_other_and_a_near_name_is_said() {
+    for engine in engines() {
+        let source = Source::in_git(&[("dockerfile", "FROM scratch\nCOPY a /\n"), ("a", "1")]);
+        source.deliver().on(&engine).ends_with(0);
+        assert_eq!(source.image().files()["a"], b"1", "{}", engine.name);
+    }
+    let source = Source::in_git(&[("Dockerfile.prod", "FROM scratch\n"), ("app/Dockerfile", "FROM scratch\n")]);
+    source.deliver().ends_with(2).says("dockerfile-path").says("/Dockerfile.prod");
+    source.deliver().flag("--dockerfile-path", "app/Dockerfile").ends_with(2).says("source/app/Dockerfile");
+}
+
+#[test]
+fn a_value_of_several_lines_comes_from_the_environment_and_quotes_are_no_way_to_give_it() {
+    let dockerfile =
+        format!("FROM {BASE} AS build\nARG TEXT\nRUN printf %s \"$TEXT\" > /o\nFROM scratch\nCOPY --from=build /o /\n");
+    let source = Source::in_git(&[("Dockerfile", &dockerfile)]);
+    for given in ["\"TEXT=one\ntwo\"", "TEXT=\"one\nTWO=two\"", "'TEXT=one\nTWO=two'"] {
+        source.deliver().flag("--build-args", given).ends_with(2).says("build-args").says("NAME alone");
+    }
+    source.deliver().flag("--build-args", "TEXT").variable("TEXT", "one\ntwo").ends_with(0);
+    assert_eq!(source.image().files()["o"], b"one\ntwo");
+}
+
+/// A step that asks an agent for its keys and to forget them, and keeps the answers.
+const ASKING: &str = r#"perl -MIO::Socket::UNIX -e '$s = IO::Socket::UNIX->new($ENV{SSH_AUTH_SOCK}) or die; for (11, 19) { syswrite $s, pack("NC", 1, $_); sysread $s, $b, 99; print unpack("H*", $b), "\n" }' > /o"#;
+
+#[test]
+fn a_step_gets_the_ssh_agent_that_it_is_given_and_can_change_nothing_in_it() {
+    for engine in engines() {
+        let dockerfile = format!(
+            "FROM {BASE} AS build\nRUN --mount=type=ssh {ASKING}\nRUN --mount=type=ssh,id=git test -S \"$SSH_AUTH_SOCK\"\n\
+             FROM scratch\nCOPY --from=build /o /\n"
+        );
+        let source = Source::in_git(&[("Dockerfile", &dockerfile)]);
+        let socket = source.beside("agent.sock");
+        let asked = agent(&socket);
+        let delivery = source.deliver().on(&engine).flag("--ssh", &format!("default\ngit={}", socket.display()));
+        delivery.ends_with(2).says("ssh").says("SSH_AUTH_SOCK is not set");
+        delivery.variable("SSH_AUTH_SOCK", socket.to_str().unwrap()).ends_with(0);
+        // No keys; and the second answer is a failure.
+        assert_eq!(source.image().files()["o"], b"000000050c00000000\n0000000105\n", "{}", engine.name);
+        assert_eq!(asked.try_iter().collect::<Vec<_>>(), [11], "{}", engine.name);
+    }
+}
+
+/// An agent without keys, and the kinds of the messages that it gets.
+fn agent(socket: &std::path::Path) -> std::sync::mpsc::Receiver<u8> {
+    let listener = std::os::unix::net::UnixListener::bind(socket).unwrap();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, sender) = (stream.unwrap(), sender.clone());
+            std::thread::spawn(move || {
+                let mut message = [0; 5];
+                while stream.read_exact(&mut message).is_ok() {
+                    let _ = sender.send(message[4]);
+                    let _ = stream.write_all(&[0, 0, 0, 5, 12, 0, 0, 0, 0]);
+                }
+            });
+        }
+    });
+    receiver
+}
+
+#[test]
+fn a_step_that_wants_what_no_step_gets_is_told_so() {
+    for engine in engines() {
+        for (flag, word) in [("--mount=type=ssh,required", "`ssh`"), ("--network=host", "--network=host")] {
+            let source = Source::in_git(&[("Dockerfile", &format!("FROM {BASE}\nRUN {flag} true\n"))]);
+            let ended = source.deliver().on(&engine).ends_with(1);
+            ended.says(word);
+        }
+        let insecure = format!("FROM {BASE}\nRUN --security=insecure true\n");
+        Source::in_git(&[("Dockerfile", &insecure)]).deliver().on(&engine).ends_with(1).says("--security=insecure");
+    }
 }
 
 #[test]

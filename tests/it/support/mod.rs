@@ -2,6 +2,7 @@
 
 pub mod act;
 pub mod document;
+pub mod door;
 pub mod job;
 pub mod keyless;
 pub mod runner;

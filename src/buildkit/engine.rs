@@ -1,0 +1,97 @@
+//! A Docker engine behind one address: its REST API, and the BuildKit in it. Both go over connections of this client's own
+//! making, so that one place knows of sockets and of TLS.
+
+use std::path::Path;
+
+use bollard::{BollardRequest, Docker};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tonic::transport::{Channel, Uri};
+
+use super::endpoint::{Address, Stream, dial, no_engine, plain_endpoint};
+use super::error::Error;
+use super::tls::Tls;
+
+/// The limit in seconds for the head of an answer.
+const ANSWER_SECONDS: u64 = 120;
+
+/// How an engine is reached.
+#[derive(Clone)]
+pub(super) struct EngineClient {
+    address: Address,
+    tls: Option<Tls>,
+}
+
+impl EngineClient {
+    /// The engine at `address`; over TCP with TLS by the files in `certificates`, if a folder is given.
+    ///
+    /// # Errors
+    /// A certificate can't be used.
+    pub(super) fn new(address: Address, certificates: Option<&Path>) -> Result<Self, Error> {
+        let certificates = certificates.filter(|_| matches!(address, Address::Tcp(_)));
+        Ok(Self { tls: certificates.map(Tls::read).transpose()?, address })
+    }
+
+    /// Where it is.
+    pub(super) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Its REST API.
+    ///
+    /// # Errors
+    /// Never for a client of this kind.
+    pub(super) fn rest(&self) -> Result<Docker, bollard::errors::Error> {
+        let engine = self.clone();
+        let transport = move |request: BollardRequest| {
+            let engine = engine.clone();
+            async move { engine.send(request).await }
+        };
+        // The name is never resolved: the transport knows where to go.
+        Docker::connect_with_custom_transport(transport, Some("http://docker"), ANSWER_SECONDS, bollard::API_DEFAULT_VERSION)
+    }
+
+    /// Its BuildKit: an HTTP/1 request that is upgraded to HTTP/2 (Engine API, `POST /grpc`).
+    ///
+    /// # Errors
+    /// Nobody answers, or the engine refuses the upgrade.
+    pub(super) async fn buildkit(&self) -> Result<Channel, Error> {
+        let engine = self.clone();
+        let connector = tower::service_fn(move |_: Uri| {
+            let engine = engine.clone();
+            async move { engine.upgrade().await.map(TokioIo::new) }
+        });
+        plain_endpoint().connect_with_connector(connector).await.map_err(|error| no_engine(&self.address, &error))
+    }
+
+    async fn connect(&self) -> std::io::Result<Box<dyn Stream>> {
+        dial(&self.address, self.tls.as_ref()).await
+    }
+
+    async fn send(&self, mut request: BollardRequest) -> Result<http::Response<Incoming>, bollard::errors::Error> {
+        let (mut sender, connection) = http1::handshake(TokioIo::new(self.connect().await?)).await?;
+        tokio::spawn(connection);
+        let path = request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str).to_owned();
+        *request.uri_mut() = path.parse().map_err(http::Error::from)?;
+        request.headers_mut().insert(http::header::HOST, http::HeaderValue::from_static("docker"));
+        Ok(sender.send_request(request).await?)
+    }
+
+    async fn upgrade(&self) -> std::io::Result<TokioIo<hyper::upgrade::Upgraded>> {
+        let stream = TokioIo::new(self.connect().await?);
+        let (mut sender, connection) = http1::handshake(stream).await.map_err(std::io::Error::other)?;
+        tokio::spawn(connection.with_upgrades());
+        let request = http::Request::post("/grpc")
+            .header(http::header::HOST, "docker")
+            .header(http::header::CONNECTION, "Upgrade")
+            .header(http::header::UPGRADE, "h2c")
+            .body(http_body_util::Empty::<bytes::Bytes>::new())
+            .map_err(std::io::Error::other)?;
+        let response = sender.send_request(request).await.map_err(std::io::Error::other)?;
+        if response.status() != http::StatusCode::SWITCHING_PROTOCOLS {
+            return Err(std::io::Error::other(format!("the engine answered {} to POST /grpc", response.status())));
+        }
+        hyper::upgrade::on(response).await.map(TokioIo::new).map_err(std::io::Error::other)
+    }
+}

@@ -1,0 +1,118 @@
+//! Whose state a build sees in a builder that outlives it, and for whom it leaves some.
+//!
+//! Three things outlive a build, and each gets the namespace in its key:
+//!
+//! - **cache mounts** (`RUN --mount=type=cache`): the frontend puts the namespace before each ID (`build-arg:
+//!   BUILDKIT_CACHE_MOUNT_NS`, which every `dockerfile.v0` since BuildKit 0.6 reads, that of Docker 20.10 too);
+//! - **the results of steps**: newer builders leave the ID of a cache mount out of a step's key (`CacheMap` in
+//!   `solver/llbsolver/ops/exec.go`), and all leave out proxies and secrets, so that the result of the same step in another
+//!   namespace would be taken over. The names of additional hosts are part of the key: a host that nobody asks for makes
+//!   each namespace's steps its own;
+//! - **the files of a context**, which are kept under the session's key and are asked for again only where size or time differ.
+//!
+//! What is kept by the digest of its content (base images, what COPY and ADD bring) is everybody's.
+
+use std::path::Path;
+
+use crate::oci::Digest;
+
+/// Who sees what builds leave in a builder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BuilderCache {
+    /// Those of the same namespace.
+    Isolated,
+    /// Everybody.
+    Shared,
+}
+
+impl std::str::FromStr for BuilderCache {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "isolated" => Ok(Self::Isolated),
+            "shared" => Ok(Self::Shared),
+            _ => Err(()),
+        }
+    }
+}
+
+/// A namespace. It can't be computed by a build that is in another one: what the builder calls itself is part of it, which
+/// no step and no reader of Dockerfiles by Docker shows.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Namespace(Digest);
+
+impl Namespace {
+    /// The build argument in which a frontend looks for a namespace of cache mounts.
+    pub(crate) const ARGUMENT: &str = "BUILDKIT_CACHE_MOUNT_NS";
+
+    /// The namespace of all that `words` have in common: the builder, the repository, how far it is trusted.
+    #[must_use]
+    pub(crate) fn of(words: &[&str]) -> Self {
+        Self(Digest::of(&delimited(words)))
+    }
+
+    /// The key under which a builder keeps the files of `context`.
+    #[must_use]
+    pub(crate) fn context(&self, context: &Path) -> String {
+        Digest::of(&[self.derived("context").as_bytes(), context.as_os_str().as_encoded_bytes()].concat()).hex()
+    }
+
+    /// The options of a frontend that keep cache mounts and the results of steps apart.
+    pub(super) fn attributes(&self) -> [(String, String); 2] {
+        // A label of a host has at most 63 bytes.
+        let host = &self.derived("steps")[..40];
+        [
+            (format!("build-arg:{}", Self::ARGUMENT), self.derived("cache mounts")),
+            ("add-hosts".to_owned(), format!("{host}.gp-deliver.invalid=127.0.0.1")),
+        ]
+    }
+
+    /// A value for one purpose, from which that of another does not follow: a step can read those that it is given.
+    fn derived(&self, purpose: &str) -> String {
+        Digest::of(&delimited(&[&self.0.hex(), purpose])).hex()
+    }
+}
+
+impl std::fmt::Debug for Namespace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Namespace(…)")
+    }
+}
+
+/// The words, each after its length: no two lists read alike.
+fn delimited(words: &[&str]) -> Vec<u8> {
+    words.iter().flat_map(|word| [&(word.len() as u64).to_be_bytes()[..], word.as_bytes()].concat()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_namespace_is_one_list_of_words_and_no_other() {
+        let of = |words: &[&str]| Namespace::of(words);
+        assert_eq!(of(&["engine", "acme/app", "prod"]), of(&["engine", "acme/app", "prod"]));
+        for other in [&["engine", "acme/app", "dev"][..], &["engine", "acme/ap", "pprod"], &["engine", "acme/appprod"], &[]] {
+            assert_ne!(of(&["engine", "acme/app", "prod"]), of(other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_step_can_read_says_nothing_of_the_other_keys() {
+        let namespace = Namespace::of(&["engine", "acme/app", "prod"]);
+        let [(argument, mounts), (hosts, host)] = namespace.attributes();
+        assert_eq!((argument.as_str(), hosts.as_str()), ("build-arg:BUILDKIT_CACHE_MOUNT_NS", "add-hosts"));
+        let name = host.strip_suffix(".gp-deliver.invalid=127.0.0.1").unwrap();
+        assert!(name.len() <= 63 && !mounts.contains(name) && !namespace.context(Path::new("/a")).contains(name));
+        // No `/`: what stands behind it is the ID of the mount, which anybody may choose.
+        assert!(mounts.len() == 64 && !mounts.contains('/'), "{mounts}");
+    }
+
+    #[test]
+    fn each_context_has_a_key_of_its_own() {
+        let (one, two) = (Namespace::of(&["a"]), Namespace::of(&["b"]));
+        let keys = [one.context(Path::new("/a")), one.context(Path::new("/b")), two.context(Path::new("/a"))];
+        assert!(keys[0] != keys[1] && keys[0] != keys[2], "{keys:?}");
+    }
+}
