@@ -6,8 +6,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::proxies::Proxies;
+use crate::document;
 use crate::oci::Digest;
 
 /// The name of the context that is none: the client goes by its variables, or to the usual socket.
@@ -110,10 +112,9 @@ impl ClientConfig {
     }
 }
 
-fn parse<'a, T: Deserialize<'a>>(path: &Path, bytes: &'a [u8]) -> Result<T, Fault> {
-    serde_json::from_slice(bytes).map_err(|error| {
-        // The parser's own message would quote what it read.
-        let expected = format!("the JSON that docker writes is expected (line {}, column {})", error.line(), error.column());
+fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, Fault> {
+    document::read(bytes).map_err(|error| {
+        let expected = format!("the JSON that docker writes is expected (line {}, column {})", error.line, error.column);
         (path.display().to_string(), expected)
     })
 }

@@ -109,7 +109,7 @@ fn other_build(repository: &str, taken: &[TakenTag], ours: &Parameters, theirs: 
     let differences = differences.into_iter().filter(|(_, theirs, ours)| theirs != ours);
     why.extend(
         differences
-            .map(|(name, theirs, ours)| format!("It says that its {name} is {:?}; here it is {ours:?}.", &*text::words(theirs))),
+            .map(|(name, theirs, here)| format!("It says that its {name} is {:?}; here it is {here:?}.", &*text::words(theirs))),
     );
     if theirs.arguments != ours.arguments {
         why.push("It says that its build arguments have other values.".to_owned());

@@ -19,6 +19,7 @@ use crate::buildkit::session::credentials::{self, Credentials};
 use crate::buildkit::session::ssh::{self, Agents};
 use crate::buildkit::session::stats::TransferStats;
 use crate::config::Build;
+use crate::document;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::oci::annotations::Annotations;
@@ -141,7 +142,7 @@ impl<'a> BuildSession<'a> {
     fn holds_no_proxy(&self, parts: &[Parts]) -> Result<(), Error> {
         let credentials = self.delivery.config.build.proxies.credentials();
         // Written anew, since builders write some characters as escapes.
-        let texts = parts.iter().filter_map(|parts| serde_json::from_slice::<serde_json::Value>(&parts.config).ok());
+        let texts = parts.iter().filter_map(|parts| document::read_shared::<serde_json::Value>(&parts.config).ok());
         let holds = |text: &str| credentials.iter().any(|secret| text.contains(secret.expose()));
         if texts.into_iter().any(|text| holds(&text.to_string())) { Err(BuildError::ProxyInImage.into()) } else { Ok(()) }
     }

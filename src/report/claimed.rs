@@ -13,6 +13,7 @@ use std::path::Path;
 use super::Error;
 use super::catalogue::{self, Catalogue};
 use super::verdict;
+use crate::document;
 use crate::environment::Environment;
 use crate::finding::{Finding, Instruction, Leak, Suppression, Vulnerability};
 use crate::policy::Threshold;
@@ -65,7 +66,7 @@ pub(crate) fn read(folder: &Path) -> Result<Record, Error> {
     if !is_file || bytes.len() as u64 > BYTES {
         return Err(claim(format!("a file of at most {} MiB is expected", BYTES >> 20)));
     }
-    let record: Record = serde_json::from_slice(&bytes).map_err(|error| claim(text::words(&error.to_string()).into()))?;
+    let record: Record = document::read(&bytes).map_err(|error| claim(error.to_string()))?;
     if record.version != VERSION {
         return Err(claim(format!("its version is {}, and {VERSION} is expected", record.version)));
     }
