@@ -32,6 +32,7 @@ mod aws_says_no;
 mod build;
 mod delivery;
 mod docs;
+mod documents_have_one_reading;
 mod environments;
 mod every_event_is_taken_by_its_kind;
 mod failures;
