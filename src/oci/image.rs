@@ -216,3 +216,110 @@ impl PlatformImage {
         Ok(Self { platform, manifest: descriptor, digest, config_descriptor: manifest.config().clone(), config, layers })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::oci::sample;
+
+    fn layout() -> (tempfile::TempDir, Layout) {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::create(folder.path().join("image")).unwrap();
+        (folder, layout)
+    }
+
+    /// An index of images of these architectures, each listed as being of another one.
+    fn listed(layout: &Layout, architectures: &[(&str, &str)]) -> Descriptor {
+        let manifests = architectures.iter().enumerate().map(|(number, (own, named))| {
+            let files = vec![vec![("number", number.to_string().into_bytes())]];
+            let mut manifest = sample::image(layout.root(), &[own], &files).root;
+            let platform = PlatformBuilder::default().os(Os::Linux).architecture(*named).build().unwrap();
+            manifest.set_platform(Some(platform));
+            manifest
+        });
+        layout.write_document(MediaType::ImageIndex, &index_of(manifests.collect()).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn files_of_a_platform_that_is_there_twice_have_a_name_for_each_manifest() {
+        let (_folder, layout) = layout();
+        let root = listed(&layout, &[("amd64", "amd64"), ("arm64", "arm64"), ("amd64", "amd64")]);
+        let image = Image::open(layout, root).unwrap();
+        let slugs: Vec<_> = image.platforms.iter().map(|platform| image.slug(platform)).collect();
+        assert_eq!(slugs[1], "linux-arm64");
+        for at in [0, 2] {
+            assert_eq!(slugs[at], format!("linux-amd64-sha256-{}", image.platforms[at].digest.hex()));
+        }
+        assert_eq!(slugs.iter().collect::<HashSet<_>>().len(), 3);
+    }
+
+    #[test]
+    fn an_image_is_of_the_platform_that_its_index_says() {
+        let (_folder, layout) = layout();
+        let root = listed(&layout, &[("amd64", "amd64"), ("amd64", "arm64")]);
+        let error = Image::open(layout.clone(), root).unwrap_err().to_string();
+        assert!(error.contains("lists it for linux/arm64, but its config says linux/amd64"), "{error}");
+        let root = listed(&layout, &[("aarch64", "arm64"), ("amd64", "x86_64")]);
+        assert_eq!(Image::open(layout, root).unwrap().platforms.len(), 2);
+    }
+
+    #[test]
+    fn an_image_of_documents_with_two_readings_is_refused_whichever_it_is() {
+        let (_folder, layout) = layout();
+        let whole = sample::image(layout.root(), &["amd64"], &[vec![("a", b"1".to_vec())]]);
+        let (manifest, config) = (&whole.platforms[0].manifest, &whole.platforms[0].config_descriptor);
+        let text = |of: &Descriptor| String::from_utf8(layout.read(of).unwrap()).unwrap();
+        let write = |media_type: MediaType, text: &str| layout.write(media_type, text.as_bytes()).unwrap();
+        let of_config = |config: &Descriptor| {
+            let mut changed: Value = serde_json::from_str(&text(manifest)).unwrap();
+            changed["config"] = json!(config);
+            write(MediaType::ImageManifest, &changed.to_string())
+        };
+        let begun = |of: &Descriptor, with: &str| text(of).replacen('{', &format!("{{{with},"), 1);
+        assert!(Image::open(layout.clone(), of_config(config)).is_ok());
+        let configs = [
+            begun(config, r#""OS":"windows""#),
+            begun(config, r#""os":"windows""#),
+            begun(config, r#""Rootfs":{"diff_ids":[]}"#),
+            begun(config, r#""healthcheck":1,"Healthcheck":2"#),
+            text(config).replace(r#""config":{}"#, r#""config":{"User":"app","user":"0"}"#),
+            text(config) + "{}",
+        ];
+        let manifests = [
+            begun(manifest, r#""Layers":[]"#),
+            begun(manifest, r#""layers":[]"#),
+            begun(manifest, r#""manifests":[]"#),
+            begun(manifest, r#""Config":{}"#),
+            text(manifest).replacen(r#""digest""#, r#""Digest":"sha256:x","digest""#, 1),
+            text(manifest) + "x",
+        ];
+        let configs = configs.iter().map(|text| of_config(&write(MediaType::ImageConfig, text)));
+        for root in configs.chain(manifests.iter().map(|text| write(MediaType::ImageManifest, text))) {
+            let index = layout.write_document(MediaType::ImageIndex, &index_of(vec![root.clone()]).unwrap()).unwrap();
+            for root in [root, index] {
+                let opened = Image::open(layout.clone(), root.clone());
+                assert!(matches!(opened, Err(Error::Invalid { .. })), "{}: {opened:?}", text(&root));
+            }
+        }
+    }
+
+    #[test]
+    fn the_descriptor_says_what_a_document_is() {
+        let (_folder, layout) = layout();
+        let whole = sample::image(layout.root(), &["amd64", "arm64"], &[vec![("a", b"1".to_vec())]]);
+        let as_type = |of: &Descriptor, media_type| layout::descriptor(media_type, digest_of(of).unwrap(), of.size());
+        for root in [
+            as_type(&whole.root, MediaType::ImageManifest),
+            as_type(&whole.platforms[0].manifest, MediaType::ImageIndex),
+            as_type(&whole.root, MediaType::Other("application/json".to_owned())),
+        ] {
+            assert!(matches!(Image::open(layout.clone(), root), Err(Error::Invalid { .. })));
+        }
+        let nested = layout.write_document(MediaType::ImageIndex, &index_of(vec![whole.root.clone()]).unwrap()).unwrap();
+        assert!(matches!(Image::open(layout, nested), Err(Error::Invalid { .. })), "an index within an index");
+    }
+}

@@ -429,6 +429,26 @@ mod tests {
     }
 
     #[test]
+    fn a_layout_whose_index_has_two_readings_is_refused() {
+        let (_folder, layout) = layout();
+        for index in [
+            r#"{"schemaVersion":2,"manifests":[],"Manifests":[]}"#,
+            r#"{"schemaVersion":2,"manifests":[],"manifests":[]}"#,
+            r#"{"schemaVersion":2,"manifests":[],"layers":[]}"#,
+            r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","manifests":[]}"#,
+            r#"{"schemaVersion":2,"manifests":[]} {"schemaVersion":2,"manifests":[]}"#,
+        ] {
+            fs::write(layout.root().join("index.json"), index).unwrap();
+            assert!(matches!(layout.index(), Err(Error::Invalid { .. })), "{index}");
+            assert!(layout.tags().is_err(), "{index}");
+        }
+        fs::write(layout.root().join("index.json"), r#"{"schemaVersion":2,"manifests":[]}"#).unwrap();
+        assert!(layout.index().is_ok(), "many tools leave the media type out");
+        fs::write(layout.root().join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0","ImageLayoutVersion":"2"}"#).unwrap();
+        assert!(Layout::open(layout.root()).is_err());
+    }
+
+    #[test]
     fn a_folder_that_is_no_layout_is_said_to_be_none() {
         let folder = tempfile::tempdir().unwrap();
         assert!(Layout::open(folder.path()).is_err());

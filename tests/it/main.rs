@@ -35,6 +35,7 @@ mod builder_state_has_an_owner;
 mod delivery;
 mod docker_clients_settings_hold;
 mod docs;
+mod documents_have_one_reading;
 mod environments;
 mod every_event_is_taken_by_its_kind;
 mod failures;

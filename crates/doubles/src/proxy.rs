@@ -59,6 +59,8 @@ pub struct Rule {
 pub enum Fault {
     /// This status, with the error code that registries give, and perhaps a header.
     Answer(u16, &'static str, Option<(&'static str, String)>),
+    /// This content, of this type, in place of the registry's.
+    Content(&'static str, Vec<u8>),
     /// After so many bytes of the request's body, the connection ends; shorter requests pass.
     CutRequest(usize),
     /// After so many bytes of the answer's body, the connection ends.
@@ -149,13 +151,19 @@ impl State {
         let request = parse(&head);
         self.seen.lock().unwrap().push(request.clone());
         if let Some(answer) = self.gate(&request) {
-            return reply(&mut client, answer).await;
+            let (status, headers, body) = answer;
+            let headers = format!("Content-Type: application/json\r\n{headers}");
+            return reply(&mut client, (status, headers, body.into_bytes())).await;
         }
         let fault = self.fault(&request);
         match &fault {
             Some(Fault::Answer(status, code, header)) => {
                 let header = header.as_ref().map(|(name, value)| format!("{name}: {value}\r\n")).unwrap_or_default();
-                return reply(&mut client, (*status, header, errors(code))).await;
+                let header = format!("Content-Type: application/json\r\n{header}");
+                return reply(&mut client, (*status, header, errors(code).into_bytes())).await;
+            }
+            Some(Fault::Content(media_type, content)) => {
+                return reply(&mut client, (200, format!("Content-Type: {media_type}\r\n"), content.clone())).await;
             }
             Some(Fault::CutRequest(after)) => {
                 let mut body = vec![0; after.saturating_sub(rest.len())];
@@ -276,12 +284,10 @@ fn errors(code: &str) -> String {
     format!(r#"{{"errors":[{{"code":"{code}","message":"the proxy says no"}}]}}"#)
 }
 
-async fn reply(client: &mut TcpStream, (status, headers, body): (u16, String, String)) -> std::io::Result<()> {
+async fn reply(client: &mut TcpStream, (status, headers, body): (u16, String, Vec<u8>)) -> std::io::Result<()> {
     let length = body.len();
-    let head = format!(
-        "HTTP/1.1 {status} No\r\nConnection: close\r\nContent-Length: {length}\r\nContent-Type: application/json\r\n{headers}\r\n"
-    );
-    client.write_all(format!("{head}{body}").as_bytes()).await?;
+    let head = format!("HTTP/1.1 {status} No\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n");
+    client.write_all(&[head.as_bytes(), &body].concat()).await?;
     client.shutdown().await?;
     // Closing with unread bytes would reset the connection before the answer is read.
     tokio::io::copy(client, &mut tokio::io::sink()).await.map(|_| ())

@@ -129,3 +129,57 @@ fn broken(error: &io::Error) -> Error {
 fn protocol(reason: impl Into<String>) -> Error {
     Error::Protocol(format!("the engine's image archive: {}", reason.into()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONFIG: &str = r#"{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[DIFF]}}"#;
+    const MANIFEST: &str = r#"[{"Config":"config.json","RepoTags":null,"Layers":["layer.tar"]}]"#;
+
+    fn archive(entries: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut archive = tar::Builder::new(Vec::new());
+        for (name, content) in entries {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(content.len() as u64);
+            archive.append_data(&mut header, name, *content).unwrap();
+        }
+        archive.into_inner().unwrap()
+    }
+
+    /// What becomes of an engine's archive with this configuration and this manifest, and with these entries after them.
+    fn read_with(config: &str, manifest: &str, more: &[(&str, &[u8])]) -> Result<Parts, Error> {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::create(folder.path()).unwrap();
+        let layer = archive(&[("app", b"scanned")]);
+        let config = config.replace("DIFF", &format!("\"{}\"", Digest::of(&layer)));
+        let entries = [("layer.tar", &*layer), ("config.json", config.as_bytes()), ("manifest.json", manifest.as_bytes())];
+        read(&*archive(&[&entries, more].concat()), &layout, Compression::Gzip, &|_| {})
+    }
+
+    #[test]
+    fn an_archive_has_one_reading_or_is_refused() {
+        assert_eq!(read_with(CONFIG, MANIFEST, &[]).unwrap().layers.len(), 1);
+        for (config, manifest) in [
+            (CONFIG, r#"[{"Config":"config.json","config":"other.json","Layers":["layer.tar"]}]"#),
+            (CONFIG, r#"[{"Config":"config.json","Config":"config.json","Layers":["layer.tar"]}]"#),
+            (CONFIG, r#"[{"Config":"config.json","Layers":["layer.tar"],"layers":[]}]"#),
+            (CONFIG, r#"[{"Config":"config.json","Layers":["layer.tar"]}] []"#),
+            (r#"{"architecture":"amd64","os":"linux","OS":"x","rootfs":{"type":"layers","diff_ids":[DIFF]}}"#, MANIFEST),
+            (r#"{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[DIFF],"diff_ids":[DIFF]}}"#, MANIFEST),
+            (r#"{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[DIFF],"Diff_Ids":[]}}"#, MANIFEST),
+        ] {
+            let read = read_with(config, manifest, &[]);
+            assert!(matches!(read, Err(Error::Protocol(_))), "{config} {manifest}: {read:?}");
+        }
+    }
+
+    #[test]
+    fn an_archive_has_each_file_once_or_is_refused() {
+        let layer = archive(&[("app", b"never scanned")]);
+        for twice in [("manifest.json", MANIFEST.as_bytes()), ("config.json", b"{}"), ("layer.tar", &layer)] {
+            let read = read_with(CONFIG, MANIFEST, &[twice]);
+            assert!(matches!(&read, Err(Error::Protocol(reason)) if reason.contains("twice")), "{}: {read:?}", twice.0);
+        }
+    }
+}

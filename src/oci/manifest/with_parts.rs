@@ -68,6 +68,16 @@ fn named_by_go(descriptors: &Value) -> Value {
     descriptors.as_array().into_iter().flatten().map(named).collect()
 }
 
+/// A document, which a failure shows as text.
+#[derive(Clone)]
+struct Text(Vec<u8>);
+
+impl std::fmt::Debug for Text {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.escape_ascii().to_string().replace("\\\"", "\""))
+    }
+}
+
 /// A value as it is written, which no library writes: equal keys, broken text, odd numbers.
 #[derive(Clone, Debug)]
 enum Written {
@@ -136,8 +146,7 @@ fn odd(value: impl Strategy<Value = Written> + 'static) -> impl Strategy<Value =
 fn object(members: Vec<(&'static str, BoxedStrategy<Written>)>) -> BoxedStrategy<Written> {
     let extra: Vec<_> = members.clone();
     let all: Vec<_> = members.into_iter().map(|(name, value)| (key(name), odd(value), 0..40u8)).collect();
-    let strange =
-        (select(vec!["x", "X", "urls", "subject", "Labels", "artifactType", "os.version"]), odd(Just(raw(&json!("y")))));
+    let strange = (select(vec!["x", "X", "urls", "subject", "Labels", "artifactType"]), odd(Just(raw(&json!("y")))));
     let joined = (0..extra.len()).prop_flat_map(move |at| (key(extra[at].0), extra[at].1.clone()));
     let joined = prop_oneof![joined, strange.prop_map(|(key, value)| (key.as_bytes().to_vec(), value))];
     (all, vec(joined, 0..2), 0..12u8, any::<prop::sample::Index>())
@@ -215,7 +224,7 @@ fn config() -> BoxedStrategy<Written> {
 }
 
 /// Documents as strangers may write them.
-fn documents() -> BoxedStrategy<Vec<u8>> {
+fn documents() -> BoxedStrategy<Text> {
     let kinds = (0..2usize).prop_flat_map(|docker| {
         prop_oneof![
             with_type(MEDIA_TYPES[docker * 2], vec![("manifests", list(descriptor()))]),
@@ -231,7 +240,7 @@ fn documents() -> BoxedStrategy<Vec<u8>> {
         1 => Just((&b""[..], &b"\0"[..])),
         1 => Just((&b"/**/"[..], &b""[..])),
     ];
-    (kinds, around).prop_map(|(document, (before, after))| [before, &*document.bytes(), after].concat()).boxed()
+    (kinds, around).prop_map(|(document, (before, after))| Text([before, &*document.bytes(), after].concat())).boxed()
 }
 
 /// Compares the readings of a document, and says whether we have one.
@@ -269,11 +278,11 @@ fn compare(bytes: &[u8]) -> Result<bool, TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3000))]
+    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_read_here_go_reads_the_same(bytes in documents()) {
-        compare(&bytes)?;
+    fn what_is_read_here_go_reads_the_same(document in documents()) {
+        compare(&document.0)?;
     }
 }
 
@@ -282,7 +291,7 @@ fn the_documents_of_that_comparison_are_often_read_and_often_refused() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let (mut read, mut refused, mut other) = (0, 0, 0);
     for _ in 0..600 {
-        let bytes = documents().new_tree(&mut runner).unwrap().current();
+        let Text(bytes) = documents().new_tree(&mut runner).unwrap().current();
         let is_read = compare(&bytes).unwrap();
         let plain = serde_json::from_slice::<Value>(&bytes).is_ok();
         *(if is_read {

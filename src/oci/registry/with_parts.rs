@@ -5,12 +5,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use doubles::proxy::{ALWAYS, Challenge, Fault, Proxy, rule};
 use doubles::registry::{Options, Registry, USER};
-use oci_spec::image::Descriptor;
+use oci_spec::image::{Descriptor, MediaType};
 
 use super::credentials::{Auth, Origin};
 use super::{Client, Credentials, Error, Progress, Selector};
 use crate::oci::layout::digest_of;
-use crate::oci::{Image, sample};
+use crate::oci::manifest::Fault as Refusal;
+use crate::oci::{Digest, Image, layout, sample};
 use crate::secret::Secret;
 
 fn stranger(address: &str) -> Client {
@@ -89,6 +90,77 @@ async fn content_that_is_not_what_was_asked_for_is_refused() {
     shorter.set_size(100);
     let longer = client.pull_blob(&shorter, &mut Vec::new(), &|_| {}).await.unwrap_err();
     assert!(matches!(longer, Error::TooLarge { limit: 100, .. }), "{longer}");
+}
+
+/// What a registry may answer, and whether a client takes it for a manifest.
+fn answers() -> Vec<(&'static str, &'static str, &'static [u8], bool)> {
+    const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+    const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+    const DOCKER: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+    vec![
+        ("an index", INDEX, br#"{"schemaVersion":2,"manifests":[]}"#, true),
+        (
+            "an index with a charset",
+            "application/vnd.oci.image.index.v1+json; charset=utf-8",
+            br#"{"schemaVersion":2,"manifests":[]}"#,
+            true,
+        ),
+        ("something else", "application/vnd.example+json", br#"{"a":1}"#, true),
+        ("two lists", INDEX, br#"{"schemaVersion":2,"manifests":[],"Manifests":[]}"#, false),
+        ("one list twice", INDEX, br#"{"schemaVersion":2,"manifests":[],"manifests":[]}"#, false),
+        ("a list in capitals", INDEX, br#"{"schemaVersion":2,"MANIFESTS":[]}"#, false),
+        ("a long s", INDEX, "{\"schemaVersion\":2,\"manifests\":[],\"manife\u{17f}ts\":[]}".as_bytes(), false),
+        ("two kinds", INDEX, br#"{"schemaVersion":2,"manifests":[],"config":{},"layers":[]}"#, false),
+        (
+            "another type",
+            MANIFEST,
+            br#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#,
+            false,
+        ),
+        ("another kind", MANIFEST, br#"{"schemaVersion":2,"manifests":[]}"#, false),
+        ("Docker's without a type", DOCKER, br#"{"schemaVersion":2,"manifests":[]}"#, false),
+        ("two documents", INDEX, br#"{"schemaVersion":2,"manifests":[]}{}"#, false),
+        ("a mark before it", INDEX, b"\xef\xbb\xbf{\"schemaVersion\":2,\"manifests\":[]}", false),
+        ("broken text", INDEX, b"{\"schemaVersion\":2,\"manifests\":[],\"x\":\"\xff\"}", false),
+        ("half a pair", INDEX, br#"{"schemaVersion":2,"manifests":[],"x":"\ud800"}"#, false),
+        ("something else with two readings", "application/vnd.example+json", br#"{"a":1,"A":2}"#, false),
+        ("a page", "text/html", b"<html>", false),
+        ("nothing", INDEX, b"", false),
+    ]
+}
+
+/// A registry that has this one manifest, under all tags and digests.
+async fn serving(media_type: &'static str, content: &[u8]) -> Proxy {
+    let manifest = rule("GET", "/manifests/", ALWAYS, Fault::Content(media_type, content.to_vec()));
+    let api = rule("GET", "/v2/", ALWAYS, Fault::Content("application/json", b"{}".to_vec()));
+    Proxy::start("127.0.0.1:1", Challenge::Nothing, vec![manifest, api]).await
+}
+
+#[tokio::test]
+async fn a_manifest_with_two_readings_is_refused_by_tag_and_by_digest_and_said_to_be_one() {
+    for (name, media_type, content, taken) in answers() {
+        let client = stranger(&serving(media_type, content).await.address);
+        for which in [Selector::Tag("v1".parse().unwrap()), Selector::Digest(Digest::of(content))] {
+            let (pulled, found) = (client.pull_manifest(&which).await, client.find_manifest(&which).await);
+            assert_eq!((pulled.is_ok(), found.is_ok()), (taken, taken), "{name}: {pulled:?}");
+            if let Err(error) = pulled {
+                assert!(matches!(error, Error::Document { .. }), "{name}: {error}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_manifest_is_what_the_index_says_that_lists_it() {
+    let manifest = br#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
+    let client = stranger(&serving("application/vnd.oci.image.index.v1+json", manifest).await.address);
+    let listed = |media_type, size| layout::descriptor(media_type, Digest::of(manifest), size);
+    let size = manifest.len() as u64;
+    assert!(client.pull_listed(&listed(MediaType::ImageIndex, size)).await.is_ok());
+    let other_type = client.pull_listed(&listed(MediaType::ImageManifest, size)).await.unwrap_err();
+    assert!(matches!(other_type, Error::Document { fault: Refusal::MediaType { .. }, .. }), "{other_type}");
+    let other_size = client.pull_listed(&listed(MediaType::ImageIndex, size + 1)).await.unwrap_err();
+    assert!(matches!(other_size, Error::Layout(layout::Error::SizeMismatch { .. })), "{other_size}");
 }
 
 #[tokio::test]
