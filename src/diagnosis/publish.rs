@@ -107,8 +107,8 @@ fn other_build(repository: &str, taken: &[TakenTag], ours: &Parameters, theirs: 
         ("platforms", &platforms(theirs), &platforms(ours)),
     ];
     let differences = differences.into_iter().filter(|(_, theirs, ours)| theirs != ours);
-    why.extend(differences.map(|(name, theirs, ours)| {
-        format!("It says that its {name} is {:?}; here it is {ours:?}.", &*text::words(theirs))
+    why.extend(differences.map(|(name, theirs, own)| {
+        format!("It says that its {name} is {:?}; here it is {own:?}.", &*text::words(theirs))
     }));
     if theirs.arguments != ours.arguments {
         why.push("It says that its build arguments have other values.".to_owned());
