@@ -76,17 +76,19 @@ fn layer(error: &layer::Error) -> Diagnosis {
     };
     match error {
         layer::Error::Blob(error) => error.into(),
-        layer::Error::Archive { layer, reason } => unread(layer, format!("It is not an archive that every reader reads alike: {reason}.")),
+        layer::Error::Archive { layer, reason } => {
+            unread(layer, format!("It is not an archive that every reader reads alike: {reason}."))
+        }
         layer::Error::Content { layer, expected, actual } => {
             unread(layer, format!("It holds {actual}, and the image's configuration says {expected}."))
         }
-        layer::Error::TooMuch => Diagnosis::new(
-            "The image has more in it than is looked through for secrets",
-            error.to_string(),
-            remedy,
-        ),
+        layer::Error::TooMuch => {
+            Diagnosis::new("The image has more in it than is looked through for secrets", error.to_string(), remedy)
+        }
         layer::Error::Io { path, source } => super::layout::file(path, source),
-        layer::Error::Cancelled => Diagnosis::new("The image was not looked through for secrets", "It was asked to end.", "Run again."),
+        layer::Error::Cancelled => {
+            Diagnosis::new("The image was not looked through for secrets", "It was asked to end.", "Run again.")
+        }
     }
 }
 

@@ -13,10 +13,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use percent_encoding::percent_decode_str;
 
+use super::Digest;
 use super::digest::Hasher;
 use super::image::Layer;
 use super::layout::{self, Layout, digest_of};
-use super::Digest;
 
 /// The most bytes of one image that are written or read uncompressed.
 const MAX_BYTES: u64 = 32 << 30;
@@ -100,7 +100,11 @@ impl<'a> Extraction<'a> {
         let path = layout.blob(&digest);
         let blob = File::open(&path).map_err(|source| Error::Io { path, source })?;
         let archive = |error: &dyn std::fmt::Display| Error::Archive { layer: digest, reason: error.to_string() };
-        let content = Counted { content: uncompressed(blob).map_err(|error| archive(&error))?, hasher: Hasher::new(), left: self.bytes_left };
+        let content = Counted {
+            content: uncompressed(blob).map_err(|error| archive(&error))?,
+            hasher: Hasher::new(),
+            left: self.bytes_left,
+        };
         let mut archived = tar::Archive::new(content);
         let mut folders = Folders { root: self.root, name, conflicts: 0 };
         for entry in archived.entries().map_err(|error| archive(&error))? {
@@ -272,8 +276,7 @@ impl Defused<'_> {
 fn uncompressed(blob: File) -> io::Result<Box<dyn Read>> {
     let mut blob = BufReader::with_capacity(BLOCK, blob);
     let start = blob.fill_buf()?;
-    let is_zstd = start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd])
-        || matches!(start, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..]); // RFC 8878, sections 3.1.1 and 3.1.2
+    let is_zstd = start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) || matches!(start, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..]); // RFC 8878, sections 3.1.1 and 3.1.2
     Ok(match start {
         [0x1f, 0x8b, ..] => Box::new(flate2::bufread::MultiGzDecoder::new(blob)),
         _ if is_zstd => Box::new(zstd::Decoder::with_buffer(blob)?),
@@ -504,5 +507,4 @@ mod tests {
         stop.store(true, Ordering::Relaxed);
         assert!(matches!(extraction().layer(&layout, &layer, "1"), Err(Error::Cancelled)));
     }
-
 }

@@ -6,8 +6,8 @@ use std::fmt;
 
 use oci_spec::image::{ImageConfiguration, ImageIndex, ImageManifest, MediaType};
 
-use super::{Delivery, building};
 use super::preflight::Ready;
+use super::{Delivery, building};
 use crate::aws::ecr::Mutability;
 use crate::environment::Environment;
 use crate::error::Error;
@@ -171,12 +171,9 @@ pub(super) fn compared(delivery: &Delivery, ready: &Ready, built: Image, rival: 
 /// bytes, since what it says is among them.
 fn another(repository: String, ours: &Claim, claim: &Claim, taken: Vec<TakenTag>) -> publish::Error {
     match (&ours.parameters, &claim.parameters) {
-        (Some(ours_of), Some(theirs)) if claim.is_of_commit(ours) && ours_of != theirs => publish::Error::OtherBuild {
-            repository,
-            taken,
-            ours: Box::new(ours_of.clone()),
-            theirs: Box::new(theirs.clone()),
-        },
+        (Some(ours_of), Some(theirs)) if claim.is_of_commit(ours) && ours_of != theirs => {
+            publish::Error::OtherBuild { repository, taken, ours: Box::new(ours_of.clone()), theirs: Box::new(theirs.clone()) }
+        }
         _ => publish::Error::Taken { repository, commit: ours.revision.clone(), digest: None, taken },
     }
 }

@@ -239,7 +239,10 @@ fn what_is_there_is_built_anew_where_that_is_asked_for() {
     assert_eq!((stage.outcome("build").as_str(), stage.reuse()), ("passed", serde_json::Value::Null));
     // A tag stays what it is, also where something else comes of it.
     let ended = stage.deliver("dev").flag("--reuse", "never").flag("--labels", "a=b").ends_with(1);
-    ended.says(&format!("{sha} names {digest}")).says("remove the tag").says(stage.source.record()["image"]["digest"].as_str().unwrap());
+    ended
+        .says(&format!("{sha} names {digest}"))
+        .says("remove the tag")
+        .says(stage.source.record()["image"]["digest"].as_str().unwrap());
     assert_eq!(stage.digest(&sha), digest);
 }
 

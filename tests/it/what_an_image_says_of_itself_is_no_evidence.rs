@@ -50,8 +50,7 @@ impl Scene {
     fn plant(&self, environment: &str, files: &[(&str, &str)]) -> String {
         let twin = format!("{}/team/twin", self.registry.address);
         self.source.deliver().flag("--destination", &twin).flag("--environment", "dev").ends_with(0);
-        let manifest: Value =
-            serde_json::from_str(&crane(&["manifest", "--insecure", &format!("{twin}:{}", self.sha)])).unwrap();
+        let manifest: Value = serde_json::from_str(&crane(&["manifest", "--insecure", &format!("{twin}:{}", self.sha)])).unwrap();
         let root = self.source.beside("planted");
         for (name, text) in files {
             let path = root.join(name);
@@ -177,7 +176,9 @@ fn a_leak_in_a_layer_is_named_by_the_layer_and_the_file_and_excused_by_nothing_i
     let leak = format!("TOKEN={}\n", secret());
     let excused = format!("TOKEN={} # gitleaks:allow\n", secret());
     let rules = "[allowlist]\nregexes = ['''.*''']\n";
-    for (name, text) in [("app/leak.env", &leak), ("app/.git/config", &leak), ("excused.env", &excused), (".gitleaks.toml.env", &leak)] {
+    for (name, text) in
+        [("app/leak.env", &leak), ("app/.git/config", &leak), ("excused.env", &excused), (".gitleaks.toml.env", &leak)]
+    {
         let scene = Scene::set(&[]);
         let ignored = format!("{name}:github-pat:1\n0/{name}:github-pat:1\n");
         scene.plant("dev", &[(name, text), (".gitleaks.toml", rules), (".gitleaksignore", &ignored)]);
