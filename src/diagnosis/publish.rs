@@ -87,9 +87,9 @@ fn taken_tags(repository: &str, commit: Option<&str>, digest: Option<&str>, take
     let remedy = if digest.is_some() && taken.iter().any(|taken| taken.revision.as_deref() == commit) {
         "Such a tag names one image for good, and is left as it is. What an image says of itself is no proof: either the build \
          is not reproducible, or someone else has pushed that image. If everyone who may push there is trusted, set `reuse` to \
-         claimed: that image is taken at its word, then scanned and judged like any. Else deliver a new commit; or remove the \
-         tag, if you may and nothing uses what it names; or name the environment in every tag (`{env}-{sha}`), where another \
-         environment's image has this one. Immutable tags keep others from taking one first."
+         claimed: that image is taken at its word, then scanned and judged like any. Else leave the tag out of `tags` if \
+         another delivery of the commit sets it: `{env}-{sha}` alone where environments share a repository, `{version}` alone \
+         for a release. Or deliver a new commit; or remove the tag, if you may and nothing uses what it names."
     } else {
         "Such a tag names one image for good, and is left as it is. Deliver a new commit or version; or remove the tag, if you \
          may and nothing uses what it names."
@@ -109,7 +109,7 @@ fn other_build(repository: &str, taken: &[TakenTag], ours: &Parameters, theirs: 
     let differences = differences.into_iter().filter(|(_, theirs, ours)| theirs != ours);
     why.extend(
         differences
-            .map(|(name, theirs, here)| format!("It says that its {name} is {:?}; here it is {here:?}.", &*text::words(theirs))),
+            .map(|(name, theirs, own)| format!("It says that its {name} is {:?}; here it is {own:?}.", &*text::words(theirs))),
     );
     if theirs.arguments != ours.arguments {
         why.push("It says that its build arguments have other values.".to_owned());

@@ -186,13 +186,13 @@ fn written_as(path: &[u8]) -> String {
 fn encoded(part: &[u8]) -> String {
     use std::fmt::Write as _;
     let lower = part.to_ascii_lowercase();
-    let means_something = part == b".." || lower == b".git" || lower.windows(8).any(|word| word == b"gitleaks");
+    let leads = part == b".." || lower == b".git";
+    let is_scanners = lower.windows(8).any(|word| word == b"gitleaks");
     let mut text = String::with_capacity(part.len());
-    let mut hide = means_something;
     for chunk in part.utf8_chunks() {
         for character in chunk.valid().chars() {
-            if hide || character.is_control() || character == '%' || character == '\\' {
-                hide = false;
+            let hidden = (leads && text.is_empty()) || (is_scanners && character.eq_ignore_ascii_case(&'g'));
+            if hidden || character.is_control() || character == '%' || character == '\\' {
                 character.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| {
                     let _ = write!(text, "%{byte:02X}");
                 });
@@ -397,7 +397,7 @@ mod tests {
             (b"./a//b/./c", "a/b/c", "a/b/c"),
             (b"app/.git/config", "app/%2Egit/config", "app/.git/config"),
             (b"app/.GIT/config", "app/%2EGIT/config", "app/.GIT/config"),
-            (b".gitleaks.toml", "%2Egitleaks.toml", ".gitleaks.toml"),
+            (b"x.gitleaks.toml", "x.%67itleaks.toml", "x.gitleaks.toml"),
             (b"a%2fb\x07\xff", "a%252fb%07%FF", "a%2fb\u{7}\u{fffd}"),
             (b"C:\\a", "C:%5Ca", "C:\\a"),
             (b"/", "unnamed", "unnamed"),

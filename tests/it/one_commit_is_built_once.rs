@@ -86,7 +86,7 @@ fn a_commit_that_is_delivered_is_not_built_again() {
     stage.deliver("dev").ends_with(0);
     let digest = stage.digest(&sha);
     // A build that can't succeed is not begun in earnest.
-    stage.deliver("dev").flag("--build-target", "no-such-stage").ends_with(0).says("DELIVERED to dev before");
+    stage.deliver("dev").flag("--check-targets", "no-such-stage").ends_with(0).says("DELIVERED to dev before");
     assert_eq!(stage.reuse()["is"], "delivered");
     assert_eq!((stage.outcome("build").as_str(), stage.outcome("publish").as_str()), ("skipped", "skipped"));
     assert_eq!(stage.source.record()["publication"]["digest"], digest.as_str());
@@ -239,7 +239,10 @@ fn what_is_there_is_built_anew_where_that_is_asked_for() {
     assert_eq!((stage.outcome("build").as_str(), stage.reuse()), ("passed", serde_json::Value::Null));
     // A tag stays what it is, also where something else comes of it.
     let ended = stage.deliver("dev").flag("--reuse", "never").flag("--labels", "a=b").ends_with(1);
-    ended.says(&format!("The tag {sha}")).says(&digest).says(stage.source.record()["image"]["digest"].as_str().unwrap());
+    ended
+        .says(&format!("{sha} names {digest}"))
+        .says("remove the tag")
+        .says(stage.source.record()["image"]["digest"].as_str().unwrap());
     assert_eq!(stage.digest(&sha), digest);
 }
 
