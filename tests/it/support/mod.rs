@@ -2,6 +2,7 @@
 
 pub mod act;
 pub mod document;
+pub mod git;
 pub mod job;
 pub mod keyless;
 pub mod runner;
