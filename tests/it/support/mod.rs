@@ -3,6 +3,7 @@
 pub mod act;
 pub mod document;
 pub mod door;
+pub mod git;
 pub mod job;
 pub mod keyless;
 pub mod runner;

@@ -1,0 +1,299 @@
+//! The commit that is delivered is the one that the run is of, wherever the build context lies and however the repository
+//! came to be; and where there is none, a blocking environment delivers nothing.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::git::{commit, git, head, repository};
+use crate::support::{Delivery, Source, run, secret};
+
+const DOCKERFILE: (&str, &str) = ("Dockerfile", "FROM scratch\nCOPY . /app/\n");
+
+/// The source in what `plan` prints.
+fn planned(delivery: &Delivery) -> Value {
+    let plan: Value = serde_json::from_str(&delivery.ends_with(0).stdout).unwrap();
+    plan["source"].clone()
+}
+
+/// A plan for a folder.
+fn plan(source: &Source, context: &Path) -> Delivery {
+    source.run("plan").flag("--build-context", context.to_str().unwrap())
+}
+
+/// A push to main of a commit, with a workspace.
+fn pushed(delivery: Delivery, commit: &str, workspace: &Path) -> Delivery {
+    let delivery = delivery.variable("GITHUB_ACTIONS", "true").variable("GITHUB_EVENT_NAME", "push");
+    let delivery = delivery.variable("GITHUB_REF", "refs/heads/main").variable("GITHUB_SHA", commit);
+    delivery.variable("GITHUB_WORKSPACE", workspace.to_str().unwrap())
+}
+
+/// A source with a submodule `lib`, which has a submodule `deep`; each has a Dockerfile.
+fn with_submodules() -> Source {
+    let source = Source::new(&[DOCKERFILE]);
+    for name in ["deep", "lib"] {
+        fs::create_dir(source.beside(name)).unwrap();
+        fs::write(source.beside(name).join("Dockerfile"), DOCKERFILE.1).unwrap();
+        repository(&source.beside(name));
+    }
+    let deep = source.beside("deep");
+    git(&source.beside("lib"), ["submodule", "--quiet", "add", deep.to_str().unwrap(), "deep"]);
+    commit(&source.beside("lib"));
+    git(&source.context(), ["init", "--quiet", "--initial-branch=main"]);
+    let lib = source.beside("lib");
+    git(&source.context(), ["submodule", "--quiet", "add", lib.to_str().unwrap(), "lib"]);
+    git(&source.context(), ["submodule", "--quiet", "update", "--init", "--recursive"]);
+    commit(&source.context());
+    source
+}
+
+#[test]
+fn a_context_in_a_submodule_is_of_the_superprojects_commit() {
+    let source = with_submodules();
+    let sha = head(&source.context());
+    for folder in ["lib", "lib/deep"] {
+        let context = source.context().join(folder);
+        assert_eq!(planned(&plan(&source, &context))["commit"], *sha, "{folder}");
+        let run = pushed(plan(&source, &context), &sha, &source.context());
+        let planned = planned(&run);
+        assert_eq!((&planned["commit"], &planned["dirty"]), (&sha.clone().into(), &false.into()), "{folder}");
+    }
+}
+
+#[test]
+fn the_log_says_which_of_several_repositories_is_delivered() {
+    let source = with_submodules();
+    let lib = source.context().join("lib");
+    let ended = source.deliver().flag("--build-context", lib.to_str().unwrap()).ends_with(0);
+    ended.says(&format!("commit {} of {}", head(&source.context()), source.context().display()));
+    ended.says(&format!("{} is a repository inside of it", lib.display()));
+    let labels = source.image().config();
+    assert_eq!(labels["config"]["Labels"]["org.opencontainers.image.revision"], *head(&source.context()));
+}
+
+#[test]
+fn a_leak_of_the_superproject_holds_back_a_context_in_its_submodule() {
+    let source = with_submodules();
+    source.write("token.env", &format!("TOKEN={}\n", secret()));
+    commit(&source.context());
+    fs::remove_file(source.context().join("token.env")).unwrap();
+    commit(&source.context());
+    let lib = source.context().join("lib");
+    source.deliver().flag("--build-context", lib.to_str().unwrap()).flag("--environment", "prod").ends_with(3);
+}
+
+#[test]
+fn a_repository_inside_another_that_does_not_know_it_is_its_own() {
+    let source = Source::in_git(&[DOCKERFILE]);
+    source.write("projects/app/Dockerfile", DOCKERFILE.1);
+    let app = source.context().join("projects/app");
+    let sha = repository(&app);
+    assert_eq!(planned(&plan(&source, &app))["commit"], *sha);
+    // Of a run it is the one at the run's commit.
+    let outer = head(&source.context());
+    let planned = planned(&pushed(plan(&source, &app), &outer, &source.context()));
+    assert_eq!((&planned["commit"], &planned["dirty"]), (&outer.into(), &true.into()));
+}
+
+#[test]
+fn what_lies_around_the_workspace_is_the_runners_own() {
+    let source = Source::in_git(&[("work/app/Dockerfile", DOCKERFILE.1)]);
+    let app = source.context().join("work/app");
+    repository(&app);
+    let other = "1".repeat(40);
+    let planned = planned(&pushed(plan(&source, &app), &other, &app));
+    assert_eq!(planned["commit"], *head(&app));
+}
+
+#[test]
+fn a_workspace_above_the_repository_is_of_the_dockerfiles_commit_with_all_its_history() {
+    let source = Source::new(&[("app/Dockerfile", "FROM scratch\nCOPY app/Dockerfile /\n")]);
+    let app = source.context().join("app");
+    fs::write(app.join("token.env"), format!("TOKEN={}\n", secret())).unwrap();
+    repository(&app);
+    fs::remove_file(app.join("token.env")).unwrap();
+    let sha = commit(&app);
+    let with_dockerfile =
+        |delivery: Delivery| delivery.flag("--dockerfile-path", app.join("Dockerfile").to_str().unwrap()).flag("--environment", "prod");
+    let plan = with_dockerfile(pushed(source.run("plan"), &sha, &source.context()));
+    let planned = planned(&plan);
+    assert_eq!((&planned["commit"], &planned["dirty"]), (&sha.clone().into(), &false.into()));
+    with_dockerfile(pushed(source.deliver(), &sha, &source.context())).ends_with(3);
+}
+
+#[test]
+fn what_lies_beside_the_repository_is_in_no_commit() {
+    let source = Source::new(&[("app/Dockerfile", "FROM scratch\nCOPY . /\n"), ("beside", "1")]);
+    let app = source.context().join("app");
+    let sha = repository(&app);
+    let plan = pushed(source.run("plan"), &sha, &source.context());
+    let planned = planned(&plan.flag("--dockerfile-path", app.join("Dockerfile").to_str().unwrap()).flag("--environment", "dev"));
+    assert_eq!((&planned["commit"], &planned["dirty"]), (&sha.into(), &true.into()));
+}
+
+#[test]
+fn without_a_commit_a_blocking_environment_delivers_nothing() {
+    let source = Source::new(&[DOCKERFILE]);
+    for environment in ["test", "staging", "prod"] {
+        for publish in ["true", "false"] {
+            let delivery = source.deliver().flag("--environment", environment).flag("--publish", publish);
+            delivery.ends_with(1).says("is in no git repository").says("actions/checkout");
+        }
+    }
+    // A run that names a commit has no more of a history.
+    pushed(source.deliver(), &"1".repeat(40), &source.context()).flag("--environment", "prod").ends_with(1).says("no git repository");
+    git(&source.context(), ["init", "--quiet"]);
+    source.deliver().flag("--environment", "prod").ends_with(1).says("has no commit yet");
+    assert!(!source.beside("image").exists());
+}
+
+#[test]
+fn a_dot_git_that_leads_nowhere_is_named_and_delivered_where_no_gate_blocks() {
+    for text in [None, Some("gitdir: ../.git/modules/x\n"), Some("::error file=a::owned\n")] {
+        let source = Source::new(&[DOCKERFILE]);
+        match text {
+            None => fs::create_dir(source.context().join(".git")).unwrap(),
+            Some(text) => source.write(".git", text),
+        }
+        assert_eq!(planned(&source.run("plan"))["commit"], Value::Null);
+        source.deliver().flag("--environment", "dev").ends_with(0).says("leads to no repository").does_not_say("owned");
+        let ended = source.deliver().flag("--environment", "prod").ends_with(1);
+        ended.says(&source.context().join(".git").display().to_string()).does_not_say("owned");
+    }
+}
+
+#[test]
+fn another_commit_than_the_runs_is_published_in_no_blocking_environment() {
+    let source = Source::in_git(&[DOCKERFILE]);
+    let first = head(&source.context());
+    let second = commit(&source.context());
+    let delivery = pushed(source.deliver(), &first, &source.context());
+    let ended = delivery.clone().flag("--environment", "prod").ends_with(1);
+    ended.says("at another commit than the run").says(&first).says(&second);
+    assert!(!source.beside("image").exists());
+    delivery.clone().flag("--environment", "dev").ends_with(0).says(&first).says(&second);
+    delivery.clone().flag("--environment", "prod").flag("--publish", "false").ends_with(0);
+    delivery.variable("GITHUB_SHA", "").flag("--environment", "prod").ends_with(1).says("GITHUB_SHA");
+}
+
+#[test]
+fn a_run_of_a_tags_own_id_is_of_its_commit() {
+    let source = Source::in_git(&[DOCKERFILE]);
+    git(&source.context(), ["tag", "--annotate", "--message", "x", "v1.0.0"]);
+    let tag = git(&source.context(), ["rev-parse", "v1.0.0"]);
+    assert_ne!(tag, head(&source.context()));
+    pushed(source.deliver(), &tag, &source.context()).flag("--environment", "prod").ends_with(0);
+}
+
+#[test]
+fn of_several_tags_the_highest_version_is_delivered() {
+    let source = Source::in_git(&[DOCKERFILE]);
+    for tag in ["v1.2.3-rc.1", "v1.2.3", "v1.2.3-rc.2", "v0.9.0", "latest"] {
+        git(&source.context(), ["tag", tag]);
+    }
+    assert_eq!(planned(&source.run("plan"))["tag"], "v1.2.3");
+}
+
+/// A clone of a source, made with these options.
+fn cloned(source: &Source, name: &str, options: &[&str]) -> std::path::PathBuf {
+    let folder = source.beside(name);
+    let address = format!("file://{}", source.context().display());
+    let arguments = ["clone", "--quiet"].iter().chain(options).copied();
+    git(&source.beside(""), arguments.chain([&*address, folder.to_str().unwrap()]));
+    folder
+}
+
+#[test]
+fn a_repository_of_any_shape_is_known_by_its_commit() {
+    let source = Source::in_git(&[DOCKERFILE, ("a", "1")]);
+    source.write("a", "2");
+    let sha = commit(&source.context());
+    let own = source.context();
+    let own = own.to_str().unwrap();
+    git(&source.context(), ["worktree", "add", "--quiet", source.beside("worktree").to_str().unwrap(), "-b", "other"]);
+    let separate = format!("--separate-git-dir={}", source.beside("separate.git").display());
+    let mut shapes = vec![
+        source.context(),
+        source.beside("worktree"),
+        cloned(&source, "shallow", &["--depth=1"]),
+        cloned(&source, "shared", &["--shared"]),
+        cloned(&source, "reference", &["--reference", own]),
+        cloned(&source, "separate", &[&separate]),
+        cloned(&source, "relative", &["--shared"]),
+    ];
+    // Alternates may be relative, and a link may stand in the place of `.git`.
+    fs::write(source.beside("relative/.git/objects/info/alternates"), "../../../source/.git/objects\n").unwrap();
+    let linked = cloned(&source, "linked", &[]);
+    fs::rename(linked.join(".git"), source.beside("linked.git")).unwrap();
+    std::os::unix::fs::symlink("../linked.git", linked.join(".git")).unwrap();
+    shapes.push(linked);
+    for name in ["trailing ", " leading", "line\nend", "line end\n", "a: \"b\"\\c d", "-dash", ":(top)x"] {
+        shapes.push(cloned(&source, name, &[]));
+    }
+    let detached = cloned(&source, "detached", &[]);
+    git(&detached, ["checkout", "--quiet", "--detach"]);
+    shapes.push(detached);
+    let split = cloned(&source, "split", &[]);
+    git(&split, ["update-index", "--split-index"]);
+    shapes.push(split);
+    let of_another = cloned(&source, "of-another", &[]);
+    run(std::process::Command::new("chown").args(["-R", "4242:4242"]).arg(&of_another));
+    shapes.push(of_another);
+    for shape in shapes {
+        let planned = planned(&plan(&source, &shape));
+        assert_eq!((&planned["commit"], &planned["dirty"]), (&sha.clone().into(), &false.into()), "{}", shape.display());
+    }
+}
+
+#[test]
+fn a_repository_of_another_hash_is_known_by_its_commit() {
+    let source = Source::new(&[DOCKERFILE]);
+    git(&source.context(), ["init", "--quiet", "--initial-branch=main", "--object-format=sha256"]);
+    let sha = commit(&source.context());
+    assert_eq!(sha.len(), 64);
+    let planned = planned(&source.run("plan"));
+    assert_eq!(
+        (&planned["commit"], &planned["branch"], &planned["dirty"]),
+        (&sha.into(), &"main".into(), &false.into())
+    );
+    source.deliver().flag("--environment", "prod").ends_with(0);
+}
+
+#[test]
+fn the_users_own_git_variables_change_nothing() {
+    let source = Source::in_git(&[DOCKERFILE]);
+    let other = Source::in_git(&[DOCKERFILE]);
+    let elsewhere = other.context().join(".git");
+    let mut delivery = source.run("plan");
+    for name in ["GIT_DIR", "GIT_COMMON_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE"] {
+        delivery = delivery.variable(name, elsewhere.to_str().unwrap());
+    }
+    let planned = planned(&delivery);
+    assert_eq!((&planned["commit"], &planned["dirty"]), (&head(&source.context()).into(), &false.into()));
+}
+
+#[test]
+fn a_partial_clone_without_its_history_is_an_error_that_names_the_filter() {
+    let source = Source::in_git(&[DOCKERFILE, ("a", "1")]);
+    source.write("a", "2");
+    commit(&source.context());
+    git(&source.context(), ["config", "uploadpack.allowFilter", "true"]);
+    let partial = cloned(&source, "partial", &["--filter=blob:none"]);
+    let delivery = source.deliver().flag("--build-context", partial.to_str().unwrap());
+    delivery.ends_with(1).says("partial").says("\"blob:none\"").says("`filter`").says("fetch-depth: 0");
+    delivery.flag("--secrets-history", "none").ends_with(0);
+    assert_eq!(planned(&plan(&source, &partial))["dirty"], false);
+}
+
+#[test]
+fn a_sparse_checkout_is_said_and_is_no_change() {
+    let source = Source::in_git(&[DOCKERFILE, ("in/a", "1"), ("out/a", "1")]);
+    for cone in ["--cone", "--no-cone"] {
+        git(&source.context(), ["sparse-checkout", "set", cone, "in"]);
+        source.write("Dockerfile", DOCKERFILE.1);
+        assert!(!source.context().join("out").exists());
+        assert_eq!(planned(&source.run("plan"))["dirty"], false, "{cone}");
+        source.deliver().ends_with(0).says("`sparse-checkout`");
+    }
+}
