@@ -7,6 +7,7 @@ mod before_tags;
 mod building;
 mod code_scanning;
 mod contribution;
+mod coverage;
 mod destination;
 pub(crate) mod doctor;
 mod judging;
@@ -20,9 +21,12 @@ mod task;
 pub(crate) use announcing::announce;
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
+use futures_util::FutureExt as _;
+use futures_util::future::maybe_done;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -134,18 +138,26 @@ async fn scan_and_publish(
     let built = async { tokio::try_join!(image.accept(), database.accept()) };
     let (Built { image, .. }, database) = secrets.unless_it_fails(built).await?;
     // What is in the image: the tags alone wait for it.
-    let listed = scanning::sboms(delivery, &image);
+    let (lists, listing) = coverage::lists();
+    let listed = scanning::sboms(delivery, &image, lists);
     let judged = async {
         // What is wrong with it, and with the source.
         let vulnerabilities = scanning::vulnerabilities(delivery, ready, &image, &database);
         let (leaks, vulnerabilities) = tokio::try_join!(secrets.accept(), vulnerabilities)?;
+        // What of it was judged. Where that holds nothing back, it is told while the content travels.
+        let mut unjudged = pin!(maybe_done(coverage::find(delivery, vulnerabilities.as_ref(), listing)));
+        if coverage::counts(delivery) {
+            unjudged.as_mut().await;
+        }
         // Whether that lets it pass.
-        let cleared = judging::judge(delivery, &image, &leaks, vulnerabilities.as_ref()).await?;
+        let coverage = unjudged.as_mut().output_mut().and_then(|coverage| coverage.as_ref());
+        let cleared = judging::judge(delivery, &image, &leaks, vulnerabilities.as_ref().map(|found| (found, coverage))).await?;
         // The team is told either way; only what is cleared leaves the machine.
         let shown = code_scanning::upload(delivery, ready, cleared.is_some());
-        tokio::try_join!(shown, publishing::upload(delivery, target, &image, cleared))
+        let told = unjudged.map(Ok);
+        tokio::try_join!(shown, publishing::upload(delivery, target, &image, cleared), told)
     };
-    let (listed, (shown, content)) = tokio::try_join!(listed, judged)?;
+    let (listed, (shown, content, ())) = tokio::try_join!(listed, judged)?;
     match content {
         Content::Blocked => Ok(RunResult::Blocked),
         Content::NotAsked => Ok(RunResult::Skipped),

@@ -30,6 +30,7 @@ fn begun(environment: Environment) -> Record {
         stages: stages(),
         findings: Vec::new(),
         suppressions: Vec::new(),
+        unscanned: Vec::new(),
         database: Some(Database {
             repository: "ghcr.io/aquasecurity/trivy-db:2".to_owned(),
             digest: Digest::of(b"database"),

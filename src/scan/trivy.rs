@@ -1,5 +1,6 @@
 //! trivy: packages in the image with known vulnerabilities.
 
+mod distribution;
 mod log;
 mod report;
 
@@ -7,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Error;
+use super::packages::Packages;
 use super::platform::PlatformFolder;
+use crate::coverage::Gap;
 use crate::finding::{Suppression, Vulnerability};
 use crate::oci::Image;
 use crate::oci::image::PlatformImage;
@@ -52,6 +55,10 @@ pub(crate) struct Vulnerabilities {
     pub(crate) suppressions: Vec<Suppression>,
     /// How many packages were judged.
     pub(crate) packages: u32,
+    /// The packages that trivy saw.
+    pub(crate) list: Packages,
+    /// What it did not judge, as far as it says so itself.
+    pub(crate) gaps: Vec<Gap>,
     /// What a reader should know besides.
     pub(crate) warnings: Vec<String>,
 }
@@ -131,24 +138,26 @@ impl<'a> Scan<'a> {
         }
         let report = report::Report::read(&self.report).map_err(|reason| Error::invalid_output(Tool::TRIVY, reason, output))?;
         report.check(self.request.platform).map_err(|reason| Error::invalid_output(Tool::TRIVY, reason, output))?;
-        let mut found = report.into_vulnerabilities(&self.request.platform.platform);
-        found.warnings.extend(self.words(&Log::of(output)));
+        let log = Log::of(output);
+        let mut found = report.into_vulnerabilities(&self.request.platform.platform, &log);
+        found.warnings.extend(self.words(&log));
         if self.ignore_file.is_some() && both_ignore_files(self.request.root) {
             found.warnings.push(".trivyignore was not used, since there is a .trivyignore.yaml".to_owned());
         }
         Ok(found)
     }
 
-    /// What trivy says besides its report, and does not say in its exit code.
+    /// What trivy says besides its report, and is no gap in what it judged.
     fn words(&self, log: &Log<'_>) -> Vec<String> {
         let platform = &self.request.platform.platform;
         let mut warnings: Vec<_> = log.warnings().into_iter().map(|warning| format!("{platform}: trivy: {warning}")).collect();
-        let unread: Vec<_> = log.unread().into_iter().collect();
-        if !unread.is_empty() {
-            let named = unread[..unread.len().min(NAMED)].join(", ");
-            let more = if unread.len() > NAMED { format!(" and {} more", unread.len() - NAMED) } else { String::new() };
-            warnings
-                .push(format!("{platform}: trivy can't read some lists of packages, so those were not judged: {named}{more}"));
+        let brought: Vec<_> = log.unread().into_iter().filter(|unread| !unread.is_installed).map(|unread| unread.name).collect();
+        if !brought.is_empty() {
+            let named = brought[..brought.len().min(NAMED)].join(", ");
+            let more = if brought.len() > NAMED { format!(" and {} more", brought.len() - NAMED) } else { String::new() };
+            warnings.push(format!(
+                "{platform}: trivy can't read what looks like lists of packages and is where no package manager puts one: {named}{more}"
+            ));
         }
         warnings
     }

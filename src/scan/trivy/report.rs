@@ -6,13 +6,16 @@ use std::io::BufReader;
 use std::path::Path;
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use super::Vulnerabilities;
+use super::distribution::Distribution;
+use super::log::Log;
+use crate::coverage::{Gap, GapKind};
 use crate::finding::{Severity, Suppression, Vulnerability};
 use crate::oci::Platform;
 use crate::oci::image::PlatformImage;
 use crate::oci::layout::digest_of;
+use crate::scan::packages::Packages;
 use crate::scanner::Tool;
 use crate::text::plain;
 
@@ -41,13 +44,45 @@ struct Metadata {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Os {
+pub(super) struct Os {
     #[serde(default)]
-    family: String,
+    pub(super) family: String,
     #[serde(default)]
-    name: String,
+    pub(super) name: String,
     #[serde(rename = "EOSL", default)]
-    end_of_life: bool,
+    pub(super) end_of_life: bool,
+}
+
+/// A package that trivy saw.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Packaged {
+    #[serde(default)]
+    pub(super) name: String,
+    #[serde(default)]
+    pub(super) version: String,
+    /// Which part of trivy read the list that it is on: `dpkg`, `apk`, `rpm`.
+    #[serde(default)]
+    pub(super) analyzed_by: String,
+    #[serde(default)]
+    pub(super) repository: Repository,
+    #[serde(default)]
+    identifier: Identifier,
+}
+
+/// Whose package it is.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Repository {
+    /// `official` or `third-party`.
+    #[serde(default)]
+    pub(super) class: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Identifier {
+    #[serde(rename = "PURL", default)]
+    url: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -58,7 +93,7 @@ struct ScanResult {
     #[serde(default)]
     class: String,
     #[serde(default)]
-    packages: Vec<IgnoredAny>,
+    packages: Vec<Packaged>,
     #[serde(default)]
     vulnerabilities: Vec<Detected>,
     #[serde(rename = "ExperimentalModifiedFindings", default)]
@@ -133,12 +168,16 @@ impl Report {
         Ok(())
     }
 
-    pub(super) fn into_vulnerabilities(self, platform: &Platform) -> Vulnerabilities {
+    pub(super) fn into_vulnerabilities(self, platform: &Platform, log: &Log<'_>) -> Vulnerabilities {
+        let gaps = self.gaps(platform, log);
         let Self { metadata: Metadata { os, .. }, results, .. } = self;
         let distribution = os.as_ref().map(|os| plain(format!("{} {}", os.family, os.name).trim()));
         let packages = results.iter().map(|result| result.packages.len()).sum::<usize>();
         let packages = u32::try_from(packages).unwrap_or(u32::MAX);
-        let warnings = warnings(os.as_ref(), &results, packages, platform);
+        let mut list = Packages::default();
+        for package in results.iter().flat_map(|result| &result.packages) {
+            list.add(&package.identifier.url, None);
+        }
         let mut findings = Vec::new();
         let mut suppressed: BTreeMap<(String, String, Option<String>), u32> = BTreeMap::new();
         for result in results {
@@ -161,26 +200,34 @@ impl Report {
             (&one.id, &one.package, &one.target, &one.installed) == (&other.id, &other.package, &other.target, &other.installed)
         });
         let suppression = |((by, id, reason), count)| Suppression { tool: Tool::TRIVY, by, id, reason, count };
-        Vulnerabilities { findings, suppressions: suppressed.into_iter().map(suppression).collect(), packages, warnings }
+        let suppressions = suppressed.into_iter().map(suppression).collect();
+        Vulnerabilities { findings, suppressions, packages, list, gaps, warnings: Vec::new() }
     }
-}
 
-/// What trivy could not judge, and does not say in its exit code.
-fn warnings(os: Option<&Os>, results: &[ScanResult], packages: u32, platform: &Platform) -> Vec<String> {
-    let mut warnings = Vec::new();
-    if let Some(os) = os {
-        let name = plain(format!("{} {}", os.family, os.name).trim());
-        if os.end_of_life {
-            warnings.push(format!("{platform}: {name} no longer gets security updates, so vulnerabilities in it may be unknown"));
-        }
-        if !results.iter().any(|result| result.class == "os-pkgs") {
-            warnings.push(format!("{platform}: trivy knows no advisories for {name}, so its packages were not judged"));
-        }
+    /// What trivy could not judge, and does not say in its exit code.
+    fn gaps(&self, platform: &Platform, log: &Log<'_>) -> Vec<Gap> {
+        let gap = |kind: GapKind, name: String, why: String| Gap {
+            tool: Tool::TRIVY,
+            kind,
+            name,
+            why,
+            platform: platform.clone(),
+            accepted: None,
+        };
+        let unread: Vec<_> = log.unread().into_iter().filter(|unread| unread.is_installed).collect();
+        let distribution = self.metadata.os.as_ref().map(|os| {
+            let of_distribution = self.results.iter().find(|result| result.class == "os-pkgs");
+            let judged = of_distribution.map(|result| result.packages.as_slice());
+            Distribution { os, judged, is_of_unknown_version: log.is_of_unknown_version(), has_unread: !unread.is_empty() }
+        });
+        let of_distribution = distribution.iter().flat_map(|distribution| {
+            let name = distribution.name();
+            distribution.reasons().into_iter().map(move |why| (name.clone(), why))
+        });
+        let of_distribution: Vec<_> = of_distribution.map(|(name, why)| gap(GapKind::Distribution, name, why)).collect();
+        let lists = unread.into_iter().map(|unread| gap(GapKind::List, unread.name, unread.why));
+        lists.chain(of_distribution).collect()
     }
-    if packages == 0 {
-        warnings.push(format!("{platform}: trivy found no packages in the image, so there was nothing to judge"));
-    }
-    warnings
 }
 
 impl Detected {
