@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use tokio::sync::oneshot;
 
 use super::Delivery;
-use super::scanning::Vulnerabilities;
 use crate::coverage::{self, Coverage, Gap, GapKind};
 use crate::record::{Contribution, Record};
 use crate::scan::packages::Packages;
@@ -38,11 +37,11 @@ pub(super) fn counts(delivery: &Delivery) -> bool {
 
 /// Finds out what was not judged, waits for syft's list for that, and writes it into the record. Without a scan for
 /// vulnerabilities there is nothing to find out.
-pub(super) async fn find(delivery: &Delivery, vulnerabilities: Option<&Vulnerabilities>, listing: Listing) -> Option<Coverage> {
-    let found = vulnerabilities?;
+pub(super) async fn find(delivery: &Delivery, scanned: Option<&[Scanned]>, listing: Listing) -> Option<Coverage> {
+    let scanned = scanned?;
     let lists = listing.0.await.ok();
     let (mut gaps, mut empty) = (Vec::new(), Vec::new());
-    for (index, scanned) in found.platforms.iter().enumerate() {
+    for (index, scanned) in scanned.iter().enumerate() {
         let listed = lists.as_ref().and_then(|lists| lists.get(index));
         gaps.extend(scanned.gaps.iter().cloned());
         gaps.extend(listed.into_iter().flat_map(|listed| unseen(scanned, listed)));

@@ -145,7 +145,8 @@ async fn scan_and_publish(
         let vulnerabilities = scanning::vulnerabilities(delivery, ready, &image, &database);
         let (leaks, vulnerabilities) = tokio::try_join!(secrets.accept(), vulnerabilities)?;
         // What of it was judged. Where that holds nothing back, it is told while the content travels.
-        let mut unjudged = pin!(maybe_done(coverage::find(delivery, vulnerabilities.as_ref(), listing)));
+        let mut unjudged =
+            pin!(maybe_done(coverage::find(delivery, vulnerabilities.as_ref().map(|found| &*found.platforms), listing)));
         if coverage::counts(delivery) {
             unjudged.as_mut().await;
         }

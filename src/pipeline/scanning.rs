@@ -22,6 +22,7 @@ use crate::publish::Listed;
 use crate::record::{StageLog, StageName};
 use crate::scan::database::{self, Database, Kind, Mirror};
 use crate::scan::gitleaks::{self, History, Leaks};
+use crate::scan::trivy::ignore::Lists as Ignored;
 use crate::scan::{self, syft, trivy};
 use crate::scanner::Tool;
 use crate::text;
@@ -171,12 +172,15 @@ pub(super) async fn vulnerabilities(
     let found = delivery
         .stage(StageName::Vulnerabilities, async |log| {
             let origins = Origins::read(&config.build, &ready.checkout.root);
+            let beside =
+                config.build.dockerfile.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let ignored = Ignored::read(&ready.checkout.root, &[&config.context, beside])?;
             let scans = image.platforms.iter().map(async |platform| {
-                let mut found = scan_platform(delivery, ready, (image, platform), database, &log).await?;
+                let mut found = scan_platform(delivery, &ignored, (image, platform), database, &log).await?;
                 origins.trace(&mut found.findings, platform);
                 Ok::<_, scan::Error>(found)
             });
-            let mut found = Vulnerabilities::default();
+            let mut found = Vulnerabilities { warnings: ignored.warnings.clone(), ..Vulnerabilities::default() };
             for (scanned, platform) in try_join_all(scans).await?.into_iter().zip(&image.platforms) {
                 found.add(platform.platform.clone(), scanned);
             }
@@ -195,12 +199,12 @@ pub(super) async fn vulnerabilities(
 
 async fn scan_platform(
     delivery: &Delivery,
-    ready: &Ready,
+    ignored: &Ignored,
     (image, platform): (&Image, &PlatformImage),
     database: &Database,
     log: &StageLog,
 ) -> Result<trivy::Vulnerabilities, scan::Error> {
-    let request = trivy::Request { image, platform, database: &database.folder, root: &ready.checkout.root, deadline: DEADLINE };
+    let request = trivy::Request { image, platform, database: &database.folder, ignored, deadline: DEADLINE };
     let mut java_warnings = Vec::new();
     let java = async || {
         let java = fetch(delivery, Kind::Java, &delivery.config.java_database_mirrors, log).await?;

@@ -1,6 +1,7 @@
 //! trivy: packages in the image with known vulnerabilities.
 
 mod distribution;
+pub(crate) mod ignore;
 mod log;
 mod report;
 
@@ -17,6 +18,7 @@ use crate::oci::image::PlatformImage;
 use crate::process::{Launcher, Output};
 use crate::scanner::Tool;
 use crate::text;
+use ignore::Lists;
 use log::Log;
 
 /// What trivy says when it meets a jar and has no index of jars (its `javadb.Updater.Update`).
@@ -40,8 +42,8 @@ pub(crate) struct Request<'a> {
     pub(crate) platform: &'a PlatformImage,
     /// The folder with `trivy.db`.
     pub(crate) database: &'a Path,
-    /// The project's folder, which may have a `.trivyignore.yaml` or `.trivyignore`.
-    pub(crate) root: &'a Path,
+    /// What the project lets through.
+    pub(crate) ignored: &'a Lists,
     /// The time that each run of trivy may take.
     pub(crate) deadline: Duration,
 }
@@ -99,7 +101,7 @@ impl<'a> Scan<'a> {
         let scratch = tempfile::Builder::new().prefix("gp-deliver-").tempdir().map_err(Error::io(&temporary))?;
         std::fs::create_dir(scratch.path().join("empty")).map_err(Error::io(scratch.path()))?;
         let folder = PlatformFolder::create(request.image, request.platform)?;
-        let ignore_file = ignore_file(request.root)?;
+        let ignore_file = request.ignored.write(scratch.path())?;
         let report = scratch.path().join("report.json");
         Ok(Self { launcher, request, folder, ignore_file, scratch, report })
     }
@@ -139,11 +141,8 @@ impl<'a> Scan<'a> {
         let report = report::Report::read(&self.report).map_err(|reason| Error::invalid_output(Tool::TRIVY, reason, output))?;
         report.check(self.request.platform).map_err(|reason| Error::invalid_output(Tool::TRIVY, reason, output))?;
         let log = Log::of(output);
-        let mut found = report.into_vulnerabilities(&self.request.platform.platform, &log);
+        let mut found = report.into_vulnerabilities(&self.request.platform.platform, self.request.ignored, &log);
         found.warnings.extend(self.words(&log));
-        if self.ignore_file.is_some() && both_ignore_files(self.request.root) {
-            found.warnings.push(".trivyignore was not used, since there is a .trivyignore.yaml".to_owned());
-        }
         Ok(found)
     }
 
@@ -166,7 +165,7 @@ impl<'a> Scan<'a> {
         let Some(reason) = Log::of(output).fatal() else { return Error::failed(Tool::TRIVY, output) };
         let reason = String::from(text::line(&reason, text::WORDS));
         match self.ignore_file.as_ref().filter(|path| reason.contains(&*path.to_string_lossy())) {
-            Some(path) => Error::IgnoreFile { path: path.clone(), reason },
+            Some(_) => Error::IgnoreFile { path: self.request.ignored.names().into(), reason },
             None => Error::Failed { tool: Tool::TRIVY, code: output.code, last: vec![reason] },
         }
     }
@@ -174,23 +173,6 @@ impl<'a> Scan<'a> {
 
 fn link(folder: &Path, link: &Path) -> std::io::Result<()> {
     std::os::unix::fs::symlink(std::fs::canonicalize(folder)?, link)
-}
-
-const IGNORE_FILES: [&str; 2] = [".trivyignore.yaml", ".trivyignore"];
-
-/// The project's list of vulnerabilities to pass over; the one that can give reasons wins.
-fn ignore_file(root: &Path) -> Result<Option<PathBuf>, Error> {
-    let root = std::fs::canonicalize(root).map_err(Error::io(root))?;
-    let there = |path: &PathBuf| std::fs::symlink_metadata(path).is_ok();
-    let Some(path) = IGNORE_FILES.map(|name| root.join(name)).into_iter().find(there) else { return Ok(None) };
-    if !path.symlink_metadata().is_ok_and(|metadata| metadata.is_file()) {
-        return Err(Error::IgnoreFile { path, reason: "it is not a regular file".to_owned() });
-    }
-    Ok(Some(path))
-}
-
-fn both_ignore_files(root: &Path) -> bool {
-    IGNORE_FILES.iter().all(|name| root.join(name).exists())
 }
 
 #[cfg(test)]

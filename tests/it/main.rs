@@ -26,7 +26,9 @@ mod support;
 
 mod a_check_run_shows_the_report;
 mod a_release_names_what_it_runs;
+mod a_service_has_lists_of_its_own;
 mod act_runs_the_image;
+mod an_old_database_judges_nothing;
 mod aws_faults;
 mod aws_says_no;
 mod build;
@@ -37,6 +39,7 @@ mod every_event_is_taken_by_its_kind;
 mod failures;
 mod hostile_words_give_no_orders;
 mod keyless_delivery;
+mod not_judged_is_not_clean;
 mod one_commit_is_built_once;
 mod private_base;
 mod registry_login;

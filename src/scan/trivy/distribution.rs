@@ -3,7 +3,8 @@
 //! Which distribution an image is of, and in which version, the image says itself. trivy takes the word of one file and
 //! looks nothing up where it knows no such distribution, or looks in another's advisories, where nothing is found.
 
-use super::report::{Os, Packaged};
+use serde::Deserialize;
+
 use crate::text::plain;
 
 /// Families whose packages are Alpine's kind (trivy's `purl.purlType`).
@@ -14,6 +15,57 @@ const DEB: [&str; 3] = ["debian", "ubuntu", "echo"];
 const OTHERS: [&str; 2] = ["activestate", "bottlerocket"];
 /// What trivy calls a distribution that it can't tell.
 const UNKNOWN: &str = "none";
+
+/// What trivy takes a distribution for.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Os {
+    #[serde(default)]
+    pub(super) family: String,
+    #[serde(default)]
+    pub(super) name: String,
+    #[serde(rename = "EOSL", default)]
+    pub(super) end_of_life: bool,
+}
+
+/// A package that trivy saw.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Packaged {
+    #[serde(default)]
+    pub(super) name: String,
+    #[serde(default)]
+    pub(super) version: String,
+    /// Which part of trivy read the list that it is on: `dpkg`, `apk`, `rpm`.
+    #[serde(default)]
+    pub(super) analyzed_by: String,
+    #[serde(default)]
+    pub(super) repository: Repository,
+    #[serde(default)]
+    identifier: Identifier,
+}
+
+/// Whose package it is.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Repository {
+    /// `official` or `third-party`.
+    #[serde(default)]
+    pub(super) class: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Identifier {
+    #[serde(rename = "PURL", default)]
+    url: String,
+}
+
+impl Packaged {
+    /// Its package URL; empty where it has none.
+    pub(super) fn url(&self) -> &str {
+        &self.identifier.url
+    }
+}
 
 /// What trivy says of the distribution and of its packages.
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,6 @@
 //! trivy's JSON report (its `types.Report`, schema 2), as far as it is needed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::BufReader;
 use std::path::Path;
@@ -8,7 +8,8 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::Vulnerabilities;
-use super::distribution::Distribution;
+use super::distribution::{Distribution, Os, Packaged};
+use super::ignore::Lists;
 use super::log::Log;
 use crate::coverage::{Gap, GapKind};
 use crate::finding::{Severity, Suppression, Vulnerability};
@@ -40,49 +41,6 @@ struct Metadata {
     image_id: String,
     #[serde(rename = "DiffIDs", default)]
     diff_ids: Vec<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct Os {
-    #[serde(default)]
-    pub(super) family: String,
-    #[serde(default)]
-    pub(super) name: String,
-    #[serde(rename = "EOSL", default)]
-    pub(super) end_of_life: bool,
-}
-
-/// A package that trivy saw.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct Packaged {
-    #[serde(default)]
-    pub(super) name: String,
-    #[serde(default)]
-    pub(super) version: String,
-    /// Which part of trivy read the list that it is on: `dpkg`, `apk`, `rpm`.
-    #[serde(default)]
-    pub(super) analyzed_by: String,
-    #[serde(default)]
-    pub(super) repository: Repository,
-    #[serde(default)]
-    identifier: Identifier,
-}
-
-/// Whose package it is.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct Repository {
-    /// `official` or `third-party`.
-    #[serde(default)]
-    pub(super) class: String,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct Identifier {
-    #[serde(rename = "PURL", default)]
-    url: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -133,15 +91,20 @@ struct Layer {
 struct Suppressed {
     #[serde(default)]
     statement: String,
-    #[serde(default)]
-    source: String,
     finding: SuppressedFinding,
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
 struct SuppressedFinding {
     #[serde(rename = "VulnerabilityID")]
     id: String,
+    #[serde(default)]
+    pkg_name: String,
+    #[serde(default)]
+    pkg_path: String,
+    #[serde(default)]
+    installed_version: String,
 }
 
 impl Report {
@@ -168,7 +131,7 @@ impl Report {
         Ok(())
     }
 
-    pub(super) fn into_vulnerabilities(self, platform: &Platform, log: &Log<'_>) -> Vulnerabilities {
+    pub(super) fn into_vulnerabilities(self, platform: &Platform, ignored: &Lists, log: &Log<'_>) -> Vulnerabilities {
         let gaps = self.gaps(platform, log);
         let Self { metadata: Metadata { os, .. }, results, .. } = self;
         let distribution = os.as_ref().map(|os| plain(format!("{} {}", os.family, os.name).trim()));
@@ -176,17 +139,30 @@ impl Report {
         let packages = u32::try_from(packages).unwrap_or(u32::MAX);
         let mut list = Packages::default();
         for package in results.iter().flat_map(|result| &result.packages) {
-            list.add(&package.identifier.url, None);
+            list.add(package.url(), None);
         }
         let mut findings = Vec::new();
         let mut suppressed: BTreeMap<(String, String, Option<String>), u32> = BTreeMap::new();
+        let mut seen = BTreeSet::new();
         for result in results {
             let of_distribution = distribution.clone().filter(|_| result.class == "os-pkgs");
             let target = of_distribution.unwrap_or_else(|| plain(&result.target));
             findings.extend(result.vulnerabilities.into_iter().map(|detected| detected.vulnerability(&target, platform)));
-            for Suppressed { statement, source, finding } in result.suppressed {
-                let by = Path::new(&source).file_name().unwrap_or_default().to_string_lossy().into_owned();
-                let reason = Some(plain(&statement)).filter(|reason| !reason.is_empty());
+            for Suppressed { statement, finding } in result.suppressed {
+                // Debian's packages come once an architecture.
+                if !seen.insert((
+                    finding.id.clone(),
+                    finding.pkg_name,
+                    target.clone(),
+                    finding.pkg_path,
+                    finding.installed_version,
+                )) {
+                    continue;
+                }
+                let (by, reason) = match ignored.entry(&statement) {
+                    Some(entry) => (entry.list.clone(), entry.reason.clone()),
+                    None => (String::new(), Some(plain(&statement))),
+                };
                 *suppressed.entry((by, plain(&finding.id), reason)).or_default() += 1;
             }
         }

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::ignore::Lists;
 use super::{Request, Vulnerabilities};
 use crate::coverage::GapKind;
 use crate::diagnosis::Diagnosis;
@@ -47,9 +48,9 @@ impl World {
     async fn scan_with(&self, path: Option<OsString>, image: &Image, platform: usize) -> Result<Vulnerabilities, Error> {
         let launcher = path.map_or_else(launcher, |path| launcher_in(&path));
         let database = self.database(Kind::Vulnerabilities, "trivy-db").await.unwrap();
-        let (root, deadline) = (self.path("project"), Duration::from_mins(5));
+        let (ignored, deadline) = (Lists::read(&self.path("project"), &[])?, Duration::from_mins(5));
         let platform = &image.platforms[platform];
-        let request = Request { image, platform, database: &database, root: &root, deadline };
+        let request = Request { image, platform, database: &database, ignored: &ignored, deadline };
         let result = super::scan(&launcher, &request, async || self.database(Kind::Java, "trivy-java-db").await).await;
         if let Err(error) = &result {
             let Diagnosis { what, why, remedy, .. } = error.into();
@@ -117,7 +118,10 @@ async fn what_the_project_ignores_is_counted_with_its_reason() {
     fs::write(world.path("project/.trivyignore.yaml"), yaml).unwrap();
     let found = world.scan(&[pyyaml()]).await.unwrap();
     assert_eq!(found.suppressions, [suppression(".trivyignore.yaml", Some("yaml.load is not called"))]);
-    assert!(found.warnings.iter().any(|warning| warning.contains(".trivyignore was not used")));
+
+    fs::write(world.path("project/.trivyignore.yaml"), format!("{yaml}    expired_at: 2020-01-01\n")).unwrap();
+    let found = world.scan(&[pyyaml()]).await.unwrap();
+    assert_eq!((found.findings.len(), found.suppressions.len()), (1, 0), "an entry that has expired hides nothing");
 
     fs::write(world.path("project/.trivyignore.yaml"), "vulnerabilities: [").unwrap();
     let error = world.scan(&[pyyaml()]).await.unwrap_err();
