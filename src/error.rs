@@ -2,6 +2,7 @@
 
 use crate::aws;
 use crate::buildkit;
+use crate::coverage::Gap;
 use crate::github::{api, code_scanning};
 use crate::inputs::Problem;
 use crate::publish;
@@ -38,7 +39,10 @@ pub(crate) enum Error {
     Scan(#[from] scan::Error),
     /// A gate is blocking and its scan did not happen.
     #[error("no decision without {0}")]
-    Undecided(Tool),
+    NotScanned(Tool),
+    /// A gate is blocking, nothing was found that shuts it, and this was not judged.
+    #[error("{} parts of the image were not judged", .0.len())]
+    NotJudged(Vec<Gap>),
     /// The findings could not be shown to the team.
     #[error(transparent)]
     CodeScanning(#[from] code_scanning::Error),

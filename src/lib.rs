@@ -7,6 +7,7 @@ mod aws;
 mod buildkit;
 mod cli;
 mod config;
+mod coverage;
 mod diagnosis;
 mod dockerfile;
 #[cfg(test)]

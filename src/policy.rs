@@ -3,6 +3,7 @@
 //! [`decide`] is the only place that makes a [`Cleared`], and publishing takes one: publishing an image that was not judged
 //! does not compile.
 
+use crate::coverage::{Coverage, Gap};
 use crate::environment::Requirements;
 use crate::finding::{Finding, Severity, Vulnerability};
 use crate::oci::Digest;
@@ -27,10 +28,19 @@ impl Cleared {
 pub(crate) struct Evidence<'a> {
     /// The image that was scanned.
     pub(crate) image: Digest,
-    /// The scanners that ran to their end, on every platform, and whose findings are all at hand.
-    pub(crate) complete: &'a [Tool],
+    /// The scans that ran to their end, on every platform, and whose findings are all at hand.
+    pub(crate) scans: &'a [Scan<'a>],
     /// What was found, suppressed findings left out.
     pub(crate) findings: &'a [Finding],
+}
+
+/// A scan that ran to its end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scan<'a> {
+    /// The scanner.
+    pub(crate) tool: Tool,
+    /// What it judged: that it found nothing says nothing of the rest.
+    pub(crate) coverage: &'a Coverage,
 }
 
 /// Which vulnerabilities count.
@@ -49,8 +59,17 @@ pub(crate) enum Decision {
     Cleared(Cleared),
     /// It may not, and this is why: the tools whose gate is shut, each with the number of findings that shut it.
     Blocked(Vec<(Tool, usize)>),
-    /// A scan whose gate is blocking did not happen, so nothing can be decided: a failure, not a finding.
-    Undecided(Tool),
+    /// Nothing was found that shuts a gate, and not all was looked at: a failure, not a finding.
+    Undecided(Undecided),
+}
+
+/// What a blocking gate lacks.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Undecided {
+    /// The scan did not happen.
+    NotScanned(Tool),
+    /// The scan has gaps that nobody accepted.
+    NotJudged(Vec<Gap>),
 }
 
 impl Threshold {
@@ -72,26 +91,32 @@ impl Threshold {
     }
 }
 
-/// Decides about an image.
+/// Decides about an image. A finding blocks, whatever else was not judged.
 #[must_use]
 pub(crate) fn decide(requirements: Requirements, threshold: Threshold, evidence: &Evidence<'_>) -> Decision {
-    let mut shut = Vec::new();
+    let (mut shut, mut open) = (Vec::new(), Vec::new());
     for tool in Tool::judging().filter(|tool| tool.blocks(requirements)) {
-        if !evidence.complete.contains(&tool) {
-            return Decision::Undecided(tool);
-        }
+        let Some(scan) = evidence.scans.iter().find(|scan| scan.tool == tool) else {
+            return Decision::Undecided(Undecided::NotScanned(tool));
+        };
         let counting =
             evidence.findings.iter().filter(|finding| finding.tool() == tool && threshold.counts_finding(finding)).count();
         if counting > 0 {
             shut.push((tool, counting));
         }
+        open.extend(scan.coverage.open().cloned());
     }
-    if shut.is_empty() { Decision::Cleared(Cleared { digest: evidence.image }) } else { Decision::Blocked(shut) }
+    match (shut.is_empty(), open.is_empty()) {
+        (false, _) => Decision::Blocked(shut),
+        (true, false) => Decision::Undecided(Undecided::NotJudged(open)),
+        (true, true) => Decision::Cleared(Cleared { digest: evidence.image }),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::coverage::GapKind;
     use crate::environment::{Environment, Gate};
     use crate::finding::Leak;
 
@@ -129,9 +154,44 @@ mod tests {
     }
 
     fn judge(environment: Environment, threshold: Threshold, findings: &[Finding]) -> Decision {
-        let image = Digest::of(b"image");
-        let evidence = Evidence { image, complete: &[Tool::GITLEAKS, Tool::TRIVY], findings };
+        let scans = [Tool::GITLEAKS, Tool::TRIVY].map(|tool| Scan { tool, coverage: &Coverage::Complete });
+        let evidence = Evidence { image: Digest::of(b"image"), scans: &scans, findings };
         decide(environment.requirements(), threshold, &evidence)
+    }
+
+    fn gap(accepted: Option<&str>) -> Gap {
+        Gap {
+            tool: Tool::TRIVY,
+            kind: GapKind::List,
+            name: "app/METADATA".to_owned(),
+            why: "trivy can't read it".to_owned(),
+            platform: "linux/amd64".parse().unwrap(),
+            accepted: accepted.map(str::to_owned),
+        }
+    }
+
+    fn judge_partly(environment: Environment, gaps: &[Gap], findings: &[Finding]) -> Decision {
+        let coverage = Coverage::of(gaps.to_vec());
+        let scans =
+            [Scan { tool: Tool::GITLEAKS, coverage: &Coverage::Complete }, Scan { tool: Tool::TRIVY, coverage: &coverage }];
+        let evidence = Evidence { image: Digest::of(b"image"), scans: &scans, findings };
+        decide(environment.requirements(), THRESHOLD, &evidence)
+    }
+
+    #[test]
+    fn what_was_not_judged_is_neither_clean_nor_found_unless_it_is_accepted() {
+        for environment in Environment::ALL {
+            let blocking = environment.requirements().vulnerabilities == Gate::Blocking;
+            let decision = judge_partly(environment, &[gap(Some("known")), gap(None)], &[]);
+            let undecided = matches!(&decision, Decision::Undecided(Undecided::NotJudged(open)) if *open == [gap(None)]);
+            assert_eq!(undecided, blocking, "{environment}: {decision:?}");
+            assert!(matches!(judge_partly(environment, &[gap(Some("known"))], &[]), Decision::Cleared(_)), "{environment}");
+        }
+    }
+
+    #[test]
+    fn a_finding_blocks_even_where_not_all_was_judged() {
+        assert!(matches!(judge_partly(Environment::Prod, &[gap(None)], &[leak()]), Decision::Blocked(_)));
     }
 
     #[test]
@@ -173,9 +233,10 @@ mod tests {
     fn a_scan_that_did_not_happen_never_clears_a_blocking_environment() {
         for environment in Environment::ALL {
             for complete in [Tool::TRIVY, Tool::GITLEAKS] {
-                let evidence = Evidence { image: Digest::of(b"image"), complete: &[complete], findings: &[] };
+                let scans = [Scan { tool: complete, coverage: &Coverage::Complete }];
+                let evidence = Evidence { image: Digest::of(b"image"), scans: &scans, findings: &[] };
                 let decision = decide(environment.requirements(), THRESHOLD, &evidence);
-                let undecided = matches!(decision, Decision::Undecided(_));
+                let undecided = matches!(decision, Decision::Undecided(Undecided::NotScanned(_)));
                 assert_eq!(undecided, environment.requirements().secrets == Gate::Blocking, "{environment}");
             }
         }

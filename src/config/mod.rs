@@ -18,13 +18,14 @@ use serde::Serialize;
 pub(crate) use self::amazon::Ecr;
 pub(crate) use self::build::Build;
 use self::reader::Reader;
-use crate::environment::{Choice, Environment, Origin};
+use crate::coverage::Acceptance;
+use crate::environment::{Choice, Environment, Gate, Origin};
 use crate::github::{Access, Event, code_scanning};
-use crate::inputs::{self, History, Input, Inputs, Problem};
+use crate::inputs::{self, History, Input, Inputs, Lines, Problem};
 use crate::policy::Threshold;
 use crate::provenance::Trust;
 use crate::publish;
-use crate::scan::database::Mirror;
+use crate::scan::database::{MaxAge, Mirror};
 use crate::scan::syft::Format;
 use crate::tags::{self, Template};
 use crate::variables;
@@ -48,6 +49,10 @@ pub(crate) struct Config<B = Build> {
     pub(crate) database_mirrors: Vec<Mirror>,
     /// Where the database for Java archives is.
     pub(crate) java_database_mirrors: Vec<Mirror>,
+    /// The age beyond which a database is refused; absent where an old one is better than none.
+    pub(crate) database_max_age: Option<MaxAge>,
+    /// What may be in the image without being judged.
+    pub(crate) accepted: Vec<Acceptance>,
     /// The SBOMs to write.
     pub(crate) sbom_formats: Vec<Format>,
     /// The tags to set.
@@ -169,6 +174,8 @@ impl Reader<'_> {
         let ignore_unfixed = self.get(&inputs::IGNORE_UNFIXED);
         let database_mirrors = self.mirrors(&inputs::TRIVY_DB_REPOSITORY, Mirror::DATABASES);
         let java_database_mirrors = self.mirrors(&inputs::TRIVY_JAVA_DB_REPOSITORY, Mirror::JAVA_DATABASES);
+        let database_max_age = self.get(&inputs::DATABASE_MAX_AGE);
+        let accepted = self.get(&inputs::ACCEPT_UNSCANNED);
         let sbom_formats = self.get(&inputs::SBOM_FORMATS);
         let tags = self.tags();
         let report_dir = self.get(&inputs::REPORT_DIR);
@@ -186,6 +193,8 @@ impl Reader<'_> {
             threshold: Threshold { severity: severity?, ignore_unfixed: ignore_unfixed? },
             database_mirrors: database_mirrors?,
             java_database_mirrors: java_database_mirrors?,
+            database_max_age: database_max_age?.or_else(|| usual_max_age(environment?)),
+            accepted: accepted.map(|Lines(accepted)| accepted)?,
             sbom_formats: sbom_formats?,
             tags: tags?,
             destination: destination?,
@@ -304,6 +313,11 @@ impl Reader<'_> {
         let in_report = || Some(publish::Destination::Layout(report_dir?.join("image")));
         self.get(&inputs::DESTINATION)?.or_else(in_report).map(RequestedDestination::Named)
     }
+}
+
+/// How old a database may be where nothing is said of it.
+fn usual_max_age(environment: Environment) -> Option<MaxAge> {
+    (environment.requirements().vulnerabilities == Gate::Blocking).then_some(MaxAge::BLOCKING)
 }
 
 /// What an event is of, for people.

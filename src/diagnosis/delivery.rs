@@ -1,6 +1,7 @@
 //! The words for a delivery that failed: for its own errors, and through each room's words for those of the rooms.
 
 use super::{Diagnosis, sentences};
+use crate::coverage::Gap;
 use crate::error::Error;
 use crate::git;
 use crate::inputs::Problem;
@@ -35,11 +36,12 @@ impl From<&Error> for Diagnosis {
             Error::Aws(error) => Self::from(error),
             Error::Build(error) => Self::from(error),
             Error::Scan(error) => Self::from(error),
-            Error::Undecided(tool) => Self::new(
+            Error::NotScanned(tool) => Self::new(
                 format!("Nothing can be decided without {tool}"),
                 "This environment's gate is blocking, and the scan did not happen.",
                 "See the warnings for the reason, and run again.",
             ),
+            Error::NotJudged(gaps) => not_judged(gaps),
             Error::CodeScanning(error) => Self::from(error),
             Error::GitHub(error) => Self::from(error),
             Error::NotShown(why) => Self::new(
@@ -57,6 +59,31 @@ impl From<&Error> for Diagnosis {
             Error::Cancelled => Self::new("The delivery was cancelled", "A signal ended it.", "Run it again."),
         }
     }
+}
+
+/// The most things that are named.
+const GAPS: usize = 20;
+
+fn not_judged(gaps: &[Gap]) -> Diagnosis {
+    let what = match gaps {
+        [gap] => format!("Nothing can be decided: {} in the image was not judged", gap.name),
+        _ => format!("Nothing can be decided: {} things in the image were not judged", gaps.len()),
+    };
+    let whys: Vec<_> = gaps.iter().take(GAPS).map(ToString::to_string).collect();
+    let more = gaps.len().checked_sub(GAPS).filter(|more| *more > 0).map(|more| format!("There are {more} more in the summary."));
+    let clause = "Nothing was found that counts, and vulnerabilities in these would not have been found".to_owned();
+    let whys: Vec<_> = [clause].into_iter().chain(whys).chain(more).collect();
+    let mut names: Vec<_> = gaps.iter().map(|gap| gap.name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let lines: Vec<_> = names.iter().map(|name| format!("{name}: WHY THE IMAGE MAY GO OUT WITHOUT THAT BEING JUDGED")).collect();
+    Diagnosis::new(
+        what,
+        sentences(&whys),
+        "Mend or remove what can't be read, or move to a base image whose distribution still gets security updates. What may go \
+         out without being judged is named in `accept-unscanned`, each with a reason that the report shows:",
+    )
+    .with_copy(&lines.join("\n"))
 }
 
 fn source_failure(error: &source::Error) -> Diagnosis {

@@ -1,8 +1,11 @@
 //! The words for scans that did not happen, or not wholly.
 
+use jiff::Timestamp;
+
 use super::Diagnosis;
 use crate::oci::layer;
 use crate::scan::Error;
+use crate::scan::database::{Kind, MaxAge};
 
 /// The most files that are named where some could not be read.
 const UNREAD_SHOWN: usize = 10;
@@ -46,18 +49,7 @@ impl From<&Error> for Diagnosis {
             Error::IgnoreFile { path, reason } => {
                 Self::new(format!("{} can't be used", path.display()), reason.clone(), "Correct the file, or remove it.")
             }
-            Error::Database { kind, failures, cached } => Self::new(
-                format!("The {} is not available", kind.name()),
-                match cached {
-                    Some(updated_at) => {
-                        format!("No mirror has it, and the one in the cache, of {updated_at}, is too old to judge by.")
-                    }
-                    None => "No mirror has it, and none is in the cache.".to_owned(),
-                },
-                "Check the network and the proxy settings, or name a reachable mirror with `trivy-db-repository` \
-                 (oci:PATH for a folder).",
-            )
-            .with_excerpt(&failures.iter().map(|(mirror, reason)| format!("{mirror}: {reason}")).collect::<Vec<_>>()),
+            Error::Database { kind, failures, cached, limit } => database(*kind, failures, *cached, *limit),
             Error::Io { path, source } => Self::new(
                 format!("{} can't be used", path.display()),
                 source.to_string(),
@@ -90,6 +82,23 @@ fn layer(error: &layer::Error) -> Diagnosis {
             Diagnosis::new("The image was not looked through for secrets", "It was asked to end.", "Run again.")
         }
     }
+}
+
+fn database(kind: Kind, failures: &[(String, String)], cached: Option<Timestamp>, limit: Option<MaxAge>) -> Diagnosis {
+    let cached = cached.map(|updated_at| updated_at.strftime("%Y-%m-%d %H:%M UTC"));
+    let limit = limit.map(|limit| format!(" (`database-max-age` is {limit})")).unwrap_or_default();
+    Diagnosis::new(
+        format!("The {} is not available", kind.name()),
+        match cached {
+            Some(updated_at) => {
+                format!("No mirror has one to judge by, and the one in the cache, of {updated_at}, is too old{limit}.")
+            }
+            None => format!("No mirror has one to judge by{limit}, and none is in the cache."),
+        },
+        "Check the network and the proxy settings, or name a mirror that is reachable and up to date with \
+         `trivy-db-repository` (oci:PATH for a folder). To judge by older advisories, set `database-max-age`.",
+    )
+    .with_excerpt(&failures.iter().map(|(mirror, reason)| format!("{mirror}: {reason}")).collect::<Vec<_>>())
 }
 
 fn git(last: &[String]) -> Diagnosis {

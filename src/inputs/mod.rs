@@ -28,13 +28,14 @@ pub(crate) use self::value::{Lines, Value};
 use crate::aws::AccountId;
 use crate::buildkit::endpoint::Address;
 use crate::buildkit::namespace::BuilderCache;
+use crate::coverage::Acceptance;
 use crate::environment;
 use crate::finding::Severity;
 use crate::github::{JobResult, code_scanning};
 use crate::oci::{Compression, Platform};
 use crate::provenance::Trust;
 use crate::publish::Destination;
-use crate::scan::database::Mirror;
+use crate::scan::database::{MaxAge, Mirror};
 use crate::scan::syft::Format;
 use crate::secret::Secret;
 use crate::tags::Template;
@@ -121,6 +122,14 @@ inputs! {
         Input::new("trivy-java-db-repository", Group::Scan, "LIST",
             "Where the database for Java archives is; used only if the image has some")
             .otherwise("trivy's own mirrors");
+    DATABASE_MAX_AGE: Option<MaxAge> =
+        Input::new("database-max-age", Group::Scan, "AGE",
+            "How old the vulnerability database may be, by when its advisories were gathered: 48h, 2d")
+            .otherwise("48h where vulnerabilities block; elsewhere an old one is a warning");
+    ACCEPT_UNSCANNED: Lines<Acceptance> =
+        Input::new("accept-unscanned", Group::Scan, "LINES",
+            "What may be in the image without being judged, one per line with a reason: a path (* and ** as usual), a \
+             distribution or a type of package as the report names it, NAME: REASON");
     SBOM_FORMATS: Vec<Format> =
         Input::new("sbom-formats", Group::Scan, "LIST", "SBOM formats to write: spdx-json, cyclonedx-json")
             .default("spdx-json,cyclonedx-json");

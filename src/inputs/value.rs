@@ -8,13 +8,14 @@ use semver::Version;
 use crate::aws::AccountId;
 use crate::buildkit::endpoint::Address;
 use crate::buildkit::namespace::BuilderCache;
+use crate::coverage::Acceptance;
 use crate::environment;
 use crate::finding::Severity;
 use crate::github::{JobResult, code_scanning};
 use crate::oci::{Compression, Platform};
 use crate::provenance::Trust;
 use crate::publish;
-use crate::scan::database::Mirror;
+use crate::scan::database::{MaxAge, Mirror};
 use crate::scan::syft::Format;
 use crate::secret::Secret;
 use crate::tags::Template;
@@ -88,6 +89,15 @@ impl Word for Format {
 
 impl Word for Mirror {
     const EXPECTED: &'static str = "HOST[:PORT]/NAME[:TAG] or oci:PATH[:TAG] is expected";
+}
+
+impl Word for MaxAge {
+    const EXPECTED: &'static str = "a number of hours or days above 0 is expected, such as 48h or 2d";
+}
+
+impl Word for Acceptance {
+    const EXPECTED: &'static str =
+        "NAME: REASON is expected; the name is that of one thing, or a path with * or **, which can't stand for everything";
 }
 
 impl Word for Address {

@@ -2,35 +2,42 @@
 
 use super::scanning::Vulnerabilities;
 use super::{Delivery, Ending};
+use crate::coverage::Coverage;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::finding::Finding;
 use crate::oci::{Digest, Image};
-use crate::policy::{self, Cleared, Decision, Evidence};
+use crate::policy::{self, Cleared, Decision, Evidence, Scan, Undecided};
 use crate::record::StageName;
 use crate::scan::gitleaks::Leaks;
 use crate::scanner::Tool;
 use crate::text;
 
-/// Judges the image by what the scans found; `vulnerabilities` is absent where they were not scanned for. None: it is blocked.
+/// Judges the image by what the scans found and by what of it they judged; `vulnerabilities` is absent where they were not
+/// scanned for. A scan whose coverage is not known counts as none. None: it is blocked.
 pub(super) async fn judge(
     delivery: &Delivery,
     image: &Image,
     leaks: &Leaks,
-    vulnerabilities: Option<&Vulnerabilities>,
+    vulnerabilities: Option<(&Vulnerabilities, Option<&Coverage>)>,
 ) -> Result<Option<Cleared>, Error> {
     let leaks = leaks.findings.iter().cloned().map(Finding::Leak);
-    let vulnerable = vulnerabilities.into_iter().flat_map(|found| found.findings.iter().cloned().map(Finding::Vulnerability));
+    let vulnerable =
+        vulnerabilities.into_iter().flat_map(|(found, _)| found.findings.iter().cloned().map(Finding::Vulnerability));
     let findings: Vec<_> = leaks.chain(vulnerable).collect();
-    let complete: Vec<_> = [Tool::GITLEAKS].into_iter().chain(vulnerabilities.map(|_| Tool::TRIVY)).collect();
+    // gitleaks reads all that it is given, or its scan is an error.
+    let secrets = Scan { tool: Tool::GITLEAKS, coverage: &Coverage::Complete };
+    let packages = vulnerabilities.and_then(|(_, coverage)| coverage).map(|coverage| Scan { tool: Tool::TRIVY, coverage });
+    let scans: Vec<_> = [secrets].into_iter().chain(packages).collect();
     delivery
         .stage(StageName::Decision, async |_| {
             let config = &delivery.config;
-            let evidence = Evidence { image: image.digest, complete: &complete, findings: &findings };
+            let evidence = Evidence { image: image.digest, scans: &scans, findings: &findings };
             match policy::decide(config.environment.requirements(), config.threshold, &evidence) {
                 Decision::Cleared(cleared) => Ok((Some(cleared), clear(delivery, &findings))),
                 Decision::Blocked(shut) => Ok((None, Ending::Block(blocked(&shut)))),
-                Decision::Undecided(tool) => Err(Error::Undecided(tool)),
+                Decision::Undecided(Undecided::NotScanned(tool)) => Err(Error::NotScanned(tool)),
+                Decision::Undecided(Undecided::NotJudged(gaps)) => Err(Error::NotJudged(gaps)),
             }
         })
         .await
@@ -39,7 +46,7 @@ pub(super) async fn judge(
 /// The `Cleared` to set the missing tags of an image that this environment's delivery published: where the gates only advise,
 /// it needs no new scan. `None` if the image has to be judged again.
 pub(super) fn without_scans(delivery: &Delivery, image: Digest) -> Option<Cleared> {
-    let evidence = Evidence { image, complete: &[], findings: &[] };
+    let evidence = Evidence { image, scans: &[], findings: &[] };
     match policy::decide(delivery.config.environment.requirements(), delivery.config.threshold, &evidence) {
         Decision::Cleared(cleared) => Some(cleared),
         Decision::Blocked(_) | Decision::Undecided(_) => None,

@@ -9,6 +9,7 @@ mod building;
 mod code_scanning;
 pub(crate) mod context;
 mod contribution;
+mod coverage;
 mod destination;
 pub(crate) mod doctor;
 mod judging;
@@ -164,23 +165,35 @@ async fn scan_and_publish(
         None => image,
     };
     // What is in the image: the tags alone wait for it.
-    let listed = scanning::sboms(delivery, &image);
+    let (lists, listing) = coverage::lists();
+    let listed = scanning::sboms(delivery, &image, lists);
     let judged = async {
         // What is wrong with it, and with the source.
         let vulnerabilities = scanning::vulnerabilities(delivery, ready, &image, &database);
         let (mut leaks, vulnerabilities) = tokio::try_join!(secrets.accept(), vulnerabilities)?;
         leaks.findings.extend(in_layers.findings);
+        // What of it was judged. Where that holds nothing back, it is told while the content travels.
+        let scanned = vulnerabilities.as_ref().map(|found| &*found.platforms);
+        let find = || coverage::find(delivery, scanned, listing);
+        let (coverage, later) = if coverage::counts(delivery) { (find().await, None) } else { (None, Some(find())) };
         // Whether that lets it pass.
-        let cleared = judging::judge(delivery, &image, &leaks, vulnerabilities.as_ref()).await?;
+        let cleared =
+            judging::judge(delivery, &image, &leaks, vulnerabilities.as_ref().map(|found| (found, coverage.as_ref()))).await?;
         // The team is told either way; only what is cleared leaves the machine.
         let shown = code_scanning::upload(delivery, ready, cleared.is_some());
         if let Some(rival) = wanted.rival.filter(|rival| cleared.is_some() && rival.image.manifest.digest != image.digest) {
             shown.await?;
             return Err(rival.differs(building::claim(delivery, ready)?, image.digest));
         }
-        tokio::try_join!(shown, publishing::upload(delivery, target, &image, cleared))
+        let told = async {
+            if let Some(later) = later {
+                later.await;
+            }
+            Ok(())
+        };
+        tokio::try_join!(shown, publishing::upload(delivery, target, &image, cleared), told)
     };
-    let (listed, (shown, content)) = tokio::try_join!(listed, judged)?;
+    let (listed, (shown, content, ())) = tokio::try_join!(listed, judged)?;
     match content {
         Content::Blocked => Ok(RunResult::Blocked),
         Content::NotAsked => Ok(RunResult::Skipped),

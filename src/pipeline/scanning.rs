@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::future::try_join_all;
 
 use super::building::dockerfile_name;
+use super::coverage::{self, Lists, Scanned};
 use super::preflight::Ready;
 use super::{Delivery, Ending, Task};
 use crate::config::{Build, SecretsHistory};
@@ -14,13 +15,14 @@ use crate::diagnosis::Diagnosis;
 use crate::dockerfile::Dockerfile;
 use crate::error::Error;
 use crate::finding::{Suppression, Vulnerability};
-use crate::oci::Image;
 use crate::oci::image::PlatformImage;
 use crate::oci::registry::Store;
+use crate::oci::{Image, Platform};
 use crate::publish::Listed;
 use crate::record::{StageLog, StageName};
 use crate::scan::database::{self, Database, Kind, Mirror};
 use crate::scan::gitleaks::{self, History, Leaks};
+use crate::scan::trivy::ignore::Lists as Ignored;
 use crate::scan::{self, layers, syft, trivy};
 use crate::scanner::Tool;
 use crate::text;
@@ -138,7 +140,8 @@ async fn fetch(delivery: &Delivery, kind: Kind, mirrors: &[Mirror], log: &StageL
     let credentials = Store::from_env();
     // Without a home there is no cache that lasts.
     let cache = database::cache_folder().unwrap_or_else(|| delivery.staging.join("databases"));
-    let request = database::Request { kind, mirrors, cache: &cache, credentials: &credentials, grace: database::GRACE };
+    let max_age = delivery.config.database_max_age;
+    let request = database::Request { kind, mirrors, cache: &cache, credentials: &credentials, max_age, grace: database::GRACE };
     database::fetch(&request, &|bytes| log.progress(&text::size(bytes))).await
 }
 
@@ -149,14 +152,17 @@ pub(super) struct Vulnerabilities {
     pub(crate) suppressions: Vec<Suppression>,
     pub(crate) packages: u32,
     pub(crate) warnings: Vec<String>,
+    /// What was seen and what was not, platform by platform.
+    pub(super) platforms: Vec<Scanned>,
 }
 
 impl Vulnerabilities {
-    fn add(&mut self, platform: trivy::Vulnerabilities) {
-        self.findings.extend(platform.findings);
-        self.suppressions.extend(platform.suppressions);
-        self.packages = self.packages.saturating_add(platform.packages);
-        self.warnings.extend(platform.warnings);
+    fn add(&mut self, platform: Platform, found: trivy::Vulnerabilities) {
+        self.findings.extend(found.findings);
+        self.suppressions.extend(found.suppressions);
+        self.packages = self.packages.saturating_add(found.packages);
+        self.warnings.extend(found.warnings);
+        self.platforms.push(Scanned { platform, list: found.list, gaps: found.gaps });
     }
 }
 
@@ -175,17 +181,24 @@ pub(super) async fn vulnerabilities(
     let found = delivery
         .stage(StageName::Vulnerabilities, async |log| {
             let origins = Origins::read(&config.build, &ready.checkout.root);
+            let beside =
+                config.build.dockerfile.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let ignored = Ignored::read(&ready.checkout.root, &[&config.context, beside])?;
             let scans = image.platforms.iter().map(async |platform| {
-                let mut found = scan_platform(delivery, ready, (image, platform), database, &log).await?;
+                let mut found = scan_platform(delivery, &ignored, (image, platform), database, &log).await?;
                 origins.trace(&mut found.findings, platform);
                 Ok::<_, scan::Error>(found)
             });
-            let mut found = Vulnerabilities::default();
-            try_join_all(scans).await?.into_iter().for_each(|platform| found.add(platform));
+            let mut found = Vulnerabilities { warnings: ignored.warnings.clone(), ..Vulnerabilities::default() };
+            for (scanned, platform) in try_join_all(scans).await?.into_iter().zip(&image.platforms) {
+                found.add(platform.platform.clone(), scanned);
+            }
             let (total, counting) =
                 (found.findings.len(), found.findings.iter().filter(|finding| config.threshold.counts(finding)).count());
             let packages = text::count(found.packages, "package");
-            let detail = format!("{total} findings in {packages}, {counting} at {} or over", config.threshold.severity);
+            let unjudged: usize = found.platforms.iter().map(|scanned| scanned.gaps.len()).sum();
+            let unjudged = if unjudged > 0 { format!("; {unjudged} not judged") } else { String::new() };
+            let detail = format!("{total} findings in {packages}, {counting} at {} or over{unjudged}", config.threshold.severity);
             Ok((found, ending(counting, Tool::TRIVY.blocks(config.environment.requirements()), detail)))
         })
         .await?;
@@ -195,12 +208,12 @@ pub(super) async fn vulnerabilities(
 
 async fn scan_platform(
     delivery: &Delivery,
-    ready: &Ready,
+    ignored: &Ignored,
     (image, platform): (&Image, &PlatformImage),
     database: &Database,
     log: &StageLog,
 ) -> Result<trivy::Vulnerabilities, scan::Error> {
-    let request = trivy::Request { image, platform, database: &database.folder, root: &ready.checkout.root, deadline: DEADLINE };
+    let request = trivy::Request { image, platform, database: &database.folder, ignored, deadline: DEADLINE };
     let mut java_warnings = Vec::new();
     let java = async || {
         let java = fetch(delivery, Kind::Java, &delivery.config.java_database_mirrors, log).await?;
@@ -241,10 +254,11 @@ impl<'a> Origins<'a> {
 /// The SBOMs of an image, one a platform.
 pub(super) struct Sboms(pub(crate) Vec<syft::Sbom>);
 
-/// Writes down what is in the image, where that is asked for.
-pub(super) async fn sboms(delivery: &Delivery, image: &Image) -> Result<Listed, Error> {
+/// Writes down what is in the image, where that is asked for. Where vulnerabilities block, it is listed in any case: what
+/// trivy did not see is known by that alone.
+pub(super) async fn sboms(delivery: &Delivery, image: &Image, told: Lists) -> Result<Listed, Error> {
     let formats = &delivery.config.sbom_formats;
-    if formats.is_empty() {
+    if formats.is_empty() && !coverage::counts(delivery) {
         delivery.recorder.skip(StageName::Sbom, "no SBOM format is asked for");
         return Ok(Listed::NotAsked);
     }
@@ -257,14 +271,15 @@ pub(super) async fn sboms(delivery: &Delivery, image: &Image) -> Result<Listed, 
                 let request = syft::Request { image, platform, name: &name, formats, folder: &folder, deadline: DEADLINE };
                 async move { syft::list(&delivery.launcher, &request).await }
             });
-            let sboms = try_join_all(lists).await?;
+            let mut sboms = try_join_all(lists).await?;
+            told.give(sboms.iter_mut().map(|sbom| std::mem::take(&mut sbom.list)).collect());
             let packages: u32 = sboms.iter().map(|sbom| sbom.packages).sum();
             let detail = text::count(packages, "package");
             Ok((Sboms(sboms), Ending::Pass(detail)))
         })
         .await?;
     delivery.recorder.accept(&sboms);
-    Ok(Listed::Written)
+    Ok(if formats.is_empty() { Listed::NotAsked } else { Listed::Written })
 }
 
 /// An empty folder: the SBOMs of an earlier delivery must not pass for this one's.

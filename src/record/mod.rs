@@ -14,6 +14,7 @@ pub(crate) use crate::stage_name::StageName;
 pub(crate) use diagnosis::Diagnosis;
 pub(crate) use recorder::{Contribution, Recorder, StageLog, StageRecorder, Watcher};
 
+use crate::coverage::Gap;
 use crate::environment::{Environment, Requirements};
 use crate::finding::{Finding, Severity, Suppression};
 use crate::oci::{Digest, Platform, Tag};
@@ -52,6 +53,9 @@ pub(crate) struct Record {
     pub(crate) findings: Vec<Finding>,
     /// What the project let through by its own files.
     pub(crate) suppressions: Vec<Suppression>,
+    /// What is in the image and was not judged, whether that was accepted or not.
+    #[serde(default)]
+    pub(crate) unscanned: Vec<Gap>,
     /// The vulnerability database that was used.
     pub(crate) database: Option<Database>,
     /// The image, once there is one.
@@ -88,6 +92,7 @@ impl Record {
             stages: Vec::new(),
             findings: Vec::new(),
             suppressions: Vec::new(),
+            unscanned: Vec::new(),
             database: None,
             image: None,
             name: None,

@@ -1,8 +1,10 @@
 //! Records for the tests of the reports: one for each ending, one that is hostile, one that is huge. Their words are the
 //! pipeline's and the diagnoses' own.
 
+use crate::coverage::{Gap, GapKind};
 use crate::diagnosis::Diagnosis;
 use crate::environment::Environment;
+use crate::error::Error;
 use crate::finding::{Finding, Instruction, Leak, Severity, Suppression, Vulnerability};
 use crate::oci::Digest;
 use crate::record::{
@@ -30,6 +32,7 @@ fn begun(environment: Environment) -> Record {
         stages: stages(),
         findings: Vec::new(),
         suppressions: Vec::new(),
+        unscanned: Vec::new(),
         database: Some(Database {
             repository: "ghcr.io/aquasecurity/trivy-db:2".to_owned(),
             digest: Digest::of(b"database"),
@@ -267,6 +270,40 @@ pub(crate) fn skipped() -> Record {
     record
 }
 
+fn gap(kind: GapKind, name: &str, why: &str, platform: &str, accepted: Option<&str>) -> Gap {
+    Gap {
+        tool: Tool::TRIVY,
+        kind,
+        name: name.to_owned(),
+        why: why.to_owned(),
+        platform: platform.parse().unwrap(),
+        accepted: accepted.map(str::to_owned),
+    }
+}
+
+/// Nothing found at prod, and not all judged.
+pub(crate) fn undecided() -> Record {
+    let (why, metadata) = ("name or version is empty", "app/PyYAML-5.3.dist-info/METADATA");
+    let (old, updates) = ("debian 8.1", "it no longer gets security updates");
+    let mut record = begun(Environment::Prod);
+    record.result = Some(RunResult::Failed);
+    record.unscanned = vec![
+        gap(GapKind::Distribution, old, updates, "linux/amd64", Some("replaced by March")),
+        gap(GapKind::List, metadata, why, "linux/amd64", None),
+        gap(GapKind::List, metadata, why, "linux/arm64", None),
+    ];
+    let error = Error::NotJudged(record.unscanned[1..].to_vec());
+    let failure = Diagnosis::from(&error);
+    until(&mut record, StageName::Decision, StageOutcome::Failed(failure.what.clone()));
+    record.failure = Some(failure);
+    record
+}
+
+/// Published at prod, with something in it that was not judged, which was accepted.
+pub(crate) fn excused() -> Record {
+    Record { unscanned: undecided().unscanned[..1].to_vec(), ..delivered() }
+}
+
 /// Words that try to leave their place in a terminal, a log, Markdown, HTML and JSON.
 pub(crate) const HOSTILE: &str = "\u{1b}[2J\u{1b}]0;x\u{7}</td></details><script>alert(1)</script>|\n::error::owned\r\n##[error]x `code` ``` \
     **b** [l](javascript:x) ![i](https://evil.example/i.png) https://evil.example www.evil.example @team me@evil.example #1 \\| \u{202e}";
@@ -308,6 +345,11 @@ pub(crate) fn hostile() -> Record {
     }
     for suppression in &mut record.suppressions {
         (suppression.by, suppression.id, suppression.reason) = (text(), text(), Some(long()));
+    }
+    record.unscanned = undecided().unscanned;
+    for gap in &mut record.unscanned {
+        (gap.name, gap.why) = (text(), long());
+        gap.accepted = gap.accepted.as_ref().map(|_| text());
     }
     record.failure = Some(Diagnosis {
         what: text(),

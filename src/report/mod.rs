@@ -15,6 +15,7 @@ pub(crate) mod sarif;
 #[cfg(test)]
 mod schema;
 pub(crate) mod summary;
+mod unjudged;
 mod verdict;
 mod verify;
 

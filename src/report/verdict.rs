@@ -2,6 +2,7 @@
 
 use super::catalogue::{self, Catalogue, Merged};
 use super::phrase::Phrase;
+use super::unjudged;
 use crate::environment::Environment;
 use crate::finding::Severity;
 use crate::record::{Record, Reuse, RunResult, Stage, StageName, StageOutcome};
@@ -17,6 +18,8 @@ pub(crate) enum Verdict {
     Advised,
     /// Held back by the gate.
     Blocked,
+    /// Not judged as a whole: nothing was found that holds it back, and not all was looked at.
+    Undecided,
     /// Broken.
     Failed,
     /// Passed, and not published, since that was not asked for.
@@ -34,6 +37,7 @@ impl Verdict {
             Some(RunResult::Delivered) if advised => Self::Advised,
             Some(RunResult::Delivered) => Self::Delivered,
             Some(RunResult::Blocked) => Self::Blocked,
+            Some(RunResult::Failed) if is_undecided(record) => Self::Undecided,
             Some(RunResult::Failed) => Self::Failed,
             Some(RunResult::Skipped) => Self::Skipped,
             Some(RunResult::Cancelled) | None => Self::Cancelled,
@@ -47,6 +51,7 @@ impl Verdict {
             Self::Delivered => "✅",
             Self::Advised => "⚠️",
             Self::Blocked => "⛔",
+            Self::Undecided => "❔",
             Self::Failed => "❌",
             Self::Skipped => "☑️",
             Self::Cancelled => "⏹️",
@@ -60,6 +65,7 @@ impl Verdict {
             Self::Delivered => "Delivered",
             Self::Advised => "Delivered with advice",
             Self::Blocked => "Blocked",
+            Self::Undecided => "Undecided",
             Self::Failed => "Failed",
             Self::Skipped => "Passed, not published",
             Self::Cancelled => "Cancelled",
@@ -86,6 +92,10 @@ pub(crate) fn reason(record: &Record, catalogue: &Catalogue<'_>) -> Phrase {
             let counted = counted(record, catalogue, |tool| catalogue::is_blocking(record, tool));
             Phrase::new(format!("for {bound}: {}{published}", text::list(&counted)))
         }
+        Verdict::Undecided => {
+            let unjudged = unjudged::remark(record).unwrap_or_default();
+            Phrase::new(format!("for {bound}: {unjudged}{published}"))
+        }
         Verdict::Failed => {
             let what = record.failure.as_ref().map_or("it is not known why", |failure| failure.what.as_str());
             Phrase::new(": ").prose(what).words(published)
@@ -96,6 +106,12 @@ pub(crate) fn reason(record: &Record, catalogue: &Catalogue<'_>) -> Phrase {
             during(record).map(|stages| format!(", during {stages}")).unwrap_or_default()
         )),
     }
+}
+
+/// Whether it is the decision that failed, since something was not judged.
+fn is_undecided(record: &Record) -> bool {
+    let failed = |stage: &Stage| stage.name == StageName::Decision && matches!(stage.outcome, StageOutcome::Failed(_));
+    record.stages.iter().any(failed) && record.unscanned.iter().any(|gap| gap.accepted.is_none())
 }
 
 /// Why what passed is not published.
@@ -166,7 +182,7 @@ pub(crate) fn remarks(record: &Record, catalogue: &Catalogue<'_>) -> Vec<String>
         let environments = text::list(&catalogue::blocking_environments(&Tool::all().filter(found).collect::<Vec<_>>()));
         format!("{} would block it at {environments}", text::list(&counted))
     });
-    elsewhere.into_iter().chain(missing(record)).collect()
+    elsewhere.into_iter().chain(missing(record)).chain(unjudged::remark(record)).collect()
 }
 
 fn by_severity(vulnerabilities: &[&Merged<'_>]) -> String {
@@ -201,6 +217,16 @@ mod tests {
             stage.outcome = StageOutcome::Skipped("no database".to_owned());
         }
         assert_eq!(said(&record), (Verdict::Advised, "to prod: vulnerabilities were not scanned for.".to_owned()));
+    }
+
+    #[test]
+    fn what_was_not_judged_is_undecided_where_it_counts_and_advice_where_it_is_accepted() {
+        let (verdict, words) = said(&fixture::undecided());
+        assert_eq!(verdict, Verdict::Undecided);
+        assert!(words.starts_with("for prod: 1 thing in the image was not judged, and"), "{words}");
+        assert!(words.ends_with("Nothing was published."), "{words}");
+        let expected = "to prod: 1 thing in the image was not judged, which `accept-unscanned` accepts.";
+        assert_eq!(said(&fixture::excused()), (Verdict::Advised, expected.to_owned()));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use super::database_age::MaxAge;
 use super::database_kind::Kind;
 use crate::git;
 use crate::oci::{layer, layout};
@@ -79,7 +80,7 @@ pub(crate) enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// No mirror has the database, and the cached one, if any, is too old.
+    /// No mirror has a database that may be judged by, and the cached one, if any, is too old.
     #[error("no {} from any of {} mirrors", kind.name(), failures.len())]
     Database {
         /// The vulnerability or the Java database.
@@ -88,6 +89,8 @@ pub(crate) enum Error {
         failures: Vec<(String, String)>,
         /// When the advisories of the cached one were gathered.
         cached: Option<Timestamp>,
+        /// The age that it may have, where there is a limit.
+        limit: Option<MaxAge>,
     },
     /// The file system refused.
     #[error("{}: {source}", path.display())]

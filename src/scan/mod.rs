@@ -4,10 +4,12 @@
 //! not completely, is an error here whatever the scanner's exit code says.
 
 pub(crate) mod database;
+mod database_age;
 mod database_kind;
 mod error;
 pub(crate) mod gitleaks;
 pub(crate) mod layers;
+pub(crate) mod packages;
 pub(crate) mod platform;
 pub(crate) mod syft;
 pub(crate) mod trivy;

@@ -1,5 +1,7 @@
 //! syft: what is in the image, as SBOM files.
 
+use std::collections::HashSet;
+use std::fmt;
 use std::fs;
 use std::io::BufReader;
 use std::os::unix::fs::PermissionsExt as _;
@@ -7,10 +9,11 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeOwned, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Error;
+use super::packages::Packages;
 use super::platform::PlatformFolder;
 use crate::document;
 use crate::oci::Image;
@@ -84,6 +87,9 @@ pub(crate) struct Request<'a> {
 pub(crate) struct Sbom {
     /// How many packages it lists.
     pub(crate) packages: u32,
+    /// What of it may be in trivy's list: what belongs to another package (a Python library of a Debian package) is left out
+    /// there too.
+    pub(crate) list: Packages,
     /// The names of the files, in the folder that was asked for: `linux-amd64.spdx.json`.
     pub(crate) files: Vec<String>,
 }
@@ -114,9 +120,9 @@ pub(crate) async fn list(launcher: &Launcher, request: &Request<'_>) -> Result<S
     if output.code != 0 {
         return Err(Error::failed(Tool::SYFT, &output));
     }
-    let packages = check(beside.path(), &output)?;
+    let (packages, list) = check(beside.path(), &output)?;
     let files = request.formats.iter().map(|format| place(*format, beside.path(), request)).collect::<Result<_, _>>()?;
-    Ok(Sbom { packages, files })
+    Ok(Sbom { packages, list, files })
 }
 
 /// SPDX 2.3, "Document Creation Information".
@@ -126,12 +132,77 @@ struct Spdx {
     spdx_version: String,
     #[serde(default)]
     packages: Vec<SpdxPackage>,
+    #[serde(default)]
+    relationships: Owned,
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct SpdxPackage {
     #[serde(rename = "SPDXID")]
     id: String,
+    #[serde(default)]
+    source_info: SourceInfo,
+    #[serde(default)]
+    external_refs: Vec<ExternalRef>,
+}
+
+/// SPDX 2.3, "External reference field".
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ExternalRef {
+    reference_type: String,
+    reference_locator: String,
+}
+
+/// The first file that syft found a package in, as a path in the image: `acquired package info from DPKG DB: /var/lib/…, …`.
+#[derive(Default)]
+struct SourceInfo(Option<String>);
+
+impl<'de> Deserialize<'de> for SourceInfo {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let files = text.split_once(": /").map(|(_, files)| files);
+        Ok(Self(files.and_then(|files| files.split(", /").next()).map(str::to_owned)))
+    }
+}
+
+/// The packages whose files another package has put there (syft's `OwnershipByFileOverlapRelationship`).
+#[derive(Default)]
+struct Owned(HashSet<String>);
+
+/// SPDX 2.3, "Relationships between SPDX elements".
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Relationship {
+    related_spdx_element: String,
+    #[serde(default)]
+    comment: String,
+}
+
+impl<'de> Deserialize<'de> for Owned {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Relationships;
+        // One at a time: there are several for each file of an image.
+        impl<'de> Visitor<'de> for Relationships {
+            type Value = Owned;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("relationships")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut relationships: A) -> Result<Owned, A::Error> {
+                let mut owned = HashSet::new();
+                while let Some(relationship) = relationships.next_element::<Relationship>()? {
+                    if relationship.comment.starts_with("ownership-by-file-overlap") {
+                        owned.insert(relationship.related_spdx_element);
+                    }
+                }
+                Ok(Owned(owned))
+            }
+        }
+        deserializer.deserialize_seq(Relationships)
+    }
 }
 
 /// `CycloneDX`, "BOM Format".
@@ -141,8 +212,8 @@ struct CycloneDx {
     bom_format: String,
 }
 
-/// Whether the files are what they should be, and how many packages they list.
-fn check(folder: &Path, output: &Output) -> Result<u32, Error> {
+/// Whether the files are what they should be, how many packages they list, and which.
+fn check(folder: &Path, output: &Output) -> Result<(u32, Packages), Error> {
     let spdx: Spdx = read(folder, Format::SpdxJson, output)?;
     let cyclonedx: CycloneDx = read(folder, Format::CycloneDxJson, output)?;
     if spdx.spdx_version != "SPDX-2.3" || cyclonedx.bom_format != "CycloneDX" {
@@ -151,7 +222,19 @@ fn check(folder: &Path, output: &Output) -> Result<u32, Error> {
     }
     // The image itself is the first package of the document.
     let packages = spdx.packages.iter().filter(|package| !package.id.starts_with("SPDXRef-DocumentRoot")).count();
-    Ok(u32::try_from(packages).unwrap_or(u32::MAX))
+    Ok((u32::try_from(packages).unwrap_or(u32::MAX), self::packages(spdx)))
+}
+
+fn packages(spdx: Spdx) -> Packages {
+    let mut list = Packages::default();
+    let Owned(owned) = spdx.relationships;
+    for SpdxPackage { source_info, external_refs, .. } in spdx.packages.into_iter().filter(|package| !owned.contains(&package.id))
+    {
+        if let Some(url) = external_refs.into_iter().find(|reference| reference.reference_type == "purl") {
+            list.add(&url.reference_locator, source_info.0);
+        }
+    }
+    list
 }
 
 fn read<T: DeserializeOwned>(folder: &Path, format: Format, output: &Output) -> Result<T, Error> {

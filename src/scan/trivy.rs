@@ -1,5 +1,7 @@
 //! trivy: packages in the image with known vulnerabilities.
 
+mod distribution;
+pub(crate) mod ignore;
 mod log;
 mod report;
 
@@ -7,13 +9,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Error;
+use super::packages::Packages;
 use super::platform::PlatformFolder;
+use crate::coverage::Gap;
 use crate::finding::{Suppression, Vulnerability};
 use crate::oci::Image;
 use crate::oci::image::PlatformImage;
 use crate::process::{Launcher, Output};
 use crate::scanner::Tool;
 use crate::text;
+use ignore::Lists;
 use log::Log;
 
 /// What trivy says when it meets a jar and has no index of jars (its `javadb.Updater.Update`).
@@ -37,8 +42,8 @@ pub(crate) struct Request<'a> {
     pub(crate) platform: &'a PlatformImage,
     /// The folder with `trivy.db`.
     pub(crate) database: &'a Path,
-    /// The project's folder, which may have a `.trivyignore.yaml` or `.trivyignore`.
-    pub(crate) root: &'a Path,
+    /// What the project lets through.
+    pub(crate) ignored: &'a Lists,
     /// The time that each run of trivy may take.
     pub(crate) deadline: Duration,
 }
@@ -52,6 +57,10 @@ pub(crate) struct Vulnerabilities {
     pub(crate) suppressions: Vec<Suppression>,
     /// How many packages were judged.
     pub(crate) packages: u32,
+    /// The packages that trivy saw.
+    pub(crate) list: Packages,
+    /// What it did not judge, as far as it says so itself.
+    pub(crate) gaps: Vec<Gap>,
     /// What a reader should know besides.
     pub(crate) warnings: Vec<String>,
 }
@@ -92,7 +101,7 @@ impl<'a> Scan<'a> {
         let scratch = tempfile::Builder::new().prefix("gp-deliver-").tempdir().map_err(Error::io(&temporary))?;
         std::fs::create_dir(scratch.path().join("empty")).map_err(Error::io(scratch.path()))?;
         let folder = PlatformFolder::create(request.image, request.platform)?;
-        let ignore_file = ignore_file(request.root)?;
+        let ignore_file = request.ignored.write(scratch.path())?;
         let report = scratch.path().join("report.json");
         Ok(Self { launcher, request, folder, ignore_file, scratch, report })
     }
@@ -131,24 +140,23 @@ impl<'a> Scan<'a> {
         }
         let report = report::Report::read(&self.report).map_err(|reason| Error::invalid_output(Tool::TRIVY, reason, output))?;
         report.check(self.request.platform).map_err(|reason| Error::invalid_output(Tool::TRIVY, reason, output))?;
-        let mut found = report.into_vulnerabilities(&self.request.platform.platform);
-        found.warnings.extend(self.words(&Log::of(output)));
-        if self.ignore_file.is_some() && both_ignore_files(self.request.root) {
-            found.warnings.push(".trivyignore was not used, since there is a .trivyignore.yaml".to_owned());
-        }
+        let log = Log::of(output);
+        let mut found = report.into_vulnerabilities(&self.request.platform.platform, self.request.ignored, &log);
+        found.warnings.extend(self.words(&log));
         Ok(found)
     }
 
-    /// What trivy says besides its report, and does not say in its exit code.
+    /// What trivy says besides its report, and is no gap in what it judged.
     fn words(&self, log: &Log<'_>) -> Vec<String> {
         let platform = &self.request.platform.platform;
         let mut warnings: Vec<_> = log.warnings().into_iter().map(|warning| format!("{platform}: trivy: {warning}")).collect();
-        let unread: Vec<_> = log.unread().into_iter().collect();
-        if !unread.is_empty() {
-            let named = unread[..unread.len().min(NAMED)].join(", ");
-            let more = if unread.len() > NAMED { format!(" and {} more", unread.len() - NAMED) } else { String::new() };
-            warnings
-                .push(format!("{platform}: trivy can't read some lists of packages, so those were not judged: {named}{more}"));
+        let brought: Vec<_> = log.unread().into_iter().filter(|unread| !unread.is_installed).map(|unread| unread.name).collect();
+        if !brought.is_empty() {
+            let named = brought[..brought.len().min(NAMED)].join(", ");
+            let more = if brought.len() > NAMED { format!(" and {} more", brought.len() - NAMED) } else { String::new() };
+            warnings.push(format!(
+                "{platform}: trivy can't read what looks like lists of packages and is where no package manager puts one: {named}{more}"
+            ));
         }
         warnings
     }
@@ -157,7 +165,7 @@ impl<'a> Scan<'a> {
         let Some(reason) = Log::of(output).fatal() else { return Error::failed(Tool::TRIVY, output) };
         let reason = String::from(text::line(&reason, text::WORDS));
         match self.ignore_file.as_ref().filter(|path| reason.contains(&*path.to_string_lossy())) {
-            Some(path) => Error::IgnoreFile { path: path.clone(), reason },
+            Some(_) => Error::IgnoreFile { path: self.request.ignored.names().into(), reason },
             None => Error::Failed { tool: Tool::TRIVY, code: output.code, last: vec![reason] },
         }
     }
@@ -165,23 +173,6 @@ impl<'a> Scan<'a> {
 
 fn link(folder: &Path, link: &Path) -> std::io::Result<()> {
     std::os::unix::fs::symlink(std::fs::canonicalize(folder)?, link)
-}
-
-const IGNORE_FILES: [&str; 2] = [".trivyignore.yaml", ".trivyignore"];
-
-/// The project's list of vulnerabilities to pass over; the one that can give reasons wins.
-fn ignore_file(root: &Path) -> Result<Option<PathBuf>, Error> {
-    let root = std::fs::canonicalize(root).map_err(Error::io(root))?;
-    let there = |path: &PathBuf| std::fs::symlink_metadata(path).is_ok();
-    let Some(path) = IGNORE_FILES.map(|name| root.join(name)).into_iter().find(there) else { return Ok(None) };
-    if !path.symlink_metadata().is_ok_and(|metadata| metadata.is_file()) {
-        return Err(Error::IgnoreFile { path, reason: "it is not a regular file".to_owned() });
-    }
-    Ok(Some(path))
-}
-
-fn both_ignore_files(root: &Path) -> bool {
-    IGNORE_FILES.iter().all(|name| root.join(name).exists())
 }
 
 #[cfg(test)]

@@ -8,12 +8,13 @@ use std::path::Path;
 use super::made_up::{MADE_UP, MadeUp};
 use super::*;
 use crate::annotation::Level;
+use crate::coverage::Coverage;
 use crate::diagnosis::Diagnosis;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::finding::Finding;
 use crate::oci::Digest;
-use crate::policy::{self, Decision, Evidence, Threshold};
+use crate::policy::{self, Decision, Evidence, Scan, Threshold, Undecided};
 use crate::process::{self, Launcher};
 use crate::record::{Record, RunResult, StageOutcome};
 use crate::report::catalogue::threshold;
@@ -75,7 +76,8 @@ fn found() -> Record {
 }
 
 fn decide(findings: &[Finding], complete: &[Tool]) -> Decision {
-    let evidence = Evidence { image: Digest::of(b"image"), complete, findings };
+    let scans: Vec<_> = complete.iter().map(|tool| Scan { tool: *tool, coverage: &Coverage::Complete }).collect();
+    let evidence = Evidence { image: Digest::of(b"image"), scans: &scans, findings };
     let threshold: Threshold = threshold(&found());
     policy::decide(Environment::Local.requirements(), threshold, &evidence)
 }
@@ -94,9 +96,9 @@ fn findings_of_a_fourth_scanner_shut_its_gate() {
 #[test]
 fn a_fourth_scanner_that_nobody_ran_leaves_nothing_decided() {
     let _made_up = MadeUp::added();
-    let Decision::Undecided(tool) = decide(&[], &[Tool::GITLEAKS, Tool::TRIVY]) else { panic!("decided") };
+    let Decision::Undecided(Undecided::NotScanned(tool)) = decide(&[], &[Tool::GITLEAKS, Tool::TRIVY]) else { panic!("decided") };
     assert_eq!(tool, MADE_UP);
-    assert_eq!(Diagnosis::from(&Error::Undecided(tool)).what, "Nothing can be decided without made-up");
+    assert_eq!(Diagnosis::from(&Error::NotScanned(tool)).what, "Nothing can be decided without made-up");
 }
 
 #[test]

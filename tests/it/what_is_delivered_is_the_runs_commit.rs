@@ -114,8 +114,9 @@ fn a_workspace_above_the_repository_is_of_the_dockerfiles_commit_with_all_its_hi
     repository(&app);
     fs::remove_file(app.join("token.env")).unwrap();
     let sha = commit(&app);
-    let with_dockerfile =
-        |delivery: Delivery| delivery.flag("--dockerfile-path", app.join("Dockerfile").to_str().unwrap()).flag("--environment", "prod");
+    let with_dockerfile = |delivery: Delivery| {
+        delivery.flag("--dockerfile-path", app.join("Dockerfile").to_str().unwrap()).flag("--environment", "prod")
+    };
     let plan = with_dockerfile(pushed(source.run("plan"), &sha, &source.context()));
     let planned = planned(&plan);
     assert_eq!((&planned["commit"], &planned["dirty"]), (&sha.clone().into(), &false.into()));
@@ -142,7 +143,10 @@ fn without_a_commit_a_blocking_environment_delivers_nothing() {
         }
     }
     // A run that names a commit has no more of a history.
-    pushed(source.deliver(), &"1".repeat(40), &source.context()).flag("--environment", "prod").ends_with(1).says("no git repository");
+    pushed(source.deliver(), &"1".repeat(40), &source.context())
+        .flag("--environment", "prod")
+        .ends_with(1)
+        .says("no git repository");
     git(&source.context(), ["init", "--quiet"]);
     source.deliver().flag("--environment", "prod").ends_with(1).says("has no commit yet");
     assert!(!source.beside("image").exists());
@@ -253,10 +257,7 @@ fn a_repository_of_another_hash_is_known_by_its_commit() {
     let sha = commit(&source.context());
     assert_eq!(sha.len(), 64);
     let planned = planned(&source.run("plan"));
-    assert_eq!(
-        (&planned["commit"], &planned["branch"], &planned["dirty"]),
-        (&sha.into(), &"main".into(), &false.into())
-    );
+    assert_eq!((&planned["commit"], &planned["branch"], &planned["dirty"]), (&sha.into(), &"main".into(), &false.into()));
     source.deliver().flag("--environment", "prod").ends_with(0);
 }
 

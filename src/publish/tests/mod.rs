@@ -8,11 +8,12 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::{BeforeTags, Error, Listed, Listener, PublishEvent, Shown, Target, preflight, tag, upload};
+use crate::coverage::Coverage;
 use crate::environment::Environment;
 use crate::finding::Severity;
 use crate::oci::Image;
 use crate::oci::registry::Store;
-use crate::policy::{self, Cleared, Decision, Evidence, Threshold};
+use crate::policy::{self, Cleared, Decision, Evidence, Scan, Threshold};
 use crate::record::Publication;
 use crate::scanner::Tool;
 use crate::tags::PlannedTag;
@@ -20,8 +21,8 @@ use crate::tags::PlannedTag;
 /// The leave to publish, as the policy gives it for a clean image.
 fn cleared(image: &Image) -> Cleared {
     let threshold = Threshold { severity: Severity::High, ignore_unfixed: false };
-    let complete: Vec<_> = Tool::all().collect();
-    let evidence = Evidence { image: image.digest, complete: &complete, findings: &[] };
+    let scans: Vec<_> = Tool::all().map(|tool| Scan { tool, coverage: &Coverage::Complete }).collect();
+    let evidence = Evidence { image: image.digest, scans: &scans, findings: &[] };
     match policy::decide(Environment::Prod.requirements(), threshold, &evidence) {
         Decision::Cleared(cleared) => cleared,
         other => panic!("{other:?}"),

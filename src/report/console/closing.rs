@@ -4,6 +4,7 @@ use crate::record::Record;
 use crate::report::Written;
 use crate::report::advice;
 use crate::report::catalogue::{self, Catalogue};
+use crate::report::unjudged;
 use crate::report::verdict::{self, Verdict};
 use crate::scanner::Tool;
 use crate::text;
@@ -50,6 +51,9 @@ pub(crate) fn lines(record: &Record, written: Option<&Written>) -> Vec<(Tone, St
     for (name, value) in facts(record, &catalogue) {
         add(format!("  {name:<12}{value}"));
     }
+    for unjudged in unjudged::all(record).iter().filter(|unjudged| unjudged.gap.accepted.is_some()).take(WARNINGS) {
+        add(format!("  not judged  {}", unjudged::line(unjudged).to_plain()));
+    }
     for warning in record.warnings.iter().take(WARNINGS) {
         add(format!("  warning     {}", text::line(warning, LIMIT)));
     }
@@ -69,7 +73,7 @@ fn headline(record: &Record, catalogue: &Catalogue<'_>) -> (Tone, String) {
     let tone = match verdict {
         Verdict::Delivered | Verdict::Skipped => Tone::Good,
         Verdict::Advised => Tone::Advice,
-        Verdict::Blocked | Verdict::Failed | Verdict::Cancelled => Tone::Bad,
+        Verdict::Blocked | Verdict::Undecided | Verdict::Failed | Verdict::Cancelled => Tone::Bad,
     };
     let reason = verdict::reason(record, catalogue).to_plain();
     let blank = if reason.starts_with(':') { "" } else { " " };
@@ -107,7 +111,8 @@ fn facts(record: &Record, catalogue: &Catalogue<'_>) -> Vec<(&'static str, Strin
     let mild = if mild > 0 { format!("; {} let through", text::count(mild, "vulnerability")) } else { String::new() };
     let counted = if counted.is_empty() { "none that count".to_owned() } else { format!("{}{weight}", text::list(&counted)) };
     let missing = verdict::missing(record).map(|missing| format!("; {missing}")).unwrap_or_default();
-    facts.push(("findings", format!("{counted}{mild}{missing}")));
+    let unjudged = unjudged::remark(record).map(|unjudged| format!("; {unjudged}")).unwrap_or_default();
+    facts.push(("findings", format!("{counted}{mild}{missing}{unjudged}")));
     facts
 }
 
@@ -126,6 +131,8 @@ mod tests {
             fixture::delivered(),
             fixture::advised(),
             fixture::blocked(),
+            fixture::undecided(),
+            fixture::excused(),
             fixture::failed(),
             fixture::cancelled(),
             fixture::skipped(),

@@ -9,6 +9,7 @@ mod timeline;
 use super::advice;
 use super::catalogue::{self, Catalogue};
 use super::document::Document;
+use super::unjudged::{self, Unjudged};
 use super::verdict::{self, Verdict};
 use crate::record::Record;
 use crate::scanner::Tool;
@@ -29,6 +30,7 @@ pub(crate) fn render(record: &Record, limit: usize) -> String {
     result(&mut document, record, &catalogue);
     failure(&mut document, record);
     what_to_do(&mut document, record, &catalogue);
+    not_judged(&mut document, record);
     facts::write(&mut document, record);
     warnings(&mut document, record);
     timeline::stages(&mut document, record);
@@ -68,6 +70,24 @@ fn what_to_do(document: &mut Document, record: &Record, catalogue: &Catalogue<'_
     let blocking = Tool::all().any(|tool| catalogue::is_blocking(record, tool));
     document.heading(if blocking { "What to do" } else { "What to do before it can go further" });
     document.list("1.", steps.iter().map(super::phrase::Phrase::to_markdown));
+}
+
+fn not_judged(document: &mut Document, record: &Record) {
+    let all = unjudged::all(record);
+    if all.is_empty() {
+        return;
+    }
+    document.heading("Not judged");
+    document.paragraph(
+        "These are in the image, and vulnerabilities in them would not have been found. `accept-unscanned` says what may go \
+         out so, and why.",
+    );
+    let rows = all.iter().map(|Unjudged { gap, platforms }| {
+        let platforms = platforms.iter().map(|platform| markdown::code(platform)).collect::<Vec<_>>().join(", ");
+        let accepted = gap.accepted.as_deref().map_or_else(|| "**no**".to_owned(), markdown::prose);
+        [format!("{}<br>{}", markdown::code(&gap.name), unjudged::kind(gap)), markdown::prose(&gap.why), platforms, accepted]
+    });
+    document.table(["What", "Why not", "Of", "Accepted because"], rows);
 }
 
 fn warnings(document: &mut Document, record: &Record) {

@@ -24,6 +24,8 @@ fn each_ending_has_its_summary() {
         ("delivered", fixture::delivered()),
         ("advised", fixture::advised()),
         ("blocked", fixture::blocked()),
+        ("undecided", fixture::undecided()),
+        ("excused", fixture::excused()),
         ("failed", fixture::failed()),
         ("cancelled", fixture::cancelled()),
         ("skipped", fixture::skipped()),

@@ -1,13 +1,15 @@
 //! The packed form of a database: a gzipped tar archive of two files.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Read, Write};
 use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 use tar::{Archive, Entry, EntryType};
 
 use super::Kind;
+use super::digests::Digests;
+use crate::oci::digest::Hasher;
 
 /// What trivy's makers put beside the database.
 pub(super) const METADATA: &str = "metadata.json";
@@ -22,18 +24,17 @@ const MAX_RATIO: u64 = 100;
 /// What any archive may come to, in bytes: small databases shrink well.
 const FREE_BYTES: u64 = 16 << 20;
 
-/// Unpacks the two files into `folder`, which it makes. An archive that holds anything else is refused: what is in there
-/// was chosen by whoever has the mirror.
-pub(super) fn unpack(archive: &Path, folder: &Path, kind: Kind) -> Result<(), String> {
-    let unpacked = try_unpack(archive, folder, kind).map_err(|error| format!("it can't be unpacked: {error}"));
-    unpacked.and_then(|()| {
-        let missing = [kind.file(), METADATA].into_iter().find(|name| !folder.join(name).is_file());
-        missing.map_or(Ok(()), |name| Err(format!("it holds no {name}")))
-    })
+/// Unpacks the two files into `folder`, which it makes, and says what they hash to. An archive that holds anything else is
+/// refused: what is in there was chosen by whoever has the mirror.
+pub(super) fn unpack(archive: &Path, folder: &Path, kind: Kind) -> Result<Digests, String> {
+    let digests = try_unpack(archive, folder, kind).map_err(|error| format!("it can't be unpacked: {error}"))?;
+    let missing = [kind.file(), METADATA].into_iter().find(|name| !digests.0.contains_key(*name));
+    missing.map_or(Ok(digests), |name| Err(format!("it holds no {name}")))
 }
 
-fn try_unpack(archive: &Path, folder: &Path, kind: Kind) -> io::Result<()> {
+fn try_unpack(archive: &Path, folder: &Path, kind: Kind) -> io::Result<Digests> {
     fs::create_dir(folder)?;
+    let mut digests = Digests::default();
     let file = File::open(archive)?;
     let left = FREE_BYTES.saturating_add(file.metadata()?.len().saturating_mul(MAX_RATIO));
     let content = Bounded { content: MultiGzDecoder::new(BufReader::with_capacity(1 << 20, file)), left };
@@ -56,12 +57,31 @@ fn try_unpack(archive: &Path, folder: &Path, kind: Kind) -> io::Result<()> {
             return Err(unexpected(&entry));
         }
         // New, so that a second entry of a name is an error too.
-        let mut file = File::create_new(folder.join(name))?;
+        let mut file = Hashed { file: File::create_new(folder.join(name))?, hasher: Hasher::new() };
         if io::copy(&mut entry.take(limit + 1), &mut file)? > limit {
             return Err(io::Error::other(format!("{name} has more than {limit} bytes")));
         }
+        digests.0.insert(name.to_owned(), file.hasher.finish());
     }
-    Ok(())
+    Ok(digests)
+}
+
+/// A file that is hashed while it is written.
+struct Hashed {
+    file: File,
+    hasher: Hasher,
+}
+
+impl Write for Hashed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.file.write(bytes)?;
+        self.hasher.update(&bytes[..count]);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
 }
 
 /// Content that ends in an error where it exceeds its bound.
@@ -84,7 +104,6 @@ mod tests {
     use super::*;
     use flate2::Compression;
     use flate2::write::GzEncoder;
-    use std::io::Write as _;
 
     fn entry(name: &str, kind: EntryType, text: &[u8]) -> (tar::Header, Vec<u8>) {
         let mut header = tar::Header::new_gnu();
@@ -107,7 +126,7 @@ mod tests {
             builder.append(header, &**text).unwrap();
         }
         builder.into_inner().unwrap().finish().unwrap();
-        unpack(&path, &folder.path().join("database"), Kind::Vulnerabilities)
+        unpack(&path, &folder.path().join("database"), Kind::Vulnerabilities).map(drop)
     }
 
     #[test]

@@ -9,14 +9,17 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::archive::METADATA;
+use super::digests::Digests;
 use super::{Error, Kind, folder_name};
 use crate::document;
 use crate::oci::Digest;
+use crate::scan::database_age;
 
 /// After this, a database that is not the current one is no longer in use by another delivery, and is removed.
 const KEPT_UNUSED: Duration = Duration::from_hours(48);
 
 /// The cache folder of one kind of database.
+#[derive(Clone)]
 pub(super) struct Cache {
     folder: PathBuf,
     kind: Kind,
@@ -33,9 +36,29 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// Whether it is too early for a newer one.
-    pub(super) fn is_fresh(&self, now: Timestamp) -> bool {
-        now < self.next_update
+    /// Whether it is too early for a newer one: by what it says itself, and by how often its makers renew it.
+    pub(super) fn is_fresh(&self, kind: Kind, now: Timestamp) -> bool {
+        now < self.next_update && now.duration_since(self.updated_at) < database_age::renewal(kind)
+    }
+}
+
+/// What the cache has under a digest.
+pub(super) enum Kept {
+    /// Nothing that could be a database.
+    Nothing,
+    /// Files that are not those that were put there.
+    Altered,
+    /// A database, as it was put there.
+    Intact(Entry),
+}
+
+impl Kept {
+    /// The database, if it is as it was.
+    pub(super) fn intact(self) -> Option<Entry> {
+        match self {
+            Self::Intact(entry) => Some(entry),
+            Self::Nothing | Self::Altered => None,
+        }
     }
 }
 
@@ -62,19 +85,35 @@ impl Cache {
         Ok(Self { folder, kind })
     }
 
-    /// The database that was used last, if it is still there.
-    pub(super) fn current(&self) -> Option<Entry> {
-        let current: Current = document::read(&fs::read(self.folder.join("current.json")).ok()?).ok()?;
-        self.entry(current.digest, &current.repository)
+    /// The database that was used last.
+    pub(super) async fn current(&self) -> Kept {
+        let file = fs::read(self.folder.join("current.json")).ok();
+        match file.and_then(|file| document::read::<Current>(&file).ok()) {
+            Some(current) => self.kept(current.digest, current.repository).await,
+            None => Kept::Nothing,
+        }
     }
 
-    /// The database of a digest, if it is there.
-    pub(super) fn entry(&self, digest: Digest, repository: &str) -> Option<Entry> {
+    /// What there is under a digest. Files are read to their end, since anyone may have written to the folder.
+    pub(super) async fn kept(&self, digest: Digest, repository: String) -> Kept {
+        let cache = self.clone();
+        let read = tokio::task::spawn_blocking(move || cache.read(digest, repository));
+        read.await.unwrap_or(Kept::Nothing)
+    }
+
+    fn read(&self, digest: Digest, repository: String) -> Kept {
         let folder = self.folder.join(folder_name(digest));
+        let Some(digests) = Digests::read(&folder) else { return Kept::Nothing };
+        if !digests.fit(&folder, &[self.kind.file(), METADATA]) {
+            return Kept::Altered;
+        }
+        self.entry(digest, repository, folder).map_or(Kept::Nothing, Kept::Intact)
+    }
+
+    fn entry(&self, digest: Digest, repository: String, folder: PathBuf) -> Option<Entry> {
         let metadata: Metadata = document::read(&fs::read(folder.join(METADATA)).ok()?).ok()?;
-        let usable = metadata.version == self.kind.schema() && folder.join(self.kind.file()).is_file();
-        let Metadata { next_update, updated_at, .. } = metadata;
-        usable.then(|| Entry { repository: repository.to_owned(), digest, updated_at, next_update, folder })
+        let Metadata { version, next_update, updated_at } = metadata;
+        (version == self.kind.schema()).then_some(Entry { repository, digest, updated_at, next_update, folder })
     }
 
     /// A temporary folder for a download; it is removed with its content.
@@ -82,11 +121,13 @@ impl Cache {
         tempfile::Builder::new().prefix(".incoming-").tempdir_in(&self.folder)
     }
 
-    /// Takes in an unpacked database. One of the same digest that is there already may be in use, and stays.
-    pub(super) fn keep(&self, digest: Digest, unpacked: &Path) -> io::Result<()> {
+    /// Takes in an unpacked database. One of the same digest that is there already may be in use, and stays if it is whole.
+    pub(super) fn keep(&self, digest: Digest, unpacked: &Path, digests: &Digests) -> io::Result<()> {
+        digests.write(unpacked)?;
         let folder = self.folder.join(folder_name(digest));
         match fs::rename(unpacked, &folder) {
-            Err(_) if folder.is_dir() => Ok(()),
+            Err(_) if self.read(digest, String::new()).intact().is_some() => Ok(()),
+            Err(_) if folder.is_dir() => fs::remove_dir_all(&folder).and_then(|()| fs::rename(unpacked, &folder)),
             renamed => renamed,
         }
     }

@@ -1,10 +1,12 @@
 //! The databases that trivy uses, as the OCI artifacts that trivy's makers publish.
 //!
 //! gp-deliver fetches them itself, so that trivy needs no network, and keeps them in a cache folder:
-//! `CACHE/KIND/DIGEST/` holds the two files of one, `CACHE/KIND/current.json` names the one that was used last.
+//! `CACHE/KIND/DIGEST/` holds the two files of one and their digests, `CACHE/KIND/current.json` names the one that was used
+//! last.
 
 mod archive;
 mod cache;
+mod digests;
 mod mirror;
 #[cfg(test)]
 pub(super) mod with_parts;
@@ -15,17 +17,19 @@ use jiff::{SignedDuration, Timestamp};
 
 pub(crate) use mirror::Mirror;
 
+pub(crate) use super::database_age::MaxAge;
 pub(crate) use super::database_kind::Kind;
 
 use super::Error;
+use super::database_age as age;
 use crate::oci::Digest;
 use crate::oci::registry::Store;
 use crate::record;
 use crate::variables;
-use cache::{Cache, Entry};
+use cache::{Cache, Entry, Kept};
 
-/// How long after its time for renewal a cached database may still be used when no mirror can be reached: a day covers a
-/// registry's outage, and teams wait that long for advisories anyway.
+/// How long after its time for renewal a cached database may still be used when no mirror can be reached and no age is asked
+/// for: a day covers a registry's outage, and teams wait that long for advisories anyway.
 pub(crate) const GRACE: SignedDuration = SignedDuration::from_hours(24);
 
 /// What to fetch.
@@ -39,8 +43,30 @@ pub(crate) struct Request<'a> {
     pub(crate) cache: &'a Path,
     /// The credentials for registries.
     pub(crate) credentials: &'a Store,
-    /// How long after its time for renewal a cached one will do when no mirror answers: [`GRACE`].
+    /// The age beyond which one is refused; `None` where an old one is better than none.
+    pub(crate) max_age: Option<MaxAge>,
+    /// How long after its time for renewal a cached one will do when no mirror answers and there is no limit to its age:
+    /// [`GRACE`].
     pub(crate) grace: SignedDuration,
+}
+
+impl Request<'_> {
+    fn limit(&self) -> Option<MaxAge> {
+        self.max_age.map(|limit| limit.of(self.kind))
+    }
+
+    /// Why a database is not to be judged by.
+    fn refusal(&self, entry: &Entry, now: Timestamp) -> Option<String> {
+        age::refusal(entry.updated_at, self.limit(), now)
+    }
+
+    /// Whether one from the cache will do where no mirror has any.
+    fn will_do(&self, entry: &Entry, now: Timestamp) -> bool {
+        match self.limit() {
+            Some(_) => self.refusal(entry, now).is_none(),
+            None => now.duration_since(entry.next_update) <= self.grace,
+        }
+    }
 }
 
 /// A database on disk.
@@ -62,41 +88,88 @@ pub(crate) fn cache_folder() -> Option<PathBuf> {
     Some(cache.join("gp-deliver"))
 }
 
+/// What came of asking a mirror that has nothing to judge by, or something older than another.
+struct PassedOver {
+    mirror: String,
+    reason: String,
+    /// It has a database, which is too old, or older than the one that is used.
+    outdated: bool,
+}
+
 /// Gets a database: the cached one until it is due for renewal or its mirror has another; `progress` receives the number of
-/// bytes so far.
+/// bytes so far. A mirror whose database is due, too old, or older than the cached one is not the last to be asked; of what
+/// is then there, the newest counts.
 ///
 /// # Errors
-/// No mirror has it and the cached one, if any, is too old; or the cache can't be written.
+/// No mirror has one that may be judged by, and the cached one, if any, is too old; or the cache can't be written.
 pub(crate) async fn fetch(request: &Request<'_>, progress: &(dyn Fn(u64) + Sync)) -> Result<Database, Error> {
     let cache = Cache::open(request.cache, request.kind)?;
     let now = Timestamp::now();
-    let cached = cache.current().filter(|entry| request.mirrors.iter().any(|mirror| mirror.to_string() == entry.repository));
-    if let Some(entry) = cached.clone().filter(|entry| entry.is_fresh(now) && !from_folder(request, entry)) {
+    let kept = cache.current().await;
+    let altered = matches!(kept, Kept::Altered).then(|| altered(request.kind));
+    let cached = kept.intact().filter(|entry| request.mirrors.iter().any(|mirror| mirror.to_string() == entry.repository));
+    if let Some(entry) = cached.clone().filter(|entry| is_enough(request, entry, now) && !from_folder(request, entry)) {
         return Ok(found(entry, Vec::new()));
     }
-    let mut failures = Vec::new();
+    let (fetched, mut passed_over) = ask(request, &cache, cached.as_ref(), progress).await;
+    let fallback = cached.clone().filter(|entry| request.will_do(entry, now));
+    let newest = [fetched, fallback]
+        .into_iter()
+        .flatten()
+        .reduce(|one, other| if other.updated_at > one.updated_at { other } else { one });
+    let Some(entry) = newest else {
+        let failures = passed_over.into_iter().map(|passed_over| (passed_over.mirror, passed_over.reason)).collect();
+        return Err(Error::Database {
+            kind: request.kind,
+            failures,
+            cached: cached.map(|entry| entry.updated_at),
+            limit: request.limit(),
+        });
+    };
+    cache.set_current(&entry)?;
+    passed_over.retain(|passed_over| passed_over.mirror != entry.repository || !passed_over.outdated);
+    let outdated = (!entry.is_fresh(request.kind, now)).then(|| outdated(request.kind, &entry, now));
+    let passed_over = passed_over.iter().map(|passed_over| not_from(request.kind, passed_over));
+    Ok(found(entry, altered.into_iter().chain(passed_over).chain(outdated).collect()))
+}
+
+/// Asks the mirrors in their order until one has a database that is enough, and gives the newest that may be judged by.
+async fn ask(
+    request: &Request<'_>,
+    cache: &Cache,
+    cached: Option<&Entry>,
+    progress: &(dyn Fn(u64) + Sync),
+) -> (Option<Entry>, Vec<PassedOver>) {
+    let (now, mut newest, mut passed_over) = (Timestamp::now(), None::<Entry>, Vec::new());
     for mirror in request.mirrors {
-        match obtain(mirror, request, &cache, progress).await {
+        let mut pass_over = |reason: String, outdated| {
+            passed_over.push(PassedOver { mirror: mirror.to_string(), reason, outdated });
+        };
+        match obtain(mirror, request, cache, progress).await {
+            Err(reason) => pass_over(reason, false),
             Ok(entry) => {
-                cache.set_current(&entry)?;
-                let mut warnings: Vec<_> = failures.iter().map(|failure| not_from(request.kind, failure)).collect();
-                if !entry.is_fresh(now) {
-                    warnings.push(outdated(request.kind, &entry, now));
+                let known = newest.as_ref().or(cached).map(|entry| entry.updated_at);
+                match request.refusal(&entry, now) {
+                    Some(reason) => pass_over(reason, true),
+                    None if known.is_some_and(|known| entry.updated_at < known) => {
+                        pass_over(format!("it is of {}, and a newer one is known", age::written(entry.updated_at)), true);
+                        newest = newest.or(Some(entry));
+                    }
+                    None if is_enough(request, &entry, now) => return (Some(entry), passed_over),
+                    None => {
+                        pass_over(format!("it is of {}, and due for renewal", age::written(entry.updated_at)), true);
+                        newest = Some(entry);
+                    }
                 }
-                return Ok(found(entry, warnings));
             }
-            Err(reason) => failures.push((mirror.to_string(), reason)),
         }
     }
-    let acceptable = |entry: &Entry| now.duration_since(entry.next_update) <= request.grace;
-    match cached {
-        Some(entry) if acceptable(&entry) => {
-            let mut warnings: Vec<_> = failures.iter().map(|failure| not_from(request.kind, failure)).collect();
-            warnings.push(outdated(request.kind, &entry, now));
-            Ok(found(entry, warnings))
-        }
-        cached => Err(Error::Database { kind: request.kind, failures, cached: cached.map(|entry| entry.updated_at) }),
-    }
+    (newest, passed_over)
+}
+
+/// Whether no newer one need be looked for.
+fn is_enough(request: &Request<'_>, entry: &Entry, now: Timestamp) -> bool {
+    entry.is_fresh(request.kind, now) && request.refusal(entry, now).is_none()
 }
 
 /// A mirror in a folder costs nothing to ask, and may have been renewed at any time.
@@ -107,16 +180,17 @@ fn from_folder(request: &Request<'_>, entry: &Entry) -> bool {
 /// Gets the database that a mirror has, from the cache if it is there; the reason if it can't.
 async fn obtain(mirror: &Mirror, request: &Request<'_>, cache: &Cache, progress: &(dyn Fn(u64) + Sync)) -> Result<Entry, String> {
     let source = mirror.open(request.kind, request.credentials).await?;
-    if let Some(entry) = cache.entry(source.digest, &mirror.to_string()) {
+    if let Some(entry) = cache.kept(source.digest, mirror.to_string()).await.intact() {
         return Ok(entry);
     }
     let incoming = cache.incoming().map_err(|error| error.to_string())?;
     let archive = source.archive(incoming.path(), progress).await?;
     let (kind, folder) = (request.kind, incoming.path().to_owned());
     let unpacked = tokio::task::spawn_blocking(move || archive::unpack(&archive, &folder.join("database"), kind)).await;
-    unpacked.map_err(|error| error.to_string()).flatten()?;
-    cache.keep(source.digest, &incoming.path().join("database")).map_err(|error| error.to_string())?;
-    cache.entry(source.digest, &mirror.to_string()).ok_or_else(|| "its metadata.json is not understood".to_owned())
+    let digests = unpacked.map_err(|error| error.to_string()).flatten()?;
+    cache.keep(source.digest, &incoming.path().join("database"), &digests).map_err(|error| error.to_string())?;
+    let kept = cache.kept(source.digest, mirror.to_string()).await.intact();
+    kept.ok_or_else(|| "its metadata.json is not understood".to_owned())
 }
 
 fn found(entry: Entry, warnings: Vec<String>) -> Database {
@@ -124,13 +198,19 @@ fn found(entry: Entry, warnings: Vec<String>) -> Database {
     Database { record: record::Database { repository, digest, updated_at }, folder, warnings }
 }
 
-fn not_from(kind: Kind, (mirror, reason): &(String, String)) -> String {
+fn not_from(kind: Kind, PassedOver { mirror, reason, outdated }: &PassedOver) -> String {
+    if *outdated {
+        return format!("The {} of {mirror} is not used: {reason}.", kind.name());
+    }
     format!("The {} could not be fetched from {mirror}: {reason}", kind.name())
 }
 
+fn altered(kind: Kind) -> String {
+    format!("The {} in the cache is not the one that was fetched: it was changed, and is not used.", kind.name())
+}
+
 fn outdated(kind: Kind, entry: &Entry, now: Timestamp) -> String {
-    let hours = now.duration_since(entry.updated_at).as_hours();
-    let age = if hours < 48 { format!("{hours} hours") } else { format!("{} days", hours / 24) };
+    let age = age::words(now.duration_since(entry.updated_at));
     format!("The {} is {age} old, so newer advisories are missing", kind.name())
 }
 

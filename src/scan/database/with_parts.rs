@@ -9,7 +9,8 @@ use doubles::program::{Installer, program};
 use doubles::proxy::{Challenge, Fault, Proxy, rule};
 use doubles::registry::{Options, Registry, crane};
 
-use super::{Database, GRACE, Kind, Mirror, Request};
+use super::digests::Digests;
+use super::{Database, GRACE, Kind, MaxAge, Mirror, Request};
 use crate::diagnosis::Diagnosis;
 use crate::oci::registry::Store;
 use crate::oci::{Digest, Layout};
@@ -46,10 +47,14 @@ impl World {
     }
 
     async fn fetch(&self, mirrors: &[String]) -> Result<Database, Error> {
+        self.fetch_not_older(mirrors, None).await
+    }
+
+    async fn fetch_not_older(&self, mirrors: &[String], max_age: Option<MaxAge>) -> Result<Database, Error> {
         let mirrors: Vec<Mirror> = mirrors.iter().map(|mirror| mirror.parse().unwrap()).collect();
         let (cache, credentials) = (self.path("cache"), Store::at(self.path("config.json")));
         let kind = Kind::Vulnerabilities;
-        let request = Request { kind, mirrors: &mirrors, cache: &cache, credentials: &credentials, grace: GRACE };
+        let request = Request { kind, mirrors: &mirrors, cache: &cache, credentials: &credentials, max_age, grace: GRACE };
         let result = super::fetch(&request, &|bytes| self.received.store(bytes, Ordering::Relaxed)).await;
         if let Err(error) = &result {
             let Diagnosis { what, why, excerpt, .. } = error.into();
@@ -59,11 +64,29 @@ impl World {
     }
 }
 
+/// A database of this age, which says that a new one is due on a day to come.
+fn make(folder: &Path, age: SignedDuration) {
+    let made = (Timestamp::now() - age).strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let advisories = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join("advisories");
+    let mut make = Command::new(program(Installer::Tools, "trivy-db"));
+    make.arg("--advisories").arg(advisories).arg("--output").arg(folder).arg("--updated-at").arg(made);
+    assert!(make.status().unwrap().success());
+}
+
 /// Makes the cached database one that was to be renewed some hours ago.
 fn age(database: &Database, hours: i64) {
     let next = Timestamp::now() - SignedDuration::from_hours(hours);
-    let text = format!(r#"{{"Version":2,"NextUpdate":"{next}","UpdatedAt":"{next}","DownloadedAt":"{next}"}}"#);
-    fs::write(database.folder.join("metadata.json"), text).unwrap();
+    date(database, &next.to_string(), &next.to_string());
+}
+
+/// Gives the cached database other times, as if it had been fetched with them.
+fn date(database: &Database, updated_at: &str, next_update: &str) {
+    let text = format!(r#"{{"Version":2,"NextUpdate":"{next_update}","UpdatedAt":"{updated_at}"}}"#);
+    fs::write(database.folder.join("metadata.json"), &text).unwrap();
+    let mut digests = Digests::read(&database.folder).unwrap();
+    digests.0.insert("metadata.json".to_owned(), Digest::of(text.as_bytes()));
+    fs::remove_file(database.folder.join("digests.json")).unwrap();
+    digests.write(&database.folder).unwrap();
 }
 
 fn remains(cache: &Path) -> Vec<String> {
@@ -163,4 +186,88 @@ async fn a_mirror_that_is_busy_or_breaks_off_is_waited_for() {
     let database = world.fetch(&[first.clone(), world.mirror("trivy-db")]).await.unwrap();
     assert_eq!((database.record.repository, database.warnings), (first, vec![]));
     assert!(proxy.count("GET", "/blobs/") >= 3 && proxy.count("GET", "/manifests/2") >= 2);
+}
+
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+#[tokio::test]
+async fn an_old_database_is_refused_and_the_next_mirror_is_asked() {
+    let world = World::new();
+    make(&world.path("old"), HOUR * 49);
+    make(&world.path("of-tomorrow"), HOUR * -24);
+    let mirrors = [world.mirror("old"), world.mirror("of-tomorrow"), world.mirror("trivy-db")];
+    let database = world.fetch_not_older(&mirrors, Some(MaxAge::BLOCKING)).await.unwrap();
+    assert_eq!(database.record.repository, mirrors[2]);
+    let [old, of_tomorrow] = database.warnings.as_slice() else { panic!("{:?}", database.warnings) };
+    assert!(old.contains("/old") && old.contains("2 days old"), "{old}");
+    assert!(of_tomorrow.contains("in the future"), "{of_tomorrow}");
+
+    let Err(Error::Database { failures, limit: Some(_), .. }) =
+        World::new().fetch_not_older(&mirrors[..2], Some(MaxAge::BLOCKING)).await
+    else {
+        panic!("judged by")
+    };
+    assert_eq!(failures.len(), 2, "each mirror is told with its age: {failures:?}");
+    // Where an old one is better than none, it is used with a word.
+    let database = World::new().fetch(&mirrors[..1]).await.unwrap();
+    assert!(database.warnings.iter().any(|warning| warning.contains("old, so newer advisories are missing")), "{database:?}");
+}
+
+#[tokio::test]
+async fn the_newest_of_several_mirrors_counts_and_no_mirror_takes_the_cached_one_back() {
+    let world = World::new();
+    make(&world.path("older"), HOUR * 40);
+    make(&world.path("newer"), HOUR * 30);
+    let mirrors = [world.mirror("older"), world.mirror("newer")];
+    let limit = Some(MaxAge::BLOCKING);
+    // Both are due, so neither is taken without asking the other.
+    assert_eq!(world.fetch_not_older(&mirrors, limit).await.unwrap().record.repository, mirrors[1]);
+    make(&world.path("newer"), HOUR * 45);
+    let kept = world.fetch_not_older(&mirrors, limit).await.unwrap();
+    let age = Timestamp::now().duration_since(kept.record.updated_at);
+    assert!(age < HOUR * 31, "the mirror now has an older one than before: {kept:?}");
+    assert!(kept.warnings.iter().any(|warning| warning.contains("a newer one is known")), "{:?}", kept.warnings);
+}
+
+#[tokio::test]
+async fn a_promise_of_a_renewal_far_away_makes_no_database_younger() {
+    let world = World::new();
+    let registry = Registry::start(Options::default());
+    let name = format!("{}/mirror/trivy-db", registry.address);
+    crane(&["push", "--insecure", world.path("trivy-db").to_str().unwrap(), &format!("{name}:2")]);
+    let first = world.fetch(std::slice::from_ref(&name)).await.unwrap();
+    date(&first, &(Timestamp::now() - HOUR * 49).to_string(), "2099-01-01T00:00:00Z");
+    drop(registry);
+    let Err(Error::Database { cached: Some(_), .. }) = world.fetch_not_older(&[name], Some(MaxAge::BLOCKING)).await else {
+        panic!("judged by")
+    };
+}
+
+#[tokio::test]
+async fn a_cached_database_that_was_changed_is_fetched_again() {
+    for file in ["trivy.db", "metadata.json"] {
+        let world = World::new();
+        let mirrors = [world.mirror("trivy-db")];
+        let first = world.fetch(&mirrors).await.unwrap();
+        let path = first.folder.join(file);
+        let whole = fs::read(&path).unwrap();
+        let changed = String::from_utf8_lossy(&whole).replace("pyyaml", "pyyamk").replace("20", "21");
+        fs::write(&path, changed).unwrap();
+        let again = world.fetch(&mirrors).await.unwrap();
+        assert!(again.warnings.iter().any(|warning| warning.contains("it was changed")), "{file}: {:?}", again.warnings);
+        assert_eq!((again.record, fs::read(&path).unwrap() == whole), (first.record, true), "{file}");
+        assert_eq!(world.fetch(&mirrors).await.unwrap().warnings, Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn a_cached_database_that_was_changed_is_not_used_where_no_mirror_answers() {
+    let world = World::new();
+    let registry = Registry::start(Options::default());
+    let name = format!("{}/mirror/trivy-db", registry.address);
+    crane(&["push", "--insecure", world.path("trivy-db").to_str().unwrap(), &format!("{name}:2")]);
+    let first = world.fetch(std::slice::from_ref(&name)).await.unwrap();
+    drop(registry);
+    fs::write(first.folder.join("trivy.db"), b"").unwrap();
+    assert!(matches!(world.fetch(&[name]).await, Err(Error::Database { cached: None, .. })));
 }

@@ -13,6 +13,7 @@ use crate::oci::sample::{debian, image, pyyaml};
 use crate::process::Launcher;
 use crate::process::testing::{launcher, launcher_in};
 use crate::scan::Error;
+use crate::scan::packages::Packages;
 use crate::scanner::Tool;
 
 async fn list(launcher: &Launcher, image: &Image, formats: &[Format], folder: &Path) -> Result<Sbom, Error> {
@@ -32,7 +33,11 @@ async fn both_files_name_the_image_and_its_packages() {
     let folder = world.path().join("sbom");
     fs::create_dir(&folder).unwrap();
     let sbom = list(&launcher(), &image, &Format::ALL, &folder).await.unwrap();
-    assert_eq!(sbom, Sbom { packages: 2, files: vec!["linux-amd64.spdx.json".to_owned(), "linux-amd64.cdx.json".to_owned()] });
+    assert_eq!((sbom.packages, sbom.files), (2, vec!["linux-amd64.spdx.json".to_owned(), "linux-amd64.cdx.json".to_owned()]));
+    let mut listed = Packages::default();
+    listed.add("pkg:deb/debian/tar@1.34", Some("var/lib/dpkg/status".to_owned()));
+    listed.add("pkg:pypi/pyyaml@5.3", Some("app/PyYAML-5.3.dist-info/METADATA".to_owned()));
+    assert_eq!(sbom.list, listed);
     let digest = image.platforms[0].manifest.digest().to_string();
     let spdx = read(&folder.join("linux-amd64.spdx.json"));
     assert_eq!(spdx["name"], "registry.example.com/team/app");

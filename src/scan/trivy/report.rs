@@ -1,19 +1,23 @@
 //! trivy's JSON report (its `types.Report`, schema 2), as far as it is needed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::BufReader;
 use std::path::Path;
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use super::Vulnerabilities;
+use super::distribution::{Distribution, Os, Packaged};
+use super::ignore::Lists;
+use super::log::Log;
+use crate::coverage::{Gap, GapKind};
 use crate::document;
 use crate::finding::{Severity, Suppression, Vulnerability};
 use crate::oci::Platform;
 use crate::oci::image::PlatformImage;
 use crate::oci::layout::digest_of;
+use crate::scan::packages::Packages;
 use crate::scanner::Tool;
 use crate::text::plain;
 
@@ -42,24 +46,13 @@ struct Metadata {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Os {
-    #[serde(default)]
-    family: String,
-    #[serde(default)]
-    name: String,
-    #[serde(rename = "EOSL", default)]
-    end_of_life: bool,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
 struct ScanResult {
     #[serde(default)]
     target: String,
     #[serde(default)]
     class: String,
     #[serde(default)]
-    packages: Vec<IgnoredAny>,
+    packages: Vec<Packaged>,
     #[serde(default)]
     vulnerabilities: Vec<Detected>,
     #[serde(rename = "ExperimentalModifiedFindings", default)]
@@ -99,15 +92,20 @@ struct Layer {
 struct Suppressed {
     #[serde(default)]
     statement: String,
-    #[serde(default)]
-    source: String,
     finding: SuppressedFinding,
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
 struct SuppressedFinding {
     #[serde(rename = "VulnerabilityID")]
     id: String,
+    #[serde(default)]
+    pkg_name: String,
+    #[serde(default)]
+    pkg_path: String,
+    #[serde(default)]
+    installed_version: String,
 }
 
 impl Report {
@@ -134,21 +132,38 @@ impl Report {
         Ok(())
     }
 
-    pub(super) fn into_vulnerabilities(self, platform: &Platform) -> Vulnerabilities {
+    pub(super) fn into_vulnerabilities(self, platform: &Platform, ignored: &Lists, log: &Log<'_>) -> Vulnerabilities {
+        let gaps = self.gaps(platform, log);
         let Self { metadata: Metadata { os, .. }, results, .. } = self;
         let distribution = os.as_ref().map(|os| plain(format!("{} {}", os.family, os.name).trim()));
         let packages = results.iter().map(|result| result.packages.len()).sum::<usize>();
         let packages = u32::try_from(packages).unwrap_or(u32::MAX);
-        let warnings = warnings(os.as_ref(), &results, packages, platform);
+        let mut list = Packages::default();
+        for package in results.iter().flat_map(|result| &result.packages) {
+            list.add(package.url(), None);
+        }
         let mut findings = Vec::new();
         let mut suppressed: BTreeMap<(String, String, Option<String>), u32> = BTreeMap::new();
+        let mut seen = BTreeSet::new();
         for result in results {
             let of_distribution = distribution.clone().filter(|_| result.class == "os-pkgs");
             let target = of_distribution.unwrap_or_else(|| plain(&result.target));
             findings.extend(result.vulnerabilities.into_iter().map(|detected| detected.vulnerability(&target, platform)));
-            for Suppressed { statement, source, finding } in result.suppressed {
-                let by = Path::new(&source).file_name().unwrap_or_default().to_string_lossy().into_owned();
-                let reason = Some(plain(&statement)).filter(|reason| !reason.is_empty());
+            for Suppressed { statement, finding } in result.suppressed {
+                // Debian's packages come once an architecture.
+                if !seen.insert((
+                    finding.id.clone(),
+                    finding.pkg_name,
+                    target.clone(),
+                    finding.pkg_path,
+                    finding.installed_version,
+                )) {
+                    continue;
+                }
+                let (by, reason) = match ignored.entry(&statement) {
+                    Some(entry) => (entry.list.clone(), entry.reason.clone()),
+                    None => (String::new(), Some(plain(&statement))),
+                };
                 *suppressed.entry((by, plain(&finding.id), reason)).or_default() += 1;
             }
         }
@@ -162,26 +177,34 @@ impl Report {
             (&one.id, &one.package, &one.target, &one.installed) == (&other.id, &other.package, &other.target, &other.installed)
         });
         let suppression = |((by, id, reason), count)| Suppression { tool: Tool::TRIVY, by, id, reason, count };
-        Vulnerabilities { findings, suppressions: suppressed.into_iter().map(suppression).collect(), packages, warnings }
+        let suppressions = suppressed.into_iter().map(suppression).collect();
+        Vulnerabilities { findings, suppressions, packages, list, gaps, warnings: Vec::new() }
     }
-}
 
-/// What trivy could not judge, and does not say in its exit code.
-fn warnings(os: Option<&Os>, results: &[ScanResult], packages: u32, platform: &Platform) -> Vec<String> {
-    let mut warnings = Vec::new();
-    if let Some(os) = os {
-        let name = plain(format!("{} {}", os.family, os.name).trim());
-        if os.end_of_life {
-            warnings.push(format!("{platform}: {name} no longer gets security updates, so vulnerabilities in it may be unknown"));
-        }
-        if !results.iter().any(|result| result.class == "os-pkgs") {
-            warnings.push(format!("{platform}: trivy knows no advisories for {name}, so its packages were not judged"));
-        }
+    /// What trivy could not judge, and does not say in its exit code.
+    fn gaps(&self, platform: &Platform, log: &Log<'_>) -> Vec<Gap> {
+        let gap = |kind: GapKind, name: String, why: String| Gap {
+            tool: Tool::TRIVY,
+            kind,
+            name,
+            why,
+            platform: platform.clone(),
+            accepted: None,
+        };
+        let unread: Vec<_> = log.unread().into_iter().filter(|unread| unread.is_installed).collect();
+        let distribution = self.metadata.os.as_ref().map(|os| {
+            let of_distribution = self.results.iter().find(|result| result.class == "os-pkgs");
+            let judged = of_distribution.map(|result| result.packages.as_slice());
+            Distribution { os, judged, is_of_unknown_version: log.is_of_unknown_version(), has_unread: !unread.is_empty() }
+        });
+        let of_distribution = distribution.iter().flat_map(|distribution| {
+            let name = distribution.name();
+            distribution.reasons().into_iter().map(move |why| (name.clone(), why))
+        });
+        let of_distribution: Vec<_> = of_distribution.map(|(name, why)| gap(GapKind::Distribution, name, why)).collect();
+        let lists = unread.into_iter().map(|unread| gap(GapKind::List, unread.name, unread.why));
+        lists.chain(of_distribution).collect()
     }
-    if packages == 0 {
-        warnings.push(format!("{platform}: trivy found no packages in the image, so there was nothing to judge"));
-    }
-    warnings
 }
 
 impl Detected {

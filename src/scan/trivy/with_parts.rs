@@ -6,7 +6,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::ignore::Lists;
 use super::{Request, Vulnerabilities};
+use crate::coverage::GapKind;
 use crate::diagnosis::Diagnosis;
 use crate::finding::{Severity, Suppression};
 use crate::oci::Image;
@@ -38,16 +40,17 @@ impl World {
     async fn database(&self, kind: Kind, folder: &str) -> Result<PathBuf, Error> {
         let mirrors = [format!("oci:{}", self.path(folder).display()).parse().unwrap()];
         let (cache, credentials) = (self.path("cache"), Store::at(self.path("config.json")));
-        let request = database::Request { kind, mirrors: &mirrors, cache: &cache, credentials: &credentials, grace: GRACE };
+        let request =
+            database::Request { kind, mirrors: &mirrors, cache: &cache, credentials: &credentials, max_age: None, grace: GRACE };
         Ok(database::fetch(&request, &|_| {}).await?.folder)
     }
 
     async fn scan_with(&self, path: Option<OsString>, image: &Image, platform: usize) -> Result<Vulnerabilities, Error> {
         let launcher = path.map_or_else(launcher, |path| launcher_in(&path));
         let database = self.database(Kind::Vulnerabilities, "trivy-db").await.unwrap();
-        let (root, deadline) = (self.path("project"), Duration::from_mins(5));
+        let (ignored, deadline) = (Lists::read(&self.path("project"), &[])?, Duration::from_mins(5));
         let platform = &image.platforms[platform];
-        let request = Request { image, platform, database: &database, root: &root, deadline };
+        let request = Request { image, platform, database: &database, ignored: &ignored, deadline };
         let result = super::scan(&launcher, &request, async || self.database(Kind::Java, "trivy-java-db").await).await;
         if let Err(error) = &result {
             let Diagnosis { what, why, remedy, .. } = error.into();
@@ -115,33 +118,98 @@ async fn what_the_project_ignores_is_counted_with_its_reason() {
     fs::write(world.path("project/.trivyignore.yaml"), yaml).unwrap();
     let found = world.scan(&[pyyaml()]).await.unwrap();
     assert_eq!(found.suppressions, [suppression(".trivyignore.yaml", Some("yaml.load is not called"))]);
-    assert!(found.warnings.iter().any(|warning| warning.contains(".trivyignore was not used")));
+
+    fs::write(world.path("project/.trivyignore.yaml"), format!("{yaml}    expired_at: 2020-01-01\n")).unwrap();
+    let found = world.scan(&[pyyaml()]).await.unwrap();
+    assert_eq!((found.findings.len(), found.suppressions.len()), (1, 0), "an entry that has expired hides nothing");
 
     fs::write(world.path("project/.trivyignore.yaml"), "vulnerabilities: [").unwrap();
     let error = world.scan(&[pyyaml()]).await.unwrap_err();
     assert!(matches!(error, Error::IgnoreFile { .. }), "{error:?}");
 }
 
-#[tokio::test]
-async fn what_trivy_can_not_judge_is_said() {
-    let world = World::new();
-    let found = world.scan(&[debian("8")]).await.unwrap();
-    assert!(found.warnings.iter().any(|warning| warning.contains("debian 8.1 no longer gets security updates")), "{found:?}");
-    let found = world.scan(&[vec![("app", b"static".to_vec())]]).await.unwrap();
-    assert!(found.warnings.iter().any(|warning| warning.contains("no packages")), "{found:?}");
+fn names(found: &Vulnerabilities) -> Vec<(&str, GapKind)> {
+    found.gaps.iter().map(|gap| (gap.name.as_str(), gap.kind)).collect()
+}
+
+/// An image of a distribution with another file at a path, or without it.
+fn debian_with(path: &'static str, content: Option<&str>) -> Vec<sample::File> {
+    let mut files = debian("12");
+    files.retain(|(name, _)| *name != path);
+    files.extend(content.map(|content| (path, content.as_bytes().to_vec())));
+    files
 }
 
 #[tokio::test]
-async fn a_list_of_packages_that_trivy_can_not_read_is_named() {
+async fn a_distribution_without_current_advisories_is_not_judged() {
     let world = World::new();
-    let mut broken = debian("12");
-    let status = broken.iter_mut().find(|(name, _)| *name == "var/lib/dpkg/status").unwrap();
-    status.1 = [b"Package: broken\nno colon\n\n".to_vec(), status.1.clone()].concat();
-    let found = world.scan(&[broken, vec![("opt/a.jar", b"no archive".to_vec())]]).await.unwrap();
-    for name in ["var/lib/dpkg/status", "opt/a.jar"] {
-        assert!(found.warnings.iter().any(|warning| warning.contains(name)), "{name}: {:?}", found.warnings);
+    let found = world.scan(&[debian("8")]).await.unwrap();
+    assert_eq!(names(&found), [("debian 8.1", GapKind::Distribution)]);
+    assert!(found.gaps[0].why.contains("no longer gets security updates"), "{found:?}");
+    let found = world.scan(&[debian("99")]).await.unwrap();
+    assert_eq!(names(&found), [("debian 99.1", GapKind::Distribution)], "{found:?}");
+    let world = World::new();
+    assert_eq!(names(&world.scan(&[debian("12"), pyyaml()]).await.unwrap()), []);
+    let found = world.scan(&[vec![("app", b"static".to_vec())]]).await.unwrap();
+    assert_eq!((names(&found), found.packages), (vec![], 0), "there is no distribution");
+}
+
+#[tokio::test]
+async fn a_distribution_that_another_file_names_is_not_judged() {
+    let world = World::new();
+    let release = |id: &str, version: &str| format!("ID={id}\nVERSION_ID=\"{version}\"\n");
+    // Later layers: whoever adds one has trivy look the packages up elsewhere, or nowhere.
+    for (id, version) in [("alpine", "3.22"), ("fedora", "42"), ("wolfi", "20230201")] {
+        let changed = vec![("etc/os-release", release(id, version).into_bytes())];
+        let found = world.scan(&[debian("12"), changed]).await.unwrap();
+        assert_eq!(names(&found), [(&*format!("{id} {version}"), GapKind::Distribution)], "{found:?}");
     }
+    // No file names it any more.
+    let mut nameless = debian_with("etc/os-release", None);
+    nameless.retain(|(name, _)| *name != "etc/debian_version");
+    let found = world.scan(&[nameless]).await.unwrap();
+    assert_eq!(names(&found), [("unknown distribution", GapKind::Distribution)], "{found:?}");
+    assert!(found.warnings.is_empty(), "{found:?}");
+    // Its list is gone.
+    let found = world.scan(&[debian_with("var/lib/dpkg/status", None)]).await.unwrap();
+    assert_eq!(names(&found), [("debian 12.1", GapKind::Distribution)], "{found:?}");
+}
+
+#[tokio::test]
+async fn a_list_of_packages_that_trivy_can_not_read_is_a_gap() {
+    let world = World::new();
+    let status = String::from_utf8(debian("12").swap_remove(2).1).unwrap();
+    let broken = debian_with("var/lib/dpkg/status", Some(&format!("Package: broken\nno colon\n\n{status}")));
+    let metadata = b"no header\nMetadata-Version: 2.1\nName: PyYAML\nVersion: 5.3\n".to_vec();
+    let others = vec![
+        ("opt/a.jar", b"no archive".to_vec()),
+        ("app/PyYAML-5.3.dist-info/METADATA", metadata),
+        ("app/node_modules/broken/package.json", b"{".to_vec()),
+        // What packages bring along to test with is no list of what is installed.
+        ("app/node_modules/resolve/test/broken/package.json", b"{".to_vec()),
+    ];
+    let found = world.scan(&[broken, others]).await.unwrap();
+    let expected =
+        ["app/PyYAML-5.3.dist-info/METADATA", "app/node_modules/broken/package.json", "opt/a.jar", "var/lib/dpkg/status"];
+    assert_eq!(names(&found), expected.map(|name| (name, GapKind::List)), "{found:?}");
+    assert!(found.warnings.iter().any(|warning| warning.contains("resolve/test")), "{found:?}");
     assert!(world.scan(&[debian("12"), pyyaml()]).await.unwrap().warnings.is_empty());
+}
+
+#[tokio::test]
+async fn a_database_of_rpm_that_can_not_be_read_is_a_gap() {
+    let world = World::new();
+    let release = "NAME=\"Rocky Linux\"\nID=\"rocky\"\nVERSION_ID=\"9.3\"\n";
+    let database = [b"SQLite format 3\0".to_vec(), vec![7; 40_000]].concat();
+    let found = world
+        .scan(&[vec![
+            ("etc/os-release", release.as_bytes().to_vec()),
+            ("etc/rocky-release", b"Rocky Linux release 9.3 (Blue Onyx)\n".to_vec()),
+            ("var/lib/rpm/rpmdb.sqlite", database),
+        ]])
+        .await
+        .unwrap();
+    assert_eq!(names(&found), [("rpm", GapKind::List)], "{found:?}");
 }
 
 #[tokio::test]

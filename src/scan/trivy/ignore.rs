@@ -1,0 +1,265 @@
+//! What the project lets through: its `.trivyignore.yaml` or `.trivyignore`, at the source's root and beside what is built.
+//!
+//! trivy takes one such file, and passes over what it does not know in it: an `expires:` of its own invention never expires.
+//! So the files are read here, and trivy is handed the entries that still hold, as one file.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+
+use crate::scan::Error;
+use crate::text::plain;
+
+/// The names of such files; the one that can give reasons wins.
+const FILES: [&str; 2] = [".trivyignore.yaml", ".trivyignore"];
+
+/// More than any such list has.
+const MAX_BYTES: u64 = 4 << 20;
+
+/// What a word begins with that means an expiry, though trivy takes only `exp:` for one.
+const EXPIRIES: [&str; 7] = ["exp", "expires", "expire", "expiry", "expired", "expired_at", "until"];
+
+/// What stands before an entry's number in what trivy takes for its statement.
+const MARK: &str = "gp-deliver:";
+
+/// The entries of all lists.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Lists {
+    entries: Vec<Entry>,
+    /// The lists, as reports name them.
+    names: Vec<String>,
+    /// What a reader should know of them.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// An advisory that may be passed over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// The list that it is of, as reports name it.
+    pub(super) list: String,
+    /// The reason that the project gives.
+    pub(super) reason: Option<String>,
+    rule: Rule,
+}
+
+/// The entry as `.trivyignore.yaml` has it (trivy's `result.IgnoreFinding`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rule {
+    id: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    paths: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    purls: Vec<String>,
+    #[serde(default, skip_serializing)]
+    expired_at: Option<String>,
+    #[serde(default)]
+    statement: Option<String>,
+}
+
+/// The file as a whole (trivy's `result.IgnoreConfig`); what is about other scans is not asked for here.
+#[derive(Deserialize)]
+struct File {
+    #[serde(default)]
+    vulnerabilities: Option<Vec<Rule>>,
+}
+
+impl Lists {
+    /// Reads those of the source's root, and those of `folders`, which are what is built.
+    ///
+    /// # Errors
+    /// One of them can't be used.
+    pub(crate) fn read(root: &Path, folders: &[&Path]) -> Result<Self, Error> {
+        let mut places = vec![root.canonicalize().map_err(Error::io(root))?];
+        for folder in folders.iter().filter_map(|folder| folder.canonicalize().ok()) {
+            if !places.contains(&folder) {
+                places.push(folder);
+            }
+        }
+        let mut lists = Self::default();
+        for place in &places {
+            let Some(path) = file(place)? else { continue };
+            let name = path.strip_prefix(&places[0]).unwrap_or(&path).to_string_lossy().into_owned();
+            let text = text(&path)?;
+            lists.add(&name, &text, Timestamp::now()).map_err(|reason| Error::IgnoreFile { path: path.clone(), reason })?;
+            if FILES.iter().all(|name| place.join(name).exists()) {
+                let other = name.trim_end_matches(".yaml");
+                lists.warnings.push(format!("{other} was not used, since there is a {name}"));
+            }
+        }
+        Ok(lists)
+    }
+
+    /// Adds the entries of a list that hold at a time.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    fn add(&mut self, name: &str, text: &str, now: Timestamp) -> Result<(), String> {
+        let rules = if Path::new(name).extension().is_some_and(|extension| extension == "yaml") {
+            structured(text)
+        } else {
+            plain_rules(text)
+        };
+        self.names.push(name.to_owned());
+        for rule in rules? {
+            let expiry = rule.expired_at.as_deref().map(expiry).transpose()?;
+            match expiry.filter(|expiry| *expiry <= now) {
+                Some(expiry) => self.warnings.push(format!(
+                    "{name}: the entry for {} expired on {}, and lets nothing through: take it out, or look at it anew.",
+                    plain(&rule.id),
+                    expiry.strftime("%Y-%m-%d")
+                )),
+                None => {
+                    let reason = rule.statement.as_deref().map(plain).filter(|reason| !reason.is_empty());
+                    self.entries.push(Entry { list: name.to_owned(), reason, rule });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what holds as the one file that trivy takes; `None` where nothing does.
+    pub(super) fn write(&self, folder: &Path) -> Result<Option<PathBuf>, Error> {
+        if self.entries.is_empty() {
+            return Ok(None);
+        }
+        let numbered =
+            |(number, entry): (usize, &Entry)| Rule { statement: Some(format!("{MARK}{number}")), ..entry.rule.clone() };
+        let rules: Vec<_> = self.entries.iter().enumerate().map(numbered).collect();
+        let path = folder.join("ignore.yaml");
+        // JSON is YAML (YAML 1.2, section 1.3).
+        fs::write(&path, serde_json::json!({ "vulnerabilities": rules }).to_string()).map_err(Error::io(&path))?;
+        Ok(Some(path))
+    }
+
+    /// The entry that trivy took a statement from.
+    pub(super) fn entry(&self, statement: &str) -> Option<&Entry> {
+        self.entries.get(statement.strip_prefix(MARK)?.parse::<usize>().ok()?)
+    }
+
+    /// The lists, for a message.
+    pub(super) fn names(&self) -> String {
+        crate::text::list(&self.names)
+    }
+}
+
+/// The list of a folder.
+fn file(folder: &Path) -> Result<Option<PathBuf>, Error> {
+    let there = |path: &PathBuf| fs::symlink_metadata(path).is_ok();
+    let Some(path) = FILES.map(|name| folder.join(name)).into_iter().find(there) else { return Ok(None) };
+    if !path.symlink_metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() <= MAX_BYTES) {
+        return Err(Error::IgnoreFile { path, reason: format!("it is not a regular file of at most {MAX_BYTES} bytes") });
+    }
+    Ok(Some(path))
+}
+
+fn text(path: &Path) -> Result<String, Error> {
+    let bytes = fs::read(path).map_err(Error::io(path))?;
+    String::from_utf8(bytes).map_err(|_| Error::IgnoreFile { path: path.to_owned(), reason: "it is not UTF-8".to_owned() })
+}
+
+fn structured(text: &str) -> Result<Vec<Rule>, String> {
+    if text.trim().is_empty() {
+        return Ok(Vec::new());
+    }
+    let file: Option<File> = serde_yaml::from_str(text).map_err(|error| plain(&error.to_string()))?;
+    Ok(file.and_then(|file| file.vulnerabilities).unwrap_or_default())
+}
+
+/// A line is an ID, and may have `exp:YYYY-MM-DD` behind it (trivy's `parseIgnore`).
+fn plain_rules(text: &str) -> Result<Vec<Rule>, String> {
+    let mut rules = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let line = line.trim();
+        let mut words = line.split_whitespace();
+        let Some(id) = words.next().filter(|_| !line.starts_with('#')) else { continue };
+        let mut expired_at = None;
+        for word in words {
+            match word.strip_prefix("exp:") {
+                Some(date) => {
+                    expiry(date).map_err(|reason| format!("line {}: {reason}", index + 1))?;
+                    expired_at = expired_at.or(Some(date.to_owned()));
+                }
+                None if is_expiry(word) => {
+                    return Err(format!("line {}: {:?} is no expiry to trivy: write exp:YYYY-MM-DD", index + 1, plain(word)));
+                }
+                None => {}
+            }
+        }
+        rules.push(Rule { id: id.to_owned(), expired_at, ..Rule::default() });
+    }
+    Ok(rules)
+}
+
+/// Whether a word is meant as an expiry.
+fn is_expiry(word: &str) -> bool {
+    let Some((name, _)) = word.split_once([':', '=']) else { return false };
+    EXPIRIES.contains(&name.trim_start_matches('#').to_lowercase().as_str())
+}
+
+/// When an entry no longer holds: at the beginning of a day in UTC, or at a time.
+fn expiry(text: &str) -> Result<Timestamp, String> {
+    let of_date = |date: Date| date.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp());
+    let date = text.parse::<Date>().ok().filter(|_| text.len() == "2026-01-31".len()).and_then(of_date);
+    date.or_else(|| text.parse().ok()).ok_or_else(|| format!("{:?} is no date: write YYYY-MM-DD", plain(text)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lists(name: &str, text: &str) -> Result<Lists, String> {
+        let mut lists = Lists::default();
+        lists.add(name, text, "2026-11-27T12:00:00Z".parse().unwrap())?;
+        Ok(lists)
+    }
+
+    fn ids(name: &str, text: &str) -> Vec<String> {
+        lists(name, text).unwrap().entries.into_iter().map(|entry| entry.rule.id).collect()
+    }
+
+    #[test]
+    fn an_entry_holds_until_its_day_comes() {
+        let text = "# known\n\nCVE-1 exp:2026-11-27\nCVE-2 exp:2026-11-28\n CVE-3 # no expiry: it is known\nCVE-4\n";
+        assert_eq!(ids(".trivyignore", text), ["CVE-2", "CVE-3", "CVE-4"]);
+        let yaml = "vulnerabilities:\n  - id: CVE-1\n    expired_at: 2026-11-27\n  - id: CVE-2\n    expired_at: 2026-11-28\n    \
+                    statement: known\n  - id: CVE-3\n    expired_at: 2026-11-27T11:00:00Z\nmisconfigurations:\n  - id: X\n";
+        assert_eq!(ids(".trivyignore.yaml", yaml), ["CVE-2"]);
+        let told = lists(".trivyignore.yaml", yaml).unwrap().warnings;
+        assert!(told.len() == 2 && told[0].contains("CVE-1 expired on 2026-11-27"), "{told:?}");
+    }
+
+    #[test]
+    fn an_expiry_that_trivy_would_pass_over_is_an_error() {
+        for text in
+            ["CVE-1 exp:2026-13-01", "CVE-1 exp:", "CVE-1 EXP:2020-01-01", "CVE-1 expires=2020-01-01", "CVE-1 #until:2020-01-01"]
+        {
+            assert!(lists(".trivyignore", text).unwrap_err().starts_with("line 1: "), "{text}");
+        }
+        for text in ["expires: 2020-01-01", "expired_at: soon", "expiredAt: 2020-01-01"] {
+            let yaml = format!("vulnerabilities:\n  - id: CVE-1\n    {text}\n");
+            assert!(lists(".trivyignore.yaml", &yaml).is_err(), "{text}");
+        }
+        assert!(lists(".trivyignore.yaml", "vulnerabilities: [").is_err());
+        assert_eq!(ids(".trivyignore.yaml", "vulnerabilities:\n"), [""; 0]);
+        assert_eq!(ids(".trivyignore.yaml", "# nothing\n"), [""; 0]);
+    }
+
+    #[test]
+    fn a_service_has_a_list_of_its_own_beside_that_of_the_root() {
+        let root = tempfile::tempdir().unwrap();
+        let service = root.path().join("services/app");
+        fs::create_dir_all(&service).unwrap();
+        fs::write(root.path().join(".trivyignore"), "CVE-1\n").unwrap();
+        fs::write(service.join(".trivyignore"), "CVE-2\n").unwrap();
+        let lists = Lists::read(root.path(), &[&service, root.path(), &service]).unwrap();
+        let names: Vec<_> = lists.entries.iter().map(|entry| (entry.list.as_str(), entry.rule.id.as_str())).collect();
+        assert_eq!(names, [(".trivyignore", "CVE-1"), ("services/app/.trivyignore", "CVE-2")]);
+        std::os::unix::fs::symlink("/etc/passwd", service.join(".trivyignore.yaml")).unwrap();
+        assert!(matches!(Lists::read(root.path(), &[&service]), Err(Error::IgnoreFile { .. })));
+    }
+}

@@ -1,0 +1,229 @@
+//! What of an image was not judged holds it back where vulnerabilities do, unless it is accepted by name; and an ordinary
+//! image is judged as a whole.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::{Delivery, Ended, Source, run, script, tool};
+
+const BASE: &str = "debian:bookworm-slim";
+const METADATA: &str = "Metadata-Version: 2.1\nName: PyYAML\nVersion: 5.4\nLicense: MIT\n\n";
+const STATUS: &str = "Package: tar\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1.34+dfsg-1.2\nMaintainer: x\n\n";
+
+/// A source whose image has these files and nothing else, or these on top of a base.
+fn image(base: &str, files: &[(&str, &str)]) -> Source {
+    let source = Source::in_git(&[("Dockerfile", &format!("FROM {base}\nCOPY root /\n")), (".dockerignore", "root/.keep\n")]);
+    source.write("root/srv/.keep", "");
+    for (path, text) in files {
+        source.write(&format!("root/{path}"), text);
+    }
+    source.commit("files");
+    source
+}
+
+fn at(source: &Source, environment: &str) -> Delivery {
+    source.deliver().flag("--environment", environment)
+}
+
+/// What the record says was not judged.
+fn unjudged(source: &Source) -> Vec<String> {
+    let record = source.record();
+    let name = |gap: &Value| format!("{} {}", gap["name"].as_str().unwrap(), gap["platform"].as_str().unwrap());
+    record["unscanned"].as_array().unwrap().iter().map(name).collect()
+}
+
+/// Asserts that prod is undecided for something, and that a reader of the log or of the summary alone knows what to do.
+fn undecided(source: &Source, delivery: &Delivery, name: &str) -> Ended {
+    let ended = delivery.ends_with(1);
+    ended.says("UNDECIDED for prod").says(name).says("accept-unscanned").says("Nothing was published");
+    let summary = source.summary();
+    for part in ["## ❔ Undecided for prod: ", "### Not judged", name, "accept-unscanned", &format!("{name}: WHY ")] {
+        assert!(summary.contains(part), "no {part:?}:\n{summary}");
+    }
+    assert!(!source.beside("image").exists(), "nothing is published");
+    ended
+}
+
+#[test]
+fn a_list_that_can_not_be_read_leaves_prod_undecided_and_is_a_warning_at_dev() {
+    let list = "usr/lib/python3/site-packages/PyYAML-5.3.dist-info/METADATA";
+    let source = image("scratch", &[(list, &format!("this is no header\n{METADATA}"))]);
+    undecided(&source, &at(&source, "prod"), list);
+    at(&source, "dev").ends_with(0).says("Not judged: ").says(list);
+    assert_eq!(unjudged(&source), [format!("{list} linux/amd64")]);
+    let summary = source.summary();
+    assert!(summary.starts_with("## ⚠️ Delivered with advice to dev: 1 thing in the image was not judged"), "{summary}");
+}
+
+#[test]
+fn what_is_accepted_by_name_goes_out_and_the_report_says_why() {
+    let list = "opt/data/PyYAML-5.3.dist-info/METADATA";
+    let source = image("scratch", &[(list, &format!("this is no header\n{METADATA}"))]);
+    let lines = "opt/data/**: test data that nobody runs\nopt/other.jar: gone";
+    let ended = at(&source, "prod").flag("--accept-unscanned", lines).ends_with(0);
+    ended.says("DELIVERED WITH ADVICE to prod").says("accepted: test data that nobody runs").says("opt/other.jar");
+    assert_eq!(source.record()["unscanned"][0]["accepted"], "test data that nobody runs");
+    let summary = source.summary();
+    assert!(summary.contains("test data that nobody runs") && summary.contains("names opt/other.jar"), "{summary}");
+    for line in ["**: all of it", "opt/data/**", "opt/data/**:"] {
+        at(&source, "prod").flag("--accept-unscanned", line).ends_with(2).says("accept-unscanned");
+    }
+    let other = at(&source, "prod").flag("--accept-unscanned", "opt/data/*: one folder deep");
+    undecided(&source, &other, list);
+}
+
+#[test]
+fn a_database_of_rpm_that_can_not_be_read_leaves_prod_undecided() {
+    let release = "NAME=\"Rocky Linux\"\nID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"\nVERSION_ID=\"9.3\"\n";
+    let database = format!("SQLite format 3\0{}", "x".repeat(40_000));
+    let redhat = "Rocky Linux release 9.3 (Blue Onyx)\n";
+    let files = [
+        ("etc/os-release", release),
+        ("etc/rocky-release", redhat),
+        ("etc/redhat-release", redhat),
+        ("var/lib/rpm/rpmdb.sqlite", &database),
+    ];
+    let source = image("scratch", &files);
+    undecided(&source, &at(&source, "prod"), "rpm");
+}
+
+#[test]
+fn a_distribution_that_the_database_does_not_cover_leaves_prod_undecided() {
+    for (release, name) in [
+        ("ID=fedora\nVERSION_ID=\"42\"\n", "fedora 42"),
+        ("ID=alpine\nVERSION_ID=\"3.22.1\"\n", "alpine 3.22.1"),
+        ("ID=wolfi\nVERSION_ID=\"20230201\"\n", "wolfi 20230201"),
+    ] {
+        let source = image(BASE, &[("etc/os-release", release)]);
+        undecided(&source, &at(&source, "prod"), name);
+    }
+    for (version, name) in [("99.1\n", "debian 99.1"), ("8.11\n", "debian 8.11"), ("13.1\n", "debian 13.1")] {
+        let source = image(BASE, &[("etc/debian_version", version)]);
+        undecided(&source, &at(&source, "prod"), name);
+    }
+    let gone = "RUN rm /etc/os-release /usr/lib/os-release /etc/debian_version\n";
+    let source = Source::in_git(&[("Dockerfile", &format!("FROM {BASE}\n{gone}"))]);
+    undecided(&source, &at(&source, "prod"), "unknown distribution");
+    let source = Source::in_git(&[("Dockerfile", &format!("FROM {BASE}\nRUN rm /var/lib/dpkg/status\n"))]);
+    undecided(&source, &at(&source, "prod"), "debian 12");
+}
+
+#[test]
+fn packages_that_syft_lists_and_trivy_does_not_see_leave_prod_undecided() {
+    // trivy reads the root's list alone.
+    let source = image("scratch", &[("opt/guest/var/lib/dpkg/status", STATUS), ("opt/guest/etc/debian_version", "12.1\n")]);
+    undecided(&source, &at(&source, "prod"), "deb").says("tar");
+    undecided(&source, &at(&source, "prod").flag("--sbom-formats", ","), "deb");
+    at(&source, "dev").ends_with(0).says("Not judged: deb");
+    // A distribution of which trivy knows nothing at all.
+    let description = "%NAME%\nbash\n\n%VERSION%\n5.2-1\n\n%BASE%\nbash\n\n%ARCH%\nx86_64\n\n%PACKAGER%\nx\n";
+    let files = [("etc/os-release", "ID=arch\n"), ("var/lib/pacman/local/bash-5.2-1/desc", description)];
+    let source = image("scratch", &files);
+    undecided(&source, &at(&source, "prod"), "alpm");
+}
+
+#[test]
+fn a_list_that_trivy_reads_half_of_leaves_prod_undecided() {
+    // trivy stops at a line that is longer than it expects, and says nothing.
+    let package = |name: &str| format!("P:{name}\nV:1.0-r0\nA:x86_64\nL:MIT\no:{name}\n");
+    let long = format!("{}r:{}\n\n{}\n", package("first"), "x".repeat(70_000), package("second"));
+    let files = [
+        ("etc/os-release", "ID=alpine\nVERSION_ID=3.22.1\n"),
+        ("etc/alpine-release", "3.22.1\n"),
+        ("lib/apk/db/installed", &long),
+    ];
+    let source = image("scratch", &files);
+    undecided(&source, &at(&source, "prod"), "apk");
+}
+
+#[test]
+fn one_platform_that_is_not_judged_is_enough_and_is_named() {
+    let source = Source::in_git(&[
+        ("Dockerfile", "FROM scratch\nARG TARGETARCH\nCOPY $TARGETARCH /usr/lib/python3/site-packages/\n"),
+        ("amd64/PyYAML-5.4.dist-info/METADATA", METADATA),
+        ("arm64/PyYAML-5.4.dist-info/METADATA", &format!("this is no header\n{METADATA}")),
+    ]);
+    let delivery = at(&source, "prod").flag("--platforms", "linux/amd64,linux/arm64");
+    undecided(&source, &delivery, "usr/lib/python3/site-packages/PyYAML-5.4.dist-info/METADATA").says("linux/arm64");
+    assert_eq!(unjudged(&source).len(), 1);
+}
+
+#[test]
+fn what_is_found_blocks_even_where_not_all_was_judged() {
+    let vulnerable = METADATA.replace("5.4", "5.3");
+    let source =
+        image("scratch", &[("a/PyYAML-5.3.dist-info/METADATA", &vulnerable), ("b/x-1.dist-info/METADATA", "no header\n")]);
+    at(&source, "prod").ends_with(3).says("BLOCKED for prod");
+    assert!(source.summary().contains("### Not judged"), "{}", source.summary());
+}
+
+/// Asserts that an image is judged as a whole at prod.
+fn decided(source: &Source) -> Ended {
+    let ended = at(source, "prod").ends_with(0);
+    assert_eq!(unjudged(source), [""; 0], "{ended}");
+    ended
+}
+
+#[test]
+fn an_ordinary_image_is_judged_as_a_whole() {
+    let metadata = ("usr/lib/python3/site-packages/PyYAML-5.4.dist-info/METADATA", METADATA);
+    let package = r#"{"name": "left-pad", "version": "1.3.0"}"#;
+    let node = [
+        ("app/package.json", r#"{"private": true}"#),
+        ("app/node_modules/left-pad/package.json", package),
+        ("app/node_modules/resolve/package.json", r#"{"name": "resolve", "version": "1.22.0"}"#),
+        // As the package `resolve` brings it along.
+        ("app/node_modules/resolve/test/resolver/malformed_package_json/package.json", "{"),
+    ];
+    let apk = "P:musl\nV:1.2.5-r10\nA:x86_64\nL:MIT\no:musl\n\nP:busybox\nV:1.37.0-r18\nA:x86_64\nL:GPL-2.0-only\no:busybox\n\n";
+    let alpine =
+        [("etc/os-release", "ID=alpine\nVERSION_ID=3.22.1\n"), ("etc/alpine-release", "3.22.1\n"), ("lib/apk/db/installed", apk)];
+    // As Google's distroless images have it: a list a package.
+    let distroless = [
+        ("etc/os-release", "ID=debian\nVERSION_ID=\"12\"\n"),
+        ("etc/debian_version", "12.11\n"),
+        (
+            "var/lib/dpkg/status.d/base-files",
+            "Package: base-files\nArchitecture: amd64\nVersion: 12.4+deb12u11\nMaintainer: x\n\n",
+        ),
+        ("var/lib/dpkg/status.d/tzdata", "Package: tzdata\nArchitecture: all\nVersion: 2025b-0+deb12u1\nMaintainer: x\n\n"),
+        ("var/lib/dpkg/status.d/tzdata.md5sums", "d41d8cd98f00b204e9800998ecf8427e  usr/share/zoneinfo/UTC\n"),
+    ];
+    for source in [image(BASE, &[metadata]), image("scratch", &node), image("scratch", &alpine), image("scratch", &distroless)] {
+        decided(&source).says("CLEARED").does_not_say("Not judged");
+    }
+}
+
+#[test]
+fn an_image_without_packages_is_judged_and_said_to_have_none() {
+    decided(&image("scratch", &[("app", "static")])).says("holds no packages");
+}
+
+#[test]
+fn a_program_in_go_by_itself_is_judged() {
+    let source = image("scratch", &[]);
+    fs::copy(tool("crane"), source.context().join("root/crane")).unwrap();
+    source.commit("a program");
+    decided(&source).does_not_say("holds no packages");
+}
+
+#[test]
+fn a_trivy_that_leaves_packages_out_is_noticed() {
+    let source = image("scratch", &[("a/PyYAML-5.4.dist-info/METADATA", METADATA)]);
+    let tools = source.beside("tools");
+    for name in ["gitleaks", "syft"] {
+        fs::create_dir_all(&tools).unwrap();
+        std::os::unix::fs::symlink(tool(name), tools.join(name)).unwrap();
+    }
+    let forget = "import json, sys; at = sys.argv[sys.argv.index('--output') + 1]; report = json.load(open(at)); \
+                  report['Results'] = []; json.dump(report, open(at, 'w'))";
+    let real = tool("trivy");
+    let text = format!("#!/bin/sh\nPATH=/usr/bin:/bin\n{} \"$@\" || exit\npython3 -c \"{forget}\" \"$@\"\n", real.display());
+    script(&tools.join("trivy"), &text);
+    assert!(Path::new("/usr/bin/python3").exists() && run(Command::new(&real).arg("--version")).contains("Version"));
+    let path = format!("{}:/usr/bin:/bin", tools.display());
+    undecided(&source, &at(&source, "prod").path(&path), "pypi").says("pyyaml 5.4");
+}
