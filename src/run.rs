@@ -138,7 +138,8 @@ impl Preview<()> {
     async fn policy_inputs(&self) -> Result<PolicyInputs<'_>, Error> {
         let origin = self.checkout.origin(&Launcher::of_this_process()).await?;
         let repository = setup::find_repository(variables::text, origin.as_deref());
-        Ok(PolicyInputs { config: &self.config, source: &self.checkout.source, repository, claims: None })
+        let (config, source, tags) = (&self.config, &self.checkout.source, &*self.planned.tags);
+        Ok(PolicyInputs { config, source, repository, tags, claims: None })
     }
 }
 

@@ -9,6 +9,7 @@ mod code_scanning;
 mod contribution;
 mod destination;
 pub(crate) mod doctor;
+mod ground_rules;
 mod judging;
 mod preflight;
 mod promoting;
