@@ -52,7 +52,10 @@ fn policy(kind: &str) -> String {
 }
 
 #[test]
-fn the_three_blocks_of_the_keyless_section_are_what_the_policy_command_prints() {
+fn the_blocks_of_the_keyless_section_are_what_the_policy_command_prints() {
+    for kind in ["environment", "repository"] {
+        holds("README.md", kind, &format!("```sh\n{}\n```\n", policy(kind).trim_end()));
+    }
     for kind in ["trust", "role"] {
         holds("README.md", kind, &format!("```json\n{}\n```\n", policy(kind).trim_end()));
     }
