@@ -98,7 +98,7 @@ pub(crate) fn command() -> Command {
             ),
         )
         .subcommand(with_inputs(Command::new("policy").about("Print the policies that a delivery needs, to copy")).arg(
-            Arg::new(KIND).value_name("KIND").help("Which policy: trust, role or workflow; all by default").value_parser(kind),
+            Arg::new(KIND).value_name("KIND").help("Which: environment, trust, role, workflow or repository; all by default").value_parser(kind),
         ))
         .subcommand(
             with_inputs(Command::new("show").about(
@@ -116,7 +116,7 @@ const TRUST_POLICY: &str = "trust-policy";
 const KIND: &str = "kind";
 
 fn kind(text: &str) -> Result<Kind, &'static str> {
-    Kind::ALL.into_iter().find(|kind| kind.name() == text).ok_or("trust, role or workflow is expected")
+    Kind::ALL.into_iter().find(|kind| kind.name() == text).ok_or("environment, trust, role, workflow or repository is expected")
 }
 
 const AFTER_HELP: &str = "\

@@ -174,6 +174,15 @@ impl Environment {
 }
 
 impl Trigger {
+    /// The pattern of GitHub's rules for an environment, and whether it is one of a `branch` or of a `tag`.
+    pub(crate) fn pattern(&self) -> Option<(String, &'static str)> {
+        match self {
+            Outside => None,
+            Branch(name) => Some(((*name).to_owned(), "branch")),
+            Tags(prefix) => Some((format!("{prefix}*"), "tag")),
+        }
+    }
+
     fn fits(self, origin: Origin<'_>) -> bool {
         match (self, origin) {
             (Outside, Origin::Outside) => true,

@@ -142,7 +142,8 @@ impl Preview<()> {
 
     fn policy_inputs(&self) -> PolicyInputs<'_> {
         let repository = setup::find_repository(variables::text, self.checkout.origin());
-        PolicyInputs { config: &self.config, source: &self.checkout.source, repository, claims: None }
+        let (config, source, tags) = (&self.config, &self.checkout.source, &*self.planned.tags);
+        PolicyInputs { config, source, repository, tags, claims: None }
     }
 }
 

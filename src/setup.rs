@@ -1,5 +1,5 @@
-//! What has to be set up once so that a delivery may go to Amazon ECR: the role's trust policy, its permissions, and those of
-//! the workflow's job. `gp-deliver policy` prints them.
+//! What has to be set up once so that a delivery may go to Amazon ECR: which branches and tags may deploy to GitHub's
+//! environment, the role's trust policy, its permissions, those of the workflow's job, and which tags may move. `gp-deliver policy` prints them.
 
 use std::fmt::Write as _;
 
@@ -9,10 +9,11 @@ use iam_policy::trust::Caller;
 use crate::aws::ecr::Permissions;
 use crate::aws::{RepositoryArn, RoleArn};
 use crate::config::{Config, Ecr, RequestedDestination};
-use crate::environment::Environment;
+use crate::environment::{Environment, Trigger};
 use crate::github::oidc::Claims;
 use crate::inputs::{self, About, Problem};
 use crate::record::Source;
+use crate::tags::PlannedTag;
 use crate::variables;
 
 /// The issuer of the tokens of github.com's runs. A GitHub Enterprise Server has its own.
@@ -30,11 +31,15 @@ pub(crate) enum Kind {
     Role,
     /// What the workflow's job may do.
     Workflow,
+    /// Which branches and tags may deploy to GitHub's environment.
+    Environment,
+    /// Which tags of the repository may move.
+    Repository,
 }
 
 impl Kind {
     /// All kinds, in the order in which they are printed.
-    pub(crate) const ALL: [Self; 3] = [Self::Trust, Self::Role, Self::Workflow];
+    pub(crate) const ALL: [Self; 5] = [Self::Environment, Self::Trust, Self::Role, Self::Workflow, Self::Repository];
 
     /// The word for the command line.
     #[must_use]
@@ -43,6 +48,8 @@ impl Kind {
             Self::Trust => "trust",
             Self::Role => "role",
             Self::Workflow => "workflow",
+            Self::Environment => "environment",
+            Self::Repository => "repository",
         }
     }
 }
@@ -79,6 +86,8 @@ pub(crate) struct PolicyInputs<'a> {
     pub(crate) source: &'a Source,
     /// The GitHub repository that delivers, where it is known.
     pub(crate) repository: Option<Repository>,
+    /// The tags that this delivery sets.
+    pub(crate) tags: &'a [PlannedTag],
     /// What the run's token claims, where there is one.
     pub(crate) claims: Option<Claims>,
 }
@@ -90,19 +99,77 @@ impl PolicyInputs<'_> {
     /// Inputs that it depends on are missing.
     pub(crate) fn text(&self, kind: Option<Kind>) -> Result<String, Vec<Problem>> {
         let Some(kind) = kind else {
-            let (role, _) = self.role()?;
+            let (role, ecr) = self.role()?;
             let mut text = String::new();
             // Writing to a string does not fail.
+            if let Some(commands) = self.environment() {
+                let environment = self.config.environment;
+                let _ =
+                    writeln!(text, "Which branches and tags may deploy to GitHub's environment {environment}:\n\n{commands}\n");
+            }
             let _ = writeln!(text, "The trust policy of {role}:\n\n{}\n", self.text(Some(Kind::Trust))?);
             let _ = writeln!(text, "The permissions policy of {role}:\n\n{}\n", self.text(Some(Kind::Role))?);
-            let _ = write!(text, "In the workflow's job:\n\n{WORKFLOW}");
+            let _ = writeln!(text, "In the workflow's job:\n\n{WORKFLOW}\n");
+            let _ = write!(text, "Which tags of {} may move:\n\n{}", ecr.name, self.text(Some(Kind::Repository))?);
             return Ok(text);
         };
         match kind {
             Kind::Trust => Ok(self.caller()?.trust_policy().to_json()),
             Kind::Role => Ok(self.permissions()?.policy().to_json()),
             Kind::Workflow => Ok(WORKFLOW.to_owned()),
+            Kind::Environment => self.environment().ok_or_else(unknown_repository),
+            Kind::Repository => self.immutability(),
         }
+    }
+
+    /// The name of the role, without its path.
+    pub(crate) fn role_name(&self) -> Option<&str> {
+        self.role().ok().map(|(role, _)| role.name().rsplit('/').next().unwrap_or_default())
+    }
+
+    /// The commands that let only what maps to the environment deploy to it.
+    fn environment(&self) -> Option<String> {
+        let Repository { owner, name, .. } = self.repository.as_ref()?;
+        // It is printed to be pasted into a shell: a remote's URL may hold anything.
+        let plain = |name: &str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+        if !plain(owner) || !plain(name) {
+            return None;
+        }
+        let environment = self.config.environment;
+        let path = format!("repos/{owner}/{name}/environments/{environment}");
+        let mut text = format!(
+            "gh api --method PUT {path} \\\n  --field 'deployment_branch_policy[protected_branches]=false' \\\n  --field \
+             'deployment_branch_policy[custom_branch_policies]=true'"
+        );
+        let mut names: Vec<_> = environment.triggers().iter().filter_map(Trigger::pattern).collect();
+        if names.is_empty() {
+            // None maps to it by itself: it is delivered to by hand.
+            names.push(("BRANCH".to_owned(), "branch"));
+        }
+        for (name, kind) in names {
+            let _ = write!(
+                text,
+                "\ngh api --method POST {path}/deployment-branch-policies --field 'name={name}' --field type={kind}"
+            );
+        }
+        Some(text)
+    }
+
+    /// The command that keeps tags where they are, but for those that this delivery moves.
+    fn immutability(&self) -> Result<String, Vec<Problem>> {
+        let RepositoryArn { region, account, name } = self.permissions()?.repository;
+        let mut text =
+            format!("aws ecr put-image-tag-mutability --region {region} --registry-id {account} --repository-name {name} \\\n  ");
+        let moving: Vec<_> = self.tags.iter().filter(|planned| planned.moving).collect();
+        if moving.is_empty() {
+            text.push_str("--image-tag-mutability IMMUTABLE");
+            return Ok(text);
+        }
+        text.push_str("--image-tag-mutability IMMUTABLE_WITH_EXCLUSION \\\n  --image-tag-mutability-exclusion-filters");
+        for planned in moving {
+            let _ = write!(text, " filterType=WILDCARD,filter={}", planned.tag);
+        }
+        Ok(text)
     }
 
     /// Who asks for which role.
@@ -114,10 +181,7 @@ impl PolicyInputs<'_> {
         if let Some(caller) = self.claims.as_ref().and_then(|claims| Caller::of(claims, role)) {
             return Ok(caller);
         }
-        let subjects = self.subjects().ok_or_else(|| {
-            let expected = "the GitHub repository is not known: run this in a clone of it, or set GITHUB_REPOSITORY";
-            missing(&inputs::ROLE_TO_ASSUME, expected)
-        })?;
+        let subjects = self.subjects().ok_or_else(unknown_repository)?;
         Ok(Caller {
             role: role.clone(),
             issuer: ISSUER.to_owned(),
@@ -156,6 +220,11 @@ impl PolicyInputs<'_> {
         role.map(|role| (role, ecr.as_ref()))
             .ok_or_else(|| missing(&inputs::ROLE_TO_ASSUME, "the role that the run assumes is expected"))
     }
+}
+
+fn unknown_repository() -> Vec<Problem> {
+    let expected = "the GitHub repository is not known: run this in a clone of it, or set GITHUB_REPOSITORY";
+    missing(&inputs::ROLE_TO_ASSUME, expected)
 }
 
 fn missing(input: &About, expected: &str) -> Vec<Problem> {

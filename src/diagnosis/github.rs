@@ -89,5 +89,6 @@ fn what_failed(call: Call) -> &'static str {
         Call::UploadAnalysis => "The findings could not be uploaded to the Security tab",
         Call::FollowAnalysis => "GitHub does not say whether the findings reached the Security tab",
         Call::FindCheckRun | Call::WriteCheckRun => "The check run could not be shown",
+        Call::ReadEnvironment => "The rules of GitHub's environment could not be read",
     }
 }

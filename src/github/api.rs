@@ -30,6 +30,8 @@ pub(crate) enum Call {
     FindCheckRun,
     /// Creates one or adds to it.
     WriteCheckRun,
+    /// Asks which branches and tags may deploy to an environment.
+    ReadEnvironment,
 }
 
 /// A call failed.
@@ -186,6 +188,7 @@ impl fmt::Display for Call {
             Self::FollowAnalysis => "processing of an analysis",
             Self::FindCheckRun => "search for the check run",
             Self::WriteCheckRun => "check run",
+            Self::ReadEnvironment => "rules of the environment",
         })
     }
 }

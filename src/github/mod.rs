@@ -5,6 +5,7 @@ pub(crate) mod api;
 pub(crate) mod checks;
 pub(crate) mod code_scanning;
 pub(crate) mod commands;
+pub(crate) mod environments;
 pub(crate) mod event;
 mod job_result;
 pub(crate) mod oidc;

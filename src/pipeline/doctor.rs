@@ -1,5 +1,5 @@
-//! Whether AWS lets a run deliver, looked at step by step: what a delivery's preflight does, and no more. Nothing is built,
-//! created or written.
+//! Whether AWS lets a run deliver, looked at step by step: what a delivery's preflight does; and for a blocking environment,
+//! whether the rules are there that it rests on. Nothing is built, created or written.
 
 use std::fmt;
 use std::path::Path;
@@ -7,9 +7,11 @@ use std::path::Path;
 use iam_policy::{Document, trust};
 use jiff::Timestamp;
 
-use super::amazon;
+use super::{amazon, ground_rules};
+use crate::aws::ecr::Mutability;
 use crate::config::{Ecr, RequestedDestination};
 use crate::diagnosis::{Diagnosis, Explanation};
+use crate::environment::{Environment, Gate};
 use crate::error::Error;
 use crate::github::Event;
 use crate::github::oidc::{Claims, TokenSource};
@@ -21,16 +23,42 @@ use crate::variables;
 /// The clock difference, in seconds, from which it is reported.
 const CLOCK_TOLERANCE: i64 = 60;
 
+/// What came of one look.
+#[derive(Debug)]
+pub(super) enum Check {
+    /// It is as it has to be.
+    Well(String),
+    /// Nothing that can be right or wrong.
+    Note(String),
+    /// It could not be told: what that would need.
+    Unread(String),
+    /// It is not as it has to be.
+    Wrong(Diagnosis),
+}
+
+impl Check {
+    pub(super) fn unread(needs: &str) -> Self {
+        Self::Unread(format!("could not be read: needs {needs}"))
+    }
+}
+
+impl From<Result<String, Diagnosis>> for Check {
+    fn from(checked: Result<String, Diagnosis>) -> Self {
+        checked.map_or_else(Self::Wrong, Self::Well)
+    }
+}
+
 /// What `doctor` prints: a line a check.
 pub(crate) struct DoctorReport {
-    checks: Vec<(&'static str, Result<String, Diagnosis>)>,
+    checks: Vec<(&'static str, Check)>,
 }
 
 impl DoctorReport {
-    /// Whether AWS would let a delivery in.
+    /// Whether AWS would let a delivery in, and the rules that a blocking environment rests on are there. What could not be
+    /// read is not known to be.
     #[must_use]
     pub(crate) fn is_well(&self) -> bool {
-        self.checks.iter().all(|(_, check)| check.is_ok())
+        self.checks.iter().all(|(_, check)| matches!(check, Check::Well(_) | Check::Note(_)))
     }
 }
 
@@ -44,23 +72,52 @@ pub(crate) async fn examine(
     let mut checks = Vec::new();
     let RequestedDestination::Ecr(ecr) = &inputs.config.destination else {
         let nothing = "there is nothing to check: no ecr-repository is given".to_owned();
-        return DoctorReport { checks: vec![("destination", Ok(nothing))] };
+        return DoctorReport { checks: vec![("destination", Check::Well(nothing))] };
     };
     let mut claims = None;
     if let Some(event) = event.filter(|_| ecr.identity.role.is_some()) {
         let token = token(event, ecr).await;
         claims = token.as_ref().ok().cloned();
-        checks.push(("token", token.map(|claims| shown(&claims)).map_err(|error| Diagnosis::from(&error))));
-        checks.extend(claims.as_ref().and_then(clock).map(|clock| ("clock", clock)));
+        let token = token.map(|claims| shown(&claims)).map_err(|error| Diagnosis::from(&error));
+        checks.push(("token", token.into()));
+        checks.extend(claims.as_ref().and_then(clock).map(|clock| ("clock", clock.into())));
     }
-    if let Some(path) = trust_policy {
-        checks.push(("trust policy", compare(inputs, claims.as_ref(), path)));
+    let document = trust_policy.map(|path| (path, read(path)));
+    if let Some((path, document)) = &document {
+        let compared = document.as_ref().map_err(Clone::clone);
+        let compared = compared.and_then(|document| compare(inputs, claims.as_ref(), document, path));
+        checks.push(("trust policy", compared.into()));
+    }
+    let strict = is_blocking(inputs.config.environment);
+    if strict {
+        checks.push(("environment", ground_rules::environment(inputs).await));
+        let document = document.as_ref().and_then(|(_, document)| document.as_ref().ok());
+        checks.push(("trust", ground_rules::trust(inputs, claims.as_ref(), document)));
     }
     if claims.is_none() && event.is_some() && ecr.identity.role.is_some() {
         return DoctorReport { checks };
     }
-    checks.extend(sign_in(ecr, event, tags).await);
+    let (signed_in, mutability) = sign_in(ecr, event, tags).await;
+    checks.extend(signed_in);
+    if let Some(mutability) = mutability.filter(|_| strict) {
+        checks.push(("immutability", ground_rules::immutability(inputs, &mutability, tags)));
+        checks.push(("sharing", ground_rules::sharing(inputs.config.environment)));
+    }
     DoctorReport { checks }
+}
+
+fn is_blocking(environment: Environment) -> bool {
+    let demands = environment.requirements();
+    [demands.secrets, demands.vulnerabilities].contains(&Gate::Blocking)
+}
+
+/// Reads a trust policy.
+fn read(path: &Path) -> Result<Document, Diagnosis> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let what = format!("{} can't be read", path.display());
+        Diagnosis::new(what, error.to_string(), "Give a file with the role's trust policy to `--trust-policy`.")
+    })?;
+    Document::parse(&text).map_err(|error| Diagnosis::from(&error))
 }
 
 async fn token(event: &Event, ecr: &Ecr) -> Result<Claims, crate::github::oidc::Error> {
@@ -90,16 +147,11 @@ fn clock(claims: &Claims) -> Option<Result<String, Diagnosis>> {
 }
 
 /// What differs between a trust policy and this run.
-fn compare(inputs: &PolicyInputs<'_>, claims: Option<&Claims>, path: &Path) -> Result<String, Diagnosis> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        let what = format!("{} can't be read", path.display());
-        Diagnosis::new(what, error.to_string(), "Give a file with the role's trust policy to `--trust-policy`.")
-    })?;
-    let document = Document::parse(&text).map_err(|error| Diagnosis::from(&error))?;
+fn compare(inputs: &PolicyInputs<'_>, claims: Option<&Claims>, document: &Document, path: &Path) -> Result<String, Diagnosis> {
     let caller = inputs.caller().map_err(|problems| Diagnosis::from(&Error::Inputs(problems)))?;
     let claimed = |subject: &String| claims.cloned().unwrap_or_else(|| caller.claims(subject));
     let compared: Vec<_> =
-        caller.subjects.iter().map(|subject| trust::compare(&document, &claimed(subject), &caller.role)).collect();
+        caller.subjects.iter().map(|subject| trust::compare(document, &claimed(subject), &caller.role)).collect();
     let Some(nearest) = compared.iter().min_by_key(|differences| differences.len()).filter(|nearest| !nearest.is_empty()) else {
         return Ok("accepts this run".to_owned());
     };
@@ -109,16 +161,16 @@ fn compare(inputs: &PolicyInputs<'_>, claims: Option<&Claims>, path: &Path) -> R
     Err(Diagnosis::new(what, words.join("\n"), remedy).with_copy(&caller.trust_policy().to_json()))
 }
 
-async fn sign_in(ecr: &Ecr, event: Option<&Event>, tags: &[PlannedTag]) -> Vec<(&'static str, Result<String, Diagnosis>)> {
+async fn sign_in(ecr: &Ecr, event: Option<&Event>, tags: &[PlannedTag]) -> (Vec<(&'static str, Check)>, Option<Mutability>) {
     let ecr = Ecr { create: false, ..ecr.clone() };
     let signed_in = match amazon::sign_in(&ecr, event).await {
         Ok(signed_in) => signed_in,
-        Err(error) => return vec![("sign-in", Err(Diagnosis::from(&error)))],
+        Err(error) => return (vec![("sign-in", Check::Wrong(Diagnosis::from(&error)))], None),
     };
     let rule = match signed_in.mutability {
-        crate::aws::ecr::Mutability::Unknown => "which tags may not move is unknown (ecr:DescribeRepositories)",
-        crate::aws::ecr::Mutability::Mutable(_) => "tags may move, except those that a filter names",
-        crate::aws::ecr::Mutability::Immutable(_) => "tags may not move, except those that a filter names",
+        Mutability::Unknown => "which tags may not move is unknown (ecr:DescribeRepositories)",
+        Mutability::Mutable(_) => "tags may move, except those that a filter names",
+        Mutability::Immutable(_) => "tags may not move, except those that a filter names",
     };
     let snapshot = signed_in.target.snapshot(tags).await;
     let tags = snapshot.map_err(|error| Diagnosis::from(&error)).map(|snapshot| {
@@ -128,19 +180,22 @@ async fn sign_in(ecr: &Ecr, event: Option<&Event>, tags: &[PlannedTag]) -> Vec<(
         };
         snapshot.tags.iter().map(tag).collect::<Vec<_>>().join("\n")
     });
-    vec![
-        ("identity", Ok(format!("{} in {}", signed_in.session.arn, signed_in.session.region))),
-        ("repository", Ok(format!("{}: {rule}", signed_in.target.destination()))),
-        ("tags", tags),
-    ]
+    let checks = vec![
+        ("identity", Check::Well(format!("{} in {}", signed_in.session.arn, signed_in.session.region))),
+        ("repository", Check::Well(format!("{}: {rule}", signed_in.target.destination()))),
+        ("tags", tags.into()),
+    ];
+    (checks, Some(signed_in.mutability))
 }
 
 impl fmt::Display for DoctorReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, check) in &self.checks {
             match check {
-                Ok(detail) => write_lines(f, &format!("  ok    {name:<14}"), detail)?,
-                Err(diagnosis) => {
+                Check::Well(detail) => write_lines(f, &format!("  ok    {name:<14}"), detail)?,
+                Check::Note(detail) => write_lines(f, &format!("  note  {name:<14}"), detail)?,
+                Check::Unread(detail) => write_lines(f, &format!("  ?     {name:<14}"), detail)?,
+                Check::Wrong(diagnosis) => {
                     write_lines(f, &format!("  FAIL  {name:<14}"), &diagnosis.what)?;
                     write_lines(f, &" ".repeat(22), &diagnosis.why)?;
                     write_lines(f, &format!("  {:<20}", "      what to do"), &diagnosis.remedy)?;

@@ -12,6 +12,7 @@ mod contribution;
 mod coverage;
 mod destination;
 pub(crate) mod doctor;
+mod ground_rules;
 mod judging;
 mod preflight;
 mod promoting;

@@ -206,3 +206,69 @@ fn a_version_that_is_not_the_packages_or_no_version_is_not_released() {
         assert!(run(repository.path(), &["check", version]).unwrap_err().contains("1.2.3 is expected"), "{version:?}");
     }
 }
+
+/// A layout with one index of one image, as another job hands it over, and the image's digest.
+fn layout() -> (TempDir, String) {
+    let place = tempfile::tempdir().unwrap();
+    let blobs = place.path().join("blobs/sha256");
+    fs::create_dir_all(&blobs).unwrap();
+    let blob = |text: &str| {
+        let file = place.path().join("incoming");
+        fs::write(&file, text).unwrap();
+        let sum = Command::new("sha256sum").arg(&file).output().unwrap();
+        let hex = String::from_utf8(sum.stdout).unwrap()[..64].to_owned();
+        fs::rename(&file, blobs.join(&hex)).unwrap();
+        format!("sha256:{hex}")
+    };
+    let manifest = blob("{}");
+    let platform = r#"{"os":"linux","architecture":"amd64"}"#;
+    let index = blob(&format!(r#"{{"manifests":[{{"digest":"{manifest}","platform":{platform}}}]}}"#));
+    fs::write(place.path().join("index.json"), format!(r#"{{"manifests":[{{"digest":"{index}"}}]}}"#)).unwrap();
+    fs::write(place.path().join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
+    (place, index)
+}
+
+fn compared(layout: &Path, digest: &str) -> Output {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/release-layout");
+    Command::new(script).arg(layout).arg(digest).output().unwrap()
+}
+
+#[test]
+fn what_was_built_is_handed_over_with_the_digest_of_each_platform() {
+    let (place, digest) = layout();
+    let output = compared(place.path(), &digest);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let platforms = String::from_utf8(output.stdout).unwrap();
+    assert!(platforms.starts_with("linux/amd64 sha256:") && platforms.lines().count() == 1, "{platforms}");
+}
+
+#[test]
+fn what_is_not_what_was_built_is_not_signed() {
+    let change = |name: &str, change: &dyn Fn(&Path, &str)| {
+        let (place, digest) = layout();
+        change(place.path(), &digest);
+        let output = compared(place.path(), &digest);
+        assert_eq!(output.status.code(), Some(1), "{name}: {output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).starts_with("scripts/release-layout: "), "{name}: {output:?}");
+    };
+    let blob = |place: &Path, digest: &str| place.join("blobs/sha256").join(digest.trim_start_matches("sha256:"));
+    change("another image", &|place, _| {
+        let other = DIGEST;
+        fs::write(place.join("index.json"), format!(r#"{{"manifests":[{{"digest":"{other}"}}]}}"#)).unwrap();
+    });
+    change("a second image", &|place, digest| {
+        let both = format!(r#"{{"manifests":[{{"digest":"{digest}"}},{{"digest":"{DIGEST}"}}]}}"#);
+        fs::write(place.join("index.json"), both).unwrap();
+    });
+    change("no image", &|place, _| fs::write(place.join("index.json"), r#"{"manifests":[]}"#).unwrap());
+    change("a blob that was changed", &|place, digest| fs::write(blob(place, digest), "{}").unwrap());
+    change("a blob that is gone", &|place, digest| fs::remove_file(blob(place, digest)).unwrap());
+    change("a blob that is a link", &|place, digest| {
+        fs::rename(blob(place, digest), place.join("blobs/sha256/elsewhere")).unwrap();
+        std::os::unix::fs::symlink("elsewhere", blob(place, digest)).unwrap();
+    });
+    change("a file beside it", &|place, _| fs::write(place.join("signed"), "").unwrap());
+    let (place, _) = layout();
+    assert_eq!(compared(place.path(), "latest").status.code(), Some(1));
+    assert_eq!(compared(place.path(), DIGEST).status.code(), Some(1));
+}

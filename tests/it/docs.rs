@@ -10,14 +10,18 @@ use crate::support::document::holds;
 
 #[test]
 fn each_input_but_the_token_and_the_command_is_a_flag() {
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_gp-deliver")).args(["plan", "--help"]).output().unwrap();
-    let help = String::from_utf8(output.stdout).unwrap();
+    let help = |command: &str| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_gp-deliver")).args([command, "--help"]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let (plan, show) = (help("plan"), help("show"));
     let action = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("action.yml")).unwrap();
     let action: Value = serde_yaml::from_str(&action).unwrap();
     let inputs = action["inputs"].as_object().unwrap();
     assert!(inputs.len() > 10, "{inputs:?}");
     for name in inputs.keys() {
         let no_flag = ["github-token", "command"].contains(&name.as_str());
+        let help = if name == "job-result" { &show } else { &plan };
         let is_flag = help.contains(&format!("--{name} <")) || help.contains(&format!("--{name} ["));
         assert_eq!(is_flag, !no_flag, "{name}");
     }
@@ -48,7 +52,10 @@ fn policy(kind: &str) -> String {
 }
 
 #[test]
-fn the_three_blocks_of_the_keyless_section_are_what_the_policy_command_prints() {
+fn the_blocks_of_the_keyless_section_are_what_the_policy_command_prints() {
+    for kind in ["environment", "repository"] {
+        holds("README.md", kind, &format!("```sh\n{}\n```\n", policy(kind).trim_end()));
+    }
     for kind in ["trust", "role"] {
         holds("README.md", kind, &format!("```json\n{}\n```\n", policy(kind).trim_end()));
     }

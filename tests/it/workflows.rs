@@ -404,6 +404,29 @@ fn githubs_own_parser_finds_nothing_wrong_with_any_workflow() {
 }
 
 #[test]
+fn what_is_released_is_built_without_rights_and_signed_where_nothing_of_it_runs() {
+    let jobs = &yaml(".github/workflows/release.yml")["jobs"];
+    assert_eq!(jobs["build"]["permissions"], json!({ "contents": "read" }));
+    assert!(jobs["build"]["environment"].is_null(), "no secret of the environment is there");
+    let signs = |(_, job): &(&String, &Value)| !job["permissions"]["id-token"].is_null();
+    let signing: Vec<_> = jobs.as_object().unwrap().iter().filter(signs).map(|(name, _)| name.as_str()).collect();
+    assert_eq!(signing, ["image"]);
+    let steps = jobs["image"]["steps"].as_array().unwrap();
+    let scripts: Vec<_> = steps.iter().filter_map(|step| step["run"].as_str()).collect();
+    for script in &scripts {
+        assert!(
+            !script.contains("cargo") && !script.contains("docker build") && !script.contains("gp-deliver deliver"),
+            "{script}"
+        );
+    }
+    // Compared in the folder and in the registry, both before it is signed.
+    let at = |words: &str| scripts.iter().position(|script| script.contains(words)).unwrap_or_else(|| panic!("{words}"));
+    assert!(at("scripts/release-layout") < at("skopeo copy") && at("skopeo copy") < at("cosign sign"));
+    assert!(scripts[at("skopeo copy")].trim_end().lines().any(|line| line == "[[ sha256:${there%% *} == \"$DIGEST\" ]]"));
+    assert_eq!(steps[0]["with"]["persist-credentials"], false);
+}
+
+#[test]
 fn dependabot_watches_every_module_under_tools() {
     let updates = yaml(".github/dependabot.yml");
     let watched = |ecosystem: &str| -> BTreeSet<String> {

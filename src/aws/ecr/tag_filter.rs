@@ -1,11 +1,19 @@
 //! Filters that except tags from a repository's rule.
 
+use std::fmt;
+
 use crate::oci::Tag;
 
 /// A filter of type `WILDCARD`: a text in which each `*` matches any number of characters, or none (Amazon ECR user guide,
 /// "Preventing image tags from being overwritten"; at most two `*`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TagFilter(String);
+
+impl fmt::Display for TagFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 impl TagFilter {
     /// Makes a filter from its text.

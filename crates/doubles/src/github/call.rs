@@ -21,6 +21,10 @@ pub enum Call {
     GetCheckRun,
     /// List check run annotations.
     ListAnnotations,
+    /// Get an environment.
+    GetEnvironment,
+    /// List deployment branch policies.
+    ListBranchPolicies,
     /// What is not played here.
     Other,
 }
@@ -31,7 +35,7 @@ pub struct Place<'a> {
     /// `owner/name`.
     pub slug: &'a str,
     pub call: Call,
-    /// The upload, the check run or the ref.
+    /// The upload, the check run, the environment or the ref.
     pub id: &'a str,
 }
 
@@ -52,6 +56,10 @@ impl<'a> Place<'a> {
                 Some(id) => (Call::ListAnnotations, id),
                 None => (Call::GetCheckRun, rest),
             },
+            ("GET", Some(("environments", rest))) => match rest.strip_suffix("/deployment-branch-policies") {
+                Some(name) => (Call::ListBranchPolicies, name),
+                None => (Call::GetEnvironment, rest),
+            },
             _ => (Call::Other, ""),
         };
         Some(Self { slug, call, id })
@@ -70,6 +78,7 @@ impl Call {
             Self::SarifStatus | Self::ListAnalyses => Some(("security-events", false)),
             Self::CreateCheckRun | Self::UpdateCheckRun => Some(("checks", true)),
             Self::ListCheckRuns | Self::GetCheckRun | Self::ListAnnotations => Some(("checks", false)),
+            Self::GetEnvironment | Self::ListBranchPolicies => Some(("actions", false)),
             Self::Other => None,
         }
     }
@@ -90,6 +99,8 @@ impl Call {
             Self::UpdateCheckRun => "/checks/runs#update-a-check-run",
             Self::GetCheckRun => "/checks/runs#get-a-check-run",
             Self::ListAnnotations => "/checks/runs#list-check-run-annotations",
+            Self::GetEnvironment => "/deployments/environments#get-an-environment",
+            Self::ListBranchPolicies => "/deployments/branch-policies#list-deployment-branch-policies",
             Self::Other => "",
         };
         format!("https://docs.github.com/rest{page}")

@@ -1,4 +1,4 @@
-//! The GitHub that a delivery reports to: code scanning and checks, one server for a test process, one repository for each
+//! The GitHub that a delivery reports to: code scanning, checks and environments, one server for a test process, one repository for each
 //! test. It refuses as GitHub does, and Prism holds both sides against GitHub's own description.
 
 mod alert;
@@ -6,6 +6,7 @@ mod call;
 mod check_run;
 mod checks;
 mod code_scanning;
+mod environment;
 mod fault;
 mod journal;
 mod options;
@@ -24,6 +25,7 @@ pub use alert::Alert;
 pub use call::Call;
 pub use check_run::CheckRun;
 pub use code_scanning::{Analysis, Upload};
+pub use environment::Branches;
 pub use fault::{Fault, Times};
 pub use journal::{Entry, Held, Moment};
 pub use options::{CodeScanning, Options};

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::environment::Branches;
+
 /// How a repository is set up. Unless told otherwise: it is public, its token may upload analyses and write checks, and what
 /// is uploaded is processed at once. It knows no commit.
 #[derive(Clone, Debug)]
@@ -16,6 +18,7 @@ pub struct Options {
     /// Which commit each ref names.
     pub(super) references: BTreeMap<String, String>,
     pub(super) commits: Vec<String>,
+    pub(super) environments: BTreeMap<String, Branches>,
 }
 
 /// Whether analyses may be uploaded.
@@ -43,6 +46,7 @@ impl Default for Options {
             pending: 0,
             references: BTreeMap::new(),
             commits: vec![],
+            environments: BTreeMap::new(),
         }
     }
 }
@@ -93,6 +97,12 @@ impl Options {
     /// An upload is `pending` for good.
     pub fn pending_forever(self) -> Self {
         self.pending(usize::MAX)
+    }
+
+    /// It has an environment, to which these branches and tags may deploy.
+    pub fn environment(mut self, name: &str, branches: Branches) -> Self {
+        self.environments.insert(name.to_owned(), branches);
+        self
     }
 
     /// It has this commit.

@@ -10,6 +10,7 @@ use super::check_run::CheckRun;
 use super::checks::{self, Base};
 use super::code_scanning::{self, Analysis, Upload};
 use super::content::Answer;
+use super::environment;
 use super::fault::Faults;
 use super::journal::Journal;
 use super::options::Options;
@@ -77,6 +78,8 @@ impl Repository {
             }
             Call::GetCheckRun => checks::get(self, place.id, base),
             Call::ListAnnotations => checks::annotations(self, place.id, query, base),
+            Call::GetEnvironment => environment::get(self, place.id, &base.api),
+            Call::ListBranchPolicies => environment::policies(self, place.id, query),
             Call::Other => Err(Refusal::new(404, "Not Found")),
         }
     }

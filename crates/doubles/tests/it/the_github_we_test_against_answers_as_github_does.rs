@@ -1,7 +1,7 @@
 //! The GitHub that other tests report to is checked by strangers: GitHub's own library, a plain client, and Prism.
 
 use doubles::github::stranger::{Client, delivery, octokit, wrapped};
-use doubles::github::{Call, CodeScanning, Fault, GitHub, Moment, Options, Repository, Times};
+use doubles::github::{Branches, Call, CodeScanning, Fault, GitHub, Moment, Options, Repository, Times};
 use rand::RngCore as _;
 use serde_json::{Value, json};
 
@@ -532,4 +532,34 @@ fn repositories_have_nothing_in_common() {
     assert_eq!((one.check_runs().len(), other.check_runs().len()), (1, 0));
     assert_eq!((one.count(Call::CreateCheckRun), other.count(Call::CreateCheckRun)), (1, 1));
     assert!(one.slug() != other.slug() && one.token() != other.token());
+}
+
+#[test]
+fn an_environments_rules_are_read_page_by_page_by_githubs_own_library() {
+    let selected = (0..35).map(|n| (format!("release/{n}"), n % 2 == 0)).collect();
+    let options = Options::default().permissions(&["actions: read"]).environment("prod", Branches::Selected(selected));
+    let repository = repository(options.environment("dev", Branches::Any).environment("test", Branches::Protected));
+    let slug = repository.slug();
+    let at = |name: &str, rest: &str| format!("GET /repos/{slug}/environments/{name}{rest}");
+    let said = octokit(
+        &repository,
+        &json!([
+            [at("prod", ""), {}],
+            [at("prod", "/deployment-branch-policies"), {"page": 2}],
+            [at("dev", ""), {}],
+            [at("test", ""), {}],
+            [at("absent", ""), {}],
+        ]),
+    );
+    assert_eq!(said[0]["data"]["deployment_branch_policy"]["custom_branch_policies"], true);
+    assert_eq!(
+        (said[1]["data"]["total_count"].as_u64(), said[1]["data"]["branch_policies"].as_array().unwrap().len()),
+        (Some(35), 5)
+    );
+    assert_eq!(said[2]["data"]["deployment_branch_policy"], Value::Null);
+    assert_eq!(said[3]["data"]["deployment_branch_policy"]["protected_branches"], true);
+    assert_eq!(said[4]["status"], 404);
+    let without = GitHub::start().repository(Options::default().environment("prod", Branches::Any));
+    let refused = Client::of(&without).get("/environments/prod");
+    assert_eq!((refused.status, &*refused.message()), (403, "Resource not accessible by integration"));
 }

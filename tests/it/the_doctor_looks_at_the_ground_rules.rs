@@ -1,0 +1,145 @@
+//! What a blocking environment's promises rest on, at GitHub and at AWS: the doctor says whether it is there, and what it
+//! could not read is not said to be.
+
+use doubles::aws::{self, Mutability, World};
+use doubles::github::{Branches, GitHub, Options, Repository};
+
+use crate::support::keyless::{run, source};
+use crate::support::{Delivery, Ended, Source};
+
+const MAIN_AND_RELEASES: [(&str, bool); 2] = [("main", false), ("v*", true)];
+
+fn selected(patterns: &[(&str, bool)]) -> Branches {
+    Branches::Selected(patterns.iter().map(|(name, tags)| ((*name).to_owned(), *tags)).collect())
+}
+
+fn github(branches: Branches) -> Repository {
+    GitHub::start().repository(Options::default().permissions(&["actions: read"]).environment("prod", branches))
+}
+
+/// A world whose rules are as they have to be, for jobs of a repository.
+fn world(github: &Repository) -> aws::Options {
+    let world = World::options().claim("sub", format!("repo:{}:environment:prod", github.slug()));
+    world.also_allow(&["ecr:DescribeRepositories"]).tags(Mutability::ImmutableWithExclusion, &["latest"])
+}
+
+/// The doctor, in a job for prod, with a file that has the role's trust policy.
+fn doctor(world: &World, source: &Source, github: &Repository) -> Delivery {
+    let file = source.beside("trust.json");
+    if !file.exists() {
+        std::fs::write(&file, world.trust_of(&world.subject()).to_string()).unwrap();
+    }
+    let doctor = run(world, source, "doctor").flag("--environment", "prod").flag("--trust-policy", file.to_str().unwrap());
+    github.environment().into_iter().fold(doctor, |doctor, (name, value)| doctor.variable(&name, &value))
+}
+
+/// The line of a row, and those below it.
+#[track_caller]
+fn row(ended: &Ended, name: &str) -> String {
+    let begins = |line: &&str| line.len() > 8 && !line.starts_with("   ") && line[8..].starts_with(name);
+    let at = ended.stdout.lines().position(|line| begins(&line)).unwrap_or_else(|| panic!("no {name}: {ended}"));
+    let lines: Vec<_> = ended.stdout.lines().skip(at).collect();
+    let more = lines.iter().skip(1).take_while(|line| line.starts_with("   ") || !line.starts_with("  ")).count();
+    lines[..=more].join("\n")
+}
+
+#[test]
+fn where_all_rules_are_there_all_is_well() {
+    let (source, github) = (source(), github(selected(&MAIN_AND_RELEASES)));
+    let ended = doctor(&world(&github).start(), &source, &github).ends_with(0);
+    assert!(row(&ended, "environment").starts_with("  ok "), "{ended}");
+    assert!(row(&ended, "environment").contains("only the branch main and the tag v* deploy"), "{ended}");
+    assert!(row(&ended, "trust   ").contains("lets in only jobs of the environment prod"), "{ended}");
+    assert!(row(&ended, "immutability").contains("tags stay where they are, except latest"), "{ended}");
+    assert!(row(&ended, "sharing").starts_with("  note "), "{ended}");
+}
+
+#[test]
+fn an_environment_that_lets_in_any_branch_is_wrong_and_the_commands_are_shown() {
+    let source = source();
+    for (branches, words) in [
+        (Branches::Any, "is open to every branch and tag"),
+        (selected(&[("main", false), ("*", false)]), "is open to any name"),
+        (selected(&[("main", false), ("*/*", true)]), "is open to any name"),
+    ] {
+        let github = github(branches);
+        let ended = doctor(&world(&github).start(), &source, &github).ends_with(1);
+        let row = row(&ended, "environment");
+        assert!(row.starts_with("  FAIL") && row.contains(words), "{ended}");
+        assert!(
+            ended.stdout.contains(&format!("repos/{}/environments/prod/deployment-branch-policies", github.slug())),
+            "{ended}"
+        );
+    }
+    let none = GitHub::start().repository(Options::default().permissions(&["actions: read"]));
+    let ended = doctor(&world(&none).start(), &source, &none).ends_with(1);
+    assert!(row(&ended, "environment").contains("There is no environment prod at GitHub"), "{ended}");
+}
+
+#[test]
+fn what_could_not_be_read_is_named_with_what_it_needs_and_is_not_well() {
+    let source = source();
+    let blind = GitHub::start().repository(Options::default().environment("prod", selected(&MAIN_AND_RELEASES)));
+    let world = world(&blind).without("ecr:DescribeRepositories").start();
+    let ended = doctor(&world, &source, &blind).without("--trust-policy").ends_with(1);
+    for (name, needs) in [
+        ("environment", "`permissions: actions: read`"),
+        ("trust   ", "--trust-policy FILE"),
+        ("immutability", "ecr:DescribeRepositories"),
+    ] {
+        let row = row(&ended, name);
+        assert!(row.starts_with("  ?  ") && row.contains("could not be read: needs") && row.contains(needs), "{name}: {ended}");
+    }
+    let ended = doctor(&world, &source, &blind).variable("INPUT_GITHUB-TOKEN", "").output();
+    assert!(row(&ended, "environment").starts_with("  ?  "), "{ended}");
+    let protected = github(Branches::Protected);
+    let ended = doctor(&world, &source, &protected).output();
+    assert!(row(&ended, "environment").contains("where no branch is protected, GitHub lets all in"), "{ended}");
+}
+
+#[test]
+fn a_trust_policy_that_does_not_ask_for_the_environment_alone_is_wrong() {
+    let (source, github) = (source(), github(selected(&MAIN_AND_RELEASES)));
+    let (world, slug) = (world(&github).start(), github.slug());
+    let owner = slug.split('/').next().unwrap();
+    for (subject, who) in [
+        (format!("repo:{slug}:*"), "jobs of any branch"),
+        (format!("repo:{slug}:environment:*"), "jobs of another environment"),
+        (format!("repo:{slug}*"), "pull requests"),
+        (format!("repo:{owner}/*:environment:prod"), "another repository's environment"),
+        (format!("repo:{slug}:ref:refs/heads/main"), "jobs of `main` that name no environment"),
+    ] {
+        std::fs::write(source.beside("trust.json"), world.trust_of(&subject).to_string()).unwrap();
+        let ended = doctor(&world, &source, &github).ends_with(1);
+        let row = row(&ended, "trust   ");
+        assert!(row.starts_with("  FAIL") && row.contains(who), "{subject}: {ended}");
+    }
+}
+
+#[test]
+fn a_repository_whose_fixed_tags_may_be_set_again_is_wrong() {
+    let (source, github) = (source(), github(selected(&MAIN_AND_RELEASES)));
+    for (mutability, filters, words) in [
+        (Mutability::Mutable, &[][..], "lets tags be set to another image"),
+        (Mutability::MutableWithExclusion, &["latest"], "lets tags be set to another image"),
+        (Mutability::ImmutableWithExclusion, &["latest", "prod-*"], "filters let fixed tags be set to another image"),
+        (Mutability::ImmutableWithExclusion, &["*"], "filters let fixed tags be set to another image"),
+        (Mutability::Immutable, &[], "lets a moving tag move no more"),
+    ] {
+        let world = world(&github).tags(mutability, filters).start();
+        let ended = doctor(&world, &source, &github).ends_with(1);
+        let row = row(&ended, "immutability");
+        assert!(row.starts_with("  FAIL") && row.contains(words), "{mutability:?} {filters:?}: {ended}");
+        let command = "--image-tag-mutability IMMUTABLE_WITH_EXCLUSION";
+        assert!(ended.stdout.contains(command) && ended.stdout.contains("filterType=WILDCARD,filter=latest"), "{ended}");
+    }
+}
+
+#[test]
+fn an_advisory_environment_rests_on_none_of_them() {
+    let (world, source) = (World::options().start(), source());
+    let ended = run(&world, &source, "doctor").ends_with(0);
+    for name in ["environment ", "immutability", "sharing"] {
+        assert!(!ended.stdout.contains(name), "{ended}");
+    }
+}
