@@ -25,6 +25,7 @@
 mod support;
 
 mod a_check_run_shows_the_report;
+mod a_folder_that_is_the_projects_is_left_alone;
 mod a_release_names_what_it_runs;
 mod act_runs_the_image;
 mod aws_faults;
