@@ -108,6 +108,22 @@ impl Checkout {
         }
     }
 
+    /// The tags of a commit, given by any text; none where the clone does not have it.
+    ///
+    /// # Errors
+    /// git can't be run.
+    pub(crate) async fn tags_at(&self, launcher: &Launcher, revision: &str) -> Result<Vec<String>, Error> {
+        if !self.in_git || !is_commit(revision) {
+            return Ok(Vec::new());
+        }
+        let git = Git { program: launcher.find("git")?, folder: self.root.clone() };
+        match git.ask(&["tag", "--points-at", revision]).await {
+            Ok(tags) => Ok(tags.lines().map(str::to_owned).collect()),
+            Err(Error::Git { .. }) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Where the repository was cloned from, where git knows.
     ///
     /// # Errors
