@@ -104,8 +104,19 @@ impl From<&Error> for Exit {
     fn from(error: &Error) -> Self {
         match error {
             Error::Inputs(_) | Error::Tags(_) | Error::NoTag(_) => Self::Inputs,
+            Error::Report(error) => error.into(),
             Error::Cancelled => Self::Terminated,
             _ => Self::Failed,
+        }
+    }
+}
+
+impl From<&report::Error> for Exit {
+    fn from(error: &report::Error) -> Self {
+        match error {
+            // The input names a folder that is the project's.
+            report::Error::Foreign { .. } => Self::Inputs,
+            report::Error::Folder { .. } | report::Error::File { .. } | report::Error::Claim { .. } => Self::Failed,
         }
     }
 }

@@ -24,6 +24,7 @@ mod inputs;
 mod matrix;
 mod net;
 mod oci;
+mod ownership;
 mod pipeline;
 mod plan;
 mod policy;

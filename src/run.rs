@@ -21,6 +21,7 @@ use crate::error::{Error, Exit};
 use crate::github::{Event, commands};
 use crate::inputs::{self, Inputs};
 use crate::matrix::Matrix;
+use crate::ownership;
 use crate::pipeline::{self, Delivery, context, doctor};
 use crate::plan::{self, Plan};
 use crate::process::{self, Launcher};
@@ -220,11 +221,14 @@ async fn deliver(inputs: &Inputs) -> Exit {
     let recorder = Recorder::begin(console.clone());
     let event = Event::read(variables::text);
     let resolved = Config::resolve(inputs, &env(event.as_ref()));
-    let report_dir = config::report_dir(inputs);
-    let mut begun = None;
-    let (result, exit) = match resolved {
-        Err(problems) => failed(&recorder, &Error::Inputs(problems)),
-        Ok(config) => match begin(config, event, recorder.clone()) {
+    let context = PathBuf::from(inputs.text(&inputs::BUILD_CONTEXT));
+    let project = ownership::project_of(&context, event.as_ref().and_then(|event| event.workspace.as_deref()));
+    let reports = report::open(&config::report_dir(inputs), &project);
+    let (mut begun, resolved_inputs) = (None, resolved.is_ok());
+    let (result, exit) = match (resolved, &reports) {
+        (Err(problems), _) => failed(&recorder, &Error::Inputs(problems)),
+        (Ok(_), Err(error)) => failed(&recorder, error),
+        (Ok(config), Ok(_)) => match begin(config, event, recorder.clone()) {
             Err(error) => failed(&recorder, &error),
             Ok((delivery, staging)) => {
                 let ended = until_signal(&delivery).await;
@@ -236,16 +240,31 @@ async fn deliver(inputs: &Inputs) -> Exit {
             }
         },
     };
+    let told = resolved_inputs && reports.is_err();
     let record = recorder.end(result);
-    let written = report::write(&record, &report_dir, &RunnerFiles::from_environment());
+    let written = written(&record, reports, &RunnerFiles::from_environment());
     if let Some(delivery) = begun.filter(|_| result != RunResult::Cancelled) {
         announce(&record, &delivery).await;
     }
     console.finish(&record, written.as_ref().ok());
     match written {
         Ok(_) => exit,
+        // The folder that can't be used is what the delivery failed for.
+        Err(_) if told => exit,
         // The image stays published, but nobody was told: that is a failure.
         Err(error) => refuse(&Error::Report(error)),
+    }
+}
+
+/// Writes the report where it goes; without a folder of its own, where the runner shows it.
+fn written(
+    record: &Record,
+    reports: Result<report::Folder, report::Error>,
+    runner: &RunnerFiles,
+) -> Result<report::Written, report::Error> {
+    match reports {
+        Ok(reports) => report::write(record, &reports, runner),
+        Err(error) => report::write_without_folder(record, runner).and(Err(error)),
     }
 }
 
@@ -268,7 +287,6 @@ async fn announce(record: &Record, delivery: &Delivery) {
 }
 
 fn begin(config: Config, event: Option<Event>, recorder: Recorder) -> Result<(Arc<Delivery>, Staging), Error> {
-    report::prepare(&config.report_dir)?;
     recorder.write(|record| {
         record.environment = Some(config.environment);
         record.demands = Some(config.environment.requirements());
@@ -332,7 +350,11 @@ async fn signalled() -> Exit {
     }
 }
 
-fn failed(recorder: &Recorder, error: &Error) -> (RunResult, Exit) {
+fn failed<'a, E>(recorder: &Recorder, error: &'a E) -> (RunResult, Exit)
+where
+    Diagnosis: From<&'a E>,
+    Exit: From<&'a E>,
+{
     recorder.write(|record| record.failure = Some(Diagnosis::from(error)));
     (RunResult::Failed, Exit::from(error))
 }

@@ -16,6 +16,8 @@ pub(crate) struct PlannedTag {
     /// Whether it is meant to name another image after the next delivery (`latest`, `main-latest`). Moving tags are set
     /// after the fixed ones.
     pub(crate) moving: bool,
+    /// Whether it follows versions (`1`, `1.2`): it never goes back to an older one.
+    pub(crate) of_version: bool,
     /// Whether it names the environment (`dev-a1b2c3d`): another environment's delivery does not set it.
     pub(crate) of_environment: bool,
 }
@@ -66,8 +68,7 @@ pub(crate) static VARIABLES: [Variable; 8] = [
         name: "version",
         what: "the version, from the input or the v* tag",
         fixed: true,
-        // A tag can't hold the '+' before build metadata; `-` would make it a pre-release, so '_' as Helm has it.
-        value: |values| values.version().map(|version| version.to_string().replace('+', "_")),
+        value: |values| values.version().map(|version| version.to_string().replace('+', BUILD_METADATA)),
     },
     Variable {
         name: "major",
@@ -89,6 +90,17 @@ pub(crate) static VARIABLES: [Variable; 8] = [
     },
 ];
 
+/// A tag can't hold the '+' before build metadata; `-` would make it a pre-release, so '_' as Helm has it.
+const BUILD_METADATA: &str = "_";
+
+/// The version that a tag names, with or without a `v` before it.
+#[must_use]
+pub(crate) fn version_of(tag: &str) -> Option<Version> {
+    tag.strip_prefix('v').unwrap_or(tag).replace(BUILD_METADATA, "+").parse().ok()
+}
+
+/// The names of the variables that make a moving tag follow versions.
+const VERSION_PARTS: [&str; 2] = ["major", "minor"];
 /// The name of the variable that makes a tag one of an environment.
 const ENVIRONMENT: &str = "env";
 
@@ -249,7 +261,8 @@ pub(crate) fn plan(templates: &[Template], values: &Values<'_>) -> Result<Planne
                 Ok(tag) if planned.tags.iter().any(|planned| planned.tag == tag) => {}
                 Ok(tag) => {
                     let of_environment = template.variables().any(|variable| variable.name == ENVIRONMENT);
-                    planned.tags.push(PlannedTag { tag, moving: !template.is_fixed(), of_environment });
+                    let of_version = template.variables().any(|variable| VERSION_PARTS.contains(&variable.name));
+                    planned.tags.push(PlannedTag { tag, moving: !template.is_fixed(), of_version, of_environment });
                 }
                 Err(_) => forbidden.push(ForbiddenTag { template: template.text.clone(), tag: text }),
             },
@@ -368,6 +381,25 @@ mod tests {
         let planned = tags(&["{sha}", "{env}-{sha}", "dev"], &values(None), None).unwrap();
         let of_environment: Vec<_> = planned.tags.iter().map(|planned| planned.of_environment).collect();
         assert_eq!(of_environment, [false, true, false]);
+    }
+
+    #[test]
+    fn only_a_moving_tag_with_a_part_of_the_version_in_it_follows_versions() {
+        let templates = ["{version}", "latest", "{major}", "{env}-{major}.{minor}"];
+        let planned = tags(&templates, &values(None), Some("1.2.3")).unwrap();
+        let follow: Vec<_> = planned.tags.iter().map(|planned| (planned.tag.as_str(), planned.of_version)).collect();
+        assert_eq!(follow, [("1.2.3", false), ("latest", false), ("1", true), ("dev-1.2", true)]);
+    }
+
+    #[test]
+    fn a_version_is_read_from_a_tag_as_it_was_written_into_one() {
+        for version in ["1.2.3", "1.2.3-rc.1", "1.2.3+build.5"] {
+            let planned = tags(&["{version}", "v{version}"], &values(None), Some(version)).unwrap();
+            for planned in planned.tags {
+                assert_eq!(version_of(planned.tag.as_str()), Some(version.parse().unwrap()), "{}", planned.tag);
+            }
+        }
+        assert_eq!(["latest", "1", "1.2", "a1b2c3d"].map(version_of), [None, None, None, None]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The words for an image that was not published.
 
 use super::{Diagnosis, layout};
+use crate::oci::{Digest, Tag};
 use crate::provenance::Parameters;
 use crate::publish::{Error, Leftover, TakenTag};
 use crate::text;
@@ -20,6 +21,25 @@ impl From<&Error> for Diagnosis {
                 "Something else is there, and is left as it is.",
                 "Name a new or empty folder, or one that holds an image layout.",
             ),
+            Error::ForeignLayout { path } => Self::new(
+                format!("{} is an image layout that is not gp-deliver's own", path.display()),
+                "It would offer its own images beside the one that is delivered, and nobody has judged those. A layout that came \
+                 with the source, an archive or a cache, or that another program wrote, is not gp-deliver's own; it is left as \
+                 it is.",
+                "Name a new or empty folder as `destination` (and `report-dir`); or, if nothing in this one is needed, remove it \
+                 and run again.",
+            ),
+            Error::Changed { path } => Self::new(
+                format!("{} holds something that gp-deliver did not write", path.display()),
+                "gp-deliver made this image layout, and its index is not the one that gp-deliver wrote last: another program, or a \
+                 change of the source, has put another there.",
+                "Remove the folder, or name a new one as `destination`, and run again.",
+            ),
+            Error::Linked { path, link } => Self::new(
+                format!("{} is a link, and the image goes to {}", link.display(), path.display()),
+                "The source may have brought the link, so where it leads is not what was asked for.",
+                "Remove the link, or name the folder that it leads to as `destination`.",
+            ),
             Error::Unwritable { path, source } => layout::file(path, source),
             Error::Locked { path } => Self::new(
                 format!("{} is in use by another delivery", path.display()),
@@ -34,6 +54,7 @@ impl From<&Error> for Diagnosis {
                 },
                 "Run again. If it happens again, another delivery sets the same tag, or the registry changes manifests.",
             ),
+            Error::Overtaken { repository, digest, tags } => overtaken(repository, &digest.to_string(), tags),
             Error::Taken { repository, commit, digest, taken } => {
                 taken_tags(repository, commit.as_deref(), digest.map(|digest| digest.to_string()).as_deref(), taken)
             }
@@ -62,6 +83,26 @@ impl From<&Error> for Diagnosis {
             ),
         }
     }
+}
+
+/// Fixed tags that another delivery has set at the same time.
+fn overtaken(repository: &str, digest: &str, tags: &[(Tag, Option<Digest>)]) -> Diagnosis {
+    let names: Vec<_> = tags.iter().map(|(tag, _)| tag.to_string()).collect();
+    let mut why: Vec<String> = tags
+        .iter()
+        .map(|(tag, names)| match names {
+            Some(names) => format!("This delivery set {tag} to {digest}, and it names {names} by now."),
+            None => format!("This delivery set {tag} to {digest}, and it is gone by now."),
+        })
+        .collect();
+    why.push("Such a tag names one image for good, so this delivery gives way.".to_owned());
+    Diagnosis::new(
+        format!("Another delivery has set {} of {repository} at the same time", crate::text::list(&names)),
+        why.join("\n"),
+        "Look at what the other delivery says of itself, and run again: where the tags name an image of this commit, nothing is \
+         left to do. So that it does not happen again, let only one delivery of a commit run at once (`concurrency` in the \
+         workflow), and make the fixed tags of the repository immutable where its registry can do that.",
+    )
 }
 
 /// Fixed tags that name other images.
@@ -137,19 +178,31 @@ fn platforms(parameters: &Parameters) -> String {
 
 /// The failure, with what it left behind: the only case in which the destination is not as it was.
 fn left_over(cause: Diagnosis, repository: &str, digest: &str, leftovers: &[Leftover]) -> Diagnosis {
-    let names: Vec<String> = leftovers.iter().map(|leftover| leftover.tag.to_string()).collect();
+    let names = |pending: bool| -> Vec<String> {
+        leftovers.iter().filter(|left| left.pending == pending).map(|left| left.tag.to_string()).collect()
+    };
     let commands: Vec<String> = leftovers
         .iter()
-        .map(|Leftover { tag, before, command }| match (before, command) {
+        .map(|Leftover { tag, before, command, .. }| match (before, command) {
             (Some(before), _) => format!("crane tag {repository}@{before} {tag}"),
             (None, Some(command)) => command.clone(),
             (None, None) => format!("crane delete {repository}:{tag}"),
         })
         .collect();
-    let names = names.join(", ");
-    let why = format!("{}\nThe registry did not let these tags be put back: {names} may still name {digest}.", cause.why);
+    let mut why = cause.why;
+    let stuck = names(false);
+    if !stuck.is_empty() {
+        let stuck = stuck.join(", ");
+        why = format!("{why}\nThe registry did not let these tags be put back: {stuck} may still name {digest}.");
+    }
+    for tag in names(true) {
+        why = format!(
+            "{why}\nThe registry did not say whether it has set {tag}: it was not there at the last look, and may name {digest} yet."
+        );
+    }
     let remedy = format!(
-        "{} Put the tags back by hand (if the registry can't remove tags, use its web page or its clean-up rules).",
+        "{} Look at the tags that are named here, and put them back by hand (if the registry can't remove tags, use its web \
+         page or its clean-up rules).",
         cause.remedy
     );
     Diagnosis { why, remedy, ..cause }.with_copy(&commands.join("\n"))

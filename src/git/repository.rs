@@ -147,7 +147,16 @@ impl Repository {
     /// # Errors
     /// git can't read them.
     pub(crate) async fn tags_at_head(&self, launcher: &Launcher) -> Result<Vec<String>, Error> {
-        let tags = self.ask(launcher, &["for-each-ref", "--points-at=HEAD", "--format=%(refname:strip=2)", "refs/tags/"]).await?;
+        self.tags_at(launcher, "HEAD").await
+    }
+
+    /// The tags of `commit`, a full id that the repository has, or `HEAD`.
+    ///
+    /// # Errors
+    /// git can't be run, or has no such commit.
+    pub(crate) async fn tags_at(&self, launcher: &Launcher, commit: &str) -> Result<Vec<String>, Error> {
+        let points_at = format!("--points-at={commit}");
+        let tags = self.ask(launcher, &["for-each-ref", &points_at, "--format=%(refname:strip=2)", "refs/tags/"]).await?;
         Ok(tags.lines().map(str::to_owned).collect())
     }
 

@@ -250,6 +250,14 @@ impl Layout {
     }
 }
 
+/// The digest of an index as [`Layout::set_index`] writes it.
+///
+/// # Errors
+/// It can't be written down.
+pub(crate) fn index_digest(index: &ImageIndex) -> Result<Digest, Error> {
+    Ok(Digest::of(&document(index)?))
+}
+
 /// A blob that is being written; dropped unfinished, it leaves nothing behind.
 pub(crate) struct BlobWriter {
     folder: PathBuf,

@@ -26,7 +26,8 @@ pub(super) async fn look(delivery: &Delivery, ready: &Ready) -> Result<ResolvedD
         .stage(StageName::Destination, async |log| {
             let (target, mutability) = match &delivery.config.destination {
                 RequestedDestination::Named(destination) => {
-                    (publish::preflight(destination, &Store::from_env()).await?, Mutability::Unknown)
+                    let project = [ready.checkout.root.clone(), delivery.config.context.clone()];
+                    (publish::preflight(destination, &Store::from_env(), &project).await?, Mutability::Unknown)
                 }
                 RequestedDestination::Ecr(ecr) => sign_in(delivery, ecr, &log).await?,
             };

@@ -14,6 +14,7 @@ mod destination;
 pub(crate) mod doctor;
 mod ground_rules;
 mod judging;
+mod moving;
 mod preflight;
 mod promoting;
 mod publishing;
@@ -127,8 +128,8 @@ async fn run(delivery: &Arc<Delivery>) -> Result<RunResult, Error> {
         Some(cleared) => {
             let uploaded = publish::uploaded_before(&cleared, &existing.manifest, &existing.target)?;
             // The delivery that published it has seen to the rest.
-            let ready = before_tags::complete(uploaded, Listed::Before, Shown::Before);
-            set_tags(delivery, ready, &existing.tags, Instant::now()).await
+            let complete = before_tags::complete(uploaded, Listed::Before, Shown::Before);
+            set_tags(delivery, &ready, complete, &existing.tags, Instant::now()).await
         }
         None => Ok(publishing::confirm(delivery, &existing)),
     }
@@ -199,14 +200,20 @@ async fn scan_and_publish(
         Content::Blocked => Ok(RunResult::Blocked),
         Content::NotAsked => Ok(RunResult::Skipped),
         Content::There { uploaded, since } => {
-            set_tags(delivery, before_tags::complete(*uploaded, listed, shown), wanted.tags, since).await
+            set_tags(delivery, ready, before_tags::complete(*uploaded, listed, shown), wanted.tags, since).await
         }
     }
 }
 
 /// Sets the tags of an image, and does what follows them. `since` when its content is there.
-async fn set_tags(delivery: &Delivery, ready: publish::Ready, tags: &[PlannedTag], since: Instant) -> Result<RunResult, Error> {
-    let publication = publishing::tag(delivery, ready, tags, since).await?;
+async fn set_tags(
+    delivery: &Delivery,
+    ready: &Ready,
+    complete: publish::Ready,
+    tags: &[PlannedTag],
+    since: Instant,
+) -> Result<RunResult, Error> {
+    let publication = publishing::tag(delivery, ready, complete, tags, since).await?;
     after_tags::run(delivery, &publication);
     Ok(RunResult::Delivered)
 }

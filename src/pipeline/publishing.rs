@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::reuse::ExistingImage;
-use super::{Delivery, Ending, conclude};
+use super::{Delivery, Ending, conclude, moving, preflight};
 use crate::config::{Build, Publish};
 use crate::dockerfile::{Base, Dockerfile};
 use crate::error::Error;
 use crate::oci::reference::Repository;
-use crate::oci::{Image, Reference};
+use crate::oci::{Image, Reference, Tag};
 use crate::policy::Cleared;
 use crate::publish::{self, Ready, Target, Uploaded};
 use crate::record::{Publication, RunResult, StageLog, StageName};
@@ -63,18 +63,43 @@ pub(super) async fn upload(
     Ok(Content::There { uploaded: Box::new(uploaded), since: Instant::now() })
 }
 
-/// Gives an image its tags, all or none. `since` when its content is there.
-pub(super) async fn tag(delivery: &Delivery, ready: Ready, tags: &[PlannedTag], since: Instant) -> Result<Publication, Error> {
+/// Gives an image its tags, all or none; a moving tag that would go back is left alone. `since` when its content is there.
+pub(super) async fn tag(
+    delivery: &Delivery,
+    source: &preflight::Ready,
+    ready: Ready,
+    tags: &[PlannedTag],
+    since: Instant,
+) -> Result<Publication, Error> {
     let stage = delivery.recorder.stage_that_waited(StageName::Publish, since);
     let log = stage.log();
     let tagged = async {
+        let settable = moving::settable(delivery, source, ready.target(), ready.digest(), tags);
+        let tags = delivery.cancel.run_until_cancelled(settable).await.unwrap_or(Err(Error::Cancelled))?;
+        // Until it is known how it ended, each of them may be there. A folder takes all in one step.
+        if ready.target().repository().is_some() {
+            leave(delivery, tags.iter().map(|planned| planned.tag.clone()).collect());
+        }
         // When it is cancelled it ends by itself, after it has put back the tags that are set already.
-        let publication =
-            listen(delivery, &log, async |listener| publish::tag(ready, tags, &delivery.cancel, &listener).await).await?;
+        let ended = listen(delivery, &log, async |listener| publish::tag(ready, &tags, &delivery.cancel, &listener).await).await;
+        leave(delivery, ended.as_ref().err().map(leftovers).unwrap_or_default());
+        let publication = ended?;
         let detail = format!("{} to {}", text::count(publication.tags.len(), "tag"), publication.destination);
         Ok((publication, Ending::Pass(detail)))
     };
     conclude(stage, tagged.await)
+}
+
+/// Notes the tags that may name the image although nothing is published.
+fn leave(delivery: &Delivery, tags: Vec<Tag>) {
+    delivery.recorder.write(|record| record.leftovers = tags);
+}
+
+fn leftovers(error: &Error) -> Vec<Tag> {
+    match error {
+        Error::Publish(publish::Error::LeftOver { leftovers, .. }) => leftovers.iter().map(|left| left.tag.clone()).collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// Records that everything is there already.

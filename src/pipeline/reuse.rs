@@ -6,6 +6,7 @@ use std::fmt;
 
 use oci_spec::image::ImageConfiguration;
 
+use super::moving::{self, Direction};
 use super::preflight::Ready;
 use super::{Delivery, building};
 use crate::aws::ecr::Mutability;
@@ -149,7 +150,7 @@ pub(super) async fn find(
         movable(&repository, mutability, Some(image.digest), snapshot.tags.iter())?;
         return Ok(trusted(Existing::Elsewhere(found(image, ready.tags.clone()), from)));
     }
-    let tags_to_set = tags_to_set(delivery, ready, snapshot, image.digest).await?;
+    let tags_to_set = tags_to_set(delivery, ready, client, snapshot, image.digest).await?;
     movable(&repository, mutability, Some(image.digest), tags_to_set.iter().copied())?;
     let complete = tags_to_set.iter().all(|tag| tag.digest() == Some(image.digest));
     let found = found(image, tags_to_set.into_iter().map(|tag| tag.planned.clone()).collect());
@@ -196,6 +197,7 @@ fn movable<'a>(
 async fn tags_to_set<'a>(
     delivery: &Delivery,
     ready: &Ready,
+    client: &Client,
     snapshot: &'a TagSnapshot,
     image: Digest,
 ) -> Result<Vec<&'a ExistingTag>, Error> {
@@ -203,15 +205,13 @@ async fn tags_to_set<'a>(
     for tag in &snapshot.tags {
         match &tag.names {
             Some(other) if tag.planned.moving && other.digest != image => {
-                let revision = Provenance::annotated(other).revision.unwrap_or_default();
-                if ready.checkout.is_ancestor(&delivery.launcher, &revision).await? {
-                    tags.push(tag);
-                } else {
-                    let name = &tag.planned.tag;
-                    delivery.recorder.warn(format!(
-                        "The tag {name} names another image ({}), which is not known to be older, and stays.",
-                        other.digest
-                    ));
+                match moving::direction(delivery, ready, client, &tag.planned, other).await? {
+                    Direction::Forward => tags.push(tag),
+                    Direction::Sideways => moving::warn(delivery, &tag.planned.tag, other, "it is of this commit or version too"),
+                    Direction::Unordered => {
+                        moving::warn(delivery, &tag.planned.tag, other, "it does not say which commit it is of")
+                    }
+                    Direction::Back(why) => moving::warn(delivery, &tag.planned.tag, other, &why),
                 }
             }
             _ => tags.push(tag),

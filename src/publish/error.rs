@@ -30,6 +30,26 @@ pub(crate) enum Error {
         /// The folder, or a file in its place.
         path: PathBuf,
     },
+    /// The folder holds an image layout, and nothing says that gp-deliver made it.
+    #[error("{} is an image layout that is not gp-deliver's own", path.display())]
+    ForeignLayout {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The folder holds a layout of gp-deliver's, and someone else has written into it since.
+    #[error("{} was changed by someone else", path.display())]
+    Changed {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A link that may be the project's is on the way to the folder.
+    #[error("{} is a link on the way to {}", link.display(), path.display())]
+    Linked {
+        /// The folder.
+        path: PathBuf,
+        /// The link.
+        link: PathBuf,
+    },
     /// The folder can't be made or written.
     #[error("{}: {source}", path.display())]
     Unwritable {
@@ -55,6 +75,16 @@ pub(crate) enum Error {
         expected: Digest,
         /// What it names; nothing, if absent.
         actual: Option<Digest>,
+    },
+    /// Another delivery gave fixed tags to another image while this one set them.
+    #[error("{} tags of {repository} were given to other images", tags.len())]
+    Overtaken {
+        /// The repository.
+        repository: String,
+        /// What this delivery set them to.
+        digest: Digest,
+        /// The tags, each with what it names by now; nothing, if it is gone.
+        tags: Vec<(Tag, Option<Digest>)>,
     },
     /// Fixed tags name other images: what they name stays.
     #[error("{} tags of {repository} name other images", taken.len())]
@@ -117,6 +147,8 @@ pub(crate) struct Leftover {
     pub(crate) before: Option<Digest>,
     /// The command that removes it, where the registry has one of its own.
     pub(crate) command: Option<String>,
+    /// Whether it was not there when it was last looked at, and may come yet: the request that sets it has no answer.
+    pub(crate) pending: bool,
 }
 
 /// A fixed tag that names another image than the one that is to be delivered.

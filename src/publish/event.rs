@@ -42,6 +42,13 @@ pub(crate) enum PublishEvent {
         /// What it named.
         before: Digest,
     },
+    /// A moving tag was set, and names something else by the end: worth a warning.
+    MovedOn {
+        /// The tag.
+        tag: Tag,
+        /// What it names; nothing, if it is gone.
+        names: Option<Digest>,
+    },
 }
 
 impl PublishEvent {
@@ -54,7 +61,7 @@ impl PublishEvent {
     /// Whether the reader of the report should know.
     #[must_use]
     pub(crate) fn is_warning(&self) -> bool {
-        matches!(self, Self::Replaced { .. })
+        matches!(self, Self::Replaced { .. } | Self::MovedOn { .. })
     }
 }
 
@@ -73,6 +80,10 @@ impl fmt::Display for PublishEvent {
             Self::Waiting => f.write_str("another delivery writes to this folder: waiting for it"),
             Self::Tagged(tag) => write!(f, "tag {tag}: set"),
             Self::Kept(tag) => write!(f, "tag {tag}: names this image already"),
+            Self::MovedOn { tag, names: Some(names) } => {
+                write!(f, "The tag {tag} was set, and another delivery has moved it since: it names {names} by now.")
+            }
+            Self::MovedOn { tag, names: None } => write!(f, "The tag {tag} was set, and has been removed since."),
             Self::Replaced { tag, before } => write!(f, "tag {tag} named another image before ({before})"),
         }
     }

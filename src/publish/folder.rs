@@ -16,7 +16,8 @@ use tokio_util::sync::CancellationToken;
 use super::{Destination, Error, Listener, PublishEvent};
 use crate::oci::layout::{self, REF_NAME, digest_of};
 use crate::oci::registry::Upload;
-use crate::oci::{Image, Layout, Tag};
+use crate::oci::{Digest, Image, Layout, Tag};
+use crate::ownership::{self, Standing, Stranger};
 use crate::record::Publication;
 use crate::tags::PlannedTag;
 
@@ -25,12 +26,18 @@ const LOCK_PATIENCE: Duration = Duration::from_mins(5);
 /// How often to look whether it has ended.
 const LOCK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// What is at a path.
+/// What is at a path where an image may be written.
 enum PathState {
     Nothing,
     EmptyFolder,
-    Layout(Layout),
+    /// A layout that gp-deliver made, and that says what gp-deliver wrote.
+    OwnLayout,
 }
+
+/// The parts of a layout that its reader finds everything by.
+const PARTS: [&str; 4] = ["oci-layout", INDEX, "blobs", "blobs/sha256"];
+/// The file that says which images a layout offers.
+const INDEX: &str = "index.json";
 
 /// What goes into a folder, and how it is going.
 struct LayoutUpdate {
@@ -40,14 +47,13 @@ struct LayoutUpdate {
     listener: Listener,
 }
 
-/// Whether an image can be written to `path`.
-pub(super) fn look(path: &Path) -> Result<(), Error> {
+/// Whether an image can be written to `path`. `project` are the folders of the project that is delivered.
+pub(super) fn look(path: &Path, project: &[PathBuf]) -> Result<(), Error> {
+    if let Some(link) = ownership::link_on_the_way(path, project) {
+        return Err(Error::Linked { path: path.to_owned(), link });
+    }
     let folder = match find(path)? {
-        PathState::Layout(layout) => {
-            layout.index()?;
-            path
-        }
-        PathState::EmptyFolder => path,
+        PathState::OwnLayout | PathState::EmptyFolder => path,
         PathState::Nothing => path.ancestors().skip(1).find(|above| absolute(above).exists()).unwrap_or(path),
     };
     let folder = absolute(folder);
@@ -64,17 +70,48 @@ fn absolute(path: &Path) -> PathBuf {
 }
 
 fn find(path: &Path) -> Result<PathState, Error> {
-    let unreadable = |source| Error::Unwritable { path: path.to_owned(), source };
-    match fs::read_dir(path) {
-        Ok(_) if path.join("oci-layout").exists() => Ok(PathState::Layout(Layout::open(path)?)),
-        Ok(mut entries) => match entries.next() {
-            None => Ok(PathState::EmptyFolder),
-            Some(_) => Err(Error::NotALayout { path: path.to_owned() }),
-        },
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(PathState::Nothing),
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Err(Error::NotALayout { path: path.to_owned() }),
-        Err(error) => Err(unreadable(error)),
+    match ownership::look(path) {
+        Ok(Standing::Absent) => Ok(PathState::Nothing),
+        Ok(Standing::Empty) => Ok(PathState::EmptyFolder),
+        Ok(Standing::Own(seals)) => own_layout(path, seals),
+        // What a stranger's index offers was never judged, and a reader takes the first that fits.
+        Err(Stranger::Foreign { path, .. }) if path.join("oci-layout").exists() => Err(Error::ForeignLayout { path }),
+        Err(Stranger::Foreign { path, .. } | Stranger::NotAFolder { path }) => Err(Error::NotALayout { path }),
+        Err(Stranger::Unreadable { path, source }) => Err(Error::Unwritable { path, source }),
     }
+}
+
+/// The layout in a folder of ours, if it still offers what gp-deliver wrote and nothing else.
+fn own_layout(path: &Path, mut seals: Vec<String>) -> Result<PathState, Error> {
+    if fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none()) {
+        return Ok(PathState::EmptyFolder);
+    }
+    if !path.join("oci-layout").exists() {
+        return Err(Error::NotALayout { path: path.to_owned() });
+    }
+    let layout = Layout::open(path)?;
+    if PARTS.iter().any(|part| path.join(part).is_symlink()) {
+        return Err(Error::Changed { path: path.to_owned() });
+    }
+    loop {
+        let index = layout.index()?;
+        // Taken and not yet written into, it offers nothing.
+        if seals.contains(&seal(&layout)?) || seals.is_empty() && index.manifests().is_empty() {
+            return Ok(PathState::OwnLayout);
+        }
+        // Another delivery may have replaced the index between the two looks: then the seals are others too.
+        match ownership::look(path) {
+            Ok(Standing::Own(now)) if now != seals => seals = now,
+            _ => return Err(Error::Changed { path: path.to_owned() }),
+        }
+    }
+}
+
+/// The digest of the layout's index.
+fn seal(layout: &Layout) -> Result<String, Error> {
+    let path = layout.root().join(INDEX);
+    let bytes = fs::read(&path).map_err(|source| layout::Error::Io { path, source })?;
+    Ok(Digest::of(&bytes).hex())
 }
 
 pub(super) async fn publish(
@@ -95,14 +132,18 @@ pub(super) async fn publish(
 
 impl LayoutUpdate {
     fn write(&self, path: &Path) -> Result<Publication, Error> {
-        if !matches!(find(path)?, PathState::Layout(_))
+        if !matches!(find(path)?, PathState::OwnLayout)
             && let Some(publication) = self.write_new(path)?
         {
             return Ok(publication);
         }
         // By now there is one, or the folder can't be replaced (a mount point): then it is made on the spot.
-        let layout = Layout::create(path)?;
         let _lock = self.lock(path)?;
+        // Looked at again: another may have been first, and not only another delivery.
+        if !matches!(find(path)?, PathState::OwnLayout) {
+            take(path, &[]);
+        }
+        let layout = Layout::create(path)?;
         let mut new = Vec::new();
         let written = self.fill(&layout, &mut new, path);
         if written.is_err() {
@@ -196,7 +237,8 @@ impl LayoutUpdate {
     fn place(&self, layout: &Layout, blob: &Descriptor, new: &mut Vec<PathBuf>) -> Result<Upload, Error> {
         let digest = digest_of(blob)?;
         let (from, to) = (self.image.layout.blob(&digest), layout.blob(&digest));
-        if to.exists() && layout.verify(blob).is_ok() {
+        // A link would be another's file, which may change when it has been looked at.
+        if to.exists() && !to.is_symlink() && layout.verify(blob).is_ok() {
             return Ok(Upload::Present);
         }
         let same_disk = device(&from).is_some_and(|from| to.parent().and_then(device) == Some(from));
@@ -242,7 +284,11 @@ impl LayoutUpdate {
         entries.retain(|entry| !is_replaced(entry));
         entries.extend(wanted.iter().map(|tag| named(&self.image.root, *tag)));
         index.set_manifests(entries);
+        // Both seals until the new index is there: whoever is killed between the two leaves a layout of ours.
+        let seals = [seal(layout)?, layout::index_digest(&index)?.hex()];
+        take(layout.root(), &seals);
         layout.set_index(&index)?;
+        take(layout.root(), &seals[1..]);
         for (tag, before) in before {
             self.tell(tag, before.as_ref());
         }
@@ -258,6 +304,12 @@ impl LayoutUpdate {
             _ => PublishEvent::Tagged(tag),
         });
     }
+}
+
+/// Marks a folder as ours. Where the file system can't hold that, the next delivery will not know the folder.
+fn take(path: &Path, seals: &[String]) {
+    let marked = ownership::mark(path, seals);
+    tracing::debug!(path = %path.display(), ?marked, "the layout's folder is marked");
 }
 
 fn device(path: &Path) -> Option<u64> {

@@ -9,10 +9,12 @@ mod event;
 mod folder;
 mod registry;
 mod tag_snapshot;
+mod tag_write;
 mod tagging;
 #[cfg(test)]
 mod tests;
 mod upload;
+mod withdrawal;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -105,14 +107,15 @@ impl Target {
 }
 
 /// Looks at a destination before anything is built: whether it exists or can be created, accepts the credentials and may be
-/// written. Nothing is changed.
+/// written. Nothing is changed. `project` are the folders of the project that is delivered: no link of theirs says where the
+/// image goes.
 ///
 /// # Errors
 /// The destination can't be used.
-pub(crate) async fn preflight(destination: &Destination, credentials: &Store) -> Result<Target, Error> {
+pub(crate) async fn preflight(destination: &Destination, credentials: &Store, project: &[PathBuf]) -> Result<Target, Error> {
     match destination {
         Destination::Layout(path) => {
-            folder::look(path)?;
+            folder::look(path, project)?;
             let place = Place::Folder(path.clone());
             Ok(Target { place, siblings: Vec::new(), replaces: true, remover: None })
         }
@@ -161,7 +164,7 @@ pub(crate) fn uploaded_before(cleared: &Cleared, manifest: &Manifest, target: &T
 
 /// Gives an image all of `tags`, fixed ones first, or leaves the tags there as they were.
 ///
-/// To end it early, cancel `cancel` and await the result: it comes within two seconds, when what was begun among the tags
+/// To end it early, cancel `cancel` and await the result: it comes within three seconds, when what was begun among the tags
 /// is put back. Dropped instead, it puts the tags back only as long as the runtime lives.
 ///
 /// # Errors

@@ -1,42 +1,59 @@
-//! The commit point of a delivery to a registry: the tags, all or none.
+//! The commit point of a delivery to a registry: the tags, all or none, and a fixed tag for one image alone.
 //!
-//! A registry knows no transactions. What comes nearest: everything the tags will name is there before the first is set,
-//! what each tag named is kept at hand, and a failure puts it back.
+//! A registry knows no transactions, and most know no condition on a write: the last one wins. What comes nearest:
+//! everything the tags will name is there before the first is set, what each tag named is kept at hand, and a failure puts it
+//! back. Against another delivery that sets the same fixed tags at the same time:
+//!
+//! - A tag that named nothing is set on the condition that it still does, which some registries keep to.
+//! - Once the first fixed tag is set, the others are looked at, and in the end all of them again. Of deliveries that set the
+//!   same two fixed tags, whichever set the first one last finds the second one taken, or the other finds its first one gone:
+//!   at most one ends as delivered, however slow the lines are.
+//! - Between the last fixed tag and that look, as much time passes as the slowest tag took. With one fixed tag in common, this
+//!   is what notices a write that was on its way; one that takes longer is not noticed, by any means that such a registry
+//!   has.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
-use tokio::time::{Instant, timeout, timeout_at};
+use futures_util::future::try_join_all;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, Leftover, Listener, PublishEvent, TagRemover, TakenTag, Target};
-use crate::oci::Tag;
-use crate::oci::registry::{Client, Manifest, Selector};
+use super::tag_write::{TagWrite, TagWriteEnd};
+use super::withdrawal::Withdrawal;
+use super::{Error, ExistingTag, Listener, PublishEvent, TagRemover, TakenTag, Target};
+use crate::oci::registry::{self, Client, Manifest};
+use crate::oci::{Digest, Tag};
 use crate::provenance::Provenance;
 use crate::tags::PlannedTag;
 
-/// How long a tag that is being set may still take after a cancel: cut off, it could be set after it was put back.
-const LAST_WORD: Duration = Duration::from_millis(400);
-/// How long putting back may take after a cancel, when someone waits for the program to end.
-const QUICK: Duration = Duration::from_millis(1100);
-/// How long it may take after a failure.
-const THOROUGH: Duration = Duration::from_secs(30);
+/// The longest wait before the fixed tags are read back for the last time.
+const LONGEST_SETTLING: Duration = Duration::from_secs(10);
 
 /// Tags about to be set.
 pub(super) struct Tagging {
     client: Client,
     root: Manifest,
     root_was_there: bool,
-    tags: Vec<TagState>,
+    /// The fixed ones first.
+    tags: Vec<ExistingTag>,
     remover: Option<Arc<dyn TagRemover>>,
     listener: Listener,
 }
 
-/// A tag and what it named.
-struct TagState {
-    planned: PlannedTag,
-    before: Option<Manifest>,
+/// Setting the tags ended before its end.
+struct Halt {
+    /// How many of the tags were set, from the first.
+    set: usize,
+    /// The next one, where it is not known what became of it.
+    doubt: Option<TagWrite>,
+    cause: Error,
+}
+
+impl Halt {
+    fn after(set: usize, cause: impl Into<Error>) -> Self {
+        Self { set, doubt: None, cause: cause.into() }
+    }
 }
 
 impl Tagging {
@@ -48,8 +65,7 @@ impl Tagging {
         target: &Target,
         listener: Listener,
     ) -> Result<Self, Error> {
-        let snapshot = target.snapshot(tags).await?;
-        let tags = snapshot.tags.into_iter().map(|tag| TagState { planned: tag.planned, before: tag.names }).collect();
+        let tags = target.snapshot(tags).await?.tags;
         let tagging = Self { client, root, root_was_there, tags, remover: target.remover.clone(), listener };
         let taken = tagging.taken();
         if taken.is_empty() || target.replaces {
@@ -66,114 +82,161 @@ impl Tagging {
 
     /// The fixed tags that name other images.
     fn taken(&self) -> Vec<TakenTag> {
-        let fixed = self.tags.iter().filter(|state| !state.planned.moving);
-        let others = fixed.filter_map(|state| Some((&state.planned.tag, state.before.as_ref()?)));
+        let fixed = self.tags.iter().filter(|tag| !tag.planned.moving);
+        let others = fixed.filter_map(|tag| Some((&tag.planned.tag, tag.names.as_ref()?)));
         let others = others.filter(|(_, before)| before.digest != self.root.digest);
         others.map(|(tag, before)| TakenTag::new(tag, before)).collect()
     }
 
     /// Sets the tags one by one; a failure or a cancel puts them back.
     pub(super) async fn run(self, cancel: CancellationToken) -> Result<Vec<Tag>, Error> {
-        for (index, state) in self.tags.iter().enumerate() {
-            // Setting what is set would be refused where tags are immutable.
-            if self.is_root(state.before.as_ref()) {
-                (self.listener)(PublishEvent::Kept(state.planned.tag.clone()));
-                continue;
-            }
-            if cancel.is_cancelled() {
-                return Err(self.undo(index, Error::Cancelled, QUICK).await);
-            }
-            let set = self.set(&state.planned.tag);
-            tokio::pin!(set);
-            let result = tokio::select! {
-                result = &mut set => result,
-                () = cancel.cancelled() => {
-                    let _ = timeout(LAST_WORD, set).await;
-                    return Err(self.undo(index + 1, Error::Cancelled, QUICK).await);
-                }
+        if let Err(Halt { set, doubt, cause }) = self.set_all(&cancel).await {
+            let doubt = doubt.and_then(|write| Some((self.tags.get(set)?, write)));
+            let set: Vec<&ExistingTag> = self.tags[..set].iter().filter(|tag| !self.is_root(tag.names.as_ref())).collect();
+            let withdrawal = Withdrawal {
+                client: &self.client,
+                root: &self.root,
+                root_was_there: self.root_was_there,
+                remover: self.remover.as_ref(),
             };
-            if let Err(cause) = result {
-                return Err(self.undo(index + 1, cause, THOROUGH).await);
-            }
-            self.tell(state);
+            return Err(withdrawal.run(&set, doubt, cause).await);
         }
-        Ok(self.tags.into_iter().map(|state| state.planned.tag).collect())
+        Ok(self.tags.into_iter().map(|tag| tag.planned.tag).collect())
     }
 
-    /// Sets a tag and reads it back: the registry's answer alone is not believed.
-    async fn set(&self, tag: &Tag) -> Result<(), Error> {
-        self.client.put_manifest(&tag.into(), self.root.descriptor.media_type(), &self.root.bytes).await?;
-        let actual = self.client.find_manifest(&tag.into()).await?.map(|manifest| manifest.digest);
+    async fn set_all(&self, cancel: &CancellationToken) -> Result<(), Halt> {
+        let fixed = self.tags.iter().take_while(|tag| !tag.planned.moving).count();
+        let (mut slowest, mut looked) = (Duration::ZERO, false);
+        for index in 0..fixed {
+            let Some(took) = self.set(index, cancel).await? else { continue };
+            slowest = slowest.max(took);
+            if !std::mem::replace(&mut looked, true) {
+                self.unless(cancel, index + 1, self.refuse_rivals(index + 1, fixed)).await?;
+            }
+        }
+        if looked {
+            let settled = async {
+                tokio::time::sleep(slowest.min(LONGEST_SETTLING)).await;
+                self.refuse_rivals(fixed, fixed).await
+            };
+            self.unless(cancel, fixed, settled).await?;
+        }
+        for index in fixed..self.tags.len() {
+            self.set(index, cancel).await?;
+        }
+        if fixed < self.tags.len() {
+            self.unless(cancel, self.tags.len(), self.confirm(fixed)).await?;
+        }
+        Ok(())
+    }
+
+    /// Does something that ends early on a cancel, when `set` tags are set.
+    async fn unless(
+        &self,
+        cancel: &CancellationToken,
+        set: usize,
+        work: impl Future<Output = Result<(), Error>>,
+    ) -> Result<(), Halt> {
+        let done = cancel.run_until_cancelled(work).await.unwrap_or(Err(Error::Cancelled));
+        done.map_err(|cause| Halt::after(set, cause))
+    }
+
+    /// Sets a tag and reads it back: the registry's answer alone is not believed. Returns how long the registry took, or
+    /// nothing where the tag named the image already.
+    async fn set(&self, index: usize, cancel: &CancellationToken) -> Result<Option<Duration>, Halt> {
+        let tag = &self.tags[index];
+        // Setting what is set would be refused where tags are immutable.
+        if self.is_root(tag.names.as_ref()) {
+            (self.listener)(PublishEvent::Kept(tag.planned.tag.clone()));
+            return Ok(None);
+        }
+        if cancel.is_cancelled() {
+            return Err(Halt::after(index, Error::Cancelled));
+        }
+        let began = Instant::now();
+        let only_if_new = !tag.planned.moving && tag.names.is_none();
+        let mut write = TagWrite::begin(&self.client, &tag.planned.tag, &self.root, only_if_new, cancel);
+        let ended = tokio::select! {
+            biased;
+            ended = write.end() => ended,
+            () = cancel.cancelled() => return Err(Halt { set: index, doubt: Some(write), cause: Error::Cancelled }),
+        };
+        let took = began.elapsed();
+        let doubt = Some(write).filter(TagWrite::is_in_doubt);
+        match ended {
+            TagWriteEnd::Taken => {}
+            TagWriteEnd::Stopped => return Err(Halt { set: index, doubt, cause: Error::Cancelled }),
+            TagWriteEnd::Failed(error) if doubt.is_some() => return Err(Halt { set: index, doubt, cause: error.into() }),
+            TagWriteEnd::Failed(error) => self.explain(tag, error).await.map_err(|cause| Halt::after(index, cause))?,
+        }
+        self.unless(cancel, index + 1, self.read_back(tag)).await?;
+        self.tell(tag);
+        Ok(Some(took))
+    }
+
+    /// What a refusal means: another delivery was first, and where tags are immutable it may have set what this one sets.
+    async fn explain(&self, tag: &ExistingTag, error: registry::Error) -> Result<(), Error> {
+        let now = self.client.find_manifest(&(&tag.planned.tag).into()).await.ok().flatten();
+        match now.map(|manifest| manifest.digest) {
+            Some(digest) if digest == self.root.digest => Ok(()),
+            Some(digest) if !tag.planned.moving && tag.digest() != Some(digest) => {
+                Err(self.overtaken(vec![(tag.planned.tag.clone(), Some(digest))]))
+            }
+            _ => Err(error.into()),
+        }
+    }
+
+    async fn read_back(&self, tag: &ExistingTag) -> Result<(), Error> {
+        let actual = self.now(tag).await?;
         if actual == Some(self.root.digest) {
             return Ok(());
         }
-        let repository = self.client.repository().to_string();
-        Err(Error::ReadBack { repository, tag: tag.clone(), expected: self.root.digest, actual })
+        let (repository, tag) = (self.client.repository().to_string(), tag.planned.tag.clone());
+        Err(Error::ReadBack { repository, tag, expected: self.root.digest, actual })
     }
 
-    fn tell(&self, state: &TagState) {
-        let tag = state.planned.tag.clone();
-        match &state.before {
-            Some(before) if !state.planned.moving => (self.listener)(PublishEvent::Replaced { tag, before: before.digest }),
-            _ => (self.listener)(PublishEvent::Tagged(tag)),
+    /// What a tag names now.
+    async fn now(&self, tag: &ExistingTag) -> Result<Option<Digest>, Error> {
+        Ok(self.client.find_manifest(&(&tag.planned.tag).into()).await?.map(|manifest| manifest.digest))
+    }
+
+    /// Reads the fixed tags again, of which the first `set` are set: none of them may be another delivery's by now.
+    async fn refuse_rivals(&self, set: usize, fixed: usize) -> Result<(), Error> {
+        let looks = self.tags[..fixed].iter().enumerate().map(async |(index, tag)| {
+            let now = self.now(tag).await?;
+            let as_it_was = index >= set && now == tag.digest();
+            let ours = now == Some(self.root.digest) || as_it_was;
+            Ok::<_, Error>((!ours).then(|| (tag.planned.tag.clone(), now)))
+        });
+        let others: Vec<_> = try_join_all(looks).await?.into_iter().flatten().collect();
+        if others.is_empty() { Ok(()) } else { Err(self.overtaken(others)) }
+    }
+
+    /// Reads all tags back, when all are set. That a moving tag has moved on is what it is for.
+    async fn confirm(&self, fixed: usize) -> Result<(), Error> {
+        let moving = self.tags[fixed..].iter().map(|tag| self.now(tag));
+        let (_, moving) = tokio::try_join!(self.refuse_rivals(fixed, fixed), try_join_all(moving))?;
+        for (tag, names) in self.tags[fixed..].iter().zip(moving).filter(|(_, names)| *names != Some(self.root.digest)) {
+            (self.listener)(PublishEvent::MovedOn { tag: tag.planned.tag.clone(), names });
+        }
+        Ok(())
+    }
+
+    fn overtaken(&self, tags: Vec<(Tag, Option<Digest>)>) -> Error {
+        Error::Overtaken { repository: self.client.repository().to_string(), digest: self.root.digest, tags }
+    }
+
+    fn tell(&self, tag: &ExistingTag) {
+        let name = tag.planned.tag.clone();
+        match &tag.names {
+            Some(before) if !tag.planned.moving => {
+                (self.listener)(PublishEvent::Replaced { tag: name, before: before.digest });
+            }
+            _ => (self.listener)(PublishEvent::Tagged(name)),
         }
     }
 
     fn is_root(&self, manifest: Option<&Manifest>) -> bool {
         manifest.is_some_and(|manifest| manifest.digest == self.root.digest)
-    }
-
-    /// Puts back the first `count` tags, and returns the error to report.
-    async fn undo(&self, count: usize, cause: Error, limit: Duration) -> Error {
-        let deadline = Instant::now() + limit;
-        let set: Vec<&TagState> = self.tags[..count].iter().filter(|state| !self.is_root(state.before.as_ref())).collect();
-        let mut left = self.put_back(&set, deadline).await;
-        let new = left.iter().any(|state| state.before.is_none());
-        let removable = new && !self.root_was_there && self.remover.is_none();
-        if removable {
-            // Many registries remove no tags but manifests, with their tags. This one is new, so nothing else uses it.
-            let _ = timeout_at(deadline, self.client.delete_manifest(&self.root.digest.into())).await;
-            left = self.put_back(&left, deadline).await;
-        }
-        if left.is_empty() {
-            return cause;
-        }
-        let leftovers = left.iter().map(|state| Leftover {
-            tag: state.planned.tag.clone(),
-            before: state.before.as_ref().map(|before| before.digest),
-            command: self.remover.as_ref().map(|remover| remover.command(&state.planned.tag)),
-        });
-        let leftovers = leftovers.collect();
-        let repository = self.client.repository().to_string();
-        Error::LeftOver { cause: Box::new(cause), repository, digest: self.root.digest, leftovers }
-    }
-
-    /// Puts tags back, and says which could not be.
-    async fn put_back<'a>(&self, states: &[&'a TagState], deadline: Instant) -> Vec<&'a TagState> {
-        let attempts = states.iter().map(|state| async move {
-            let done = timeout_at(deadline, self.put_one_back(state)).await.unwrap_or(false);
-            (*state, done)
-        });
-        join_all(attempts).await.into_iter().filter(|(_, done)| !done).map(|(state, _)| state).collect()
-    }
-
-    /// Puts a tag back and returns whether no trace of this delivery is left.
-    async fn put_one_back(&self, state: &TagState) -> bool {
-        if self.is_gone_from(&state.planned.tag).await {
-            return true;
-        }
-        let which = Selector::from(&state.planned.tag);
-        let done = match (&state.before, &self.remover) {
-            (Some(before), _) => self.client.put_manifest(&which, before.descriptor.media_type(), &before.bytes).await.is_ok(),
-            (None, Some(remover)) => remover.remove(&state.planned.tag).await.is_ok(),
-            (None, None) => self.client.delete_manifest(&which).await.is_ok(),
-        };
-        // What failed may have been done all the same: an answer got lost, a manifest went with its last tag.
-        done || self.is_gone_from(&state.planned.tag).await
-    }
-
-    /// Whether a tag is known to name something else: it was never set, is put back, or is another delivery's by now.
-    async fn is_gone_from(&self, tag: &Tag) -> bool {
-        self.client.find_manifest(&tag.into()).await.is_ok_and(|now| !self.is_root(now.as_ref()))
     }
 }

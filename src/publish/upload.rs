@@ -60,6 +60,20 @@ pub(crate) struct Ready {
     pub(super) uploaded: Uploaded,
 }
 
+impl Ready {
+    /// Where it is.
+    #[must_use]
+    pub(crate) fn target(&self) -> &Target {
+        &self.uploaded.target
+    }
+
+    /// The digest of the image.
+    #[must_use]
+    pub(crate) fn digest(&self) -> Digest {
+        self.uploaded.digest()
+    }
+}
+
 impl Uploaded {
     /// The digest of the image.
     #[must_use]

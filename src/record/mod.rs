@@ -69,6 +69,11 @@ pub(crate) struct Record {
     pub(crate) reuse: Option<Reuse>,
     /// What was published; absent where nothing was.
     pub(crate) publication: Option<Publication>,
+    /// The tags that may name the image although nothing was published: they could not be put back, or it is not known what
+    /// became of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(test, schemars(with = "Vec<String>"))]
+    pub(crate) leftovers: Vec<Tag>,
     /// Why it failed; absent unless it did.
     pub(crate) failure: Option<Diagnosis>,
     /// What a reader should know besides: skipped tags, hidden commits, a missing database.
@@ -99,6 +104,7 @@ impl Record {
             destination: None,
             reuse: None,
             publication: None,
+            leftovers: Vec::new(),
             failure: None,
             warnings: Vec::new(),
         }

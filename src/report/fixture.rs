@@ -43,6 +43,7 @@ fn begun(environment: Environment) -> Record {
         destination: Some("registry.example/team/hello".to_owned()),
         reuse: None,
         publication: None,
+        leftovers: Vec::new(),
         failure: None,
         warnings: Vec::new(),
     }

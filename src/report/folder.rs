@@ -6,30 +6,72 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::Error;
+use crate::ownership::{self, Standing, Stranger};
 
 /// A folder that reports are written to.
 pub(crate) struct Folder {
     path: PathBuf,
 }
 
+/// What a delivery writes into the folder: the report's own files and folders, and the image.
+const WRITTEN: [&str; 8] = [".gitignore", PROBE, "image", "outputs", "record.json", "sarif", "sbom", "summary.md"];
+/// How the names of what it works with begin, which a killed delivery leaves behind.
+const WORKED_WITH: [&str; 3] = [".image-", TEMPORARY, ".gp-deliver-"];
+/// How the name of a file begins until it is whole.
+const TEMPORARY: &str = ".report-";
+/// A file that is written to see whether any can be.
+const PROBE: &str = ".gp-deliver";
+
 impl Folder {
-    /// Opens the folder, creating it if it is missing. A new one keeps itself out of git; one that was there before with
-    /// something in it may be anything (the project itself), so it gets no `.gitignore`.
+    /// Opens the folder, creating it if it is missing. It has to be new, empty or gp-deliver's own, with nothing in it that
+    /// is not: what it holds is neither scanned nor built in, and is replaced. A new one keeps itself out of git.
+    /// `project` are the folders of the project that is delivered.
     ///
     /// # Errors
-    /// It can't be made, or something else has its name: a link too, where the path is relative.
-    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
+    /// It is a stranger's, it can't be made or written, or something else has its name: a link of the project too.
+    pub(crate) fn open(path: &Path, project: &[PathBuf]) -> Result<Self, Error> {
         let failed = |source| Error::Folder { path: path.to_owned(), source };
         // The project that is delivered may have put a link there, and what it points to is not ours to write.
-        if path.is_relative() && path.ancestors().any(Path::is_symlink) {
+        if ownership::link_on_the_way(path, project).is_some() {
             return Err(failed(io::ErrorKind::NotADirectory.into()));
         }
-        fs::create_dir_all(path).map_err(failed)?;
         let folder = Self { path: path.to_owned() };
-        if fs::read_dir(path).map_err(failed)?.next().is_none() {
-            folder.write(".gitignore", b"*\n")?;
+        match ownership::look(path) {
+            Ok(Standing::Own(_)) => folder.refuse_others_files()?,
+            Ok(Standing::Absent | Standing::Empty) => {
+                fs::create_dir_all(path).map_err(failed)?;
+                // Where it can't be marked, this delivery goes on: the next one will not know the folder.
+                let marked = ownership::mark(path, &[]);
+                tracing::debug!(path = %path.display(), ?marked, "the report's folder is taken");
+                folder.write(".gitignore", b"*\n")?;
+            }
+            Err(Stranger::Foreign { path, entry }) => return Err(Error::Foreign { path, entry }),
+            Err(Stranger::NotAFolder { .. }) => return Err(failed(io::ErrorKind::NotADirectory.into())),
+            Err(Stranger::Unreadable { source, .. }) => return Err(failed(source)),
         }
+        folder.write(PROBE, b"")?;
+        folder.remove(PROBE)?;
         Ok(folder)
+    }
+
+    /// The folder's path.
+    #[must_use]
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What came into our folder later is not ours: a file that someone keeps there, a project that moved in.
+    fn refuse_others_files(&self) -> Result<(), Error> {
+        let failed = |source| Error::Folder { path: self.path.clone(), source };
+        for entry in fs::read_dir(&self.path).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let written = WRITTEN.contains(&&*name) || WORKED_WITH.iter().any(|prefix| name.starts_with(prefix));
+            if !written && !matches!(ownership::look(&entry.path()), Ok(Standing::Own(_))) {
+                return Err(Error::Foreign { path: self.path.clone(), entry: name });
+            }
+        }
+        Ok(())
     }
 
     /// Opens a folder in this one. A link in its place is not followed: the project that is delivered may have put it there.
@@ -56,7 +98,7 @@ impl Folder {
         let written = || {
             // For all to read: in a container we are root, and the steps that come after are not.
             let mut file = tempfile::Builder::new()
-                .prefix(".report-")
+                .prefix(TEMPORARY)
                 .permissions(fs::Permissions::from_mode(0o644))
                 .tempfile_in(&self.path)?;
             file.write_all(content)?;
@@ -96,16 +138,43 @@ mod tests {
     #[test]
     fn a_new_folder_keeps_itself_out_of_git() {
         let place = tempfile::tempdir().unwrap();
-        Folder::open(&place.path().join("a/report")).unwrap();
+        Folder::open(&place.path().join("a/report"), &[]).unwrap();
         assert_eq!(fs::read_to_string(place.path().join("a/report/.gitignore")).unwrap(), "*\n");
     }
 
     #[test]
-    fn a_folder_that_holds_something_gets_no_gitignore() {
+    fn a_folder_that_holds_something_else_is_refused_and_left_as_it_is() {
         let place = tempfile::tempdir().unwrap();
         fs::write(place.path().join("main.c"), "").unwrap();
-        Folder::open(place.path()).unwrap();
-        assert!(!place.path().join(".gitignore").exists());
+        assert!(matches!(Folder::open(place.path(), &[]), Err(Error::Foreign { entry, .. }) if entry == "main.c"));
+        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn our_folder_is_opened_again_until_something_else_is_put_into_it() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("report");
+        for _ in 0..2 {
+            let folder = Folder::open(&path, &[]).unwrap();
+            folder.write("record.json", b"{}").unwrap();
+        }
+        // Another folder of ours, as the destination of the image is.
+        Folder::open(&path.join("layout"), &[]).unwrap();
+        Folder::open(&path, &[]).unwrap();
+        for name in ["app.py", "image.py", ".git"] {
+            fs::write(path.join(name), "").unwrap();
+            assert!(matches!(Folder::open(&path, &[]), Err(Error::Foreign { entry, .. }) if entry == name));
+            fs::remove_file(path.join(name)).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_report_that_was_committed_is_not_ours() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("report");
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("record.json"), "{}").unwrap();
+        assert!(matches!(Folder::open(&path, &[]), Err(Error::Foreign { .. })));
     }
 
     #[test]
@@ -113,7 +182,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let outside = place.path().join("outside");
         fs::write(&outside, "untouched").unwrap();
-        let folder = Folder::open(&place.path().join("report")).unwrap();
+        let folder = Folder::open(&place.path().join("report"), &[]).unwrap();
         std::os::unix::fs::symlink(&outside, place.path().join("report/summary.md")).unwrap();
         std::os::unix::fs::symlink(place.path(), place.path().join("report/sarif")).unwrap();
         folder.write("summary.md", b"ours").unwrap();
@@ -124,7 +193,7 @@ mod tests {
     #[test]
     fn a_written_file_can_be_read_by_other_users_and_leaves_nothing_beside_it() {
         let place = tempfile::tempdir().unwrap();
-        let folder = Folder::open(&place.path().join("report")).unwrap();
+        let folder = Folder::open(&place.path().join("report"), &[]).unwrap();
         let path = folder.write("record.json", b"{}").unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o044, 0o044);
         let mut names: Vec<_> =

@@ -26,7 +26,8 @@ use crate::record::{Record, Stage, StageName};
 use crate::text;
 use crate::variables;
 use catalogue::Catalogue;
-use folder::{Folder, append};
+pub(crate) use folder::Folder;
+use folder::append;
 
 /// A report can't be written.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +47,14 @@ pub(crate) enum Error {
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
+    },
+    /// The folder is not gp-deliver's own.
+    #[error("{path} holds {entry:?}, which is not gp-deliver's", path = path.display())]
+    Foreign {
+        /// The folder.
+        path: PathBuf,
+        /// The name of something in it.
+        entry: String,
     },
     /// A file can't be written.
     #[error("{path}: {source}", path = path.display())]
@@ -101,27 +110,33 @@ pub(crate) struct Written {
     pub(crate) sarif: Vec<PathBuf>,
 }
 
-/// Makes the report's folder before anything else does, so that a folder that can't be written is known at once.
+/// Opens the report's folder before anything else is done, so that one that can't be written is known at once. `project` are
+/// the folders of the project that is delivered.
 ///
 /// # Errors
-/// The folder can't be made or written.
-pub(crate) fn prepare(folder: &Path) -> Result<(), Error> {
-    let folder = Folder::open(folder)?;
-    folder.write(".gp-deliver", b"")?;
-    folder.remove(".gp-deliver")
+/// As [`Folder::open`].
+pub(crate) fn open(folder: &Path, project: &[PathBuf]) -> Result<Folder, Error> {
+    Folder::open(folder, project)
 }
 
 /// Writes the reports of a record that has ended: `record.json`, `summary.md`, `sarif/`, `outputs`.
 ///
 /// # Errors
 /// The first that could not be written; the others are written all the same.
-pub(crate) fn write(record: &Record, folder: &Path, runner: &RunnerFiles) -> Result<Written, Error> {
-    let reports = Folder::open(folder)?;
-    let json = write_record(record, &reports);
-    let summary = write_summary(record, &reports, runner);
-    let sarif = write_sarif(record, &reports);
-    write_outputs(record, folder, &reports, runner)?;
+pub(crate) fn write(record: &Record, reports: &Folder, runner: &RunnerFiles) -> Result<Written, Error> {
+    let json = write_record(record, reports);
+    let summary = write_summary(record, reports, runner);
+    let sarif = write_sarif(record, reports);
+    write_outputs(record, reports, runner)?;
     Ok(Written { record: json?, summary: summary?, sarif: sarif? })
+}
+
+/// Tells the runner alone, where there is no folder for the reports.
+///
+/// # Errors
+/// The runner's file can't be written.
+pub(crate) fn write_without_folder(record: &Record, runner: &RunnerFiles) -> Result<(), Error> {
+    add_to_step_summary(record, runner)
 }
 
 fn write_record(record: &Record, reports: &Folder) -> Result<PathBuf, Error> {
@@ -137,12 +152,15 @@ fn json(document: &impl serde::Serialize) -> Vec<u8> {
 
 fn write_summary(record: &Record, reports: &Folder, runner: &RunnerFiles) -> Result<PathBuf, Error> {
     let path = reports.write("summary.md", summary::render(record, summary::LIMIT).as_bytes());
-    if let Some(file) = &runner.step_summary {
-        // What the step has said already counts too.
-        let taken = std::fs::metadata(file).map_or(0, |file| usize::try_from(file.len()).unwrap_or(usize::MAX));
-        append(file, summary::render(record, summary::LIMIT.saturating_sub(taken)).as_bytes())?;
-    }
+    add_to_step_summary(record, runner)?;
     path
+}
+
+fn add_to_step_summary(record: &Record, runner: &RunnerFiles) -> Result<(), Error> {
+    let Some(file) = &runner.step_summary else { return Ok(()) };
+    // What the step has said already counts too.
+    let taken = std::fs::metadata(file).map_or(0, |file| usize::try_from(file.len()).unwrap_or(usize::MAX));
+    append(file, summary::render(record, summary::LIMIT.saturating_sub(taken)).as_bytes())
 }
 
 fn write_sarif(record: &Record, reports: &Folder) -> Result<Vec<PathBuf>, Error> {
@@ -170,8 +188,8 @@ pub(crate) fn add_outputs(outputs: &outputs::Outputs, runner: &RunnerFiles) -> R
     }
 }
 
-fn write_outputs(record: &Record, folder: &Path, reports: &Folder, runner: &RunnerFiles) -> Result<(), Error> {
-    let rendered = outputs::render(&outputs::of(record, folder));
+fn write_outputs(record: &Record, reports: &Folder, runner: &RunnerFiles) -> Result<(), Error> {
+    let rendered = outputs::render(&outputs::of(record, reports.path()));
     match &runner.output {
         Some(file) => {
             append(file, rendered.as_bytes())?;

@@ -5,6 +5,7 @@ use super::phrase::Phrase;
 use super::unjudged;
 use crate::environment::Environment;
 use crate::finding::Severity;
+use crate::oci::Tag;
 use crate::record::{Record, Reuse, RunResult, Stage, StageName, StageOutcome};
 use crate::scanner::Tool;
 use crate::text;
@@ -77,7 +78,7 @@ impl Verdict {
 #[must_use]
 pub(crate) fn reason(record: &Record, catalogue: &Catalogue<'_>) -> Phrase {
     let bound = record.environment.map(Environment::name).unwrap_or_default();
-    let published = if record.publication.is_some() { "." } else { ". Nothing was published." };
+    let published = published(record);
     match Verdict::of(record, catalogue) {
         Verdict::Delivered => Phrase::new(format!("to {bound}{}", clean(record))),
         Verdict::Skipped => match &*remarks(record, catalogue) {
@@ -98,7 +99,7 @@ pub(crate) fn reason(record: &Record, catalogue: &Catalogue<'_>) -> Phrase {
         }
         Verdict::Failed => {
             let what = record.failure.as_ref().map_or("it is not known why", |failure| failure.what.as_str());
-            Phrase::new(": ").prose(what).words(published)
+            Phrase::new(": ").prose(what).words(&published)
         }
         Verdict::Cancelled => Phrase::new(format!(
             "after {}{}{published}",
@@ -112,6 +113,17 @@ pub(crate) fn reason(record: &Record, catalogue: &Catalogue<'_>) -> Phrase {
 fn is_undecided(record: &Record) -> bool {
     let failed = |stage: &Stage| stage.name == StageName::Decision && matches!(stage.outcome, StageOutcome::Failed(_));
     record.stages.iter().any(failed) && record.unscanned.iter().any(|gap| gap.accepted.is_none())
+}
+
+/// What is said of the destination where the delivery did not come to its end. "Nothing" is said where that is known.
+fn published(record: &Record) -> String {
+    let left: Vec<_> = record.leftovers.iter().map(Tag::as_str).collect();
+    match (&record.publication, &*left) {
+        (Some(_), _) => ".".to_owned(),
+        (None, []) => ". Nothing was published.".to_owned(),
+        (None, [tag]) => format!(". The tag {tag} may name its image all the same."),
+        (None, tags) => format!(". The tags {} may name its image all the same.", text::list(tags)),
+    }
 }
 
 /// Why what passed is not published.
@@ -251,6 +263,18 @@ mod tests {
         let mut record = fixture::delivered();
         record.reuse = Some(Reuse::Promoted { from: Environment::Dev });
         assert!(said(&record).1.starts_with("to prod, the image that dev has: nothing found"), "{:?}", said(&record));
+    }
+
+    #[test]
+    fn of_tags_that_may_be_there_it_is_not_said_that_nothing_was_published() {
+        for result in [RunResult::Failed, RunResult::Cancelled] {
+            let mut record = fixture::failed();
+            (record.result, record.leftovers) = (Some(result), vec!["v1".parse().unwrap()]);
+            let (_, reason) = said(&record);
+            assert!(reason.ends_with("The tag v1 may name its image all the same."), "{reason}");
+            record.leftovers.push("latest".parse().unwrap());
+            assert!(said(&record).1.contains("The tags v1 and latest may"), "{:?}", said(&record));
+        }
     }
 
     #[test]

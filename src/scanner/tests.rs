@@ -34,10 +34,11 @@ fn told(record: &Record) -> Told {
     let outputs = outputs::of(record, Path::new("report"));
     let findings = outputs.into_iter().find(|(name, _)| *name == "findings").unwrap().1;
     let folder = tempfile::tempdir().unwrap();
+    let reports = report::open(folder.path(), &[]).unwrap();
     // What an earlier delivery left.
     fs::create_dir(folder.path().join("sarif")).unwrap();
     Tool::judging().for_each(|tool| fs::write(folder.path().join(format!("sarif/{tool}.sarif")), "").unwrap());
-    report::write(record, folder.path(), &RunnerFiles::default()).unwrap();
+    report::write(record, &reports, &RunnerFiles::default()).unwrap();
     let files = fs::read_dir(folder.path().join("sarif")).unwrap();
     let mut sarif: Vec<_> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
     sarif.sort();

@@ -161,6 +161,18 @@ impl Checkout {
         }
     }
 
+    /// The tags of a commit, given by any text; none where the clone does not have it.
+    ///
+    /// # Errors
+    /// git can't be run.
+    pub(crate) async fn tags_at(&self, launcher: &Launcher, revision: &str) -> Result<Vec<String>, Error> {
+        let Some(repository) = self.repository.as_ref().filter(|_| is_commit(revision)) else { return Ok(Vec::new()) };
+        match repository.commit(launcher, revision).await? {
+            Some(commit) => Ok(repository.tags_at(launcher, &commit).await?),
+            None => Ok(Vec::new()),
+        }
+    }
+
     /// Where the repository was cloned from, where git knows.
     pub(crate) fn origin(&self) -> Option<&str> {
         self.repository.as_ref()?.origin()

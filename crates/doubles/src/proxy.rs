@@ -77,6 +77,10 @@ pub enum Fault {
     Tell(tokio::sync::mpsc::UnboundedSender<()>),
     /// What is asked is done once this is true.
     Hold(tokio::sync::watch::Receiver<bool>),
+    /// As [`Fault::Hold`], and that it is held is told first.
+    HoldAndTell(tokio::sync::watch::Receiver<bool>, tokio::sync::mpsc::UnboundedSender<()>),
+    /// What is asked is done once this is true, also when whoever asked has gone by then.
+    HoldWhole(tokio::sync::watch::Receiver<bool>, tokio::sync::mpsc::UnboundedSender<()>),
 }
 
 /// A request as it was seen.
@@ -175,6 +179,14 @@ impl State {
                 // A test that ended holds nothing any more.
                 let _ = until.clone().wait_for(|over| *over).await;
             }
+            Some(Fault::HoldAndTell(until, to)) => {
+                to.send(()).unwrap();
+                let _ = until.clone().wait_for(|over| *over).await;
+            }
+            Some(Fault::HoldWhole(until, to)) => {
+                let (until, to) = (until.clone(), to.clone());
+                return self.hold_whole(client, &request, rest, until, to).await;
+            }
             _ => {}
         }
         self.forward(client, &request, rest, fault).await
@@ -212,6 +224,30 @@ impl State {
         (shown != Some(&wanted)).then(refusal)
     }
 
+    /// Takes the whole request first, as a slow registry does, and does it in the end whatever has become of the client.
+    async fn hold_whole(
+        &self,
+        mut client: TcpStream,
+        request: &Request,
+        mut body: Vec<u8>,
+        mut until: tokio::sync::watch::Receiver<bool>,
+        to: tokio::sync::mpsc::UnboundedSender<()>,
+    ) -> std::io::Result<()> {
+        let mut rest = vec![0; usize::try_from(request.length()).unwrap() - body.len()];
+        client.read_exact(&mut rest).await?;
+        body.extend(rest);
+        to.send(()).unwrap();
+        let _ = until.wait_for(|over| *over).await;
+        let mut upstream = TcpStream::connect(&self.upstream).await?;
+        upstream.write_all(head_of(request).as_bytes()).await?;
+        upstream.write_all(&body).await?;
+        let mut answer = Vec::new();
+        upstream.read_to_end(&mut answer).await?;
+        // Whoever waits for it learns that it is done.
+        let _ = to.send(());
+        client.write_all(&answer).await
+    }
+
     async fn forward(
         &self,
         mut client: TcpStream,
@@ -220,12 +256,7 @@ impl State {
         fault: Option<Fault>,
     ) -> std::io::Result<()> {
         let mut upstream = TcpStream::connect(&self.upstream).await?;
-        let kept = |name: &str| name != "connection" && name != "authorization";
-        let mut head = format!("{} {} HTTP/1.1\r\nconnection: close\r\n", request.method, request.path);
-        for (name, value) in request.headers.iter().filter(|(name, _)| kept(name)) {
-            head.extend([name, ": ", value, "\r\n"]);
-        }
-        upstream.write_all(format!("{head}\r\n").as_bytes()).await?;
+        upstream.write_all(head_of(request).as_bytes()).await?;
         upstream.write_all(&rest).await?;
         let length = request.length();
         let (mut from, to) = client.split();
@@ -278,6 +309,16 @@ impl State {
         }
         client.shutdown().await
     }
+}
+
+/// A request's head as it goes to the registry.
+fn head_of(request: &Request) -> String {
+    let kept = |name: &str| name != "connection" && name != "authorization";
+    let mut head = format!("{} {} HTTP/1.1\r\nconnection: close\r\n", request.method, request.path);
+    for (name, value) in request.headers.iter().filter(|(name, _)| kept(name)) {
+        head.extend([name, ": ", value, "\r\n"]);
+    }
+    head + "\r\n"
 }
 
 fn errors(code: &str) -> String {

@@ -156,7 +156,6 @@ pub(crate) enum Subject {
     /// A blob.
     Blob(Digest),
     /// The list of tags.
-    #[cfg(test)]
     Tags,
 }
 
@@ -190,6 +189,20 @@ impl Error {
         match self {
             Self::Answer(answer) => Some(answer.status),
             _ => None,
+        }
+    }
+
+    /// Whether the request may have been obeyed, or may yet be: it went out, and whoever would know has not answered.
+    #[must_use]
+    pub(crate) fn leaves_doubt(&self) -> bool {
+        match self {
+            Self::Answer(answer) => {
+                matches!(answer.status, StatusCode::REQUEST_TIMEOUT | StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT)
+            }
+            Self::Connection { subject: Subject::Manifest(_), error, .. } => {
+                matches!(error, TransportError::Cut(_) | TransportError::Stalled(_) | TransportError::Other(_))
+            }
+            _ => false,
         }
     }
 
@@ -247,7 +260,6 @@ impl fmt::Display for Subject {
             Self::Token => f.write_str("a token"),
             Self::Manifest(which) => write!(f, "manifest {which}"),
             Self::Blob(digest) => write!(f, "blob {digest}"),
-            #[cfg(test)]
             Self::Tags => f.write_str("the list of tags"),
         }
     }

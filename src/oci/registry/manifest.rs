@@ -3,7 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, IF_NONE_MATCH};
 use http::{Method, StatusCode};
 use oci_spec::image::{Descriptor, ImageConfiguration, ImageManifest, MediaType};
 use reqwest::Response;
@@ -25,6 +25,8 @@ const MAX_MANIFEST: u64 = 4 << 20;
 const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
                         application/vnd.docker.distribution.manifest.list.v2+json, \
                         application/vnd.docker.distribution.manifest.v2+json";
+/// The answers to a manifest that is taken: 200 and 202 are not what the specification says, and are said.
+const TAKEN: [StatusCode; 3] = [StatusCode::CREATED, StatusCode::OK, StatusCode::ACCEPTED];
 /// The header with the digest of what is served.
 const CONTENT_DIGEST: &str = "docker-content-digest";
 
@@ -227,13 +229,32 @@ impl Client {
     /// # Errors
     /// The registry does not take it.
     pub(crate) async fn put_manifest(&self, which: &Selector, media_type: &MediaType, bytes: &Bytes) -> Result<(), Error> {
+        let request = self.put_request(which, media_type, bytes).await?;
+        self.transport.send(&request, &TAKEN).await.map(|_| ())
+    }
+
+    /// Gives a manifest a tag, in one request that is not repeated: whoever repeats it should know what may have become of the
+    /// one before. With `only_if_new`, a registry that knows conditional requests takes it only while the tag names nothing,
+    /// and answers 412 otherwise (RFC 9110, section 13.1.2). The distribution specification does not ask for that, and many
+    /// registries pass over it.
+    ///
+    /// # Errors
+    /// The registry does not take it.
+    pub(crate) async fn tag_once(&self, tag: &Tag, manifest: &Manifest, only_if_new: bool) -> Result<(), Error> {
+        let mut request = self.put_request(&tag.into(), manifest.descriptor.media_type(), &manifest.bytes).await?;
+        if only_if_new {
+            request.headers.insert(IF_NONE_MATCH, HeaderValue::from_static("*"));
+        }
+        self.transport.send_once(&request, &TAKEN).await.map(|_| ())
+    }
+
+    async fn put_request(&self, which: &Selector, media_type: &MediaType, bytes: &Bytes) -> Result<Request, Error> {
         let mut request = self.manifest_request(Method::PUT, which, Access::Push).await?;
         let value = HeaderValue::from_str(media_type.as_ref());
         let value = value.map_err(|_| self.transport.connection.malformed(&request.subject, "its media type makes no header"))?;
         request.headers = HeaderMap::from_iter([(CONTENT_TYPE, value)]);
         request.body = Payload::Document(bytes.clone());
-        // 200 and 202 are not what the specification says, and are said.
-        self.transport.send(&request, &[StatusCode::CREATED, StatusCode::OK, StatusCode::ACCEPTED]).await.map(|_| ())
+        Ok(request)
     }
 
     /// Removes a tag, or a manifest with all its tags (distribution-spec, "Content Management"). What is not there counts

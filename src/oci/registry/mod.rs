@@ -18,7 +18,6 @@ mod manifest;
 mod payload;
 mod refusal;
 mod request;
-#[cfg(test)]
 mod tag_list;
 mod token;
 mod transport;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, Listener, PublishEvent, cleared, look, publish, silent};
+use super::{Destination, Error, Listener, PublishEvent, cleared, look, preflight, publish, silent};
 use crate::diagnosis::Diagnosis;
 use crate::oci::{Image, Layout, layout, sample};
 use crate::record::Publication;
@@ -85,6 +85,75 @@ async fn a_corrupt_folder_is_told_at_the_preflight_and_left_alone() {
         assert!(matches!(error, Error::Layout(layout::Error::Invalid { .. })), "{error}");
         assert!(Diagnosis::from(&error).what.contains(file), "{:?}", Diagnosis::from(&error));
         assert_eq!(content(&path), before);
+    }
+}
+
+/// A layout that another program wrote: gp-deliver's, copied file by file.
+fn copy(from: &Path, to: &Path) {
+    for entry in walkdir::WalkDir::new(from).into_iter().map(Result::unwrap) {
+        let place = to.join(entry.path().strip_prefix(from).unwrap());
+        if entry.file_type().is_dir() {
+            std::fs::create_dir_all(place).unwrap();
+        } else {
+            std::fs::copy(entry.path(), place).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_layout_that_came_from_elsewhere_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let [planted, image] = [1, 2].map(|seed| sample::random(&folder.path().join(seed.to_string()), seed, &["amd64"], 1 << 10));
+    let (ours, path) = (folder.path().join("ours"), folder.path().join("committed"));
+    deliver(&ours, &planted, &["latest"]).await.unwrap();
+    copy(&ours, &path);
+    let before = content(&path);
+    assert!(look(&format!("oci:{}", path.display())).await.is_err(), "it is known before the build");
+    let error = deliver(&path, &image, &["v1"]).await.unwrap_err();
+    assert!(matches!(error, Error::ForeignLayout { .. }), "{error}");
+    assert_eq!(content(&path), before);
+}
+
+#[tokio::test]
+async fn a_layout_of_ours_with_anothers_index_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let [planted, image] = [1, 2].map(|seed| sample::random(&folder.path().join(seed.to_string()), seed, &["amd64"], 1 << 10));
+    let (other, path) = (folder.path().join("other"), folder.path().join("out"));
+    deliver(&other, &planted, &["latest"]).await.unwrap();
+    deliver(&path, &image, &["v1"]).await.unwrap();
+    // As a pull over a folder that git ignores does.
+    copy(&other, &path);
+    let before = content(&path);
+    let error = deliver(&path, &image, &["v2"]).await.unwrap_err();
+    assert!(matches!(error, Error::Changed { .. }), "{error}");
+    assert_eq!(content(&path), before);
+}
+
+#[tokio::test]
+async fn a_layout_of_ours_with_a_link_in_it_is_refused() {
+    for part in ["index.json", "oci-layout", "blobs", "blobs/sha256"] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        let image = sample::random(&folder.path().join("image"), 1, &["amd64"], 1 << 10);
+        deliver(&path, &image, &["v1"]).await.unwrap();
+        std::fs::rename(path.join(part), folder.path().join("moved")).unwrap();
+        std::os::unix::fs::symlink(folder.path().join("moved"), path.join(part)).unwrap();
+        let error = deliver(&path, &image, &["v2"]).await.unwrap_err();
+        assert!(matches!(error, Error::Changed { .. }), "{part}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_link_of_the_project_does_not_say_where_the_image_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let [project, elsewhere] = ["project", "elsewhere"].map(|name| folder.path().join(name));
+    [&project, &elsewhere].iter().for_each(|path| std::fs::create_dir(path).unwrap());
+    std::os::unix::fs::symlink(&elsewhere, project.join("image")).unwrap();
+    let store = crate::oci::registry::Store::at("/nowhere");
+    for path in ["image", "image/below"] {
+        let destination = Destination::Layout(project.join(path));
+        let looked = preflight(&destination, &store, std::slice::from_ref(&project)).await;
+        assert!(matches!(looked, Err(Error::Linked { .. })), "{path}");
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{BeforeTags, Error, Listed, Listener, PublishEvent, Shown, Target, preflight, tag, upload};
+use super::{BeforeTags, Destination, Error, Listed, Listener, PublishEvent, Shown, Target, preflight, tag, upload};
 use crate::coverage::Coverage;
 use crate::environment::Environment;
 use crate::finding::Severity;
@@ -31,8 +31,12 @@ fn cleared(image: &Image) -> Cleared {
 
 /// Tags to set; the one called `latest`, and those that end so, move.
 fn tags(names: &[&str]) -> Vec<PlannedTag> {
-    let planned =
-        |name: &&str| PlannedTag { tag: name.parse().unwrap(), moving: name.ends_with("latest"), of_environment: false };
+    let planned = |name: &&str| PlannedTag {
+        tag: name.parse().unwrap(),
+        moving: name.ends_with("latest"),
+        of_version: false,
+        of_environment: false,
+    };
     names.iter().map(planned).collect()
 }
 
@@ -57,7 +61,7 @@ async fn publish(
 
 /// Looks at a destination as a delivery does, without credentials.
 async fn look(destination: &str) -> Result<Target, Error> {
-    preflight(&destination.parse().unwrap(), &Store::at("/nowhere")).await
+    preflight(&destination.parse().unwrap(), &Store::at("/nowhere"), &[]).await
 }
 
 async fn deliver(destination: &str, image: &Image, names: &[&str]) -> Result<Publication, Error> {

@@ -235,6 +235,13 @@ impl Delivery {
         self
     }
 
+    /// Starts it in another folder.
+    #[must_use]
+    pub fn in_folder(mut self, folder: &Path) -> Self {
+        folder.clone_into(&mut self.folder);
+        self
+    }
+
     /// Looks for programs elsewhere.
     #[must_use]
     pub fn path(mut self, path: &str) -> Self {

@@ -76,10 +76,10 @@ async fn the_password_of_docker_login_opens_the_registry_and_a_wrong_one_is_told
     };
     let parsed = destination.parse().unwrap();
     for store in [login("wrong"), Store::at("/nowhere")] {
-        let Err(Error::Registry(error)) = preflight(&parsed, &store).await else { panic!("not refused") };
+        let Err(Error::Registry(error)) = preflight(&parsed, &store, &[]).await else { panic!("not refused") };
         assert_eq!(error.status().map(|status| status.as_u16()), Some(401), "{error}");
     }
-    let target = preflight(&parsed, &login(USER.1)).await.unwrap();
+    let target = preflight(&parsed, &login(USER.1), &[]).await.unwrap();
     let published = deliver(&image, &target, &["v1"]).await.unwrap();
     assert_eq!(published.digest, image.digest);
 }

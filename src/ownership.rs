@@ -1,0 +1,216 @@
+//! Whose a folder is that a delivery writes to, and keeps out of the scan and the image: a folder of that name may be the
+//! project's.
+//!
+//! A folder is gp-deliver's own if gp-deliver found it absent or empty and took it. It says so by a mark, an extended
+//! attribute (xattr(7)) that names the folder itself, by its inode and the time of its birth. Nothing that comes with a
+//! project can have it: git carries no attributes, nor do most archives, and where one does, what is unpacked is another
+//! folder. A mark can hold seals besides: digests of the one file in the folder that decides what its reader sees.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, StatxFlags, XattrFlags, getxattr, setxattr, statx};
+
+/// The attribute that holds the mark.
+const ATTRIBUTE: &str = "user.gp-deliver.folder";
+/// The form of the mark.
+const VERSION: &str = "1";
+/// The most that is read of a mark, in bytes.
+const MAX_MARK: usize = 1024;
+
+/// Whose a folder is that may be written to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Nothing is there.
+    Absent,
+    /// A folder with nothing in it.
+    Empty,
+    /// A folder that gp-deliver took, with its seals.
+    Own(Vec<String>),
+}
+
+/// A folder that is not gp-deliver's to write to.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Stranger {
+    /// It holds something, and nothing says that gp-deliver made it.
+    #[error("{} holds {entry:?}, and is not gp-deliver's own", path.display())]
+    Foreign {
+        /// The folder.
+        path: PathBuf,
+        /// The name of something in it.
+        entry: String,
+    },
+    /// Something that is no folder has its name.
+    #[error("{} is not a folder", path.display())]
+    NotAFolder {
+        /// Its path.
+        path: PathBuf,
+    },
+    /// It can't be looked at.
+    #[error("{}: {source}", path.display())]
+    Unreadable {
+        /// The folder.
+        path: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
+}
+
+/// Says whose the folder at `path` is. A link there is followed: [`link_on_the_way`] says which may not be.
+///
+/// # Errors
+/// It is someone else's, or can't be looked at.
+pub(crate) fn look(path: &Path) -> Result<Standing, Stranger> {
+    let unreadable = |source| Stranger::Unreadable { path: path.to_owned(), source };
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Standing::Absent),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            return Err(Stranger::NotAFolder { path: path.to_owned() });
+        }
+        Err(error) => return Err(unreadable(error)),
+    };
+    if let Some(seals) = mark_of(path) {
+        return Ok(Standing::Own(seals));
+    }
+    let names: Result<Vec<_>, _> = entries.map(|entry| entry.map(|entry| entry.file_name())).collect();
+    // The first by its name, so that the same folder is always refused in the same words.
+    match names.map_err(unreadable)?.into_iter().min() {
+        None => Ok(Standing::Empty),
+        Some(entry) => Err(Stranger::Foreign { path: path.to_owned(), entry: entry.to_string_lossy().into_owned() }),
+    }
+}
+
+/// Marks a folder as gp-deliver's own, under these seals. It has to be new, empty or marked already.
+///
+/// # Errors
+/// The file system keeps no such attributes: the folder will be a stranger's for the next delivery.
+pub(crate) fn mark(path: &Path, seals: &[String]) -> io::Result<()> {
+    let words = [VERSION.to_owned(), identity(path)?].into_iter().chain(seals.iter().cloned()).collect::<Vec<_>>();
+    setxattr(path, ATTRIBUTE, words.join(" ").as_bytes(), XattrFlags::empty())?;
+    Ok(())
+}
+
+/// The seals of a folder that has a mark of its own.
+fn mark_of(path: &Path) -> Option<Vec<String>> {
+    let mut bytes = vec![0; MAX_MARK];
+    let length = getxattr(path, ATTRIBUTE, &mut bytes[..]).ok()?;
+    let text = std::str::from_utf8(bytes.get(..length)?).ok()?;
+    let mut words = text.split(' ');
+    let known = words.next() == Some(VERSION) && words.next() == Some(identity(path).ok()?.as_str());
+    known.then(|| words.map(str::to_owned).collect())
+}
+
+/// What no other folder has, also none that takes this one's place: an inode is used again, a time of birth is not.
+fn identity(path: &Path) -> io::Result<String> {
+    let stat = statx(CWD, path, AtFlags::empty(), StatxFlags::INO | StatxFlags::BTIME)?;
+    Ok(format!("{}:{}.{:09}", stat.stx_ino, stat.stx_btime.tv_sec, stat.stx_btime.tv_nsec))
+}
+
+/// The link on the way to `path` that may be the project's: any where the path is relative, and any that lies in one of the
+/// folders of the project. Where it leads is not what was asked for.
+#[must_use]
+pub(crate) fn link_on_the_way(path: &Path, project: &[PathBuf]) -> Option<PathBuf> {
+    let project: Vec<PathBuf> = project.iter().filter_map(|folder| folder.canonicalize().ok()).collect();
+    let in_project = |link: &Path| {
+        let place = link.parent().and_then(|place| place.canonicalize().ok());
+        place.is_none_or(|place| project.iter().any(|folder| place.starts_with(folder)))
+    };
+    let ways: Vec<&Path> = path.ancestors().collect();
+    let link = ways.into_iter().rev().find(|way| way.is_symlink() && (path.is_relative() || in_project(way)));
+    link.map(Path::to_owned)
+}
+
+/// The folders that hold the project whose build context is `context`: the outermost repository around it, or itself, and the
+/// workspace of the run.
+#[must_use]
+pub(crate) fn project_of(context: &Path, workspace: Option<&Path>) -> Vec<PathBuf> {
+    let context = context.canonicalize().unwrap_or_else(|_| context.to_owned());
+    let root = context.ancestors().filter(|folder| folder.join(".git").exists()).last().unwrap_or(&context).to_owned();
+    [root].into_iter().chain(workspace.map(Path::to_owned)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_folder_is_ours_once_it_was_taken_while_empty() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("out");
+        assert_eq!(look(&folder).unwrap(), Standing::Absent);
+        fs::create_dir(&folder).unwrap();
+        assert_eq!(look(&folder).unwrap(), Standing::Empty);
+        mark(&folder, &["seal".to_owned()]).unwrap();
+        fs::write(folder.join("a"), "").unwrap();
+        assert_eq!(look(&folder).unwrap(), Standing::Own(vec!["seal".to_owned()]));
+        let moved = place.path().join("moved");
+        fs::rename(&folder, &moved).unwrap();
+        assert!(matches!(look(&moved), Ok(Standing::Own(_))), "the same folder under another name");
+    }
+
+    #[test]
+    fn a_folder_with_something_in_it_is_a_strangers() {
+        let place = tempfile::tempdir().unwrap();
+        for name in ["b", "a"] {
+            fs::write(place.path().join(name), "").unwrap();
+        }
+        assert!(matches!(look(place.path()), Err(Stranger::Foreign { entry, .. }) if entry == "a"));
+        assert!(matches!(look(&place.path().join("a")), Err(Stranger::NotAFolder { .. })));
+        assert!(look(&place.path().join("a/b")).is_err());
+    }
+
+    #[test]
+    fn a_copied_mark_is_no_mark() {
+        let place = tempfile::tempdir().unwrap();
+        let [one, other] = ["one", "other"].map(|name| place.path().join(name));
+        for folder in [&one, &other] {
+            fs::create_dir(folder).unwrap();
+        }
+        mark(&one, &[]).unwrap();
+        fs::write(other.join("a"), "").unwrap();
+        // As an archive does that keeps extended attributes.
+        let mut bytes = vec![0; MAX_MARK];
+        let length = getxattr(&one, ATTRIBUTE, &mut bytes[..]).unwrap();
+        setxattr(&other, ATTRIBUTE, &bytes[..length], XattrFlags::empty()).unwrap();
+        assert!(matches!(look(&other), Err(Stranger::Foreign { .. })));
+    }
+
+    #[test]
+    fn a_folder_that_takes_the_place_of_ours_is_a_strangers() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("out");
+        fs::create_dir(&folder).unwrap();
+        mark(&folder, &[]).unwrap();
+        fs::remove_dir(&folder).unwrap();
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("a"), "").unwrap();
+        assert!(matches!(look(&folder), Err(Stranger::Foreign { .. })));
+    }
+
+    #[test]
+    fn a_link_of_the_project_is_seen_and_one_of_the_machine_is_not() {
+        let place = tempfile::tempdir().unwrap();
+        let path = |name: &str| place.path().join(name);
+        for folder in ["machine/project/.git", "machine/project/context", "elsewhere"] {
+            fs::create_dir_all(path(folder)).unwrap();
+        }
+        symlink(path("machine"), path("mount")).unwrap();
+        symlink(path("elsewhere"), path("machine/project/link")).unwrap();
+        let project = project_of(&path("mount/project/context"), None);
+        assert_eq!(project, [path("machine/project").canonicalize().unwrap()]);
+        for (out, link) in [
+            ("mount/project/out/image", None),
+            ("mount/project/link", Some("mount/project/link")),
+            ("mount/project/link/image", Some("mount/project/link")),
+            ("elsewhere/image", None),
+        ] {
+            assert_eq!(link_on_the_way(&path(out), &project), link.map(path), "{out}");
+        }
+        // Another way to the same link.
+        assert!(link_on_the_way(&path("mount/project/context/../link/image"), &project).is_some());
+    }
+}

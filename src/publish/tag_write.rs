@@ -1,0 +1,105 @@
+//! One tag on its way to a registry.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::net::{Failure as _, RetryPolicy};
+use crate::oci::Tag;
+use crate::oci::registry::{Client, Error, Manifest};
+
+/// How often it is looked whether the request that is out has come back, once no other is to follow.
+const GLANCE: Duration = Duration::from_millis(10);
+
+/// A tag on its way. The requests are those of a task of its own: one that is cut off may be obeyed all the same, and its
+/// answer is what tells.
+pub(super) struct TagWrite {
+    flight: Arc<Flight>,
+    task: JoinHandle<TagWriteEnd>,
+    /// Whether its end was told.
+    pub(super) is_over: bool,
+}
+
+/// How it ended.
+pub(super) enum TagWriteEnd {
+    /// The registry has taken it.
+    Taken,
+    /// The last request failed.
+    Failed(Error),
+    /// It was stopped while no request was out.
+    Stopped,
+}
+
+/// What is known of the requests.
+#[derive(Default)]
+struct Flight {
+    /// Whether one is out.
+    is_out: AtomicBool,
+    /// Whether one went out and nobody said what became of it.
+    is_lost: AtomicBool,
+}
+
+impl TagWrite {
+    /// Sends the tag, and sends it again as long as `stop` lets it. With `only_if_new`, as [`Client::tag_once`].
+    pub(super) fn begin(client: &Client, tag: &Tag, manifest: &Manifest, only_if_new: bool, stop: &CancellationToken) -> Self {
+        let flight = Arc::new(Flight::default());
+        let (client, tag, manifest, stop, shared) =
+            (client.clone(), tag.clone(), manifest.clone(), stop.clone(), Arc::clone(&flight));
+        let task = tokio::spawn(async move {
+            let attempt = || shared.watch(client.tag_once(&tag, &manifest, only_if_new));
+            let again = |error: &Error| error.is_temporary() && !stop.is_cancelled();
+            tokio::select! {
+                biased;
+                ended = RetryPolicy::REGISTRY.run_when(attempt, again) => match ended {
+                    Ok(()) => {
+                        // What went out before came by the same way, and earlier.
+                        shared.is_lost.store(false, Ordering::SeqCst);
+                        TagWriteEnd::Taken
+                    }
+                    Err(error) => TagWriteEnd::Failed(error),
+                },
+                () = shared.idle_after(&stop) => TagWriteEnd::Stopped,
+            }
+        });
+        Self { flight, task, is_over: false }
+    }
+
+    /// Waits for its end, which is told once.
+    pub(super) async fn end(&mut self) -> TagWriteEnd {
+        let ended = (&mut self.task).await;
+        self.is_over = true;
+        // A task that broke may have sent it.
+        ended.unwrap_or_else(|_| {
+            self.flight.is_lost.store(true, Ordering::SeqCst);
+            TagWriteEnd::Stopped
+        })
+    }
+
+    /// Whether a request is out that may yet be obeyed, or was and nobody said so.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.flight.is_out.load(Ordering::SeqCst) || self.flight.is_lost.load(Ordering::SeqCst)
+    }
+}
+
+impl Flight {
+    async fn watch(&self, request: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
+        self.is_out.store(true, Ordering::SeqCst);
+        let ended = request.await;
+        if ended.as_ref().is_err_and(Error::leaves_doubt) {
+            self.is_lost.store(true, Ordering::SeqCst);
+        }
+        self.is_out.store(false, Ordering::SeqCst);
+        ended
+    }
+
+    /// Ends when it is stopped and no request is out.
+    async fn idle_after(&self, stop: &CancellationToken) {
+        stop.cancelled().await;
+        while self.is_out.load(Ordering::SeqCst) {
+            tokio::time::sleep(GLANCE).await;
+        }
+    }
+}
