@@ -90,7 +90,9 @@ impl Drop for Stop {
 
 /// The digests of the source's files. One that can't be read is none.
 fn contents(source: &Path, exclude: &[PathBuf], stop: &AtomicBool) -> HashSet<Digest> {
-    let exclude: Vec<_> = exclude.iter().filter_map(|path| fs::canonicalize(source.join(path)).ok()).collect();
+    // What is excluded is known by its real name.
+    let Ok(source) = fs::canonicalize(source) else { return HashSet::new() };
+    let exclude: Vec<_> = exclude.iter().filter_map(|path| fs::canonicalize(path).ok()).collect();
     let files = WalkDir::new(source).into_iter();
     let files = files.filter_entry(|entry| entry.file_name() != ".git" && !exclude.iter().any(|path| entry.path() == path));
     let files = files.take_while(|_| !stop.load(Ordering::Relaxed)).filter_map(Result::ok);
@@ -114,4 +116,24 @@ fn in_layer(leak: Leak, layers: &[(Digest, Layer)]) -> Leak {
     let file = plain(&path);
     let fingerprint = format!("{layer}/{file}:{}:{}", leak.rule, leak.line);
     Leak { layer: Some(layer), file, fingerprint, ..leak }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_scanned_in_the_source_is_left_out_of_the_layers() {
+        let source = tempfile::tempdir().unwrap();
+        for (name, text) in [("a/scanned", "1"), (".git/config", "2"), ("a/.git/config", "3"), ("report/image/x", "4")] {
+            let path = source.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let outside = tempfile::NamedTempFile::new().unwrap();
+        fs::write(outside.path(), "5").unwrap();
+        std::os::unix::fs::symlink(outside.path(), source.path().join("link")).unwrap();
+        let known = contents(source.path(), &[source.path().join("report")], &AtomicBool::new(false));
+        assert_eq!(known, HashSet::from([Digest::of(b"1")]));
+    }
 }

@@ -128,16 +128,19 @@ fn a_strangers_image_is_not_promoted() {
 
 #[test]
 fn what_is_built_to_the_same_bytes_is_what_the_tag_names_whoever_was_first() {
-    let scene = Scene::set(&[]);
-    scene.deliver("dev").ends_with(0);
-    let digest = scene.digest(&scene.sha);
-    for _ in ["first", "again"] {
-        scene.deliver("prod").ends_with(0);
-        assert_eq!(scene.stage("build")["outcome"]["is"], "passed");
-        assert_eq!(scene.stage("decision")["outcome"]["is"], "passed");
-        let record = scene.source.record();
-        assert_eq!((&record["reuse"], &record["image"]["digest"]), (&Value::Null, &digest.as_str().into()));
-        assert_eq!(scene.digest(&format!("prod-{}", scene.sha)), digest);
+    for platforms in ["", "linux/amd64,linux/arm64"] {
+        let scene = Scene::set(&[]);
+        let deliver = |environment: &str| scene.deliver(environment).flag("--platforms", platforms);
+        deliver("dev").ends_with(0);
+        let digest = scene.digest(&scene.sha);
+        for _ in ["first", "again"] {
+            deliver("prod").ends_with(0);
+            assert_eq!(scene.stage("build")["outcome"]["is"], "passed");
+            assert_eq!(scene.stage("decision")["outcome"]["is"], "passed");
+            let record = scene.source.record();
+            assert_eq!((&record["reuse"], &record["image"]["digest"]), (&Value::Null, &digest.as_str().into()));
+            assert_eq!(scene.digest(&format!("prod-{}", scene.sha)), digest);
+        }
     }
 }
 

@@ -87,6 +87,9 @@ fn help(leaks: &[&Leak], ignore_file: &str) -> MultiformatMessageString {
     let fingerprints = || leaks.iter().filter(|leak| leak.layer.is_none()).take(FINGERPRINTS).map(|leak| &leak.fingerprint);
     let listed: Vec<_> = fingerprints().map(|fingerprint| format!("- {}", markdown::code(fingerprint))).collect();
     let plain: Vec<_> = fingerprints().map(|fingerprint| text::line(fingerprint, markdown::LIMIT)).collect();
+    if listed.is_empty() {
+        return MultiformatMessageString::builder().text(step).markdown(step).build();
+    }
     MultiformatMessageString::builder()
         .text(format!("{step} {false_alarm} {}", plain.join(" ")))
         .markdown(format!("{step}\n\n{false_alarm}\n\n{}", listed.join("\n")))
