@@ -130,7 +130,7 @@ fn what_is_wrong_with_tls_is_said() {
     led.ends_with(1).says("The engine speaks TLS there").says("DOCKER_TLS_VERIFY");
     let verified = led.variable("DOCKER_TLS_VERIFY", "1");
     verified.ends_with(1).says("DOCKER_CERT_PATH").says("home/.docker/ca.pem");
-    let strange = verified.variable("DOCKER_CERT_PATH", other.certificates().to_str().unwrap());
+    let strange = verified.clone().variable("DOCKER_CERT_PATH", other.certificates().to_str().unwrap());
     strange.ends_with(1).says("TLS").says("does not believe the other");
     // A client that shows nothing.
     let bare = source.beside("bare");
