@@ -146,6 +146,13 @@ struct SpdxPackage {
     external_refs: Vec<ExternalRef>,
 }
 
+impl SpdxPackage {
+    /// Whether it is the image itself, which is the first package of the document.
+    fn is_image(&self) -> bool {
+        self.id.starts_with("SPDXRef-DocumentRoot")
+    }
+}
+
 /// SPDX 2.3, "External reference field".
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -219,16 +226,15 @@ fn check(folder: &Path, output: &Output) -> Result<(u32, Packages), Error> {
         let reason = format!("its files are {:?} and {:?}", spdx.spdx_version, cyclonedx.bom_format);
         return Err(Error::invalid_output(Tool::SYFT, reason, output));
     }
-    // The image itself is the first package of the document.
-    let packages = spdx.packages.iter().filter(|package| !package.id.starts_with("SPDXRef-DocumentRoot")).count();
+    let packages = spdx.packages.iter().filter(|package| !package.is_image()).count();
     Ok((u32::try_from(packages).unwrap_or(u32::MAX), self::packages(spdx)))
 }
 
 fn packages(spdx: Spdx) -> Packages {
     let mut list = Packages::default();
     let Owned(owned) = spdx.relationships;
-    for SpdxPackage { source_info, external_refs, .. } in spdx.packages.into_iter().filter(|package| !owned.contains(&package.id))
-    {
+    for package in spdx.packages.into_iter().filter(|package| !package.is_image() && !owned.contains(&package.id)) {
+        let SpdxPackage { source_info, external_refs, .. } = package;
         if let Some(url) = external_refs.into_iter().find(|reference| reference.reference_type == "purl") {
             list.add(&url.reference_locator, source_info.0);
         }
