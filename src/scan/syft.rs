@@ -141,6 +141,8 @@ struct SpdxPackage {
     #[serde(rename = "SPDXID")]
     id: String,
     #[serde(default)]
+    name: String,
+    #[serde(default)]
     source_info: SourceInfo,
     #[serde(default)]
     external_refs: Vec<ExternalRef>,
@@ -150,6 +152,20 @@ impl SpdxPackage {
     /// Whether it is the image itself, which is the first package of the document.
     fn is_image(&self) -> bool {
         self.id.starts_with("SPDXRef-DocumentRoot")
+    }
+
+    /// Its package URL. syft gives a distribution's package none where no file says which distribution that is; what kind of
+    /// package it is, its identifier says: `SPDXRef-Package-deb-tar-02…`.
+    fn url(&self) -> Option<String> {
+        if let Some(url) = self.external_refs.iter().find(|reference| reference.reference_type == "purl") {
+            return Some(url.reference_locator.clone());
+        }
+        let kind = match self.id.strip_prefix("SPDXRef-Package-")?.split_once('-')?.0 {
+            kind @ ("deb" | "apk" | "rpm" | "alpm" | "nix") => kind,
+            "portage" => "ebuild",
+            _ => return None,
+        };
+        Some(format!("pkg:{kind}/{}", self.name))
     }
 }
 
@@ -234,9 +250,8 @@ fn packages(spdx: Spdx) -> Packages {
     let mut list = Packages::default();
     let Owned(owned) = spdx.relationships;
     for package in spdx.packages.into_iter().filter(|package| !package.is_image() && !owned.contains(&package.id)) {
-        let SpdxPackage { source_info, external_refs, .. } = package;
-        if let Some(url) = external_refs.into_iter().find(|reference| reference.reference_type == "purl") {
-            list.add(&url.reference_locator, source_info.0);
+        if let Some(url) = package.url() {
+            list.add(&url, package.source_info.0);
         }
     }
     list
