@@ -156,16 +156,20 @@ impl SpdxPackage {
 
     /// Its package URL. syft gives a distribution's package none where no file says which distribution that is; what kind of
     /// package it is, its identifier says: `SPDXRef-Package-deb-tar-02…`.
-    fn url(&self) -> Option<String> {
-        if let Some(url) = self.external_refs.iter().find(|reference| reference.reference_type == "purl") {
-            return Some(url.reference_locator.clone());
-        }
-        let kind = match self.id.strip_prefix("SPDXRef-Package-")?.split_once('-')?.0 {
-            kind @ ("deb" | "apk" | "rpm" | "alpm" | "nix") => kind,
-            "portage" => "ebuild",
-            _ => return None,
+    fn url(&self) -> String {
+        let url = self.external_refs.iter().find(|reference| reference.reference_type == "purl");
+        url.map_or_else(|| self.url_of_identifier(), |url| url.reference_locator.clone())
+    }
+
+    fn url_of_identifier(&self) -> String {
+        let kind = self.id.strip_prefix("SPDXRef-Package-").and_then(|rest| rest.split_once('-')).map(|(kind, _)| kind);
+        let kind = match kind {
+            Some(kind @ ("deb" | "apk" | "rpm" | "alpm" | "nix")) => kind,
+            Some("portage") => "ebuild",
+            // It is in the image, and no more can be said of it.
+            _ => "generic",
         };
-        Some(format!("pkg:{kind}/{}", self.name))
+        format!("pkg:{kind}/{}", self.name)
     }
 }
 
@@ -250,9 +254,7 @@ fn packages(spdx: Spdx) -> Packages {
     let mut list = Packages::default();
     let Owned(owned) = spdx.relationships;
     for package in spdx.packages.into_iter().filter(|package| !package.is_image() && !owned.contains(&package.id)) {
-        if let Some(url) = package.url() {
-            list.add(&url, package.source_info.0);
-        }
+        list.add(&package.url(), package.source_info.0);
     }
     list
 }
