@@ -65,17 +65,17 @@ impl From<&Error> for Diagnosis {
 const GAPS: usize = 20;
 
 fn not_judged(gaps: &[Gap]) -> Diagnosis {
-    let what = match gaps {
-        [gap] => format!("Nothing can be decided: {} in the image was not judged", gap.name),
-        _ => format!("Nothing can be decided: {} things in the image were not judged", gaps.len()),
-    };
-    let whys: Vec<_> = gaps.iter().take(GAPS).map(ToString::to_string).collect();
-    let more = gaps.len().checked_sub(GAPS).filter(|more| *more > 0).map(|more| format!("There are {more} more in the summary."));
-    let clause = "Nothing was found that counts, and vulnerabilities in these would not have been found".to_owned();
-    let whys: Vec<_> = [clause].into_iter().chain(whys).chain(more).collect();
     let mut names: Vec<_> = gaps.iter().map(|gap| gap.name.as_str()).collect();
     names.sort_unstable();
     names.dedup();
+    let what = match names.as_slice() {
+        [name] => format!("Nothing can be decided: {name} in the image was not judged"),
+        names => format!("Nothing can be decided: {} things in the image were not judged", names.len()),
+    };
+    let whys: Vec<_> = gaps.iter().take(GAPS).map(ToString::to_string).collect();
+    let more = gaps.len().checked_sub(GAPS).filter(|more| *more > 0).map(|more| format!("There are {more} more in the summary."));
+    let clause = "Nothing was found that counts, and vulnerabilities in these would not have been found.".to_owned();
+    let whys: Vec<_> = [clause].into_iter().chain(whys).chain(more).collect();
     let lines: Vec<_> = names.iter().map(|name| format!("{name}: WHY THE IMAGE MAY GO OUT WITHOUT THAT BEING JUDGED")).collect();
     Diagnosis::new(
         what,

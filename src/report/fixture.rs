@@ -284,7 +284,7 @@ fn gap(kind: GapKind, name: &str, why: &str, platform: &str, accepted: Option<&s
 
 /// Nothing found at prod, and not all judged.
 pub(crate) fn undecided() -> Record {
-    let (why, metadata) = ("name or version is empty", "app/PyYAML-5.3.dist-info/METADATA");
+    let (why, metadata) = ("trivy can't read it: parse error: name or version is empty", "app/PyYAML-5.3.dist-info/METADATA");
     let (old, updates) = ("debian 8.1", "it no longer gets security updates");
     let mut record = begun(Environment::Prod);
     record.result = Some(RunResult::Failed);

@@ -79,7 +79,7 @@ mod tests {
         assert_eq!(
             told,
             [
-                "app/PyYAML-5.3.dist-info/METADATA (linux/amd64 and linux/arm64): name or version is empty",
+                "app/PyYAML-5.3.dist-info/METADATA (linux/amd64 and linux/arm64): trivy can't read it: parse error: name or version is empty",
                 "debian 8.1 (linux/amd64): it no longer gets security updates; accepted: replaced by March",
             ]
         );

@@ -142,9 +142,36 @@ struct SpdxPackage {
     #[serde(rename = "SPDXID")]
     id: String,
     #[serde(default)]
+    name: String,
+    #[serde(default)]
     source_info: SourceInfo,
     #[serde(default)]
     external_refs: Vec<ExternalRef>,
+}
+
+impl SpdxPackage {
+    /// Whether it is the image itself, which is the first package of the document.
+    fn is_image(&self) -> bool {
+        self.id.starts_with("SPDXRef-DocumentRoot")
+    }
+
+    /// Its package URL. syft gives a distribution's package none where no file says which distribution that is; what kind of
+    /// package it is, its identifier says: `SPDXRef-Package-deb-tar-02…`.
+    fn url(&self) -> String {
+        let url = self.external_refs.iter().find(|reference| reference.reference_type == "purl");
+        url.map_or_else(|| self.url_of_identifier(), |url| url.reference_locator.clone())
+    }
+
+    fn url_of_identifier(&self) -> String {
+        let kind = self.id.strip_prefix("SPDXRef-Package-").and_then(|rest| rest.split_once('-')).map(|(kind, _)| kind);
+        let kind = match kind {
+            Some(kind @ ("deb" | "apk" | "rpm" | "alpm" | "nix")) => kind,
+            Some("portage") => "ebuild",
+            // It is in the image, and no more can be said of it.
+            _ => "generic",
+        };
+        format!("pkg:{kind}/{}", self.name)
+    }
 }
 
 /// SPDX 2.3, "External reference field".
@@ -220,19 +247,15 @@ fn check(folder: &Path, output: &Output) -> Result<(u32, Packages), Error> {
         let reason = format!("its files are {:?} and {:?}", spdx.spdx_version, cyclonedx.bom_format);
         return Err(Error::invalid_output(Tool::SYFT, reason, output));
     }
-    // The image itself is the first package of the document.
-    let packages = spdx.packages.iter().filter(|package| !package.id.starts_with("SPDXRef-DocumentRoot")).count();
+    let packages = spdx.packages.iter().filter(|package| !package.is_image()).count();
     Ok((u32::try_from(packages).unwrap_or(u32::MAX), self::packages(spdx)))
 }
 
 fn packages(spdx: Spdx) -> Packages {
     let mut list = Packages::default();
     let Owned(owned) = spdx.relationships;
-    for SpdxPackage { source_info, external_refs, .. } in spdx.packages.into_iter().filter(|package| !owned.contains(&package.id))
-    {
-        if let Some(url) = external_refs.into_iter().find(|reference| reference.reference_type == "purl") {
-            list.add(&url.reference_locator, source_info.0);
-        }
+    for package in spdx.packages.into_iter().filter(|package| !package.is_image() && !owned.contains(&package.id)) {
+        list.add(&package.url(), package.source_info.0);
     }
     list
 }

@@ -36,6 +36,9 @@ pub(super) struct Packaged {
     pub(super) name: String,
     #[serde(default)]
     pub(super) version: String,
+    /// What rpm has behind the version: `1.el9_3`.
+    #[serde(default)]
+    pub(super) release: String,
     /// Which part of trivy read the list that it is on: `dpkg`, `apk`, `rpm`.
     #[serde(default)]
     pub(super) analyzed_by: String,
@@ -130,13 +133,38 @@ fn other_kind(family: &str, packages: &[Packaged]) -> Option<String> {
     Some(format!("the image says that it is of this distribution, and its packages are not ({})", other.analyzed_by))
 }
 
-/// Debian's `base-files` has the release for its version: `12.4+deb12u11` is of Debian 12.
+/// The packages are of another release than the image says. Debian's `base-files` and Alpine's `alpine-release` have theirs
+/// for a version (`12.4+deb12u11` is of Debian 12), and packages of rpm carry a mark of theirs (`1.el9_3`).
 fn other_release(family: &str, version: &str, packages: &[Packaged]) -> Option<String> {
-    let release =
-        |version: &str| version.split(|character: char| !character.is_ascii_digit()).next().unwrap_or_default().to_owned();
-    let base = packages.iter().find(|package| family == "debian" && package.name == "base-files")?;
-    let is_other = release(&base.version) != release(version) && !release(version).is_empty();
-    is_other.then(|| format!("the image says that it is of this version, and its base-files are of {}", plain(&base.version)))
+    let (name, parts) = match family {
+        "debian" => ("base-files", 1),
+        "alpine" => ("alpine-release", 2),
+        _ => return other_mark(family, version, packages),
+    };
+    let package = packages.iter().find(|package| package.name == name)?;
+    let is_other = numbers(&package.version, parts) != numbers(version, parts) && !numbers(version, parts).is_empty();
+    is_other.then(|| format!("the image says that it is of this version, and its {name} is of {}", plain(&package.version)))
+}
+
+/// The first numbers of a version.
+fn numbers(version: &str, parts: usize) -> Vec<&str> {
+    let digits = |part: &'_ str| part.find(|character: char| !character.is_ascii_digit()).unwrap_or(part.len());
+    version.split('.').take(parts).map(|part| &part[..digits(part)]).filter(|part| !part.is_empty()).collect()
+}
+
+/// Not one package of rpm has the mark of the distribution that the image names.
+fn other_mark(family: &str, version: &str, packages: &[Packaged]) -> Option<String> {
+    let major = numbers(version, 1).concat();
+    let mark = match family {
+        "redhat" | "centos" | "rocky" | "alma" | "oracle" => format!(".el{major}"),
+        "amazon" => ".amzn".to_owned(),
+        "photon" => format!(".ph{major}"),
+        "azurelinux" => format!(".azl{major}"),
+        _ => return None,
+    };
+    let mut of_rpm = packages.iter().filter(|package| package.analyzed_by.starts_with("rpm")).peekable();
+    let is_other = of_rpm.peek().is_some() && !of_rpm.any(|package| package.release.contains(mark.trim_start_matches('.')));
+    is_other.then(|| format!("the image says that it is of this distribution, and none of its packages is ({mark})"))
 }
 
 /// trivy does not look up packages whose list says that another than the distribution made them. A few are usual.
@@ -169,8 +197,20 @@ mod tests {
         let dpkg = [package("base-files", "12.4+deb12u11", "dpkg", "official"), package("tar", "1", "dpkg", "official")];
         assert_eq!(reasons("debian", "12.11", Some(&dpkg)), [""; 0]);
         assert_eq!(reasons("ubuntu", "24.04", Some(&[package("base-files", "13ubuntu10", "dpkg", "official")])), [""; 0]);
-        assert_eq!(reasons("alpine", "3.22.1", Some(&[package("musl", "1", "apk", "")])), [""; 0]);
-        assert_eq!(reasons("rocky", "9.3", Some(&[package("bash", "5", "rpm", "official")])), [""; 0]);
+        for release in ["musl", "alpine-release"] {
+            assert_eq!(reasons("alpine", "3.22.1", Some(&[package(release, "3.22.0-r0", "apk", "")])), [""; 0]);
+        }
+        let bash = |release: &str| Packaged { release: release.to_owned(), ..package("bash", "5", "rpm", "official") };
+        for (family, version, release) in [
+            ("rocky", "9.3", "8.el9"),
+            ("amazon", "2023.6", "1.amzn2023.0.2"),
+            ("photon", "5.0", "3.ph5"),
+            ("sles", "15.6", "150400.1"),
+        ] {
+            assert_eq!(reasons(family, version, Some(&[bash(release), package("gpg-pubkey", "1", "rpm", "official")])), [""; 0]);
+        }
+        assert_eq!(reasons("rocky", "8.9", Some(&[bash("8.el9")])).len(), 1);
+        assert_eq!(reasons("photon", "5.0", Some(&[bash("8.el9")])).len(), 1);
         assert_eq!(reasons("wolfi", "20230201", Some(&[package("a", "1", "apk", ""), package("b", "1", "sbom", "")])), [""; 0]);
         assert_eq!(reasons("activestate", "", None), [""; 0]);
     }
@@ -182,13 +222,14 @@ mod tests {
             assert_eq!(reasons(family, version, Some(&dpkg)).len(), 1, "{family} {version}");
         }
         assert_eq!(reasons("debian", "12", Some(&[package("musl", "1", "apk", "")])).len(), 1);
+        assert_eq!(reasons("alpine", "3.22.1", Some(&[package("alpine-release", "3.14.2-r0", "apk", "")])).len(), 1);
         assert_eq!(reasons("none", "", None).len() + reasons("fedora", "40", None).len(), 2);
         assert_eq!(reasons("debian", "12", Some(&[])).len(), 1);
     }
 
     #[test]
     fn a_few_packages_of_others_are_usual_and_most_are_not() {
-        let package = |class| package("a", "1", "rpm", class);
+        let package = |class| Packaged { release: "1.el9".to_owned(), ..package("a", "1", "rpm", class) };
         assert_eq!(reasons("rocky", "9", Some(&[package("third-party"), package("official")])), [""; 0]);
         assert_eq!(reasons("rocky", "9", Some(&[package("third-party"), package("third-party"), package("official")])).len(), 1);
     }

@@ -175,16 +175,16 @@ fn plain_rules(text: &str) -> Result<Vec<Rule>, String> {
     let mut rules = Vec::new();
     for (index, line) in text.lines().enumerate() {
         let line = line.trim();
-        let mut words = line.split_whitespace();
+        let mut words = line.split_whitespace().peekable();
         let Some(id) = words.next().filter(|_| !line.starts_with('#')) else { continue };
         let mut expired_at = None;
-        for word in words {
+        while let Some(word) = words.next() {
             match word.strip_prefix("exp:") {
                 Some(date) => {
                     expiry(date).map_err(|reason| format!("line {}: {reason}", index + 1))?;
                     expired_at = expired_at.or(Some(date.to_owned()));
                 }
-                None if is_expiry(word) => {
+                None if is_expiry(word, words.peek().copied()) => {
                     return Err(format!("line {}: {:?} is no expiry to trivy: write exp:YYYY-MM-DD", index + 1, plain(word)));
                 }
                 None => {}
@@ -195,10 +195,12 @@ fn plain_rules(text: &str) -> Result<Vec<Rule>, String> {
     Ok(rules)
 }
 
-/// Whether a word is meant as an expiry.
-fn is_expiry(word: &str) -> bool {
-    let Some((name, _)) = word.split_once([':', '=']) else { return false };
-    EXPIRIES.contains(&name.trim_start_matches('#').to_lowercase().as_str())
+/// Whether a word is meant as an expiry, its date being in it or in the next one.
+fn is_expiry(word: &str, next: Option<&str>) -> bool {
+    let Some((name, date)) = word.split_once([':', '=']) else { return false };
+    let date = if date.is_empty() { next.unwrap_or_default() } else { date };
+    let name = name.trim_start_matches('#').to_lowercase();
+    EXPIRIES.contains(&name.as_str()) && date.starts_with(|character: char| character.is_ascii_digit())
 }
 
 /// When an entry no longer holds: at the beginning of a day in UTC, or at a time.
@@ -235,9 +237,14 @@ mod tests {
 
     #[test]
     fn an_expiry_that_trivy_would_pass_over_is_an_error() {
-        for text in
-            ["CVE-1 exp:2026-13-01", "CVE-1 exp:", "CVE-1 EXP:2020-01-01", "CVE-1 expires=2020-01-01", "CVE-1 #until:2020-01-01"]
-        {
+        for text in [
+            "CVE-1 exp:2026-13-01",
+            "CVE-1 exp:",
+            "CVE-1 EXP:2020-01-01",
+            "CVE-1 expires=2020-01-01",
+            "CVE-1 #until:2020-01-01",
+            "CVE-1 expires: 2020-01-01",
+        ] {
             assert!(lists(".trivyignore", text).unwrap_err().starts_with("line 1: "), "{text}");
         }
         for text in ["expires: 2020-01-01", "expired_at: soon", "expiredAt: 2020-01-01"] {

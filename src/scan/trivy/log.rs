@@ -62,7 +62,7 @@ impl Line<'_> {
         let message =
             self.message.strip_prefix('[').and_then(|rest| rest.split_once("] ")).map_or(self.message, |(_, rest)| rest);
         let path = || value(self.fields, "file_path=");
-        let reason = || value(self.fields, "err=").unwrap_or_else(|| "trivy can't read it".to_owned());
+        let reason = || value(self.fields, "err=").unwrap_or_default();
         match message {
             "Analysis error" => analysis(&reason()),
             // Lists of files and of what could be installed, not of what is.
@@ -73,7 +73,7 @@ impl Line<'_> {
             }
             "Walk error" | "Parse error" | "Permission error" => {
                 let name = path().unwrap_or_else(|| "a list of packages".to_owned());
-                Some(Unread { is_installed: is_installed(&name), name, why: reason() })
+                Some(Unread { is_installed: is_installed(&name), name, why: unreadable(&reason()) })
             }
             "Invalid version" | "Invalid source version" | "Invalid version found" => {
                 let name = value(self.fields, "package=").or_else(|| value(self.fields, "name="))?;
@@ -112,7 +112,11 @@ fn analysis(reason: &str) -> Option<Unread> {
         None if reason.starts_with("failed to parse rpm") => ("rpm", reason),
         None => (reason.split(": ").next().unwrap_or_default(), reason),
     };
-    Some(Unread { is_installed: is_installed(name), name: name.to_owned(), why: why.to_owned() })
+    Some(Unread { is_installed: is_installed(name), name: name.to_owned(), why: unreadable(why) })
+}
+
+fn unreadable(reason: &str) -> String {
+    if reason.is_empty() { "trivy can't read it".to_owned() } else { format!("trivy can't read it: {reason}") }
 }
 
 /// Whether a file is where a package manager puts it. npm installs a package into a folder of its name below
@@ -224,12 +228,12 @@ mod tests {
                       T\tWARN\t[dpkg] Invalid version\tOS=\"debian\" package=\"tar\" version=\"!\"\n\
                       T\tDEBUG\tother\tfile_path=\"b\"\n";
         let expected = [
-            ("a/node_modules/b/package.json", "JSON decode error: y"),
-            ("app/a \\\"b.jar", "zip: not a valid zip file"),
-            ("bin/a", "parse error: z"),
-            ("rpm", "failed to parse rpmdb: x"),
+            ("a/node_modules/b/package.json", "trivy can't read it: JSON decode error: y"),
+            ("app/a \\\"b.jar", "trivy can't read it: zip: not a valid zip file"),
+            ("bin/a", "trivy can't read it: parse error: z"),
+            ("rpm", "trivy can't read it: failed to parse rpmdb: x"),
             ("tar", "trivy can't make sense of its version, \"!\""),
-            ("var/lib/dpkg/status", "malformed"),
+            ("var/lib/dpkg/status", "trivy can't read it: malformed"),
         ];
         assert_eq!(unread(stderr), expected.map(|(name, why)| (name.to_owned(), why.to_owned())));
     }

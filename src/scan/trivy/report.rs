@@ -197,11 +197,10 @@ impl Report {
             let judged = of_distribution.map(|result| result.packages.as_slice());
             Distribution { os, judged, is_of_unknown_version: log.is_of_unknown_version(), has_unread: !unread.is_empty() }
         });
-        let of_distribution = distribution.iter().flat_map(|distribution| {
-            let name = distribution.name();
-            distribution.reasons().into_iter().map(move |why| (name.clone(), why))
+        let of_distribution = distribution.and_then(|distribution| {
+            let reasons = distribution.reasons();
+            (!reasons.is_empty()).then(|| gap(GapKind::Distribution, distribution.name(), reasons.join("; ")))
         });
-        let of_distribution: Vec<_> = of_distribution.map(|(name, why)| gap(GapKind::Distribution, name, why)).collect();
         let lists = unread.into_iter().map(|unread| gap(GapKind::List, unread.name, unread.why));
         lists.chain(of_distribution).collect()
     }
