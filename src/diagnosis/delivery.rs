@@ -64,10 +64,15 @@ fn source_failure(error: &source::Error) -> Diagnosis {
         source::Error::NoRepository { context, strays } => Diagnosis::new(
             format!("{} is in no git repository, and this environment delivers only what is in a commit", context.display()),
             match &strays[..] {
-                [] => "Neither the build context nor the folder of the Dockerfile has a `.git`, in itself or around it.".to_owned(),
+                [] => {
+                    "Neither the build context nor the folder of the Dockerfile has a `.git`, in itself or around it.".to_owned()
+                }
                 strays => {
                     let strays: Vec<_> = strays.iter().map(|folder| folder.join(".git").display().to_string()).collect();
-                    format!("{} leads to no repository, so there is no history that could be scanned for secrets.", text::list(&strays))
+                    format!(
+                        "{} leads to no repository, so there is no history that could be scanned for secrets.",
+                        text::list(&strays)
+                    )
                 }
             },
             "In a workflow, check out the source before this step (actions/checkout), and set `build-context` to a folder of the \
@@ -91,7 +96,10 @@ fn source_failure(error: &source::Error) -> Diagnosis {
             "The clone is a partial one, and lacks what the scan of the history needs",
             match filter.as_str() {
                 "" => format!("{} of the history are not there.", text::count(*missing, "object")),
-                filter => format!("It was made with the filter {filter:?}, and {} of the history are not there.", text::count(*missing, "object")),
+                filter => format!(
+                    "It was made with the filter {filter:?}, and {} of the history are not there.",
+                    text::count(*missing, "object")
+                ),
             },
             "Check out without `filter` and with `fetch-depth: 0`; `sparse-checkout` of actions/checkout sets a filter too, unless \
              `filter` is given. `secrets-history: none` scans the files alone.",

@@ -205,8 +205,7 @@ impl Repository {
     /// git can't tell.
     pub(crate) async fn status(&self, launcher: &Launcher) -> Result<HashMap<OsString, Status>, Error> {
         // A submodule would be asked by a git that finds its repository by itself.
-        let arguments =
-            ["status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=no", "--ignore-submodules=all"];
+        let arguments = ["status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=no", "--ignore-submodules=all"];
         let hidden = ["ls-files", "-v", "-z"];
         let (changes, flags) =
             tokio::try_join!(self.said(launcher, &arguments, Vec::new()), self.said(launcher, &hidden, Vec::new()))?;

@@ -79,10 +79,9 @@ impl Settings {
     /// The extension that keeps the repository from being read, if there is one.
     pub(super) fn unknown_extension(&self) -> Option<&str> {
         match (&self.unknown, self.version) {
-            // Version 0 ignores them.
-            (_, 0) => None,
             (Some(name), 1) => Some(name),
-            (None, 1) => None,
+            // Version 0 ignores them.
+            (_, 0) | (None, 1) => None,
             _ => Some("repositoryformatversion"),
         }
     }
@@ -158,7 +157,10 @@ mod tests {
 
     #[test]
     fn partial_and_sparse_are_seen_in_all_their_forms() {
-        assert_eq!(read(&["remote.up.promisor\ntrue", "remote.up.partialclonefilter\nblob:none"]).filter.as_deref(), Some("blob:none"));
+        assert_eq!(
+            read(&["remote.up.promisor\ntrue", "remote.up.partialclonefilter\nblob:none"]).filter.as_deref(),
+            Some("blob:none")
+        );
         assert_eq!(read(&["extensions.partialclone\norigin"]).filter.as_deref(), Some(""));
         assert_eq!(read(&["remote.up.promisor\nfalse"]).filter, None);
         assert!(read(&["core.sparsecheckout"]).sparse && !read(&["core.sparsecheckout\nfalse"]).sparse);

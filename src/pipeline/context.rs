@@ -56,12 +56,14 @@ impl Offered {
         let ignore_file = ignore_files.into_iter().find(|file| file.is_file());
         let exclude = ignore_file.as_deref().map(read).transpose()?.map(|text| ignore_file::patterns(&text));
         let wanted = Wanted { exclude: exclude.unwrap_or_default(), ..Wanted::default() };
+        // What is read is what a link leads to.
+        let read_there = dockerfile.canonicalize().ok().filter(|file| *file != folder.join(name));
         let left_out = left_out.iter().filter_map(|path| path.canonicalize().ok()).collect();
         Ok(Self {
             directory: Directory::folder(&context, left_out)?,
             filter: Filter::new(&wanted, None)?,
             wanted,
-            besides: [folder.join(name)].into_iter().chain(ignore_file).collect(),
+            besides: [folder.join(name)].into_iter().chain(read_there).chain(ignore_file).collect(),
             context,
         })
     }
@@ -107,13 +109,20 @@ mod tests {
     fn what_the_ignore_file_leaves_out_is_not_offered() {
         let made = tempfile::tempdir().unwrap();
         let context = made.path().canonicalize().unwrap();
-        for (path, text) in [("Dockerfile", ""), (".dockerignore", "out\n*.log\n!keep.log\n"), ("a/b", ""), ("out/x", ""), ("c.log", ""), ("keep.log", "")]
-        {
+        for (path, text) in [
+            ("Dockerfile", ""),
+            (".dockerignore", "out\n*.log\n!keep.log\n"),
+            ("a/b", ""),
+            ("out/x", ""),
+            ("c.log", ""),
+            ("keep.log", ""),
+        ] {
             fs::create_dir_all(context.join(path).parent().unwrap()).unwrap();
             fs::write(context.join(path), text).unwrap();
         }
         let offered = Offered::of(&context, &context.join("Dockerfile"), &[]).unwrap();
-        let mut files: Vec<_> = offered.files().unwrap().map(|path| path.unwrap().strip_prefix(&context).unwrap().to_owned()).collect();
+        let mut files: Vec<_> =
+            offered.files().unwrap().map(|path| path.unwrap().strip_prefix(&context).unwrap().to_owned()).collect();
         files.sort();
         files.dedup();
         assert_eq!(files, [".dockerignore", "Dockerfile", "a/b", "keep.log"].map(PathBuf::from));

@@ -4,6 +4,7 @@ mod after_tags;
 mod amazon;
 mod announcing;
 mod before_tags;
+mod besides;
 mod building;
 mod code_scanning;
 pub(crate) mod context;

@@ -98,7 +98,10 @@ fn source_line(checkout: &Checkout) -> String {
     let inner: Vec<_> = checkout.inner.iter().map(|top| text::words(&top.to_string_lossy())).collect();
     match inner.len() {
         0 => format!("source: {commit}"),
-        1 => format!("source: {commit}; {} is a repository inside of it, and its commit is not the one that is delivered", inner[0]),
+        1 => format!(
+            "source: {commit}; {} is a repository inside of it, and its commit is not the one that is delivered",
+            inner[0]
+        ),
         _ => format!(
             "source: {commit}; {} are repositories inside of it, and their commits are not the one that is delivered",
             text::list(&inner)

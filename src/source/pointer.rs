@@ -65,7 +65,8 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "content").unwrap();
         let hash = Digest::of(b"content").hex();
-        let pointer = |hash: &str, size: u64| Pointer::parse(format!("{SPEC}\noid sha256:{hash}\nsize {size}\n").as_bytes()).unwrap();
+        let pointer =
+            |hash: &str, size: u64| Pointer::parse(format!("{SPEC}\noid sha256:{hash}\nsize {size}\n").as_bytes()).unwrap();
         assert!(pointer(&hash, 7).leads_to(file.path()).unwrap());
         assert!(!pointer(&hash, 8).leads_to(file.path()).unwrap());
         assert!(!pointer(&"0".repeat(64), 7).leads_to(file.path()).unwrap());

@@ -84,6 +84,19 @@ fn a_leak_of_the_superproject_holds_back_a_context_in_its_submodule() {
 }
 
 #[test]
+fn a_leak_in_the_history_of_the_submodule_holds_it_back_too() {
+    let source = with_submodules();
+    let lib = source.context().join("lib");
+    fs::write(lib.join("token.env"), format!("TOKEN={}\n", secret())).unwrap();
+    let leaking = commit(&lib);
+    fs::remove_file(lib.join("token.env")).unwrap();
+    commit(&lib);
+    commit(&source.context());
+    let delivery = source.deliver().flag("--build-context", lib.to_str().unwrap()).flag("--environment", "prod");
+    delivery.ends_with(3).says("lib/token.env").says(&leaking[..7]);
+}
+
+#[test]
 fn a_repository_inside_another_that_does_not_know_it_is_its_own() {
     let source = Source::in_git(&[DOCKERFILE]);
     source.write("projects/app/Dockerfile", DOCKERFILE.1);
@@ -114,12 +127,22 @@ fn a_workspace_above_the_repository_is_of_the_dockerfiles_commit_with_all_its_hi
     repository(&app);
     fs::remove_file(app.join("token.env")).unwrap();
     let sha = commit(&app);
-    let with_dockerfile =
-        |delivery: Delivery| delivery.flag("--dockerfile-path", app.join("Dockerfile").to_str().unwrap()).flag("--environment", "prod");
+    let with_dockerfile = |delivery: Delivery| {
+        delivery.flag("--dockerfile-path", app.join("Dockerfile").to_str().unwrap()).flag("--environment", "prod")
+    };
     let plan = with_dockerfile(pushed(source.run("plan"), &sha, &source.context()));
     let planned = planned(&plan);
     assert_eq!((&planned["commit"], &planned["dirty"]), (&sha.clone().into(), &false.into()));
     with_dockerfile(pushed(source.deliver(), &sha, &source.context())).ends_with(3);
+}
+
+#[test]
+fn a_leak_beside_the_repository_in_its_workspace_holds_it_back() {
+    let source = Source::new(&[("app/Dockerfile", "FROM scratch\nCOPY . /\n"), ("beside.env", &format!("TOKEN={}\n", secret()))]);
+    let app = source.context().join("app");
+    let sha = repository(&app);
+    let delivery = pushed(source.deliver(), &sha, &source.context()).flag("--environment", "prod");
+    delivery.flag("--dockerfile-path", app.join("Dockerfile").to_str().unwrap()).ends_with(3).says("beside.env");
 }
 
 #[test]
@@ -142,7 +165,10 @@ fn without_a_commit_a_blocking_environment_delivers_nothing() {
         }
     }
     // A run that names a commit has no more of a history.
-    pushed(source.deliver(), &"1".repeat(40), &source.context()).flag("--environment", "prod").ends_with(1).says("no git repository");
+    pushed(source.deliver(), &"1".repeat(40), &source.context())
+        .flag("--environment", "prod")
+        .ends_with(1)
+        .says("no git repository");
     git(&source.context(), ["init", "--quiet"]);
     source.deliver().flag("--environment", "prod").ends_with(1).says("has no commit yet");
     assert!(!source.beside("image").exists());
@@ -253,10 +279,7 @@ fn a_repository_of_another_hash_is_known_by_its_commit() {
     let sha = commit(&source.context());
     assert_eq!(sha.len(), 64);
     let planned = planned(&source.run("plan"));
-    assert_eq!(
-        (&planned["commit"], &planned["branch"], &planned["dirty"]),
-        (&sha.into(), &"main".into(), &false.into())
-    );
+    assert_eq!((&planned["commit"], &planned["branch"], &planned["dirty"]), (&sha.into(), &"main".into(), &false.into()));
     source.deliver().flag("--environment", "prod").ends_with(0);
 }
 
