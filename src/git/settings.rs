@@ -79,10 +79,9 @@ impl Settings {
     /// The extension that keeps the repository from being read, if there is one.
     pub(super) fn unknown_extension(&self) -> Option<&str> {
         match (&self.unknown, self.version) {
-            // Version 0 ignores them.
-            (_, 0) => None,
             (Some(name), 1) => Some(name),
-            (None, 1) => None,
+            // Version 0 ignores them.
+            (_, 0) | (None, 1) => None,
             _ => Some("repositoryformatversion"),
         }
     }

@@ -56,12 +56,14 @@ impl Offered {
         let ignore_file = ignore_files.into_iter().find(|file| file.is_file());
         let exclude = ignore_file.as_deref().map(read).transpose()?.map(|text| ignore_file::patterns(&text));
         let wanted = Wanted { exclude: exclude.unwrap_or_default(), ..Wanted::default() };
+        // What is read is what a link leads to.
+        let read_there = dockerfile.canonicalize().ok().filter(|file| *file != folder.join(name));
         let left_out = left_out.iter().filter_map(|path| path.canonicalize().ok()).collect();
         Ok(Self {
             directory: Directory::folder(&context, left_out)?,
             filter: Filter::new(&wanted, None)?,
             wanted,
-            besides: [folder.join(name)].into_iter().chain(ignore_file).collect(),
+            besides: [folder.join(name)].into_iter().chain(read_there).chain(ignore_file).collect(),
             context,
         })
     }

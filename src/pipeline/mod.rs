@@ -4,6 +4,7 @@ mod after_tags;
 mod amazon;
 mod announcing;
 mod before_tags;
+mod besides;
 mod builder_state;
 mod building;
 mod code_scanning;

@@ -9,7 +9,7 @@ use futures_util::future::try_join_all;
 use super::building::dockerfile_name;
 use super::coverage::{self, Lists, Scanned};
 use super::preflight::Ready;
-use super::{Delivery, Ending, Task};
+use super::{Delivery, Ending, Task, besides};
 use crate::config::{Build, SecretsHistory};
 use crate::diagnosis::Diagnosis;
 use crate::dockerfile::Dockerfile;
@@ -45,6 +45,7 @@ async fn leaks(delivery: &Delivery, ready: &Ready) -> Result<Leaks, Error> {
             let request =
                 gitleaks::Request { root: &ready.checkout.root, history: &history, exclude: &exclude, deadline: DEADLINE };
             let mut leaks = gitleaks::scan(&delivery.launcher, &request).await?;
+            besides::scan(delivery, ready, &request, &mut leaks).await?;
             leaks.warnings.extend(warning);
             let suppressed: u32 = leaks.suppressions.iter().map(|suppression| suppression.count).sum();
             let found = leaks.findings.len();

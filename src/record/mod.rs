@@ -168,7 +168,7 @@ pub(crate) struct Source {
     pub(crate) branch: Option<String>,
     /// The git tag that is delivered; absent elsewhere.
     pub(crate) tag: Option<String>,
-    /// Whether the working tree differs from the commit.
+    /// Whether what can go into the image differs from the commit.
     pub(crate) dirty: bool,
 }
 

@@ -96,12 +96,11 @@ impl Comparison {
                 Err(_) => self.changed.add(path),
             }
         }
-        let (suspects, submodules) = tree.finish(goes, self);
-        let mut inside = submodules;
-        self.look_into(launcher, repository, suspects).await.map_err(words)?;
+        let (suspects, mut inside) = tree.finish(goes, self);
+        self.look_into(launcher, repository, Path::new(""), suspects).await.map_err(words)?;
         // Submodules in submodules are taken in turn.
-        while let Some((top, submodule)) = inside.pop_first() {
-            inside.extend(self.submodule(launcher, top, submodule, goes).await?);
+        while let Some((path, submodule)) = inside.pop_first() {
+            inside.extend(self.submodule(launcher, repository.top(), path, submodule, goes).await?);
         }
         Ok(())
     }
@@ -110,12 +109,13 @@ impl Comparison {
     async fn submodule(
         &mut self,
         launcher: &Launcher,
-        top: PathBuf,
+        root: &Path,
+        path: PathBuf,
         submodule: Submodule,
         goes: &(dyn Fn(&Path) -> bool + Sync),
     ) -> Result<BTreeMap<PathBuf, Submodule>, String> {
         let Submodule { commit, files } = submodule;
-        let repository = match Place::at(&top) {
+        let repository = match Place::at(&root.join(&path)) {
             Some(place) => Repository::open(launcher, place).await.ok(),
             None => None,
         };
@@ -125,13 +125,13 @@ impl Comparison {
         };
         let Some(repository) = repository.filter(|_| head.as_ref() == Some(&commit)) else {
             // Its files are another commit's, or nothing says which.
-            self.changed.add(top);
+            self.changed.add(path);
             return Ok(BTreeMap::new());
         };
-        let mut tree = Tree::read(launcher, &repository, &commit).await.map_err(words)?;
-        files.iter().for_each(|path| tree.see(path, self));
+        let mut tree = Tree { prefix: path.clone(), ..Tree::read(launcher, &repository, &commit).await.map_err(words)? };
+        files.iter().for_each(|file| tree.see(file, self));
         let (suspects, inside) = tree.finish(goes, self);
-        self.look_into(launcher, &repository, suspects).await.map_err(words)?;
+        self.look_into(launcher, &repository, &path, suspects).await.map_err(words)?;
         Ok(inside)
     }
 
@@ -140,6 +140,7 @@ impl Comparison {
         &mut self,
         launcher: &Launcher,
         repository: &Repository,
+        prefix: &Path,
         suspects: Vec<(OsString, Entry)>,
     ) -> Result<(), Error> {
         if suspects.is_empty() {
@@ -151,21 +152,24 @@ impl Comparison {
         for (path, entry) in suspects {
             let file = repository.top().join(&path);
             if !is_like(&file, entry.mode) {
-                self.changed.add(path);
+                self.changed.add(prefix.join(path));
                 continue;
             }
             match contents.get(&entry.id).and_then(|content| Pointer::parse(content)) {
                 Some(pointer) if pointer.leads_to(&file).unwrap_or(false) => {}
-                _ => rest.push((path, entry)),
+                pointer => rest.push((path, entry.id, pointer.is_some())),
             }
         }
         if rest.is_empty() {
             return Ok(());
         }
-        let paths: Vec<_> = rest.iter().map(|(path, _)| path.clone()).collect();
+        let paths: Vec<_> = rest.iter().map(|(path, ..)| path.clone()).collect();
         let (ids, filtered) = tokio::try_join!(repository.ids(launcher, &paths), repository.filtered(launcher, &paths))?;
-        for ((path, entry), id) in rest.into_iter().zip(ids) {
-            match (id == entry.id, filtered.contains(&path)) {
+        for ((path, committed, is_pointer), id) in rest.into_iter().zip(ids) {
+            let is_filtered = filtered.contains(&path) && !is_pointer;
+            let path = prefix.join(path);
+            match (id == committed, is_filtered) {
+                // A pointer that was not followed is as in the commit too.
                 (true, _) => {}
                 (false, true) => self.unknown.add(path),
                 (false, false) => self.changed.add(path),
@@ -178,9 +182,12 @@ impl Comparison {
 /// A commit's files, and what is found of them.
 struct Tree {
     top: PathBuf,
+    /// Where it is from the root; empty for the root's own.
+    prefix: PathBuf,
     files: HashMap<OsString, Entry>,
     status: HashMap<OsString, Status>,
     suspects: Vec<(OsString, Entry)>,
+    /// By their paths from the root.
     submodules: BTreeMap<PathBuf, Submodule>,
 }
 
@@ -195,7 +202,7 @@ impl Tree {
     async fn read(launcher: &Launcher, repository: &Repository, commit: &str) -> Result<Self, Error> {
         let (files, status) = tokio::try_join!(repository.files(launcher, commit), repository.status(launcher))?;
         let top = repository.top().to_owned();
-        Ok(Self { top, files, status, suspects: Vec::new(), submodules: BTreeMap::new() })
+        Ok(Self { top, prefix: PathBuf::new(), files, status, suspects: Vec::new(), submodules: BTreeMap::new() })
     }
 
     /// Takes a file that is sent, by its path from the top.
@@ -207,7 +214,7 @@ impl Tree {
         let Some(entry) = self.files.get(path.as_os_str()) else {
             return match self.submodule_of(path) {
                 Some((top, commit)) => self.see_in_submodule(&top, commit, path),
-                None => found.changed.add(path),
+                None => found.changed.add(self.prefix.join(path)),
             };
         };
         if self.status.remove(path.as_os_str()).is_some() {
@@ -228,8 +235,7 @@ impl Tree {
         if inside.as_os_str() == OsStr::new(".git") {
             return;
         }
-        let top = self.top.join(top);
-        let submodule = self.submodules.entry(top).or_insert_with(|| Submodule { commit, files: Vec::new() });
+        let submodule = self.submodules.entry(self.prefix.join(top)).or_insert_with(|| Submodule { commit, files: Vec::new() });
         submodule.files.push(inside.to_owned());
     }
 
@@ -239,12 +245,12 @@ impl Tree {
         goes: &(dyn Fn(&Path) -> bool + Sync),
         found: &mut Comparison,
     ) -> (Vec<(OsString, Entry)>, BTreeMap<PathBuf, Submodule>) {
-        let Self { top, files, status, suspects, submodules } = self;
+        let Self { top, prefix, files, status, suspects, submodules } = self;
         let mut gone: Vec<_> =
             status.into_iter().filter(|(_, status)| *status == Status::Deleted).map(|(path, _)| path).collect();
         gone.sort();
         for path in gone.into_iter().filter(|path| files.contains_key(path) && goes(&top.join(path))) {
-            found.changed.add(path);
+            found.changed.add(prefix.join(path));
         }
         (suspects, submodules)
     }

@@ -84,6 +84,19 @@ fn a_leak_of_the_superproject_holds_back_a_context_in_its_submodule() {
 }
 
 #[test]
+fn a_leak_in_the_history_of_the_submodule_holds_it_back_too() {
+    let source = with_submodules();
+    let lib = source.context().join("lib");
+    fs::write(lib.join("token.env"), format!("TOKEN={}\n", secret())).unwrap();
+    let leaking = commit(&lib);
+    fs::remove_file(lib.join("token.env")).unwrap();
+    commit(&lib);
+    commit(&source.context());
+    let delivery = source.deliver().flag("--build-context", lib.to_str().unwrap()).flag("--environment", "prod");
+    delivery.ends_with(3).says("lib/token.env").says(&leaking[..7]);
+}
+
+#[test]
 fn a_repository_inside_another_that_does_not_know_it_is_its_own() {
     let source = Source::in_git(&[DOCKERFILE]);
     source.write("projects/app/Dockerfile", DOCKERFILE.1);
@@ -121,6 +134,15 @@ fn a_workspace_above_the_repository_is_of_the_dockerfiles_commit_with_all_its_hi
     let planned = planned(&plan);
     assert_eq!((&planned["commit"], &planned["dirty"]), (&sha.clone().into(), &false.into()));
     with_dockerfile(pushed(source.deliver(), &sha, &source.context())).ends_with(3);
+}
+
+#[test]
+fn a_leak_beside_the_repository_in_its_workspace_holds_it_back() {
+    let source = Source::new(&[("app/Dockerfile", "FROM scratch\nCOPY . /\n"), ("beside.env", &format!("TOKEN={}\n", secret()))]);
+    let app = source.context().join("app");
+    let sha = repository(&app);
+    let delivery = pushed(source.deliver(), &sha, &source.context()).flag("--environment", "prod");
+    delivery.flag("--dockerfile-path", app.join("Dockerfile").to_str().unwrap()).ends_with(3).says("beside.env");
 }
 
 #[test]

@@ -70,7 +70,7 @@ const OPTIONS: &str = "--full-history --text --no-textconv --no-ext-diff --no-co
 /// The history of a source, or the part of it that is to be looked through.
 pub(super) struct Repository {
     git: Program,
-    opened: git::Repository,
+    opened: Box<git::Repository>,
     scratch: PathBuf,
     commits_wanted: String,
     deadline: Duration,
@@ -92,7 +92,7 @@ pub(super) async fn open(
         History::Commits(range) => range.to_string(),
     };
     let git = launcher.find("git")?;
-    let opened = git::Repository::around(launcher, root).await?;
+    let opened = Box::new(git::Repository::around(launcher, root).await?);
     let mut repository = Repository { git, opened, scratch: scratch.to_owned(), commits_wanted, deadline, commits: 0 };
     let count = repository.run().args(["rev-list", "--count", &repository.commits_wanted, "--"]);
     let count = said(count).await?;
