@@ -56,6 +56,7 @@ mod tests {
             file: file.into(),
             line: 1,
             commit: commit.map(str::to_owned),
+            layer: None,
             fingerprint: String::new(),
             tool: Tool::GITLEAKS,
         }

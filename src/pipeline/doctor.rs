@@ -7,6 +7,7 @@ use std::path::Path;
 use iam_policy::{Document, trust};
 use jiff::Timestamp;
 
+use super::check::Check;
 use super::{amazon, ground_rules};
 use crate::aws::ecr::Mutability;
 use crate::config::{Ecr, RequestedDestination};
@@ -22,31 +23,6 @@ use crate::variables;
 
 /// The clock difference, in seconds, from which it is reported.
 const CLOCK_TOLERANCE: i64 = 60;
-
-/// What came of one look.
-#[derive(Debug)]
-pub(super) enum Check {
-    /// It is as it has to be.
-    Well(String),
-    /// Nothing that can be right or wrong.
-    Note(String),
-    /// It could not be told: what that would need.
-    Unread(String),
-    /// It is not as it has to be.
-    Wrong(Diagnosis),
-}
-
-impl Check {
-    pub(super) fn unread(needs: &str) -> Self {
-        Self::Unread(format!("could not be read: needs {needs}"))
-    }
-}
-
-impl From<Result<String, Diagnosis>> for Check {
-    fn from(checked: Result<String, Diagnosis>) -> Self {
-        checked.map_or_else(Self::Wrong, Self::Well)
-    }
-}
 
 /// What `doctor` prints: a line a check.
 pub(crate) struct DoctorReport {

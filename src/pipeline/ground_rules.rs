@@ -6,7 +6,7 @@
 use iam_policy::github::{Context, Job, Repository, Subjects};
 use iam_policy::{Claims, Document, trust};
 
-use super::doctor::Check;
+use super::check::Check;
 use crate::aws::ecr::{Mutability, TagFilter};
 use crate::diagnosis::Diagnosis;
 use crate::environment::Environment;

@@ -7,6 +7,7 @@ mod before_tags;
 mod besides;
 mod builder_state;
 mod building;
+mod check;
 mod code_scanning;
 pub(crate) mod context;
 mod contribution;

@@ -10,6 +10,7 @@ use semver::Version;
 
 use super::Delivery;
 use super::preflight::Ready;
+use crate::document;
 use crate::error::Error;
 use crate::oci::registry::{Client, Manifest, Selector};
 use crate::oci::{Digest, Tag};
@@ -129,7 +130,7 @@ fn annotated(image: &Manifest) -> Option<Version> {
         #[serde(default)]
         annotations: BTreeMap<String, String>,
     }
-    let document: Annotated = serde_json::from_slice(&image.bytes).ok()?;
+    let document: Annotated = document::read_shared(&image.bytes).ok()?;
     tags::version_of(document.annotations.get(VERSION)?)
 }
 
