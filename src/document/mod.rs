@@ -112,10 +112,7 @@ fn of_slice<T: DeserializeOwned>(bytes: &[u8], readers: Readers) -> Result<T, Er
     run(Deserializer::from_slice(bytes), readers)
 }
 
-fn run<'de, T: DeserializeOwned>(
-    mut json: Deserializer<impl serde_json::de::Read<'de>>,
-    readers: Readers,
-) -> Result<T, Error> {
+fn run<'de, T: DeserializeOwned>(mut json: Deserializer<impl serde_json::de::Read<'de>>, readers: Readers) -> Result<T, Error> {
     let reason = RefCell::new(None);
     let read = T::deserialize(Checked::new(&mut json, Place::whole(readers, &reason)));
     read.and_then(|value| json.end().map(|()| value)).map_err(|error| Error {

@@ -44,7 +44,10 @@ fn a_document_with_one_reading_is_read() {
     assert_eq!((sample.labels.len(), sample.parts.len()), (2, 2));
     assert_eq!(sample, read(text.as_bytes()).unwrap());
     assert_eq!(sample, stream(text.as_bytes()).unwrap());
-    assert_eq!(read::<Value>(b"[1,{\"a\":18446744073709551615}]").err().map(|error| error.reason), Some(Reason::Number("18446744073709551615".into())));
+    assert_eq!(
+        read::<Value>(b"[1,{\"a\":18446744073709551615}]").err().map(|error| error.reason),
+        Some(Reason::Number("18446744073709551615".into()))
+    );
 }
 
 #[test]
@@ -64,6 +67,17 @@ fn a_key_that_is_there_twice_is_refused_wherever_it_is() {
         }
     }
     assert_eq!(reason(r#"{"labels":{"a b":"1","a b":"2"}}"#).to_string(), "the key \"a b\" is there twice");
+}
+
+#[test]
+fn a_key_is_told_from_the_others_however_many_there_are() {
+    for at in [0, 10, 23, 24, 25, 200] {
+        let labels = |last: usize| -> String {
+            (0..300).chain([last]).map(|number| format!("\"k{number}\":\"\"")).collect::<Vec<_>>().join(",")
+        };
+        assert_eq!(reason(&format!("{{\"labels\":{{{}}}}}", labels(at))), Reason::Twice(text::words(&format!("k{at}"))));
+        assert!(read::<Sample>(format!("{{\"labels\":{{{}}}}}", labels(300)).as_bytes()).is_ok());
+    }
 }
 
 #[test]

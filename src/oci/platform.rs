@@ -127,7 +127,8 @@ mod tests {
 
     #[test]
     fn two_platforms_have_two_file_names() {
-        let all = ["linux/arm/v7", "linux/arm/v6", "linux/arm64", "linux/amd64", "linux/amd64/v2", "linux/arm.v7", "linux/arm_v7"];
+        let all =
+            ["linux/arm/v7", "linux/arm/v6", "linux/arm64", "linux/amd64", "linux/amd64/v2", "linux/arm.v7", "linux/arm_v7"];
         let slugs: std::collections::BTreeSet<_> = all.map(|text| text.parse::<Platform>().unwrap().slug()).into();
         assert_eq!(slugs.len(), all.len());
         assert!("linux-arm/v7".parse::<Platform>().is_err(), "its files would be those of linux/arm/v7");

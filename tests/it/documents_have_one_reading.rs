@@ -142,7 +142,10 @@ fn a_platform_that_is_named_twice_is_built_once() {
         let record = source.record();
         let built: Vec<_> = record["image"]["platforms"].as_array().unwrap().iter().map(|one| &one["platform"]).collect();
         assert_eq!(built, expected, "{platforms}");
-        assert_eq!(source.image().index()["manifests"].as_array().unwrap().len(), record["publication"]["tags"].as_array().unwrap().len());
+        assert_eq!(
+            source.image().index()["manifests"].as_array().unwrap().len(),
+            record["publication"]["tags"].as_array().unwrap().len()
+        );
     }
 }
 
@@ -175,7 +178,9 @@ fn a_report_with_two_readings_is_no_scan() {
         };
         let change = if program == "gitleaks" {
             // A leak that it also counts, so that the report alone is at fault.
-            format!(r#"[{{"{name}":"x","{twice}":"y","Description":"","File":"a","StartLine":1,"EndLine":1,"StartColumn":1,"EndColumn":1}}]"#)
+            format!(
+                r#"[{{"{name}":"x","{twice}":"y","Description":"","File":"a","StartLine":1,"EndLine":1,"StartColumn":1,"EndColumn":1}}]"#
+            )
         } else {
             String::new()
         };

@@ -105,7 +105,7 @@ fn raw(value: &Value) -> Written {
 
 /// A key in the ways in which it can be written, most often its own.
 fn key(key: &'static str) -> impl Strategy<Value = Vec<u8>> {
-    let escaped = key.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect::<String>();
+    let escaped = key.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect::<Vec<_>>().concat();
     prop_oneof![
         60 => Just(key.as_bytes().to_vec()),
         2 => Just(escaped.into_bytes()),
@@ -121,8 +121,23 @@ fn key(key: &'static str) -> impl Strategy<Value = Vec<u8>> {
 /// A value, or something odd in its place.
 fn odd(value: impl Strategy<Value = Written> + 'static) -> impl Strategy<Value = Written> {
     let odd = select(vec![
-        &b"null"[..], b"0", b"-0", b"1e2", b"1.0", b"9007199254740993", b"18446744073709551616", b"true", b"\"\"", b"\"\\ud800\"",
-        b"\"\xc3\x28\"", b"\"\\u0000\"", b"[]", b"{}", b"[{}]", b"{\"a\":1,\"A\":2}", b"{\"digest\":\"x\"}",
+        &b"null"[..],
+        b"0",
+        b"-0",
+        b"1e2",
+        b"1.0",
+        b"9007199254740993",
+        b"18446744073709551616",
+        b"true",
+        b"\"\"",
+        b"\"\\ud800\"",
+        b"\"\xc3\x28\"",
+        b"\"\\u0000\"",
+        b"[]",
+        b"{}",
+        b"[{}]",
+        b"{\"a\":1,\"A\":2}",
+        b"{\"digest\":\"x\"}",
     ]);
     prop_oneof![40 => value, 1 => odd.prop_map(|bytes| Written::Raw(bytes.to_vec()))]
 }
@@ -183,11 +198,8 @@ fn descriptor() -> BoxedStrategy<Written> {
 }
 
 fn with_type(media_type: &'static str, parts: Vec<(&'static str, BoxedStrategy<Written>)>) -> BoxedStrategy<Written> {
-    let common = vec![
-        ("schemaVersion", of(vec![json!(2)])),
-        ("mediaType", of(vec![json!(media_type)])),
-        ("annotations", free_keys()),
-    ];
+    let common =
+        vec![("schemaVersion", of(vec![json!(2)])), ("mediaType", of(vec![json!(media_type)])), ("annotations", free_keys())];
     object(common.into_iter().chain(parts).collect())
 }
 
@@ -282,7 +294,13 @@ fn the_documents_of_that_comparison_are_often_read_and_often_refused() {
         let Text(bytes) = documents().new_tree(&mut runner).unwrap().current();
         let is_read = compare(&bytes).unwrap();
         let plain = serde_json::from_slice::<Value>(&bytes).is_ok();
-        *(if is_read { &mut read } else if plain { &mut other } else { &mut refused }) += 1;
+        *(if is_read {
+            &mut read
+        } else if plain {
+            &mut other
+        } else {
+            &mut refused
+        }) += 1;
     }
     assert!(read > 60 && refused > 20 && other > 60, "{read} {refused} {other}");
 }
@@ -295,7 +313,10 @@ fn documents_that_a_plain_reader_and_go_take_for_two_things_are_not_read() {
         (format!(r#"{{"schemaVersion":2,"manifests":[{one}],"Manifests":[{other}]}}"#), &one, &other),
         (format!(r#"{{"schemaVersion":2,"manifests":[{one}],"manife\u017Fts":[{other}]}}"#), &one, &other),
         (
-            format!(r#"{{"schemaVersion":2,"manifests":[{}]}}"#, one.to_string().replace(r#""size""#, &format!(r#""Digest":{},"size""#, other["digest"]))),
+            format!(
+                r#"{{"schemaVersion":2,"manifests":[{}]}}"#,
+                one.to_string().replace(r#""size""#, &format!(r#""Digest":{},"size""#, other["digest"]))
+            ),
             &one,
             &other,
         ),

@@ -99,14 +99,24 @@ fn answers() -> Vec<(&'static str, &'static str, &'static [u8], bool)> {
     const DOCKER: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
     vec![
         ("an index", INDEX, br#"{"schemaVersion":2,"manifests":[]}"#, true),
-        ("an index with a charset", "application/vnd.oci.image.index.v1+json; charset=utf-8", br#"{"schemaVersion":2,"manifests":[]}"#, true),
+        (
+            "an index with a charset",
+            "application/vnd.oci.image.index.v1+json; charset=utf-8",
+            br#"{"schemaVersion":2,"manifests":[]}"#,
+            true,
+        ),
         ("something else", "application/vnd.example+json", br#"{"a":1}"#, true),
         ("two lists", INDEX, br#"{"schemaVersion":2,"manifests":[],"Manifests":[]}"#, false),
         ("one list twice", INDEX, br#"{"schemaVersion":2,"manifests":[],"manifests":[]}"#, false),
         ("a list in capitals", INDEX, br#"{"schemaVersion":2,"MANIFESTS":[]}"#, false),
         ("a long s", INDEX, "{\"schemaVersion\":2,\"manifests\":[],\"manife\u{17f}ts\":[]}".as_bytes(), false),
         ("two kinds", INDEX, br#"{"schemaVersion":2,"manifests":[],"config":{},"layers":[]}"#, false),
-        ("another type", MANIFEST, br#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#, false),
+        (
+            "another type",
+            MANIFEST,
+            br#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#,
+            false,
+        ),
         ("another kind", MANIFEST, br#"{"schemaVersion":2,"manifests":[]}"#, false),
         ("Docker's without a type", DOCKER, br#"{"schemaVersion":2,"manifests":[]}"#, false),
         ("two documents", INDEX, br#"{"schemaVersion":2,"manifests":[]}{}"#, false),
@@ -148,7 +158,8 @@ async fn a_manifest_is_what_the_index_says_that_lists_it() {
     let size = manifest.len() as u64;
     assert!(client.pull_listed(&listed(MediaType::ImageIndex, size)).await.is_ok());
     let other_type = client.pull_listed(&listed(MediaType::ImageManifest, size)).await.unwrap_err();
-    assert!(matches!(other_type, Error::Document { fault: Refusal::MediaType { .. }, .. }), "{other_type}");
+    let Error::Document { fault, .. } = other_type else { panic!("{other_type}") };
+    assert!(matches!(*fault, Refusal::MediaType { .. }), "{fault}");
     let other_size = client.pull_listed(&listed(MediaType::ImageIndex, size + 1)).await.unwrap_err();
     assert!(matches!(other_size, Error::Layout(layout::Error::SizeMismatch { .. })), "{other_size}");
 }

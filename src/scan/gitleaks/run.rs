@@ -258,6 +258,5 @@ fn read(report: &Path, output: &Output) -> Result<Vec<Match>, Error> {
         return Err(invalid_output(format!("its report is not a file of at most {MAX_REPORT_BYTES} bytes")));
     }
     let file = fs::File::open(report).map_err(|error| invalid_output(error.to_string()))?;
-    document::stream(BufReader::new(file))
-        .map_err(|error| invalid_output(format!("its report is not understood: {error}")))
+    document::stream(BufReader::new(file)).map_err(|error| invalid_output(format!("its report is not understood: {error}")))
 }
