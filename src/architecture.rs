@@ -363,7 +363,7 @@ fn attributes(item: &syn::Item) -> &[syn::Attribute] {
     }
 }
 
-/// Whether a path leads to what reads JSON: serde_json's own, or the readers that the types of oci_spec have. (A `.parse()`
+/// Whether a path leads to what reads JSON: `serde_json`'s own, or the readers that the types of `oci_spec` have. (A `.parse()`
 /// into a `serde_json::Value` can't be told by its words.)
 fn reads_json(path: &[String]) -> bool {
     let reader = path.iter().any(|part| ["from_slice", "from_str", "from_reader", "from_value", "from_file"].contains(&&**part));

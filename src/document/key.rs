@@ -27,22 +27,34 @@ pub(super) fn has_free_keys(key: &str) -> bool {
 /// `ſ` is an s and `K` (the sign of kelvin) a k; its second version passes over `_` and `-` too, where it is asked to. More
 /// is one here than there.
 pub(super) fn fold(key: &str) -> String {
+    if key.is_ascii() {
+        return key
+            .bytes()
+            .filter(|byte| !matches!(byte, b'_' | b'-'))
+            .map(|byte| char::from(byte.to_ascii_lowercase()))
+            .collect();
+    }
     let upper = key.chars().filter(|character| !matches!(character, '_' | '-')).flat_map(char::to_uppercase);
     upper.flat_map(char::to_lowercase).collect()
 }
 
+/// Up to here keys are looked for one by one, which is faster than to hash them; few objects have more.
+const FEW: usize = 24;
+
 /// The keys of an object so far.
 #[derive(Default)]
-pub(super) struct Seen(HashMap<String, Option<String>>);
+pub(super) struct Seen {
+    /// The first of those that are free.
+    few: Vec<String>,
+    /// The others, and the folded ones of a struct, each with what it was before.
+    many: HashMap<String, Option<String>>,
+}
 
 impl Seen {
     /// Adds a key.
     pub(super) fn add(&mut self, key: &str, keys: Keys) -> Result<(), Reason> {
         let Keys::Fields(fields) = keys else {
-            return match self.0.insert(key.to_owned(), None) {
-                None => Ok(()),
-                Some(_) => Err(Reason::Twice(text::words(key))),
-            };
+            return if self.is_new(key) { Ok(()) } else { Err(Reason::Twice(text::words(key))) };
         };
         let folded = fold(key);
         if !fields.contains(&key)
@@ -52,7 +64,7 @@ impl Seen {
         }
         // What is folded already need not be kept twice.
         let original = (key != folded).then(|| key.to_owned());
-        match self.0.insert(folded, original.clone()) {
+        match self.many.insert(folded, original.clone()) {
             None => Ok(()),
             Some(before) if before == original => Err(Reason::Twice(text::words(key))),
             Some(before) => {
@@ -60,5 +72,16 @@ impl Seen {
                 Err(Reason::Alike(text::words(&before), text::words(key)))
             }
         }
+    }
+
+    fn is_new(&mut self, key: &str) -> bool {
+        if self.few.iter().any(|seen| seen == key) {
+            return false;
+        }
+        if self.few.len() < FEW {
+            self.few.push(key.to_owned());
+            return true;
+        }
+        self.many.insert(key.to_owned(), None).is_none()
     }
 }

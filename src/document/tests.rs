@@ -70,6 +70,17 @@ fn a_key_that_is_there_twice_is_refused_wherever_it_is() {
 }
 
 #[test]
+fn a_key_is_told_from_the_others_however_many_there_are() {
+    for at in [0, 10, 23, 24, 25, 200] {
+        let labels = |last: usize| -> String {
+            (0..300).chain([last]).map(|number| format!("\"k{number}\":\"\"")).collect::<Vec<_>>().join(",")
+        };
+        assert_eq!(reason(&format!("{{\"labels\":{{{}}}}}", labels(at))), Reason::Twice(text::words(&format!("k{at}"))));
+        assert!(read::<Sample>(format!("{{\"labels\":{{{}}}}}", labels(300)).as_bytes()).is_ok());
+    }
+}
+
+#[test]
 fn a_key_that_is_a_known_one_but_for_its_case_is_refused_alone_or_beside_it() {
     for (text, key, known) in [
         (r#"{"Digest":"a"}"#, "Digest", "digest"),

@@ -17,9 +17,9 @@ use crate::text::{self, Line};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Document {
     /// A list of manifests.
-    Index(ImageIndex),
+    Index(Box<ImageIndex>),
     /// A configuration and layers.
-    Manifest(ImageManifest),
+    Manifest(Box<ImageManifest>),
 }
 
 /// A document is refused.
@@ -168,13 +168,13 @@ pub(crate) fn read(bytes: &[u8], declared: &MediaType) -> Result<Document, Fault
         Some((Kind::Index, _)) => {
             let index: ImageIndex = typed(bytes, ImageIndex::schema_version)?;
             index.manifests().iter().chain(index.subject()).try_for_each(embedded)?;
-            Ok(Document::Index(index))
+            Ok(Document::Index(Box::new(index)))
         }
         Some((Kind::Manifest, _)) => {
             let manifest: ImageManifest = typed(bytes, ImageManifest::schema_version)?;
             let config = [manifest.config()].into_iter();
             config.chain(manifest.layers()).chain(manifest.subject()).try_for_each(embedded)?;
-            Ok(Document::Manifest(manifest))
+            Ok(Document::Manifest(Box::new(manifest)))
         }
         None => Err(Fault::Unknown(text::words(media_type.as_ref()))),
     }
@@ -203,7 +203,7 @@ impl Document {
     /// It is a manifest.
     pub(crate) fn index(self) -> Result<ImageIndex, Fault> {
         match self {
-            Self::Index(index) => Ok(index),
+            Self::Index(index) => Ok(*index),
             Self::Manifest(_) => Err(Fault::Unwanted("an index")),
         }
     }
@@ -214,7 +214,7 @@ impl Document {
     /// It is an index.
     pub(crate) fn manifest(self) -> Result<ImageManifest, Fault> {
         match self {
-            Self::Manifest(manifest) => Ok(manifest),
+            Self::Manifest(manifest) => Ok(*manifest),
             Self::Index(_) => Err(Fault::Unwanted("the manifest of one image")),
         }
     }

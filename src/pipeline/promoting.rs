@@ -52,7 +52,7 @@ async fn fetch(delivery: &Delivery, ready: &Ready, client: &Client, manifest: &M
 async fn manifests(client: &Client, layout: &Layout, root: &Manifest) -> Result<Vec<Descriptor>, Error> {
     write(layout, root)?;
     let manifests = match client.document(root)? {
-        Document::Manifest(manifest) => vec![manifest],
+        Document::Manifest(manifest) => vec![*manifest],
         Document::Index(index) => {
             let mut manifests = Vec::new();
             for part in index.manifests() {

@@ -228,7 +228,7 @@ async fn labels(client: &Client, image: &Manifest) -> Result<BTreeMap<String, St
         reason: "something that is not an image".to_owned(),
     };
     let parsed = match client.document(image)? {
-        Document::Manifest(manifest) => manifest,
+        Document::Manifest(manifest) => *manifest,
         Document::Index(index) => {
             let first = index.manifests().first().ok_or_else(|| malformed(&image.digest))?;
             client.manifest(&client.pull_listed(first).await?)?

@@ -58,7 +58,7 @@ pub(crate) async fn read(
             let bytes = document(channel, &digest_of(only)?).await?;
             parse(&bytes, only.media_type())?.manifest().map_err(|fault| refused(&fault))?
         }
-        Document::Manifest(manifest) => manifest,
+        Document::Manifest(manifest) => *manifest,
     };
     let config = document(channel, &digest_of(manifest.config())?).await?;
     let (platform, diff_ids) = described(&config)?;

@@ -46,7 +46,7 @@ pub(crate) fn read(archive: impl Read, layout: &Layout, compression: Compression
         let path = entry.path().map_err(|error| broken(&error))?.to_string_lossy().into_owned();
         seen += entry.size();
         match entry.header().entry_type() {
-            tar::EntryType::Regular | tar::EntryType::Continuous => contents.take(path, &mut entry, layout, compression)?,
+            tar::EntryType::Regular | tar::EntryType::Continuous => contents.take(&path, &mut entry, layout, compression)?,
             tar::EntryType::Symlink | tar::EntryType::Link => {
                 let target =
                     entry.link_name().map_err(|error| broken(&error))?.unwrap_or_default().to_string_lossy().into_owned();
@@ -60,13 +60,13 @@ pub(crate) fn read(archive: impl Read, layout: &Layout, compression: Compression
 }
 
 impl Contents {
-    fn take(&mut self, path: String, entry: &mut impl Entry, layout: &Layout, compression: Compression) -> Result<(), Error> {
+    fn take(&mut self, path: &str, entry: &mut impl Entry, layout: &Layout, compression: Compression) -> Result<(), Error> {
         let mut start = Vec::new();
         if entry.length() <= MAX_DOCUMENT_BYTES {
             entry.read_to_end(&mut start).map_err(|error| broken(&error))?;
             // A layer is a tar archive, and no tar archive is JSON: it ends in zeros.
             if document::is_json(&start) {
-                return match self.documents.insert(path.clone(), start) {
+                return match self.documents.insert(path.to_owned(), start) {
                     None => Ok(()),
                     Some(_) => Err(protocol(format!("{path} is there twice"))),
                 };
@@ -76,7 +76,7 @@ impl Contents {
             }
         }
         let layer = compression.write_layer(start.chain(entry), layout)?;
-        match self.layers.insert(path.clone(), layer) {
+        match self.layers.insert(path.to_owned(), layer) {
             None => Ok(()),
             Some(_) => Err(protocol(format!("{path} is there twice"))),
         }

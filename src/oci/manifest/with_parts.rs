@@ -105,7 +105,7 @@ fn raw(value: &Value) -> Written {
 
 /// A key in the ways in which it can be written, most often its own.
 fn key(key: &'static str) -> impl Strategy<Value = Vec<u8>> {
-    let escaped = key.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect::<String>();
+    let escaped = key.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect::<Vec<_>>().concat();
     prop_oneof![
         60 => Just(key.as_bytes().to_vec()),
         2 => Just(escaped.into_bytes()),

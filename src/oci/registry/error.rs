@@ -91,7 +91,7 @@ pub(crate) enum Error {
         /// What was asked for.
         subject: Subject,
         /// Why it is refused.
-        fault: Fault,
+        fault: Box<Fault>,
     },
     /// What was received can't be written, or what is to be sent can't be read.
     #[error("{subject}: {source}")]

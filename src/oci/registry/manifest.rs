@@ -193,7 +193,7 @@ impl Client {
     }
 
     fn refused(&self, subject: Subject, fault: Fault) -> Error {
-        Error::Document { host: self.repository().registry().to_owned(), subject, fault }
+        Error::Document { host: self.repository().registry().to_owned(), subject, fault: Box::new(fault) }
     }
 
     async fn take_manifest(&self, response: Response, request: &Request, which: &Selector) -> Result<Manifest, Error> {

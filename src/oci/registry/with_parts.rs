@@ -158,7 +158,8 @@ async fn a_manifest_is_what_the_index_says_that_lists_it() {
     let size = manifest.len() as u64;
     assert!(client.pull_listed(&listed(MediaType::ImageIndex, size)).await.is_ok());
     let other_type = client.pull_listed(&listed(MediaType::ImageManifest, size)).await.unwrap_err();
-    assert!(matches!(other_type, Error::Document { fault: Refusal::MediaType { .. }, .. }), "{other_type}");
+    let Error::Document { fault, .. } = other_type else { panic!("{other_type}") };
+    assert!(matches!(*fault, Refusal::MediaType { .. }), "{fault}");
     let other_size = client.pull_listed(&listed(MediaType::ImageIndex, size + 1)).await.unwrap_err();
     assert!(matches!(other_size, Error::Layout(layout::Error::SizeMismatch { .. })), "{other_size}");
 }
