@@ -129,7 +129,8 @@ pub(crate) async fn list(launcher: &Launcher, request: &Request<'_>) -> Result<S
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Spdx {
-    spdx_version: String,
+    #[serde(rename = "spdxVersion")]
+    version: String,
     #[serde(default)]
     packages: Vec<SpdxPackage>,
     #[serde(default)]
@@ -243,8 +244,8 @@ struct CycloneDx {
 fn check(folder: &Path, output: &Output) -> Result<(u32, Packages), Error> {
     let spdx: Spdx = read(folder, Format::SpdxJson, output)?;
     let cyclonedx: CycloneDx = read(folder, Format::CycloneDxJson, output)?;
-    if spdx.spdx_version != "SPDX-2.3" || cyclonedx.bom_format != "CycloneDX" {
-        let reason = format!("its files are {:?} and {:?}", spdx.spdx_version, cyclonedx.bom_format);
+    if spdx.version != "SPDX-2.3" || cyclonedx.bom_format != "CycloneDX" {
+        let reason = format!("its files are {:?} and {:?}", spdx.version, cyclonedx.bom_format);
         return Err(Error::invalid_output(Tool::SYFT, reason, output));
     }
     let packages = spdx.packages.iter().filter(|package| !package.is_image()).count();

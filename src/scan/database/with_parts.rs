@@ -66,10 +66,10 @@ impl World {
 
 /// A database of this age, which says that a new one is due on a day to come.
 fn make(folder: &Path, age: SignedDuration) {
-    let made = (Timestamp::now() - age).strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let updated_at = (Timestamp::now() - age).strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let advisories = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join("advisories");
     let mut make = Command::new(program(Installer::Tools, "trivy-db"));
-    make.arg("--advisories").arg(advisories).arg("--output").arg(folder).arg("--updated-at").arg(made);
+    make.arg("--advisories").arg(advisories).arg("--output").arg(folder).arg("--updated-at").arg(updated_at);
     assert!(make.status().unwrap().success());
 }
 
