@@ -71,7 +71,7 @@ impl Checkout {
             commit,
             // A workflow checks out a commit, not a branch: the event knows better.
             branch: event.map_or(branch, |event| event.branch().map(str::to_owned)),
-            tag: tag.and_then(|tags| Source::tag_of(tags.lines()).map(str::to_owned)),
+            tag: tag.and_then(|tags| Source::tag_of(&tags.lines().collect::<Vec<_>>()).map(str::to_owned)),
             dirty: !git.ask(&["status", "--porcelain", "--untracked-files=normal"]).await?.is_empty(),
         };
         let shallow = git.ask(&["rev-parse", "--is-shallow-repository"]).await? == "true";

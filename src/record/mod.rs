@@ -164,11 +164,11 @@ pub(crate) struct Source {
 impl Source {
     /// Of several git tags, the one to go by: the highest release, else the highest pre-release (semver.org, item 11), else
     /// the first, which names no version.
-    pub(crate) fn tag_of<'a>(tags: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
+    pub(crate) fn tag_of<'a>(tags: &[&'a str]) -> Option<&'a str> {
         let version = |tag: &str| tag.strip_prefix('v')?.parse::<semver::Version>().ok();
-        let versions = tags.clone().filter_map(|tag| Some((version(tag)?, tag)));
+        let versions = tags.iter().filter_map(|tag| Some((version(tag)?, *tag)));
         let highest = versions.max_by_key(|(version, _)| (version.pre.is_empty(), version.clone()));
-        highest.map(|(_, tag)| tag).or_else(|| tags.clone().next())
+        highest.map(|(_, tag)| tag).or_else(|| tags.first().copied())
     }
 
     /// The version that a `v*` tag names.
@@ -315,7 +315,7 @@ mod tests {
             (&["vnext", "v1"], Some("vnext")),
             (&[], None),
         ] {
-            assert_eq!(Source::tag_of(tags.iter().copied()), expected, "{tags:?}");
+            assert_eq!(Source::tag_of(tags), expected, "{tags:?}");
         }
     }
 }

@@ -49,4 +49,5 @@ mod the_image_runs_as_the_runner_runs_it;
 mod the_report_is_kept;
 mod the_security_tab_shows_what_was_found;
 mod the_thin_caller_delivers;
+mod what_other_actions_hand_on_is_understood;
 mod workflows;

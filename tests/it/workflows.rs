@@ -414,7 +414,10 @@ fn what_is_released_is_built_without_rights_and_signed_where_nothing_of_it_runs(
     let steps = jobs["image"]["steps"].as_array().unwrap();
     let scripts: Vec<_> = steps.iter().filter_map(|step| step["run"].as_str()).collect();
     for script in &scripts {
-        assert!(!script.contains("cargo") && !script.contains("docker build") && !script.contains("gp-deliver deliver"), "{script}");
+        assert!(
+            !script.contains("cargo") && !script.contains("docker build") && !script.contains("gp-deliver deliver"),
+            "{script}"
+        );
     }
     // Compared in the folder and in the registry, both before it is signed.
     let at = |words: &str| scripts.iter().position(|script| script.contains(words)).unwrap_or_else(|| panic!("{words}"));
