@@ -32,7 +32,7 @@ pub(super) async fn upload(delivery: &Delivery, ready: &Ready, cleared: bool) ->
         _ if delivery.config.publish == Publish::Yes => Duty::WhereThereIsCodeScanning,
         _ => Duty::WhereItMay,
     };
-    let uploader = match Uploader::find(delivery, ready) {
+    let found = match Uploader::find(delivery, ready) {
         Ok(uploader) => Ok(uploader),
         Err(Absence::NotAsked(why)) if duty != Duty::Whatever => {
             delivery.recorder.skip(StageName::CodeScanning, why);
@@ -43,12 +43,12 @@ pub(super) async fn upload(delivery: &Delivery, ready: &Ready, cleared: bool) ->
     };
     delivery
         .stage(StageName::CodeScanning, async |_| {
-            let uploaded = match uploader {
+            let accepted = match found {
                 Ok(uploader) => uploader.upload(&delivery.recorder.snapshot()).await,
                 Err(error) => Err(error),
             };
-            let error = match uploaded {
-                Ok(accepted) => return Ok((Shown::Uploaded, accepted.ending())),
+            let error = match accepted {
+                Ok(analyses) => return Ok((Shown::Uploaded, analyses.ending())),
                 Err(error) if duty.forbids(&error) => return Err(error.into()),
                 Err(error) => error,
             };

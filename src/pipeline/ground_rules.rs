@@ -64,14 +64,15 @@ fn of_branches(found: Option<Branches>, environment: Environment) -> Result<Chec
     }
     let names: Vec<_> = patterns.iter().map(shown).collect();
     let wild: Vec<_> = patterns.iter().filter(|pattern| pattern.name.contains(['*', '?', '['])).map(shown).collect();
-    let mut detail = match names.as_slice() {
+    let detail = match names.as_slice() {
         [] => "GitHub lets nothing deploy".to_owned(),
         names => format!("GitHub lets only {} deploy", text::list(names)),
     };
-    if !wild.is_empty() {
-        detail += &format!("\nwho may create {} is for a ruleset to say", text::list(&wild));
-    }
-    Ok(Check::Well(detail))
+    let creators = match wild.as_slice() {
+        [] => String::new(),
+        wild => format!("\nwho may create {} is for a ruleset to say", text::list(wild)),
+    };
+    Ok(Check::Well(detail + &creators))
 }
 
 /// Whether anyone can find a name that it matches: it begins with no letter of its own.
@@ -174,14 +175,15 @@ pub(super) fn immutability(inputs: &PolicyInputs<'_>, mutability: &Mutability, t
     }
     let idle: Vec<_> = filters.iter().filter(|filter| !moving.iter().any(|planned| filter.matches(&planned.tag))).collect();
     let idle: Vec<_> = idle.into_iter().map(TagFilter::to_string).collect();
-    let mut detail = "tags stay where they are".to_owned();
-    if !moving.is_empty() {
-        detail += &format!(", except {}", text::list(&names(&moving, &|_| true)));
-    }
-    if !idle.is_empty() {
-        detail += &format!("\nthese filters except no tag of this delivery: {}", text::list(&idle));
-    }
-    Check::Well(detail)
+    let except = match names(&moving, &|_| true).as_slice() {
+        [] => String::new(),
+        moving => format!(", except {}", text::list(moving)),
+    };
+    let idle = match idle.as_slice() {
+        [] => String::new(),
+        idle => format!("\nthese filters except no tag of this delivery: {}", text::list(idle)),
+    };
+    Check::Well(format!("tags stay where they are{except}{idle}"))
 }
 
 /// Whether another environment's role may push to the same repository.

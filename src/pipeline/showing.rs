@@ -7,6 +7,7 @@ use super::announcing::conclusion;
 use super::code_scanning::Uploader;
 use crate::config::{Config, RequestedDestination};
 use crate::diagnosis::Diagnosis;
+use crate::environment::Environment;
 use crate::error::Error;
 use crate::github::checks::{self, CheckRun};
 use crate::github::code_scanning::{self, Demand};
@@ -37,10 +38,10 @@ pub(crate) async fn show(config: &Config<()>, event: Option<&Event>, job: Option
     let record = held_against(claimed::retold(claim, known), job);
 
     // Both are tried: each is of use without the other.
-    let uploaded = upload(config, &uploader, &record).await;
+    let analyses = upload(config, &uploader, &record).await;
     let check = check_run(&record, event);
     let checked = checks::show(&api, &check).await;
-    let mut shown = uploaded?;
+    let mut shown = analyses?;
     checked?;
     shown.push(format!("{}: {}", check.name, check.title));
     Ok(shown)
@@ -86,7 +87,7 @@ fn held_against(mut record: Record, job: JobResult) -> Record {
 }
 
 fn check_run(record: &Record, event: &Event) -> CheckRun {
-    let environment = record.environment.map(|environment| environment.name()).unwrap_or_default();
+    let environment = record.environment.map(Environment::name).unwrap_or_default();
     let image = record.name.as_deref().unwrap_or_default();
     CheckRun {
         // Another name than a delivery's own: nobody takes the one for the other.

@@ -90,8 +90,8 @@ pub(crate) fn retold(claim: Record, known: Known) -> Record {
     record.name = Some(known.name);
     record.stages = claim.stages.into_iter().take(ENTRIES).map(stage).collect();
     record.findings = claim.findings.into_iter().take(FINDINGS).map(finding).collect();
-    record.suppressions = claim.suppressions.into_iter().take(ENTRIES).map(suppression).collect();
-    record.failure = claim.failure.map(failure);
+    record.suppressions = claim.suppressions.into_iter().take(ENTRIES).map(|one| suppression(&one)).collect();
+    record.failure = claim.failure.as_ref().map(failure);
     record.warnings = vec![
         "This is what the change's own job says of itself. Whatever ran there could have written it, so it vouches for \
          nothing: the job's own check does."
@@ -168,7 +168,7 @@ fn finding(finding: Finding) -> Finding {
     }
 }
 
-fn suppression(suppression: Suppression) -> Suppression {
+fn suppression(suppression: &Suppression) -> Suppression {
     Suppression {
         tool: suppression.tool,
         by: cut(&suppression.by),
@@ -179,7 +179,7 @@ fn suppression(suppression: Suppression) -> Suppression {
 }
 
 /// What failed and why. What to do about it is said where it failed: commands of a stranger are not shown.
-fn failure(failure: Diagnosis) -> Diagnosis {
+fn failure(failure: &Diagnosis) -> Diagnosis {
     let why: Vec<String> = text::lines(&failure.why, TEXT).take(20).map(String::from).collect();
     Diagnosis {
         what: cut(&failure.what),

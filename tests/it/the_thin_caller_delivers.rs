@@ -189,6 +189,31 @@ fn a_pull_request_is_judged_and_goes_nowhere() {
 }
 
 #[test]
+fn a_pull_request_is_judged_by_a_job_without_a_token_and_shown_by_another() {
+    let files = [("app/PyYAML-5.3.dist-info/METADATA", "Metadata-Version: 2.1\nName: PyYAML\nVersion: 5.3\n")];
+    let mut team = Team::new("main", World::options().pull_request(7).start(), &files);
+    let commit = team.source.git(&["rev-parse", "HEAD"]);
+    // The record that the first job keeps, as the second fetches it: act's jobs have no artifacts.
+    let record = r#"{"version":2,"gp_deliver":"0.1.0","started_at":"2026-11-21T09:00:00Z","elapsed_ms":5,"result":"skipped",
+        "environment":"local","demands":null,"severity_threshold":null,"ignore_unfixed":false,
+        "source":{"commit":"COMMIT","branch":null,"tag":null,"dirty":false},"stages":[],"findings":[],"suppressions":[],
+        "database":null,"image":null,"destination":null,"reuse":null,"publication":null,"failure":null,"warnings":[]}"#;
+    let record = record.replace("COMMIT", &commit).replace('\n', "");
+    team.fetched =
+        format!("mkdir -p \"$INPUT_PATH/gp-deliver-report\"; echo '{record}' >\"$INPUT_PATH/gp-deliver-report/record.json\"");
+    let repo = json!({ "id": 74, "full_name": team.repository.slug() });
+    let side = |branch: &str| json!({ "ref": branch, "sha": commit, "repo": repo });
+    let payload = json!({ "number": 7, "pull_request": { "number": 7, "head": side("change"), "base": side("main") } });
+    let ran = team.event("pull_request", &payload).run();
+    ran.says("BLOCKED for prod").says("CVE-2020-14343");
+    assert_eq!(ran.steps()["Deliver"], "failure", "{}", ran.log());
+    assert_eq!(ran.steps()["Show"], "success", "{}", ran.log());
+    let [check] = &*team.repository.check_runs() else { panic!("{}", ran.log()) };
+    assert_eq!(check.conclusion.as_deref(), Some("failure"), "its report says that all passed, and its job failed: {check:?}");
+    assert!(team.world.tags().is_empty() && team.world.calls().is_empty());
+}
+
+#[test]
 fn what_is_blocked_fails_the_job_and_keeps_its_report() {
     let files = [("app/PyYAML-5.3.dist-info/METADATA", "Metadata-Version: 2.1\nName: PyYAML\nVersion: 5.3\n")];
     let team = Team::new("main", World::options().environment("prod").start(), &files);
