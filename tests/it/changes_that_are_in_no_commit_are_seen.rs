@@ -12,6 +12,9 @@ use crate::support::{Ended, Source, script};
 
 const DOCKERFILE: (&str, &str) = ("Dockerfile", "FROM scratch\nCOPY . /app/\n");
 
+/// What somebody does in a source's folder.
+type Change = fn(&Path);
+
 /// A source in git that has these files beside a Dockerfile that copies all.
 fn source(files: &[(&str, &str)]) -> Source {
     Source::in_git(&[&[DOCKERFILE], files].concat())
@@ -56,7 +59,7 @@ fn what_the_ignore_file_leaves_out_is_no_change() {
 
 #[test]
 fn any_difference_from_the_commit_is_a_change() {
-    let changes: [(&str, fn(&Path)); 9] = [
+    let changes: [(&str, Change); 9] = [
         ("content", |root| fs::write(root.join("a/file"), "2").unwrap()),
         ("a file that is gone", |root| fs::remove_file(root.join("a/file")).unwrap()),
         ("a new file", |root| fs::write(root.join("a/new"), "").unwrap()),
