@@ -152,6 +152,23 @@ impl Checkout {
     }
 }
 
+/// A file that git tracks in `folder` or below, where it tracks any. The folder may be outside of every repository.
+///
+/// # Errors
+/// git can't be run.
+pub(crate) async fn tracked_in(launcher: &Launcher, folder: &Path) -> Result<Option<String>, Error> {
+    let folder = folder.canonicalize().map_err(|error| Error::Folder { path: folder.to_owned(), reason: error.to_string() })?;
+    if !folder.ancestors().any(|folder| folder.join(".git").exists()) {
+        return Ok(None);
+    }
+    let git = Git { program: launcher.find("git")?, folder };
+    match git.ask(&["ls-files", "-z", "--cached", "--", "."]).await {
+        Ok(files) => Ok(files.split('\0').next().filter(|file| !file.is_empty()).map(str::to_owned)),
+        Err(Error::Git { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 struct Git {
     program: Program,
     folder: PathBuf,

@@ -7,7 +7,7 @@ use std::path::Path;
 use iam_policy::{Document, trust};
 use jiff::Timestamp;
 
-use super::amazon;
+use super::{amazon, fixed_tags};
 use crate::config::{Ecr, RequestedDestination};
 use crate::diagnosis::{Diagnosis, Explanation};
 use crate::error::Error;
@@ -120,6 +120,7 @@ async fn sign_in(ecr: &Ecr, event: Option<&Event>, tags: &[PlannedTag]) -> Vec<(
         crate::aws::ecr::Mutability::Mutable(_) => "tags may move, except those that a filter names",
         crate::aws::ecr::Mutability::Immutable(_) => "tags may not move, except those that a filter names",
     };
+    let held = fixed_tags::held(&signed_in.mutability, tags);
     let snapshot = signed_in.target.snapshot(tags).await;
     let tags = snapshot.map_err(|error| Diagnosis::from(&error)).map(|snapshot| {
         let tag = |tag: &ExistingTag| match tag.digest() {
@@ -132,6 +133,7 @@ async fn sign_in(ecr: &Ecr, event: Option<&Event>, tags: &[PlannedTag]) -> Vec<(
         ("identity", Ok(format!("{} in {}", signed_in.session.arn, signed_in.session.region))),
         ("repository", Ok(format!("{}: {rule}", signed_in.target.destination()))),
         ("tags", tags),
+        ("fixed tags", Ok(held)),
     ]
 }
 

@@ -9,6 +9,7 @@ mod code_scanning;
 mod contribution;
 mod destination;
 pub(crate) mod doctor;
+mod fixed_tags;
 mod judging;
 mod moving;
 mod preflight;
