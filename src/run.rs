@@ -29,7 +29,7 @@ use crate::record::{Record, Recorder, RunResult};
 use crate::report::{self, RunnerFiles, console};
 use crate::scan;
 use crate::setup::{self, PolicyInputs};
-use crate::source::Checkout;
+use crate::source::{self, Checkout};
 use crate::staging::Staging;
 use crate::tags;
 use crate::variables;
@@ -223,7 +223,7 @@ async fn deliver(inputs: &Inputs) -> Exit {
     let resolved = Config::resolve(inputs, &env(event.as_ref()));
     let context = PathBuf::from(inputs.text(&inputs::BUILD_CONTEXT));
     let project = ownership::project_of(&context, event.as_ref().and_then(|event| event.workspace.as_deref()));
-    let reports = report::open(&config::report_dir(inputs), &project);
+    let reports = open_reports(&config::report_dir(inputs), &project).await;
     let (mut begun, resolved_inputs) = (None, resolved.is_ok());
     let (result, exit) = match (resolved, &reports) {
         (Err(problems), _) => failed(&recorder, &Error::Inputs(problems)),
@@ -253,6 +253,17 @@ async fn deliver(inputs: &Inputs) -> Exit {
         Err(_) if told => exit,
         // The image stays published, but nobody was told: that is a failure.
         Err(error) => refuse(&Error::Report(error)),
+    }
+}
+
+/// Opens the report's folder. One that was ours may have got files of the project since: a pull writes into folders that git
+/// ignores.
+async fn open_reports(folder: &Path, project: &[PathBuf]) -> Result<report::Folder, report::Error> {
+    let reports = report::open(folder, project)?;
+    match source::tracked_in(&Launcher::of_this_process(), folder).await {
+        Ok(Some(entry)) => Err(report::Error::Foreign { path: folder.to_owned(), entry }),
+        // Where git can't be asked, the delivery does not get far.
+        Ok(None) | Err(_) => Ok(reports),
     }
 }
 

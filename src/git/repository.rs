@@ -179,6 +179,19 @@ impl Repository {
         Ok(output.code == 0 && fields(&output.stdout).filter_map(entry).any(|(_, entry)| entry.is_submodule()))
     }
 
+    /// A file that the index has at `folder`, from the top, or below; its path from there.
+    ///
+    /// # Errors
+    /// git can't be run, or can't read the index.
+    pub(crate) async fn tracked_in(&self, launcher: &Launcher, folder: &Path) -> Result<Option<PathBuf>, Error> {
+        let run = self.run(launcher)?.env("GIT_LITERAL_PATHSPECS", "1").stdout_limit(MAX_OUTPUT);
+        let pathspec = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        let output = run.args(["ls-files", "-z", "--cached", "--"]).arg(pathspec).output().await?;
+        let listed = checked(output, || "ls-files".to_owned())?.stdout;
+        let first = fields(&listed).next().map(|path| PathBuf::from(OsStr::from_bytes(path)));
+        Ok(first.map(|path| path.strip_prefix(folder).map_or(path.clone(), Path::to_owned)))
+    }
+
     /// Whether the commit `ancestor` came before the one that is checked out, or is it.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use iam_policy::{Document, trust};
 use jiff::Timestamp;
 
 use super::check::Check;
-use super::{amazon, ground_rules};
+use super::{amazon, fixed_tags, ground_rules};
 use crate::aws::ecr::Mutability;
 use crate::config::{Ecr, RequestedDestination};
 use crate::diagnosis::{Diagnosis, Explanation};
@@ -148,6 +148,7 @@ async fn sign_in(ecr: &Ecr, event: Option<&Event>, tags: &[PlannedTag]) -> (Vec<
         Mutability::Mutable(_) => "tags may move, except those that a filter names",
         Mutability::Immutable(_) => "tags may not move, except those that a filter names",
     };
+    let held = fixed_tags::held(&signed_in.mutability, tags);
     let snapshot = signed_in.target.snapshot(tags).await;
     let tags = snapshot.map_err(|error| Diagnosis::from(&error)).map(|snapshot| {
         let tag = |tag: &ExistingTag| match tag.digest() {
@@ -160,6 +161,7 @@ async fn sign_in(ecr: &Ecr, event: Option<&Event>, tags: &[PlannedTag]) -> (Vec<
         ("identity", Check::Well(format!("{} in {}", signed_in.session.arn, signed_in.session.region))),
         ("repository", Check::Well(format!("{}: {rule}", signed_in.target.destination()))),
         ("tags", tags.into()),
+        ("fixed tags", Check::Note(held)),
     ];
     (checks, Some(signed_in.mutability))
 }

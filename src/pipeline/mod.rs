@@ -14,6 +14,7 @@ mod contribution;
 mod coverage;
 mod destination;
 pub(crate) mod doctor;
+mod fixed_tags;
 mod ground_rules;
 mod judging;
 mod moving;

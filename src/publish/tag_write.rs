@@ -49,6 +49,9 @@ impl TagWrite {
         let (client, tag, manifest, stop, shared) =
             (client.clone(), tag.clone(), manifest.clone(), stop.clone(), Arc::clone(&flight));
         let task = tokio::spawn(async move {
+            if stop.is_cancelled() {
+                return TagWriteEnd::Stopped;
+            }
             let attempt = || shared.watch(client.tag_once(&tag, &manifest, only_if_new));
             let again = |error: &Error| error.is_temporary() && !stop.is_cancelled();
             tokio::select! {

@@ -191,7 +191,11 @@ impl Tagging {
         if actual == Some(self.root.digest) {
             return Ok(());
         }
-        let (repository, tag) = (self.client.repository().to_string(), tag.planned.tag.clone());
+        let (repository, planned) = (self.client.repository().to_string(), &tag.planned);
+        let tag = planned.tag.clone();
+        if actual.is_some() && !planned.moving {
+            return Err(self.overtaken(vec![(tag, actual)]));
+        }
         Err(Error::ReadBack { repository, tag, expected: self.root.digest, actual })
     }
 

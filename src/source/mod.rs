@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 pub(crate) use self::comparison::{Comparison, Failed, Paths};
 pub(crate) use self::error::Error;
 use self::search::{Found, Search};
-use crate::git::Repository;
+use crate::git::{self, Repository};
 use crate::github::Event;
 use crate::github::event::is_commit;
 use crate::process::Launcher;
@@ -189,6 +189,22 @@ impl Checkout {
         let root = workspace.unwrap_or(context);
         Self { root, in_git: false, shallow: false, source, repository: None, inner: Vec::new(), strays: Vec::new() }
     }
+}
+
+/// A file that git tracks in `folder` or below, where it tracks any. The folder may be outside of every repository.
+///
+/// # Errors
+/// git can't be run.
+pub(crate) async fn tracked_in(launcher: &Launcher, folder: &Path) -> Result<Option<String>, Error> {
+    let folder = folder.canonicalize().map_err(|error| Error::Folder { path: folder.to_owned(), reason: error.to_string() })?;
+    let repository = match Repository::around(launcher, &folder).await {
+        Ok(repository) => repository,
+        Err(git::Error::Missing { .. }) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let below = folder.strip_prefix(repository.top()).unwrap_or(Path::new(""));
+    let file = repository.tracked_in(launcher, below).await?;
+    Ok(file.map(|file| file.to_string_lossy().into_owned()))
 }
 
 /// Of the git tags of a commit, the one that is delivered: the highest release, else the highest pre-release (semver.org,

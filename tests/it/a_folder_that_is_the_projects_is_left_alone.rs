@@ -134,3 +134,15 @@ fn sources_that_are_put_into_our_own_report_folder_are_not_left_out_by_it() {
     source.write("dist/app.py", &format!("token = {}\n", secret()));
     here(&source).flag("--report-dir", "dist").ends_with(2).says("\"app.py\"");
 }
+
+#[test]
+fn a_file_of_the_project_that_comes_into_our_own_report_folder_is_not_left_out_by_it() {
+    let source = Source::in_git(&SOURCE);
+    here(&source).ends_with(0);
+    // As a pull does it: below a name that the report has too, and past what git ignores.
+    source.write("gp-deliver-report/sbom/app.py", &format!("token = {}\n", secret()));
+    source.git(&["add", "--force", "gp-deliver-report/sbom/app.py"]);
+    source.commit("sources");
+    here(&source).ends_with(2).says("sbom/app.py").says("is not gp-deliver's own");
+    assert!(source.context().join("gp-deliver-report/sbom/app.py").exists());
+}
