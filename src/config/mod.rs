@@ -3,6 +3,7 @@
 mod amazon;
 mod build;
 mod reader;
+mod suppressions;
 #[cfg(test)]
 mod tests;
 
@@ -10,14 +11,14 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use semver::Version;
-use serde::Serialize;
 
 pub(crate) use self::amazon::Ecr;
 pub(crate) use self::build::Build;
 use self::reader::Reader;
+pub(crate) use self::suppressions::{SecretsHistory, Suppressions};
 use crate::environment::{Choice, Environment, Origin};
 use crate::github::{Access, Event};
-use crate::inputs::{self, History, Input, Inputs, Problem};
+use crate::inputs::{self, Input, Inputs, Problem};
 use crate::policy::Threshold;
 use crate::publish;
 use crate::scan::database::Mirror;
@@ -38,6 +39,8 @@ pub(crate) struct Config<B = Build> {
     pub(crate) build: B,
     /// Which commits are scanned for secrets.
     pub(crate) secrets_history: SecretsHistory,
+    /// Whose lists of what is let through count.
+    pub(crate) suppressions: Suppressions,
     /// Which vulnerabilities count.
     pub(crate) threshold: Threshold,
     /// Where the vulnerability database is, in the order of trying.
@@ -98,18 +101,6 @@ impl fmt::Display for RequestedDestination {
     }
 }
 
-/// Which commits are scanned for secrets.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum SecretsHistory {
-    /// Those after the given commit, up to the delivered one: what a push brought.
-    Push(String),
-    /// All that git has.
-    Full,
-    /// None: the working tree alone.
-    None,
-}
-
 /// The environment that the inputs are read in.
 pub(crate) struct Env<'a> {
     /// The variables of the environment.
@@ -158,7 +149,8 @@ impl Reader<'_> {
         let version = self.get(&inputs::VERSION);
         let context = self.context();
         let build = build(self, context.as_deref());
-        let secrets_history = self.secrets_history();
+        let secrets_history = self.secrets_history(environment);
+        let suppressions = self.suppressions(environment);
         let severity = self.get(&inputs::SEVERITY_THRESHOLD);
         let ignore_unfixed = self.get(&inputs::IGNORE_UNFIXED);
         let database_mirrors = self.mirrors(&inputs::TRIVY_DB_REPOSITORY, Mirror::DATABASES);
@@ -175,6 +167,7 @@ impl Reader<'_> {
             context: context?,
             build: build?,
             secrets_history: secrets_history?,
+            suppressions: suppressions?,
             threshold: Threshold { severity: severity?, ignore_unfixed: ignore_unfixed? },
             database_mirrors: database_mirrors?,
             java_database_mirrors: java_database_mirrors?,
@@ -255,18 +248,6 @@ impl Reader<'_> {
 
     fn version_of_tag(&self) -> Option<Version> {
         self.env.event?.tag()?.strip_prefix('v')?.parse().ok()
-    }
-
-    fn secrets_history(&mut self) -> Option<SecretsHistory> {
-        Some(match self.get(&inputs::SECRETS_HISTORY)? {
-            // A push without a commit before is a new branch or tag: what it brought can't be told, so all is scanned.
-            History::Auto | History::Push => {
-                let before = self.env.event.and_then(|event| event.before.clone());
-                before.map_or(SecretsHistory::Full, SecretsHistory::Push)
-            }
-            History::Full => SecretsHistory::Full,
-            History::None => SecretsHistory::None,
-        })
     }
 
     fn mirrors(&mut self, input: &Input<Vec<Mirror>>, usual: &[&str]) -> Option<Vec<Mirror>> {

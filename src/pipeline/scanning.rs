@@ -9,18 +9,19 @@ use futures_util::future::try_join_all;
 use super::building::dockerfile_name;
 use super::preflight::Ready;
 use super::{Delivery, Ending, Task};
-use crate::config::{Build, SecretsHistory};
+use crate::config::{Build, SecretsHistory, Suppressions};
 use crate::diagnosis::Diagnosis;
 use crate::dockerfile::Dockerfile;
 use crate::error::Error;
-use crate::finding::{Suppression, Vulnerability};
+use crate::finding::{Standing, Suppression, Vulnerability};
 use crate::oci::Image;
 use crate::oci::image::PlatformImage;
 use crate::oci::registry::Store;
 use crate::publish::Listed;
 use crate::record::{StageLog, StageName};
+use crate::scan::base::Base;
 use crate::scan::database::{self, Database, Kind, Mirror};
-use crate::scan::gitleaks::{self, History, Leaks};
+use crate::scan::gitleaks::{self, History, Leaks, Lists};
 use crate::scan::{self, syft, trivy};
 use crate::scanner::Tool;
 use crate::text;
@@ -39,12 +40,19 @@ async fn leaks(delivery: &Delivery, ready: &Ready) -> Result<Leaks, Error> {
         .stage(StageName::Secrets, async |log| {
             let (history, warning) = history(delivery, ready).await?;
             let config = &delivery.config;
-            let exclude = [config.report_dir.clone(), delivery.staging.clone()];
-            let request =
-                gitleaks::Request { root: &ready.checkout.root, history: &history, exclude: &exclude, deadline: DEADLINE };
+            let root = &ready.checkout.root;
+            // Ours by what they are: a folder of the same name is the project's. git's own is looked through as history.
+            let ours = [&config.report_dir, &delivery.staging].into_iter().filter_map(|path| path.canonicalize().ok());
+            let git = ready.checkout.in_git.then(|| root.join(".git")).filter(|git| git.is_dir());
+            let exclude: Vec<_> = ours.chain(git).collect();
+            let (lists, unproven) = lists(delivery, ready).await?;
+            let request = gitleaks::Request { root, history: &history, exclude: &exclude, lists: &lists, deadline: DEADLINE };
             let mut leaks = gitleaks::scan(&delivery.launcher, &request).await?;
             leaks.warnings.extend(warning);
-            let suppressed: u32 = leaks.suppressions.iter().map(|suppression| suppression.count).sum();
+            let refused = leaks.suppressions.iter().any(|suppression| suppression.standing == Standing::Refused);
+            leaks.warnings.extend(unproven.filter(|_| refused));
+            let passed = leaks.suppressions.iter().filter(|suppression| suppression.standing != Standing::Refused);
+            let suppressed: u32 = passed.map(|suppression| suppression.count).sum();
             let found = leaks.findings.len();
             let mut detail =
                 format!("{} in the working tree and {}", text::count(found, "leak"), text::count(leaks.commits, "commit"));
@@ -59,14 +67,21 @@ async fn leaks(delivery: &Delivery, ready: &Ready) -> Result<Leaks, Error> {
 
 /// The part of the history to scan, and what is to be said of it.
 async fn history(delivery: &Delivery, ready: &Ready) -> Result<(History, Option<String>), Error> {
+    let config = &delivery.config;
+    let blocks = Tool::GITLEAKS.blocks(config.environment.requirements());
+    let said = |what: &str| blocks.then(|| format!("{what} were scanned for secrets, by the choice of `secrets-history`."));
     if !ready.checkout.in_git {
-        return Ok((History::None, None));
+        let none = "No history was scanned for secrets: git knows nothing of the source.".to_owned();
+        return Ok((History::None, Some(none).filter(|_| blocks)));
     }
-    let history = match (&delivery.config.secrets_history, &ready.checkout.source.commit) {
-        (SecretsHistory::None, _) | (_, None) => History::None,
+    let history = match (&config.secrets_history, &ready.checkout.source.commit) {
+        (SecretsHistory::None, Some(_)) => return Ok((History::None, said("No commits"))),
+        (_, None) => History::None,
         (SecretsHistory::Push(before), Some(head)) if ready.checkout.has(&delivery.launcher, before).await? => {
-            format!("{before}..{head}").parse().map_or(History::Full, History::Commits)
+            let range = format!("{before}..{head}").parse().map_or(History::Full, History::Commits);
+            return Ok((range, said(&format!("Only the commits after {before}"))));
         }
+        _ if blocks && ready.checkout.shallow => return Err(scan::Error::ShallowHistory.into()),
         (SecretsHistory::Push(before), Some(_)) => {
             let warning = format!(
                 "The commit that these changes come after ({before}) is not in the clone: all commits that are there are scanned."
@@ -77,6 +92,40 @@ async fn history(delivery: &Delivery, ready: &Ready) -> Result<(History, Option<
     };
     Ok((history, None))
 }
+
+/// What the project lets through that counts, and what is to be said where that is nothing.
+async fn lists(delivery: &Delivery, ready: &Ready) -> Result<(Lists, Option<String>), Error> {
+    let root = &ready.checkout.root;
+    let open = async |commit: &str| -> Result<Option<Base>, Error> {
+        let known = ready.checkout.in_git;
+        Ok(if known { Base::open(&delivery.launcher, root, commit).await? } else { None })
+    };
+    Ok(match &delivery.config.suppressions {
+        Suppressions::Head(before) => {
+            let base = match before {
+                Some(before) => open(before).await?,
+                None => None,
+            };
+            (Lists::of_change(root, base).await?, None)
+        }
+        Suppressions::Base(commit) => {
+            let base = open(commit).await?;
+            let missing = base.is_none().then(|| {
+                format!(
+                    "The commit whose lists of what is let through count ({commit}) is not in the clone, so none of them counts. \
+                     Check out with `fetch-depth: 0`."
+                )
+            });
+            (Lists::of_base(root, base).await?, missing)
+        }
+        Suppressions::Unproven => (Lists::of_base(root, None).await?, Some(UNPROVEN.to_owned())),
+    })
+}
+
+/// What is said where the project's lists let nothing through on a push.
+const UNPROVEN: &str = "The project's lists let nothing through here: what came before this push may have been held back too, \
+                        and would let itself through. Set `suppressions` to the id of a commit whose lists somebody has looked \
+                        at, or to `head`.";
 
 fn ending(counting: usize, blocks: bool, detail: String) -> Ending {
     match (counting, blocks) {

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::Vulnerabilities;
-use crate::finding::{Severity, Suppression, Vulnerability};
+use crate::finding::{Severity, Standing, Suppression, Vulnerability};
 use crate::oci::Platform;
 use crate::oci::image::PlatformImage;
 use crate::oci::layout::digest_of;
@@ -160,7 +160,8 @@ impl Report {
         findings.dedup_by(|one, other| {
             (&one.id, &one.package, &one.target, &one.installed) == (&other.id, &other.package, &other.target, &other.installed)
         });
-        let suppression = |((by, id, reason), count)| Suppression { tool: Tool::TRIVY, by, id, reason, count };
+        let suppression =
+            |((by, id, reason), count)| Suppression { tool: Tool::TRIVY, by, id, reason, count, standing: Standing::default() };
         Vulnerabilities { findings, suppressions: suppressed.into_iter().map(suppression).collect(), packages, warnings }
     }
 }
