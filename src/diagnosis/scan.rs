@@ -29,6 +29,12 @@ impl From<&Error> for Diagnosis {
                 "Check that git is of the version that is pinned.",
             ),
             Error::Unread(files) => unread(files),
+            Error::Changed(files) => Self::new(
+                "The build context changed while it was sent and looked through",
+                "What the builder got of these files is not what was scanned for secrets.",
+                "Find out what writes to them, and run again once it has ended.",
+            )
+            .with_excerpt(&files[..files.len().min(UNREAD_SHOWN)]),
             Error::PartialTree { scanned, expected, last } => Self::new(
                 "Only part of the files was scanned for secrets",
                 read("The files have", *scanned, *expected),

@@ -23,12 +23,15 @@ use crate::oci::registry::Store;
 use crate::oci::{Digest, Image, Layout, Platform};
 use crate::provenance::Provenance;
 use crate::record::{ImageRecord, PlatformRecord, StageLog, StageName};
+use crate::stamp::Stamp;
 use crate::text;
 
 /// An image, and what a reader should know of how it came about.
 pub(super) struct Built {
     pub(crate) image: Image,
     pub(crate) warnings: Vec<String>,
+    /// The files of the build context that the builder was told of.
+    pub(crate) sent: BTreeMap<Box<str>, Stamp>,
 }
 
 /// An open session, and what is built with it.
@@ -47,7 +50,8 @@ pub(super) fn image(delivery: &Arc<Delivery>, ready: &Arc<Ready>) -> Task<Built>
     let (owned, ready) = (Arc::clone(delivery), Arc::clone(ready));
     Task::begin(delivery, stages, async move {
         let session = BuildSession::open(&owned, &ready).await?;
-        let (built, ()) = tokio::try_join!(session.image(), session.checks())?;
+        let (mut built, ()) = tokio::try_join!(session.image(), session.checks())?;
+        built.sent = session.stats.take_listed();
         session.session.close().await;
         Ok(built)
     })
@@ -98,7 +102,7 @@ impl<'a> BuildSession<'a> {
                     image.digest,
                     text::count(self.stats.files(), "file")
                 ));
-                Ok((Built { image, warnings }, Ending::Pass(detail)))
+                Ok((Built { image, warnings, sent: BTreeMap::new() }, Ending::Pass(detail)))
             })
             .await
     }

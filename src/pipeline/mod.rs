@@ -132,13 +132,14 @@ async fn scan_and_publish(
 ) -> Result<RunResult, Error> {
     let Begun { mut secrets, image, database } = begun;
     let built = async { tokio::try_join!(image.accept(), database.accept()) };
-    let (Built { image, .. }, database) = secrets.unless_it_fails(built).await?;
+    let (Built { image, sent, .. }, database) = secrets.unless_it_fails(built).await?;
     // What is in the image: the tags alone wait for it.
     let listed = scanning::sboms(delivery, &image);
     let judged = async {
         // What is wrong with it, and with the source.
         let vulnerabilities = scanning::vulnerabilities(delivery, ready, &image, &database);
-        let (leaks, vulnerabilities) = tokio::try_join!(secrets.accept(), vulnerabilities)?;
+        let leaks = async { scanning::sent(delivery, ready, &sent, secrets.accept().await?).await };
+        let (leaks, vulnerabilities) = tokio::try_join!(leaks, vulnerabilities)?;
         // Whether that lets it pass.
         let cleared = judging::judge(delivery, &image, &leaks, vulnerabilities.as_ref()).await?;
         // The team is told either way; only what is cleared leaves the machine.

@@ -1,6 +1,6 @@
 //! An image that another environment's delivery published is fetched, to be judged here.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -35,7 +35,7 @@ async fn fetch(delivery: &Delivery, client: &Client, manifest: &Manifest) -> Res
             let image = Image::open(layout, manifest.descriptor.clone()).map_err(publish::Error::from)?;
             let detail = extent(&image);
             log.line(&format!("{} ({detail})", image.digest));
-            Ok((Built { image, warnings: Vec::new() }, Ending::Pass(detail)))
+            Ok((Built { image, warnings: Vec::new(), sent: BTreeMap::new() }, Ending::Pass(detail)))
         })
         .await
 }

@@ -1,6 +1,7 @@
 //! The scans, and what they come to.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ use crate::scan::database::{self, Database, Kind, Mirror};
 use crate::scan::gitleaks::{self, History, Leaks, Lists};
 use crate::scan::{self, syft, trivy};
 use crate::scanner::Tool;
+use crate::stamp::Stamp;
 use crate::text;
 
 /// Scanners take seconds; one that takes this long hangs.
@@ -40,13 +42,18 @@ async fn leaks(delivery: &Delivery, ready: &Ready) -> Result<Leaks, Error> {
         .stage(StageName::Secrets, async |log| {
             let (history, warning) = history(delivery, ready).await?;
             let config = &delivery.config;
-            let root = &ready.checkout.root;
-            // Ours by what they are: a folder of the same name is the project's. git's own is looked through as history.
-            let ours = [&config.report_dir, &delivery.staging].into_iter().filter_map(|path| path.canonicalize().ok());
-            let git = ready.checkout.in_git.then(|| root.join(".git")).filter(|git| git.is_dir());
-            let exclude: Vec<_> = ours.chain(git).collect();
             let (lists, unproven) = lists(delivery, ready).await?;
-            let request = gitleaks::Request { root, history: &history, exclude: &exclude, lists: &lists, deadline: DEADLINE };
+            let place = Place::of(delivery, ready);
+            let exclude = ours(delivery, ready);
+            let request = gitleaks::Request {
+                root: &ready.checkout.root,
+                history: &history,
+                exclude: &exclude,
+                only: None,
+                stamped: place.context.as_deref(),
+                lists: &lists,
+                deadline: DEADLINE,
+            };
             let mut leaks = gitleaks::scan(&delivery.launcher, &request).await?;
             leaks.warnings.extend(warning);
             let refused = leaks.suppressions.iter().any(|suppression| suppression.standing == Standing::Refused);
@@ -59,11 +66,95 @@ async fn leaks(delivery: &Delivery, ready: &Ready) -> Result<Leaks, Error> {
             if suppressed > 0 {
                 detail = format!("{detail}; {suppressed} suppressed by the project");
             }
+            let new = leaks.suppressions.iter().filter(|suppression| suppression.standing == Standing::New);
+            let new: u32 = new.map(|suppression| suppression.count).sum();
+            if new > 0 {
+                detail = format!("{detail}, {new} of them new with this change");
+            }
             log.line(&detail);
             Ok((leaks, ending(found, Tool::GITLEAKS.blocks(config.environment.requirements()), detail)))
         })
         .await
 }
+
+/// What is ours and not the project's, by where it is and not by its name; and git's own, which is looked through as history.
+fn ours(delivery: &Delivery, ready: &Ready) -> Vec<PathBuf> {
+    let ours = [&delivery.config.report_dir, &delivery.staging].into_iter().filter_map(|path| path.canonicalize().ok());
+    let git = ready.checkout.in_git.then(|| ready.checkout.root.join(".git")).filter(|git| git.is_dir());
+    ours.chain(git).collect()
+}
+
+/// Where the build context is.
+struct Place {
+    /// In the source; absent where it is outside.
+    context: Option<PathBuf>,
+    whole: PathBuf,
+}
+
+impl Place {
+    fn of(delivery: &Delivery, ready: &Ready) -> Self {
+        let whole = delivery.config.context.canonicalize().unwrap_or_else(|_| delivery.config.context.clone());
+        Self { context: whole.strip_prefix(&ready.checkout.root).ok().map(Path::to_owned), whole }
+    }
+}
+
+/// Looks for secrets in what the builder was told of and nobody has looked at yet: git's own folder, what is outside of the
+/// source, and what has changed since.
+pub(super) async fn sent(
+    delivery: &Delivery,
+    ready: &Ready,
+    sent: &BTreeMap<Box<str>, Stamp>,
+    mut leaks: Leaks,
+) -> Result<Leaks, Error> {
+    let rest: BTreeMap<_, _> = sent.iter().filter(|(_, stamp)| !leaks.stamps.contains(stamp)).collect();
+    if rest.is_empty() {
+        return Ok(leaks);
+    }
+    let place = Place::of(delivery, ready);
+    let (root, context) = match &place.context {
+        Some(context) => (&ready.checkout.root, context.clone()),
+        None => (&place.whole, PathBuf::new()),
+    };
+    let files: Vec<_> = rest.keys().map(|path| context.join(&***path)).collect();
+    let found = delivery
+        .stage(StageName::Secrets, async |log| {
+            let (lists, _) = lists(delivery, ready).await?;
+            let request = gitleaks::Request {
+                root,
+                history: &History::None,
+                exclude: &[],
+                only: Some(&files),
+                stamped: Some(&context),
+                lists: &lists,
+                deadline: DEADLINE,
+            };
+            let mut found = gitleaks::scan(&delivery.launcher, &request).await?;
+            let changed: Vec<_> = rest.iter().filter(|(_, stamp)| !found.stamps.contains(stamp)).map(|(path, _)| path).collect();
+            let blocks = Tool::GITLEAKS.blocks(delivery.config.environment.requirements());
+            if !changed.is_empty() {
+                let changed = scan::Error::Changed(changed.into_iter().map(|path| text::plain(path)).collect());
+                if blocks {
+                    return Err(changed.into());
+                }
+                found.warnings.push(format!("{}.", Diagnosis::from(&changed).what));
+            }
+            if files.iter().any(|file| file.starts_with(context.join(".git"))) {
+                found.warnings.push(GIT_IS_SENT.to_owned());
+            }
+            let (number, count) = (text::count(files.len(), "more file"), found.findings.len());
+            let detail = format!("{} in {number} of the build context", text::count(count, "leak"));
+            log.line(&detail);
+            Ok((found, ending(count, blocks, detail)))
+        })
+        .await?;
+    delivery.recorder.accept(&found);
+    leaks.findings.extend(found.findings);
+    Ok(leaks)
+}
+
+/// What is said where the builder gets git's own folder.
+const GIT_IS_SENT: &str = "The build context has git's own folder in it, with all branches that were fetched and whatever token \
+                           the checkout keeps there. Name .git in .dockerignore.";
 
 /// The part of the history to scan, and what is to be said of it.
 async fn history(delivery: &Delivery, ready: &Ready) -> Result<(History, Option<String>), Error> {
@@ -215,13 +306,16 @@ pub(super) async fn vulnerabilities(
     let found = delivery
         .stage(StageName::Vulnerabilities, async |log| {
             let origins = Origins::read(&config.build, &ready.checkout.root);
+            let (lists, differ) = trivy_lists(delivery, ready).await?;
             let scans = image.platforms.iter().map(async |platform| {
-                let mut found = scan_platform(delivery, ready, (image, platform), database, &log).await?;
+                let mut found = scan_platform(delivery, &lists, (image, platform), database, &log).await?;
                 origins.trace(&mut found.findings, platform);
                 Ok::<_, scan::Error>(found)
             });
             let mut found = Vulnerabilities::default();
             try_join_all(scans).await?.into_iter().for_each(|platform| found.add(platform));
+            found.warnings.extend(differ);
+            mark_new(delivery, ready, &mut found.suppressions).await?;
             let (total, counting) =
                 (found.findings.len(), found.findings.iter().filter(|finding| config.threshold.counts(finding)).count());
             let packages = text::count(found.packages, "package");
@@ -233,14 +327,68 @@ pub(super) async fn vulnerabilities(
     Ok(Some(found))
 }
 
+/// Marks what the change's own lists let through and those before it do not have.
+async fn mark_new(delivery: &Delivery, ready: &Ready, suppressions: &mut [Suppression]) -> Result<(), Error> {
+    let Suppressions::Head(Some(before)) = &delivery.config.suppressions else { return Ok(()) };
+    if suppressions.is_empty() || !ready.checkout.in_git {
+        return Ok(());
+    }
+    let Some(base) = Base::open(&delivery.launcher, &ready.checkout.root, before).await? else { return Ok(()) };
+    for suppression in suppressions {
+        let list = base.file(&suppression.by).await?.unwrap_or_default();
+        let words = String::from_utf8_lossy(&list).into_owned();
+        let is_known = words.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).any(|word| word == suppression.id);
+        suppression.standing = if is_known { Standing::Known } else { Standing::New };
+    }
+    Ok(())
+}
+
+/// The folder with trivy's lists that count, and what is to be said of those that do not.
+async fn trivy_lists(delivery: &Delivery, ready: &Ready) -> Result<(PathBuf, Option<String>), Error> {
+    let root = &ready.checkout.root;
+    let commit = match &delivery.config.suppressions {
+        Suppressions::Head(_) => return Ok((root.clone(), None)),
+        Suppressions::Base(commit) => Some(commit),
+        Suppressions::Unproven => None,
+    };
+    let base = match commit.filter(|_| ready.checkout.in_git) {
+        Some(commit) => Base::open(&delivery.launcher, root, commit).await?,
+        None => None,
+    };
+    let folder = delivery.staging.join("lists");
+    let failed = |source| Error::Io { path: folder.clone(), source };
+    std::fs::create_dir_all(&folder).map_err(failed)?;
+    let mut differing = Vec::new();
+    for name in trivy::IGNORE_FILES {
+        let counts = match &base {
+            Some(base) => base.file(name).await?,
+            None => None,
+        };
+        if let Some(bytes) = &counts {
+            std::fs::write(folder.join(name), bytes).map_err(failed)?;
+        }
+        // What can't be read is no list that lets something through.
+        if std::fs::read(root.join(name)).is_ok_and(|now| counts.is_none_or(|counts| counts != now)) {
+            differing.push(name);
+        }
+    }
+    let differ = (!differing.is_empty()).then(|| {
+        format!(
+            "What is new in {} does not count: it came with the change, or nobody can tell (`suppressions`).",
+            text::list(&differing)
+        )
+    });
+    Ok((folder, differ))
+}
+
 async fn scan_platform(
     delivery: &Delivery,
-    ready: &Ready,
+    lists: &Path,
     (image, platform): (&Image, &PlatformImage),
     database: &Database,
     log: &StageLog,
 ) -> Result<trivy::Vulnerabilities, scan::Error> {
-    let request = trivy::Request { image, platform, database: &database.folder, root: &ready.checkout.root, deadline: DEADLINE };
+    let request = trivy::Request { image, platform, database: &database.folder, root: lists, deadline: DEADLINE };
     let mut java_warnings = Vec::new();
     let java = async || {
         let java = fetch(delivery, Kind::Java, &delivery.config.java_database_mirrors, log).await?;

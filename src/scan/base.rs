@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Error;
-use super::gitleaks::guarded;
+use super::git::guarded;
 use crate::process::{Launcher, Program, Run};
 
 /// git answers in milliseconds.

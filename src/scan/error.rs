@@ -54,6 +54,9 @@ pub(crate) enum Error {
     /// Files of the working tree that gitleaks could not read.
     #[error("{} files were not scanned", .0.len())]
     Unread(Vec<String>),
+    /// Files of the build context that changed while they were sent and looked through.
+    #[error("{} files changed", .0.len())]
+    Changed(Vec<String>),
     /// gitleaks did not see all of the files.
     #[error("{scanned} of {expected:?} bytes of files were scanned")]
     PartialTree {

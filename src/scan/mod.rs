@@ -7,6 +7,7 @@ pub(crate) mod base;
 pub(crate) mod database;
 mod database_kind;
 mod error;
+mod git;
 pub(crate) mod gitleaks;
 pub(crate) mod platform;
 pub(crate) mod syft;

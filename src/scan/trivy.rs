@@ -167,7 +167,8 @@ fn link(folder: &Path, link: &Path) -> std::io::Result<()> {
     std::os::unix::fs::symlink(std::fs::canonicalize(folder)?, link)
 }
 
-const IGNORE_FILES: [&str; 2] = [".trivyignore.yaml", ".trivyignore"];
+/// The names of the project's lists.
+pub(crate) const IGNORE_FILES: [&str; 2] = [".trivyignore.yaml", ".trivyignore"];
 
 /// The project's list of vulnerabilities to pass over; the one that can give reasons wins.
 fn ignore_file(root: &Path) -> Result<Option<PathBuf>, Error> {

@@ -24,6 +24,7 @@
 
 mod support;
 
+mod a_change_can_not_excuse_itself;
 mod a_check_run_shows_the_report;
 mod a_release_names_what_it_runs;
 mod act_runs_the_image;
@@ -33,6 +34,7 @@ mod build;
 mod delivery;
 mod docs;
 mod environments;
+mod every_byte_is_looked_at_for_secrets;
 mod every_event_is_taken_by_its_kind;
 mod failures;
 mod hostile_words_give_no_orders;

@@ -16,6 +16,7 @@ use super::names::Names;
 use super::patch::Patch;
 use crate::process::{Launcher, Program, Run, StandIn};
 use crate::scan::Error;
+use crate::scan::git::guarded;
 
 /// How much of the history to look through.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,7 +101,12 @@ pub(super) async fn open(
         History::Commits(range) => range.to_string(),
     };
     let git = launcher.find("git")?;
-    let ask = guarded(git.run(deadline), scratch).folder(root).args(["rev-parse", "--absolute-git-dir", "--git-path", "objects"]);
+    let ask = guarded(git.run(deadline), &scratch.join("empty")).folder(root).args([
+        "rev-parse",
+        "--absolute-git-dir",
+        "--git-path",
+        "objects",
+    ]);
     let answer = said(ask).await?;
     let mut lines = answer.lines();
     let (folder, objects) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
@@ -146,7 +152,7 @@ impl Repository {
     }
 
     fn run(&self) -> Run {
-        guarded(self.git.run(self.deadline), &self.scratch)
+        guarded(self.git.run(self.deadline), &self.scratch.join("empty"))
             .env("GIT_DIR", &self.folder)
             // A remerge writes objects: beside the repository's own, not among them.
             .env("GIT_OBJECT_DIRECTORY", self.scratch.join("objects"))
@@ -169,33 +175,6 @@ fn quoted(path: &Path) -> OsString {
     text.push(path.to_string_lossy().replace('\\', "\\\\").replace('"', "\\\""));
     text.push("\"");
     text
-}
-
-/// git(1), "Environment Variables": no configuration but the repository's, and that without what could run a program,
-/// reach the network, ask a person or show other content than was committed.
-pub(in crate::scan) fn guarded(run: Run, scratch: &Path) -> Run {
-    let settings = [("safe.directory", "*"), ("core.fsmonitor", "false"), ("log.showSignature", "false"), ("color.ui", "false")];
-    let mut run = run.env("LC_ALL", "C").env("HOME", scratch.join("empty"));
-    // One that is not there: git warns about every one that is.
-    run = run.env("GIT_GRAFT_FILE", scratch.join("empty").join("grafts"));
-    for (name, value) in [
-        ("GIT_CONFIG_NOSYSTEM", "1"),
-        ("GIT_CONFIG_GLOBAL", "/dev/null"),
-        ("GIT_ATTR_NOSYSTEM", "1"),
-        ("GIT_NO_REPLACE_OBJECTS", "1"),
-        ("GIT_NO_LAZY_FETCH", "1"),
-        ("GIT_ALLOW_PROTOCOL", ""),
-        ("GIT_TERMINAL_PROMPT", "0"),
-        ("GIT_OPTIONAL_LOCKS", "0"),
-        ("GIT_PAGER", "cat"),
-    ] {
-        run = run.env(name, value);
-    }
-    run = run.env("GIT_CONFIG_COUNT", settings.len().to_string());
-    for (number, (key, value)) in settings.into_iter().enumerate() {
-        run = run.env(format!("GIT_CONFIG_KEY_{number}"), key).env(format!("GIT_CONFIG_VALUE_{number}"), value);
-    }
-    run
 }
 
 /// What git answers.

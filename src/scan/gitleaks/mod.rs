@@ -18,12 +18,11 @@ mod tree;
 #[cfg(test)]
 mod with_parts;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub(crate) use history::History;
-pub(super) use history::guarded;
 use lists::List;
 pub(crate) use lists::Lists;
 use report::Match;
@@ -35,6 +34,7 @@ use super::Error;
 use crate::finding::{Leak, Standing, Suppression};
 use crate::process::Launcher;
 use crate::scanner::Tool;
+use crate::stamp::Stamp;
 
 /// What to scan.
 #[derive(Clone, Debug)]
@@ -46,6 +46,10 @@ pub(crate) struct Request<'a> {
     /// Folders and files that are not the project's (the report's folder, git's own), absolute or relative to the root. They
     /// are told by what they are now, not by their names.
     pub(crate) exclude: &'a [PathBuf],
+    /// The files to look at, relative to the root; all where it is absent.
+    pub(crate) only: Option<&'a [PathBuf]>,
+    /// The folder, relative to the root, whose files are to be known again: the build context.
+    pub(crate) stamped: Option<&'a Path>,
     /// What the project lets through.
     pub(crate) lists: &'a Lists,
     /// The time that each run of gitleaks may take.
@@ -63,6 +67,8 @@ pub(crate) struct Leaks {
     pub(crate) commits: u64,
     /// What a reader should know besides.
     pub(crate) warnings: Vec<String>,
+    /// What the files of the folder that was stamped were when they were looked at.
+    pub(crate) stamps: HashSet<Stamp>,
 }
 
 /// Looks for secrets. The secrets themselves are in nothing that this gives back.
@@ -73,7 +79,8 @@ pub(crate) async fn scan(launcher: &Launcher, request: &Request<'_>) -> Result<L
     let root = std::fs::canonicalize(request.root).map_err(Error::io(request.root))?;
     let scanner = Scanner::new(launcher, request.deadline)?;
     let left_out: Vec<_> = request.exclude.iter().cloned().chain([scanner.scratch().to_owned()]).collect();
-    let files = Mode::Tree(Tree::new(&root, &left_out, scanner.names().clone()));
+    let files = Tree::new(&root, &left_out, scanner.names().clone()).stamping(request.stamped).only(request.only);
+    let files = Mode::Tree(files);
     let tree = look(&scanner, &files, request.lists);
     let past = async {
         let Some(repository) = history::open(launcher, &root, request.history, scanner.scratch(), request.deadline).await? else {
@@ -91,6 +98,7 @@ pub(crate) async fn scan(launcher: &Launcher, request: &Request<'_>) -> Result<L
         findings: merge(tree.leaks, &past.leaks),
         commits,
         warnings: warnings.into_iter().collect(),
+        stamps: tree.stamps,
     })
 }
 
@@ -113,6 +121,7 @@ struct Outcome {
     leaks: Vec<Match>,
     suppressed: Vec<Passed>,
     warnings: Vec<String>,
+    stamps: HashSet<Stamp>,
 }
 
 /// A leak, what lets it through, and whether that counts.
@@ -127,12 +136,12 @@ async fn look(scanner: &Scanner, mode: &Mode, lists: &Lists) -> Result<Outcome, 
     let (counting, compared) = (lists.counting(), lists.compared());
     let defaults = Rules::of_gitleaks();
     let rules = counting.rules.as_ref().unwrap_or(&defaults);
-    let run::ScanOutput { matches: all, warnings } = scanner.run(mode, Plan { rules, heeds_comments: false }).await?;
+    let run::ScanOutput { matches: all, warnings, stamps } = scanner.run(mode, Plan { rules, heeds_comments: false }).await?;
     let unmarked = match all.is_empty() {
         true => Vec::new(),
         false => scanner.run(mode, Plan { rules, heeds_comments: true }).await?.matches,
     };
-    let mut outcome = Outcome { warnings, ..Outcome::default() };
+    let mut outcome = Outcome { warnings, stamps, ..Outcome::default() };
 
     let marked: Vec<_> = difference(&all, &unmarked).collect();
     let standings = lists.comments(&marked).await?;

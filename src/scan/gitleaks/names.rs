@@ -70,7 +70,7 @@ fn is_one(set: &LazyLock<Option<RegexSet>>, path: &[u8]) -> bool {
 }
 
 /// How files of programs, archives and databases begin.
-const MAGIC: [&[u8]; 22] = [
+const MAGIC: [&[u8]; 25] = [
     b"\x7fELF",
     b"MZ",
     b"PK\x03\x04",
@@ -92,6 +92,9 @@ const MAGIC: [&[u8]; 22] = [
     b"dex\n",
     b"\xed\xab\xee\xdb",
     b"\x04\x22\x4d\x18",
+    b"PACK",
+    b"\xfftOc",
+    b"DIRC",
     b"\x89PNG",
 ];
 

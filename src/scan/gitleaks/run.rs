@@ -3,6 +3,7 @@
 //! gitleaks is started in its `git` mode, and the git that it finds is ours: what it looks at is what we say, all of it, and we
 //! know how many bytes that is. Of a project it sees nothing else: no folder, no rules but those that were read, no list.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
@@ -15,10 +16,11 @@ use super::history::Repository;
 use super::names::Names;
 use super::report::Match;
 use super::rules::Rules;
-use super::tree::Tree;
+use super::tree::{Tree, Walked};
 use crate::process::{Launcher, Output, Program, StandIn};
 use crate::scan::Error;
 use crate::scanner::Tool;
+use crate::stamp::Stamp;
 use crate::text;
 
 /// The exit code that we ask for when there are leaks: gitleaks' own default is the code of its failures too.
@@ -48,6 +50,8 @@ pub(super) struct Plan<'a> {
 pub(super) struct ScanOutput {
     pub(super) matches: Vec<Match>,
     pub(super) warnings: Vec<String>,
+    /// What the files were that are to be known again.
+    pub(super) stamps: HashSet<Stamp>,
 }
 
 /// gitleaks, made ready.
@@ -92,17 +96,18 @@ impl Scanner {
             biased;
             said = &mut said => {
                 // The pipe stays open until gitleaks has ended.
-                let (added, _pipe) = said?;
-                (gitleaks.await?, Some(added))
+                let (walked, _pipe) = said?;
+                (gitleaks.await?, Some(walked))
             }
             output = &mut gitleaks => (output?, None),
         };
         let words = words(&output)?;
-        if said.is_none() || words.scanned_bytes != said {
+        let (expected, stamps) = said.map_or((None, HashSet::new()), |walked| (Some(walked.added), walked.stamps));
+        if expected.is_none() || words.scanned_bytes != expected {
             let (scanned, last) = (words.scanned_bytes.unwrap_or_default(), output.last_lines());
             return Err(match mode {
-                Mode::Tree(_) => Error::PartialTree { scanned, expected: said, last },
-                Mode::History(_) => Error::PartialHistory { scanned, expected: said, last },
+                Mode::Tree(_) => Error::PartialTree { scanned, expected, last },
+                Mode::History(_) => Error::PartialHistory { scanned, expected, last },
             });
         }
         let matches = read(&report, &output)?;
@@ -111,7 +116,7 @@ impl Scanner {
             return Err(Error::invalid_output(Tool::GITLEAKS, reason, &output));
         }
         let matches = matches.into_iter().map(|found| Match { file: self.names.path(&found.file), ..found });
-        Ok(ScanOutput { matches: matches.collect(), warnings: words.warnings })
+        Ok(ScanOutput { matches: matches.collect(), warnings: words.warnings, stamps })
     }
 
     fn prepare(&self, folder: &Path, plan: Plan<'_>) -> std::io::Result<StandIn> {
@@ -131,13 +136,16 @@ impl Scanner {
         run.arg("git").arg("--platform=none").arg(format!("--log-opts={}", StandIn::ARGUMENT)).arg(folder)
     }
 
-    /// Says all that there is to look at, and gives the number of its bytes.
-    async fn say(&self, mode: &Mode, mut says: StandIn) -> Result<(u64, StandIn), Error> {
-        let added = match mode {
-            Mode::Tree(tree) => say_tree(tree.clone(), &mut says).await,
-            Mode::History(repository) => repository.say(&mut says, &self.names, &self.mark()).await,
-        }?;
-        Ok((added, says.end().await.map_err(Error::io(self.scratch()))?))
+    /// Says all that there is to look at.
+    async fn say(&self, mode: &Mode, mut says: StandIn) -> Result<(Walked, StandIn), Error> {
+        let walked = match mode {
+            Mode::Tree(tree) => say_tree(tree.clone(), &mut says).await?,
+            Mode::History(repository) => {
+                let added = repository.say(&mut says, &self.names, &self.mark()).await?;
+                Walked { added, ..Walked::default() }
+            }
+        };
+        Ok((walked, says.end().await.map_err(Error::io(self.scratch()))?))
     }
 
     /// A word that nobody can guess.
@@ -146,7 +154,7 @@ impl Scanner {
     }
 }
 
-async fn say_tree(tree: Tree, says: &mut StandIn) -> Result<u64, Error> {
+async fn say_tree(tree: Tree, says: &mut StandIn) -> Result<Walked, Error> {
     let (found, mut finds) = mpsc::channel(4);
     let root = tree.root().to_owned();
     let walk = tokio::task::spawn_blocking(move || tree.walk(|bytes| found.blocking_send(bytes).is_ok()));
@@ -155,7 +163,7 @@ async fn say_tree(tree: Tree, says: &mut StandIn) -> Result<u64, Error> {
     }
     let mut walked = walk.await.map_err(|error| Error::Io { path: root, source: std::io::Error::other(error) })?;
     if walked.unread.is_empty() {
-        return Ok(walked.added);
+        return Ok(walked);
     }
     walked.unread.sort();
     Err(Error::Unread(walked.unread))

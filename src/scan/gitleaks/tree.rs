@@ -3,7 +3,7 @@
 //! Nothing is left out by its name. What is ours and not the project's is told by device and inode.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
@@ -15,6 +15,7 @@ use rustix::io::Errno;
 
 use super::names::{Names, TextWithin};
 use super::patch::Patch;
+use crate::stamp::Stamp;
 use crate::text;
 
 /// How much of a file is read at once.
@@ -27,6 +28,10 @@ pub(super) struct Tree {
     names: Names,
     /// Device and inode of what is left out.
     left_out: HashSet<(u64, u64)>,
+    /// The folder in it whose files are to be known again, relative to the root.
+    stamped: Option<PathBuf>,
+    /// The files to look at, relative to the root; all where it is absent.
+    only: Option<Vec<PathBuf>>,
 }
 
 /// What came of a walk.
@@ -36,6 +41,8 @@ pub(super) struct Walked {
     pub(super) added: u64,
     /// What could not be read, and why.
     pub(super) unread: Vec<String>,
+    /// What the files of the folder that is stamped were when they were read.
+    pub(super) stamps: HashSet<Stamp>,
 }
 
 /// Nobody takes the patch any more.
@@ -48,7 +55,17 @@ impl Tree {
         // What is asked for is never left out as a whole.
         let own = identity(root);
         let left_out = left_out.iter().filter_map(|path| identity(&root.join(path))).filter(|identity| Some(*identity) != own);
-        Self { root: root.to_owned(), names, left_out: left_out.collect() }
+        Self { root: root.to_owned(), names, left_out: left_out.collect(), stamped: None, only: None }
+    }
+
+    /// Has the files below `folder` be known again.
+    pub(super) fn stamping(self, folder: Option<&Path>) -> Self {
+        Self { stamped: folder.map(Path::to_owned), ..self }
+    }
+
+    /// Has these files be looked at alone.
+    pub(super) fn only(self, files: Option<&[PathBuf]>) -> Self {
+        Self { only: files.map(<[PathBuf]>::to_vec), ..self }
     }
 
     pub(super) fn root(&self) -> &Path {
@@ -57,9 +74,9 @@ impl Tree {
 
     /// Walks through it and hands the patch on; it ends early once `send` says that nobody takes it.
     pub(super) fn walk(&self, send: impl FnMut(Bytes) -> bool) -> Walked {
-        let mut walk = Walk { tree: self, patch: Patch::default(), unread: Vec::new(), send };
+        let mut walk = Walk { tree: self, patch: Patch::default(), unread: Vec::new(), stamps: HashSet::new(), send };
         let _: Result<(), Unwanted> = walk.all();
-        Walked { added: walk.patch.added(), unread: walk.unread }
+        Walked { added: walk.patch.added(), unread: walk.unread, stamps: walk.stamps }
     }
 }
 
@@ -67,12 +84,16 @@ struct Walk<'a, S> {
     tree: &'a Tree,
     patch: Patch,
     unread: Vec<String>,
+    stamps: HashSet<Stamp>,
     send: S,
 }
 
 impl<S: FnMut(Bytes) -> bool> Walk<'_, S> {
     fn all(&mut self) -> Result<(), Unwanted> {
-        let mut folders = vec![PathBuf::new()];
+        let mut folders = if self.tree.only.is_some() { Vec::new() } else { vec![PathBuf::new()] };
+        for file in self.tree.only.iter().flatten() {
+            self.visit(file)?;
+        }
         while let Some(folder) = folders.pop() {
             let names = match self.names(&folder) {
                 Ok(names) => names,
@@ -141,7 +162,14 @@ impl<S: FnMut(Bytes) -> bool> Walk<'_, S> {
         let file = File::options().read(true).custom_flags(custom).open(whole);
         let opened = file.and_then(|file| Ok((file.metadata()?, file)));
         match opened {
-            Ok((metadata, file)) if metadata.is_file() => self.content(path, file),
+            Ok((metadata, file)) if metadata.is_file() => {
+                let again = file.try_clone();
+                self.content(path, file)?;
+                if let Ok(after) = again.and_then(|file| file.metadata()) {
+                    self.stamp(path, &metadata, &after);
+                }
+                Ok(())
+            }
             Ok(_) => {
                 self.unread.push(name(path));
                 Ok(())
@@ -185,6 +213,17 @@ impl<S: FnMut(Bytes) -> bool> Walk<'_, S> {
             };
         }
         Ok(())
+    }
+
+    /// Remembers what was read, unless it changed meanwhile.
+    fn stamp(&mut self, path: &Path, before: &Metadata, after: &Metadata) {
+        let state = |metadata: &Metadata| (metadata.size(), Stamp::nanoseconds(metadata.mtime(), metadata.mtime_nsec()));
+        let inside = self.tree.stamped.as_ref().and_then(|folder| path.strip_prefix(folder).ok());
+        if let Some(path) = inside.filter(|_| state(before) == state(after) && before.ctime_nsec() == after.ctime_nsec()) {
+            let (size, modified) = state(after);
+            let size = i64::try_from(size).unwrap_or(i64::MAX);
+            self.stamps.insert(Stamp::of(path.as_os_str().as_bytes(), size, modified));
+        }
     }
 
     fn hand_on(&mut self, all: bool) -> Result<(), Unwanted> {

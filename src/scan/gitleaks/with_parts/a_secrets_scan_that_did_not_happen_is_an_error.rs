@@ -17,7 +17,15 @@ async fn scan_with(tools: &Path, repository: &Repository, history: History, seco
     let result = async {
         let lists = Lists::of_change(repository.root(), None).await?;
         let exclude = [".git".into()];
-        let request = Request { root: repository.root(), history: &history, exclude: &exclude, lists: &lists, deadline };
+        let request = Request {
+            root: repository.root(),
+            history: &history,
+            exclude: &exclude,
+            only: None,
+            stamped: None,
+            lists: &lists,
+            deadline,
+        };
         gitleaks::scan(&launcher_before(tools), &request).await
     }
     .await;
@@ -201,7 +209,15 @@ async fn a_gitleaks_or_a_git_that_is_missing_is_named() {
     for (path, missing) in [("/nowhere".into(), "gitleaks"), (gitleaks.path().parent().unwrap().as_os_str().to_owned(), "git")] {
         let deadline = std::time::Duration::from_mins(5);
         let lists = Lists::of_change(repository.root(), None).await.unwrap();
-        let request = Request { root: repository.root(), history: &History::Full, exclude: &[], lists: &lists, deadline };
+        let request = Request {
+            root: repository.root(),
+            history: &History::Full,
+            exclude: &[],
+            only: None,
+            stamped: None,
+            lists: &lists,
+            deadline,
+        };
         let error = gitleaks::scan(&launcher_in(&path), &request).await.unwrap_err();
         let Error::Program(process::Error::Missing { program, .. }) = error else { panic!("{error:?}") };
         assert_eq!(program, missing);

@@ -11,7 +11,8 @@ const RULE: &str = "aws-access-token";
 async fn scan(repository: &Repository, history: History) -> Leaks {
     let deadline = std::time::Duration::from_mins(5);
     let lists = Lists::of_change(repository.root(), None).await.unwrap();
-    let request = Request { root: repository.root(), history: &history, exclude: &[], lists: &lists, deadline };
+    let request =
+        Request { root: repository.root(), history: &history, exclude: &[], only: None, stamped: None, lists: &lists, deadline };
     gitleaks::scan(&launcher(), &request).await.unwrap()
 }
 
