@@ -182,4 +182,28 @@ pub(crate) struct Suppression {
     pub(crate) reason: Option<String>,
     /// The number of findings.
     pub(crate) count: u32,
+    /// Whether it came with the change, and whether it counts.
+    #[serde(default, skip_serializing_if = "Standing::is_known")]
+    pub(crate) standing: Standing,
+}
+
+/// Whether a suppression came with the change that it lets through, and whether it counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Standing {
+    /// It was there before, or nothing is known of before.
+    #[default]
+    Known,
+    /// It came with the change, and counts.
+    New,
+    /// It came with the change, and does not count: the findings stay.
+    Refused,
+}
+
+impl Standing {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+    fn is_known(&self) -> bool {
+        *self == Self::Known
+    }
 }

@@ -41,6 +41,7 @@ mod setup;
 mod source;
 mod stage_name;
 mod staging;
+mod stamp;
 mod tags;
 mod text;
 mod variables;

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::config::{self, Config, SecretsHistory};
+use crate::config::{self, Config, SecretsHistory, Suppressions};
 use crate::environment::{Environment, Requirements};
 use crate::finding::Severity;
 use crate::oci::{Compression, Platform, Tag};
@@ -36,6 +36,7 @@ pub(crate) struct Plan<'a> {
     ignore_unfixed: bool,
     source: &'a Source,
     secrets_history: &'a SecretsHistory,
+    suppressions: &'a Suppressions,
     context: String,
     dockerfile: String,
     target: Option<&'a str>,
@@ -69,6 +70,7 @@ impl<'a> Plan<'a> {
             ignore_unfixed: config.threshold.ignore_unfixed,
             source,
             secrets_history: &config.secrets_history,
+            suppressions: &config.suppressions,
             context: config.context.display().to_string(),
             dockerfile: config.build.dockerfile.display().to_string(),
             target: config.build.target.as_deref(),

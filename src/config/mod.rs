@@ -6,6 +6,7 @@ mod docker;
 mod dockerfile;
 mod proxies;
 mod reader;
+mod suppressions;
 #[cfg(test)]
 mod tests;
 
@@ -13,15 +14,15 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use semver::Version;
-use serde::Serialize;
 
 pub(crate) use self::amazon::Ecr;
 pub(crate) use self::build::Build;
 use self::reader::Reader;
+pub(crate) use self::suppressions::{SecretsHistory, Suppressions};
 use crate::coverage::Acceptance;
 use crate::environment::{Choice, Environment, Gate, Origin};
 use crate::github::{Access, Event, code_scanning};
-use crate::inputs::{self, History, Input, Inputs, Lines, Problem};
+use crate::inputs::{self, Input, Inputs, Lines, Problem};
 use crate::policy::Threshold;
 use crate::provenance::Trust;
 use crate::publish;
@@ -43,6 +44,8 @@ pub(crate) struct Config<B = Build> {
     pub(crate) build: B,
     /// Which commits are scanned for secrets.
     pub(crate) secrets_history: SecretsHistory,
+    /// Whose lists of what is let through count.
+    pub(crate) suppressions: Suppressions,
     /// The severity from which a vulnerability counts at the gate.
     pub(crate) threshold: Threshold,
     /// Where the vulnerability database is, in the order of trying.
@@ -109,18 +112,6 @@ impl fmt::Display for RequestedDestination {
     }
 }
 
-/// Which commits are scanned for secrets.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum SecretsHistory {
-    /// Those after the given commit, up to the delivered one: what a push brought.
-    Push(String),
-    /// All that git has.
-    Full,
-    /// None: the working tree alone.
-    None,
-}
-
 /// The environment that the inputs are read in.
 pub(crate) struct Env<'a> {
     /// The variables of the environment.
@@ -169,7 +160,8 @@ impl Reader<'_> {
         let version = self.get(&inputs::VERSION);
         let context = self.context();
         let build = build(self, context.as_deref());
-        let secrets_history = self.secrets_history();
+        let secrets_history = self.secrets_history(environment);
+        let suppressions = self.suppressions(environment);
         let severity = self.get(&inputs::SEVERITY_THRESHOLD);
         let ignore_unfixed = self.get(&inputs::IGNORE_UNFIXED);
         let database_mirrors = self.mirrors(&inputs::TRIVY_DB_REPOSITORY, Mirror::DATABASES);
@@ -190,6 +182,7 @@ impl Reader<'_> {
             context: context?,
             build: build?,
             secrets_history: secrets_history?,
+            suppressions: suppressions?,
             threshold: Threshold { severity: severity?, ignore_unfixed: ignore_unfixed? },
             database_mirrors: database_mirrors?,
             java_database_mirrors: java_database_mirrors?,
@@ -282,18 +275,6 @@ impl Reader<'_> {
 
     fn version_of_tag(&self) -> Option<Version> {
         self.env.event?.tag()?.strip_prefix('v')?.parse().ok()
-    }
-
-    fn secrets_history(&mut self) -> Option<SecretsHistory> {
-        Some(match self.get(&inputs::SECRETS_HISTORY)? {
-            // A push without a commit before is a new branch or tag: what it brought can't be told, so all is scanned.
-            History::Auto | History::Push => {
-                let before = self.env.event.and_then(|event| event.before.clone());
-                before.map_or(SecretsHistory::Full, SecretsHistory::Push)
-            }
-            History::Full => SecretsHistory::Full,
-            History::None => SecretsHistory::None,
-        })
     }
 
     fn mirrors(&mut self, input: &Input<Vec<Mirror>>, usual: &[&str]) -> Option<Vec<Mirror>> {

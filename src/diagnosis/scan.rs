@@ -33,9 +33,28 @@ impl From<&Error> for Diagnosis {
                 "Check that git is of the version that is pinned.",
             ),
             Error::Unread(files) => unread(files),
+            Error::Changed(files) => Self::new(
+                "The build context changed while it was sent and looked through",
+                "What the builder got of these files is not what was scanned for secrets.",
+                "Find out what writes to them, and run again once it has ended.",
+            )
+            .with_excerpt(&files[..files.len().min(UNREAD_SHOWN)]),
+            Error::PartialTree { scanned, expected, last } => Self::new(
+                "Only part of the files was scanned for secrets",
+                read("The files have", *scanned, *expected),
+                "Try again. If it happens again, check that gitleaks has the pinned version.",
+            )
+            .with_excerpt(last),
+            Error::ShallowHistory => Self::new(
+                "The clone is shallow, so most of the history can't be scanned for secrets",
+                "The commits that it leaves out are delivered with the image's source all the same, and this environment asks for \
+                 all of them.",
+                "Check out with `fetch-depth: 0`. To go by the working tree and what the push brought alone, set \
+                 `secrets-history: push`; the report says so.",
+            ),
             Error::PartialHistory { scanned, expected, last } => Self::new(
                 "Only part of the history was scanned for secrets",
-                format!("The commits add {expected} bytes; gitleaks read {scanned} of them."),
+                read("The commits add", *scanned, *expected),
                 "Try again. If it happens again, check the repository with `git fsck`; \
                  `secrets-history: none` scans the files alone.",
             )
@@ -101,6 +120,13 @@ fn database(kind: Kind, failures: &[(String, String)], cached: Option<Timestamp>
     .with_excerpt(&failures.iter().map(|(mirror, reason)| format!("{mirror}: {reason}")).collect::<Vec<_>>())
 }
 
+fn read(what: &str, scanned: u64, expected: Option<u64>) -> String {
+    match expected {
+        Some(expected) => format!("{what} {expected} bytes; gitleaks read {scanned} of them."),
+        None => format!("gitleaks ended before it had all of them; it read {scanned} bytes."),
+    }
+}
+
 fn git(last: &[String]) -> Diagnosis {
     let why = last.last().cloned().unwrap_or_else(|| "git gave no reason.".to_owned());
     let is_shallow =
@@ -112,7 +138,8 @@ fn git(last: &[String]) -> Diagnosis {
     } else if why.contains("diff-merges") || why.contains("unrecognized argument") {
         "Update git to 2.35 or later."
     } else {
-        "Check the repository with `git fsck`; a partial clone lacks contents that the scan needs."
+        "Check the repository with `git fsck`. A partial clone lacks contents that the scan needs: check out without `filter` and \
+         `sparse-checkout`."
     };
     Diagnosis::new("The history of the source can't be read", why, remedy).with_excerpt(last)
 }
@@ -125,7 +152,7 @@ fn unread(files: &[String]) -> Diagnosis {
     };
     Diagnosis::new(
         what,
-        "gitleaks may not read them, and a secret in them would go unnoticed.",
+        "They can't be read, and a secret in them would go unnoticed.",
         "Make them readable for the user who runs the scan, or remove them from the source.",
     )
     .with_excerpt(shown)

@@ -10,6 +10,7 @@ mod given;
 mod history;
 mod input;
 mod problem;
+mod suppressions;
 mod value;
 
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ pub(crate) use self::given::Inputs;
 pub(crate) use self::history::History;
 pub(crate) use self::input::{About, Group, Input};
 pub(crate) use self::problem::Problem;
+pub(crate) use self::suppressions::Suppressions;
 pub(crate) use self::value::{Lines, Value};
 
 use crate::aws::AccountId;
@@ -105,7 +107,12 @@ inputs! {
 
     SECRETS_HISTORY: History =
         Input::new("secrets-history", Group::Scan, "RANGE",
-            "Commits to scan for secrets: auto (push in GitHub Actions, else full), push, full, none")
+            "Commits to scan for secrets: auto (full where leaks block, else push in GitHub Actions), push, full, none")
+            .default("auto");
+    SUPPRESSIONS: Suppressions =
+        Input::new("suppressions", Group::Scan, "WHOSE",
+            "Whose lists of what is let through count: auto (base in a workflow where findings block, else head), base, head, or \
+             a full commit id")
             .default("auto");
     SEVERITY_THRESHOLD: Severity =
         Input::new("severity-threshold", Group::Scan, "SEVERITY",

@@ -7,13 +7,15 @@ use super::Delivery;
 use super::preflight::Ready;
 use crate::error::Error;
 use crate::finding::Leak;
-use crate::scan::gitleaks::{self, History, Leaks, Request};
+use crate::scan::gitleaks::{self, History, Leaks, Lists, Request};
 
 /// Adds to what was found by `request` in the checkout.
 pub(super) async fn scan(delivery: &Delivery, ready: &Ready, request: &Request<'_>, leaks: &mut Leaks) -> Result<(), Error> {
+    // What lets itself through there is nobody's word for this source.
+    let none = Lists::none();
     // The files of a submodule are looked through with all the others. Its commits are known to its own repository alone.
     for root in ready.checkout.inner.iter().filter(|_| *request.history != History::None) {
-        let inside = Request { root, history: &History::Full, ..request.clone() };
+        let inside = Request { root, history: &History::Full, stamped: None, lists: &none, ..request.clone() };
         let found = gitleaks::scan(&delivery.launcher, &inside).await?;
         let folder = root.strip_prefix(&ready.checkout.root).unwrap_or(root);
         add(leaks, found, folder, |leak| leak.commit.is_some());
@@ -22,7 +24,14 @@ pub(super) async fn scan(delivery: &Delivery, ready: &Ready, request: &Request<'
     let context = context.canonicalize().map_err(|source| Error::Io { path: context.clone(), source })?;
     if !context.starts_with(&ready.checkout.root) {
         let exclude: Vec<PathBuf> = request.exclude.iter().chain([&ready.checkout.root]).cloned().collect();
-        let around = Request { root: &context, history: &History::None, exclude: &exclude, ..request.clone() };
+        let around = Request {
+            root: &context,
+            history: &History::None,
+            exclude: &exclude,
+            stamped: Some(Path::new("")),
+            lists: &none,
+            ..request.clone()
+        };
         let found = gitleaks::scan(&delivery.launcher, &around).await?;
         add(leaks, found, &context, |_| true);
     }
@@ -31,7 +40,7 @@ pub(super) async fn scan(delivery: &Delivery, ready: &Ready, request: &Request<'
 
 /// Adds what was found in `folder` and is new.
 fn add(leaks: &mut Leaks, found: Leaks, folder: &Path, counts: impl Fn(&Leak) -> bool) {
-    let Leaks { findings, suppressions, commits, warnings } = found;
+    let Leaks { findings, suppressions, commits, warnings, stamps } = found;
     for leak in findings.into_iter().filter(counts) {
         let leak = Leak { file: folder.join(leak.file).to_string_lossy().into_owned(), ..leak };
         let is_same = |other: &Leak| (&other.rule, &other.file, other.line) == (&leak.rule, &leak.file, leak.line);
@@ -42,6 +51,7 @@ fn add(leaks: &mut Leaks, found: Leaks, folder: &Path, counts: impl Fn(&Leak) ->
     leaks.suppressions.extend(suppressions);
     leaks.commits += commits;
     leaks.warnings.extend(warnings);
+    leaks.stamps.extend(stamps);
 }
 
 #[cfg(test)]

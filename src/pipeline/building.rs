@@ -29,6 +29,7 @@ use crate::oci::{Digest, Image, Layout, Platform};
 use crate::provenance::{Claim, Parameters};
 use crate::record::{ImageRecord, PlatformRecord, StageLog, StageName};
 use crate::scan::gitleaks::Leaks;
+use crate::stamp::Stamp;
 use crate::text;
 
 /// An image, and what a reader should know of how it came about.
@@ -37,6 +38,8 @@ pub(super) struct Built {
     pub(crate) warnings: Vec<String>,
     /// What was found in the layers of an image that was not built here; those of one that was come from the source.
     pub(crate) leaks: Leaks,
+    /// The files of the build context that the builder was told of.
+    pub(crate) sent: BTreeMap<Box<str>, Stamp>,
 }
 
 /// An open session, and what is built with it.
@@ -55,7 +58,8 @@ pub(super) fn image(delivery: &Arc<Delivery>, ready: &Arc<Ready>) -> Task<Built>
     let (owned, ready) = (Arc::clone(delivery), Arc::clone(ready));
     Task::begin(delivery, stages, async move {
         let session = BuildSession::open(&owned, &ready).await?;
-        let (built, ()) = tokio::try_join!(session.image(), session.checks())?;
+        let (mut built, ()) = tokio::try_join!(session.image(), session.checks())?;
+        built.sent = session.stats.take_listed();
         session.session.close().await;
         Ok(built)
     })
@@ -119,7 +123,7 @@ impl<'a> BuildSession<'a> {
                     image.digest,
                     text::count(self.stats.files(), "file")
                 ));
-                Ok((Built { image, warnings, leaks: Leaks::default() }, Ending::Pass(detail)))
+                Ok((Built { image, warnings, leaks: Leaks::default(), sent: BTreeMap::new() }, Ending::Pass(detail)))
             })
             .await
     }

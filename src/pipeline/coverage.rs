@@ -12,18 +12,18 @@ use crate::scanner::Tool;
 use crate::text;
 
 /// Hands on what syft lists, a list a platform, before its files are complete in the report.
-pub(super) struct Lists(oneshot::Sender<Vec<Packages>>);
+pub(super) struct PackageLists(oneshot::Sender<Vec<Packages>>);
 
 /// Waits for what syft lists.
 pub(super) struct Listing(oneshot::Receiver<Vec<Packages>>);
 
 /// The two ends of that.
-pub(super) fn lists() -> (Lists, Listing) {
+pub(super) fn lists() -> (PackageLists, Listing) {
     let (sender, receiver) = oneshot::channel();
-    (Lists(sender), Listing(receiver))
+    (PackageLists(sender), Listing(receiver))
 }
 
-impl Lists {
+impl PackageLists {
     pub(super) fn give(self, lists: Vec<Packages>) {
         // Where vulnerabilities are not scanned for, nobody waits.
         let _ = self.0.send(lists);

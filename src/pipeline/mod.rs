@@ -164,7 +164,7 @@ async fn scan_and_publish(
 ) -> Result<RunResult, Error> {
     let Begun { mut secrets, image, database } = begun;
     let built = async { tokio::try_join!(image.accept(), database.accept()) };
-    let (Built { image, leaks: in_layers, .. }, database) = secrets.unless_it_fails(built).await?;
+    let (Built { image, leaks: in_layers, sent, .. }, database) = secrets.unless_it_fails(built).await?;
     let image = match wanted.rival {
         Some(rival) => reuse::compared(delivery, ready, image, rival)?,
         None => image,
@@ -175,7 +175,8 @@ async fn scan_and_publish(
     let judged = async {
         // What is wrong with it, and with the source.
         let vulnerabilities = scanning::vulnerabilities(delivery, ready, &image, &database);
-        let (mut leaks, vulnerabilities) = tokio::try_join!(secrets.accept(), vulnerabilities)?;
+        let leaks = async { scanning::sent(delivery, ready, &sent, secrets.accept().await?).await };
+        let (mut leaks, vulnerabilities) = tokio::try_join!(leaks, vulnerabilities)?;
         leaks.findings.extend(in_layers.findings);
         // What of it was judged. Where that holds nothing back, it is told while the content travels.
         let scanned = vulnerabilities.as_ref().map(|found| &*found.platforms);

@@ -1,6 +1,6 @@
 //! An image that is there already is fetched, and its layers are looked through, to be judged here.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -43,7 +43,7 @@ async fn fetch(delivery: &Delivery, ready: &Ready, client: &Client, manifest: &M
             let detail = format!("{}, with {}", extent(&image), text::count(found, "leak"));
             log.line(&format!("{} ({detail})", image.digest));
             let blocks = Tool::GITLEAKS.blocks(delivery.config.environment.requirements());
-            Ok((Built { image, warnings: Vec::new(), leaks }, scanning::ending(found, blocks, detail)))
+            Ok((Built { image, warnings: Vec::new(), leaks, sent: BTreeMap::new() }, scanning::ending(found, blocks, detail)))
         })
         .await
 }

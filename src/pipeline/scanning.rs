@@ -1,30 +1,33 @@
 //! The scans, and what they come to.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
 
 use super::building::dockerfile_name;
-use super::coverage::{self, Lists, Scanned};
+use super::coverage::{self, PackageLists, Scanned};
 use super::preflight::Ready;
 use super::{Delivery, Ending, Task, besides};
-use crate::config::{Build, SecretsHistory};
+use crate::config::{Build, SecretsHistory, Suppressions};
 use crate::diagnosis::Diagnosis;
 use crate::dockerfile::Dockerfile;
 use crate::error::Error;
-use crate::finding::{Suppression, Vulnerability};
+use crate::finding::{Standing, Suppression, Vulnerability};
 use crate::oci::image::PlatformImage;
 use crate::oci::registry::Store;
 use crate::oci::{Image, Platform};
 use crate::publish::Listed;
 use crate::record::{StageLog, StageName};
+use crate::scan::base::Base;
 use crate::scan::database::{self, Database, Kind, Mirror};
-use crate::scan::gitleaks::{self, History, Leaks};
+use crate::scan::gitleaks::{self, History, Leaks, Lists};
 use crate::scan::trivy::ignore::Lists as Ignored;
 use crate::scan::{self, layers, syft, trivy};
 use crate::scanner::Tool;
+use crate::stamp::Stamp;
 use crate::text;
 
 /// Scanners take seconds; one that takes this long hangs.
@@ -41,18 +44,35 @@ async fn leaks(delivery: &Delivery, ready: &Ready) -> Result<Leaks, Error> {
         .stage(StageName::Secrets, async |log| {
             let (history, warning) = history(delivery, ready).await?;
             let config = &delivery.config;
-            let exclude = [config.report_dir.clone(), delivery.staging.clone()];
-            let request =
-                gitleaks::Request { root: &ready.checkout.root, history: &history, exclude: &exclude, deadline: DEADLINE };
+            let (lists, unproven) = lists(delivery, ready).await?;
+            let place = Place::of(delivery, ready);
+            let exclude = ours(delivery, ready);
+            let request = gitleaks::Request {
+                root: &ready.checkout.root,
+                history: &history,
+                exclude: &exclude,
+                only: None,
+                stamped: place.context.as_deref(),
+                lists: &lists,
+                deadline: DEADLINE,
+            };
             let mut leaks = gitleaks::scan(&delivery.launcher, &request).await?;
             besides::scan(delivery, ready, &request, &mut leaks).await?;
             leaks.warnings.extend(warning);
-            let suppressed: u32 = leaks.suppressions.iter().map(|suppression| suppression.count).sum();
+            let refused = leaks.suppressions.iter().any(|suppression| suppression.standing == Standing::Refused);
+            leaks.warnings.extend(unproven.filter(|_| refused));
+            let passed = leaks.suppressions.iter().filter(|suppression| suppression.standing != Standing::Refused);
+            let suppressed: u32 = passed.map(|suppression| suppression.count).sum();
             let found = leaks.findings.len();
             let mut detail =
                 format!("{} in the working tree and {}", text::count(found, "leak"), text::count(leaks.commits, "commit"));
             if suppressed > 0 {
                 detail = format!("{detail}; {suppressed} suppressed by the project");
+            }
+            let new = leaks.suppressions.iter().filter(|suppression| suppression.standing == Standing::New);
+            let new: u32 = new.map(|suppression| suppression.count).sum();
+            if new > 0 {
+                detail = format!("{detail}, {new} of them new with this change");
             }
             log.line(&detail);
             Ok((leaks, ending(found, Tool::GITLEAKS.blocks(config.environment.requirements()), detail)))
@@ -69,16 +89,102 @@ pub(super) async fn in_layers(delivery: &Delivery, ready: &Ready, image: &Image)
     Ok(layers::scan(&delivery.launcher, &request).await?)
 }
 
+/// What is ours and not the project's, by where it is and not by its name; and git's own, which is looked through as history.
+fn ours(delivery: &Delivery, ready: &Ready) -> Vec<PathBuf> {
+    let ours = [&delivery.config.report_dir, &delivery.staging].into_iter().filter_map(|path| path.canonicalize().ok());
+    let git = ready.checkout.in_git.then(|| ready.checkout.root.join(".git")).filter(|git| git.is_dir());
+    ours.chain(git).collect()
+}
+
+/// Where the build context is.
+struct Place {
+    /// In the source; absent where it is outside.
+    context: Option<PathBuf>,
+    whole: PathBuf,
+}
+
+impl Place {
+    fn of(delivery: &Delivery, ready: &Ready) -> Self {
+        let whole = delivery.config.context.canonicalize().unwrap_or_else(|_| delivery.config.context.clone());
+        Self { context: whole.strip_prefix(&ready.checkout.root).ok().map(Path::to_owned), whole }
+    }
+}
+
+/// Looks for secrets in what the builder was told of and nobody has looked at yet: git's own folder, what is outside of the
+/// source, and what has changed since.
+pub(super) async fn sent(
+    delivery: &Delivery,
+    ready: &Ready,
+    sent: &BTreeMap<Box<str>, Stamp>,
+    mut leaks: Leaks,
+) -> Result<Leaks, Error> {
+    let rest: BTreeMap<_, _> = sent.iter().filter(|(_, stamp)| !leaks.stamps.contains(stamp)).collect();
+    if rest.is_empty() {
+        return Ok(leaks);
+    }
+    let place = Place::of(delivery, ready);
+    let (root, context) = match &place.context {
+        Some(context) => (&ready.checkout.root, context.clone()),
+        None => (&place.whole, PathBuf::new()),
+    };
+    let files: Vec<_> = rest.keys().map(|path| context.join(&***path)).collect();
+    let found = delivery
+        .stage(StageName::Secrets, async |log| {
+            let (lists, _) = lists(delivery, ready).await?;
+            let request = gitleaks::Request {
+                root,
+                history: &History::None,
+                exclude: &[],
+                only: Some(&files),
+                stamped: Some(&context),
+                lists: &lists,
+                deadline: DEADLINE,
+            };
+            let mut found = gitleaks::scan(&delivery.launcher, &request).await?;
+            let changed: Vec<_> = rest.iter().filter(|(_, stamp)| !found.stamps.contains(stamp)).map(|(path, _)| path).collect();
+            let blocks = Tool::GITLEAKS.blocks(delivery.config.environment.requirements());
+            if !changed.is_empty() {
+                let changed = scan::Error::Changed(changed.into_iter().map(|path| text::plain(path)).collect());
+                if blocks {
+                    return Err(changed.into());
+                }
+                found.warnings.push(format!("{}.", Diagnosis::from(&changed).what));
+            }
+            if files.iter().any(|file| file.starts_with(context.join(".git"))) {
+                found.warnings.push(GIT_IS_SENT.to_owned());
+            }
+            let (number, count) = (text::count(files.len(), "more file"), found.findings.len());
+            let detail = format!("{} in {number} of the build context", text::count(count, "leak"));
+            log.line(&detail);
+            Ok((found, ending(count, blocks, detail)))
+        })
+        .await?;
+    delivery.recorder.accept(&found);
+    leaks.findings.extend(found.findings);
+    Ok(leaks)
+}
+
+/// What is said where the builder gets git's own folder.
+const GIT_IS_SENT: &str = "The build context has git's own folder in it, with all branches that were fetched and whatever token \
+                           the checkout keeps there. Name .git in .dockerignore.";
+
 /// The part of the history to scan, and what is to be said of it.
 async fn history(delivery: &Delivery, ready: &Ready) -> Result<(History, Option<String>), Error> {
+    let config = &delivery.config;
+    let blocks = Tool::GITLEAKS.blocks(config.environment.requirements());
+    let said = |what: &str| blocks.then(|| format!("{what} were scanned for secrets, by the choice of `secrets-history`."));
     if !ready.checkout.in_git {
-        return Ok((History::None, None));
+        let none = "No history was scanned for secrets: git knows nothing of the source.".to_owned();
+        return Ok((History::None, Some(none).filter(|_| blocks)));
     }
-    let history = match (&delivery.config.secrets_history, &ready.checkout.source.commit) {
-        (SecretsHistory::None, _) | (_, None) => History::None,
+    let history = match (&config.secrets_history, &ready.checkout.source.commit) {
+        (SecretsHistory::None, Some(_)) => return Ok((History::None, said("No commits"))),
+        (_, None) => History::None,
         (SecretsHistory::Push(before), Some(head)) if ready.checkout.has(&delivery.launcher, before).await? => {
-            format!("{before}..{head}").parse().map_or(History::Full, History::Commits)
+            let range = format!("{before}..{head}").parse().map_or(History::Full, History::Commits);
+            return Ok((range, said(&format!("Only the commits after {before}"))));
         }
+        _ if blocks && ready.checkout.shallow => return Err(scan::Error::ShallowHistory.into()),
         (SecretsHistory::Push(before), Some(_)) => {
             let warning = format!(
                 "The commit that these changes come after ({before}) is not in the clone: all commits that are there are scanned."
@@ -89,6 +195,40 @@ async fn history(delivery: &Delivery, ready: &Ready) -> Result<(History, Option<
     };
     Ok((history, None))
 }
+
+/// What the project lets through that counts, and what is to be said where that is nothing.
+async fn lists(delivery: &Delivery, ready: &Ready) -> Result<(Lists, Option<String>), Error> {
+    let root = &ready.checkout.root;
+    let open = async |commit: &str| -> Result<Option<Base>, Error> {
+        let known = ready.checkout.in_git;
+        Ok(if known { Base::open(&delivery.launcher, root, commit).await? } else { None })
+    };
+    Ok(match &delivery.config.suppressions {
+        Suppressions::Head(before) => {
+            let base = match before {
+                Some(before) => open(before).await?,
+                None => None,
+            };
+            (Lists::of_change(root, base).await?, None)
+        }
+        Suppressions::Base(commit) => {
+            let base = open(commit).await?;
+            let missing = base.is_none().then(|| {
+                format!(
+                    "The commit whose lists of what is let through count ({commit}) is not in the clone, so none of them counts. \
+                     Check out with `fetch-depth: 0`."
+                )
+            });
+            (Lists::of_base(root, base).await?, missing)
+        }
+        Suppressions::Unproven => (Lists::of_base(root, None).await?, Some(UNPROVEN.to_owned())),
+    })
+}
+
+/// What is said where the project's lists let nothing through on a push.
+const UNPROVEN: &str = "The project's lists let nothing through here: what came before this push may have been held back too, \
+                        and would let itself through. Set `suppressions` to the id of a commit whose lists somebody has looked \
+                        at, or to `head`.";
 
 pub(super) fn ending(counting: usize, blocks: bool, detail: String) -> Ending {
     match (counting, blocks) {
@@ -182,9 +322,7 @@ pub(super) async fn vulnerabilities(
     let found = delivery
         .stage(StageName::Vulnerabilities, async |log| {
             let origins = Origins::read(&config.build, &ready.checkout.root);
-            let beside =
-                config.build.dockerfile.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            let ignored = Ignored::read(&ready.checkout.root, &[&config.context, beside])?;
+            let (ignored, differ) = trivy_lists(delivery, ready).await?;
             let scans = image.platforms.iter().map(async |platform| {
                 let mut found = scan_platform(delivery, &ignored, (image, platform), database, &log).await?;
                 origins.trace(&mut found.findings, platform);
@@ -194,6 +332,8 @@ pub(super) async fn vulnerabilities(
             for (scanned, platform) in try_join_all(scans).await?.into_iter().zip(&image.platforms) {
                 found.add(platform.platform.clone(), scanned);
             }
+            found.warnings.extend(differ);
+            mark_new(delivery, ready, &mut found.suppressions).await?;
             let (total, counting) =
                 (found.findings.len(), found.findings.iter().filter(|finding| config.threshold.counts(finding)).count());
             let packages = text::count(found.packages, "package");
@@ -205,6 +345,81 @@ pub(super) async fn vulnerabilities(
         .await?;
     delivery.recorder.accept(&found);
     Ok(Some(found))
+}
+
+/// Marks what the change's own lists let through and those before it do not have.
+async fn mark_new(delivery: &Delivery, ready: &Ready, suppressions: &mut [Suppression]) -> Result<(), Error> {
+    let Suppressions::Head(Some(before)) = &delivery.config.suppressions else { return Ok(()) };
+    if suppressions.is_empty() || !ready.checkout.in_git {
+        return Ok(());
+    }
+    let Some(base) = Base::open(&delivery.launcher, &ready.checkout.root, before).await? else { return Ok(()) };
+    for suppression in suppressions {
+        let list = base.file(&suppression.by).await?.unwrap_or_default();
+        let words = String::from_utf8_lossy(&list).into_owned();
+        let is_known = words.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).any(|word| word == suppression.id);
+        suppression.standing = if is_known { Standing::Known } else { Standing::New };
+    }
+    Ok(())
+}
+
+/// The lists of vulnerabilities that count, and what is to be said of those that do not: those of the source's root, and
+/// those beside what is built.
+async fn trivy_lists(delivery: &Delivery, ready: &Ready) -> Result<(Ignored, Option<String>), Error> {
+    let (config, root) = (&delivery.config, &ready.checkout.root);
+    let beside = config.build.dockerfile.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let places = [config.context.as_path(), beside];
+    let commit = match &config.suppressions {
+        Suppressions::Head(_) => return Ok((Ignored::read(root, &places)?, None)),
+        Suppressions::Base(commit) => Some(commit),
+        Suppressions::Unproven => None,
+    };
+    let base = match commit.filter(|_| ready.checkout.in_git) {
+        Some(commit) => Base::open(&delivery.launcher, root, commit).await?,
+        None => None,
+    };
+    let folder = delivery.staging.join("lists");
+    std::fs::create_dir_all(&folder).map_err(|source| Error::Io { path: folder.clone(), source })?;
+    let (mut counting, mut differing) = (Vec::new(), Vec::new());
+    for place in [root.as_path()].into_iter().chain(places) {
+        let Some(place) = place.canonicalize().ok().filter(|place| !counting.contains(place)) else { continue };
+        differing.extend(lists_of_base(base.as_ref(), root, &place, &folder).await?);
+        counting.push(place);
+    }
+    let differ = (!differing.is_empty()).then(|| {
+        format!(
+            "What is new in {} does not count: it came with the change, or nobody can tell (`suppressions`).",
+            text::list(&differing)
+        )
+    });
+    let inside = counting.iter().filter_map(|place| place.strip_prefix(root).ok());
+    let copies: Vec<_> = inside.map(|place| folder.join(place)).collect();
+    let copies: Vec<_> = copies.iter().map(PathBuf::as_path).collect();
+    Ok((Ignored::read(&folder, &copies)?, differ))
+}
+
+/// Writes the lists that the base has at `place` into `folder`, and names those that are there now and differ from them. What
+/// is outside of the source is in no base.
+async fn lists_of_base(base: Option<&Base>, root: &Path, place: &Path, folder: &Path) -> Result<Vec<String>, Error> {
+    let mut differing = Vec::new();
+    for name in trivy::ignore::FILES {
+        let path = place.strip_prefix(root).ok().map(|inside| inside.join(name));
+        let counts = match (base, path.as_ref().and_then(|path| path.to_str())) {
+            (Some(base), Some(path)) => base.file(path).await?,
+            _ => None,
+        };
+        if let (Some(bytes), Some(path)) = (&counts, &path) {
+            let copy = folder.join(path);
+            let failed = |source| Error::Io { path: copy.clone(), source };
+            std::fs::create_dir_all(copy.parent().unwrap_or(folder)).map_err(failed)?;
+            std::fs::write(&copy, bytes).map_err(failed)?;
+        }
+        // What can't be read is no list that lets something through.
+        if std::fs::read(place.join(name)).is_ok_and(|now| counts.is_none_or(|counts| counts != now)) {
+            differing.push(path.unwrap_or_else(|| place.join(name)).display().to_string());
+        }
+    }
+    Ok(differing)
 }
 
 async fn scan_platform(
@@ -257,7 +472,7 @@ pub(super) struct Sboms(pub(crate) Vec<syft::Sbom>);
 
 /// Writes down what is in the image, where that is asked for. Where vulnerabilities block, it is listed in any case: what
 /// trivy did not see is known by that alone.
-pub(super) async fn sboms(delivery: &Delivery, image: &Image, told: Lists) -> Result<Listed, Error> {
+pub(super) async fn sboms(delivery: &Delivery, image: &Image, told: PackageLists) -> Result<Listed, Error> {
     let formats = &delivery.config.sbom_formats;
     if formats.is_empty() && !coverage::counts(delivery) {
         delivery.recorder.skip(StageName::Sbom, "no SBOM format is asked for");

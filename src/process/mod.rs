@@ -7,6 +7,7 @@
 
 mod error;
 mod run;
+mod stand_in;
 mod supervisor;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -14,13 +15,14 @@ pub(crate) mod testing;
 mod with_parts;
 
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::variables;
 
 pub(crate) use error::{Error, Stream};
 pub(crate) use run::{Output, Run};
+pub(crate) use stand_in::StandIn;
 pub(crate) use supervisor::helper_main;
 
 /// Where programs are looked for, and by which binary they are supervised.
@@ -69,7 +71,8 @@ pub(crate) struct Program {
 impl Program {
     /// The program's file.
     #[must_use]
-    pub(crate) fn path(&self) -> &Path {
+    #[cfg(test)]
+    pub(crate) fn path(&self) -> &std::path::Path {
         &self.path
     }
 

@@ -7,10 +7,11 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::{LazyLock, mpsc};
 use std::time::Duration;
 
+use bytes::Bytes;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc as mpsc_async, oneshot};
 
 use super::{Error, Program, Stream, supervisor};
 use crate::text;
@@ -130,7 +131,19 @@ impl Run {
     ///
     /// # Errors
     /// As [`Run::output`].
-    pub(crate) async fn stream(self, stdout: impl FnMut(&[u8]) + Send) -> Result<Output, Error> {
+    pub(crate) async fn stream(self, mut stdout: impl FnMut(&[u8]) + Send) -> Result<Output, Error> {
+        self.to_end(Sink::Call(&mut stdout)).await
+    }
+
+    /// As [`Run::output`], with standard output sent on piece by piece, as fast as it is received there.
+    ///
+    /// # Errors
+    /// As [`Run::output`]; and nobody receives it.
+    pub(crate) async fn send(self, stdout: mpsc_async::Sender<Bytes>) -> Result<Output, Error> {
+        self.to_end(Sink::Channel(stdout)).await
+    }
+
+    async fn to_end(self, stdout: Sink<'_>) -> Result<Output, Error> {
         let name = self.program.name.clone();
         let mut running = Running(self.spawn().await?);
         let mut stderr = Vec::new();
@@ -165,12 +178,7 @@ impl Run {
         }
     }
 
-    async fn follow(
-        &self,
-        child: &mut Child,
-        stdout: impl FnMut(&[u8]),
-        stderr: &mut Vec<u8>,
-    ) -> Result<ExitStatus, Interruption> {
+    async fn follow(&self, child: &mut Child, stdout: Sink<'_>, stderr: &mut Vec<u8>) -> Result<ExitStatus, Interruption> {
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (Some(mut stdin), Some(out), Some(err)) = pipes else {
             return Err(Interruption::Io(io::ErrorKind::BrokenPipe.into()));
@@ -182,7 +190,8 @@ impl Run {
             Ok(())
         };
         let out = drain(out, Stream::Stdout, self.stdout_limit, stdout);
-        let err = drain(err, Stream::Stderr, self.stderr_limit, |bytes| stderr.extend_from_slice(bytes));
+        let mut note = |bytes: &[u8]| stderr.extend_from_slice(bytes);
+        let err = drain(err, Stream::Stderr, self.stderr_limit, Sink::Call(&mut note));
         tokio::try_join!(feed, out, err)?;
         child.wait().await.map_err(Interruption::Io)
     }
@@ -217,12 +226,7 @@ enum Interruption {
     Io(io::Error),
 }
 
-async fn drain(
-    mut pipe: impl AsyncRead + Unpin,
-    stream: Stream,
-    limit: u64,
-    mut sink: impl FnMut(&[u8]),
-) -> Result<(), Interruption> {
+async fn drain(mut pipe: impl AsyncRead + Unpin, stream: Stream, limit: u64, mut sink: Sink<'_>) -> Result<(), Interruption> {
     let mut buffer = vec![0; 64 << 10];
     let mut total = 0;
     loop {
@@ -234,7 +238,27 @@ async fn drain(
         if total > limit {
             return Err(Interruption::TooLarge(stream, limit));
         }
-        sink(&buffer[..count]);
+        sink.take(&buffer[..count]).await.map_err(Interruption::Io)?;
+    }
+}
+
+/// What becomes of a program's output.
+enum Sink<'a> {
+    Call(&'a mut (dyn FnMut(&[u8]) + Send)),
+    /// The program waits while the channel is full.
+    Channel(mpsc_async::Sender<Bytes>),
+}
+
+impl Sink<'_> {
+    async fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Call(call) => call(bytes),
+            Self::Channel(channel) => {
+                let sent = channel.send(Bytes::copy_from_slice(bytes)).await;
+                sent.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+            }
+        }
+        Ok(())
     }
 }
 

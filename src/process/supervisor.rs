@@ -1,4 +1,4 @@
-//! The two hidden modes of our own binary through which programs are started.
+//! The two hidden modes of our own binary through which programs are started; a third is [`super::stand_in`].
 //!
 //! `__supervise` is the parent of a program. It is a child subreaper (`PR_SET_CHILD_SUBREAPER(2const)`), so everything
 //! that the program starts, daemons included, ends up as its child and is killed and reaped by it: when the program has
@@ -18,6 +18,8 @@ use rustix::process::{
     set_parent_process_death_signal, setrlimit, setsid, wait,
 };
 use tokio::signal::unix::{SignalKind, signal};
+
+use super::stand_in;
 
 const SUPERVISE: &str = "__supervise";
 const EXECUTE: &str = "__execute";
@@ -41,6 +43,14 @@ pub(super) fn arguments(program: &Path) -> [OsString; 3] {
 pub(crate) fn helper_main(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
     let mut arguments = arguments.into_iter().skip(1);
     let mode = arguments.next()?;
+    if mode == "-C" {
+        let all: Vec<_> = std::iter::once(mode).chain(arguments).collect();
+        let said = stand_in::speak(&stand_in::folder(&all)?);
+        return Some(said.unwrap_or_else(|error| {
+            let _ = writeln!(io::stderr(), "gp-deliver can't say what it should: {error}");
+            ExitCode::FAILURE
+        }));
+    }
     let ended = match mode.to_str()? {
         SUPERVISE => supervise(arguments),
         EXECUTE => execute(arguments),

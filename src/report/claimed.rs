@@ -175,6 +175,7 @@ fn suppression(suppression: &Suppression) -> Suppression {
         id: cut(&suppression.id),
         reason: suppression.reason.as_deref().map(cut),
         count: suppression.count,
+        standing: suppression.standing,
     }
 }
 

@@ -5,7 +5,7 @@ use crate::coverage::{Gap, GapKind};
 use crate::diagnosis::Diagnosis;
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::finding::{Finding, Instruction, Leak, Severity, Suppression, Vulnerability};
+use crate::finding::{Finding, Instruction, Leak, Severity, Standing, Suppression, Vulnerability};
 use crate::oci::Digest;
 use crate::record::{
     Database, ImageRecord, PlatformRecord, Publication, Record, RunResult, Source, Stage, StageName, StageOutcome,
@@ -170,6 +170,7 @@ fn found(mut record: Record, outcome: &StageOutcome) -> Record {
             id: "CVE-2011-3374".to_owned(),
             reason: Some("apt is not used at run time".to_owned()),
             count: 2,
+            standing: Standing::Known,
         },
         Suppression {
             tool: Tool::GITLEAKS,
@@ -177,6 +178,7 @@ fn found(mut record: Record, outcome: &StageOutcome) -> Record {
             id: "generic-api-key".to_owned(),
             reason: None,
             count: 1,
+            standing: Standing::New,
         },
     ];
     for (name, detail) in [

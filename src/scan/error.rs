@@ -56,16 +56,32 @@ pub(crate) enum Error {
     /// Files of the working tree that gitleaks could not read.
     #[error("{} files were not scanned", .0.len())]
     Unread(Vec<String>),
-    /// gitleaks did not see all of the history.
-    #[error("{scanned} of {expected} bytes of history were scanned")]
-    PartialHistory {
-        /// The bytes that the commits add, as gitleaks counted them.
+    /// Files of the build context that changed while they were sent and looked through.
+    #[error("{} files changed", .0.len())]
+    Changed(Vec<String>),
+    /// gitleaks did not see all of the files.
+    #[error("{scanned} of {expected:?} bytes of files were scanned")]
+    PartialTree {
+        /// The bytes that gitleaks counted.
         scanned: u64,
-        /// The same, as git counts them.
-        expected: u64,
+        /// The bytes that there are; absent where gitleaks ended before it was known.
+        expected: Option<u64>,
         /// gitleaks' last lines.
         last: Vec<String>,
     },
+    /// gitleaks did not see all of the history.
+    #[error("{scanned} of {expected:?} bytes of history were scanned")]
+    PartialHistory {
+        /// The bytes that the commits add, as gitleaks counted them.
+        scanned: u64,
+        /// The same, as git tells it; absent where gitleaks ended before that was known.
+        expected: Option<u64>,
+        /// gitleaks' last lines.
+        last: Vec<String>,
+    },
+    /// The clone leaves out a part of the history that is to be scanned.
+    #[error("the clone is shallow")]
+    ShallowHistory,
     /// The project's `.gitleaks.toml` can't be used.
     #[error(".gitleaks.toml: {reason}")]
     LeakRules {

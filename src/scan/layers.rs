@@ -14,7 +14,7 @@ use std::time::Duration;
 use walkdir::WalkDir;
 
 use super::Error;
-use super::gitleaks::{self, History, Leaks};
+use super::gitleaks::{self, History, Leaks, Lists};
 use crate::finding::Leak;
 use crate::oci::digest::Hasher;
 use crate::oci::image::Layer;
@@ -50,7 +50,15 @@ pub(crate) async fn scan(launcher: &Launcher, request: &Request<'_>) -> Result<L
     let folder = tempfile::Builder::new().prefix("layers-").tempdir_in(request.folder).map_err(Error::io(request.folder))?;
     let layers = layers(request.image)?;
     extract(request, folder.path(), &layers).await?;
-    let scan = gitleaks::Request { root: folder.path(), history: &History::None, exclude: &[], deadline: request.deadline };
+    let scan = gitleaks::Request {
+        root: folder.path(),
+        history: &History::None,
+        exclude: &[],
+        only: None,
+        stamped: None,
+        lists: &Lists::none(),
+        deadline: request.deadline,
+    };
     let found = gitleaks::scan(launcher, &scan).await?;
     let findings = found.findings.into_iter().map(|leak| in_layer(leak, &layers)).collect();
     Ok(Leaks { findings, ..found })

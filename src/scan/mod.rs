@@ -3,6 +3,7 @@
 //! A scanner is a program that is not trusted and not believed: it gets no credentials, and a scan that did not happen, or
 //! not completely, is an error here whatever the scanner's exit code says.
 
+pub(crate) mod base;
 pub(crate) mod database;
 mod database_age;
 mod database_kind;

@@ -24,6 +24,7 @@
 
 mod support;
 
+mod a_change_can_not_excuse_itself;
 mod a_change_is_shown_by_another_job;
 mod a_check_run_shows_the_report;
 mod a_folder_that_is_the_projects_is_left_alone;
@@ -41,6 +42,7 @@ mod docker_clients_settings_hold;
 mod docs;
 mod documents_have_one_reading;
 mod environments;
+mod every_byte_is_looked_at_for_secrets;
 mod every_event_is_taken_by_its_kind;
 mod failures;
 mod git_starts_no_program_of_the_repository;

@@ -49,6 +49,11 @@ impl Directory {
         Self(Arc::new(Kind::Files(files)))
     }
 
+    /// Whether it is a folder, and not a few files that were given.
+    pub(super) fn is_folder(&self) -> bool {
+        matches!(*self.0, Kind::Folder { .. })
+    }
+
     /// The wanted entries, in the engine's order: a folder before what is in it, siblings by the bytes of their names.
     ///
     /// # Errors

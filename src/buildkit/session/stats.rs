@@ -1,15 +1,18 @@
 //! Statistics of a build's transfers, and the first error among them.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::error::Error;
+use crate::stamp::Stamp;
 
 /// Counts of what was transferred, shared by all services of one build.
 #[derive(Debug, Default)]
 pub(crate) struct TransferStats {
     files: AtomicU64,
     bytes: AtomicU64,
+    listed: Mutex<BTreeMap<Box<str>, Stamp>>,
     error: Mutex<Option<Error>>,
 }
 
@@ -27,6 +30,13 @@ impl TransferStats {
         self.bytes.load(Ordering::Relaxed)
     }
 
+    /// The files of the build context that the engine was told of, by their paths in it: it may use what each of them holds,
+    /// asked for now or before. They are returned once.
+    #[must_use]
+    pub(crate) fn take_listed(&self) -> BTreeMap<Box<str>, Stamp> {
+        std::mem::take(&mut *self.listed.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// The first error of a service: the cause of a build's failure, in better words than the engine's. It is returned once.
     #[must_use]
     pub(crate) fn take_error(&self) -> Option<Error> {
@@ -39,6 +49,11 @@ impl TransferStats {
 
     pub(super) fn count_file(&self) {
         self.files.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn list(&self, path: &str, size: i64, modified: i64) {
+        let stamp = Stamp::of(path.as_bytes(), size, modified);
+        self.listed.lock().unwrap_or_else(PoisonError::into_inner).insert(path.into(), stamp);
     }
 
     pub(super) fn note(&self, error: Error) {

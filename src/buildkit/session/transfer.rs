@@ -112,6 +112,10 @@ impl Transfer {
         for entry in self.directory.entries(wanted)? {
             let entry = entry?;
             self.sent().push(&entry.path, mode::has_content(&entry));
+            // A further name of a file has neither size nor content.
+            if self.directory.is_folder() && mode::has_content(&entry) && entry.linkname.is_empty() {
+                self.stats.list(&entry.path, entry.size, entry.mod_time);
+            }
             self.send_entry(Some(entry))?;
         }
         self.send_entry(None)

@@ -1,6 +1,6 @@
 //! The tables of findings, and what was let through.
 
-use crate::finding::{Leak, Severity};
+use crate::finding::{Leak, Severity, Standing, Suppression};
 use crate::record::Record;
 use crate::report::advice::short_commit;
 use crate::report::catalogue::{self, Catalogue, Merged};
@@ -43,18 +43,34 @@ pub(crate) fn let_through(document: &mut Document, record: &Record, catalogue: &
     if catalogue.ignored.is_empty() && catalogue.mild.is_empty() && record.suppressions.is_empty() {
         return;
     }
+    let (refused, passed): (Vec<_>, Vec<_>) =
+        record.suppressions.iter().partition(|suppression| suppression.standing == Standing::Refused);
+    if !refused.is_empty() {
+        document.heading("Not let through");
+        document.paragraph("This came with the change that it would let through, so it does not count (`suppressions`).");
+        suppressed(document, &refused);
+    }
+    if catalogue.ignored.is_empty() && catalogue.mild.is_empty() && passed.is_empty() {
+        return;
+    }
     document.heading("Let through");
-    if !record.suppressions.is_empty() {
-        let rows = record.suppressions.iter().map(|suppression| {
-            let reason = suppression.reason.as_deref().map_or_else(|| "_no reason given_".to_owned(), prose);
-            let number = text::count(suppression.count as usize, "finding");
-            [code(&suppression.id), number, suppression.tool.name().to_owned(), code(&suppression.by), reason]
-        });
-        document.table(["What", "How many", "Of", "By", "Reason"], rows);
+    if !passed.is_empty() {
+        suppressed(document, &passed);
     }
     folded(document, &catalogue.ignored.iter().collect::<Vec<_>>(), "without a fix, left out by `ignore-unfixed`");
     let threshold = catalogue::threshold(record).severity;
     folded(document, &catalogue.mild.iter().collect::<Vec<_>>(), &format!("rated below {threshold}"));
+}
+
+fn suppressed(document: &mut Document, suppressions: &[&Suppression]) {
+    let rows = suppressions.iter().map(|suppression| {
+        let reason = suppression.reason.as_deref().map_or_else(|| "_no reason given_".to_owned(), prose);
+        let new = if suppression.standing == Standing::New { "**new with this change**; " } else { "" };
+        let number = text::count(suppression.count as usize, "finding");
+        let (tool, by) = (suppression.tool.name().to_owned(), code(&suppression.by));
+        [code(&suppression.id), number, tool, by, format!("{new}{reason}")]
+    });
+    document.table(["What", "How many", "Of", "By", "Reason"], rows);
 }
 
 fn folded(document: &mut Document, merged: &[&Merged<'_>], why: &str) {

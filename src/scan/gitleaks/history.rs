@@ -1,7 +1,7 @@
-//! The history of the source, as git gives it to gitleaks.
+//! The history of the source, as git tells it.
 //!
-//! gitleaks reads the output of `git log -p` and takes its early end for the end of the history. So git is run beside it
-//! with the same options, and what the commits add is counted: gitleaks must have seen every byte.
+//! gitleaks would start git by itself, and take an early end of what it says for the end of the history. So git is started
+//! here, and what it says is read before gitleaks gets it.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -10,16 +10,19 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::git;
-use crate::process::{Launcher, Program, Run};
-use crate::scan::Error;
+use tokio::sync::mpsc;
 
-use super::added::AddedBytes;
+use super::diff::{Diff, PREFIX};
+use super::names::Names;
+use super::patch::Patch;
+use crate::git;
+use crate::process::{Launcher, Program, Run, StandIn};
+use crate::scan::Error;
 
 /// How much of the history to look through.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum History {
-    /// All that git has, on all branches and tags.
+    /// The commit that is checked out, and all before it.
     Full,
     /// Some commits.
     Commits(CommitRange),
@@ -57,15 +60,21 @@ impl fmt::Display for CommitRange {
     }
 }
 
-/// What stands before each name in the output of git. gitleaks takes it off, but not for a merge with conflicts.
-pub(super) const PREFIX: &str = ".gp-deliver";
-
 /// What the repository or the user could have configured otherwise, to show less or to run programs. `--text` and the
 /// two `--no-` after it are for `.gitattributes`; `remerge` shows what a merge commit itself brought in; `--root`
 /// shows the first commit.
 const OPTIONS: &str = "--full-history --text --no-textconv --no-ext-diff --no-color --no-show-signature --no-abbrev-commit \
-                       --no-decorate --no-notes --no-mailmap --no-relative --root --format=medium --submodule=short \
-                       --diff-merges=remerge --src-prefix=.gp-deliver/ --dst-prefix=.gp-deliver/";
+                       --no-decorate --no-notes --no-mailmap --no-relative --root --submodule=short --diff-merges=remerge";
+
+/// What git says when it looked for renamed files in some places alone, which changes nothing of what is added (its
+/// `diff.c`, `diff_warn_rename_limit`).
+const RENAMES: [&str; 3] = [
+    "warning: exhaustive rename detection was skipped due to too many files.",
+    "warning: inexact rename detection was skipped due to too many files.",
+    "warning: only found copies from modified paths due to too many files.",
+];
+/// How its advice on that begins and ends, around a name and a number.
+const ADVICE: (&str, &str) = ("warning: you may want to set your ", " and retry the command.");
 
 /// The history of a source, or the part of it that is to be looked through.
 pub(super) struct Repository {
@@ -88,7 +97,7 @@ pub(super) async fn open(
 ) -> Result<Option<Repository>, Error> {
     let commits_wanted = match history {
         History::None => return Ok(None),
-        History::Full => "--all".to_owned(),
+        History::Full => "HEAD".to_owned(),
         History::Commits(range) => range.to_string(),
     };
     let git = launcher.find("git")?;
@@ -102,37 +111,53 @@ pub(super) async fn open(
 }
 
 impl Repository {
-    /// The options of `git log` that name the commits and make it show all of them.
-    pub(super) fn log_options(&self) -> String {
-        format!("{OPTIONS} {}", self.commits_wanted)
-    }
-
-    /// The environment in which git finds this repository, from any folder.
-    pub(super) fn environment(&self, run: Run) -> Run {
-        let path = self.git.path().parent().unwrap_or(Path::new("/"));
-        self.opened
-            .shown_to(run)
-            .env("PATH", path)
-            // A remerge writes objects: beside the repository's own, not among them.
-            .env("GIT_OBJECT_DIRECTORY", self.scratch.join("objects"))
-            .env("GIT_ALTERNATE_OBJECT_DIRECTORIES", quoted(&self.opened.objects()))
-    }
-
-    /// How many bytes the commits add, line by line, as git tells it.
-    pub(super) async fn added_bytes(&self) -> Result<u64, Error> {
-        let log_options = self.log_options();
-        let log = self.run().args(["log", "-p", "-U0"]).args(log_options.split(' ')).stdout_limit(u64::MAX);
-        let mut added = AddedBytes::default();
-        let output = log.stream(|bytes| added.read(bytes)).await?;
-        if output.code != 0 || !output.stderr.is_empty() && !output.stderr.contains("rename") {
+    /// Has everything said that the commits add, and gives the number of bytes.
+    pub(super) async fn say(&self, says: &mut StandIn, names: &Names, mark: &str) -> Result<u64, Error> {
+        let format = format!("--format=tformat:{mark}%H");
+        let prefixes = [format!("--src-prefix={PREFIX}"), format!("--dst-prefix={PREFIX}")];
+        let log = self.run().args(["log", "-p", "-U0"]).args(OPTIONS.split(' ')).arg(format).args(prefixes);
+        let log = log.arg(&self.commits_wanted).arg("--").stdout_limit(u64::MAX);
+        let (told, mut tells) = mpsc::channel::<bytes::Bytes>(4);
+        let (mut diff, mut patch) = (Diff::new(names.clone(), mark), Patch::default());
+        let read = async {
+            while let Some(bytes) = tells.recv().await {
+                diff.read(&bytes, &mut patch)?;
+                if let Some(batch) = patch.batch() {
+                    says.say(&batch).await.map_err(Error::io(&self.scratch))?;
+                }
+            }
+            Ok(())
+        };
+        let log = async { log.send(told).await.map_err(Error::from) };
+        let (output, ()) = tokio::try_join!(log, read)?;
+        if output.code != 0 || output.stderr.lines().any(|line| !is_of_renames(line)) {
             return Err(Error::git(&output));
         }
-        Ok(added.total())
+        diff.finish(&mut patch)?;
+        if diff.commits() != self.commits {
+            let reason = format!("it tells of {} of {} commits", diff.commits(), self.commits);
+            return Err(Error::GitAnswer { reason });
+        }
+        says.say(&patch.rest()).await.map_err(Error::io(&self.scratch))?;
+        Ok(patch.added())
     }
 
     fn run(&self) -> Run {
-        self.environment(self.git.run(self.deadline)).folder(self.scratch.join("empty"))
+        self.opened
+            .shown_to(self.git.run(self.deadline))
+            // A remerge writes objects: beside the repository's own, not among them.
+            .env("GIT_OBJECT_DIRECTORY", self.scratch.join("objects"))
+            .env("GIT_ALTERNATE_OBJECT_DIRECTORIES", quoted(&self.opened.objects()))
+            .folder(self.scratch.join("empty"))
     }
+}
+
+/// Whether git says this about renames alone.
+fn is_of_renames(line: &str) -> bool {
+    let number = |rest: &str| rest.rsplit_once(' ').is_some_and(|(_, number)| number.bytes().all(|byte| byte.is_ascii_digit()));
+    let is_advice = || line.strip_prefix(ADVICE.0).and_then(|rest| rest.strip_suffix(ADVICE.1));
+    RENAMES.contains(&line)
+        || is_advice().and_then(|rest| rest.strip_prefix("diff.renameLimit variable to at least")).is_some_and(number)
 }
 
 /// An entry of a list of paths, as git unquotes it: it may hold the separator.
@@ -154,6 +179,23 @@ async fn said(run: Run) -> Result<String, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_but_what_git_says_about_renames_is_passed_over() {
+        for line in
+            [RENAMES[0], "warning: you may want to set your diff.renameLimit variable to at least 1234 and retry the command."]
+        {
+            assert!(is_of_renames(line), "{line}");
+        }
+        for line in [
+            "error: unable to read rename.txt",
+            "warning: inexact rename detection was skipped due to too many files.x",
+            "warning: you may want to set your mind at rest and retry the command.",
+            "",
+        ] {
+            assert!(!is_of_renames(line), "{line}");
+        }
+    }
 
     #[test]
     fn only_full_ids_make_a_range() {

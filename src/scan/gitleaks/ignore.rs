@@ -1,30 +1,20 @@
 //! The project's `.gitleaksignore`, read as gitleaks reads it (its `detect.AddGitleaksIgnore`).
 
 use std::collections::HashSet;
-use std::fs::File;
-use std::io::Read as _;
-use std::path::Path;
 
-use super::Error;
 use super::report::Match;
 
-/// More than any project's list has.
-const MAX_BYTES: u64 = 16 << 20;
+/// The project's file.
+pub(super) const FILE: &str = ".gitleaksignore";
 
 /// The leaks that the project lists as known.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Ignored(HashSet<String>);
 
 impl Ignored {
-    /// Reads the list; there may be none.
-    pub(super) fn of_project(root: &Path) -> Result<Self, Error> {
-        let path = root.join(".gitleaksignore");
-        if !path.is_file() {
-            return Ok(Self::default());
-        }
-        let mut bytes = Vec::new();
-        File::open(&path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes)).map_err(Error::io(&path))?;
-        Ok(Self::parse(&String::from_utf8_lossy(&bytes)))
+    /// Reads the list.
+    pub(super) fn read(bytes: &[u8]) -> Self {
+        Self::parse(&String::from_utf8_lossy(bytes))
     }
 
     fn parse(text: &str) -> Self {
@@ -39,10 +29,6 @@ impl Ignored {
             parts.join(":")
         };
         Self(lines.map(normal).collect())
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 
     /// Whether a leak is on the list, for its commit or for all.

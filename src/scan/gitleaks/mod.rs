@@ -1,43 +1,57 @@
 //! gitleaks: secrets in the working tree and in the history of the source.
 //!
-//! gitleaks lets the scanned repository decide what is a leak (`.gitleaks.toml`, `.gitleaksignore`, `gitleaks:allow`),
-//! and keeps quiet about what it let through. Here all that is honoured and counted: gitleaks runs again without the one
-//! and the other, and what only those runs find is a [`Suppression`].
+//! gitleaks lets the scanned repository decide what is a leak (`.gitleaks.toml`, `.gitleaksignore`, `gitleaks:allow`), and keeps
+//! quiet about what it let through; it passes over files by their names and first bytes, and what it can't read it tells in
+//! words. Here it gets every byte as text from us, and counts them as we do. What the project lets through is counted: gitleaks
+//! runs again without it, and what only those runs find is a [`Suppression`].
 
-mod added;
+mod diff;
 mod history;
 mod ignore;
+mod lists;
+mod names;
+mod patch;
 mod report;
 mod rules;
 mod run;
+mod tree;
 #[cfg(test)]
 mod with_parts;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::{Component, Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub(crate) use history::History;
-use ignore::Ignored;
+use lists::List;
+pub(crate) use lists::Lists;
 use report::Match;
 use rules::Rules;
-use run::{Mode, Scanner};
+use run::{Mode, Plan, Scanner};
+use tree::Tree;
 
 use super::Error;
-use crate::finding::{Leak, Suppression};
+use crate::finding::{Leak, Standing, Suppression};
 use crate::process::Launcher;
 use crate::scanner::Tool;
+use crate::stamp::Stamp;
 
 /// What to scan.
 #[derive(Clone, Debug)]
 pub(crate) struct Request<'a> {
-    /// The folder of the source; with its history where one is asked for.
+    /// The folder to look through, all of it; with its history where one is asked for.
     pub(crate) root: &'a Path,
     /// How much of the history.
     pub(crate) history: &'a History,
-    /// Folders and files that are ours and not the project's (the report's folder), absolute or relative to the root;
-    /// those outside of it make no difference.
+    /// Folders and files that are not the project's (the report's folder, git's own), absolute or relative to the root. They
+    /// are told by what they are now, not by their names.
     pub(crate) exclude: &'a [PathBuf],
+    /// The files to look at, relative to the root; all where it is absent.
+    pub(crate) only: Option<&'a [PathBuf]>,
+    /// The folder, relative to the root, whose files are to be known again: the build context.
+    pub(crate) stamped: Option<&'a Path>,
+    /// What the project lets through.
+    pub(crate) lists: &'a Lists,
     /// The time that each run of gitleaks may take.
     pub(crate) deadline: Duration,
 }
@@ -47,12 +61,14 @@ pub(crate) struct Request<'a> {
 pub(crate) struct Leaks {
     /// The leaks, those of the working tree first.
     pub(crate) findings: Vec<Leak>,
-    /// What the project let through.
+    /// What the project let through, or would have.
     pub(crate) suppressions: Vec<Suppression>,
     /// How many commits were scanned.
     pub(crate) commits: u64,
     /// What a reader should know besides.
     pub(crate) warnings: Vec<String>,
+    /// What the files of the folder that was stamped were when they were looked at.
+    pub(crate) stamps: HashSet<Stamp>,
 }
 
 /// Looks for secrets. The secrets themselves are in nothing that this gives back.
@@ -61,61 +77,128 @@ pub(crate) struct Leaks {
 /// A part of the source was not scanned, for whatever reason; see [`Error`].
 pub(crate) async fn scan(launcher: &Launcher, request: &Request<'_>) -> Result<Leaks, Error> {
     let root = std::fs::canonicalize(request.root).map_err(Error::io(request.root))?;
-    let rules = Rules::of_project(&root)?;
-    let ignored = Ignored::of_project(&root)?;
-    let exclude: Vec<_> = request.exclude.iter().filter_map(|path| inside(&root, path)).collect();
-    let scanner = Scanner::new(launcher, &root, rules, &exclude, request.deadline)?;
-
-    let tree = look(&scanner, &Mode::Tree, &ignored);
+    let scanner = Scanner::new(launcher, request.deadline)?;
+    let left_out: Vec<_> = request.exclude.iter().cloned().chain([scanner.scratch().to_owned()]).collect();
+    let files = Tree::new(&root, &left_out, scanner.names().clone()).stamping(request.stamped).only(request.only);
+    let files = Mode::Tree(files);
+    let tree = look(&scanner, &files, request.lists);
     let past = async {
         let Some(repository) = history::open(launcher, &root, request.history, scanner.scratch(), request.deadline).await? else {
             return Ok((Outcome::default(), 0));
         };
         let commits = repository.commits;
-        let found = look(&scanner, &Mode::History(repository), &ignored).await?;
+        let found = look(&scanner, &Mode::History(repository), request.lists).await?;
         Ok((found, commits))
     };
     let (tree, (past, commits)) = tokio::try_join!(tree, past)?;
-    let warnings = tree.warnings.into_iter().chain(past.warnings).collect::<BTreeSet<_>>();
+    let mut warnings: BTreeSet<_> = tree.warnings.into_iter().chain(past.warnings).collect();
+    warnings.extend(of_rules(&request.lists.counting()));
     Ok(Leaks {
         suppressions: count(&tree.suppressed, &past.suppressed),
         findings: merge(tree.leaks, &past.leaks),
         commits,
         warnings: warnings.into_iter().collect(),
+        stamps: tree.stamps,
     })
+}
+
+/// What is to be said of the project's rules.
+fn of_rules(list: &List) -> Vec<String> {
+    let Some(rules) = &list.rules else { return Vec::new() };
+    let replaces = rules.replaces_all().then(|| {
+        "The project's .gitleaks.toml replaces all of gitleaks' own rules: without `useDefault = true` under [extend] nothing \
+         else is looked for."
+            .to_owned()
+    });
+    let unknown = (!rules.unknown.is_empty())
+        .then(|| format!("gitleaks knows nothing of these names in the project's .gitleaks.toml: {}.", rules.unknown.join(", ")));
+    replaces.into_iter().chain(unknown).collect()
 }
 
 /// The results of one mode's runs.
 #[derive(Default)]
 struct Outcome {
     leaks: Vec<Match>,
-    suppressed: Vec<(&'static str, Match)>,
+    suppressed: Vec<Passed>,
     warnings: Vec<String>,
+    stamps: HashSet<Stamp>,
 }
 
-/// Runs gitleaks as often as it takes to tell what the project let through: once for a clean source without files of
-/// gitleaks'.
-async fn look(scanner: &Scanner<'_>, mode: &Mode, ignored: &Ignored) -> Result<Outcome, Error> {
-    let run::ScanOutput { matches: all, warnings } = scanner.run(mode, run::Plan::AllowedToo).await?;
-    let kept = if all.is_empty() { Vec::new() } else { scanner.run(mode, run::Plan::AsConfigured).await?.matches };
-    let mut suppressed: Vec<_> = difference(&all, &kept).map(|leak| ("gitleaks:allow", leak)).collect();
+/// A leak, what lets it through, and whether that counts.
+struct Passed {
+    by: &'static str,
+    standing: Standing,
+    leak: Match,
+}
 
-    // Over a history gitleaks is kept from reading `.gitleaksignore`. Over a tree it can't be kept from it, but then
-    // a run under names that nobody can have listed tells what it would have found.
-    let (leaks, listed) = kept.into_iter().partition::<Vec<_>, _>(|leak| !ignored.lists(leak));
-    suppressed.extend(listed.into_iter().map(|leak| (".gitleaksignore", leak)));
-    if matches!(mode, Mode::Tree) && !ignored.is_empty() {
-        let unignored = scanner.run(mode, run::Plan::IgnoredToo).await?.matches;
-        let listed = unignored.into_iter().filter(|leak| ignored.lists(leak));
-        suppressed.extend(listed.map(|leak| (".gitleaksignore", leak)));
+/// Runs gitleaks as often as it takes to tell what the project let through: once for a clean source without rules of its own.
+async fn look(scanner: &Scanner, mode: &Mode, lists: &Lists) -> Result<Outcome, Error> {
+    let (counting, compared) = (lists.counting(), lists.compared());
+    let defaults = Rules::of_gitleaks();
+    let rules = counting.rules.as_ref().unwrap_or(&defaults);
+    let run::ScanOutput { matches: all, warnings, stamps } = scanner.run(mode, Plan { rules, heeds_comments: false }).await?;
+    let unmarked = match all.is_empty() {
+        true => Vec::new(),
+        false => scanner.run(mode, Plan { rules, heeds_comments: true }).await?.matches,
+    };
+    let mut outcome = Outcome { warnings, stamps, ..Outcome::default() };
+
+    let marked: Vec<_> = difference(&all, &unmarked).collect();
+    let standings = lists.comments(&marked).await?;
+    let mut left = unmarked;
+    for (leak, standing) in marked.into_iter().zip(standings) {
+        if standing == Standing::Refused {
+            left.push(leak.clone());
+        }
+        outcome.suppressed.push(Passed { by: lists::COMMENT, standing, leak });
     }
-    if scanner.has_rules() {
-        let known: BTreeSet<_> = all.iter().chain(suppressed.iter().map(|(_, leak)| leak)).map(Match::place).collect();
-        let by_default = scanner.run(mode, run::Plan::DefaultRules).await?.matches;
-        let dropped: Vec<_> = by_default.into_iter().filter(|leak| !known.contains(&leak.place())).collect();
-        suppressed.extend(dropped.into_iter().map(|leak| (".gitleaks.toml", leak)));
+
+    let lists_too = |leak: &Match| compared.as_ref().is_some_and(|list| list.ignored.lists(leak));
+    let (leaks, listed) = left.into_iter().partition::<Vec<_>, _>(|leak| !counting.ignored.lists(leak));
+    for leak in listed {
+        outcome.suppressed.retain(|passed| passed.standing != Standing::Refused || passed.leak != leak);
+        outcome.suppressed.push(Passed { by: ignore::FILE, standing: lists.standing(lists_too(&leak)), leak });
     }
-    Ok(Outcome { leaks, suppressed, warnings })
+    if lists.refuses() {
+        let refused = leaks.iter().filter(|leak| lists_too(leak));
+        outcome.suppressed.extend(refused.map(|leak| Passed {
+            by: ignore::FILE,
+            standing: Standing::Refused,
+            leak: leak.clone(),
+        }));
+    }
+    outcome.leaks = leaks;
+    by_rules(scanner, mode, lists, &all, &mut outcome).await?;
+    Ok(outcome)
+}
+
+/// What the project's rules let through.
+async fn by_rules(scanner: &Scanner, mode: &Mode, lists: &Lists, all: &[Match], outcome: &mut Outcome) -> Result<(), Error> {
+    let (counting, compared) = (lists.counting(), lists.compared());
+    let places = |leaks: &[Match]| leaks.iter().map(Match::place).collect::<BTreeSet<_>>();
+    let defaults = Rules::of_gitleaks();
+    let compared = match &compared {
+        Some(list) if list.rules != counting.rules => {
+            let rules = list.rules.as_ref().unwrap_or(&defaults);
+            Some(places(&scanner.run(mode, Plan { rules, heeds_comments: false }).await?.matches))
+        }
+        _ => None,
+    };
+    if counting.rules.is_some() {
+        let known = places(all);
+        let by_default = scanner.run(mode, Plan { rules: &defaults, heeds_comments: false }).await?.matches;
+        for leak in by_default.into_iter().filter(|leak| !known.contains(&leak.place())) {
+            let compared_too = compared.as_ref().is_none_or(|found| !found.contains(&leak.place()));
+            outcome.suppressed.push(Passed { by: rules::FILE, standing: lists.standing(compared_too), leak });
+        }
+    }
+    if let Some(found) = compared.filter(|_| lists.refuses()) {
+        let refused = outcome.leaks.iter().filter(|leak| !found.contains(&leak.place()));
+        let refused: Vec<_> =
+            refused.map(|leak| Passed { by: rules::FILE, standing: Standing::Refused, leak: leak.clone() }).collect();
+        outcome.suppressed.extend(refused);
+    }
+    Ok(())
 }
 
 /// What is in `all` more often than in `some`.
@@ -139,30 +222,25 @@ fn merge(tree: Vec<Match>, past: &[Match]) -> Vec<Leak> {
     in_tree.chain(only_past).collect()
 }
 
-/// One suppression for each file or mark and rule. A place that is let through in the tree and in commits counts once.
-fn count(tree: &[(&'static str, Match)], past: &[(&'static str, Match)]) -> Vec<Suppression> {
-    let places: BTreeSet<_> =
-        tree.iter().chain(past).map(|(by, leak)| (*by, leak.rule.as_str(), leak.file.as_str(), leak.start_line)).collect();
-    let mut counts: BTreeMap<(&str, &str), u32> = BTreeMap::new();
-    for (by, rule, ..) in places {
-        *counts.entry((by, rule)).or_default() += 1;
+/// One suppression for each file or mark, rule and standing. A place that is let through in the tree and in commits counts
+/// once.
+fn count(tree: &[Passed], past: &[Passed]) -> Vec<Suppression> {
+    let place = |passed: &Passed| {
+        let leak = &passed.leak;
+        (passed.by, leak.rule.clone(), passed.standing, leak.file.clone(), leak.start_line)
+    };
+    let places: BTreeSet<_> = tree.iter().chain(past).map(place).collect();
+    let mut counts: BTreeMap<(&str, String, Standing), u32> = BTreeMap::new();
+    for (by, rule, standing, ..) in places {
+        *counts.entry((by, rule, standing)).or_default() += 1;
     }
-    let suppression = |((by, rule), count): ((&str, &str), u32)| Suppression {
+    let suppression = |((by, rule, standing), count): ((&str, String, Standing), u32)| Suppression {
         tool: Tool::GITLEAKS,
         by: by.to_owned(),
-        id: rule.to_owned(),
+        id: rule,
         reason: None,
         count,
+        standing,
     };
     counts.into_iter().map(suppression).collect()
-}
-
-/// A path relative to `root`, if it is in there.
-fn inside(root: &Path, path: &Path) -> Option<PathBuf> {
-    let path = root.join(path);
-    // Not there yet, it can hold nothing, but it may appear while gitleaks looks.
-    let path = std::fs::canonicalize(&path).unwrap_or(path);
-    let relative = path.strip_prefix(root).ok()?;
-    let plain = relative.components().all(|part| matches!(part, Component::Normal(_)));
-    (plain && relative != Path::new("")).then(|| relative.to_owned())
 }

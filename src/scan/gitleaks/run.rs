@@ -1,18 +1,27 @@
 //! One run of gitleaks, and whether to believe it.
+//!
+//! gitleaks is started in its `git` mode, and the git that it finds is ours: what it looks at is what we say, all of it, and we
+//! know how many bytes that is. Of a project it sees nothing else: no folder, no rules but those that were read, no list.
 
-use std::ffi::OsString;
+use std::collections::HashSet;
 use std::fs;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
+
 use super::history::Repository;
+use super::names::Names;
 use super::report::Match;
-use super::rules::{self, Rules};
+use super::rules::Rules;
+use super::tree::{Tree, Walked};
 use crate::document;
-use crate::process::{Launcher, Output, Program};
+use crate::process::{Launcher, Output, Program, StandIn};
 use crate::scan::Error;
 use crate::scanner::Tool;
+use crate::stamp::Stamp;
 use crate::text;
 
 /// The exit code that we ask for when there are leaks: gitleaks' own default is the code of its failures too.
@@ -25,201 +34,144 @@ const MAX_NAMED_FILES: usize = 10;
 /// Where to look.
 pub(super) enum Mode {
     /// In the files that are there.
-    Tree,
+    Tree(Tree),
     /// In what commits added.
     History(Repository),
 }
 
-/// How much a run follows the project's own settings.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Plan {
-    /// Entirely.
-    AsConfigured,
-    /// `gitleaks:allow` is ignored.
-    AllowedToo,
-    /// `gitleaks:allow` and `.gitleaksignore` are ignored.
-    IgnoredToo,
-    /// All of them are ignored, `.gitleaks.toml` too.
-    DefaultRules,
+/// What a run goes by.
+#[derive(Clone, Copy)]
+pub(super) struct Plan<'a> {
+    pub(super) rules: &'a Rules,
+    /// Whether a line with the comment `gitleaks:allow` is passed over.
+    pub(super) heeds_comments: bool,
 }
 
 /// The result of a run.
 pub(super) struct ScanOutput {
     pub(super) matches: Vec<Match>,
     pub(super) warnings: Vec<String>,
+    /// What the files were that are to be known again.
+    pub(super) stamps: HashSet<Stamp>,
 }
 
-/// gitleaks, made ready for one source.
-pub(super) struct Scanner<'a> {
+/// gitleaks, made ready.
+pub(super) struct Scanner {
     program: Program,
-    root: &'a Path,
-    rules: Rules,
-    exclude: &'a [PathBuf],
+    names: Names,
     deadline: Duration,
     scratch: tempfile::TempDir,
-    alias: String,
 }
 
-impl<'a> Scanner<'a> {
-    pub(super) fn new(
-        launcher: &Launcher,
-        root: &'a Path,
-        rules: Rules,
-        exclude: &'a [PathBuf],
-        deadline: Duration,
-    ) -> Result<Self, Error> {
+impl Scanner {
+    pub(super) fn new(launcher: &Launcher, deadline: Duration) -> Result<Self, Error> {
         let program = launcher.find(Tool::GITLEAKS.name())?;
         let temporary = std::env::temp_dir();
         let scratch = tempfile::Builder::new().prefix("gp-deliver-").rand_bytes(16).tempdir().map_err(Error::io(&temporary))?;
-        let alias = scratch.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
         let make = || {
-            fs::create_dir(scratch.path().join("empty"))?;
-            fs::create_dir(scratch.path().join("objects"))?;
-            fs::write(scratch.path().join("default.toml"), "[extend]\nuseDefault = true\n")?;
-            std::os::unix::fs::symlink(root, scratch.path().join(&alias))
+            ["empty", "objects", "bin"].into_iter().try_for_each(|folder| fs::create_dir(scratch.path().join(folder)))?;
+            launcher.put_stand_in(&scratch.path().join("bin"), "git")
         };
         make().map_err(Error::io(scratch.path()))?;
-        Ok(Self { program, root, rules, exclude, deadline, scratch, alias })
+        let names = Names::new(&scratch.path().file_name().unwrap_or_default().to_string_lossy());
+        Ok(Self { program, names, deadline, scratch })
     }
 
     pub(super) fn scratch(&self) -> &Path {
         self.scratch.path()
     }
 
-    pub(super) fn has_rules(&self) -> bool {
-        self.rules == Rules::Project
+    pub(super) fn names(&self) -> &Names {
+        &self.names
     }
 
     /// Runs gitleaks once.
-    pub(super) async fn run(&self, mode: &Mode, plan: Plan) -> Result<ScanOutput, Error> {
-        let report = tempfile::Builder::new().prefix("report-").suffix(".json").tempfile_in(self.scratch());
-        let report = report.map_err(Error::io(self.scratch()))?.into_temp_path();
-        let ready = self.arguments(mode, plan, &report);
-        let output = match mode {
-            Mode::Tree => ready.output().await?,
-            Mode::History(repository) => {
-                // git counts what gitleaks should see, at the same time and from the same commits.
-                let scanned = async { ready.output().await.map_err(Error::from) };
-                let (output, expected) = tokio::try_join!(scanned, repository.added_bytes())?;
-                let words = self.words(&output)?;
-                if words.scanned_bytes != Some(expected) {
-                    let scanned = words.scanned_bytes.unwrap_or_default();
-                    return Err(Error::PartialHistory { scanned, expected, last: output.last_lines() });
-                }
-                output
+    pub(super) async fn run(&self, mode: &Mode, plan: Plan<'_>) -> Result<ScanOutput, Error> {
+        let folder = tempfile::Builder::new().prefix("run-").tempdir_in(self.scratch()).map_err(Error::io(self.scratch()))?;
+        let report = folder.path().join("report.json");
+        let says = self.prepare(folder.path(), plan).map_err(Error::io(folder.path()))?;
+        let mut gitleaks = pin!(self.command(folder.path(), &report, plan).output());
+        let mut said = pin!(self.say(mode, says));
+        let (output, said) = tokio::select! {
+            // What is said to its end is known to be so before the end of gitleaks is looked at.
+            biased;
+            said = &mut said => {
+                // The pipe stays open until gitleaks has ended.
+                let (walked, _pipe) = said?;
+                (gitleaks.await?, Some(walked))
             }
+            output = &mut gitleaks => (output?, None),
         };
-        let words = self.words(&output)?;
+        let words = words(&output)?;
+        let (expected, stamps) = said.map_or((None, HashSet::new()), |walked| (Some(walked.added), walked.stamps));
+        if expected.is_none() || words.scanned_bytes != expected {
+            let (scanned, last) = (words.scanned_bytes.unwrap_or_default(), output.last_lines());
+            return Err(match mode {
+                Mode::Tree(_) => Error::PartialTree { scanned, expected, last },
+                Mode::History(_) => Error::PartialHistory { scanned, expected, last },
+            });
+        }
         let matches = read(&report, &output)?;
         if words.leaks != matches.len() as u64 || (output.code == LEAKS_FOUND) == matches.is_empty() {
             let reason = format!("its report has {} entries, its log says {}", matches.len(), words.leaks);
             return Err(Error::invalid_output(Tool::GITLEAKS, reason, &output));
         }
-        let matches = matches.into_iter().map(|found| self.normal(mode, found)).filter(|found| !self.is_ours(mode, &found.file));
-        Ok(ScanOutput { matches: matches.collect(), warnings: words.warnings })
+        let matches = matches.into_iter().map(|found| Match { file: self.names.path(&found.file), ..found });
+        Ok(ScanOutput { matches: matches.collect(), warnings: words.warnings, stamps })
     }
 
-    fn arguments(&self, mode: &Mode, plan: Plan, report: &Path) -> crate::process::Run {
-        let aliased = matches!(mode, Mode::Tree) && matches!(plan, Plan::IgnoredToo | Plan::DefaultRules);
-        let rules: OsString = match self.rules {
-            Rules::Project if plan == Plan::DefaultRules => self.scratch().join("default.toml").into(),
-            Rules::Default => self.scratch().join("default.toml").into(),
-            Rules::Project if aliased => self.root.join(rules::FILE).into(),
-            // By this very name, gitleaks knows the file as its own and does not look for leaks in it.
-            Rules::Project => rules::FILE.into(),
-        };
-        let empty = self.scratch().join("empty");
-        let mut run = self.program.run(self.deadline).stderr_limit(MAX_STDERR_BYTES);
+    fn prepare(&self, folder: &Path, plan: Plan<'_>) -> std::io::Result<StandIn> {
+        fs::write(rules_in(folder), plan.rules.written(&self.names.no_guesses()))?;
+        StandIn::create(folder)
+    }
+
+    fn command(&self, folder: &Path, report: &Path, plan: Plan<'_>) -> crate::process::Run {
+        let mut run = self.program.run(self.deadline).stderr_limit(MAX_STDERR_BYTES).folder(self.scratch().join("empty"));
+        run = run.env("TMPDIR", folder).env("HOME", self.scratch().join("empty")).env("PATH", self.scratch().join("bin"));
         run = run.args(["--no-banner", "--no-color", "--redact=100", "--report-format=json", "--exit-code=3"]);
-        run = run.arg("--report-path").arg(report).arg("--config").arg(rules).arg("--gitleaks-ignore-path").arg(&empty);
-        run = run.env("TMPDIR", self.scratch()).env("HOME", &empty);
-        if plan != Plan::AsConfigured {
+        run = run.arg("--report-path").arg(report).arg("--config").arg(rules_in(folder));
+        run = run.arg("--gitleaks-ignore-path").arg(self.scratch().join("empty"));
+        if !plan.heeds_comments {
             run = run.arg("--ignore-gitleaks-allow");
         }
-        match mode {
-            // Names in the report begin with this name, which nobody can have listed in `.gitleaksignore`.
-            Mode::Tree if aliased => run.folder(self.scratch()).arg("dir").arg(format!("{}/.", self.alias)),
-            // Relative, for the project's rules may have patterns that begin at the root.
-            Mode::Tree => run.folder(self.root).arg("dir").arg("."),
+        run.arg("git").arg("--platform=none").arg(format!("--log-opts={}", StandIn::ARGUMENT)).arg(folder)
+    }
+
+    /// Says all that there is to look at.
+    async fn say(&self, mode: &Mode, mut says: StandIn) -> Result<(Walked, StandIn), Error> {
+        let walked = match mode {
+            Mode::Tree(tree) => say_tree(tree.clone(), &mut says).await?,
             Mode::History(repository) => {
-                let run = run.folder(self.root).arg("git").arg("--platform=none").arg("--log-opts").arg(repository.log_options());
-                repository.environment(run).arg(empty)
+                let added = repository.say(&mut says, &self.names, &self.mark()).await?;
+                Walked { added, ..Walked::default() }
             }
-        }
-    }
-
-    /// What gitleaks says on standard error, or the error that it tells of. It writes `TIME LEVEL MESSAGE FIELDS`.
-    fn words(&self, output: &Output) -> Result<Words, Error> {
-        let mut words = Words::default();
-        let mut unread = Vec::new();
-        let mut broken = !matches!(output.code, 0 | LEAKS_FOUND);
-        for line in output.stderr.lines().map(text::plain) {
-            let (level, message) = line.split_once(' ').and_then(|(_, rest)| rest.split_once(' ')).unwrap_or_default();
-            match level {
-                "INF" => words.inform(message),
-                "WRN" => match self.warned(message) {
-                    Warned::Known => {}
-                    Warned::Leaks(count) => words.leaks = count,
-                    Warned::Unread(file) => unread.push(file),
-                    Warned::Other => words.warnings.push(format!("gitleaks: {}", text::words(message))),
-                },
-                "ERR" | "FTL" | "PNC" => broken = true,
-                _ => {}
-            }
-        }
-        if broken {
-            return Err(failure(output));
-        }
-        if !unread.is_empty() {
-            unread.sort();
-            return Err(Error::Unread(unread));
-        }
-        Ok(words)
-    }
-
-    fn warned(&self, message: &str) -> Warned {
-        if let Some(count) = message.strip_prefix("leaks found: ").and_then(|count| count.parse().ok()) {
-            return Warned::Leaks(count);
-        }
-        let file = message.rsplit_once(" path=").map_or(message, |(_, file)| file);
-        let file = document::read(file.as_bytes()).unwrap_or_else(|_| file.to_owned());
-        let is_unread = ["skipping", "issue reading", "partial"].iter().any(|word| message.contains(word));
-        // What is gone when its turn comes holds no secret; what git says about renames changes nothing that is added.
-        let is_harmless = message.contains("no such file or directory") || message.contains("rename");
-        match (is_unread, is_harmless) {
-            (_, true) => Warned::Known,
-            (true, _) if self.is_ours(&Mode::Tree, &file) => Warned::Known,
-            (true, _) => Warned::Unread(file),
-            (false, _) => Warned::Other,
-        }
-    }
-
-    /// Names as the project has them.
-    fn normal(&self, mode: &Mode, mut found: Match) -> Match {
-        let prefix = match mode {
-            Mode::Tree => format!("{}/", self.alias),
-            Mode::History(_) => format!("{}/", super::history::PREFIX),
         };
-        if found.file.starts_with(&prefix) {
-            found.file.drain(..prefix.len());
-        }
-        found
+        Ok((walked, says.end().await.map_err(Error::io(self.scratch()))?))
     }
 
-    /// Whether a file of the tree belongs to us or to git, and not to the project. git admits no `.git` into a tree.
-    fn is_ours(&self, mode: &Mode, file: &str) -> bool {
-        let file = Path::new(file.strip_prefix(&format!("{}/", self.alias)).unwrap_or(file));
-        matches!(mode, Mode::Tree)
-            && (self.exclude.iter().any(|ours| file.starts_with(ours))
-                || file.components().any(|part| part.as_os_str() == ".git"))
+    /// A word that nobody can guess.
+    fn mark(&self) -> String {
+        self.names.no_guesses().chars().filter(char::is_ascii_alphanumeric).collect()
     }
 }
 
-enum Warned {
-    Known,
-    Leaks(u64),
-    Unread(String),
-    Other,
+async fn say_tree(tree: Tree, says: &mut StandIn) -> Result<Walked, Error> {
+    let (found, mut finds) = mpsc::channel(4);
+    let root = tree.root().to_owned();
+    let walk = tokio::task::spawn_blocking(move || tree.walk(|bytes| found.blocking_send(bytes).is_ok()));
+    while let Some(bytes) = finds.recv().await {
+        says.say(&bytes).await.map_err(Error::io(&root))?;
+    }
+    let mut walked = walk.await.map_err(|error| Error::Io { path: root, source: std::io::Error::other(error) })?;
+    if walked.unread.is_empty() {
+        return Ok(walked);
+    }
+    walked.unread.sort();
+    Err(Error::Unread(walked.unread))
+}
+
+fn rules_in(folder: &Path) -> PathBuf {
+    folder.join("rules.toml")
 }
 
 /// What gitleaks says about a run.
@@ -237,6 +189,32 @@ impl Words {
             self.scanned_bytes = Some(bytes);
         }
     }
+
+    /// Whether it goes on as it should. What it leaves out is told by how the message begins: its end may be a file's name.
+    fn warn(&mut self, message: &str) -> bool {
+        if let Some(count) = message.strip_prefix("leaks found: ").and_then(|count| count.parse().ok()) {
+            self.leaks = count;
+            return true;
+        }
+        self.warnings.push(format!("gitleaks: {}", text::words(message)));
+        !["skipping", "issue reading", "partial scan"].iter().any(|words| message.starts_with(words))
+    }
+}
+
+/// What gitleaks says on standard error, or the error that it tells of. It writes `TIME LEVEL MESSAGE FIELDS`.
+fn words(output: &Output) -> Result<Words, Error> {
+    let mut words = Words::default();
+    let mut broken = !matches!(output.code, 0 | LEAKS_FOUND);
+    for line in output.stderr.lines().map(text::plain) {
+        let (level, message) = line.split_once(' ').and_then(|(_, rest)| rest.split_once(' ')).unwrap_or_default();
+        match level {
+            "INF" => words.inform(message),
+            "WRN" => broken |= !words.warn(message),
+            "ERR" | "FTL" | "PNC" => broken = true,
+            _ => {}
+        }
+    }
+    if broken { Err(failure(output)) } else { Ok(words) }
 }
 
 fn failure(output: &Output) -> Error {
@@ -245,8 +223,8 @@ fn failure(output: &Output) -> Error {
     if let Some(line) = lines.iter().find(|line| of_rules.iter().any(|words| line.contains(words))) {
         return Error::LeakRules { reason: line.clone() };
     }
-    let telling: Vec<_> =
-        lines.into_iter().filter(|line| [" ERR ", " FTL ", " PNC "].iter().any(|level| line.contains(level))).collect();
+    let levels = [" WRN skipping", " ERR ", " FTL ", " PNC "];
+    let telling: Vec<_> = lines.into_iter().filter(|line| levels.iter().any(|level| line.contains(level))).collect();
     let last = if telling.is_empty() { output.last_lines() } else { telling.into_iter().take(MAX_NAMED_FILES).collect() };
     Error::Failed { tool: Tool::GITLEAKS, code: output.code, last }
 }

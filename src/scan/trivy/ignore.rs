@@ -15,7 +15,7 @@ use crate::scan::Error;
 use crate::text::plain;
 
 /// The names of such files; the one that can give reasons wins.
-const FILES: [&str; 2] = [".trivyignore.yaml", ".trivyignore"];
+pub(crate) const FILES: [&str; 2] = [".trivyignore.yaml", ".trivyignore"];
 
 /// More than any such list has.
 const MAX_BYTES: u64 = 4 << 20;

@@ -13,7 +13,7 @@ use super::ignore::Lists;
 use super::log::Log;
 use crate::coverage::{Gap, GapKind};
 use crate::document;
-use crate::finding::{Severity, Suppression, Vulnerability};
+use crate::finding::{Severity, Standing, Suppression, Vulnerability};
 use crate::oci::Platform;
 use crate::oci::image::PlatformImage;
 use crate::oci::layout::digest_of;
@@ -176,7 +176,8 @@ impl Report {
         findings.dedup_by(|one, other| {
             (&one.id, &one.package, &one.target, &one.installed) == (&other.id, &other.package, &other.target, &other.installed)
         });
-        let suppression = |((by, id, reason), count)| Suppression { tool: Tool::TRIVY, by, id, reason, count };
+        let suppression =
+            |((by, id, reason), count)| Suppression { tool: Tool::TRIVY, by, id, reason, count, standing: Standing::default() };
         let suppressions = suppressed.into_iter().map(suppression).collect();
         Vulnerabilities { findings, suppressions, packages, list, gaps, warnings: Vec::new() }
     }

@@ -10,7 +10,7 @@ use super::ignore::Lists;
 use super::{Request, Vulnerabilities};
 use crate::coverage::GapKind;
 use crate::diagnosis::Diagnosis;
-use crate::finding::{Severity, Suppression};
+use crate::finding::{Severity, Standing, Suppression};
 use crate::oci::Image;
 use crate::oci::registry::Store;
 use crate::oci::sample::{self, debian, image, jar, pyyaml};
@@ -109,6 +109,7 @@ async fn what_the_project_ignores_is_counted_with_its_reason() {
         id: "CVE-2020-14343".to_owned(),
         reason: reason.map(str::to_owned),
         count: 1,
+        standing: Standing::Known,
     };
     fs::write(world.path("project/.trivyignore"), "# known\nCVE-2020-14343\nCVE-1999-0001\n").unwrap();
     let found = world.scan(&[pyyaml()]).await.unwrap();

@@ -9,13 +9,26 @@ use crate::diagnosis::Diagnosis;
 use crate::process;
 use crate::process::testing::{launcher, launcher_before, launcher_in};
 use crate::scan::Error;
-use crate::scan::gitleaks::{self, History, Leaks, Request};
+use crate::scan::gitleaks::{self, History, Leaks, Lists, Request};
 use crate::scanner::Tool;
 
 async fn scan_with(tools: &Path, repository: &Repository, history: History, seconds: u64) -> Result<Leaks, Error> {
     let deadline = std::time::Duration::from_secs(seconds);
-    let request = Request { root: repository.root(), history: &history, exclude: &[], deadline };
-    let result = gitleaks::scan(&launcher_before(tools), &request).await;
+    let result = async {
+        let lists = Lists::of_change(repository.root(), None).await?;
+        let exclude = [".git".into()];
+        let request = Request {
+            root: repository.root(),
+            history: &history,
+            exclude: &exclude,
+            only: None,
+            stamped: None,
+            lists: &lists,
+            deadline,
+        };
+        gitleaks::scan(&launcher_before(tools), &request).await
+    }
+    .await;
     if let Err(error) = &result {
         let Diagnosis { what, why, remedy, .. } = error.into();
         assert!([&what, &why, &remedy].iter().all(|text| !text.is_empty() && !text.contains("Error")), "{what} {why} {remedy}");
@@ -29,9 +42,11 @@ async fn scan(repository: &Repository, history: History) -> Result<Leaks, Error>
 
 fn script(folder: &Path, name: &str, text: &str) {
     let path = folder.join(name);
-    fs::write(&path, format!("#!/bin/sh\nPATH=/usr/bin:/bin\n{text}\n")).unwrap();
+    fs::write(&path, format!("#!/bin/sh\nGIT=$PATH/git\nPATH=/usr/bin:/bin\n{text}\n")).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
 }
+
+const REPORT: &str = r#"for word; do if [ "$before" = --report-path ]; then report=$word; fi; before=$word; done"#;
 
 fn with_a_leak() -> Repository {
     let repository = Repository::new();
@@ -68,30 +83,65 @@ async fn a_commit_that_is_not_there_is_an_error() {
     assert!(matches!(error, Error::Git { .. }), "{error:?}");
 }
 
-/// A git that ends half-way, in silence, as one that the kernel kills: gitleaks takes what it got for all there is.
+/// A git that ends half-way, in silence: dead, within a change, and between two.
 #[tokio::test]
-async fn a_git_that_dies_half_way_for_gitleaks_alone_is_noticed() {
+async fn a_git_that_says_half_of_it_is_noticed() {
     let repository = with_a_leak();
     repository.write("b.txt", &format!("key = {}\n", secret(2)));
     repository.commit();
     let tools = tempfile::tempdir().unwrap();
-    // gitleaks is the one that names the folder by -C.
-    script(tools.path(), "git", r#"if [ "$1" = -C ]; then git "$@" | head -n 17; kill -KILL $$; fi; exec git "$@""#);
-    let error = scan_with(tools.path(), &repository, History::Full, 300).await.unwrap_err();
-    let Error::PartialHistory { scanned, expected, .. } = error else { panic!("{error:?}") };
-    assert!(0 < scanned && scanned < expected, "{scanned} of {expected}");
+    for (ending, named) in [("head -n 7; kill -KILL $$", "signal"), ("head -n 8", "within"), ("head -n 9", "commits")] {
+        script(tools.path(), "git", &format!(r#"if [ "$1" = log ]; then git "$@" | {ending}; exit 0; fi; exec git "$@""#));
+        let error = scan_with(tools.path(), &repository, History::Full, 300).await.unwrap_err();
+        let as_expected = match &error {
+            Error::Program(process::Error::Signal { .. }) => named == "signal",
+            Error::GitAnswer { reason } => reason.contains(named),
+            _ => false,
+        };
+        assert!(as_expected, "{ending}: {error:?}");
+    }
 }
 
-/// Root may read everything, so the scanner is started as another user: through a gitleaks that is a script.
 #[tokio::test]
-async fn a_file_that_may_not_be_read_is_named() {
+async fn a_git_that_complains_about_a_file_of_any_name_is_not_believed() {
     let repository = with_a_leak();
+    let tools = tempfile::tempdir().unwrap();
+    script(tools.path(), "git", r#"[ "$1" = log ] && echo "warning: unable to access 'rename.txt'" >&2; exec git "$@""#);
+    let error = scan_with(tools.path(), &repository, History::Full, 300).await.unwrap_err();
+    assert!(matches!(error, Error::Git { .. }), "{error:?}");
+}
+
+/// A gitleaks that reads all there is, and says how much that was.
+const READS: &str = r#"for last; do :; done
+N=$("$GIT" -C "$last" log -p -U0 --said-by-gp-deliver | grep '^+' | grep -v '^+++ ' | wc -c)
+N=$((N - 1))
+scanned() { echo "1:23PM INF scanned ~$1 bytes (x) in 1s" >&2; }"#;
+
+#[tokio::test]
+async fn a_gitleaks_that_saw_less_than_there_is_is_noticed() {
+    let repository = with_a_leak();
+    let tools = tempfile::tempdir().unwrap();
+    for text in ["scanned $((N - 1))", "scanned 0", "scanned $((N + 1))", ""] {
+        script(tools.path(), "gitleaks", &format!("{READS}\n{text}\nexit 0"));
+        let error = scan_with(tools.path(), &repository, History::None, 300).await.unwrap_err();
+        assert!(matches!(error, Error::PartialTree { expected: Some(27), .. }), "{text}: {error:?}");
+    }
+    // Of the files it says that it read all.
+    script(tools.path(), "gitleaks", &format!("{READS}\n{REPORT}\nscanned $N; echo '[]' > $report; exit 0"));
+    assert!(scan_with(tools.path(), &repository, History::None, 300).await.unwrap().findings.is_empty());
+}
+
+/// Root may read everything, so a folder stands for a file that can't be read.
+#[tokio::test]
+async fn what_can_not_be_read_is_named_whatever_it_is_called() {
     let (gitleaks, tools) = (launcher().find("gitleaks").unwrap(), tempfile::tempdir().unwrap());
-    let words = "echo '1:23PM WRN skipping file: permission denied path=private/key.txt' >&2";
-    script(tools.path(), "gitleaks", &format!("{words}; exec {} \"$@\"", gitleaks.path().display()));
-    let error = scan_with(tools.path(), &repository, History::None, 300).await.unwrap_err();
-    let Error::Unread(files) = error else { panic!("{error:?}") };
-    assert_eq!(files, ["private/key.txt"]);
+    let repository = with_a_leak();
+    for words in ["skipping file: permission denied path=rename.txt", "skipping: no such file or directory", "issue reading file"]
+    {
+        script(tools.path(), "gitleaks", &format!("echo '1:23PM WRN {words}' >&2; exec {} \"$@\"", gitleaks.path().display()));
+        let error = scan_with(tools.path(), &repository, History::None, 300).await.unwrap_err();
+        assert!(matches!(error, Error::Failed { .. } | Error::PartialTree { .. }), "{error:?}");
+    }
 }
 
 #[tokio::test]
@@ -113,22 +163,25 @@ async fn rules_that_gitleaks_can_not_use_are_an_error_that_says_so() {
 async fn a_gitleaks_that_is_broken_is_never_a_clean_scan() {
     let repository = with_a_leak();
     let tools = tempfile::tempdir().unwrap();
-    let report = r#"while [ $# -gt 0 ]; do if [ "$1" = --report-path ]; then report=$2; fi; shift; done"#;
+    let all = "scanned $N";
     for (text, expected) in [
-        ("exit 0", "no report"),
+        ("exit 0", "partial"),
         ("exit 1", "failed"),
         ("exit 126", "failed"),
-        ("echo rubbish > $report; exit 0", "not understood"),
-        ("echo '[]' > $report; echo '1:23PM ERR something' >&2; exit 0", "failed"),
-        ("echo '[]' > $report; exit 3", "entries"),
-        ("echo '[]' > $report; echo '1:23PM WRN leaks found: 1' >&2; exit 0", "entries"),
-        ("rm $report; ln -s /etc/passwd $report; exit 0", "not a file"),
+        ("echo '[]' > $report; exit 0", "partial"),
+        (&format!("{all}; exit 0"), "no report"),
+        (&format!("{all}; echo rubbish > $report; exit 0"), "not understood"),
+        (&format!("{all}; echo '[]' > $report; echo '1:23PM ERR something' >&2; exit 0"), "failed"),
+        (&format!("{all}; echo '[]' > $report; exit 3"), "entries"),
+        (&format!("{all}; echo '[]' > $report; echo '1:23PM WRN leaks found: 1' >&2; exit 0"), "entries"),
+        (&format!("{all}; ln -s /etc/passwd $report; exit 0"), "not a file"),
         ("kill -SEGV $$", "crash"),
         ("yes", "too much"),
     ] {
-        script(tools.path(), "gitleaks", &format!("{report}\n{text}"));
+        script(tools.path(), "gitleaks", &format!("{REPORT}\n{READS}\n{text}"));
         let error = scan_with(tools.path(), &repository, History::None, 300).await.unwrap_err();
         let as_expected = match &error {
+            Error::PartialTree { .. } => expected == "partial",
             Error::Failed { tool, .. } if *tool == Tool::GITLEAKS => expected == "failed",
             Error::InvalidOutput { tool, reason, .. } if *tool == Tool::GITLEAKS => {
                 reason.contains(expected) || expected == "no report"
@@ -155,7 +208,16 @@ async fn a_gitleaks_or_a_git_that_is_missing_is_named() {
     let gitleaks = launcher().find("gitleaks").unwrap();
     for (path, missing) in [("/nowhere".into(), "gitleaks"), (gitleaks.path().parent().unwrap().as_os_str().to_owned(), "git")] {
         let deadline = std::time::Duration::from_mins(5);
-        let request = Request { root: repository.root(), history: &History::Full, exclude: &[], deadline };
+        let lists = Lists::of_change(repository.root(), None).await.unwrap();
+        let request = Request {
+            root: repository.root(),
+            history: &History::Full,
+            exclude: &[],
+            only: None,
+            stamped: None,
+            lists: &lists,
+            deadline,
+        };
         let error = gitleaks::scan(&launcher_in(&path), &request).await.unwrap_err();
         let Error::Program(process::Error::Missing { program, .. }) = error else { panic!("{error:?}") };
         assert_eq!(program, missing);

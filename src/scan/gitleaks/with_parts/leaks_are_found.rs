@@ -2,11 +2,21 @@
 
 use super::repository::{Repository, secret};
 use crate::process::testing::launcher;
-use crate::scan::gitleaks::{self, History, Leaks, Request};
+use crate::scan::gitleaks::{self, History, Leaks, Lists, Request};
 
 async fn scan(repository: &Repository, history: History) -> Leaks {
     let deadline = std::time::Duration::from_mins(5);
-    let request = Request { root: repository.root(), history: &history, exclude: &["report".into()], deadline };
+    let lists = Lists::of_change(repository.root(), None).await.unwrap();
+    let exclude = ["report".into(), ".git".into()];
+    let request = Request {
+        root: repository.root(),
+        history: &history,
+        exclude: &exclude,
+        only: None,
+        stamped: None,
+        lists: &lists,
+        deadline,
+    };
     let leaks = gitleaks::scan(&launcher(), &request).await.unwrap();
     let all = format!("{leaks:?}");
     assert!((0..40).all(|number| !all.contains(&secret(number))), "a secret's value is given back: {all}");
@@ -53,7 +63,7 @@ async fn a_leak_that_a_later_commit_removed_is_still_a_leak() {
 }
 
 #[tokio::test]
-async fn a_leak_on_another_branch_is_found() {
+async fn the_history_is_that_of_the_delivered_commit_and_of_no_other_branch() {
     let repository = Repository::new();
     repository.write("a.txt", "one\n");
     repository.commit();
@@ -61,7 +71,69 @@ async fn a_leak_on_another_branch_is_found() {
     repository.write("b.txt", &format!("key = {}\n", secret(1)));
     let commit = repository.commit();
     repository.git(&["checkout", "--quiet", "main"]);
+    assert_eq!(places(&scan(&repository, History::Full).await), []);
+    repository.git(&["merge", "--quiet", "--no-ff", "feature"]);
+    repository.git(&["rm", "--quiet", "b.txt"]);
+    repository.commit();
     assert_eq!(places(&scan(&repository, History::Full).await), [("b.txt", 1, Some(&*commit))]);
+}
+
+#[tokio::test]
+async fn neither_a_files_name_nor_its_first_bytes_hide_a_leak_in_the_tree_or_in_a_commit() {
+    let names = [
+        "prod.br",
+        "a.zip",
+        "logo.png",
+        "x.svg",
+        "id.bin",
+        "package-lock.json",
+        "go.sum",
+        "node_modules/a/.env",
+        "vendor/k8s.io/a.go",
+        "venv/lib/x.py",
+        "jquery.js",
+        "gradlew",
+        ".gitleaks.toml.old",
+        "verification-metadata.xml",
+        "rename.txt",
+        "sub/.gitignore",
+    ];
+    let starts = ["", "%PDF-1.4\n", "PK\u{3}\u{4}", "\u{1f}\u{8b}\u{8}\0", "\u{7f}ELF\0\0\n", "#!/bin/sh\n", "MZ\0\0"];
+    let repository = Repository::new();
+    for (number, name) in (0..).zip(names) {
+        repository.write(name, &format!("key = {}\n", secret(number)));
+    }
+    for (number, start) in (20..).zip(starts) {
+        repository.write(&format!("start{number}"), &format!("{start}\nkey = {}\n", secret(number)));
+    }
+    repository.commit();
+    let expected = names.len() + starts.len();
+    assert_eq!(scan(&repository, History::None).await.findings.len(), expected);
+    repository.git(&["rm", "--quiet", "-r", "."]);
+    repository.commit();
+    assert_eq!(scan(&repository, History::Full).await.findings.len(), expected);
+}
+
+#[tokio::test]
+async fn a_repository_inside_hides_nothing() {
+    let repository = Repository::new();
+    repository.write("vendor/lib/.git/config", &format!("url = https://x:{}@example.com/\n", secret(1)));
+    repository.write("b/.git", &format!("{}\n", secret(2)));
+    let leaks = scan(&repository, History::None).await;
+    assert_eq!(places(&leaks), [("b/.git", 1, None), ("vendor/lib/.git/config", 1, None)]);
+}
+
+#[tokio::test]
+async fn a_leak_is_found_across_the_ends_of_what_gitleaks_is_given_at_once() {
+    let repository = Repository::new();
+    // Every stretch of 100,000 bytes ends somewhere near one of them, on long lines and on short ones.
+    for (number, filler) in (1..).zip(["x".repeat(99_990), "x\n".repeat(49_990), "y".repeat(300_000) + " "]) {
+        repository.write(&format!("{number}.txt"), &format!("{filler} key = {} {filler}", secret(number)));
+    }
+    repository.commit();
+    let lines: Vec<_> =
+        scan(&repository, History::Full).await.findings.iter().map(|leak| (leak.line, leak.commit.is_some())).collect();
+    assert_eq!(lines, [(1, true), (49_991, true), (1, true)]);
 }
 
 #[tokio::test]

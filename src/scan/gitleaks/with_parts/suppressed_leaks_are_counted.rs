@@ -1,21 +1,23 @@
 //! What a project lets gitleaks pass over is honoured, named and counted.
 
 use super::repository::{Repository, secret};
-use crate::finding::Suppression;
+use crate::finding::{Standing, Suppression};
 use crate::process::testing::launcher;
-use crate::scan::gitleaks::{self, History, Leaks, Request};
+use crate::scan::gitleaks::{self, History, Leaks, Lists, Request};
 use crate::scanner::Tool;
 
 const RULE: &str = "aws-access-token";
 
 async fn scan(repository: &Repository, history: History) -> Leaks {
     let deadline = std::time::Duration::from_mins(5);
-    let request = Request { root: repository.root(), history: &history, exclude: &[], deadline };
+    let lists = Lists::of_change(repository.root(), None).await.unwrap();
+    let request =
+        Request { root: repository.root(), history: &history, exclude: &[], only: None, stamped: None, lists: &lists, deadline };
     gitleaks::scan(&launcher(), &request).await.unwrap()
 }
 
 fn suppression(by: &str, count: u32) -> Suppression {
-    Suppression { tool: Tool::GITLEAKS, by: by.to_owned(), id: RULE.to_owned(), reason: None, count }
+    Suppression { tool: Tool::GITLEAKS, by: by.to_owned(), id: RULE.to_owned(), reason: None, count, standing: Standing::Known }
 }
 
 fn files(leaks: &Leaks) -> Vec<&str> {

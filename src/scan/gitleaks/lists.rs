@@ -1,0 +1,181 @@
+//! What a project lets gitleaks pass over, and whose word counts: the change's own, or that of a commit before it.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+
+use super::Error;
+use super::ignore::{self, Ignored};
+use super::report::Match;
+use super::rules::{self, Rules};
+use crate::finding::Standing;
+use crate::scan::base::Base;
+
+/// The comment that has gitleaks pass over a line.
+pub(super) const COMMENT: &str = "gitleaks:allow";
+
+/// The rules and the list of a project at one moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct List {
+    /// None: gitleaks' own.
+    pub(super) rules: Option<Rules>,
+    pub(super) ignored: Ignored,
+}
+
+/// Whose word counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Word {
+    Change,
+    Base,
+}
+
+/// What a project lets gitleaks pass over.
+#[derive(Clone, Debug)]
+pub(crate) struct Lists {
+    root: PathBuf,
+    word: Word,
+    /// As the change has it.
+    change: List,
+    /// As it was before; `None` if there is no commit before it that is known.
+    before: Option<(Base, List)>,
+}
+
+impl Lists {
+    /// The working tree's count; what `base` does not have is new.
+    ///
+    /// # Errors
+    /// A file can't be used.
+    pub(crate) async fn of_change(root: &Path, base: Option<Base>) -> Result<Self, Error> {
+        let before = match base {
+            Some(base) => Some((base.clone(), List::of_base(&base).await?)),
+            None => None,
+        };
+        Ok(Self { root: root.to_owned(), word: Word::Change, change: List::of_tree(root)?, before })
+    }
+
+    /// Nothing is let through, whatever is looked at.
+    #[must_use]
+    pub(crate) fn none() -> Self {
+        Self { root: PathBuf::new(), word: Word::Base, change: List::default(), before: None }
+    }
+
+    /// Those of `base` count, and none where there is no base; what the working tree has besides is named and does not count.
+    ///
+    /// # Errors
+    /// A file can't be used.
+    pub(crate) async fn of_base(root: &Path, base: Option<Base>) -> Result<Self, Error> {
+        Ok(Self { word: Word::Base, ..Self::of_change(root, base).await? })
+    }
+
+    /// The one that counts.
+    pub(super) fn counting(&self) -> List {
+        match (self.word, &self.before) {
+            (Word::Change, _) => self.change.clone(),
+            (Word::Base, Some((_, list))) => list.clone(),
+            (Word::Base, None) => List::default(),
+        }
+    }
+
+    /// The one that what counts is compared with.
+    pub(super) fn compared(&self) -> Option<List> {
+        match self.word {
+            Word::Change => self.before.as_ref().map(|(_, list)| list.clone()),
+            Word::Base => Some(self.change.clone()),
+        }
+    }
+
+    /// How something stands that the list that counts lets through, where the other one does so or does not.
+    pub(super) fn standing(&self, compared_too: bool) -> Standing {
+        if self.word == Word::Change && self.before.is_some() && !compared_too { Standing::New } else { Standing::Known }
+    }
+
+    /// Whether what the list that is compared with lets through, and the one that counts does not, is named.
+    pub(super) fn refuses(&self) -> bool {
+        self.word == Word::Base
+    }
+
+    /// How the comments on the lines of these leaks stand.
+    pub(super) async fn comments(&self, marked: &[Match]) -> Result<Vec<Standing>, Error> {
+        let unknown = match (self.word, &self.before) {
+            (Word::Change, None) => return Ok(vec![Standing::Known; marked.len()]),
+            (Word::Change, Some(_)) => Standing::New,
+            (Word::Base, _) => Standing::Refused,
+        };
+        let Some((base, _)) = &self.before else { return Ok(vec![unknown; marked.len()]) };
+        let mut known = Known { base, root: &self.root, files: HashMap::new(), commits: HashMap::new() };
+        let mut standings = Vec::new();
+        for leak in marked {
+            standings.push(if known.comment(leak).await? { Standing::Known } else { unknown });
+        }
+        Ok(standings)
+    }
+}
+
+impl List {
+    fn of_tree(root: &Path) -> Result<Self, Error> {
+        let rules = read(root, rules::FILE)?;
+        let rules = rules.map(|bytes| Rules::read(&bytes)).transpose()?;
+        let ignored = read(root, ignore::FILE)?.map(|bytes| Ignored::read(&bytes));
+        Ok(Self { rules, ignored: ignored.unwrap_or_default() })
+    }
+
+    async fn of_base(base: &Base) -> Result<Self, Error> {
+        let rules = base.file(rules::FILE).await?.map(|bytes| Rules::read(&bytes)).transpose()?;
+        let ignored = base.file(ignore::FILE).await?.map(|bytes| Ignored::read(&bytes));
+        Ok(Self { rules, ignored: ignored.unwrap_or_default() })
+    }
+}
+
+/// The project's file, which leads nowhere else; there may be none.
+fn read(root: &Path, name: &str) -> Result<Option<Vec<u8>>, Error> {
+    let path = root.join(name);
+    let unusable = |reason: String| Error::LeakRules { reason };
+    match fs::symlink_metadata(&path) {
+        Ok(metadata) if metadata.is_file() => fs::read(&path).map(Some).map_err(Error::io(&path)),
+        Ok(_) if name == rules::FILE => Err(unusable("it is not a regular file".to_owned())),
+        // As gitleaks has it: a folder of that name is no list.
+        Ok(metadata) if metadata.is_dir() => Ok(None),
+        Ok(_) => Err(Error::IgnoreFile { path: name.into(), reason: "it is not a regular file".to_owned() }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io(&path)(error)),
+    }
+}
+
+/// What the base has of lines with comments.
+struct Known<'a> {
+    base: &'a Base,
+    root: &'a Path,
+    /// The lines with comments of each file in the base.
+    files: HashMap<String, HashSet<Vec<u8>>>,
+    commits: HashMap<String, bool>,
+}
+
+impl Known<'_> {
+    async fn comment(&mut self, leak: &Match) -> Result<bool, Error> {
+        if !leak.commit.is_empty() {
+            if !self.commits.contains_key(&leak.commit) {
+                let known = self.base.has(&leak.commit).await?;
+                self.commits.insert(leak.commit.clone(), known);
+            }
+            return Ok(self.commits.get(&leak.commit).copied().unwrap_or_default());
+        }
+        if !self.files.contains_key(&leak.file) {
+            let text = self.base.file(&leak.file).await?.unwrap_or_default();
+            let lines = text.split(|byte| *byte == b'\n').filter(|line| has_comment(line)).map(<[u8]>::to_vec);
+            self.files.insert(leak.file.clone(), lines.collect());
+        }
+        let Some(before) = self.files.get(&leak.file).filter(|lines| !lines.is_empty()) else { return Ok(false) };
+        // A file that can't be read by now has no line that is known.
+        let Ok(file) = File::open(self.root.join(&leak.file)) else { return Ok(false) };
+        let first = usize::try_from(leak.start_line.saturating_sub(1)).unwrap_or(usize::MAX);
+        let count = usize::try_from(leak.end_line.saturating_sub(leak.start_line)).unwrap_or_default().saturating_add(1);
+        let lines = BufReader::new(file).split(b'\n').map_while(Result::ok).skip(first).take(count);
+        let mut marked = lines.filter(|line| has_comment(line)).peekable();
+        Ok(marked.peek().is_some() && marked.all(|line| before.contains(&line)))
+    }
+}
+
+fn has_comment(line: &[u8]) -> bool {
+    line.windows(COMMENT.len()).any(|window| window == COMMENT.as_bytes())
+}
