@@ -71,6 +71,11 @@ pub(crate) async fn read(
 }
 
 fn parse(bytes: &[u8]) -> Result<ImageManifest, Error> {
+    // An empty list of layers is null to some builders, and no list to `ImageManifest`.
+    let document: serde_json::Value = serde_json::from_slice(bytes).unwrap_or_default();
+    if document.get("layers").is_some_and(serde_json::Value::is_null) {
+        return Err(Error::NoLayers);
+    }
     serde_json::from_slice(bytes).map_err(|error| Error::Protocol(format!("the builder's manifest: {error}")))
 }
 
