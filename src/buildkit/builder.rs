@@ -13,7 +13,7 @@ use futures_util::StreamExt as _;
 use tokio_util::task::TaskTracker;
 use tonic::transport::Channel;
 
-use super::endpoint::{Address, connect_buildkitd, no_engine};
+use super::endpoint::{Address, connect_buildkitd};
 use super::engine::EngineClient;
 use super::error::Error;
 use super::export::{content, docker_archive, pipe};
@@ -98,29 +98,31 @@ impl Builder {
                 })
             }
             Host::Docker(addresses, certificates) => {
-                let mut reason = String::new();
+                let (mut tried, mut reason) = (Vec::new(), String::new());
                 for address in addresses {
                     let engine = EngineClient::new(address.clone(), certificates.as_deref())?;
                     match Self::connect_engine(&engine, cleanups).await {
-                        Err(Error::NoEngine { reason: said, .. }) => reason = said,
+                        Err(Error::NoEngine { tried: mut one, reason: said }) => {
+                            tried.append(&mut one);
+                            reason = said;
+                        }
                         other => return other,
                     }
                 }
-                Err(Error::NoEngine { tried: addresses.iter().map(ToString::to_string).collect(), reason })
+                Err(Error::NoEngine { tried, reason })
             }
         }
     }
 
     async fn connect_engine(engine: &EngineClient, cleanups: &TaskTracker) -> Result<Self, Error> {
-        let no_engine = |error: &(dyn std::error::Error + 'static)| no_engine(engine.address(), error);
-        let docker = engine.rest().map_err(|error| no_engine(&error))?;
-        let version = docker.version().await.map_err(|error| no_engine(&error))?;
+        let docker = engine.rest().map_err(|error| engine.silent(&error))?;
+        let version = docker.version().await.map_err(|error| engine.silent(&error))?;
         let api = version.api_version.unwrap_or_default();
         let version = version.version.unwrap_or_default();
         if parse_api(&api) < Some(OLDEST_API) {
             return Err(Error::EngineTooOld { version, api });
         }
-        let info = docker.info().await.map_err(|error| no_engine(&error))?;
+        let info = docker.info().await.map_err(|error| engine.silent(&error))?;
         let status = info.driver_status.unwrap_or_default();
         let keeps_blobs = status.iter().flatten().any(|word| word.starts_with("io.containerd.snapshotter"));
         let driver = info.driver.unwrap_or_default();

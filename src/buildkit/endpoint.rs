@@ -91,7 +91,7 @@ pub(crate) async fn connect_buildkitd(address: &Address, certificates: Option<&P
 }
 
 /// Nobody answers at `address`.
-pub(super) fn no_engine(address: &Address, error: &(dyn std::error::Error + 'static)) -> Error {
+fn no_engine(address: &Address, error: &(dyn std::error::Error + 'static)) -> Error {
     Error::NoEngine { tried: vec![address.to_string()], reason: chain(error).into() }
 }
 

@@ -2,19 +2,25 @@
 //! making, so that one place knows of sockets and of TLS.
 
 use std::path::Path;
+use std::time::Duration;
 
+use bollard::errors::Error as EngineError;
 use bollard::{BollardRequest, Docker};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tonic::transport::{Channel, Uri};
 
-use super::endpoint::{Address, Stream, dial, no_engine, plain_endpoint};
+use super::endpoint::{Address, Stream, dial, plain_endpoint};
 use super::error::Error;
 use super::tls::Tls;
+use crate::net::chain;
 
 /// The limit in seconds for the head of an answer.
 const ANSWER_SECONDS: u64 = 120;
+
+/// How long an answer may still be on its way to the caller once its connection has ended.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// How an engine is reached.
 #[derive(Clone)]
@@ -38,11 +44,17 @@ impl EngineClient {
         &self.address
     }
 
+    /// It does not answer.
+    pub(super) fn silent(&self, error: &(dyn std::error::Error + 'static)) -> Error {
+        let tls = if self.tls.is_some() { " with TLS" } else { "" };
+        Error::NoEngine { tried: vec![format!("{}{tls}", self.address)], reason: chain(error).into() }
+    }
+
     /// Its REST API.
     ///
     /// # Errors
     /// Never for a client of this kind.
-    pub(super) fn rest(&self) -> Result<Docker, bollard::errors::Error> {
+    pub(super) fn rest(&self) -> Result<Docker, EngineError> {
         let engine = self.clone();
         let transport = move |request: BollardRequest| {
             let engine = engine.clone();
@@ -62,20 +74,38 @@ impl EngineClient {
             let engine = engine.clone();
             async move { engine.upgrade().await.map(TokioIo::new) }
         });
-        plain_endpoint().connect_with_connector(connector).await.map_err(|error| no_engine(&self.address, &error))
+        plain_endpoint().connect_with_connector(connector).await.map_err(|error| self.silent(&error))
     }
 
     async fn connect(&self) -> std::io::Result<Box<dyn Stream>> {
         dial(&self.address, self.tls.as_ref()).await
     }
 
-    async fn send(&self, mut request: BollardRequest) -> Result<http::Response<Incoming>, bollard::errors::Error> {
+    async fn send(&self, mut request: BollardRequest) -> Result<http::Response<Incoming>, EngineError> {
         let (mut sender, connection) = http1::handshake(TokioIo::new(self.connect().await?)).await?;
-        tokio::spawn(connection);
+        let mut connection = tokio::spawn(connection);
         let path = request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str).to_owned();
         *request.uri_mut() = path.parse().map_err(http::Error::from)?;
         request.headers_mut().insert(http::header::HOST, http::HeaderValue::from_static("docker"));
-        Ok(sender.send_request(request).await?)
+        let answer = sender.send_request(request);
+        tokio::pin!(answer);
+        // A connection that ends at once says why (an alert of TLS), and its request may never hear of it.
+        let (answered, ended) = tokio::select! {
+            biased;
+            answered = &mut answer => match answered {
+                Ok(response) => return Ok(response),
+                Err(error) => (Some(error), connection.await),
+            },
+            ended = &mut connection => match tokio::time::timeout(LAST_WORDS, answer).await {
+                Ok(Ok(response)) => return Ok(response),
+                Ok(Err(error)) => (Some(error), ended),
+                Err(_) => (None, ended),
+            },
+        };
+        Err(match (ended, answered) {
+            (Ok(Err(cause)), _) | (_, Some(cause)) => cause.into(),
+            (_, None) => std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into(),
+        })
     }
 
     async fn upgrade(&self) -> std::io::Result<TokioIo<hyper::upgrade::Upgraded>> {

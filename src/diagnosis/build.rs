@@ -105,14 +105,17 @@ fn tls_hint(tried: &[String], reason: &str) -> Option<&'static str> {
              cert.pem and key.pem for this client.",
         );
     }
-    if says(&["invalid peer certificate", "received fatal alert", "UnknownIssuer", "CaUsedAsEndEntity"]) {
+    if says(&["InvalidContentType", "corrupt message"]) {
         return Some(
-            "TLS fails because one side does not believe the other: check the ca.pem, cert.pem and key.pem in DOCKER_CERT_PATH (or \
-             those of the Docker context), and that the engine's certificate is for this host name.",
+            "Nothing speaks TLS there: unset DOCKER_TLS_VERIFY, or name the port at which the engine has TLS (mostly 2376).",
         );
     }
-    says(&["InvalidContentType", "corrupt message"]).then_some(
-        "Nothing speaks TLS there: unset DOCKER_TLS_VERIFY, or name the port at which the engine has TLS (mostly 2376).",
+    // An engine that does not believe this client may just close the connection.
+    let is_closed =
+        tried.iter().any(|address| address.ends_with(" with TLS")) && says(&["reset", "closed", "cancel", "end of file"]);
+    (is_closed || says(&["invalid peer certificate", "received fatal alert"])).then_some(
+        "TLS fails because one side does not believe the other: check the ca.pem, cert.pem and key.pem in DOCKER_CERT_PATH (or \
+         those of the Docker context), and that the engine's certificate is for this host name.",
     )
 }
 
@@ -121,6 +124,9 @@ fn dockerfile_hint(message: &str) -> &'static str {
     let message = message.to_lowercase();
     if message.contains("unknown flag: security") {
         "gp-deliver runs no step with the builder's own rights: remove `--security=insecure` from that RUN."
+    } else if message.contains("unknown flag: network") {
+        "This builder does not know `--network`, and gp-deliver gives no step the builder's own network: remove `--network=host`, \
+         or upgrade the engine to Docker 23 or later for `--network=none`."
     } else if message.contains("unknown instruction") || message.contains("unknown flag") {
         "Correct that line. If it is newer syntax (a here-document, COPY --link), this builder is too old for it: \
          upgrade the engine to Docker 23 or later, or begin the Dockerfile with `# syntax=docker/dockerfile:1`."

@@ -12,6 +12,7 @@ use tonic::{Request, Status};
 use super::described;
 use super::pipe::{Sender, pipe};
 use crate::buildkit::Error;
+use crate::document;
 use crate::oci::image::Parts;
 use crate::oci::layout::{descriptor, digest_of};
 use crate::oci::manifest::{self, Document, Fault};
@@ -75,6 +76,11 @@ pub(crate) async fn read(
 }
 
 fn parse(bytes: &[u8], media_type: &MediaType) -> Result<Document, Error> {
+    // An empty list of layers is null to some builders, and no list to whoever reads the manifest.
+    let document: serde_json::Value = document::read_shared(bytes).unwrap_or_default();
+    if document.get("layers").is_some_and(serde_json::Value::is_null) {
+        return Err(Error::NoLayers);
+    }
     manifest::read(bytes, media_type).map_err(|fault| refused(&fault))
 }
 

@@ -23,7 +23,7 @@ const PLAIN: &[u8] = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP reque
 
 /// A door; it closes when it is dropped.
 pub struct Door {
-    /// Where to knock, as DOCKER_HOST has it.
+    /// Where to knock, as `DOCKER_HOST` has it.
     pub address: String,
     folder: tempfile::TempDir,
     losses: Arc<AtomicUsize>,
