@@ -205,14 +205,16 @@ async fn tags_to_set<'a>(
     for tag in &snapshot.tags {
         match &tag.names {
             Some(other) if tag.planned.moving && other.digest != image => {
-                match moving::direction(delivery, ready, client, &tag.planned, other).await? {
-                    Direction::Forward => tags.push(tag),
-                    Direction::Sideways => moving::warn(delivery, &tag.planned.tag, other, "it is of this commit or version too"),
-                    Direction::Unordered => {
-                        moving::warn(delivery, &tag.planned.tag, other, "it does not say which commit it is of")
+                let stays = match moving::direction(delivery, ready, client, &tag.planned, other).await? {
+                    Direction::Forward => {
+                        tags.push(tag);
+                        continue;
                     }
-                    Direction::Back(why) => moving::warn(delivery, &tag.planned.tag, other, &why),
-                }
+                    Direction::Sideways => "it is of this commit or version too".to_owned(),
+                    Direction::Unordered => "it does not say which commit it is of".to_owned(),
+                    Direction::Back(why) => why,
+                };
+                moving::warn(delivery, &tag.planned.tag, other, &stays);
             }
             _ => tags.push(tag),
         }

@@ -219,7 +219,7 @@ impl Tagging {
     /// Reads all tags back, when all are set. That a moving tag has moved on is what it is for.
     async fn confirm(&self, fixed: usize) -> Result<(), Error> {
         let moving = self.tags[fixed..].iter().map(|tag| self.now(tag));
-        let (_, moving) = tokio::try_join!(self.refuse_rivals(fixed, fixed), try_join_all(moving))?;
+        let ((), moving) = tokio::try_join!(self.refuse_rivals(fixed, fixed), try_join_all(moving))?;
         for (tag, names) in self.tags[fixed..].iter().zip(moving).filter(|(_, names)| *names != Some(self.root.digest)) {
             (self.listener)(PublishEvent::MovedOn { tag: tag.planned.tag.clone(), names });
         }

@@ -37,7 +37,7 @@ struct Patience {
 
 impl Patience {
     /// Someone waits for the program to end.
-    const QUICK: Self = Self { answer: Duration::from_millis(1500), putting_back: Duration::from_millis(1000) };
+    const QUICK: Self = Self { answer: Duration::from_millis(1500), putting_back: Duration::from_secs(1) };
     const THOROUGH: Self = Self { answer: Duration::from_secs(10), putting_back: Duration::from_secs(30) };
 }
 
