@@ -79,7 +79,8 @@ impl Patch {
         let end = Some(after_line(&self.text)).filter(|end| *end > self.text.len() / 2).unwrap_or(self.text.len());
         self.put(end);
         let from = end.saturating_sub(OVERLAP);
-        let line = self.text[from..end].iter().position(|byte| *byte == b'\n').map_or(from, |at| from + at + 1);
+        // A secret of several lines may begin before the last line's end: the next piece begins no later than `from`.
+        let line = Some(after_line(&self.text[..from])).filter(|line| from - line <= PIECE / 4).unwrap_or(from);
         self.line += lines(&self.text[..line]);
         self.text.drain(..line);
         self.repeated = end - line;
