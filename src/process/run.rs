@@ -132,7 +132,7 @@ impl Run {
     /// # Errors
     /// As [`Run::output`].
     pub(crate) async fn stream(self, mut stdout: impl FnMut(&[u8]) + Send) -> Result<Output, Error> {
-        self.to_end(Sink::Call(&mut stdout)).await
+        self.finish(Sink::Call(&mut stdout)).await
     }
 
     /// As [`Run::output`], with standard output sent on piece by piece, as fast as it is received there.
@@ -140,10 +140,10 @@ impl Run {
     /// # Errors
     /// As [`Run::output`]; and nobody receives it.
     pub(crate) async fn send(self, stdout: mpsc_async::Sender<Bytes>) -> Result<Output, Error> {
-        self.to_end(Sink::Channel(stdout)).await
+        self.finish(Sink::Channel(stdout)).await
     }
 
-    async fn to_end(self, stdout: Sink<'_>) -> Result<Output, Error> {
+    async fn finish(self, stdout: Sink<'_>) -> Result<Output, Error> {
         let name = self.program.name.clone();
         let mut running = Running(self.spawn().await?);
         let mut stderr = Vec::new();

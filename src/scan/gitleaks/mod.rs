@@ -137,10 +137,8 @@ async fn look(scanner: &Scanner, mode: &Mode, lists: &Lists) -> Result<Outcome, 
     let defaults = Rules::of_gitleaks();
     let rules = counting.rules.as_ref().unwrap_or(&defaults);
     let run::ScanOutput { matches: all, warnings, stamps } = scanner.run(mode, Plan { rules, heeds_comments: false }).await?;
-    let unmarked = match all.is_empty() {
-        true => Vec::new(),
-        false => scanner.run(mode, Plan { rules, heeds_comments: true }).await?.matches,
-    };
+    let unmarked =
+        if all.is_empty() { Vec::new() } else { scanner.run(mode, Plan { rules, heeds_comments: true }).await?.matches };
     let mut outcome = Outcome { warnings, stamps, ..Outcome::default() };
 
     let marked: Vec<_> = difference(&all, &unmarked).collect();

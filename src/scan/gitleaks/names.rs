@@ -4,6 +4,7 @@
 //! them is as public as in any other, so gitleaks gets those under a name that says nothing, and the report the real one.
 //! All others keep their names, for rules may ask for them.
 
+use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use regex::bytes::{RegexSet, RegexSetBuilder};
@@ -150,8 +151,11 @@ impl Names {
     }
 
     fn neutral(&self, kind: &str, path: &[u8]) -> String {
-        let hex: String = path.iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("{}/{kind}/{hex}", self.word)
+        path.iter().fold(format!("{}/{kind}/", self.word), |mut name, byte| {
+            // Writing to a string does not fail.
+            let _ = write!(name, "{byte:02x}");
+            name
+        })
     }
 }
 

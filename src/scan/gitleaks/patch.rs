@@ -104,7 +104,7 @@ impl Patch {
 }
 
 fn lines(text: &[u8]) -> u64 {
-    text.iter().filter(|byte| **byte == b'\n').count() as u64
+    text.split(|byte| *byte == b'\n').count().saturating_sub(1) as u64
 }
 
 #[cfg(test)]

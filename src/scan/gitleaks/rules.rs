@@ -25,7 +25,7 @@ pub(super) struct Rules {
     /// Whether gitleaks' own rules count too.
     extends: bool,
     disabled: Vec<String>,
-    rules: Vec<Rule>,
+    own: Vec<Rule>,
     allowed: Vec<Allowed>,
     /// What is in the file and means nothing to gitleaks.
     pub(super) unknown: Vec<String>,
@@ -78,7 +78,7 @@ impl Rules {
         }
         for rule in table.tables("rules")? {
             let rule = Rule::read(rule, &mut rules.unknown)?;
-            rules.rules.push(rule);
+            rules.own.push(rule);
         }
         rules.allowed = allowed(&mut table, true, &mut rules.unknown)?;
         rules.unknown.extend(table.rest());
@@ -103,7 +103,7 @@ impl Rules {
         if self.extends && !self.disabled.is_empty() {
             file.list("disabledRules", &self.disabled);
         }
-        for rule in &self.rules {
+        for rule in &self.own {
             rule.write(&mut file);
         }
         for allowed in &self.allowed {
@@ -120,7 +120,7 @@ impl Rules {
     }
 
     fn has(&self, id: &str) -> bool {
-        let own = self.rules.iter().any(|rule| rule.texts.iter().any(|(key, value)| *key == "id" && value == id));
+        let own = self.own.iter().any(|rule| rule.texts.iter().any(|(key, value)| *key == "id" && value == id));
         own || self.extends && !self.disabled.iter().any(|disabled| disabled == id)
     }
 }

@@ -105,9 +105,8 @@ impl<S: FnMut(Bytes) -> bool> Walk<'_, S> {
             let mut inside = Vec::new();
             for name in names {
                 let path = folder.join(name);
-                match self.visit(&path)? {
-                    Some(true) => inside.push(path),
-                    Some(false) | None => {}
+                if self.visit(&path)? {
+                    inside.push(path);
                 }
             }
             folders.extend(inside.into_iter().rev());
@@ -124,17 +123,17 @@ impl<S: FnMut(Bytes) -> bool> Walk<'_, S> {
     }
 
     /// Whether it is a folder to go into.
-    fn visit(&mut self, path: &Path) -> Result<Option<bool>, Unwanted> {
+    fn visit(&mut self, path: &Path) -> Result<bool, Unwanted> {
         let whole = self.tree.root.join(path);
         let metadata = match fs::symlink_metadata(&whole) {
             Ok(metadata) => metadata,
             Err(error) => {
                 self.miss(path, &error);
-                return Ok(None);
+                return Ok(false);
             }
         };
         if self.tree.left_out.contains(&(metadata.dev(), metadata.ino())) {
-            return Ok(None);
+            return Ok(false);
         }
         if metadata.is_symlink() {
             match fs::read_link(&whole) {
@@ -145,7 +144,7 @@ impl<S: FnMut(Bytes) -> bool> Walk<'_, S> {
             self.file(path, &whole)?;
         }
         // A socket, a pipe or a device holds no bytes of the project's.
-        Ok(Some(metadata.is_dir()))
+        Ok(metadata.is_dir())
     }
 
     fn put(&mut self, path: &Path, text: &[u8]) -> Result<(), Unwanted> {
