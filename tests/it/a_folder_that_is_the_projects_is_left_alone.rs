@@ -33,11 +33,11 @@ fn plant(source: &Source, place: &str) -> String {
     let elsewhere = source.beside("planted");
     source.deliver().flag("--destination", &format!("oci:{}", elsewhere.display())).flag("--tags", "latest,stable").ends_with(0);
     let digest = Layout(elsewhere.clone()).tags()["latest"].clone();
-    let place = source.context().join(place);
-    fs::create_dir_all(place.parent().unwrap()).unwrap();
+    let planted = source.context().join(place);
+    fs::create_dir_all(planted.parent().unwrap()).unwrap();
     // As git does it: files alone.
-    run(Command::new("cp").arg("--recursive").arg(&elsewhere).arg(&place));
-    source.git(&["add", "--all", "--force"]);
+    run(Command::new("cp").arg("--recursive").arg(&elsewhere).arg(&planted));
+    source.git(&["add", "--force", place]);
     source.commit("an image");
     digest
 }
