@@ -246,3 +246,27 @@ fn the_environment_is_read_in_one_place_and_by_constants() {
         assert!(written.is_empty(), "{} names {written:?}: src/variables.rs has constants of them", file.display());
     }
 }
+
+/// The sources below a folder.
+fn sources(folder: &str) -> String {
+    let files = walkdir::WalkDir::new(path(folder)).into_iter().map(Result::unwrap);
+    let files = files.filter(|entry| entry.path().extension().is_some_and(|extension| extension == "rs"));
+    files.map(|entry| std::fs::read_to_string(entry.path()).unwrap()).collect()
+}
+
+#[test]
+fn each_promise_of_the_threat_model_names_a_test_that_is_there() {
+    let page = text("docs/security.md");
+    let (units, name) = (sources("src"), Regex::new("`([a-z_]+)::([a-z_:]+)`").unwrap());
+    let rows = page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| what holds"));
+    for row in rows {
+        let named: Vec<_> = name.captures_iter(row).collect();
+        assert!(!named.is_empty(), "no test shows this: {row}");
+        for test in named {
+            let function = format!("fn {}()", test[2].rsplit("::").next().unwrap());
+            let module = path(&format!("tests/it/{}.rs", &test[1]));
+            let place = if module.exists() { std::fs::read_to_string(module).unwrap() } else { units.clone() };
+            assert!(place.contains(&function), "docs/security.md names {}, which is not there", &test[0]);
+        }
+    }
+}
