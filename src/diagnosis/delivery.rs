@@ -94,6 +94,11 @@ fn source_failure(error: &source::Error) -> Diagnosis {
             reason.clone(),
             "Set `build-context` to a folder that exists.",
         ),
+        source::Error::LeadsOut { link, root, target } => Diagnosis::new(
+            format!("{} leads out of the checkout", link.display()),
+            format!("It is a link of {} to {}, and what is built comes from the commit.", root.display(), target.display()),
+            "Replace the link by what it leads to, or name the folder that is meant with `build-context` and `dockerfile-path`.",
+        ),
         source::Error::NoRepository { context, strays } => Diagnosis::new(
             format!("{} is in no git repository, and this environment delivers only what is in a commit", context.display()),
             match &strays[..] {

@@ -18,6 +18,16 @@ pub(crate) enum Error {
         /// The system's error.
         reason: String,
     },
+    /// A link of the checkout leads out of it.
+    #[error("{} leads out of {}", link.display(), root.display())]
+    LeadsOut {
+        /// The link.
+        link: PathBuf,
+        /// The checkout.
+        root: PathBuf,
+        /// Where it leads.
+        target: PathBuf,
+    },
     /// The gate is blocking, and there is no repository: no commit that is delivered, and no history to scan.
     #[error("{} is in no git repository", context.display())]
     NoRepository {

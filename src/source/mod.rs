@@ -2,6 +2,7 @@
 
 mod comparison;
 mod error;
+mod link;
 mod pointer;
 mod search;
 
@@ -47,6 +48,7 @@ impl Checkout {
         dockerfile: Option<&Path>,
         event: Option<&Event>,
     ) -> Result<Self, Error> {
+        [Some(context), dockerfile].into_iter().flatten().try_for_each(link::stay_inside)?;
         let context =
             context.canonicalize().map_err(|error| Error::Folder { path: context.to_owned(), reason: error.to_string() })?;
         let Found { repository, inner, strays } = Search::new(launcher, &context, dockerfile, event).find().await?;

@@ -142,5 +142,5 @@ fn the_commits_of_a_pull_request_are_all_scanned() {
     std::fs::write(source.beside("event.json"), text).unwrap();
     let delivery = happens(in_job(&source, vec![]), "pull_request", "pull-request", PULL);
     let ended = delivery.variable("GITHUB_EVENT_PATH", source.beside("event.json").to_str().unwrap()).ends_with(3);
-    ended.says("1 leak in the working tree and 2 commits");
+    ended.says("1 leak in the working tree and 3 commits");
 }

@@ -320,3 +320,23 @@ fn a_sparse_checkout_is_said_and_is_no_change() {
         source.deliver().ends_with(0).says("`sparse-checkout`");
     }
 }
+
+#[test]
+fn a_link_that_leads_what_is_built_out_of_the_checkout_is_refused() {
+    let source = Source::new(&[DOCKERFILE, ("app/Dockerfile", DOCKERFILE.1)]);
+    fs::create_dir(source.beside("outside")).unwrap();
+    fs::write(source.beside("outside/Dockerfile"), DOCKERFILE.1).unwrap();
+    let context = source.context();
+    for (name, target) in [("beside", "../outside"), ("process", "/proc/self"), ("inside", "app"), ("twice", "beside")] {
+        std::os::unix::fs::symlink(target, context.join(name)).unwrap();
+    }
+    repository(&context);
+    let dockerfile = |path: &str| source.run("plan").flag("--dockerfile-path", context.join(path).to_str().unwrap());
+    for name in ["beside", "process", "twice"] {
+        let deliver = source.run("plan").flag("--dockerfile-path", context.join("Dockerfile").to_str().unwrap());
+        deliver.flag("--build-context", context.join(name).to_str().unwrap()).ends_with(1).says("leads out of the checkout");
+    }
+    dockerfile("beside/Dockerfile").ends_with(1).says("leads out of the checkout");
+    plan(&source, &context.join("inside")).ends_with(0);
+    dockerfile("inside/Dockerfile").ends_with(0);
+}

@@ -156,10 +156,11 @@ impl Diff {
 
     /// The name for gitleaks of the file that git names so.
     fn shown(&self, name: &[u8]) -> Result<String, Error> {
+        // A tab ends a name with spaces in it, between quotes or not.
+        let name = name.strip_suffix(b"\t").unwrap_or(name);
         let path = match name.strip_prefix(b"\"").and_then(|name| name.strip_suffix(b"\"")) {
             Some(quoted) => unquote(quoted).ok_or_else(|| nonsense("a name is not what it should be"))?,
-            // A tab ends a name with spaces in it.
-            None => name.strip_suffix(b"\t").unwrap_or(name).to_vec(),
+            None => name.to_vec(),
         };
         let path = path.strip_prefix(PREFIX.as_bytes()).ok_or_else(|| nonsense("a name is not what it should be"))?;
         Ok(self.names.of(path, None).name)
@@ -217,7 +218,7 @@ mod tests {
     use super::*;
 
     const LOG: &str = "MARKc0ffee\n\ndiff --git a/a b/a\n--- .gp-deliver/a\n+++ .gp-deliver/a\n@@ -1 +1,2 @@ +x\n-old\n+++ plus\n+two\n\
-        @@ -9,0 +11 @@\n+end\n\\ No newline at end of file\nMARKbeef\ndiff --git a/b b/b\n+++ \".gp-deliver/\\303\\251 b\"\n@@ -0,0 +1 @@\n+MARKnot\n";
+        @@ -9,0 +11 @@\n+end\n\\ No newline at end of file\nMARKbeef\ndiff --git a/b b/b\n+++ \".gp-deliver/\\303\\251 b\"\t\n@@ -0,0 +1 @@\n+MARKnot\n";
 
     fn read(log: &[u8], size: usize) -> Result<(String, u64), Error> {
         let (mut diff, mut patch) = (Diff::new(Names::new("N"), "MARK"), Patch::default());

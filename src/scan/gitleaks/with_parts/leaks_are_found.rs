@@ -174,8 +174,19 @@ async fn only_the_wanted_commits_are_looked_through() {
 
 #[tokio::test]
 async fn no_name_and_no_content_hides_a_leak() {
-    let names: [&[u8]; 10] =
-        [b"a b.txt", b"t\tab", b"q\"uote", b"x b/y", b"\xff\xfe", b"n\nl", "é".as_bytes(), b"-dash", b".gp-deliver/x", b"a:b"];
+    let names: [&[u8]; 11] = [
+        b"q\"uote and space",
+        b"a b.txt",
+        b"t\tab",
+        b"q\"uote",
+        b"x b/y",
+        b"\xff\xfe",
+        b"n\nl",
+        "é".as_bytes(),
+        b"-dash",
+        b".gp-deliver/x",
+        b"a:b",
+    ];
     let repository = Repository::new();
     for (number, name) in (0..).zip(names) {
         // With binary bytes, without an end of line, and with what looks like a patch.
