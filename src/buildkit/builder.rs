@@ -11,6 +11,7 @@ use bollard_buildkit_proto::moby::buildkit::v1::ListWorkersRequest;
 use bollard_buildkit_proto::moby::buildkit::v1::control_client::ControlClient;
 use futures_util::StreamExt as _;
 use tokio_util::task::TaskTracker;
+use tonic::Code;
 use tonic::transport::Channel;
 
 use super::endpoint::{Address, connect_buildkitd};
@@ -89,7 +90,7 @@ impl Builder {
             Host::Buildkitd(address, certificates) => {
                 let channel = connect_buildkitd(address, certificates.as_deref()).await?;
                 Ok(Self {
-                    identity: workers(&channel).await?,
+                    identity: workers(&channel, address).await?,
                     channel,
                     store: Store::Content,
                     description: format!("buildkitd at {address}"),
@@ -251,10 +252,17 @@ impl Builder {
 }
 
 /// What the workers of a `buildkitd` are called.
-async fn workers(channel: &Channel) -> Result<String, Error> {
+async fn workers(channel: &Channel, address: &Address) -> Result<String, Error> {
     let mut control = ControlClient::new(channel.clone()).max_decoding_message_size(64 << 20);
     let listed = control.list_workers(ListWorkersRequest::default()).await;
-    let listed = listed.map_err(|status| Error::call("list its workers", &status))?.into_inner();
+    let listed = listed.map_err(|status| match status.code() {
+        // The first call: a daemon that wants a certificate refuses it once the client has shown none.
+        Code::Unavailable | Code::Cancelled | Code::Unknown => {
+            Error::NoEngine { tried: vec![format!("buildkitd at {address}")], reason: status.message().to_owned() }
+        }
+        _ => Error::call("list its workers", &status),
+    })?;
+    let listed = listed.into_inner();
     let mut names: Vec<_> = listed.record.into_iter().map(|worker| worker.id).collect();
     names.sort_unstable();
     Ok(names.join(","))

@@ -166,7 +166,7 @@ fn a_report_with_two_readings_is_no_scan() {
     for (program, command, name, twice) in [
         ("trivy", "image", "Results", "results"),
         ("syft", "scan", "packages", "Packages"),
-        ("gitleaks", "dir", "RuleID", "ruleID"),
+        ("gitleaks", "git", "RuleID", "ruleID"),
     ] {
         let source = clean();
         let real = tool(program);
@@ -185,7 +185,7 @@ fn a_report_with_two_readings_is_no_scan() {
             String::new()
         };
         let text = format!(
-            "#!/bin/bash\n\"{}\" \"$@\" || exit\nreport=$(grep -oE -- '{report}[^ ]+' <<<\"$*\" | head -n1)\nreport=${{report#{report}}}\n\
+            "#!/bin/bash\n\"{}\" \"$@\" || exit\nPATH=/usr/bin:/bin\nreport=$(grep -oE -- '{report}[^ ]+' <<<\"$*\" | head -n1)\nreport=${{report#{report}}}\n\
              [[ \" $* \" == *' {command} '* && -s $report ]] || exit 0\n\
              if [[ -n '{change}' ]]; then echo '{change}' >\"$report\"; else sed -i '$s/}}[[:space:]]*$/,\"{twice}\":[]}}/' \"$report\"; fi\n",
             real.display()
