@@ -107,7 +107,7 @@ async fn where_the_registry_lists_no_tags_git_says_which_version_an_image_is_of(
     version("1.3.0").ends_with(0);
     stage.commit("b");
     version("1.2.9").ends_with(0).says("of version 1.3.0, and this is 1.2.9");
-    version("1.4.0").flag("--rebuild", "true").ends_with(0);
+    version("1.4.0").flag("--reuse", "never").ends_with(0);
     assert_eq!(stage.digest("1"), stage.digest("1.4.0"));
     // Nobody says which version this one was.
     stage.commit("c");

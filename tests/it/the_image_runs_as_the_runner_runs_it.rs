@@ -211,7 +211,7 @@ fn a_plan_gives_the_next_job_its_matrix() {
 }
 
 #[test]
-fn a_cancel_among_the_tags_puts_them_back() {
+fn a_cancel_among_the_tags_puts_them_back_and_names_the_one_that_had_no_answer() {
     let world = World::options().also_allow(&["ecr:BatchDeleteImage"]).start();
     let job = Job::new(&FILES);
     let held = world.hold(Call::ManifestPutTag, 2);
@@ -219,8 +219,10 @@ fn a_cancel_among_the_tags_puts_them_back() {
     let running = step.input("ecr-repository", &world.repository()).input("role-to-assume", &world.role()).start();
     held.arrived();
     let ended = running.cancel();
-    assert_eq!((ended.by, ended.outputs["result"].as_str()), (EndedBy::Interrupt, "cancelled"), "{}", ended.log);
-    assert!(ended.summary.contains("Cancelled"), "{}", ended.summary);
+    // The second tag was on its way, and nobody can say whether it is set yet: that is for a person to look at.
+    assert_eq!((ended.by, ended.outputs["result"].as_str()), (EndedBy::Interrupt, "failed"), "{}", ended.log);
+    assert!(ended.summary.contains("cancelled"), "{}", ended.summary);
+    assert!(ended.summary.contains("batch-delete-image"), "{}", ended.summary);
     assert!(world.tags().is_empty(), "{:?}\n{}", world.tags(), ended.log);
 }
 

@@ -136,7 +136,7 @@ fn another_commit_than_the_run_s_is_shown_for_no_branch_and_delivered_to_no_bloc
     let repository = repository(&source, Options::default());
     let other = |environment: &str| push(&source, &repository, environment).variable("GITHUB_SHA", &"0".repeat(40));
     let ended = other("test").ends_with(1);
-    ended.says("is not the one that the run is of");
+    ended.says("is at another commit than the run");
     nothing_is_visible(&source, &ended);
     other("dev").ends_with(0);
     assert_eq!(repository.count(Call::UploadSarif), 0);

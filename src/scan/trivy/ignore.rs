@@ -20,6 +20,9 @@ pub(crate) const FILES: [&str; 2] = [".trivyignore.yaml", ".trivyignore"];
 /// More than any such list has.
 const MAX_BYTES: u64 = 4 << 20;
 
+/// How many brackets may be open at once in such a list.
+const MAX_DEPTH: usize = 100;
+
 /// What a word begins with that means an expiry, though trivy takes only `exp:` for one.
 const EXPIRIES: [&str; 7] = ["exp", "expires", "expire", "expiry", "expired", "expired_at", "until"];
 
@@ -162,9 +165,25 @@ fn text(path: &Path) -> Result<String, Error> {
     String::from_utf8(bytes).map_err(|_| Error::IgnoreFile { path: path.to_owned(), reason: "it is not UTF-8".to_owned() })
 }
 
+/// Whether a text has more brackets open at once than any list has. A parser's time grows with the square of their number.
+fn is_deep(text: &str) -> bool {
+    let mut open = 0_usize;
+    text.bytes().any(|byte| {
+        match byte {
+            b'[' | b'{' => open += 1,
+            b']' | b'}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        open > MAX_DEPTH
+    })
+}
+
 fn structured(text: &str) -> Result<Vec<Rule>, String> {
     if text.trim().is_empty() {
         return Ok(Vec::new());
+    }
+    if is_deep(text) {
+        return Err(format!("it nests more than {MAX_DEPTH} lists or maps in brackets"));
     }
     let file: Option<File> = serde_yaml::from_str(text).map_err(|error| plain(&error.to_string()))?;
     Ok(file.and_then(|file| file.vulnerabilities).unwrap_or_default())
@@ -233,6 +252,14 @@ mod tests {
         assert_eq!(ids(".trivyignore.yaml", yaml), ["CVE-2"]);
         let told = lists(".trivyignore.yaml", yaml).unwrap().warnings;
         assert!(told.len() == 2 && told[0].contains("CVE-1 expired on 2026-11-27"), "{told:?}");
+    }
+
+    #[test]
+    fn a_list_of_brackets_in_brackets_is_refused_before_a_parser_takes_hours_over_it() {
+        let deep = "[".repeat(4 << 20);
+        assert!(lists(".trivyignore.yaml", &deep).unwrap_err().contains("nests"));
+        let flat = format!("vulnerabilities: [{}]", "{id: CVE-1},".repeat(1000));
+        assert!(lists(".trivyignore.yaml", &flat).is_ok());
     }
 
     #[test]
