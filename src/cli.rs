@@ -47,7 +47,7 @@ pub(crate) fn read(
     let inputs = |matches: &ArgMatches| {
         Inputs::collect(|input| {
             let flag = matches.try_get_one::<String>(input.name).ok().flatten().cloned();
-            flag.or_else(|| in_actions.then(|| environment(&input.variable())).flatten())
+            flag.or_else(|| in_actions.then(|| environment(&input.variable())).flatten().map(inputs::without_line_ends))
         })
     };
     if matches.get_flag(VERSION) {

@@ -20,7 +20,7 @@ use semver::Version;
 pub(crate) use self::amazon::{EcrRepository, Region, Role, Seconds, SessionName, SessionPolicy};
 pub(crate) use self::annotation::AnnotationLine;
 pub(crate) use self::build::{Argument, Property, SecretLine, SecretPlace, SshLine};
-pub(crate) use self::given::Inputs;
+pub(crate) use self::given::{Inputs, without_line_ends};
 pub(crate) use self::history::History;
 pub(crate) use self::input::{About, Group, Input};
 pub(crate) use self::problem::Problem;
