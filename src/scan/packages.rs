@@ -165,8 +165,9 @@ impl Package {
         let name = decoded(name);
         // The namespace of a distribution's package is the distribution, which each scanner tells for itself.
         let name = if OF_DISTRIBUTIONS.contains(&kind) { name.rsplit('/').next().unwrap_or_default() } else { &name };
-        // Go's own library has a version that each writes in its way.
-        if name.is_empty() || (kind, name) == ("golang", "stdlib") {
+        // Go's own library has a version that each writes in its way; without a version, npm has not installed a package, and a
+        // `package.json` is somebody's fixture.
+        if name.is_empty() || (kind, name) == ("golang", "stdlib") || (kind == "npm" && version.is_empty()) {
             return None;
         }
         let name = name.to_lowercase();
@@ -212,7 +213,7 @@ mod tests {
             assert_eq!(Package::of(one), Package::of(other), "{one}");
         }
         assert_ne!(Package::of("pkg:pypi/pyyaml@5.3"), Package::of("pkg:pypi/pyyaml@5.4"));
-        for url in ["", "pkg:", "pkg:deb", "pkg:deb/", "tar", "pkg:golang/stdlib@1.26.8"] {
+        for url in ["", "pkg:", "pkg:deb", "pkg:deb/", "tar", "pkg:golang/stdlib@1.26.8", "pkg:npm/fixture"] {
             assert_eq!(Package::of(url), None, "{url}");
         }
     }

@@ -233,7 +233,7 @@ mod tests {
     fn what_is_added_is_put_under_its_commit_name_and_line() {
         let (patch, added) = read(LOG.as_bytes(), 1 << 20).unwrap();
         let head = |commit: &str, name: &str| format!("commit {commit}\n\ndiff --git a/x b/x\n--- a/x\n+++ b/{name}\n");
-        let (a, b) = (head("c0ffee", "a"), head("beef", "é b"));
+        let (a, b) = (head("c0ffee", "a"), head("beef", "N/any/c3a92062"));
         let end = "\\ No newline at end of file\n";
         let expected =
             format!("{a}@@ -0,0 +1,2 @@\n+++ plus\n+two\n{a}@@ -0,0 +11,1 @@\n+end\n{end}{b}@@ -0,0 +1,1 @@\n+MARKnot\n");

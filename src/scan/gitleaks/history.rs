@@ -61,10 +61,13 @@ impl fmt::Display for CommitRange {
 }
 
 /// What the repository or the user could have configured otherwise, to show less or to run programs. `--text` and the
-/// two `--no-` after it are for `.gitattributes`; `remerge` shows what a merge commit itself brought in; `--root`
-/// shows the first commit.
+/// two `--no-` after it are for `.gitattributes`; `--root` shows the first commit.
 const OPTIONS: &str = "--full-history --text --no-textconv --no-ext-diff --no-color --no-show-signature --no-abbrev-commit \
-                       --no-decorate --no-notes --no-mailmap --no-relative --root --submodule=short --diff-merges=remerge";
+                       --no-decorate --no-notes --no-mailmap --no-relative --root --submodule=short";
+
+/// The commits, in two passes, and what is shown of a merge: what it itself brought in. git makes a merge of two anew to
+/// tell; of a merge of more it shows nothing that way, so that all is shown that its first parent does not have.
+const PASSES: [[&str; 2]; 2] = [["--max-parents=2", "--diff-merges=remerge"], ["--min-parents=3", "--diff-merges=first-parent"]];
 
 /// What git says when it looked for renamed files in some places alone, which changes nothing of what is added (its
 /// `diff.c`, `diff_warn_rename_limit`).
@@ -115,23 +118,25 @@ impl Repository {
     pub(super) async fn say(&self, says: &mut StandIn, names: &Names, mark: &str) -> Result<u64, Error> {
         let format = format!("--format=tformat:{mark}%H");
         let prefixes = [format!("--src-prefix={PREFIX}"), format!("--dst-prefix={PREFIX}")];
-        let log = self.run().args(["log", "-p", "-U0"]).args(OPTIONS.split(' ')).arg(format).args(prefixes);
-        let log = log.arg(&self.commits_wanted).arg("--").stdout_limit(u64::MAX);
-        let (told, mut tells) = mpsc::channel::<bytes::Bytes>(4);
         let (mut diff, mut patch) = (Diff::new(names.clone(), mark), Patch::default());
-        let read = async {
-            while let Some(bytes) = tells.recv().await {
-                diff.read(&bytes, &mut patch)?;
-                if let Some(batch) = patch.batch() {
-                    says.say(&batch).await.map_err(Error::io(&self.scratch))?;
+        for pass in PASSES {
+            let log = self.run().args(["log", "-p", "-U0"]).args(OPTIONS.split(' ')).args(pass).arg(&format).args(&prefixes);
+            let log = log.arg(&self.commits_wanted).arg("--").stdout_limit(u64::MAX);
+            let (told, mut tells) = mpsc::channel::<bytes::Bytes>(4);
+            let read = async {
+                while let Some(bytes) = tells.recv().await {
+                    diff.read(&bytes, &mut patch)?;
+                    if let Some(batch) = patch.batch() {
+                        says.say(&batch).await.map_err(Error::io(&self.scratch))?;
+                    }
                 }
+                Ok(())
+            };
+            let log = async { log.send(told).await.map_err(Error::from) };
+            let (output, ()) = tokio::try_join!(log, read)?;
+            if output.code != 0 || output.stderr.lines().any(|line| !is_of_renames(line)) {
+                return Err(Error::git(&output));
             }
-            Ok(())
-        };
-        let log = async { log.send(told).await.map_err(Error::from) };
-        let (output, ()) = tokio::try_join!(log, read)?;
-        if output.code != 0 || output.stderr.lines().any(|line| !is_of_renames(line)) {
-            return Err(Error::git(&output));
         }
         diff.finish(&mut patch)?;
         if diff.commits() != self.commits {

@@ -56,6 +56,8 @@ static OTHER: LazyLock<Option<RegexSet>> = LazyLock::new(|| {
         r"(?:^|/)mvnw(?:\.cmd)?$",
         r"(?:^|/)\.mvn/wrapper/MavenWrapperDownloader\.java$",
         r"(?:^|/)\.git$",
+        // Of the rules for GitHub's tokens alone.
+        r"(?:^|/)@octokit/auth-token/README\.md$",
     ])
 });
 
@@ -129,7 +131,10 @@ impl Names {
         if is_one(&MADE, path) || program || by_name && binary {
             return Shown { name: self.neutral("sure", path), text_alone: program || by_name && binary };
         }
-        let plain = std::str::from_utf8(path).ok().filter(|path| !path.chars().any(|c| c.is_control() || c == '"' || c == '\\'));
+        // gitleaks' patterns fold more letters than ASCII's (U+017F is an s to them): what is not ASCII says nothing either.
+        let plain = std::str::from_utf8(path)
+            .ok()
+            .filter(|path| path.is_ascii() && !path.chars().any(|c| c.is_control() || c == '"' || c == '\\'));
         let name = match plain.filter(|_| !by_name && !is_one(&OTHER, path)) {
             Some(path) => path.to_owned(),
             None => self.neutral("any", path),
@@ -215,12 +220,21 @@ mod tests {
 
     #[test]
     fn a_name_that_rules_may_ask_for_is_kept_and_one_that_hides_is_not() {
-        for path in ["a.env", "src/main.php", "x.br", "docs/a b.txt", "é", "vendor/own/a.go", "node_modules.txt"] {
+        for path in ["a.env", "src/main.php", "x.br", "docs/a b.txt", "vendor/own/a.go", "node_modules.txt"] {
             assert_eq!(names().of(path.as_bytes(), Some(b"text")).name, path);
         }
-        for path in
-            ["x.png", "a/yarn.lock", "node_modules/a/.env", ".gitleaks.toml", "x.SVG", "vendor/k8s.io/a", "gradlew", "go.sum"]
-        {
+        for path in [
+            "x.png",
+            "a/yarn.lock",
+            "node_modules/a/.env",
+            ".gitleaks.toml",
+            "x.SVG",
+            "vendor/k8s.io/a",
+            "gradlew",
+            "go.sum",
+            "é",
+            "x.\u{17f}vg",
+        ] {
             let shown = names().of(path.as_bytes(), Some(b"text"));
             assert!(shown.name.starts_with("Nonce/") && !shown.text_alone, "{path}: {shown:?}");
             assert_eq!(names().path(&shown.name), path);

@@ -97,6 +97,9 @@ async fn neither_a_files_name_nor_its_first_bytes_hide_a_leak_in_the_tree_or_in_
         "verification-metadata.xml",
         "rename.txt",
         "sub/.gitignore",
+        "@octokit/auth-token/README.md",
+        "x.\u{17f}vg",
+        "a-1.0.di\u{17f}t-info/x",
     ];
     let starts = ["", "%PDF-1.4\n", "PK\u{3}\u{4}", "\u{1f}\u{8b}\u{8}\0", "\u{7f}ELF\0\0\n", "#!/bin/sh\n", "MZ\0\0"];
     let repository = Repository::new();
@@ -153,6 +156,24 @@ async fn a_leak_that_only_a_merge_brought_in_is_found() {
     repository.write("a.txt", "clean\n");
     repository.commit();
     assert_eq!(places(&scan(&repository, History::Full).await), [("a.txt", 1, Some(&*merge))]);
+}
+
+#[tokio::test]
+async fn a_leak_that_only_a_merge_of_three_brought_in_is_found() {
+    let repository = Repository::new();
+    repository.write("a.txt", "base\n");
+    let base = repository.commit();
+    for branch in ["one", "two", "three"] {
+        repository.git(&["checkout", "--quiet", "-b", branch, &base]);
+        repository.write(branch, branch);
+        repository.commit();
+    }
+    repository.git(&["merge", "--quiet", "--no-commit", "one", "two"]);
+    repository.write("b.txt", &format!("key = {}\n", secret(1)));
+    let merge = repository.commit();
+    repository.remove("b.txt");
+    repository.commit();
+    assert_eq!(places(&scan(&repository, History::Full).await), [("b.txt", 1, Some(&*merge))]);
 }
 
 #[tokio::test]
