@@ -1,11 +1,10 @@
 //! Where vulnerabilities block, they are looked up in a database of the last days, whatever a mirror or the database itself
 //! says.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use crate::support::{Source, run, tool};
+use crate::support::{Source, advisories_without_one, run, tool};
 
 fn source() -> Source {
     let metadata = "Metadata-Version: 2.1\nName: PyYAML\nVersion: 5.3\nLicense: MIT\n\n";
@@ -17,13 +16,7 @@ fn source() -> Source {
 
 /// A database of a day that does not know the advisory.
 fn ignorant(source: &Source, name: &str, updated_at: &str) -> String {
-    let folder = source.beside("advisories");
-    fs::create_dir_all(&folder).unwrap();
-    for entry in fs::read_dir(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/advisories")).unwrap() {
-        let entry = entry.unwrap();
-        let text = fs::read_to_string(entry.path()).unwrap().replace("pyyaml", "pyyaml-of-another-name");
-        fs::write(folder.join(entry.file_name()), text).unwrap();
-    }
+    let folder = advisories_without_one(source);
     let database = source.beside(name);
     let mut make = Command::new(tool("trivy-db"));
     run(make.arg("--advisories").arg(&folder).arg("--output").arg(&database).arg("--updated-at").arg(updated_at));

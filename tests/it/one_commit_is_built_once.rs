@@ -5,14 +5,13 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use doubles::proxy::{ALWAYS, Challenge, Fault, Proxy, rule};
 use doubles::registry::{Options, Registry, crane};
 use tokio::sync::watch;
 
-use crate::support::{Delivery, Source, run, secret, tool};
+use crate::support::{Delivery, Source, advisories_without_one, run, secret, tool};
 
 /// A package with a critical advisory in `fixtures/advisories`.
 const METADATA: &str = "Metadata-Version: 2.1\nName: PyYAML\nVersion: 5.3\n";
@@ -66,13 +65,7 @@ impl Stage {
 
 /// A database that does not know the advisory yet.
 fn database_before(source: &Source) -> String {
-    let folder = source.beside("advisories");
-    fs::create_dir_all(&folder).unwrap();
-    for entry in fs::read_dir(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/advisories")).unwrap() {
-        let entry = entry.unwrap();
-        let text = fs::read_to_string(entry.path()).unwrap().replace("pyyaml", "pyyaml-of-another-name");
-        fs::write(folder.join(entry.file_name()), text).unwrap();
-    }
+    let folder = advisories_without_one(source);
     let (database, java) = (source.beside("before"), source.beside("before-java"));
     let mut make = Command::new(tool("trivy-db"));
     run(make.arg("--advisories").arg(&folder).arg("--output").arg(&database).arg("--java-output").arg(&java));

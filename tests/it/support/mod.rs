@@ -388,6 +388,18 @@ fn collect(root: &Path, folder: &Path, files: &mut BTreeMap<String, Vec<u8>>) {
     }
 }
 
+/// The advisories of the tests without that for `PyYAML`, for a database that does not know it yet.
+pub fn advisories_without_one(source: &Source) -> PathBuf {
+    let folder = source.beside("advisories");
+    fs::create_dir_all(&folder).unwrap();
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/advisories")).unwrap() {
+        let entry = entry.unwrap();
+        let text = fs::read_to_string(entry.path()).unwrap().replace("pyyaml", "pyyaml-of-another-name");
+        fs::write(folder.join(entry.file_name()), text).unwrap();
+    }
+    folder
+}
+
 /// Runs a program that must succeed, and gives its standard output.
 pub fn run(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));

@@ -17,15 +17,7 @@ async fn scan_with(tools: &Path, repository: &Repository, history: History, seco
     let result = async {
         let lists = Lists::of_change(repository.root(), None).await?;
         let exclude = [".git".into()];
-        let request = Request {
-            root: repository.root(),
-            history: &history,
-            exclude: &exclude,
-            only: None,
-            stamped: None,
-            lists: &lists,
-            deadline,
-        };
+        let request = Request { deadline, ..repository.request(&history, &exclude, &lists) };
         gitleaks::scan(&launcher_before(tools), &request).await
     }
     .await;
@@ -207,17 +199,8 @@ async fn a_gitleaks_or_a_git_that_is_missing_is_named() {
     let repository = with_a_leak();
     let gitleaks = launcher().find("gitleaks").unwrap();
     for (path, missing) in [("/nowhere".into(), "gitleaks"), (gitleaks.path().parent().unwrap().as_os_str().to_owned(), "git")] {
-        let deadline = std::time::Duration::from_mins(5);
         let lists = Lists::of_change(repository.root(), None).await.unwrap();
-        let request = Request {
-            root: repository.root(),
-            history: &History::Full,
-            exclude: &[],
-            only: None,
-            stamped: None,
-            lists: &lists,
-            deadline,
-        };
+        let request = repository.request(&History::Full, &[], &lists);
         let error = gitleaks::scan(&launcher_in(&path), &request).await.unwrap_err();
         let Error::Program(process::Error::Missing { program, .. }) = error else { panic!("{error:?}") };
         assert_eq!(program, missing);

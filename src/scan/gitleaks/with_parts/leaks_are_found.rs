@@ -2,21 +2,12 @@
 
 use super::repository::{Repository, secret};
 use crate::process::testing::launcher;
-use crate::scan::gitleaks::{self, History, Leaks, Lists, Request};
+use crate::scan::gitleaks::{self, History, Leaks, Lists};
 
 async fn scan(repository: &Repository, history: History) -> Leaks {
-    let deadline = std::time::Duration::from_mins(5);
     let lists = Lists::of_change(repository.root(), None).await.unwrap();
     let exclude = ["report".into(), ".git".into()];
-    let request = Request {
-        root: repository.root(),
-        history: &history,
-        exclude: &exclude,
-        only: None,
-        stamped: None,
-        lists: &lists,
-        deadline,
-    };
+    let request = repository.request(&history, &exclude, &lists);
     let leaks = gitleaks::scan(&launcher(), &request).await.unwrap();
     let all = format!("{leaks:?}");
     assert!((0..40).all(|number| !all.contains(&secret(number))), "a secret's value is given back: {all}");

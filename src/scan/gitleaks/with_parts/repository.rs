@@ -5,6 +5,9 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
+
+use crate::scan::gitleaks::{History, Lists, Request};
 
 /// A text that gitleaks takes for a key of AWS, told apart by a number. No file of ours holds it whole.
 pub(crate) fn secret(number: u8) -> String {
@@ -25,6 +28,12 @@ impl Repository {
         let repository = Self { folder: tempfile::tempdir().unwrap() };
         repository.git(&["init", "--quiet", "--initial-branch=main"]);
         repository
+    }
+
+    /// A scan of all of it, with this part of its history.
+    pub(crate) fn request<'a>(&'a self, history: &'a History, exclude: &'a [PathBuf], lists: &'a Lists) -> Request<'a> {
+        let deadline = Duration::from_mins(5);
+        Request { root: self.root(), history, exclude, only: None, stamped: None, lists, deadline }
     }
 
     pub(crate) fn root(&self) -> &Path {

@@ -3,16 +3,14 @@
 use super::repository::{Repository, secret};
 use crate::finding::{Standing, Suppression};
 use crate::process::testing::launcher;
-use crate::scan::gitleaks::{self, History, Leaks, Lists, Request};
+use crate::scan::gitleaks::{self, History, Leaks, Lists};
 use crate::scanner::Tool;
 
 const RULE: &str = "aws-access-token";
 
 async fn scan(repository: &Repository, history: History) -> Leaks {
-    let deadline = std::time::Duration::from_mins(5);
     let lists = Lists::of_change(repository.root(), None).await.unwrap();
-    let request =
-        Request { root: repository.root(), history: &history, exclude: &[], only: None, stamped: None, lists: &lists, deadline };
+    let request = repository.request(&history, &[], &lists);
     gitleaks::scan(&launcher(), &request).await.unwrap()
 }
 
