@@ -120,6 +120,14 @@ pub(crate) struct Env<'a> {
     pub(crate) event: Option<&'a Event>,
 }
 
+impl<B> Config<B> {
+    /// Where the build context is, by a path without links; as it was given where it can't be looked at.
+    #[must_use]
+    pub(crate) fn real_context(&self) -> PathBuf {
+        self.context.canonicalize().unwrap_or_else(|_| self.context.clone())
+    }
+}
+
 impl Config {
     /// Reads and checks the inputs.
     ///

@@ -53,10 +53,7 @@ impl Reader<'_> {
             Some(event) if event.is_proposal() => before.clone().map_or(Suppressions::Unproven, Suppressions::Base),
             _ => Suppressions::Unproven,
         };
-        let blocks = environment.is_none_or(|environment| {
-            let requirements = environment.requirements();
-            [requirements.secrets, requirements.vulnerabilities].contains(&Gate::Blocking)
-        });
+        let blocks = environment.is_none_or(Environment::is_blocking);
         // On a laptop and in a run that somebody started by hand, the one who delivers sees what is let through.
         let unattended = self.env.event.is_some_and(|event| event.name != "workflow_dispatch");
         Some(match self.get(&inputs::SUPPRESSIONS)? {

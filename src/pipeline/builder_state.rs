@@ -6,7 +6,6 @@ use crate::buildkit::Error as BuildError;
 use crate::buildkit::namespace::{BuilderCache, Namespace};
 use crate::config::Publish;
 use crate::dockerfile::Frontend;
-use crate::environment::Gate;
 use crate::error::Error;
 
 /// What is built without being published: the change of a pull request, or of whoever caused the event. Nobody's image
@@ -34,9 +33,7 @@ pub(super) fn namespace(delivery: &Delivery, ready: &Ready) -> Option<Namespace>
 /// steps it likes, with the keys of any namespace. Outside GitHub Actions, where nothing blocks, no strangers build.
 pub(super) fn admit(delivery: &Delivery, dockerfile: &[u8]) -> Result<(), Error> {
     let config = &delivery.config;
-    let requirements = config.environment.requirements();
-    let blocking = [requirements.secrets, requirements.vulnerabilities].contains(&Gate::Blocking);
-    if config.build.cache == BuilderCache::Shared || (delivery.event.is_none() && !blocking) {
+    if config.build.cache == BuilderCache::Shared || (delivery.event.is_none() && !config.environment.is_blocking()) {
         return Ok(());
     }
     let argument = config.build.arguments.iter().filter(|(name, _)| name == "BUILDKIT_SYNTAX");

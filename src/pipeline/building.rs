@@ -49,6 +49,7 @@ struct BuildSession<'a> {
     session: Session,
     stats: Arc<TransferStats>,
     instructions: Instructions,
+    claim: Claim,
 }
 
 /// Begins to build the checks and the image.
@@ -85,7 +86,7 @@ impl<'a> BuildSession<'a> {
         let methods: Vec<_> = METHODS.into_iter().chain(credentials::METHODS).chain(ssh::METHODS).collect();
         let namespace = builder_state::namespace(delivery, ready);
         // The builder keeps what it received of a context under this key, and asks next time for what changed.
-        let key = delivery.config.context.canonicalize().unwrap_or_else(|_| delivery.config.context.clone());
+        let key = delivery.config.real_context();
         let key = match &namespace {
             Some(namespace) => namespace.context(&key),
             None => Digest::of(key.as_os_str().as_encoded_bytes()).hex(),
@@ -94,7 +95,7 @@ impl<'a> BuildSession<'a> {
         let session = Session::open(ready.builder.channel(), routes, &methods, &key).await.map_err(BuildError::from)?;
         let proxies = build.proxies.arguments(&ready.builder.address().to_string(), &build.arguments);
         let instructions = Instructions { namespace, ..instructions(build, &claim, proxies) };
-        Ok(Self { delivery, ready, session, stats, instructions })
+        Ok(Self { delivery, ready, session, stats, instructions, claim })
     }
 
     async fn image(&self) -> Result<Built, Error> {
@@ -115,7 +116,7 @@ impl<'a> BuildSession<'a> {
                 warnings.dedup();
                 self.holds_no_proxy(&parts)?;
                 warnings.extend(self.homeless(&parts));
-                let annotations = annotations(self.delivery, &claim(self.delivery, self.ready)?);
+                let annotations = annotations(self.delivery, &self.claim);
                 let image = Image::assemble(layout, &parts, &annotations).map_err(BuildError::from)?;
                 let detail = extent(&image);
                 log.line(&format!(
@@ -247,7 +248,7 @@ fn instructions(build: &Build, claim: &Claim, proxies: Vec<(String, String)>) ->
 pub(super) fn claim(delivery: &Delivery, ready: &Ready) -> Result<Claim, Error> {
     let (config, root) = (&delivery.config, &ready.checkout.root);
     let build = &config.build;
-    let context = config.context.canonicalize().unwrap_or_else(|_| config.context.clone());
+    let context = config.real_context();
     let context = context.strip_prefix(root).unwrap_or(&context);
     let dockerfile = std::fs::read(&build.dockerfile);
     let dockerfile = dockerfile.map_err(|source| Error::Io { path: build.dockerfile.clone(), source })?;

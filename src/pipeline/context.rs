@@ -42,13 +42,18 @@ pub(crate) async fn compare(
     }
 }
 
+/// The folder that a file is in.
+pub(super) fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 impl Offered {
     fn of(context: &Path, dockerfile: &Path, left_out: &[&Path]) -> Result<Self, Error> {
         let read = |path: &Path| std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source });
         let context = context.canonicalize().map_err(|source| Error::Folder { path: context.to_owned(), source })?;
         let name = dockerfile.file_name().unwrap_or_default();
         // By the name that the commit has for it, wherever that leads.
-        let folder = dockerfile.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = folder_of(dockerfile);
         let folder = folder.canonicalize().map_err(|source| Error::Folder { path: folder.to_owned(), source })?;
         let mut of_dockerfile = name.to_owned();
         of_dockerfile.push(".dockerignore");

@@ -1,7 +1,9 @@
 //! How what the stages come to goes into the record.
 
+use super::advisories::Advisories;
 use super::building::{Built, recorded};
-use super::scanning::{Advisories, Sboms, Vulnerabilities};
+use super::sbom::Sboms;
+use super::vulnerabilities::Vulnerabilities;
 use crate::finding::Finding;
 use crate::record::{Contribution, Publication, Record};
 use crate::scan::gitleaks::Leaks;

@@ -32,7 +32,7 @@ impl PackageLists {
 
 /// Whether vulnerabilities hold this delivery back, so that what was not judged does too.
 pub(super) fn counts(delivery: &Delivery) -> bool {
-    Tool::TRIVY.blocks(delivery.config.environment.requirements())
+    delivery.is_held_back_by(Tool::TRIVY)
 }
 
 /// Finds out what was not judged, waits for syft's list for that, and writes it into the record. Without a scan for

@@ -12,7 +12,6 @@ use super::{amazon, fixed_tags, ground_rules};
 use crate::aws::ecr::Mutability;
 use crate::config::{Ecr, RequestedDestination};
 use crate::diagnosis::{Diagnosis, Explanation};
-use crate::environment::{Environment, Gate};
 use crate::error::Error;
 use crate::github::Event;
 use crate::github::oidc::{Claims, TokenSource};
@@ -64,7 +63,7 @@ pub(crate) async fn examine(
         let compared = compared.and_then(|document| compare(inputs, claims.as_ref(), document, path));
         checks.push(("trust policy", compared.into()));
     }
-    let strict = is_blocking(inputs.config.environment);
+    let strict = inputs.config.environment.is_blocking();
     if strict {
         checks.push(("environment", ground_rules::environment(inputs).await));
         let document = document.as_ref().and_then(|(_, document)| document.as_ref().ok());
@@ -80,11 +79,6 @@ pub(crate) async fn examine(
         checks.push(("sharing", ground_rules::sharing(inputs.config.environment)));
     }
     DoctorReport { checks }
-}
-
-fn is_blocking(environment: Environment) -> bool {
-    let demands = environment.requirements();
-    [demands.secrets, demands.vulnerabilities].contains(&Gate::Blocking)
 }
 
 /// Reads a trust policy.

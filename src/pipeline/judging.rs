@@ -1,6 +1,6 @@
 //! The gate.
 
-use super::scanning::Vulnerabilities;
+use super::vulnerabilities::Vulnerabilities;
 use super::{Delivery, Ending};
 use crate::coverage::Coverage;
 use crate::environment::Environment;

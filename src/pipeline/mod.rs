@@ -1,5 +1,6 @@
 //! A delivery from its inputs to its end: the order of things, and nothing else.
 
+mod advisories;
 mod after_tags;
 mod amazon;
 mod announcing;
@@ -22,9 +23,13 @@ mod preflight;
 mod promoting;
 mod publishing;
 mod reuse;
+mod sbom;
 mod scanning;
+mod secrets;
 mod showing;
+mod suppressions;
 mod task;
+mod vulnerabilities;
 
 pub(crate) use announcing::announce;
 pub(crate) use showing::show;
@@ -36,12 +41,12 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::advisories::Advisories;
 use self::building::Built;
 use self::destination::ResolvedDestination;
 use self::preflight::Ready;
 use self::publishing::Content;
 use self::reuse::{Course, Rival};
-use self::scanning::Advisories;
 use self::task::Task;
 use crate::config::Config;
 use crate::diagnosis::Diagnosis;
@@ -51,6 +56,7 @@ use crate::process::Launcher;
 use crate::publish::{self, Listed, Shown, Target};
 use crate::record::{Recorder, Reuse, RunResult, StageLog, StageName, StageOutcome, StageRecorder};
 use crate::scan::gitleaks::Leaks;
+use crate::scanner::Tool;
 use crate::secret::Redaction;
 use crate::tags::PlannedTag;
 
@@ -100,9 +106,9 @@ async fn run(delivery: &Arc<Delivery>) -> Result<RunResult, Error> {
     let ready = Arc::new(preflight::look(delivery).await?);
     // What needs nothing but the source begins at once.
     let begun = Begun {
-        secrets: scanning::secrets(delivery, &ready),
+        secrets: secrets::look(delivery, &ready),
         image: building::image(delivery, &ready),
-        database: scanning::database(delivery),
+        database: advisories::database(delivery),
     };
     // Who we are there, whether it may be written, and what is there of this commit.
     let ResolvedDestination { target, existing } = destination::look(delivery, &ready).await?;
@@ -171,11 +177,11 @@ async fn scan_and_publish(
     };
     // What is in the image: the tags alone wait for it.
     let (lists, listing) = coverage::lists();
-    let listed = scanning::sboms(delivery, &image, lists);
+    let listed = sbom::list(delivery, &image, lists);
     let judged = async {
         // What is wrong with it, and with the source.
-        let vulnerabilities = scanning::vulnerabilities(delivery, ready, &image, &database);
-        let leaks = async { scanning::sent(delivery, ready, &sent, secrets.accept().await?).await };
+        let vulnerabilities = vulnerabilities::find(delivery, ready, &image, &database);
+        let leaks = async { secrets::sent(delivery, ready, &sent, secrets.accept().await?).await };
         let (mut leaks, vulnerabilities) = tokio::try_join!(leaks, vulnerabilities)?;
         leaks.findings.extend(in_layers.findings);
         // What of it was judged. Where that holds nothing back, it is told while the content travels.
@@ -231,6 +237,11 @@ enum Ending {
 }
 
 impl Delivery {
+    /// Whether findings of a scanner end it.
+    fn is_held_back_by(&self, tool: Tool) -> bool {
+        tool.blocks(self.config.environment.requirements())
+    }
+
     /// Runs a stage until it is cancelled, and records how it ended. Dropped before its end, it is recorded as cancelled.
     async fn stage<T>(
         &self,

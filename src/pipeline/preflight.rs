@@ -1,15 +1,18 @@
 //! What would fail after minutes fails here, in a second.
 
+use tokio::sync::OnceCell;
+
 use super::{Delivery, Ending, context};
 use crate::buildkit::builder::Builder;
 use crate::config::{Publish, RequestedDestination, SecretsHistory};
 use crate::diagnosis::Diagnosis;
-use crate::environment::Gate;
 use crate::error::Error;
 use crate::plan;
 use crate::publish;
 use crate::record::StageName;
 use crate::scan;
+use crate::scan::base::Base;
+use crate::scanner::Tool;
 use crate::source::{self, Checkout, Comparison, Failed, Paths};
 use crate::tags::PlannedTag;
 use crate::text;
@@ -19,6 +22,8 @@ pub(super) struct Ready {
     pub(crate) checkout: Checkout,
     pub(crate) tags: Vec<PlannedTag>,
     pub(crate) builder: Builder,
+    /// The commit before the change, once somebody has asked for it.
+    pub(crate) base: OnceCell<Option<Base>>,
 }
 
 pub(super) async fn look(delivery: &Delivery) -> Result<Ready, Error> {
@@ -47,7 +52,7 @@ pub(super) async fn look(delivery: &Delivery) -> Result<Ready, Error> {
                 if names.is_empty() { "none".to_owned() } else { names.join(", ") }
             ));
             let detail = builder.description().to_owned();
-            Ok((Ready { checkout, tags, builder }, Ending::Pass(detail)))
+            Ok((Ready { checkout, tags, builder, base: OnceCell::new() }, Ending::Pass(detail)))
         })
         .await
 }
@@ -112,7 +117,7 @@ fn source_line(checkout: &Checkout) -> String {
 /// Holds a blocking environment to what can be judged there: the commit that the run is of, with its history.
 async fn identify(delivery: &Delivery, checkout: &Checkout) -> Result<(), Error> {
     let Delivery { config, launcher, event, .. } = delivery;
-    let blocks = config.environment.requirements().secrets == Gate::Blocking;
+    let blocks = delivery.is_held_back_by(Tool::GITLEAKS);
     if blocks {
         checkout.is_of_a_commit(&config.context)?;
     }

@@ -9,7 +9,7 @@ use oci_spec::image::Descriptor;
 use super::building::{Built, extent};
 use super::preflight::Ready;
 use super::reuse::ExistingImage;
-use super::{Delivery, Task, scanning};
+use super::{Delivery, Task, scanning, secrets};
 use crate::error::Error;
 use crate::oci::layout::{self, BlobWriter, digest_of};
 use crate::oci::manifest::Document;
@@ -38,12 +38,14 @@ async fn fetch(delivery: &Delivery, ready: &Ready, client: &Client, manifest: &M
             let fetches: Vec<_> = blobs.iter().map(|blob| fetch_blob(client, &layout, blob, &log)).collect();
             stream::iter(fetches).buffer_unordered(PARALLEL).try_collect::<()>().await?;
             let image = Image::open(layout, manifest.descriptor.clone()).map_err(publish::Error::from)?;
-            let leaks = scanning::in_layers(delivery, ready, &image).await?;
+            let leaks = secrets::in_layers(delivery, ready, &image).await?;
             let found = leaks.findings.len();
             let detail = format!("{}, with {}", extent(&image), text::count(found, "leak"));
             log.line(&format!("{} ({detail})", image.digest));
-            let blocks = Tool::GITLEAKS.blocks(delivery.config.environment.requirements());
-            Ok((Built { image, warnings: Vec::new(), leaks, sent: BTreeMap::new() }, scanning::ending(found, blocks, detail)))
+            Ok((
+                Built { image, warnings: Vec::new(), leaks, sent: BTreeMap::new() },
+                scanning::ending(delivery, Tool::GITLEAKS, found, detail),
+            ))
         })
         .await
 }

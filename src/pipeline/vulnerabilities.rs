@@ -1,0 +1,130 @@
+//! The scan of an image for vulnerabilities.
+
+use std::path::Path;
+
+use futures_util::future::try_join_all;
+
+use super::advisories::{Advisories, fetch};
+use super::building::dockerfile_name;
+use super::coverage::Scanned;
+use super::preflight::Ready;
+use super::scanning::{DEADLINE, ending};
+use super::{Delivery, suppressions};
+use crate::config::Build;
+use crate::dockerfile::Dockerfile;
+use crate::error::Error;
+use crate::finding::{Suppression, Vulnerability};
+use crate::oci::image::PlatformImage;
+use crate::oci::{Image, Platform};
+use crate::record::{StageLog, StageName};
+use crate::scan::database::{Database, Kind};
+use crate::scan::trivy::ignore::Lists;
+use crate::scan::{self, trivy};
+use crate::scanner::Tool;
+use crate::text;
+
+/// What is vulnerable in an image, on all its platforms.
+#[derive(Default)]
+pub(super) struct Vulnerabilities {
+    pub(crate) findings: Vec<Vulnerability>,
+    pub(crate) suppressions: Vec<Suppression>,
+    pub(crate) packages: u32,
+    pub(crate) warnings: Vec<String>,
+    /// What was seen and what was not, platform by platform.
+    pub(super) platforms: Vec<Scanned>,
+}
+
+impl Vulnerabilities {
+    fn add(&mut self, platform: Platform, found: trivy::Vulnerabilities) {
+        self.findings.extend(found.findings);
+        self.suppressions.extend(found.suppressions);
+        self.packages = self.packages.saturating_add(found.packages);
+        self.warnings.extend(found.warnings);
+        self.platforms.push(Scanned { platform, list: found.list, gaps: found.gaps });
+    }
+}
+
+/// Looks for vulnerabilities. None: there is nothing to look them up in.
+pub(super) async fn find(
+    delivery: &Delivery,
+    ready: &Ready,
+    image: &Image,
+    advisories: &Advisories,
+) -> Result<Option<Vulnerabilities>, Error> {
+    let config = &delivery.config;
+    let Advisories::Known(database) = advisories else {
+        delivery.recorder.skip(StageName::Vulnerabilities, "there is no vulnerability database");
+        return Ok(None);
+    };
+    let found = delivery
+        .stage(StageName::Vulnerabilities, async |log| {
+            let origins = Origins::read(&config.build, &ready.checkout.root);
+            let (ignored, differ) = suppressions::of_vulnerabilities(delivery, ready).await?;
+            let scans = image.platforms.iter().map(async |platform| {
+                let mut found = scan_platform(delivery, &ignored, (image, platform), database, &log).await?;
+                origins.trace(&mut found.findings, platform);
+                Ok::<_, scan::Error>(found)
+            });
+            let mut found = Vulnerabilities { warnings: ignored.warnings.clone(), ..Vulnerabilities::default() };
+            for (scanned, platform) in try_join_all(scans).await?.into_iter().zip(&image.platforms) {
+                found.add(platform.platform.clone(), scanned);
+            }
+            found.warnings.extend(differ);
+            suppressions::mark_new(delivery, ready, &mut found.suppressions).await?;
+            let (total, counting) =
+                (found.findings.len(), found.findings.iter().filter(|finding| config.threshold.counts(finding)).count());
+            let packages = text::count(found.packages, "package");
+            let unjudged: usize = found.platforms.iter().map(|scanned| scanned.gaps.len()).sum();
+            let unjudged = if unjudged > 0 { format!("; {unjudged} not judged") } else { String::new() };
+            let detail = format!("{total} findings in {packages}, {counting} at {} or over{unjudged}", config.threshold.severity);
+            Ok((found, ending(delivery, Tool::TRIVY, counting, detail)))
+        })
+        .await?;
+    delivery.recorder.accept(&found);
+    Ok(Some(found))
+}
+
+async fn scan_platform(
+    delivery: &Delivery,
+    ignored: &Lists,
+    (image, platform): (&Image, &PlatformImage),
+    database: &Database,
+    log: &StageLog,
+) -> Result<trivy::Vulnerabilities, scan::Error> {
+    let request = trivy::Request { image, platform, database: &database.folder, ignored, deadline: DEADLINE };
+    let mut java_warnings = Vec::new();
+    let java = async || {
+        let java = fetch(delivery, Kind::Java, &delivery.config.java_database_mirrors, log).await?;
+        java_warnings = java.warnings;
+        Ok(java.folder)
+    };
+    let mut found = trivy::scan(&delivery.launcher, &request, java).await?;
+    found.warnings.extend(java_warnings);
+    Ok(found)
+}
+
+/// The Dockerfile that findings are traced to.
+struct Origins<'a> {
+    build: &'a Build,
+    /// One that was built a moment ago can be read; should it be gone by now, findings are not traced.
+    dockerfile: Option<Dockerfile>,
+    name: String,
+}
+
+impl<'a> Origins<'a> {
+    fn read(build: &'a Build, root: &Path) -> Self {
+        let text = std::fs::read_to_string(&build.dockerfile).unwrap_or_default();
+        Self { build, dockerfile: Dockerfile::parse(&text).ok(), name: dockerfile_name(&build.dockerfile, root) }
+    }
+
+    /// Says for each finding which instruction brought its layer.
+    fn trace(&self, findings: &mut [Vulnerability], platform: &PlatformImage) {
+        let Some(dockerfile) = &self.dockerfile else { return };
+        let arguments = self.build.arguments.iter().cloned().collect();
+        let origins = dockerfile.origin(&self.name, self.build.target.as_deref(), &arguments, &platform.config);
+        for finding in findings {
+            let layer = platform.layers.iter().position(|layer| Some(layer.diff_id) == finding.layer);
+            finding.instruction = layer.and_then(|layer| origins.get(layer).cloned());
+        }
+    }
+}
