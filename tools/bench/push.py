@@ -1,6 +1,6 @@
 """Measures how fast an image of 1 GiB in 20 layers goes to a registry that has nothing of it.
 
-Three ways, in one run: gp-deliver's own publishing (the time of that stage, from the record), `docker push` of the same
+Three ways, in one run: gp-deliver's own publishing (the time of its two stages, from the record), `docker push` of the same
 image, and the plainest copy there is of the same compressed blobs: one POST and one PUT each by curl, four at a time.
 """
 
@@ -27,8 +27,9 @@ def gp_deliver(bench, folder, registry, report):
     # Without an SBOM, for which the tags would wait.
     _, peak = bench.gp_deliver(folder, registry, "push", report, "--tags", "v1", "--sbom-formats", ",")
     record = json.loads((report / "record.json").read_text())
-    stage = next(stage for stage in record["stages"] if stage["name"] == "publish")
-    return stage["elapsed_ms"] / 1000, peak
+    elapsed = {stage["name"]: stage["elapsed_ms"] for stage in record["stages"]}
+    # The content, and then its tags.
+    return (elapsed["upload"] + elapsed["publish"]) / 1000, peak
 
 
 def docker_push(bench, folder, registry):
