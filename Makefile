@@ -1,10 +1,10 @@
 # Everything here is quick the second time: what is built or fetched is kept in
 # target/ or in the user's cache folder until its pins change.
-.PHONY: help demo unit test lint image bench tools clean
+.PHONY: help demo unit test lint image bench tools verify-tools verify-image clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Set up what is needed, deliver an image at dev and at prod, show where to look
 	@scripts/prepare demo
@@ -29,6 +29,13 @@ bench: ## Measure against the script that users would otherwise write
 
 tools: ## Build the scanners into target/tools/bin
 	@scripts/tools gitleaks trivy syft
+
+verify-tools: tools ## Build the scanners once more, from nothing, and compare
+	@for name in gitleaks trivy syft; do scripts/tools --again $$name || exit; done
+
+verify-image: ## Build the project's own image twice, by two builders, and compare
+	@cargo build --locked
+	@scripts/verify-image
 
 clean: ## Stop the test parts and remove target/ (not the user's cache folder)
 	@scripts/test-parts down
