@@ -57,12 +57,16 @@ pub(crate) struct Builder {
     cleanups: TaskTracker,
 }
 
+/// The build argument by which reproducible builds are asked for (<https://reproducible-builds.org/specs/source-date-epoch/>).
+const SOURCE_DATE: &str = "SOURCE_DATE_EPOCH";
+
 /// Where the builder keeps images, and thus how they come out.
 enum Store {
     /// Unpacked, in the engine's graph driver.
     GraphDriver(Docker),
-    /// As blobs.
-    Content,
+    /// As blobs. Whether the exporter can be asked for other times of files: an engine's store has lost such layers before
+    /// they can be read (moby 2.0.0-beta.24).
+    Content { sets_times: bool },
 }
 
 /// What is built, apart from the platform.
@@ -92,7 +96,7 @@ impl Builder {
                 Ok(Self {
                     identity: workers(&channel, address).await?,
                     channel,
-                    store: Store::Content,
+                    store: Store::Content { sets_times: true },
                     description: format!("buildkitd at {address}"),
                     address: address.clone(),
                     cleanups: TaskTracker::new(),
@@ -129,7 +133,7 @@ impl Builder {
         let driver = info.driver.unwrap_or_default();
         let channel = engine.buildkit().await?;
         let description = format!("Docker {version}, {driver}{}", if keeps_blobs { " in containerd" } else { "" });
-        let store = if keeps_blobs { Store::Content } else { Store::GraphDriver(docker) };
+        let store = if keeps_blobs { Store::Content { sets_times: false } } else { Store::GraphDriver(docker) };
         let (address, identity) = (engine.address().clone(), info.id.unwrap_or_default());
         Ok(Self { channel, store, description, address, identity, cleanups: cleanups.clone() })
     }
@@ -199,10 +203,12 @@ impl Builder {
                 let solve = Solve { frontend_attributes, exporter };
                 self.export(docker, &name, session, &solve, layout, compression, &*show, &received).await?
             }
-            Store::Content => {
+            Store::Content { sets_times } => {
                 let attributes =
                     [("push", "false"), ("store", "true"), ("oci-mediatypes", "true"), ("compression", "uncompressed")];
-                let exporter = Some(("image", attributes.map(|(key, value)| (key.to_owned(), value.to_owned())).into()));
+                let attributes = attributes.into_iter().chain(instructions.source_date().filter(|_| *sets_times));
+                let attributes = attributes.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+                let exporter = Some(("image", attributes));
                 let solved = self.solve(session, Solve { frontend_attributes, exporter }, &*show).await?;
                 let manifest = solved.response.get("containerimage.digest").and_then(|digest| digest.parse::<Digest>().ok());
                 let manifest = manifest.ok_or_else(|| Error::Protocol("the builder names no image digest".to_owned()))?;
@@ -333,6 +339,13 @@ impl Instructions {
         // It comes last, so that no argument of the build takes its place.
         attributes.extend(self.namespace.iter().flat_map(Namespace::attributes));
         attributes
+    }
+
+    /// What has the exporter give the files of new layers the time of `SOURCE_DATE_EPOCH` where they are younger
+    /// (docs/build-repro.md of BuildKit). The argument alone sets the times of the configuration.
+    fn source_date(&self) -> impl Iterator<Item = (&str, &str)> {
+        let date = self.arguments.iter().rev().find(|(name, _)| name == SOURCE_DATE);
+        date.into_iter().flat_map(|(_, date)| [("source-date-epoch", date.as_str()), ("rewrite-timestamp", "true")])
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::symlink;
 
-use crate::support::{self, Source, engines};
+use crate::support::{self, Source, engines, job};
 
 const BASE: &str = "debian:bookworm-slim";
 
@@ -353,6 +353,24 @@ fn the_same_layers_have_the_same_digests_in_every_delivery() {
             source.image().manifest()["layers"].clone()
         };
         assert_eq!(layers(), layers(), "{}", engine.name);
+    }
+}
+
+#[test]
+fn an_image_with_a_source_date_is_the_same_when_its_steps_are_run_anew() {
+    // A step leaves files of its own time. Its cache is that of one delivery's environment, so each of the two runs it.
+    let dockerfile = format!("FROM {BASE}\nARG SOURCE_DATE_EPOCH\nRUN date --utc > /now && touch /time && rm /now\nCOPY a /\n");
+    for engine in engines().into_iter().filter(|engine| engine.name == "buildkitd") {
+        let source = Source::in_git(&[("Dockerfile", &dockerfile), ("a", "1")]);
+        let image = |environment, date: &str| {
+            let delivery = job::in_job(&source, Vec::new()).flag("--environment", environment).on(&engine);
+            let _ = fs::remove_dir_all(source.beside("image"));
+            delivery.flag("--build-args", &format!("SOURCE_DATE_EPOCH={date}")).flag("--platforms", "linux/amd64").ends_with(0);
+            let manifest = source.image().manifest();
+            (manifest["config"]["digest"].clone(), manifest["layers"].clone())
+        };
+        assert_eq!(image("local", "1700000000"), image("dev", "1700000000"), "{}", engine.name);
+        assert_ne!(image("local", "1700000000"), image("dev", "1600000000"), "the date counts");
     }
 }
 
