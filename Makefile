@@ -33,7 +33,7 @@ tools: ## Build the scanners into target/tools/bin
 verify-tools: tools ## Build the scanners once more, from nothing, and compare
 	@for name in gitleaks trivy syft; do scripts/tools --again $$name || exit; done
 
-verify-image: ## Build the project's own image twice, by two builders, and compare
+verify-image: ## Build the project's own image twice, from nothing, and compare
 	@cargo build --locked
 	@scripts/verify-image
 
