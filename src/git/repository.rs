@@ -87,11 +87,6 @@ impl Repository {
         &self.place.top
     }
 
-    /// Where its objects are.
-    pub(crate) fn objects(&self) -> PathBuf {
-        self.view.path().join("objects")
-    }
-
     /// Whether it has only a part of the history.
     pub(crate) fn is_shallow(&self) -> bool {
         self.place.common.join("shallow").metadata().is_ok_and(|file| file.len() > 0)

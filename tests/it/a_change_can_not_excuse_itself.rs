@@ -67,6 +67,21 @@ fn what_a_pull_request_brings_to_let_its_own_secret_through_does_not_count_and_i
 }
 
 #[test]
+fn rules_of_a_pull_request_that_can_not_be_run_neither_fail_it_nor_let_anything_through() {
+    let many: String = (0..1500).map(|number| format!("[[rules]]\nid = 'x{number}'\nregex = 'x{number}'\n")).collect();
+    for rules in ["[[rules", &many] {
+        let source = source();
+        let base = commit(&source);
+        source.write(".gitleaks.toml", rules);
+        source.commit("rules");
+        pull_request(&source, &base).ends_with(0).says("could not be compared");
+        source.write("leak.env", &format!("TOKEN={}\n", secret()));
+        source.commit("leak");
+        pull_request(&source, &base).ends_with(3).says("leak.env").says("could not be compared");
+    }
+}
+
+#[test]
 fn what_the_branch_has_that_a_pull_request_is_for_counts_and_is_not_new() {
     for by in [".gitleaksignore", ".gitleaks.toml", "gitleaks:allow"] {
         let source = source();

@@ -128,6 +128,32 @@ fn a_link_that_says_a_secret_is_looked_at() {
 }
 
 #[test]
+fn a_key_that_came_in_two_commits_and_is_gone_by_now_holds_prod_back() {
+    let lines = "MIIEpAIBAAKCAQEA7Zq2Rk9Vb3Xw8Lm4Pt1Ys6Nd5Hc0Gf/JaQe+TuIoPlKjHgF\n".repeat(12);
+    let mark = |word: &str| format!("-----{word} RSA PRIVATE {}-----\n", "KEY");
+    let first = format!("{}{lines}", mark("BEGIN"));
+    let source = source();
+    source.write("id", &first);
+    source.commit("one");
+    source.write("id", &format!("{first}{lines}{}", mark("END")));
+    source.commit("two");
+    fs::remove_file(source.context().join("id")).unwrap();
+    source.commit("gone");
+    is_held_back(&source, &at_prod(&source).ends_with(3), "private-key");
+}
+
+#[test]
+fn a_secret_that_is_a_name_or_a_message_holds_prod_back() {
+    let as_name = source();
+    as_name.write(&format!("settings/{}", secret()), "1\n");
+    is_held_back(&as_name, &at_prod(&as_name).ends_with(3), "settings/ghp_***");
+    let as_message = source();
+    as_message.write("readme", "2\n");
+    as_message.commit(&format!("Use {}", secret()));
+    is_held_back(&as_message, &at_prod(&as_message).ends_with(3), ".git/COMMIT_EDITMSG");
+}
+
+#[test]
 fn rules_of_a_project_lead_to_no_file_outside_of_it() {
     let source = source();
     let outside = source.beside("outside.toml");

@@ -1,22 +1,30 @@
 //! The history of the source, as git tells it.
 //!
 //! gitleaks would start git by itself, and take an early end of what it says for the end of the history. So git is started
-//! here, and what it says is read before gitleaks gets it.
+//! here, and what it says is read before gitleaks gets it: each content that the commits have at a path, once, without
+//! what was there before ([`super::stretches`]). A secret that no difference between two commits has as a whole is
+//! whole in a content.
 
-use std::ffi::OsString;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::diff::{Diff, PREFIX};
-use super::names::Names;
+use super::classes::Classes;
+use super::content::Content;
+use super::defaults;
+use super::names::{HEAD, Names};
+use super::objects::{Objects, Part};
 use super::patch::Patch;
+use super::paths::Paths;
+use super::rules::Rules;
+use super::stretches::{self, Stretches};
+use super::versions::{self, Alike, Versions};
 use crate::git;
-use crate::process::{Launcher, Program, Run, StandIn};
+use crate::process::{Launcher, Output, Program, Run, StandIn};
 use crate::scan::Error;
 
 /// How much of the history to look through.
@@ -60,116 +68,227 @@ impl fmt::Display for CommitRange {
     }
 }
 
-/// What the repository or the user could have configured otherwise, to show less or to run programs. `--text` and the
-/// two `--no-` after it are for `.gitattributes`; `--root` shows the first commit.
-const OPTIONS: &str = "--full-history --text --no-textconv --no-ext-diff --no-color --no-show-signature --no-abbrev-commit \
-                       --no-decorate --no-notes --no-mailmap --no-relative --root --submodule=short";
+/// How git compares a commit with its parents: trees alone, no content; of a merge, what none of its parents has; of the first
+/// commits, all; and no file is told of as another one under a new name.
+const COMPARE: &str = "diff-tree --stdin -r -c --root --raw -z --no-renames --no-abbrev --full-index --always \
+                       --ignore-submodules=none --no-ext-diff --no-relative";
 
-/// The commits, in two passes, and what is shown of a merge: what it itself brought in. git makes a merge of two anew to
-/// tell; of a merge of more it shows nothing that way, so that all is shown that its first parent does not have.
-const PASSES: [[&str; 2]; 2] = [["--max-parents=2", "--diff-merges=remerge"], ["--min-parents=3", "--diff-merges=first-parent"]];
+/// A list of all commits is this long at most, in bytes.
+const MAX_COMMITS: u64 = 1 << 30;
 
-/// What git says when it looked for renamed files in some places alone, which changes nothing of what is added (its
-/// `diff.c`, `diff_warn_rename_limit`).
-const RENAMES: [&str; 3] = [
-    "warning: exhaustive rename detection was skipped due to too many files.",
-    "warning: inexact rename detection was skipped due to too many files.",
-    "warning: only found copies from modified paths due to too many files.",
-];
-/// How its advice on that begins and ends, around a name and a number.
-const ADVICE: (&str, &str) = ("warning: you may want to set your ", " and retry the command.");
+/// What is asked of each tag: what it is, and the commit that it is of.
+const TAGS: &str = "--format=%(objecttype) %(objectname) %(*objectname) %(refname)";
+/// Where a tag's message stands: git takes no such path into a commit.
+const TAG: &str = ".git/";
 
 /// The history of a source, or the part of it that is to be looked through.
 pub(super) struct Repository {
     git: Program,
     opened: Box<git::Repository>,
     scratch: PathBuf,
-    commits_wanted: String,
     deadline: Duration,
+    versions: Versions,
     /// How many commits that is.
     pub(super) commits: u64,
 }
 
-/// Opens the history of `root`; `None` if none of it is wanted or it has no commits.
+/// Opens the history of `root`; `None` if none of it is wanted or it has no commits. `mark` is a word that nobody can guess.
 pub(super) async fn open(
     launcher: &Launcher,
     root: &Path,
     history: &History,
-    scratch: &Path,
+    (scratch, mark): (&Path, &str),
     deadline: Duration,
 ) -> Result<Option<Repository>, Error> {
-    let commits_wanted = match history {
+    let wanted = match history {
         History::None => return Ok(None),
         History::Full => "HEAD".to_owned(),
         History::Commits(range) => range.to_string(),
     };
     let git = launcher.find("git")?;
     let opened = Box::new(git::Repository::around(launcher, root).await?);
-    let mut repository = Repository { git, opened, scratch: scratch.to_owned(), commits_wanted, deadline, commits: 0 };
-    let count = repository.run().args(["rev-list", "--count", &repository.commits_wanted, "--"]);
-    let count = said(count).await?;
+    let versions = Versions::default();
+    let mut repository = Repository { git, opened, scratch: scratch.to_owned(), deadline, versions, commits: 0 };
+    let count = said(repository.run().args(["rev-list", "--count", &wanted, "--"])).await?;
     let not_a_number = || Error::GitAnswer { reason: "its count of commits is no number".to_owned() };
     repository.commits = count.trim().parse().map_err(|_| not_a_number())?;
-    Ok(Some(repository).filter(|repository| repository.commits > 0))
+    let ids = repository.run().args(["rev-list", "--topo-order", "--reverse", &wanted, "--"]).stdout_limit(MAX_COMMITS);
+    let ids: Vec<_> = said(ids).await?.lines().map(str::to_owned).collect();
+    if ids.len() as u64 != repository.commits {
+        return Err(Error::GitAnswer { reason: format!("it names {} of {} commits", ids.len(), repository.commits) });
+    }
+    if ids.is_empty() {
+        return Ok(None);
+    }
+    repository.versions = repository.list(ids, mark).await?;
+    repository.list_tags().await?;
+    Ok(Some(repository))
 }
 
 impl Repository {
-    /// Has everything said that the commits add, and gives the number of bytes.
-    pub(super) async fn say(&self, says: &mut StandIn, names: &Names, mark: &str) -> Result<u64, Error> {
-        let format = format!("--format=tformat:{mark}%H");
-        let prefixes = [format!("--src-prefix={PREFIX}"), format!("--dst-prefix={PREFIX}")];
-        let (mut diff, mut patch) = (Diff::new(names.clone(), mark), Patch::default());
-        for pass in PASSES {
-            let log = self.run().args(["log", "-p", "-U0"]).args(OPTIONS.split(' ')).args(pass).arg(&format).args(&prefixes);
-            let log = log.arg(&self.commits_wanted).arg("--").stdout_limit(u64::MAX);
-            let (told, mut tells) = mpsc::channel::<bytes::Bytes>(4);
-            let read = async {
-                while let Some(bytes) = tells.recv().await {
-                    diff.read(&bytes, &mut patch)?;
-                    if let Some(batch) = patch.batch() {
-                        says.say(&batch).await.map_err(Error::io(&self.scratch))?;
-                    }
-                }
-                Ok(())
+    /// Asks for the versions of these commits.
+    async fn list(&self, commits: Vec<String>, mark: &str) -> Result<Versions, Error> {
+        let question: String = commits.iter().map(String::as_str).chain([mark]).flat_map(|line| [line, "\n"]).collect();
+        let mut listing = versions::Listing::new(Versions::of(commits)?, mark);
+        let run = self.run().args(COMPARE.split(' ')).stdin(question);
+        self.hear(run, |bytes| listing.read(bytes)).await?;
+        listing.finish()
+    }
+
+    /// Adds the messages of the tags of the commits.
+    async fn list_tags(&mut self) -> Result<(), Error> {
+        let tags = said(self.run().args(["for-each-ref", TAGS, "refs/tags"]).stdout_limit(MAX_COMMITS)).await?;
+        let numbers: HashMap<_, _> = self.versions.commits().iter().cloned().zip(0..).collect();
+        for line in tags.lines() {
+            let [kind, tag, commit, name] = line.splitn(4, ' ').collect::<Vec<_>>()[..] else {
+                return Err(Error::GitAnswer { reason: format!("a tag is not told of as it should be: {line}") });
             };
-            let log = async { log.send(told).await.map_err(Error::from) };
-            let (output, ()) = tokio::try_join!(log, read)?;
-            if output.code != 0 || output.stderr.lines().any(|line| !is_of_renames(line)) {
-                return Err(Error::git(&output));
+            if let (true, Some(commit)) = (kind == "tag", numbers.get(commit)) {
+                self.versions.put(tag, *commit, format!("{TAG}{name}").as_bytes())?;
             }
         }
-        diff.finish(&mut patch)?;
-        if diff.commits() != self.commits {
-            let reason = format!("it tells of {} of {} commits", diff.commits(), self.commits);
-            return Err(Error::GitAnswer { reason });
-        }
+        Ok(())
+    }
+
+    /// Has everything said that the commits have, as `rules` need it, and gives the number of bytes and the paths among it.
+    pub(super) async fn say(&self, says: &mut StandIn, names: &Names, rules: &Rules) -> Result<(u64, Paths), Error> {
+        let alike = self.alike(rules)?;
+        let first: Vec<_> = alike.iter().filter_map(|alike| alike.versions.first()).map(|it| self.versions.object(*it)).collect();
+        let mut telling = Telling::of(&self.versions, names, &alike, Stretches::new(!rules.have_own()));
+        let mut objects = Objects::new(first);
+        let run = self.contents(&objects);
+        let (told, mut tells) = mpsc::channel::<bytes::Bytes>(4);
+        let read = async {
+            while let Some(bytes) = tells.recv().await {
+                objects.read(&bytes, &mut |part| {
+                    telling.take(part);
+                    Ok(())
+                })?;
+                if let Some(batch) = telling.patch.batch() {
+                    says.say(&batch).await.map_err(Error::io(&self.scratch))?;
+                }
+            }
+            objects.finish()
+        };
+        let run = async { run.send(told).await.map_err(Error::from) };
+        let (output, ()) = tokio::try_join!(run, read)?;
+        silent(&output)?;
+        let (mut patch, mut paths) = (telling.patch, self.paths());
+        paths.give(names, true, &mut patch);
+        patch.finish();
         says.say(&patch.rest()).await.map_err(Error::io(&self.scratch))?;
-        Ok(patch.added())
+        Ok((patch.added(), paths))
+    }
+
+    /// The versions that are to be looked through.
+    pub(super) fn versions(&self) -> &Versions {
+        &self.versions
+    }
+
+    /// Those that are one for these rules.
+    pub(super) fn alike(&self, rules: &Rules) -> Result<Vec<Alike>, Error> {
+        Ok(self.versions.alike(&Classes::of(rules, defaults::rules()?), &rules.commits()))
+    }
+
+    /// The paths of all files and folders, each once.
+    fn paths(&self) -> Paths {
+        let (mut paths, mut known) = (Paths::default(), HashSet::new());
+        for version in self.versions.list() {
+            let path = self.versions.path(*version);
+            if path == versions::MESSAGE || !known.insert(path) {
+                continue;
+            }
+            let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+            for folder in ends.map(|end| &path[..end]) {
+                if known.insert(folder) {
+                    paths.add(folder, self.versions.commit_number(*version));
+                }
+            }
+            paths.add(path, self.versions.commit_number(*version));
+        }
+        paths
+    }
+
+    /// Has git give these objects.
+    pub(super) fn contents(&self, objects: &Objects<'_>) -> Run {
+        self.run().args(["cat-file", "--batch", "--buffer"]).stdin(objects.question()).stdout_limit(u64::MAX)
+    }
+
+    /// Hears what git says to its end.
+    pub(super) async fn hear(&self, run: Run, mut take: impl FnMut(&[u8]) -> Result<(), Error>) -> Result<(), Error> {
+        let (told, mut tells) = mpsc::channel::<bytes::Bytes>(4);
+        let read = async {
+            while let Some(bytes) = tells.recv().await {
+                take(&bytes)?;
+            }
+            Ok(())
+        };
+        let run = async { run.stdout_limit(u64::MAX).send(told).await.map_err(Error::from) };
+        let (output, ()) = tokio::try_join!(run, read)?;
+        silent(&output)
     }
 
     fn run(&self) -> Run {
-        self.opened
-            .shown_to(self.git.run(self.deadline))
-            // A remerge writes objects: beside the repository's own, not among them.
-            .env("GIT_OBJECT_DIRECTORY", self.scratch.join("objects"))
-            .env("GIT_ALTERNATE_OBJECT_DIRECTORIES", quoted(&self.opened.objects()))
-            .folder(self.scratch.join("empty"))
+        self.opened.shown_to(self.git.run(self.deadline)).folder(self.scratch.join("empty"))
     }
 }
 
-/// Whether git says this about renames alone.
-fn is_of_renames(line: &str) -> bool {
-    let number = |rest: &str| rest.rsplit_once(' ').is_some_and(|(_, number)| number.bytes().all(|byte| byte.is_ascii_digit()));
-    let is_advice = || line.strip_prefix(ADVICE.0).and_then(|rest| rest.strip_suffix(ADVICE.1));
-    RENAMES.contains(&line)
-        || is_advice().and_then(|rest| rest.strip_prefix("diff.renameLimit variable to at least")).is_some_and(number)
+/// Puts contents into the patch.
+struct Telling<'a> {
+    versions: &'a Versions,
+    names: &'a Names,
+    alike: &'a [Alike],
+    patch: Patch,
+    stretches: Stretches,
+    /// Which of `alike` it is, while its name is not known yet: that takes how it begins.
+    unnamed: Option<usize>,
+    head: Vec<u8>,
+    content: Content,
 }
 
-/// An entry of a list of paths, as git unquotes it: it may hold the separator.
-fn quoted(path: &Path) -> OsString {
-    let path = path.as_os_str().as_bytes().iter();
-    let escaped = path.flat_map(|byte| if matches!(byte, b'"' | b'\\') { vec![b'\\', *byte] } else { vec![*byte] });
-    OsString::from_vec([b'"'].into_iter().chain(escaped).chain([b'"']).collect())
+impl<'a> Telling<'a> {
+    fn of(versions: &'a Versions, names: &'a Names, alike: &'a [Alike], stretches: Stretches) -> Self {
+        let (patch, content) = (Patch::default(), Content::default());
+        Self { versions, names, alike, patch, stretches, unnamed: None, head: Vec::new(), content }
+    }
+
+    fn take(&mut self, part: Part<'_>) {
+        match part {
+            Part::Begin(number) => self.unnamed = Some(number),
+            Part::Bytes(bytes) if self.unnamed.is_some() => {
+                self.head.extend_from_slice(bytes);
+                if self.head.len() >= HEAD {
+                    self.begin();
+                }
+            }
+            Part::Bytes(bytes) => self.content.read(bytes, |text| self.stretches.read(text, &mut self.patch)),
+            Part::End(_) => {
+                self.begin();
+                self.content.finish(|text| self.stretches.read(text, &mut self.patch));
+                self.stretches.finish(&mut self.patch);
+            }
+        }
+    }
+
+    fn begin(&mut self) {
+        let Some(alike) = self.unnamed.take().and_then(|number| self.alike.get(number)) else { return };
+        let head = std::mem::take(&mut self.head);
+        if let Some(first) = alike.versions.first() {
+            self.stretches.begin(stretches::Version {
+                commit: self.versions.commit(*first).to_owned(),
+                name: self.names.of(self.versions.path(*first), &head),
+                // What was given under this name alone would be found at this path alone.
+                whole: alike.versions.len() > 1,
+                kind: alike.listed,
+            });
+        }
+        self.content.read(&head, |text| self.stretches.read(text, &mut self.patch));
+    }
+}
+
+/// That git ended well and had nothing to complain about.
+fn silent(output: &Output) -> Result<(), Error> {
+    if output.code == 0 && output.stderr.is_empty() { Ok(()) } else { Err(Error::git(output)) }
 }
 
 /// What git answers.
@@ -184,23 +303,6 @@ async fn said(run: Run) -> Result<String, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn nothing_but_what_git_says_about_renames_is_passed_over() {
-        for line in
-            [RENAMES[0], "warning: you may want to set your diff.renameLimit variable to at least 1234 and retry the command."]
-        {
-            assert!(is_of_renames(line), "{line}");
-        }
-        for line in [
-            "error: unable to read rename.txt",
-            "warning: inexact rename detection was skipped due to too many files.x",
-            "warning: you may want to set your mind at rest and retry the command.",
-            "",
-        ] {
-            assert!(!is_of_renames(line), "{line}");
-        }
-    }
 
     #[test]
     fn only_full_ids_make_a_range() {

@@ -39,6 +39,8 @@ pub(crate) struct Lists {
     change: List,
     /// As it was before; `None` if there is no commit before it that is known.
     before: Option<(Base, List)>,
+    /// Why the rules that do not count can't be compared with those that do, where that is known already.
+    uncompared: Option<String>,
 }
 
 impl Lists {
@@ -47,17 +49,21 @@ impl Lists {
     /// # Errors
     /// A file can't be used.
     pub(crate) async fn of_change(root: &Path, base: Option<Base>) -> Result<Self, Error> {
-        let before = match base {
-            Some(base) => Some((base.clone(), List::of_base(&base).await?)),
-            None => None,
+        let (before, uncompared) = match base {
+            Some(base) => {
+                let (list, uncompared) = List::of_base(&base).await?.not_counting();
+                (Some((base, list)), uncompared)
+            }
+            None => (None, None),
         };
-        Ok(Self { root: root.to_owned(), word: Word::Change, change: List::of_tree(root)?, before })
+        let change = List::of_tree(root).counting()?;
+        Ok(Self { root: root.to_owned(), word: Word::Change, change, before, uncompared })
     }
 
     /// Nothing is let through, whatever is looked at.
     #[must_use]
     pub(crate) fn none() -> Self {
-        Self { root: PathBuf::new(), word: Word::Base, change: List::default(), before: None }
+        Self { root: PathBuf::new(), word: Word::Base, change: List::default(), before: None, uncompared: None }
     }
 
     /// Those of `base` count, and none where there is no base; what the working tree has besides is named and does not count.
@@ -65,7 +71,12 @@ impl Lists {
     /// # Errors
     /// A file can't be used.
     pub(crate) async fn of_base(root: &Path, base: Option<Base>) -> Result<Self, Error> {
-        Ok(Self { word: Word::Base, ..Self::of_change(root, base).await? })
+        let before = match base {
+            Some(base) => Some((base.clone(), List::of_base(&base).await?.counting()?)),
+            None => None,
+        };
+        let (change, uncompared) = List::of_tree(root).not_counting();
+        Ok(Self { root: root.to_owned(), word: Word::Base, change, before, uncompared })
     }
 
     /// The one that counts.
@@ -83,6 +94,11 @@ impl Lists {
             Word::Change => self.before.as_ref().map(|(_, list)| list.clone()),
             Word::Base => Some(self.change.clone()),
         }
+    }
+
+    /// Why the rules of [`Lists::compared`] can't be compared with those that count, where that is known already.
+    pub(super) fn uncompared(&self) -> Option<&str> {
+        self.uncompared.as_deref()
     }
 
     /// How something stands that the list that counts lets through, where the other one does so or does not.
@@ -112,18 +128,37 @@ impl Lists {
     }
 }
 
-impl List {
-    fn of_tree(root: &Path) -> Result<Self, Error> {
-        let rules = read(root, rules::FILE)?;
-        let rules = rules.map(|bytes| Rules::read(&bytes)).transpose()?;
-        let ignored = read(root, ignore::FILE)?.map(|bytes| Ignored::read(&bytes));
-        Ok(Self { rules, ignored: ignored.unwrap_or_default() })
+/// A project's two files as they are found: whether they can be used matters where they count.
+struct Files {
+    rules: Result<Option<Rules>, Error>,
+    ignored: Result<Option<Vec<u8>>, Error>,
+}
+
+impl Files {
+    fn counting(self) -> Result<List, Error> {
+        let ignored = self.ignored?.map(|bytes| Ignored::read(&bytes)).unwrap_or_default();
+        Ok(List { rules: self.rules?, ignored })
     }
 
-    async fn of_base(base: &Base) -> Result<Self, Error> {
-        let rules = base.file(rules::FILE).await?.map(|bytes| Rules::read(&bytes)).transpose()?;
-        let ignored = base.file(ignore::FILE).await?.map(|bytes| Ignored::read(&bytes));
-        Ok(Self { rules, ignored: ignored.unwrap_or_default() })
+    /// The list, and why its rules are not in it.
+    fn not_counting(self) -> (List, Option<String>) {
+        let ignored = self.ignored.ok().flatten().map(|bytes| Ignored::read(&bytes)).unwrap_or_default();
+        match self.rules {
+            Ok(rules) => (List { rules, ignored }, None),
+            Err(error) => (List { rules: None, ignored }, Some(error.to_string())),
+        }
+    }
+}
+
+impl List {
+    fn of_tree(root: &Path) -> Files {
+        let rules = read(root, rules::FILE).and_then(|bytes| bytes.map(|bytes| Rules::read(&bytes)).transpose());
+        Files { rules, ignored: read(root, ignore::FILE) }
+    }
+
+    async fn of_base(base: &Base) -> Result<Files, Error> {
+        let rules = base.file(rules::FILE).await?.map(|bytes| Rules::read(&bytes)).transpose();
+        Ok(Files { rules, ignored: Ok(base.file(ignore::FILE).await?) })
     }
 }
 

@@ -5,22 +5,30 @@
 //! words. Here it gets every byte as text from us, and counts them as we do. What the project lets through is counted: gitleaks
 //! runs again without it, and what only those runs find is a [`Suppression`].
 
-mod diff;
+mod classes;
+mod content;
+mod defaults;
 mod history;
 mod ignore;
 mod lists;
 mod names;
+mod objects;
+mod origin;
 mod patch;
+mod paths;
+mod placing;
 mod report;
 mod rules;
 mod run;
+mod stretches;
 mod tree;
+mod versions;
 #[cfg(test)]
 mod with_parts;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(crate) use history::History;
 use lists::List;
@@ -35,6 +43,7 @@ use crate::finding::{Leak, Standing, Suppression};
 use crate::process::Launcher;
 use crate::scanner::Tool;
 use crate::stamp::Stamp;
+use crate::text;
 
 /// What to scan.
 #[derive(Clone, Debug)]
@@ -82,8 +91,9 @@ pub(crate) async fn scan(launcher: &Launcher, request: &Request<'_>) -> Result<L
     let files = Tree::new(&root, &left_out, scanner.names().clone()).stamping(request.stamped).only(request.only);
     let files = Mode::Tree(files);
     let tree = look(&scanner, &files, request.lists);
+    let place = (scanner.scratch(), scanner.names().word());
     let past = async {
-        let Some(repository) = history::open(launcher, &root, request.history, scanner.scratch(), request.deadline).await? else {
+        let Some(repository) = history::open(launcher, &root, request.history, place, request.deadline).await? else {
             return Ok((Outcome::default(), 0));
         };
         let commits = repository.commits;
@@ -136,7 +146,9 @@ async fn look(scanner: &Scanner, mode: &Mode, lists: &Lists) -> Result<Outcome, 
     let (counting, compared) = (lists.counting(), lists.compared());
     let defaults = Rules::of_gitleaks();
     let rules = counting.rules.as_ref().unwrap_or(&defaults);
+    let begun = Instant::now();
     let run::ScanOutput { matches: all, warnings, stamps } = scanner.run(mode, Plan { rules, heeds_comments: false }).await?;
+    let taken = begun.elapsed();
     let unmarked =
         if all.is_empty() { Vec::new() } else { scanner.run(mode, Plan { rules, heeds_comments: true }).await?.matches };
     let mut outcome = Outcome { warnings, stamps, ..Outcome::default() };
@@ -166,37 +178,98 @@ async fn look(scanner: &Scanner, mode: &Mode, lists: &Lists) -> Result<Outcome, 
         }));
     }
     outcome.leaks = leaks;
-    by_rules(scanner, mode, lists, &all, &mut outcome).await?;
+    by_rules(scanner, mode, lists, (&all, taken), &mut outcome).await?;
     Ok(outcome)
 }
 
-/// What the project's rules let through.
-async fn by_rules(scanner: &Scanner, mode: &Mode, lists: &Lists, all: &[Match], outcome: &mut Outcome) -> Result<(), Error> {
-    let (counting, compared) = (lists.counting(), lists.compared());
+/// What the project's rules let through. `taken` is the time of a run by those that count.
+async fn by_rules(
+    scanner: &Scanner,
+    mode: &Mode,
+    lists: &Lists,
+    (all, taken): (&[Match], Duration),
+    outcome: &mut Outcome,
+) -> Result<(), Error> {
+    let counting = lists.counting();
     let places = |leaks: &[Match]| leaks.iter().map(Match::place).collect::<BTreeSet<_>>();
-    let defaults = Rules::of_gitleaks();
-    let compared = match &compared {
-        Some(list) if list.rules != counting.rules => {
-            let rules = list.rules.as_ref().unwrap_or(&defaults);
-            Some(places(&scanner.run(mode, Plan { rules, heeds_comments: false }).await?.matches))
-        }
-        _ => None,
-    };
+    let compared = compared(scanner, mode, lists, taken).await;
     if counting.rules.is_some() {
         let known = places(all);
+        let defaults = Rules::of_gitleaks();
         let by_default = scanner.run(mode, Plan { rules: &defaults, heeds_comments: false }).await?.matches;
         for leak in by_default.into_iter().filter(|leak| !known.contains(&leak.place())) {
-            let compared_too = compared.as_ref().is_none_or(|found| !found.contains(&leak.place()));
+            let compared_too = match &compared {
+                Compared::Same => true,
+                Compared::Found(found) => !places(found).contains(&leak.place()),
+                Compared::Unknown(_) => false,
+            };
             outcome.suppressed.push(Passed { by: rules::FILE, standing: lists.standing(compared_too), leak });
         }
     }
-    if let Some(found) = compared.filter(|_| lists.refuses()) {
-        let refused = outcome.leaks.iter().filter(|leak| !found.contains(&leak.place()));
-        let refused: Vec<_> =
-            refused.map(|leak| Passed { by: rules::FILE, standing: Standing::Refused, leak: leak.clone() }).collect();
-        outcome.suppressed.extend(refused);
+    match compared {
+        Compared::Found(found) if lists.refuses() => {
+            let found = places(&found);
+            let refused = outcome.leaks.iter().filter(|leak| !found.contains(&leak.place()));
+            let refused = refused.map(|leak| Passed { by: rules::FILE, standing: Standing::Refused, leak: leak.clone() });
+            outcome.suppressed.extend(refused.collect::<Vec<_>>());
+        }
+        Compared::Unknown(why) => outcome.warnings.push(uncompared(lists, &why)),
+        Compared::Found(_) | Compared::Same => {}
     }
     Ok(())
+}
+
+/// What the rules find that do not count.
+enum Compared {
+    /// They are those that count, or there are none.
+    Same,
+    Found(Vec<Match>),
+    /// They could not be run, for this reason.
+    Unknown(String),
+}
+
+/// More rules, or bytes of patterns, than a project's own have. gitleaks makes all of them ready before it begins.
+const MAX_COMPARED: (usize, usize) = (1000, 256 << 10);
+/// A run by rules that do not count, which may be a stranger's, may take twice as long as one by those that do, and so much of
+/// the time that any run has.
+const COMPARED_WITHIN: u32 = 30;
+
+/// Runs gitleaks by the rules that do not count. Whatever comes of it, the scan goes on without.
+async fn compared(scanner: &Scanner, mode: &Mode, lists: &Lists, taken: Duration) -> Compared {
+    if let Some(reason) = lists.uncompared() {
+        return Compared::Unknown(reason.to_owned());
+    }
+    let list = match lists.compared() {
+        Some(list) if list.rules != lists.counting().rules => list,
+        _ => return Compared::Same,
+    };
+    let defaults = Rules::of_gitleaks();
+    let rules = list.rules.as_ref().unwrap_or(&defaults);
+    let (count, bytes) = rules.size();
+    if count > MAX_COMPARED.0 || bytes > MAX_COMPARED.1 {
+        return Compared::Unknown(format!("it has {count} rules and {bytes} bytes of patterns"));
+    }
+    match scanner.run_within(2 * taken + scanner.deadline() / COMPARED_WITHIN, mode, Plan { rules, heeds_comments: false }).await
+    {
+        Ok(output) => Compared::Found(output.matches),
+        Err(error) => Compared::Unknown(error.to_string()),
+    }
+}
+
+/// What is said where rules could not be compared.
+fn uncompared(lists: &Lists, why: &str) -> String {
+    let why = text::words(why);
+    if lists.refuses() {
+        format!(
+            "The .gitleaks.toml that came with the change could not be compared with the one that counts: {why}. It does not \
+             count, and what it would let through is not named."
+        )
+    } else {
+        format!(
+            "The .gitleaks.toml from before the change could not be compared with the one that counts: {why}. What the one that \
+             counts lets through is taken for new."
+        )
+    }
 }
 
 /// What is in `all` more often than in `some`.

@@ -1,10 +1,12 @@
-//! The rules to scan by: the project's `.gitleaks.toml`, or gitleaks' own.
+//! The rules to scan by: the project's `.gitleaks.toml`, or gitleaks' own (`defaults`).
 //!
 //! gitleaks reads its rules by viper, which knows no letter case, splits names at dots wherever they stand, and lets a file
 //! name another file. So the project's file is read here, strictly, and gitleaks gets what was understood of it, written anew:
 //! nothing in it means one thing here and another there.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::path::Path;
 
 use toml::{Table, Value};
 
@@ -25,30 +27,30 @@ pub(super) struct Rules {
     /// Whether gitleaks' own rules count too.
     extends: bool,
     disabled: Vec<String>,
-    own: Vec<Rule>,
-    allowed: Vec<Allowed>,
+    pub(super) own: Vec<Rule>,
+    pub(super) allowed: Vec<Allowed>,
     /// What is in the file and means nothing to gitleaks.
     pub(super) unknown: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Rule {
+pub(super) struct Rule {
     /// `id`, `description`, `path`, `regex`.
-    texts: Vec<(&'static str, String)>,
+    pub(super) texts: Vec<(&'static str, String)>,
     /// `secretGroup`, `entropy`, `skipReport`.
     plain: Vec<(&'static str, String)>,
     keywords: Vec<String>,
     tags: Vec<String>,
-    allowed: Vec<Allowed>,
+    pub(super) allowed: Vec<Allowed>,
     required: Vec<Vec<(&'static str, String)>>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Allowed {
+pub(super) struct Allowed {
     /// `description`, `condition`, `regexTarget`.
-    texts: Vec<(&'static str, String)>,
+    pub(super) texts: Vec<(&'static str, String)>,
     /// `targetRules`, `commits`, `paths`, `regexes`, `stopWords`.
-    lists: Vec<(&'static str, Vec<String>)>,
+    pub(super) lists: Vec<(&'static str, Vec<String>)>,
 }
 
 impl Rules {
@@ -90,33 +92,80 @@ impl Rules {
         !self.extends
     }
 
-    /// The file for gitleaks. Rules that guess pass over files whose names match `no_guesses`.
-    pub(super) fn written(&self, no_guesses: &str) -> String {
+    /// Whether gitleaks' own rules count too.
+    pub(super) fn extends(&self) -> bool {
+        self.extends
+    }
+
+    /// Whether there are rules of the project's own about what a file holds.
+    pub(super) fn have_own(&self) -> bool {
+        self.own.iter().any(|rule| rule.texts.iter().any(|(key, _)| *key == "regex"))
+    }
+
+    /// The patterns by which a name decides what is found in a file.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &str> {
+        let asked = self.own.iter().flat_map(|rule| &rule.texts).filter(|(key, _)| *key == "path").map(|(_, path)| path);
+        asked.chain(self.listed("paths")).map(String::as_str)
+    }
+
+    /// The commits in which something is let through, as gitleaks compares them.
+    pub(super) fn commits(&self) -> BTreeSet<String> {
+        self.listed("commits").map(|commit| commit.trim().to_lowercase()).collect()
+    }
+
+    fn listed(&self, wanted: &str) -> impl Iterator<Item = &String> {
+        let allowed = self.own.iter().flat_map(|rule| &rule.allowed).chain(&self.allowed);
+        allowed.flat_map(|allowed| &allowed.lists).filter(move |(key, _)| *key == wanted).flat_map(|(_, list)| list)
+    }
+
+    /// How much gitleaks has to make of it before it can begin: the number of rules, and the bytes of all patterns.
+    pub(super) fn size(&self) -> (usize, usize) {
+        let patterns = self.own.iter().flat_map(|rule| &rule.texts).map(|(_, text)| text);
+        let lists = ["paths", "regexes", "stopWords"].into_iter().flat_map(|key| self.listed(key));
+        (self.own.len(), patterns.chain(lists).map(String::len).sum())
+    }
+
+    /// The file for gitleaks, which finds its own rules in the file `defaults`. Rules that guess pass over files whose names
+    /// match one of `no_guesses`.
+    pub(super) fn written(&self, no_guesses: &[String], defaults: &Path) -> String {
         let mut file = Written::default();
         file.texts(
             [("title", &self.title), ("minVersion", &self.minimum_version)]
                 .into_iter()
                 .filter_map(|(k, v)| Some((k, v.as_deref()?))),
         );
-        file.head("[extend]");
-        file.plain("useDefault", if self.extends { "true" } else { "false" });
-        if self.extends && !self.disabled.is_empty() {
-            file.list("disabledRules", &self.disabled);
+        if self.extends {
+            file.head("[extend]");
+            file.plain("path", &quoted(&defaults.to_string_lossy()));
+            if !self.disabled.is_empty() {
+                file.list("disabledRules", &self.disabled);
+            }
         }
-        for rule in &self.own {
-            rule.write(&mut file);
-        }
-        for allowed in &self.allowed {
-            file.head("[[allowlists]]");
-            allowed.write(&mut file);
-        }
+        self.write(&mut file);
         let guesses: Vec<_> = GUESSES.into_iter().filter(|id| self.has(id)).map(str::to_owned).collect();
         if !guesses.is_empty() {
             file.head("[[allowlists]]");
             file.list("targetRules", &guesses);
-            file.list("paths", &[no_guesses.to_owned()]);
+            file.list("paths", no_guesses);
         }
         file.0
+    }
+
+    /// The same as a file of gitleaks' own rules, which others extend.
+    pub(super) fn written_as_defaults(&self) -> String {
+        let mut file = Written::default();
+        self.write(&mut file);
+        file.0
+    }
+
+    fn write(&self, file: &mut Written) {
+        for rule in &self.own {
+            rule.write(file);
+        }
+        for allowed in &self.allowed {
+            file.head("[[allowlists]]");
+            allowed.write(file);
+        }
     }
 
     fn has(&self, id: &str) -> bool {
@@ -381,7 +430,9 @@ mod tests {
             [Allowlist]\nPaths = ['^docs/']\nstopwords = ['w']\ncommits = ['c']\ncondition = 'and'\ndescription = 'why'\n";
         let rules = Rules::read(text.as_bytes()).unwrap();
         assert_eq!(rules.unknown, ["severity"]);
-        let written = rules.written("^N/");
+        let written = rules.written(&["^N/".to_owned()], Path::new("/scratch/defaults.toml"));
+        assert!(written.contains("[extend]\npath = \"/scratch/defaults.toml\"\n"), "{written}");
+        let written = written.replace("path = \"/scratch/defaults.toml\"", "useDefault = true");
         let again = Rules::read(written.as_bytes()).unwrap();
         let without_guesses = |mut rules: Rules| {
             rules.unknown.clear();
@@ -393,7 +444,9 @@ mod tests {
 
     #[test]
     fn only_rules_that_are_there_are_kept_from_guessing() {
-        let guesses = |text: &str| Rules::read(text.as_bytes()).unwrap().written("^N/").contains("targetRules");
+        let guesses = |text: &str| {
+            Rules::read(text.as_bytes()).unwrap().written(&["^N/".to_owned()], Path::new("d")).contains("targetRules")
+        };
         assert!(guesses("[extend]\nuseDefault = true"));
         assert!(guesses("[[rules]]\nid = 'generic-api-key'\nregex = 'x'"));
         assert!(!guesses("[[rules]]\nid = 'x'\nregex = 'x'"));

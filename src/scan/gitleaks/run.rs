@@ -12,13 +12,16 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::defaults;
 use super::history::Repository;
-use super::names::Names;
+use super::names::{Names, Shown};
+use super::paths::Paths;
+use super::placing::{self, Given};
 use super::report::Match;
 use super::rules::Rules;
 use super::tree::{Tree, Walked};
 use crate::document;
-use crate::process::{Launcher, Output, Program, StandIn};
+use crate::process::{self, Launcher, Output, Program, StandIn};
 use crate::scan::Error;
 use crate::scanner::Tool;
 use crate::stamp::Stamp;
@@ -67,9 +70,11 @@ impl Scanner {
     pub(super) fn new(launcher: &Launcher, deadline: Duration) -> Result<Self, Error> {
         let program = launcher.find(Tool::GITLEAKS.name())?;
         let temporary = std::env::temp_dir();
+        let defaults = defaults::rules()?.written_as_defaults();
         let scratch = tempfile::Builder::new().prefix("gp-deliver-").rand_bytes(16).tempdir().map_err(Error::io(&temporary))?;
         let make = || {
-            ["empty", "objects", "bin"].into_iter().try_for_each(|folder| fs::create_dir(scratch.path().join(folder)))?;
+            ["empty", "bin"].into_iter().try_for_each(|folder| fs::create_dir(scratch.path().join(folder)))?;
+            fs::write(defaults_in(scratch.path()), &defaults)?;
             launcher.put_stand_in(&scratch.path().join("bin"), "git")
         };
         make().map_err(Error::io(scratch.path()))?;
@@ -81,8 +86,25 @@ impl Scanner {
         self.scratch.path()
     }
 
+    /// The time that each run may take.
+    pub(super) fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
     pub(super) fn names(&self) -> &Names {
         &self.names
+    }
+
+    /// Runs gitleaks once, and has it end within `deadline` if that is sooner than it has to otherwise.
+    pub(super) async fn run_within(&self, deadline: Duration, mode: &Mode, plan: Plan<'_>) -> Result<ScanOutput, Error> {
+        match tokio::time::timeout(deadline, self.run(mode, plan)).await {
+            Ok(result) => result,
+            Err(_) => Err(Error::Program(process::Error::Deadline {
+                program: Tool::GITLEAKS.name().to_owned(),
+                after: deadline,
+                last: Vec::new(),
+            })),
+        }
     }
 
     /// Runs gitleaks once.
@@ -91,7 +113,7 @@ impl Scanner {
         let report = folder.path().join("report.json");
         let says = self.prepare(folder.path(), plan).map_err(Error::io(folder.path()))?;
         let mut gitleaks = pin!(self.command(folder.path(), &report, plan).output());
-        let mut said = pin!(self.say(mode, says));
+        let mut said = pin!(self.say(mode, says, plan.rules));
         let (output, said) = tokio::select! {
             // What is said to its end is known to be so before the end of gitleaks is looked at.
             biased;
@@ -103,7 +125,7 @@ impl Scanner {
             output = &mut gitleaks => (output?, None),
         };
         let words = words(&output)?;
-        let (expected, stamps) = said.map_or((None, HashSet::new()), |walked| (Some(walked.added), walked.stamps));
+        let (expected, walked) = said.map_or_else(|| (None, Walked::default()), |walked| (Some(walked.added), walked));
         if expected.is_none() || words.scanned_bytes != expected {
             let (scanned, last) = (words.scanned_bytes.unwrap_or_default(), output.last_lines());
             return Err(match mode {
@@ -116,12 +138,30 @@ impl Scanner {
             let reason = format!("its report has {} entries, its log says {}", matches.len(), words.leaks);
             return Err(Error::invalid_output(Tool::GITLEAKS, reason, &output));
         }
-        let matches = matches.into_iter().map(|found| Match { file: self.names.path(&found.file), ..found });
-        Ok(ScanOutput { matches: matches.collect(), warnings: words.warnings, stamps })
+        let matches = match mode {
+            Mode::Tree(_) => self.in_files(matches, &walked.paths)?,
+            Mode::History(repository) => {
+                let given = Given { names: &self.names, rules: plan.rules, paths: &walked.paths };
+                repository.place(matches, given).await?
+            }
+        };
+        Ok(ScanOutput { matches, warnings: words.warnings, stamps: walked.stamps })
+    }
+
+    /// The matches in the files that are there, by their paths.
+    fn in_files(&self, matches: Vec<Match>, paths: &Paths) -> Result<Vec<Match>, Error> {
+        let placed = |found: Match| match self.names.meant(&found.file) {
+            Shown::File(path) => Ok(Match { file: String::from_utf8_lossy(&path).into_owned(), ..found }),
+            Shown::Listing(page) => {
+                let (path, _) = paths.at(page, found.start_line).ok_or_else(|| placing::not_given(&found))?;
+                Ok(placing::in_name(found, path, String::new()))
+            }
+        };
+        matches.into_iter().map(placed).collect()
     }
 
     fn prepare(&self, folder: &Path, plan: Plan<'_>) -> std::io::Result<StandIn> {
-        fs::write(rules_in(folder), plan.rules.written(&self.names.no_guesses()))?;
+        fs::write(rules_in(folder), plan.rules.written(&self.names.no_guesses(), &defaults_in(self.scratch())))?;
         StandIn::create(folder)
     }
 
@@ -138,20 +178,15 @@ impl Scanner {
     }
 
     /// Says all that there is to look at.
-    async fn say(&self, mode: &Mode, mut says: StandIn) -> Result<(Walked, StandIn), Error> {
+    async fn say(&self, mode: &Mode, mut says: StandIn, rules: &Rules) -> Result<(Walked, StandIn), Error> {
         let walked = match mode {
             Mode::Tree(tree) => say_tree(tree.clone(), &mut says).await?,
             Mode::History(repository) => {
-                let added = repository.say(&mut says, &self.names, &self.mark()).await?;
-                Walked { added, ..Walked::default() }
+                let (added, paths) = repository.say(&mut says, &self.names, rules).await?;
+                Walked { added, paths, ..Walked::default() }
             }
         };
         Ok((walked, says.end().await.map_err(Error::io(self.scratch()))?))
-    }
-
-    /// A word that nobody can guess.
-    fn mark(&self) -> String {
-        self.names.no_guesses().chars().filter(char::is_ascii_alphanumeric).collect()
     }
 }
 
@@ -168,6 +203,11 @@ async fn say_tree(tree: Tree, says: &mut StandIn) -> Result<Walked, Error> {
     }
     walked.unread.sort();
     Err(Error::Unread(walked.unread))
+}
+
+/// gitleaks' own rules, which those of a run extend.
+fn defaults_in(scratch: &Path) -> PathBuf {
+    scratch.join("defaults.toml")
 }
 
 fn rules_in(folder: &Path) -> PathBuf {

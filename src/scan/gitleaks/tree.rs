@@ -13,8 +13,10 @@ use bytes::Bytes;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use super::names::{Names, TextWithin};
+use super::content::Content;
+use super::names::Names;
 use super::patch::Patch;
+use super::paths::Paths;
 use crate::stamp::Stamp;
 use crate::text;
 
@@ -39,6 +41,8 @@ pub(super) struct Tree {
 pub(super) struct Walked {
     /// How many bytes the patch adds.
     pub(super) added: u64,
+    /// The paths whose names it adds.
+    pub(super) paths: Paths,
     /// What could not be read, and why.
     pub(super) unread: Vec<String>,
     /// What the files of the folder that is stamped were when they were read.
@@ -74,15 +78,23 @@ impl Tree {
 
     /// Walks through it and hands the patch on; it ends early once `send` says that nobody takes it.
     pub(super) fn walk(&self, send: impl FnMut(Bytes) -> bool) -> Walked {
-        let mut walk = Walk { tree: self, patch: Patch::default(), unread: Vec::new(), stamps: HashSet::new(), send };
+        let mut walk = Walk {
+            tree: self,
+            patch: Patch::default(),
+            paths: Paths::default(),
+            unread: Vec::new(),
+            stamps: HashSet::new(),
+            send,
+        };
         let _: Result<(), Unwanted> = walk.all();
-        Walked { added: walk.patch.added(), unread: walk.unread, stamps: walk.stamps }
+        Walked { added: walk.patch.added(), paths: walk.paths, unread: walk.unread, stamps: walk.stamps }
     }
 }
 
 struct Walk<'a, S> {
     tree: &'a Tree,
     patch: Patch,
+    paths: Paths,
     unread: Vec<String>,
     stamps: HashSet<Stamp>,
     send: S,
@@ -111,6 +123,7 @@ impl<S: FnMut(Bytes) -> bool> Walk<'_, S> {
             }
             folders.extend(inside.into_iter().rev());
         }
+        self.paths.give(&self.tree.names, false, &mut self.patch);
         self.patch.finish();
         self.hand_on(true)
     }
@@ -135,6 +148,10 @@ impl<S: FnMut(Bytes) -> bool> Walk<'_, S> {
         if self.tree.left_out.contains(&(metadata.dev(), metadata.ino())) {
             return Ok(false);
         }
+        self.paths.add(path.as_os_str().as_bytes(), 0);
+        if self.paths.are_many() {
+            self.paths.give(&self.tree.names, false, &mut self.patch);
+        }
         if metadata.is_symlink() {
             match fs::read_link(&whole) {
                 Ok(target) => self.put(path, target.as_os_str().as_bytes())?,
@@ -148,8 +165,7 @@ impl<S: FnMut(Bytes) -> bool> Walk<'_, S> {
     }
 
     fn put(&mut self, path: &Path, text: &[u8]) -> Result<(), Unwanted> {
-        let shown = self.tree.names.of(path.as_os_str().as_bytes(), Some(text));
-        self.patch.begin(None, &shown.name, 1);
+        self.patch.begin(None, &self.tree.names.of(path.as_os_str().as_bytes(), text), 1);
         self.patch.add(text);
         self.hand_on(false)
     }
@@ -189,19 +205,10 @@ impl<S: FnMut(Bytes) -> bool> Walk<'_, S> {
                 return Ok(());
             }
         };
-        let shown = self.tree.names.of(path.as_os_str().as_bytes(), Some(&block[..filled]));
-        let mut within = shown.text_alone.then(TextWithin::default);
-        self.patch.begin(None, &shown.name, 1);
-        let mut text = Vec::new();
+        self.patch.begin(None, &self.tree.names.of(path.as_os_str().as_bytes(), &block[..filled]), 1);
+        let mut content = Content::default();
         while filled > 0 {
-            match &mut within {
-                Some(within) => {
-                    text.clear();
-                    within.read(&block[..filled], &mut text);
-                    self.patch.add(&text);
-                }
-                None => self.patch.add(&block[..filled]),
-            }
+            content.read(&block[..filled], |text| self.patch.add(text));
             self.hand_on(false)?;
             filled = match fill(&mut file, &mut block) {
                 Ok(filled) => filled,
@@ -211,7 +218,8 @@ impl<S: FnMut(Bytes) -> bool> Walk<'_, S> {
                 }
             };
         }
-        Ok(())
+        content.finish(|text| self.patch.add(text));
+        self.hand_on(false)
     }
 
     /// Remembers what was read, unless it changed meanwhile.

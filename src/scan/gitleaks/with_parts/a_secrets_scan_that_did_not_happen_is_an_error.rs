@@ -75,22 +75,31 @@ async fn a_commit_that_is_not_there_is_an_error() {
     assert!(matches!(error, Error::Git { .. }), "{error:?}");
 }
 
-/// A git that ends half-way, in silence: dead, within a change, and between two.
+/// A git that ends half-way, in silence: dead, within what it tells, and between two things.
 #[tokio::test]
 async fn a_git_that_says_half_of_it_is_noticed() {
     let repository = with_a_leak();
     repository.write("b.txt", &format!("key = {}\n", secret(2)));
     repository.commit();
     let tools = tempfile::tempdir().unwrap();
-    for (ending, named) in [("head -n 7; kill -KILL $$", "signal"), ("head -n 8", "within"), ("head -n 9", "commits")] {
-        script(tools.path(), "git", &format!(r#"if [ "$1" = log ]; then git "$@" | {ending}; exit 0; fi; exec git "$@""#));
+    for (command, ending, named) in [
+        ("diff-tree", "head -c 60; kill -KILL $$", "signal"),
+        ("diff-tree", "head -c 60", "commits"),
+        ("diff-tree", "head -c -2", "commits"),
+        ("diff-tree", "head -c 0", "commits"),
+        ("cat-file", "head -c -1", "objects"),
+        ("cat-file", "head -c 300", "objects"),
+        ("rev-list", "head -c 41", "commits"),
+    ] {
+        let text = format!(r#"if [ "$1" = {command} ]; then git "$@" | {ending}; exit 0; fi; exec git "$@""#);
+        script(tools.path(), "git", &text);
         let error = scan_with(tools.path(), &repository, History::Full, 300).await.unwrap_err();
         let as_expected = match &error {
             Error::Program(process::Error::Signal { .. }) => named == "signal",
             Error::GitAnswer { reason } => reason.contains(named),
             _ => false,
         };
-        assert!(as_expected, "{ending}: {error:?}");
+        assert!(as_expected, "{command} {ending}: {error:?}");
     }
 }
 
@@ -98,9 +107,12 @@ async fn a_git_that_says_half_of_it_is_noticed() {
 async fn a_git_that_complains_about_a_file_of_any_name_is_not_believed() {
     let repository = with_a_leak();
     let tools = tempfile::tempdir().unwrap();
-    script(tools.path(), "git", r#"[ "$1" = log ] && echo "warning: unable to access 'rename.txt'" >&2; exec git "$@""#);
-    let error = scan_with(tools.path(), &repository, History::Full, 300).await.unwrap_err();
-    assert!(matches!(error, Error::Git { .. }), "{error:?}");
+    for command in ["diff-tree", "cat-file"] {
+        let text = format!(r#"[ "$1" = {command} ] && echo "warning: unable to access 'rename.txt'" >&2; exec git "$@""#);
+        script(tools.path(), "git", &text);
+        let error = scan_with(tools.path(), &repository, History::Full, 300).await.unwrap_err();
+        assert!(matches!(error, Error::Git { .. }), "{error:?}");
+    }
 }
 
 /// A gitleaks that reads all there is, and says how much that was.
@@ -121,6 +133,18 @@ async fn a_gitleaks_that_saw_less_than_there_is_is_noticed() {
     // Of the files it says that it read all.
     script(tools.path(), "gitleaks", &format!("{READS}\n{REPORT}\nscanned $N; echo '[]' > $report; exit 0"));
     assert!(scan_with(tools.path(), &repository, History::None, 300).await.unwrap().findings.is_empty());
+}
+
+#[tokio::test]
+async fn a_gitleaks_that_names_what_it_was_not_given_is_not_believed() {
+    let repository = with_a_leak();
+    let tools = tempfile::tempdir().unwrap();
+    let found = r#"[{"RuleID":"x","Description":"x","File":"b.txt","StartLine":1,"EndLine":1,"StartColumn":1,"EndColumn":1,"Commit":"c"}]"#;
+    let reads = READS.replace("| wc -c", "| sed 's/^+//' | wc -c").replace("N - 1", "N");
+    let text = format!("{reads}\n{REPORT}\nscanned $N; echo '1:23PM WRN leaks found: 1' >&2; echo '{found}' > $report; exit 3");
+    script(tools.path(), "gitleaks", &text);
+    let error = scan_with(tools.path(), &repository, History::Full, 300).await.unwrap_err();
+    assert!(matches!(&error, Error::InvalidOutput { reason, .. } if reason.contains("not given")), "{error:?}");
 }
 
 /// Root may read everything, so a folder stands for a file that can't be read.

@@ -168,6 +168,200 @@ async fn a_leak_that_only_a_merge_of_three_brought_in_is_found() {
 }
 
 #[tokio::test]
+async fn a_leak_that_a_merge_commits_as_the_label_of_a_conflict_is_found() {
+    let repository = Repository::new();
+    repository.write("a.txt", "base\n");
+    repository.commit();
+    repository.git(&["checkout", "--quiet", "-b", "feature"]);
+    repository.write("a.txt", "theirs\n");
+    repository.commit();
+    repository.git(&["checkout", "--quiet", "main"]);
+    repository.write("a.txt", "ours\n");
+    repository.commit();
+    repository.git(&["merge", "--quiet", "--strategy=ours", "--no-commit", "feature"]);
+    repository.write("a.txt", &format!("<<<<<<< HEAD\nours\n=======\ntheirs\n>>>>>>> {}\n", secret(1)));
+    let merge = repository.commit();
+    repository.write("a.txt", "clean\n");
+    repository.commit();
+    assert_eq!(places(&scan(&repository, History::Full).await), [("a.txt", 5, Some(&*merge))]);
+}
+
+/// The text of a private key, in two halves: no file of ours holds it whole.
+fn key() -> (String, String) {
+    let lines = |begin: usize| -> String {
+        let letters = b"MIIEpAIBwKCqgZ7VRSQ5TJN2XMPLKabcdefgh0123456789ij+kl";
+        let line = |number: usize| letters.iter().cycle().skip(number * 7).step_by(3).take(64).map(|byte| char::from(*byte));
+        (begin..begin + 12).flat_map(|number| line(number).chain(['\n'])).collect()
+    };
+    let mark = |word: &str| format!("-----{word} RSA PRIVATE {}-----\n", "KEY");
+    (format!("{}{}", mark("BEGIN"), lines(0)), format!("{}{}", lines(12), mark("END")))
+}
+
+#[tokio::test]
+async fn a_key_that_came_in_two_commits_is_found_though_neither_has_it_as_a_whole() {
+    for filler in ["", &"a line\n".repeat(9000)] {
+        let (first, second) = key();
+        let repository = Repository::new();
+        repository.write("id", &format!("{filler}{first}"));
+        repository.commit();
+        repository.write("id", &format!("{filler}{first}{second}"));
+        let both = repository.commit();
+        repository.remove("id");
+        repository.commit();
+        let line = u32::try_from(filler.lines().count()).unwrap() + 1;
+        let leaks = scan(&repository, History::Full).await;
+        assert_eq!(places(&leaks), [("id", line, Some(&*both))]);
+        assert_eq!(leaks.findings[0].rule, "private-key");
+    }
+}
+
+#[tokio::test]
+async fn a_leak_is_of_the_first_commit_that_has_its_lines_whatever_changes_beside_it() {
+    let repository = Repository::new();
+    repository.write("a.txt", &format!("one\nkey = {}\n", secret(1)));
+    let first = repository.commit();
+    repository.write("a.txt", &format!("zero\none\nkey = {}\nthree\n", secret(1)));
+    repository.commit();
+    let filler = "x\n".repeat(90_000);
+    repository.write("a.txt", &format!("key = {}\n{filler}", secret(2)));
+    let second = repository.commit();
+    repository.write("a.txt", &format!("key = {}\n{filler}y\n", secret(2)));
+    repository.commit();
+    repository.remove("a.txt");
+    repository.commit();
+    let leaks = scan(&repository, History::Full).await;
+    let mut expected = [("a.txt", 2, Some(&*first)), ("a.txt", 1, Some(&*second))];
+    let mut found = places(&leaks);
+    expected.sort_unstable();
+    found.sort_unstable();
+    assert_eq!(found, expected);
+}
+
+#[tokio::test]
+async fn a_content_that_is_at_many_paths_is_a_leak_at_each() {
+    let repository = Repository::new();
+    repository.write("a.txt", &format!("key = {}\n", secret(1)));
+    let first = repository.commit();
+    repository.write("a.txt", &format!("key = {}\nmore\n", secret(1)));
+    repository.write("b/c.txt", &format!("key = {}\nmore\n", secret(1)));
+    let second = repository.commit();
+    repository.git(&["mv", "b/c.txt", "d.txt"]);
+    let third = repository.commit();
+    let leaks = scan(&repository, History::Full).await;
+    let commit = |file: &str| places(&leaks).into_iter().find(|place| place.0 == file).unwrap().2.unwrap().to_owned();
+    assert_eq!((commit("a.txt"), commit("b/c.txt"), commit("d.txt"), leaks.findings.len()), (first, second, third, 3));
+}
+
+#[tokio::test]
+async fn a_leak_in_the_message_of_a_commit_or_of_a_tag_is_found() {
+    let repository = Repository::new();
+    repository.write("a.txt", "one\n");
+    let first = repository.commit();
+    repository.git(&["commit", "--quiet", "--allow-empty", "--message", &format!("A change\n\nkey = {}", secret(1))]);
+    let second = repository.git(&["rev-parse", "HEAD"]);
+    let author = format!("{} <a@example.com>", secret(2));
+    repository.git(&["commit", "--quiet", "--allow-empty", "--author", &author, "--message", "x"]);
+    let third = repository.git(&["rev-parse", "HEAD"]);
+    repository.git(&["tag", "--annotate", "v1", &first, "--message", &format!("key = {}", secret(3))]);
+    repository.git(&["tag", "light", &first]);
+    // Of another branch, which is not looked through.
+    repository.git(&["checkout", "--quiet", "--orphan", "other"]);
+    repository.write("other.txt", "other\n");
+    let other = repository.commit();
+    repository.git(&["tag", "--annotate", "v2", &other, "--message", &format!("key = {}", secret(4))]);
+    repository.git(&["checkout", "--quiet", "main"]);
+    let leaks = scan(&repository, History::Full).await;
+    let message = ".git/COMMIT_EDITMSG";
+    let mut expected = [(message, 3, Some(&*second)), (message, 4, Some(&*third)), (".git/refs/tags/v1", 1, Some(&*first))];
+    let mut found = places(&leaks);
+    expected.sort_unstable();
+    found.sort_unstable();
+    assert_eq!(found, expected);
+}
+
+#[tokio::test]
+async fn a_leak_in_the_name_of_a_file_or_a_folder_is_found_and_not_shown() {
+    let repository = Repository::new();
+    repository.write(&format!("a/{}/b.txt", secret(1)), "one\n");
+    repository.write(&format!("a/x-{}.txt", secret(2)), "one\n");
+    let first = repository.commit();
+    repository.git(&["rm", "--quiet", "-r", "."]);
+    repository.write(&secret(3), "one\n");
+    for number in 0..600 {
+        repository.write(&format!("many/an-ordinary-name-{number}"), "x");
+    }
+    let leaks = scan(&repository, History::Full).await;
+    assert_eq!(places(&leaks), [("AKIA***", 1, None), ("a/AKIA***", 1, Some(&*first)), ("a/x-AK***", 1, Some(&*first))]);
+}
+
+#[tokio::test]
+async fn no_name_takes_a_rule_away_that_asks_for_another() {
+    let password = "hunter-2-and-more";
+    let repository = Repository::new();
+    for folder in ["src", "node_modules/a", "\u{e9}", "n\nl"] {
+        let php = format!("'secret_key' => 'sk_{}'\n", &"Zx9".repeat(10)[..29]);
+        repository.write(&format!("{folder}/a.php"), &php);
+        repository.write(&format!("{folder}/main.tf"), &format!("password = \"{password}\"\n"));
+        let nuget = format!("<add key=\"ClearTextPassword\" value=\"{password}\" />\n");
+        repository.write(&format!("{folder}/nuget.config"), &nuget);
+        repository.write_bytes(format!("{folder}/key.p12").as_bytes(), b"\x30\x82\0\xff");
+        repository.write_bytes(format!("{folder}/zip.pfx").as_bytes(), b"PK\x03\x04\0\0");
+    }
+    repository.commit();
+    let wanted = ["freemius-secret-key", "hashicorp-tf-password", "nuget-config-password", "pkcs12-file"];
+    let counts = |leaks: &Leaks| wanted.map(|rule| leaks.findings.iter().filter(|leak| leak.rule == rule).count());
+    assert_eq!(counts(&scan(&repository, History::None).await), [4, 4, 4, 8]);
+    repository.git(&["rm", "--quiet", "-r", "."]);
+    repository.commit();
+    assert_eq!(counts(&scan(&repository, History::Full).await), [4, 4, 4, 8]);
+}
+
+#[tokio::test]
+async fn a_word_that_stands_for_no_secret_does_not_make_one_harmless_that_has_it() {
+    let token = |text: &str| format!("gh{}_{}", "p", text);
+    let (first, second) = key();
+    let commented = |word: &str| format!("{}Comment: {word}\n\n{}{second}", &first[..32], &first[32..]);
+    let texts = [
+        token("trueZq7Rk2Vb9Xw4Lm1Pt8Ys3Nd6Hc5Gf0Ja"),
+        token("Zq7Rk2Vb9Xw4LmFaLsEPt8Ys3Nd6Hc5Gf0Ja"),
+        token("Zq7Rk2Vb9Xw4Lm1Pt8Ys3Nd6Hc5Gf0Janull"),
+        commented("false"),
+        commented("abcdefghijklmnopqrstuvwxyz"),
+        commented("014df517-39d1-4453-b7b3-9930c563627c"),
+    ];
+    let repository = Repository::new();
+    for (number, text) in texts.iter().enumerate() {
+        repository.write(&format!("{number}"), &format!("{text}\n"));
+    }
+    // What nobody means.
+    repository.write("alphabet", &format!("{}\n", token("abcdefghijklmnopqrstuvwxyz0123456789")));
+    let leaks = scan(&repository, History::None).await;
+    let found: Vec<_> = leaks.findings.iter().map(|leak| leak.file.as_str()).collect();
+    assert_eq!(found, ["0", "1", "2", "3", "4", "5"]);
+}
+
+#[tokio::test]
+async fn the_rules_are_those_of_the_gitleaks_that_is_run() {
+    let gitleaks = std::fs::read(launcher().find("gitleaks").unwrap().path()).unwrap();
+    let own = include_bytes!("../default.toml");
+    let at = gitleaks.windows(64).position(|window| window == &own[..64]).unwrap();
+    assert!(gitleaks[at..].starts_with(own), "src/scan/gitleaks/default.toml is of another version");
+}
+
+#[tokio::test]
+async fn what_was_there_before_the_wanted_commits_is_not_theirs() {
+    let repository = Repository::new();
+    repository.write("a.txt", &format!("one\nkey = {}\n", secret(1)));
+    let base = repository.commit();
+    repository.write("a.txt", &format!("zero\none\nkey = {}\nkey = {}\n", secret(1), secret(2)));
+    let second = repository.commit();
+    repository.remove("a.txt");
+    let last = repository.commit();
+    let leaks = scan(&repository, History::Commits(format!("{base}..{last}").parse().unwrap())).await;
+    assert_eq!(places(&leaks), [("a.txt", 4, Some(&*second))]);
+}
+
+#[tokio::test]
 async fn only_the_wanted_commits_are_looked_through() {
     let repository = Repository::new();
     repository.write("a.txt", &format!("key = {}\n", secret(1)));
