@@ -171,6 +171,20 @@ fn one_package_of_many_that_trivy_does_not_see_is_judged_by_what_the_sbom_lists(
 }
 
 #[test]
+fn an_archive_that_trivy_does_not_take_for_one_is_judged_by_what_the_sbom_lists() {
+    let source = image("scratch", &[]);
+    let folder = source.beside("jar");
+    let properties = folder.join("META-INF/maven/org.apache.logging.log4j/log4j-core/pom.properties");
+    fs::create_dir_all(properties.parent().unwrap()).unwrap();
+    fs::write(&properties, "groupId=org.apache.logging.log4j\nartifactId=log4j-core\nversion=2.14.1\n").unwrap();
+    // An archive of Java's of which trivy knows no such ending.
+    let archive = source.context().join("root/srv/log4j-core-2.14.1.nar");
+    run(Command::new("python3").args(["-m", "zipfile", "-c"]).arg(archive).arg("META-INF").current_dir(folder));
+    source.commit("an archive");
+    at(&source, "prod").ends_with(3).says("BLOCKED for prod: 1 vulnerability").says("CVE-2021-44228");
+}
+
+#[test]
 fn what_an_sbom_in_the_image_calls_a_package_does_not_stand_for_it() {
     // trivy looks up the name, and lists the URL.
     let component = r#"{"type": "library", "bom-ref": "1", "name": "harmless", "version": "5.3", "purl": "pkg:pypi/pyyaml@5.3"}"#;

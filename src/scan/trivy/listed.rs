@@ -11,8 +11,9 @@ use serde::Serialize;
 use crate::oci::image::PlatformImage;
 use crate::scan::packages::{Package, Packages};
 
-/// More than any image's packages come to. What is beyond is not taken, and so not judged.
-const MAX_COMPONENTS: usize = 100_000;
+/// More than any image has of packages that trivy does not see; its time grows with the square of their number. What is
+/// beyond is not taken, and so not judged.
+const MAX_COMPONENTS: usize = 20_000;
 
 /// What a part of a package URL may have as it is (purl-spec, "Character encoding").
 const ENCODED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
