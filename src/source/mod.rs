@@ -193,6 +193,15 @@ impl Checkout {
     }
 }
 
+/// The folders that hold the project whose build context is `context`: the outermost checkout around it, or itself, and the
+/// workspace of the run.
+#[must_use]
+pub(crate) fn project_of(context: &Path, workspace: Option<&Path>) -> Vec<PathBuf> {
+    let context = context.canonicalize().unwrap_or_else(|_| context.to_owned());
+    let root = git::checkout_around(&context).unwrap_or(context);
+    [root].into_iter().chain(workspace.map(Path::to_owned)).collect()
+}
+
 /// A file that git tracks in `folder` or below, where it tracks any. The folder may be outside of every repository.
 ///
 /// # Errors
