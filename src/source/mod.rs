@@ -155,11 +155,11 @@ impl Checkout {
     /// # Errors
     /// git can't be run.
     pub(crate) async fn is_ancestor(&self, launcher: &Launcher, revision: &str) -> Result<bool, Error> {
-        match &self.repository {
-            Some(repository) if is_commit(revision) && self.source.commit.as_deref() != Some(revision) => {
-                Ok(repository.came_after(launcher, revision).await?)
-            }
-            _ => Ok(false),
+        let is_another = is_commit(revision) && self.source.commit.as_deref() != Some(revision);
+        let Some(repository) = self.repository.as_ref().filter(|_| is_another) else { return Ok(false) };
+        match repository.commit(launcher, revision).await? {
+            Some(commit) => Ok(repository.came_after(launcher, "HEAD", &commit).await?),
+            None => Ok(false),
         }
     }
 
