@@ -9,12 +9,12 @@
 //! error::Error`) is looked through: whoever names `super::Error` knows `error.rs`. `mod error;` is no knowing, and neither
 //! is `use super::error`: what counts is what is then named in it. What a macro is given is read word by word.
 
+mod module;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::LazyLock;
 
-use proc_macro2::{TokenStream, TokenTree};
-use syn::visit::{self, Visit};
+use self::module::{Module, root};
 
 const PAGE: &str = "docs/architecture.md";
 /// The room of the program, which sees the library from outside.
@@ -26,28 +26,6 @@ static SOURCES: LazyLock<Sources> = LazyLock::new(Sources::read);
 
 /// A module's or an item's name from the root of the crate: `["oci", "layout", "Error"]`.
 type Name = Vec<String>;
-
-/// A module that is a file.
-#[derive(Default)]
-struct Module {
-    file: String,
-    children: Vec<String>,
-    /// What it brings in, by the name that it has here.
-    imports: BTreeMap<String, Import>,
-    /// What it brings in as a whole.
-    globs: Vec<Vec<String>>,
-    /// What it names by a path.
-    paths: BTreeSet<Vec<String>>,
-    /// What its own code names, the first part of each path.
-    named: BTreeSet<String>,
-    /// The methods that it calls without arguments.
-    called: BTreeSet<String>,
-}
-
-struct Import {
-    path: Vec<String>,
-    is_reexport: bool,
-}
 
 /// The product's modules.
 struct Sources(BTreeMap<Name, Module>);
@@ -217,152 +195,6 @@ fn way_back<'a>(graph: &Graph<'a>, start: &'a str) -> Option<Vec<&'a str>> {
     None
 }
 
-impl Module {
-    fn read(file: &str) -> Self {
-        let text = std::fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
-        Self::parse(file, &text)
-    }
-
-    fn parse(file: &str, text: &str) -> Self {
-        let mut module = Self { file: file.to_owned(), ..Self::default() };
-        module.visit_file(&syn::parse_file(text).unwrap_or_else(|error| panic!("{file}: {error}")));
-        module
-    }
-
-    fn bring_in(&mut self, tree: &syn::UseTree, path: &[String], is_reexport: bool) {
-        let longer = |name: &syn::Ident| path.iter().cloned().chain([name.to_string()]).collect::<Vec<_>>();
-        match tree {
-            syn::UseTree::Path(step) => self.bring_in(&step.tree, &longer(&step.ident), is_reexport),
-            syn::UseTree::Group(group) => group.items.iter().for_each(|tree| self.bring_in(tree, path, is_reexport)),
-            syn::UseTree::Glob(_) => self.globs.push(path.to_vec()),
-            syn::UseTree::Name(name) if name.ident == "self" => {
-                self.imports.insert(path[path.len() - 1].clone(), Import { path: path.to_vec(), is_reexport });
-            }
-            syn::UseTree::Name(name) => {
-                self.imports.insert(name.ident.to_string(), Import { path: longer(&name.ident), is_reexport });
-            }
-            syn::UseTree::Rename(renamed) => {
-                // Several traits may be brought in as `_`.
-                let here = if renamed.rename == "_" { format!("_{}", self.imports.len()) } else { renamed.rename.to_string() };
-                self.imports.insert(here, Import { path: longer(&renamed.ident), is_reexport });
-            }
-        }
-    }
-
-    /// A path from the crate that it begins with.
-    fn spelled_out(&self, path: &[String]) -> Vec<String> {
-        match self.imports.get(&path[0]).filter(|import| import.path[0] != path[0]) {
-            Some(import) => self.spelled_out(&import.path).into_iter().chain(path[1..].iter().cloned()).collect(),
-            None => path.to_vec(),
-        }
-    }
-
-    fn name(&mut self, path: Vec<String>) {
-        self.named.extend(path.first().cloned());
-        if path.len() > 1 {
-            self.paths.insert(path);
-        }
-    }
-
-    /// Takes what a macro is given for paths, word by word.
-    fn name_tokens(&mut self, tokens: TokenStream) {
-        let (mut path, mut colons) = (Vec::new(), 0);
-        for token in tokens {
-            match token {
-                TokenTree::Punct(mark) if mark.as_char() == ':' => colons += 1,
-                TokenTree::Ident(word) => {
-                    if colons != 2 {
-                        self.name(std::mem::take(&mut path));
-                    }
-                    path.push(word.to_string());
-                    colons = 0;
-                }
-                other => {
-                    self.name(std::mem::take(&mut path));
-                    colons = 0;
-                    if let TokenTree::Group(group) = other {
-                        self.name_tokens(group.stream());
-                    }
-                }
-            }
-        }
-        self.name(path);
-    }
-}
-
-impl<'ast> Visit<'ast> for Module {
-    fn visit_item(&mut self, item: &'ast syn::Item) {
-        if attributes(item).iter().any(is_test) {
-            return;
-        }
-        match item {
-            syn::Item::Mod(module) if module.content.is_none() => self.children.push(module.ident.to_string()),
-            _ => visit::visit_item(self, item),
-        }
-    }
-
-    fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
-        let is_reexport = !matches!(item.vis, syn::Visibility::Inherited);
-        self.bring_in(&item.tree, &[], is_reexport);
-    }
-
-    fn visit_path(&mut self, path: &'ast syn::Path) {
-        self.name(path.segments.iter().map(|segment| segment.ident.to_string()).collect());
-        visit::visit_path(self, path);
-    }
-
-    fn visit_macro(&mut self, called: &'ast syn::Macro) {
-        self.visit_path(&called.path);
-        self.name_tokens(called.tokens.clone());
-    }
-
-    fn visit_expr_method_call(&mut self, call: &'ast syn::ExprMethodCall) {
-        if call.args.is_empty() {
-            self.called.insert(call.method.to_string());
-        }
-        visit::visit_expr_method_call(self, call);
-    }
-
-    fn visit_impl_item_fn(&mut self, function: &'ast syn::ImplItemFn) {
-        if !function.attrs.iter().any(is_test) {
-            visit::visit_impl_item_fn(self, function);
-        }
-    }
-
-    fn visit_field(&mut self, field: &'ast syn::Field) {
-        if !field.attrs.iter().any(is_test) {
-            visit::visit_field(self, field);
-        }
-    }
-
-    fn visit_field_value(&mut self, field: &'ast syn::FieldValue) {
-        if !field.attrs.iter().any(is_test) {
-            visit::visit_field_value(self, field);
-        }
-    }
-
-    // `#[serde(…)]` and `pub(in crate::…)` use nothing.
-    fn visit_attribute(&mut self, _: &'ast syn::Attribute) {}
-    fn visit_visibility(&mut self, _: &'ast syn::Visibility) {}
-}
-
-fn attributes(item: &syn::Item) -> &[syn::Attribute] {
-    match item {
-        syn::Item::Const(item) => &item.attrs,
-        syn::Item::Enum(item) => &item.attrs,
-        syn::Item::Fn(item) => &item.attrs,
-        syn::Item::Impl(item) => &item.attrs,
-        syn::Item::Macro(item) => &item.attrs,
-        syn::Item::Mod(item) => &item.attrs,
-        syn::Item::Static(item) => &item.attrs,
-        syn::Item::Struct(item) => &item.attrs,
-        syn::Item::Trait(item) => &item.attrs,
-        syn::Item::Type(item) => &item.attrs,
-        syn::Item::Use(item) => &item.attrs,
-        _ => &[],
-    }
-}
-
 /// Whether a path leads to what reads JSON: `serde_json`'s own, or the readers that the types of `oci_spec` have. (A `.parse()`
 /// into a `serde_json::Value` can't be told by its words.)
 fn reads_json(path: &[String]) -> bool {
@@ -372,16 +204,6 @@ fn reads_json(path: &[String]) -> bool {
         "oci_spec" => reader,
         _ => false,
     }
-}
-
-/// Whether it is `#[cfg(test)]`.
-fn is_test(attribute: &syn::Attribute) -> bool {
-    let is_test = attribute.parse_args::<syn::Ident>().is_ok_and(|condition| condition == "test");
-    is_test && attribute.path().is_ident("cfg")
-}
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// A row of the page's table.

@@ -25,8 +25,8 @@ pub(crate) struct Gap {
     pub(crate) tool: Tool,
     /// What kind of thing it is.
     pub(crate) kind: GapKind,
-    /// What `accept-unscanned` names it by: a file's path in the image, a distribution (`debian 8.1`), a type of package
-    /// (`pypi`).
+    /// What `accept-unscanned` names it by: a file's path in the image, a distribution (`debian 8.1`), a package
+    /// (`pypi pyyaml 5.3`) or, where there are many, their type (`pypi`).
     pub(crate) name: String,
     /// Why it was not judged.
     pub(crate) why: String,
@@ -46,7 +46,7 @@ pub(crate) enum GapKind {
     List,
     /// The packages of a distribution that it has no current advisories for.
     Distribution,
-    /// Packages that the SBOM lists and the scanner did not see.
+    /// A package that the SBOM lists and the scanner did not look up, or several of a type.
     Packages,
 }
 
@@ -97,7 +97,9 @@ impl Acceptance {
         glob::MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: false };
 
     fn fits(&self, gap: &Gap) -> bool {
-        self.name == gap.name || self.pattern.matches_with(&gap.name, Self::OPTIONS)
+        // A type of package stands for all of them.
+        let is_of_type = || gap.kind == GapKind::Packages && gap.name.split(' ').next() == Some(&self.name);
+        self.name == gap.name || self.pattern.matches_with(&gap.name, Self::OPTIONS) || is_of_type()
     }
 }
 
@@ -142,7 +144,11 @@ mod tests {
     }
 
     fn accepted(acceptance: &str, name: &str) -> bool {
-        let mut gaps = [gap(name)];
+        accepts(acceptance, gap(name))
+    }
+
+    fn accepts(acceptance: &str, gap: Gap) -> bool {
+        let mut gaps = [gap];
         let acceptances = [acceptance.parse().unwrap()];
         let unused = accept(&mut gaps, &acceptances);
         assert_eq!(unused.is_empty(), gaps[0].accepted.is_some());
@@ -156,6 +162,19 @@ mod tests {
         }
         let acceptance: Acceptance = "opt/a: b.jar: it is data: see the wiki".parse().unwrap();
         assert_eq!((acceptance.name.as_str(), acceptance.reason.as_str()), ("opt/a", "b.jar: it is data: see the wiki"));
+    }
+
+    #[test]
+    fn a_package_is_accepted_by_its_name_or_with_all_of_its_type() {
+        let package = |name: &str| Gap { kind: GapKind::Packages, ..gap(name) };
+        for acceptance in ["pypi pyyaml 5.3: x", "pypi pyyaml *: x", "pypi: x"] {
+            assert!(accepts(acceptance, package("pypi pyyaml 5.3")), "{acceptance}");
+        }
+        assert!(accepts("npm: x", package("npm @angular/core 1.0.0")) && accepts("pypi: x", package("pypi")));
+        for acceptance in ["pypi pyyaml 5.4: x", "pypi pyyaml: x", "py: x", "npm: x"] {
+            assert!(!accepts(acceptance, package("pypi pyyaml 5.3")), "{acceptance}");
+        }
+        assert!(!accepts("opt: x", gap("opt data.jar")), "a file is no package");
     }
 
     #[test]

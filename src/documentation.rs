@@ -1,5 +1,9 @@
-//! Documents, workflows and help that repeat the code's tables say what the tables say. `GP_DELIVER_BLESS=1 cargo test --lib
-//! documentation` writes what stands between two marks anew.
+//! Documents, workflows and help that repeat the code's tables say what the tables say; what the binary prints is held by
+//! `tests/it/docs.rs`. `GP_DELIVER_BLESS=1 cargo test --lib documentation` writes what stands between two marks anew.
+
+#[path = "../tests/it/support/document.rs"]
+mod document;
+mod tables;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -7,7 +11,7 @@ use std::path::{Path, PathBuf};
 use regex::Regex;
 use serde_json::Value;
 
-use crate::docs::document::holds;
+use self::document::holds;
 use crate::environment::{Choice, Environment, Origin, Trigger};
 use crate::tags::{self, VARIABLES, Values};
 use crate::variables;

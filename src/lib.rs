@@ -10,8 +10,6 @@ mod config;
 mod coverage;
 mod diagnosis;
 mod dockerfile;
-#[cfg(test)]
-mod docs;
 mod document;
 #[cfg(test)]
 mod documentation;

@@ -122,15 +122,6 @@ pub(crate) fn link_on_the_way(path: &Path, project: &[PathBuf]) -> Option<PathBu
     link.map(Path::to_owned)
 }
 
-/// The folders that hold the project whose build context is `context`: the outermost repository around it, or itself, and the
-/// workspace of the run.
-#[must_use]
-pub(crate) fn project_of(context: &Path, workspace: Option<&Path>) -> Vec<PathBuf> {
-    let context = context.canonicalize().unwrap_or_else(|_| context.to_owned());
-    let root = context.ancestors().filter(|folder| folder.join(".git").exists()).last().unwrap_or(&context).to_owned();
-    [root].into_iter().chain(workspace.map(Path::to_owned)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
@@ -200,8 +191,7 @@ mod tests {
         }
         symlink(path("machine"), path("mount")).unwrap();
         symlink(path("elsewhere"), path("machine/project/link")).unwrap();
-        let project = project_of(&path("mount/project/context"), None);
-        assert_eq!(project, [path("machine/project").canonicalize().unwrap()]);
+        let project = [path("machine/project")];
         for (out, link) in [
             ("mount/project/out/image", None),
             ("mount/project/link", Some("mount/project/link")),

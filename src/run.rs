@@ -21,7 +21,6 @@ use crate::error::{Error, Exit};
 use crate::github::{Event, commands};
 use crate::inputs::{self, Inputs};
 use crate::matrix::Matrix;
-use crate::ownership;
 use crate::pipeline::{self, Delivery, context, doctor};
 use crate::plan::{self, Plan};
 use crate::process::{self, Launcher};
@@ -222,7 +221,7 @@ async fn deliver(inputs: &Inputs) -> Exit {
     let event = Event::read(variables::text);
     let resolved = Config::resolve(inputs, &env(event.as_ref()));
     let context = PathBuf::from(inputs.text(&inputs::BUILD_CONTEXT));
-    let project = ownership::project_of(&context, event.as_ref().and_then(|event| event.workspace.as_deref()));
+    let project = source::project_of(&context, event.as_ref().and_then(|event| event.workspace.as_deref()));
     let reports = open_reports(&config::report_dir(inputs), &project).await;
     let (mut begun, resolved_inputs) = (None, resolved.is_ok());
     let (result, exit) = match (resolved, &reports) {

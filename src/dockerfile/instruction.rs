@@ -52,14 +52,6 @@ impl Dockerfile {
         let named = self.stages.iter().rposition(|stage| stage.name.as_deref() == Some(&target.to_lowercase()));
         named.or_else(|| target.parse().ok().filter(|index| *index < self.stages.len()))
     }
-
-    /// The instruction that stands on a line, counted from 1.
-    #[must_use]
-    #[cfg(test)]
-    pub(crate) fn instruction_at(&self, line: u32) -> Option<&Instruction> {
-        let stages = self.stages.iter().flat_map(|stage| std::iter::once(&stage.from).chain(&stage.instructions));
-        self.preamble.iter().chain(stages).find(|found| (found.first_line..=found.last_line).contains(&line))
-    }
 }
 
 impl Instruction {
@@ -89,12 +81,11 @@ mod tests {
     }
 
     #[test]
-    fn an_instruction_is_found_by_any_of_its_lines() {
+    fn an_instruction_has_all_of_its_lines() {
         let file = Dockerfile::parse(TEXT).unwrap();
-        let keyword = |line| file.instruction_at(line).map(|found| (found.keyword.as_str(), found.first_line));
-        assert_eq!(
-            (keyword(1), keyword(7), keyword(8), keyword(9)),
-            (Some(("ARG", 1)), Some(("RUN", 7)), Some(("RUN", 7)), None)
-        );
+        let lines = |found: &Instruction| (found.keyword.clone(), found.first_line, found.last_line);
+        assert_eq!(lines(&file.preamble[0]), ("ARG".to_owned(), 1, 1));
+        assert_eq!(lines(&file.stages[3].from), ("FROM".to_owned(), 6, 6));
+        assert_eq!(file.stages[3].instructions.iter().map(lines).collect::<Vec<_>>(), [("RUN".to_owned(), 7, 8)]);
     }
 }

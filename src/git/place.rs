@@ -70,6 +70,14 @@ impl Enclosing {
     }
 }
 
+/// The top of the outermost checkout that `folder`, an absolute path without links in it, is in: the outermost folder with a
+/// `.git`, also where that leads to no repository. What lies in a checkout, whoever wrote its commits may have put there, and
+/// one whose repository is somewhere else, or gone, is a checkout all the same.
+pub(crate) fn checkout_around(folder: &Path) -> Option<PathBuf> {
+    let tops = folder.ancestors().filter(|top| fs::symlink_metadata(top.join(ENTRY)).is_ok());
+    tops.last().map(Path::to_owned)
+}
+
 /// What `HEAD` in the folder `own` says, where it says what one does.
 fn head(own: &Path) -> Option<Vec<u8>> {
     let file = own.join("HEAD");
@@ -136,6 +144,18 @@ mod tests {
         }
         fs::create_dir_all(root.join("folder/.git")).unwrap();
         assert_eq!(Enclosing::of(&root.join("folder")).strays, [root.join("folder")]);
+    }
+
+    #[test]
+    fn the_outermost_checkout_is_one_wherever_its_repository_is() {
+        let made = tempfile::tempdir().unwrap();
+        let root = made.path().canonicalize().unwrap();
+        fs::create_dir_all(root.join("outer/inner/.git")).unwrap();
+        assert_eq!(checkout_around(&root.join("outer/inner")), Some(root.join("outer/inner")));
+        std::os::unix::fs::symlink("nowhere", root.join("outer/.git")).unwrap();
+        assert_eq!(checkout_around(&root.join("outer/inner")), Some(root.join("outer")));
+        assert_eq!(checkout_around(&root.join("outer")), Some(root.join("outer")));
+        assert_eq!(checkout_around(&root), None);
     }
 
     #[test]

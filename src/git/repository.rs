@@ -155,10 +155,10 @@ impl Repository {
         Ok(tags.lines().map(str::to_owned).collect())
     }
 
-    /// The commit that a full id names, itself or as a tag.
+    /// The commit that a full id names, itself or as a tag; `None` where the clone has no such commit.
     ///
     /// # Errors
-    /// git can't be run.
+    /// git can't tell.
     pub(crate) async fn commit(&self, launcher: &Launcher, id: &str) -> Result<Option<String>, Error> {
         answer(self.ask(launcher, &["rev-parse", "--verify", "--quiet", &format!("{id}^{{commit}}")]).await)
     }
@@ -187,12 +187,27 @@ impl Repository {
         Ok(first.map(|path| path.strip_prefix(folder).map_or(path.clone(), Path::to_owned)))
     }
 
-    /// Whether the commit `ancestor` came before the one that is checked out, or is it.
+    /// Whether `commit` came after the commit `ancestor`, or is it. The clone has to have both.
     ///
     /// # Errors
-    /// git can't be run.
-    pub(crate) async fn came_after(&self, launcher: &Launcher, ancestor: &str) -> Result<bool, Error> {
-        Ok(answer(self.ask(launcher, &["merge-base", "--is-ancestor", ancestor, "HEAD"]).await)?.is_some())
+    /// git can't tell.
+    pub(crate) async fn came_after(&self, launcher: &Launcher, commit: &str, ancestor: &str) -> Result<bool, Error> {
+        Ok(answer(self.ask(launcher, &["merge-base", "--is-ancestor", ancestor, commit]).await)?.is_some())
+    }
+
+    /// What the regular file at `path`, from the top, holds in a commit; `None` if there is none.
+    ///
+    /// # Errors
+    /// git can't read it.
+    pub(crate) async fn file(&self, launcher: &Launcher, commit: &str, path: &str) -> Result<Option<Vec<u8>>, Error> {
+        let arguments = ["--literal-pathspecs", "ls-tree", "-z", "--full-tree", commit, "--", path];
+        let listed = self.said(launcher, &arguments, Vec::new()).await?;
+        match fields(&listed).next().and_then(entry) {
+            Some((_, Entry { mode: 0o100_644 | 0o100_755, id })) => {
+                self.said(launcher, &["cat-file", "blob", &id], Vec::new()).await.map(Some)
+            }
+            _ => Ok(None),
+        }
     }
 
     /// How many of the objects of the history that is checked out are not there.
@@ -322,12 +337,11 @@ fn checked(output: Output, arguments: impl FnOnce() -> String) -> Result<Output,
     }
 }
 
-/// No, where git says so by its exit code.
+/// No, where git says so by its exit code; any other code is no answer.
 fn answer(answer: Result<String, Error>) -> Result<Option<String>, Error> {
     match answer {
         Ok(text) => Ok(Some(text)),
-        // Not a commit, or not in this clone.
-        Err(Error::Refused { .. }) => Ok(None),
+        Err(Error::Refused { code: 1, .. }) => Ok(None),
         Err(error) => Err(error),
     }
 }

@@ -136,7 +136,7 @@ inputs! {
     ACCEPT_UNSCANNED: Lines<Acceptance> =
         Input::new("accept-unscanned", Group::Scan, "LINES",
             "What may be in the image without being judged, one per line with a reason: a path (* and ** as usual), a \
-             distribution or a type of package as the report names it, NAME: REASON");
+             distribution, a package or a type of package as the report names it, NAME: REASON");
     SBOM_FORMATS: Vec<Format> =
         Input::new("sbom-formats", Group::Scan, "LIST", "SBOM formats to write: spdx-json, cyclonedx-json")
             .default("spdx-json,cyclonedx-json");

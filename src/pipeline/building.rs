@@ -91,7 +91,7 @@ impl<'a> BuildSession<'a> {
             Some(namespace) => namespace.context(&key),
             None => Digest::of(key.as_os_str().as_encoded_bytes()).hex(),
         };
-        let claim = claim(delivery, ready)?;
+        let claim = claim(delivery, ready)?.clone();
         let session = Session::open(ready.builder.channel(), routes, &methods, &key).await.map_err(BuildError::from)?;
         let proxies = build.proxies.arguments(&ready.builder.address().to_string(), &build.arguments);
         let instructions = Instructions { namespace, ..instructions(build, &claim, proxies) };
@@ -241,11 +241,19 @@ fn instructions(build: &Build, claim: &Claim, proxies: Vec<(String, String)>) ->
     }
 }
 
-/// What the image of this delivery says of itself.
+/// What the image of this delivery says of itself: the same wherever it is asked for, whatever becomes of the Dockerfile.
 ///
 /// # Errors
 /// The Dockerfile can't be read.
-pub(super) fn claim(delivery: &Delivery, ready: &Ready) -> Result<Claim, Error> {
+pub(super) fn claim<'a>(delivery: &Delivery, ready: &'a Ready) -> Result<&'a Claim, Error> {
+    if let Some(claim) = ready.claim.get() {
+        return Ok(claim);
+    }
+    let claim = read_claim(delivery, ready)?;
+    Ok(ready.claim.get_or_init(|| claim))
+}
+
+fn read_claim(delivery: &Delivery, ready: &Ready) -> Result<Claim, Error> {
     let (config, root) = (&delivery.config, &ready.checkout.root);
     let build = &config.build;
     let context = config.real_context();
@@ -278,7 +286,7 @@ fn annotations(delivery: &Delivery, claim: &Claim) -> Annotations {
 /// # Errors
 /// A document can't be read or written.
 pub(super) fn as_from(delivery: &Delivery, ready: &Ready, image: &Image, environment: Environment) -> Result<Image, Error> {
-    let claim = Claim { environment: Some(environment), ..claim(delivery, ready)? };
+    let claim = Claim { environment: Some(environment), ..claim(delivery, ready)?.clone() };
     let parts = image.parts().map_err(BuildError::from)?;
     let annotations = annotations(delivery, &claim);
     Ok(Image::assemble(image.layout.clone(), &parts, &annotations).map_err(BuildError::from)?)

@@ -1,13 +1,21 @@
-//! What of an image was judged: what trivy says that it could not read, and what it saw less of than syft.
+//! What of an image was judged: what trivy says that it could not read, and what it did not see of what syft lists.
 
 use std::collections::BTreeSet;
 
 use tokio::sync::oneshot;
 
-use super::Delivery;
+use super::advisories::Advisories;
+use super::preflight::Ready;
+use super::vulnerabilities::{Scanned, Vulnerabilities};
+use super::{Delivery, suppressions};
 use crate::coverage::{self, Coverage, Gap, GapKind};
+use crate::diagnosis::Diagnosis;
+use crate::error::Error;
+use crate::finding::{Finding, Suppression, Vulnerability};
+use crate::oci::Image;
 use crate::record::{Contribution, Record};
-use crate::scan::packages::Packages;
+use crate::scan::packages::{Missing, OF_DISTRIBUTIONS, Packages, Shortfall};
+use crate::scan::{self, trivy};
 use crate::scanner::Tool;
 use crate::text;
 
@@ -35,58 +43,78 @@ pub(super) fn counts(delivery: &Delivery) -> bool {
     delivery.is_held_back_by(Tool::TRIVY)
 }
 
-/// Finds out what was not judged, waits for syft's list for that, and writes it into the record. Without a scan for
-/// vulnerabilities there is nothing to find out.
-pub(super) async fn find(delivery: &Delivery, scanned: Option<&[Scanned]>, listing: Listing) -> Option<Coverage> {
-    let scanned = scanned?;
+/// What the SBOM's list of packages came to.
+pub(super) struct Judged {
+    /// What of the image was judged, all in all.
+    pub(super) coverage: Coverage,
+    /// The vulnerabilities in what trivy had not seen.
+    pub(super) findings: Vec<Vulnerability>,
+}
+
+/// Has trivy judge what it did not see of what syft lists, finds out what is not judged even so, and writes both into the
+/// record. It waits for syft's list. Without a scan for vulnerabilities there is nothing to find out.
+pub(super) async fn find(
+    delivery: &Delivery,
+    ready: &Ready,
+    image: &Image,
+    scanned: Option<(&Vulnerabilities, &Advisories)>,
+    listing: Listing,
+) -> Result<Option<Judged>, Error> {
+    let Some((vulnerabilities, Advisories::Known(database))) = scanned else { return Ok(None) };
     let lists = listing.0.await.ok();
-    let (mut gaps, mut empty) = (Vec::new(), Vec::new());
-    for (index, scanned) in scanned.iter().enumerate() {
-        let listed = lists.as_ref().and_then(|lists| lists.get(index));
-        gaps.extend(scanned.gaps.iter().cloned());
-        gaps.extend(listed.into_iter().flat_map(|listed| unseen(scanned, listed)));
-        if scanned.list.is_empty() && listed.is_some_and(Packages::is_empty) {
-            empty.push(scanned.platform.to_string());
+    let mut found = Found { counts: counts(delivery), ..Found::default() };
+    for (index, (scanned, platform)) in vulnerabilities.platforms.iter().zip(&image.platforms).enumerate() {
+        found.gaps.extend(scanned.gaps.iter().cloned());
+        let Some(listed) = lists.as_ref().and_then(|lists| lists.get(index)) else { continue };
+        if scanned.list.is_empty() && listed.is_empty() {
+            found.empty.push(scanned.platform.to_string());
+        }
+        let Missing { unjudged, by_name } = scanned.missing(listed);
+        found.gaps.extend(unjudged.into_iter().map(|shortfall| scanned.gap(shortfall)));
+        if !by_name.is_empty() {
+            let judged = vulnerabilities.judge(delivery, (image, platform), database, &by_name);
+            // Not a scan that failed: what it was to judge is not judged, and may be accepted.
+            let judged = delivery.cancel.run_until_cancelled(judged).await.ok_or(Error::Cancelled)?;
+            found.add(scanned, &by_name, judged);
         }
     }
-    let accepted = &delivery.config.accepted;
-    let unused = coverage::accept(&mut gaps, accepted).into_iter().map(|acceptance| acceptance.name.clone()).collect();
-    let coverage = Coverage::of(gaps);
-    delivery.recorder.accept(&Found { coverage: &coverage, unused, empty, counts: counts(delivery) });
-    Some(coverage)
+    suppressions::mark_new(delivery, ready, &mut found.suppressions).await?;
+    let unused = coverage::accept(&mut found.gaps, &delivery.config.accepted);
+    found.unused = unused.into_iter().map(|acceptance| acceptance.name.clone()).collect();
+    delivery.recorder.accept(&found);
+    Ok(Some(Judged { coverage: Coverage::of(found.gaps), findings: found.findings }))
 }
 
-/// What was scanned of one platform.
-pub(super) struct Scanned {
-    pub(super) platform: crate::oci::Platform,
-    pub(super) list: Packages,
-    pub(super) gaps: Vec<Gap>,
-}
-
-/// What syft lists and trivy did not see.
-fn unseen(scanned: &Scanned, listed: &Packages) -> Vec<Gap> {
-    let mut known: BTreeSet<&str> =
-        scanned.gaps.iter().filter(|gap| gap.kind == GapKind::List).map(|gap| gap.name.as_str()).collect();
-    // Where the packages of the distribution are not judged at all, that is told once.
-    let is_told = scanned.gaps.iter().any(|gap| gap.kind == GapKind::Distribution);
-    if is_told && !scanned.list.shares_distribution(listed) {
-        known.extend(crate::scan::packages::OF_DISTRIBUTIONS);
+impl Scanned {
+    /// What syft lists and trivy did not see, as far as that is not told already.
+    fn missing(&self, listed: &Packages) -> Missing {
+        let lists = self.gaps.iter().filter(|gap| gap.kind == GapKind::List).map(|gap| gap.name.as_str());
+        let unread: BTreeSet<&str> = lists.collect();
+        let mut told: Vec<&str> = TOLD_AS_LISTS.into_iter().filter(|kind| unread.contains(kind)).collect();
+        // Where the packages of the distribution are not judged at all, that is told once.
+        let is_told = self.gaps.iter().any(|gap| gap.kind == GapKind::Distribution);
+        if is_told && !self.list.shares_distribution(listed) {
+            told.extend(OF_DISTRIBUTIONS);
+        }
+        self.list.missing(listed, &unread, &told)
     }
-    let shortfalls = scanned.list.shortfalls(listed, &known).into_iter();
-    let gap = |(kind, why): (&str, String)| Gap {
-        tool: Tool::TRIVY,
-        kind: GapKind::Packages,
-        name: kind.to_owned(),
-        why,
-        platform: scanned.platform.clone(),
-        accepted: None,
-    };
-    shortfalls.map(|shortfall| gap((shortfall.kind, shortfall.why))).collect()
+
+    fn gap(&self, Shortfall { name, why }: Shortfall) -> Gap {
+        Gap { tool: Tool::TRIVY, kind: GapKind::Packages, name, why, platform: self.platform.clone(), accepted: None }
+    }
 }
+
+/// The types of package that trivy says itself that it can't judge, by the name of the type: their database can't be read,
+/// or it has no advisories.
+const TOLD_AS_LISTS: [&str; 2] = ["rpm", "conda"];
 
 /// What was found out.
-struct Found<'a> {
-    coverage: &'a Coverage,
+#[derive(Default)]
+struct Found {
+    gaps: Vec<Gap>,
+    findings: Vec<Vulnerability>,
+    suppressions: Vec<Suppression>,
+    warnings: Vec<String>,
     /// What was accepted and is not there.
     unused: Vec<String>,
     /// The platforms that hold no packages by both counts.
@@ -95,10 +123,44 @@ struct Found<'a> {
     counts: bool,
 }
 
-impl Contribution for Found<'_> {
+impl Found {
+    /// Adds what came of handing packages to trivy by name.
+    fn add(&mut self, scanned: &Scanned, handed: &Packages, judged: Result<trivy::Vulnerabilities, scan::Error>) {
+        let (judged, failure) = match judged {
+            Ok(judged) => (judged, None),
+            Err(error) => (trivy::Vulnerabilities::default(), Some(Diagnosis::from(&error))),
+        };
+        for mut shortfall in judged.list.refused(handed) {
+            if let Some(Diagnosis { what, .. }) = &failure {
+                shortfall.why = format!("{} (looked up by name: {what})", shortfall.why);
+            }
+            self.gaps.push(scanned.gap(shortfall));
+        }
+        if !judged.findings.is_empty() {
+            self.warnings.push(format!(
+                "{}: trivy does not see {} that the SBOM lists in the image; looked up by name, {} found in them.",
+                scanned.platform,
+                text::count(handed.iter().count(), "package"),
+                match judged.findings.len() {
+                    1 => "1 vulnerability was".to_owned(),
+                    several => format!("{several} vulnerabilities were"),
+                }
+            ));
+        }
+        self.gaps.extend(judged.gaps);
+        self.findings.extend(judged.findings);
+        self.suppressions.extend(judged.suppressions);
+        self.warnings.extend(judged.warnings);
+    }
+}
+
+impl Contribution for Found {
     fn enter(&self, record: &mut Record) {
-        record.unscanned.extend(self.coverage.gaps().iter().cloned());
-        let open = self.coverage.open().filter(|_| !self.counts);
+        record.findings.extend(self.findings.iter().cloned().map(Finding::Vulnerability));
+        record.suppressions.extend(self.suppressions.iter().cloned());
+        record.warnings.extend(self.warnings.iter().cloned());
+        record.unscanned.extend(self.gaps.iter().cloned());
+        let open = self.gaps.iter().filter(|gap| gap.accepted.is_none() && !self.counts);
         record.warnings.extend(open.map(|gap| format!("Not judged: {gap}.")));
         record.warnings.extend(self.unused.iter().map(|name| {
             format!("`accept-unscanned` names {name}, and nothing of that name was left unjudged: take the line out.")

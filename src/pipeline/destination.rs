@@ -32,9 +32,6 @@ pub(super) async fn look(delivery: &Delivery, ready: &Ready) -> Result<ResolvedD
                 RequestedDestination::Ecr(ecr) => sign_in(delivery, ecr, &log).await?,
             };
             delivery.recorder.write(|record| record.destination = Some(target.destination().to_string()));
-            // A folder's tags name nothing that lasts.
-            let replaces = target.repository().is_none();
-            let target = target.with_replacement(replaces);
             let snapshot = target.snapshot(&ready.tags).await?;
             let existing = reuse::find(delivery, ready, &target, &snapshot, &mutability).await?;
             let detail = match target.repository() {

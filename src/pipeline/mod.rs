@@ -48,6 +48,7 @@ use self::preflight::Ready;
 use self::publishing::Content;
 use self::reuse::{Course, Rival};
 use self::task::Task;
+use self::vulnerabilities::Vulnerabilities;
 use crate::config::Config;
 use crate::diagnosis::Diagnosis;
 use crate::error::Error;
@@ -182,30 +183,35 @@ async fn scan_and_publish(
         // What is wrong with it, and with the source.
         let vulnerabilities = vulnerabilities::find(delivery, ready, &image, &database);
         let leaks = async { secrets::sent(delivery, ready, &sent, secrets.accept().await?).await };
-        let (mut leaks, vulnerabilities) = tokio::try_join!(leaks, vulnerabilities)?;
+        let (mut leaks, mut vulnerabilities) = tokio::try_join!(leaks, vulnerabilities)?;
         leaks.findings.extend(in_layers.findings);
         // What of it was judged. Where that holds nothing back, it is told while the content travels.
-        let scanned = vulnerabilities.as_ref().map(|found| &*found.platforms);
-        let find = || coverage::find(delivery, scanned, listing);
-        let (coverage, later) = if coverage::counts(delivery) { (find().await, None) } else { (None, Some(find())) };
+        let find = async |found: Option<&Vulnerabilities>| {
+            coverage::find(delivery, ready, &image, found.map(|found| (found, &database)), listing).await
+        };
+        let counts = coverage::counts(delivery);
+        let (judged, later) = if counts { (find(vulnerabilities.as_ref()).await?, None) } else { (None, Some(find)) };
+        if let (Some(found), Some(judged)) = (&mut vulnerabilities, &judged) {
+            found.findings.extend(judged.findings.iter().cloned());
+        }
+        let coverage = judged.as_ref().map(|judged| &judged.coverage);
         // Whether that lets it pass.
-        let cleared =
-            judging::judge(delivery, &image, &leaks, vulnerabilities.as_ref().map(|found| (found, coverage.as_ref()))).await?;
+        let cleared = judging::judge(delivery, &image, &leaks, vulnerabilities.as_ref().map(|found| (found, coverage))).await?;
         // The team is told either way; only what is cleared leaves the machine.
-        let shown = code_scanning::upload(delivery, ready, cleared.is_some());
-        if let Some(rival) = wanted.rival.filter(|rival| cleared.is_some() && rival.image.manifest.digest != image.digest) {
+        let is_cleared = cleared.is_some();
+        let shown = async {
+            if let Some(find) = later {
+                find(vulnerabilities.as_ref()).await?;
+            }
+            code_scanning::upload(delivery, ready, is_cleared).await
+        };
+        if let Some(rival) = wanted.rival.filter(|rival| is_cleared && rival.image.manifest.digest != image.digest) {
             shown.await?;
             return Err(rival.differs(building::claim(delivery, ready)?, image.digest));
         }
-        let told = async {
-            if let Some(later) = later {
-                later.await;
-            }
-            Ok(())
-        };
-        tokio::try_join!(shown, publishing::upload(delivery, target, &image, cleared), told)
+        tokio::try_join!(shown, publishing::upload(delivery, target, &image, cleared))
     };
-    let (listed, (shown, content, ())) = tokio::try_join!(listed, judged)?;
+    let (listed, (shown, content)) = tokio::try_join!(listed, judged)?;
     match content {
         Content::Blocked => Ok(RunResult::Blocked),
         Content::NotAsked => Ok(RunResult::Skipped),

@@ -1,5 +1,7 @@
 //! What would fail after minutes fails here, in a second.
 
+use std::sync::OnceLock;
+
 use tokio::sync::OnceCell;
 
 use super::{Delivery, Ending, context};
@@ -8,6 +10,7 @@ use crate::config::{Publish, RequestedDestination, SecretsHistory};
 use crate::diagnosis::Diagnosis;
 use crate::error::Error;
 use crate::plan;
+use crate::provenance::Claim;
 use crate::publish;
 use crate::record::StageName;
 use crate::scan;
@@ -24,6 +27,8 @@ pub(super) struct Ready {
     pub(crate) builder: Builder,
     /// The commit before the change, once somebody has asked for it.
     pub(crate) base: OnceCell<Option<Base>>,
+    /// What the image says of itself, once somebody has asked for it.
+    pub(crate) claim: OnceLock<Claim>,
 }
 
 pub(super) async fn look(delivery: &Delivery) -> Result<Ready, Error> {
@@ -52,7 +57,7 @@ pub(super) async fn look(delivery: &Delivery) -> Result<Ready, Error> {
                 if names.is_empty() { "none".to_owned() } else { names.join(", ") }
             ));
             let detail = builder.description().to_owned();
-            Ok((Ready { checkout, tags, builder, base: OnceCell::new() }, Ending::Pass(detail)))
+            Ok((Ready { checkout, tags, builder, base: OnceCell::new(), claim: OnceLock::new() }, Ending::Pass(detail)))
         })
         .await
 }

@@ -54,9 +54,10 @@ pub(super) struct Rival {
 
 impl Rival {
     /// The error for when something else than this image was built.
-    pub(crate) fn differs(&self, claim: Claim, built: Digest) -> Error {
+    pub(crate) fn differs(&self, claim: &Claim, built: Digest) -> Error {
         let repository = self.image.target.destination().to_string();
-        publish::Error::Taken { repository, commit: claim.revision, digest: Some(built), taken: self.taken.clone() }.into()
+        publish::Error::Taken { repository, commit: claim.revision.clone(), digest: Some(built), taken: self.taken.clone() }
+            .into()
     }
 }
 
@@ -136,10 +137,10 @@ pub(super) async fn find(
     let named = snapshot.fixed().filter_map(|tag| Some(TakenTag::new(&tag.planned.tag, tag.names.as_ref()?)));
     let taken: Vec<_> = named.collect();
     let one = taken.iter().all(|tag| tag.digest == image.digest);
-    let from = claim.delivery_of(&ours).filter(|_| one);
+    let from = claim.delivery_of(ours).filter(|_| one);
     let confirmed = from.is_some() && claim.agrees_with(&Claim::read(&labels(client, image).await?));
     let Some(from) = from.filter(|_| confirmed) else {
-        return Err(another(repository, &ours, &claim, taken).into());
+        return Err(another(repository, ours, &claim, taken).into());
     };
     let suffices = Provenance::of(&claim, image).suffices(delivery.config.reuse);
     let trusted = |existing: Existing| if suffices { existing } else { existing.untrusted(from, taken) };

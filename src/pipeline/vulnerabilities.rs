@@ -6,11 +6,11 @@ use futures_util::future::try_join_all;
 
 use super::advisories::{Advisories, fetch};
 use super::building::dockerfile_name;
-use super::coverage::Scanned;
 use super::preflight::Ready;
 use super::scanning::{DEADLINE, ending};
 use super::{Delivery, suppressions};
 use crate::config::Build;
+use crate::coverage::Gap;
 use crate::dockerfile::Dockerfile;
 use crate::error::Error;
 use crate::finding::{Suppression, Vulnerability};
@@ -18,6 +18,7 @@ use crate::oci::image::PlatformImage;
 use crate::oci::{Image, Platform};
 use crate::record::{StageLog, StageName};
 use crate::scan::database::{Database, Kind};
+use crate::scan::packages::Packages;
 use crate::scan::trivy::ignore::Lists;
 use crate::scan::{self, trivy};
 use crate::scanner::Tool;
@@ -32,6 +33,17 @@ pub(super) struct Vulnerabilities {
     pub(crate) warnings: Vec<String>,
     /// What was seen and what was not, platform by platform.
     pub(super) platforms: Vec<Scanned>,
+    /// What the project lets through.
+    ignored: Lists,
+}
+
+/// What was scanned of one platform.
+pub(super) struct Scanned {
+    pub(super) platform: Platform,
+    /// What trivy has looked up.
+    pub(super) list: Packages,
+    /// What it says itself that it did not judge.
+    pub(super) gaps: Vec<Gap>,
 }
 
 impl Vulnerabilities {
@@ -70,6 +82,7 @@ pub(super) async fn find(
                 found.add(platform.platform.clone(), scanned);
             }
             found.warnings.extend(differ);
+            found.ignored = ignored;
             suppressions::mark_new(delivery, ready, &mut found.suppressions).await?;
             let (total, counting) =
                 (found.findings.len(), found.findings.iter().filter(|finding| config.threshold.counts(finding)).count());
@@ -101,6 +114,21 @@ async fn scan_platform(
     let mut found = trivy::scan(&delivery.launcher, &request, java).await?;
     found.warnings.extend(java_warnings);
     Ok(found)
+}
+
+impl Vulnerabilities {
+    /// Looks for vulnerabilities in packages that the SBOM lists for a platform and trivy has not seen there.
+    pub(super) async fn judge(
+        &self,
+        delivery: &Delivery,
+        (image, platform): (&Image, &PlatformImage),
+        database: &Database,
+        packages: &Packages,
+    ) -> Result<trivy::Vulnerabilities, scan::Error> {
+        let (database, ignored) = (database.folder.as_path(), &self.ignored);
+        let request = trivy::Request { image, platform, database, ignored, deadline: DEADLINE };
+        trivy::judge(&delivery.launcher, &request, packages).await
+    }
 }
 
 /// The Dockerfile that findings are traced to.

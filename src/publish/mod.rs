@@ -42,7 +42,6 @@ use upload::Content;
 pub(crate) struct Target {
     place: Place,
     siblings: Vec<Repository>,
-    replaces: bool,
     remover: Option<Arc<dyn TagRemover>>,
 }
 
@@ -65,7 +64,7 @@ impl Target {
     /// A repository that was looked at by other means than [`preflight`].
     #[must_use]
     pub(crate) fn of_repository(client: Client) -> Self {
-        Self { place: Place::Repository(client), siblings: Vec::new(), replaces: false, remover: None }
+        Self { place: Place::Repository(client), siblings: Vec::new(), remover: None }
     }
 
     /// The destination.
@@ -82,12 +81,6 @@ impl Target {
     #[must_use]
     pub(crate) fn with_siblings(self, siblings: Vec<Repository>) -> Self {
         Self { siblings, ..self }
-    }
-
-    /// Lets a fixed tag be set to another image than the one it names. Without this, such a tag ends the publishing.
-    #[must_use]
-    pub(crate) fn with_replacement(self, replaces: bool) -> Self {
-        Self { replaces, ..self }
     }
 
     /// Removes tags with `remover` when they are put back.
@@ -117,7 +110,7 @@ pub(crate) async fn preflight(destination: &Destination, credentials: &Store, pr
         Destination::Layout(path) => {
             folder::look(path, project)?;
             let place = Place::Folder(path.clone());
-            Ok(Target { place, siblings: Vec::new(), replaces: true, remover: None })
+            Ok(Target { place, siblings: Vec::new(), remover: None })
         }
         Destination::Registry(repository) => {
             let credentials = credentials.find(repository.registry()).await.map_err(crate::oci::registry::Error::from)?;

@@ -68,7 +68,7 @@ impl Tagging {
         let tags = target.snapshot(tags).await?.tags;
         let tagging = Self { client, root, root_was_there, tags, remover: target.remover.clone(), listener };
         let taken = tagging.taken();
-        if taken.is_empty() || target.replaces {
+        if taken.is_empty() {
             return Ok(tagging);
         }
         let commit = Provenance::annotated(&tagging.root).revision;
@@ -231,13 +231,7 @@ impl Tagging {
     }
 
     fn tell(&self, tag: &ExistingTag) {
-        let name = tag.planned.tag.clone();
-        match &tag.names {
-            Some(before) if !tag.planned.moving => {
-                (self.listener)(PublishEvent::Replaced { tag: name, before: before.digest });
-            }
-            _ => (self.listener)(PublishEvent::Tagged(name)),
-        }
+        (self.listener)(PublishEvent::Tagged(tag.planned.tag.clone()));
     }
 
     fn is_root(&self, manifest: Option<&Manifest>) -> bool {

@@ -63,6 +63,8 @@ pub(crate) fn kind(gap: &Gap) -> &'static str {
     match gap.kind {
         GapKind::List => "list of packages",
         GapKind::Distribution => "distribution",
+        // The name of one has its type before it.
+        GapKind::Packages if gap.name.contains(' ') => "package",
         GapKind::Packages => "type of package",
     }
 }

@@ -1,84 +1,230 @@
-//! The packages in an image as a scanner lists them, and how two lists compare.
+//! The packages in an image as a scanner lists them, and what one list has that the other lacks.
 //!
-//! trivy and syft read the same lists of packages, each in its own way. Where one of them reads clearly less than the other,
-//! something in the image was not read, though neither says so.
+//! trivy and syft look for the same packages, each in its own way. What the SBOM lists and trivy has not looked up is handed
+//! to trivy by name (`trivy::listed`), or is not judged.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use percent_encoding::percent_decode_str;
 
-/// A package, as its package URL names it (purl-spec, "Package URL specification").
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Package {
-    /// The type of its URL: `deb`, `pypi`.
-    kind: String,
-    /// Its name as its type compares names, with its namespace where that is part of the name.
-    name: String,
-    /// Its version, where its type's versions are written in one way alone.
-    version: String,
-}
-
-/// A list of packages, each with the file that it was found in, where the scanner says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Packages(BTreeMap<Package, Option<String>>);
-
-/// How the lists of a type of package compare.
+/// How trivy comes to judge a type of package.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Comparison {
-    /// Both scanners read the same files: nearly all must be in both.
-    Closely,
-    /// They find and name these in different ways: only one that reads none at all has missed something.
-    Loosely,
-    /// trivy has no advisories for these, and they are what a distribution is made of.
-    Uncovered,
+enum Judged {
+    /// By the list of the image's distribution. Handed over by name, one would be looked up as if it were of that
+    /// distribution, and a list that stands elsewhere in the image, or is read in two ways, may be of any.
+    InItsList,
+    /// By its name and version, wherever it was found.
+    ByName,
+    /// Not at all: it has no advisories for these, and a whole image may be made of them.
+    Never,
 }
 
-/// The types of packages that are compared. What is not here (single binaries, models, plugins) has no advisories in trivy.
-const COMPARED: [(&str, Comparison); 14] = [
-    ("deb", Comparison::Closely),
-    ("apk", Comparison::Closely),
-    ("rpm", Comparison::Closely),
-    ("pypi", Comparison::Closely),
-    ("npm", Comparison::Closely),
-    ("gem", Comparison::Closely),
-    ("golang", Comparison::Closely),
-    ("cargo", Comparison::Closely),
-    ("composer", Comparison::Closely),
-    ("maven", Comparison::Loosely),
-    ("nuget", Comparison::Loosely),
-    ("alpm", Comparison::Uncovered),
-    ("ebuild", Comparison::Uncovered),
-    ("nix", Comparison::Uncovered),
+/// The types of package URLs (purl-spec, "PURL types") that count.
+///
+/// What syft lists besides is no package that an ecosystem has advisories for in trivy's database: what a program says of
+/// itself in its bytes (`generic`: nginx, node, the JDK, Linux), the image (`oci`), models (`huggingface`), workflows
+/// (`github`), and packages of Lua, R, Haskell, OCaml, Prolog, Terraform, `WordPress`, PEAR, snap and Homebrew.
+const TYPES: [(&str, Judged); 21] = [
+    ("deb", Judged::InItsList),
+    ("apk", Judged::InItsList),
+    ("rpm", Judged::InItsList),
+    ("pypi", Judged::ByName),
+    ("npm", Judged::ByName),
+    ("gem", Judged::ByName),
+    ("golang", Judged::ByName),
+    ("cargo", Judged::ByName),
+    ("composer", Judged::ByName),
+    ("maven", Judged::ByName),
+    ("nuget", Judged::ByName),
+    ("conan", Judged::ByName),
+    ("swift", Judged::ByName),
+    ("cocoapods", Judged::ByName),
+    ("hex", Judged::ByName),
+    ("pub", Judged::ByName),
+    ("bitnami", Judged::ByName),
+    ("alpm", Judged::Never),
+    ("ebuild", Judged::Never),
+    ("nix", Judged::Never),
+    ("conda", Judged::Never),
 ];
 
 /// The types whose lists are those of a distribution.
 pub(crate) const OF_DISTRIBUTIONS: [&str; 3] = ["deb", "apk", "rpm"];
 
-/// One in so many that one list lacks is a clear shortfall.
+/// The types whose package managers install nothing without a version. Elsewhere what has none is no release that an advisory
+/// could be about: a project's own `package.json`, program or jar.
+const ALWAYS_WITH_VERSION: [&str; 6] = ["deb", "apk", "rpm", "pypi", "gem", "cargo"];
+
+/// What syft writes where it found no version (its `cataloging.UnknownStubValue`).
+const NO_VERSION: &str = "UNKNOWN";
+
+/// One in so many that the SBOM lacks of a distribution's list is a clear shortfall.
 const CLEARLY: usize = 10;
 
-/// So many of a type that is compared loosely have to be missed.
-const LOOSELY: usize = 5;
+/// So many packages of a type are told one by one, so that each can be accepted by itself.
+const SINGLY: usize = 10;
 
-/// How many packages are named.
+/// How many packages are named where there are more.
 const NAMED: usize = 3;
 
-/// Packages of one type that one scanner lists and the other does not.
+/// A package that a scanner lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Package {
+    kind: &'static str,
+    /// The name that advisories are looked up by.
+    name: String,
+    /// Its version; empty where it has none.
+    version: String,
+    /// The file that it was found in, where the scanner says.
+    file: Option<String>,
+}
+
+/// What tells packages apart: two ways to write one of them have one key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    kind: &'static str,
+    name: String,
+    version: String,
+}
+
+/// A list of packages, each of them once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Packages(BTreeMap<Key, Package>);
+
+/// What trivy has not looked up of the packages that the SBOM lists.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Missing {
+    /// What can't be handed to it.
+    pub(crate) unjudged: Vec<Shortfall>,
+    /// What can be, by name and version.
+    pub(crate) by_name: Packages,
+}
+
+/// Packages that were not judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Shortfall {
-    /// The type: `pypi`.
-    pub(crate) kind: &'static str,
-    /// What is missing, in words.
+    /// A package (`pypi pyyaml 5.3`), or a type of package where there are many (`pypi`).
+    pub(crate) name: String,
+    /// Why, in words.
     pub(crate) why: String,
 }
 
-impl Packages {
-    /// Adds a package by its URL; what is no such URL is left out. `file` is where it was found.
-    pub(crate) fn add(&mut self, url: &str, file: Option<String>) {
-        if let Some(package) = Package::of(url) {
-            self.0.entry(package).or_insert(file);
+impl Package {
+    /// A package that the SBOM lists; `None` where it is of no type that counts. What has no URL has its type as one:
+    /// `pkg:deb/tar`.
+    pub(crate) fn listed(url: &str, name: &str, version: &str, file: Option<String>) -> Option<Self> {
+        let (kind, path) = url.strip_prefix("pkg:")?.split_once('/')?;
+        let (kind, _) = TYPES.iter().find(|(known, _)| *known == kind)?;
+        let name = match *kind {
+            // trivy takes these by their URL, and a Maven package has its group there alone.
+            "maven" | "cocoapods" | "bitnami" => name_in_url(kind, path),
+            _ => name.to_owned(),
+        };
+        let version = if version == NO_VERSION { "" } else { version };
+        Self::new(kind, &name, version, file)
+    }
+
+    /// A package that trivy has looked up. It goes by what was looked up, not by the URL beside it, which an SBOM in the
+    /// image may give to any name.
+    pub(crate) fn looked_up(kind: &'static str, name: &str, version: &str) -> Option<Self> {
+        Self::new(kind, name, version, None)
+    }
+
+    fn new(kind: &'static str, name: &str, version: &str, file: Option<String>) -> Option<Self> {
+        let (name, version) = (name.trim(), version.trim());
+        let version = if (kind, name) == ("golang", "stdlib") { of_go(version) } else { version.to_owned() };
+        (!name.is_empty()).then(|| Self { kind, name: name.to_owned(), version, file })
+    }
+
+    fn key(&self) -> Key {
+        let name = match self.kind {
+            "pypi" => normalized(&self.name),
+            // Their advisories go by the name as it is.
+            "golang" | "cocoapods" | "deb" | "apk" | "rpm" => self.name.clone(),
+            _ => self.name.to_lowercase(),
+        };
+        let version = match self.kind {
+            "golang" => self.version.trim_start_matches('v'),
+            // No epoch is the epoch zero (deb-version(7)).
+            "deb" | "rpm" => self.version.strip_prefix("0:").unwrap_or(&self.version),
+            _ => &self.version,
+        };
+        Key { kind: self.kind, name, version: version.to_owned() }
+    }
+
+    fn judged(&self) -> Judged {
+        TYPES.iter().find(|(kind, _)| *kind == self.kind).map_or(Judged::Never, |(_, judged)| *judged)
+    }
+
+    /// The type of its URL.
+    pub(crate) fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    /// The names that its advisories may stand under. The SBOM has those of Python's packages with hyphens throughout
+    /// (`PyPA`, "Name normalization"), and trivy looks up `zope.interface` under no other name: so each hyphen may be a dot.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let hyphens: Vec<_> = self.name.match_indices('-').map(|(at, _)| at).collect();
+        if self.kind != "pypi" || hyphens.is_empty() {
+            return vec![self.name.clone()];
         }
+        let with_dots = |mask: usize| {
+            let is_dot = |at: usize| hyphens.binary_search(&at).is_ok_and(|index| mask & (1 << index.min(MAX_HYPHENS)) != 0);
+            self.name.char_indices().map(|(at, character)| if is_dot(at) { '.' } else { character }).collect()
+        };
+        (0..1 << hyphens.len().min(MAX_HYPHENS + 1)).map(with_dots).collect()
+    }
+
+    /// Its version.
+    pub(crate) fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// The file that it was found in.
+    pub(crate) fn file(&self) -> Option<&str> {
+        self.file.as_deref()
+    }
+}
+
+/// So many hyphens of a name are each taken for a dot, and the rest together.
+const MAX_HYPHENS: usize = 2;
+
+/// The name in a package URL, without its version, qualifiers and subpath.
+fn name_in_url(kind: &str, path: &str) -> String {
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    let path = path.rsplit_once('@').map_or(path, |(path, _)| path);
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    match path.rsplit_once('/') {
+        Some((group, artifact)) if kind == "maven" => format!("{}:{}", decoded(group), decoded(artifact)),
+        _ => decoded(path),
+    }
+}
+
+/// `PyPA`, "Name normalization": runs of `-`, `_` and `.` are one hyphen.
+fn normalized(name: &str) -> String {
+    let mut normalized = String::with_capacity(name.len());
+    for character in name.chars() {
+        match character {
+            '-' | '_' | '.' if normalized.ends_with('-') => {}
+            '-' | '_' | '.' => normalized.push('-'),
+            character => normalized.extend(character.to_lowercase()),
+        }
+    }
+    normalized
+}
+
+/// The version of Go that built a program: `go1.26.1 X:nodwarf5`, `v1.26.1`.
+fn of_go(version: &str) -> String {
+    let version = version.trim_start_matches("go");
+    let end = [" X:", "-X:"].iter().filter_map(|mark| version.find(mark)).min().unwrap_or(version.len());
+    version[..end].to_owned()
+}
+
+impl Packages {
+    /// Adds a package, unless it is there.
+    pub(crate) fn add(&mut self, package: Package) {
+        self.0.entry(package.key()).or_insert(package);
     }
 
     /// Whether there are none.
@@ -87,54 +233,123 @@ impl Packages {
         self.0.is_empty()
     }
 
+    /// The packages.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Package> {
+        self.0.values()
+    }
+
     /// Whether both lists have packages of the same kind of distribution.
     #[must_use]
     pub(crate) fn shares_distribution(&self, other: &Self) -> bool {
-        let has = |packages: &Self, kind: &str| packages.0.keys().any(|package| package.kind == kind);
+        let has = |packages: &Self, kind: &str| packages.iter().any(|package| package.kind == kind);
         OF_DISTRIBUTIONS.iter().any(|kind| has(self, kind) && has(other, kind))
     }
 
-    /// What trivy, whose list this is, clearly lacks of `listed`, or has beyond it in the lists of a distribution, which
-    /// both read. What was found in one of the `unread` files is known to be missing and is not counted.
+    /// What trivy, whose list this is, lacks of `listed`, and what of a distribution's list it has beyond it. Types that are
+    /// `told` and what was found in one of the `unread` files are known to be missing, and are left out.
     #[must_use]
-    pub(crate) fn shortfalls(&self, listed: &Self, unread: &BTreeSet<&str>) -> Vec<Shortfall> {
-        COMPARED.iter().filter_map(|(kind, comparison)| self.shortfall(listed, unread, kind, *comparison)).collect()
-    }
-
-    fn shortfall(&self, listed: &Self, unread: &BTreeSet<&str>, kind: &'static str, comparison: Comparison) -> Option<Shortfall> {
-        if unread.contains(kind) {
-            return None;
-        }
-        let is_known = |file: &Option<String>| file.as_deref().is_some_and(|file| unread.contains(file));
-        let (ours, theirs) = (self.of(kind, |_| true), listed.of(kind, |file| !is_known(file)));
-        let missing: Vec<_> = theirs.difference(&ours).copied().collect();
-        let beyond: Vec<_> = ours.difference(&theirs).copied().collect();
-        let is_short =
-            |missing: &[&Package], of: usize, rest: usize| !missing.is_empty() && (rest == 0 || missing.len() * CLEARLY >= of);
-        let why = match comparison {
-            Comparison::Closely if is_short(&missing, theirs.len(), ours.len()) => {
-                format!("the SBOM lists {} that trivy did not see: {}", number(&missing), named(&missing))
-            }
-            Comparison::Closely if OF_DISTRIBUTIONS.contains(&kind) && is_short(&beyond, ours.len(), theirs.len()) => {
-                format!(
-                    "trivy sees {} that the SBOM does not list, so the list has two readings: {}",
-                    number(&beyond),
-                    named(&beyond)
-                )
-            }
-            Comparison::Loosely if ours.is_empty() && missing.len() >= LOOSELY => {
-                format!("the SBOM lists {}, and trivy saw none: {}", number(&missing), named(&missing))
-            }
-            Comparison::Uncovered if !theirs.is_empty() => {
-                format!("trivy knows no advisories for packages of this type, and the SBOM lists {}", number(&missing))
-            }
-            _ => return None,
+    pub(crate) fn missing(&self, listed: &Self, unread: &BTreeSet<&str>, told: &[&str]) -> Missing {
+        let is_known = |package: &Package| {
+            told.contains(&package.kind)
+                || package.file().is_some_and(|file| unread.contains(file))
+                || self.is_unversioned(package)
         };
-        Some(Shortfall { kind, why })
+        let mut missing = Missing::default();
+        let mut others: BTreeMap<&'static str, (Vec<&Package>, Vec<&Package>)> = BTreeMap::new();
+        for package in listed.0.iter().filter(|(key, _)| !self.0.contains_key(key)).map(|(_, package)| package) {
+            let (unseen, unversioned) = others.entry(package.kind).or_default();
+            match package.judged() {
+                _ if is_known(package) => {}
+                Judged::Never => unseen.push(package),
+                _ if package.version.is_empty() && ALWAYS_WITH_VERSION.contains(&package.kind) => unversioned.push(package),
+                _ if package.version.is_empty() => {}
+                Judged::InItsList => unseen.push(package),
+                Judged::ByName => missing.by_name.add(package.clone()),
+            }
+        }
+        for (kind, (unseen, unversioned)) in others {
+            let why = if OF_DISTRIBUTIONS.contains(&kind) { Why::Unseen } else { Why::WithoutAdvisories };
+            missing.unjudged.extend(why.shortfalls(kind, &unseen));
+            missing.unjudged.extend(Why::WithoutVersion.shortfalls(kind, &unversioned));
+        }
+        let of_distributions = OF_DISTRIBUTIONS.iter().filter(|kind| !told.contains(kind));
+        missing.unjudged.extend(of_distributions.filter_map(|kind| self.beyond(listed, kind)));
+        missing
     }
 
-    fn of(&self, kind: &str, wanted: impl Fn(&Option<String>) -> bool) -> BTreeSet<&Package> {
-        self.0.iter().filter(|(package, file)| package.kind == kind && wanted(file)).map(|(package, _)| package).collect()
+    /// What of these packages trivy, whose list this is, does not take although it was handed them.
+    #[must_use]
+    pub(crate) fn refused(&self, handed: &Self) -> Vec<Shortfall> {
+        let mut refused: BTreeMap<&'static str, Vec<&Package>> = BTreeMap::new();
+        for (_, package) in handed.0.iter().filter(|(key, _)| !self.0.contains_key(key)) {
+            refused.entry(package.kind).or_default().push(package);
+        }
+        refused.into_iter().flat_map(|(kind, packages)| Why::Unseen.shortfalls(kind, &packages)).collect()
+    }
+
+    /// What of a distribution's list trivy has clearly beyond `listed`: both read that list, and one of them read it wrong.
+    fn beyond(&self, listed: &Self, kind: &'static str) -> Option<Shortfall> {
+        let of_kind = |packages: &Self| packages.iter().filter(|package| package.kind == kind).count();
+        let (ours, theirs) = (of_kind(self), of_kind(listed));
+        let beyond = self.0.iter().filter(|(key, package)| package.kind == kind && !listed.0.contains_key(key));
+        let beyond: Vec<_> = beyond.map(|(_, package)| package).collect();
+        let is_clear = !beyond.is_empty() && (theirs == 0 || beyond.len() * CLEARLY >= ours);
+        is_clear.then(|| Shortfall {
+            name: kind.to_owned(),
+            why: format!(
+                "trivy sees {} that the SBOM does not list, so the list has two readings: {}",
+                number(&beyond),
+                named(&beyond)
+            ),
+        })
+    }
+
+    /// Whether a package is a Go program that was built from a checkout: trivy says that it has no version, and syft makes
+    /// one up of the commit's time (`v0.0.0-…`), which is older than all that advisories speak of.
+    fn is_unversioned(&self, package: &Package) -> bool {
+        let key = package.key();
+        key.kind == "golang" && key.version.starts_with("0.0.0-") && self.0.contains_key(&Key { version: String::new(), ..key })
+    }
+}
+
+/// Why packages that the SBOM lists are not judged.
+#[derive(Clone, Copy)]
+enum Why {
+    Unseen,
+    WithoutVersion,
+    WithoutAdvisories,
+}
+
+impl Why {
+    /// The packages of a type one by one, or all in one where they are many or where it is the type that can't be judged.
+    fn shortfalls(self, kind: &'static str, packages: &[&Package]) -> Vec<Shortfall> {
+        match packages {
+            [] => Vec::new(),
+            packages if packages.len() <= SINGLY && !matches!(self, Self::WithoutAdvisories) => {
+                let one = |package: &&Package| Shortfall { name: format!("{kind} {package}"), why: self.of_one().to_owned() };
+                packages.iter().map(one).collect()
+            }
+            packages => vec![Shortfall { name: kind.to_owned(), why: self.of_many(packages) }],
+        }
+    }
+
+    fn of_one(self) -> &'static str {
+        match self {
+            Self::Unseen => "the SBOM lists it, and trivy did not see it",
+            Self::WithoutVersion => "the SBOM lists it without a version, and trivy did not see it",
+            Self::WithoutAdvisories => "the SBOM lists it, and trivy knows no advisories for packages of this type",
+        }
+    }
+
+    fn of_many(self, packages: &[&Package]) -> String {
+        let (number, named) = (number(packages), named(packages));
+        match self {
+            Self::Unseen => format!("the SBOM lists {number} that trivy did not see: {named}"),
+            Self::WithoutVersion => format!("the SBOM lists {number} without a version that trivy did not see: {named}"),
+            Self::WithoutAdvisories => {
+                format!("trivy knows no advisories for packages of this type, and the SBOM lists {number}")
+            }
+        }
     }
 }
 
@@ -155,110 +370,5 @@ impl fmt::Display for Package {
     }
 }
 
-impl Package {
-    /// The package of a URL `pkg:TYPE/NAMESPACE/NAME@VERSION?QUALIFIERS#SUBPATH`.
-    fn of(url: &str) -> Option<Self> {
-        let (kind, rest) = url.strip_prefix("pkg:")?.split_once('/')?;
-        let rest = rest.split(['?', '#']).next()?;
-        let (name, version) = rest.rsplit_once('@').unwrap_or((rest, ""));
-        let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-        let name = decoded(name);
-        // The namespace of a distribution's package is the distribution, which each scanner tells for itself.
-        let name = if OF_DISTRIBUTIONS.contains(&kind) { name.rsplit('/').next().unwrap_or_default() } else { &name };
-        // Go's own library has a version that each writes in its way; without a version, npm has not installed a package, and a
-        // `package.json` is somebody's fixture.
-        if name.is_empty() || (kind, name) == ("golang", "stdlib") || (kind == "npm" && version.is_empty()) {
-            return None;
-        }
-        let name = name.to_lowercase();
-        let (name, version) = match kind {
-            // PyPA, "Name normalization".
-            "pypi" => (name.replace(['_', '.'], "-"), decoded(version)),
-            "npm" | "golang" | "cargo" => (name, decoded(version)),
-            _ => (name, String::new()),
-        };
-        Some(Self { kind: kind.to_owned(), name, version })
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn packages(urls: &[&str]) -> Packages {
-        let mut packages = Packages::default();
-        urls.iter().for_each(|url| packages.add(url, None));
-        packages
-    }
-
-    fn numbered(kind: &str, number: usize) -> Packages {
-        let mut packages = Packages::default();
-        (0..number).for_each(|index| packages.add(&format!("pkg:{kind}/name-{index}@1"), None));
-        packages
-    }
-
-    fn kinds(read: &Packages, listed: &Packages) -> Vec<&'static str> {
-        read.shortfalls(listed, &BTreeSet::new()).iter().map(|shortfall| shortfall.kind).collect()
-    }
-
-    #[test]
-    fn two_ways_to_write_a_package_are_one_package() {
-        for (one, other) in [
-            ("pkg:deb/debian/tar@1.34%2Bdfsg-1?arch=amd64&distro=debian-12.15", "pkg:deb/ubuntu/tar@1.34"),
-            ("pkg:pypi/PyYAML@5.3", "pkg:pypi/pyyaml@5.3#src"),
-            ("pkg:pypi/zope.interface@1", "pkg:pypi/zope_interface@1"),
-            ("pkg:npm/%40angular/core@1.0.0", "pkg:npm/@angular/core@1.0.0"),
-            ("pkg:gem/nokogiri@1.15.0", "pkg:gem/nokogiri@1.15.0-x86_64-linux"),
-        ] {
-            assert_eq!(Package::of(one), Package::of(other), "{one}");
-        }
-        assert_ne!(Package::of("pkg:pypi/pyyaml@5.3"), Package::of("pkg:pypi/pyyaml@5.4"));
-        for url in ["", "pkg:", "pkg:deb", "pkg:deb/", "tar", "pkg:golang/stdlib@1.26.8", "pkg:npm/fixture"] {
-            assert_eq!(Package::of(url), None, "{url}");
-        }
-    }
-
-    #[test]
-    fn a_clear_shortfall_is_told_and_a_small_difference_is_not() {
-        let all = numbered("npm", 100);
-        assert_eq!(kinds(&all, &all), [""; 0]);
-        assert_eq!(kinds(&numbered("npm", 91), &all), [""; 0]);
-        assert_eq!(kinds(&numbered("npm", 90), &all), ["npm"]);
-        assert_eq!(kinds(&packages(&[]), &numbered("pypi", 1)), ["pypi"]);
-        assert_eq!(kinds(&packages(&["pkg:pypi/pyyaml@5.4"]), &packages(&["pkg:pypi/pyyaml@5.3"])), ["pypi"]);
-    }
-
-    #[test]
-    fn a_distribution_s_list_must_be_read_by_both() {
-        assert_eq!(kinds(&numbered("apk", 3), &packages(&[])), ["apk"]);
-        assert_eq!(kinds(&numbered("npm", 3), &packages(&[])), [""; 0], "the SBOM may leave out what is no installed package");
-    }
-
-    #[test]
-    fn types_that_are_named_in_different_ways_are_missed_only_as_a_whole() {
-        assert_eq!(kinds(&numbered("maven", 1), &numbered("maven", 100)), [""; 0]);
-        assert_eq!(kinds(&packages(&[]), &numbered("maven", 4)), [""; 0]);
-        assert_eq!(kinds(&packages(&[]), &numbered("nuget", 5)), ["nuget"]);
-    }
-
-    #[test]
-    fn a_distribution_without_advisories_is_told_and_other_types_are_nothing_to_judge() {
-        assert_eq!(kinds(&packages(&[]), &numbered("alpm", 3)), ["alpm"]);
-        assert_eq!(kinds(&packages(&[]), &packages(&["pkg:generic/nginx@1.25", "pkg:huggingface/x@1"])), [""; 0]);
-    }
-
-    #[test]
-    fn what_is_known_to_be_unread_is_told_once() {
-        let mut listed = numbered("npm", 0);
-        listed.add("pkg:pypi/pyyaml@5.3", Some("app/METADATA".to_owned()));
-        assert!(packages(&[]).shortfalls(&listed, &BTreeSet::from(["app/METADATA"])).is_empty());
-        assert!(packages(&[]).shortfalls(&numbered("rpm", 9), &BTreeSet::from(["rpm"])).is_empty());
-        assert_eq!(packages(&[]).shortfalls(&listed, &BTreeSet::new()).len(), 1);
-    }
-
-    #[test]
-    fn a_shortfall_names_packages_and_how_many_more() {
-        let told = packages(&[]).shortfalls(&numbered("pypi", 5), &BTreeSet::new());
-        assert_eq!(told[0].why, "the SBOM lists 5 packages that trivy did not see: name-0 1, name-1 1, name-2 1 and 2 more");
-    }
-}
+mod tests;

@@ -13,7 +13,7 @@ use serde::de::{DeserializeOwned, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Error;
-use super::packages::Packages;
+use super::packages::{OF_DISTRIBUTIONS, Package, Packages};
 use super::platform::PlatformFolder;
 use crate::document;
 use crate::oci::Image;
@@ -87,8 +87,8 @@ pub(crate) struct Request<'a> {
 pub(crate) struct Sbom {
     /// How many packages it lists.
     pub(crate) packages: u32,
-    /// What of it may be in trivy's list: what belongs to another package (a Python library of a Debian package) is left out
-    /// there too.
+    /// What of it trivy should have looked up: what is part of a distribution's package (a Python library of a Debian
+    /// package) is judged as that.
     pub(crate) list: Packages,
     /// The names of the files, in the folder that was asked for: `linux-amd64.spdx.json`.
     pub(crate) files: Vec<String>,
@@ -134,7 +134,7 @@ struct Spdx {
     #[serde(default)]
     packages: Vec<SpdxPackage>,
     #[serde(default)]
-    relationships: Owned,
+    relationships: Overlaps,
 }
 
 #[derive(Deserialize)]
@@ -144,6 +144,8 @@ struct SpdxPackage {
     id: String,
     #[serde(default)]
     name: String,
+    #[serde(default)]
+    version_info: String,
     #[serde(default)]
     source_info: SourceInfo,
     #[serde(default)]
@@ -195,38 +197,39 @@ impl<'de> Deserialize<'de> for SourceInfo {
     }
 }
 
-/// The packages whose files another package has put there (syft's `OwnershipByFileOverlapRelationship`).
+/// Which package has put files of another there, as pairs (syft's `OwnershipByFileOverlapRelationship`).
 #[derive(Default)]
-struct Owned(HashSet<String>);
+struct Overlaps(Vec<(String, String)>);
 
 /// SPDX 2.3, "Relationships between SPDX elements".
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Relationship {
+    spdx_element_id: String,
     related_spdx_element: String,
     #[serde(default)]
     comment: String,
 }
 
-impl<'de> Deserialize<'de> for Owned {
+impl<'de> Deserialize<'de> for Overlaps {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Relationships;
         // One at a time: there are several for each file of an image.
         impl<'de> Visitor<'de> for Relationships {
-            type Value = Owned;
+            type Value = Overlaps;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("relationships")
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut relationships: A) -> Result<Owned, A::Error> {
-                let mut owned = HashSet::new();
+            fn visit_seq<A: SeqAccess<'de>>(self, mut relationships: A) -> Result<Overlaps, A::Error> {
+                let mut overlaps = Vec::new();
                 while let Some(relationship) = relationships.next_element::<Relationship>()? {
                     if relationship.comment.starts_with("ownership-by-file-overlap") {
-                        owned.insert(relationship.related_spdx_element);
+                        overlaps.push((relationship.spdx_element_id, relationship.related_spdx_element));
                     }
                 }
-                Ok(Owned(owned))
+                Ok(Overlaps(overlaps))
             }
         }
         deserializer.deserialize_seq(Relationships)
@@ -253,12 +256,39 @@ fn check(folder: &Path, output: &Output) -> Result<(u32, Packages), Error> {
 }
 
 fn packages(spdx: Spdx) -> Packages {
+    let parts = parts_of_distributions(&spdx);
     let mut list = Packages::default();
-    let Owned(owned) = spdx.relationships;
-    for package in spdx.packages.into_iter().filter(|package| !package.is_image() && !owned.contains(&package.id)) {
-        list.add(&package.url(), package.source_info.0);
+    for package in spdx.packages.into_iter().filter(|package| !package.is_image() && !parts.contains(&package.id)) {
+        let url = package.url();
+        if let Some(package) = Package::listed(&url, &package.name, &package.version_info, package.source_info.0) {
+            list.add(package);
+        }
     }
     list
+}
+
+/// The packages that are part of a distribution's package, by the list of its files: the distribution mends those without
+/// giving them another version, and says so in advisories of its own.
+///
+/// Any other package may claim another's files: a Python package is believed what its `RECORD` says. And a distribution's
+/// package has its files where the distribution has the say (Filesystem Hierarchy Standard 3.0, chapter 4).
+fn parts_of_distributions(spdx: &Spdx) -> HashSet<String> {
+    let of_distribution = |package: &&SpdxPackage| {
+        let url = package.url();
+        OF_DISTRIBUTIONS.iter().any(|kind| url.strip_prefix("pkg:").is_some_and(|rest| rest.starts_with(&format!("{kind}/"))))
+    };
+    let owners: HashSet<&str> = spdx.packages.iter().filter(of_distribution).map(|package| package.id.as_str()).collect();
+    let is_local = |package: &&SpdxPackage| package.source_info.0.as_deref().is_none_or(is_local);
+    let local: HashSet<&str> = spdx.packages.iter().filter(is_local).map(|package| package.id.as_str()).collect();
+    let Overlaps(overlaps) = &spdx.relationships;
+    let owned = overlaps.iter().filter(|(owner, owned)| owners.contains(&**owner) && !local.contains(&**owned));
+    owned.map(|(_, owned)| owned.clone()).collect()
+}
+
+/// Whether a file is where no distribution puts what is a part of it.
+fn is_local(path: &str) -> bool {
+    let below = |folder: &str| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+    below("usr/local") || !["usr", "lib", "lib64", "var/lib"].iter().any(|folder| below(folder))
 }
 
 fn read<T: DeserializeOwned>(folder: &Path, format: Format, output: &Output) -> Result<T, Error> {

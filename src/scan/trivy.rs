@@ -2,6 +2,7 @@
 
 mod distribution;
 pub(crate) mod ignore;
+mod listed;
 mod log;
 mod report;
 
@@ -49,7 +50,7 @@ pub(crate) struct Request<'a> {
 }
 
 /// What was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Vulnerabilities {
     /// The vulnerabilities, worst first.
     pub(crate) findings: Vec<Vulnerability>,
@@ -57,7 +58,7 @@ pub(crate) struct Vulnerabilities {
     pub(crate) suppressions: Vec<Suppression>,
     /// How many packages were judged.
     pub(crate) packages: u32,
-    /// The packages that trivy saw.
+    /// The packages that trivy has looked up.
     pub(crate) list: Packages,
     /// What it did not judge, as far as it says so itself.
     pub(crate) gaps: Vec<Gap>,
@@ -76,7 +77,8 @@ pub(crate) async fn scan(
     request: &Request<'_>,
     java: impl AsyncFnOnce() -> Result<PathBuf, Error>,
 ) -> Result<Vulnerabilities, Error> {
-    let run = Scan::new(launcher, request)?;
+    let folder = PlatformFolder::create(request.image, request.platform)?;
+    let run = Scan::new(launcher, request, Subject::Image(folder))?;
     let output = run.start(None).await?;
     let output = if output.code != 0 && output.stderr.contains(JAVA_DATABASE_NEEDED) {
         run.start(Some(&java().await?)).await?
@@ -86,24 +88,49 @@ pub(crate) async fn scan(
     run.conclude(&output)
 }
 
+/// Looks for vulnerabilities in packages of the image that are known by name alone: those that the SBOM lists and [`scan`]
+/// has not seen. What it has looked up is in the list.
+///
+/// # Errors
+/// The packages were not looked up.
+pub(crate) async fn judge(launcher: &Launcher, request: &Request<'_>, packages: &Packages) -> Result<Vulnerabilities, Error> {
+    let run = Scan::new(launcher, request, Subject::List)?;
+    let path = run.list();
+    listed::write(&path, request.platform, packages).map_err(Error::io(&path))?;
+    let output = run.start(None).await?;
+    run.conclude(&output)
+}
+
+/// What trivy is shown.
+enum Subject {
+    /// The image.
+    Image(PlatformFolder),
+    /// A list of packages in it.
+    List,
+}
+
 struct Scan<'a> {
     launcher: &'a Launcher,
     request: &'a Request<'a>,
-    folder: PlatformFolder,
+    subject: Subject,
     ignore_file: Option<PathBuf>,
     scratch: tempfile::TempDir,
     report: PathBuf,
 }
 
 impl<'a> Scan<'a> {
-    fn new(launcher: &'a Launcher, request: &'a Request<'a>) -> Result<Self, Error> {
+    fn new(launcher: &'a Launcher, request: &'a Request<'a>, subject: Subject) -> Result<Self, Error> {
         let temporary = std::env::temp_dir();
         let scratch = tempfile::Builder::new().prefix("gp-deliver-").tempdir().map_err(Error::io(&temporary))?;
         std::fs::create_dir(scratch.path().join("empty")).map_err(Error::io(scratch.path()))?;
-        let folder = PlatformFolder::create(request.image, request.platform)?;
         let ignore_file = request.ignored.write(scratch.path())?;
         let report = scratch.path().join("report.json");
-        Ok(Self { launcher, request, folder, ignore_file, scratch, report })
+        Ok(Self { launcher, request, subject, ignore_file, scratch, report })
+    }
+
+    /// Where the list of packages stands.
+    fn list(&self) -> PathBuf {
+        self.scratch.path().join("packages.cdx.json")
     }
 
     async fn start(&self, java: Option<&Path>) -> Result<Output, Error> {
@@ -122,9 +149,13 @@ impl<'a> Scan<'a> {
         // It reports a list of packages that it can't read only at the debug level.
         let run = run.arg("--debug").stderr_limit(MAX_STDERR_BYTES);
         // Either of the last two switches by itself still lets trivy ask its maker's servers.
-        let run = run.args(["image", "--cache-backend=memory", "--skip-db-update", "--skip-java-db-update", "--offline-scan"]);
+        let run = match &self.subject {
+            Subject::Image(folder) => run.args(["image", "--input"]).arg(folder.path()),
+            Subject::List => run.arg("sbom").arg(self.list()),
+        };
+        let run = run.args(["--cache-backend=memory", "--skip-db-update", "--skip-java-db-update", "--offline-scan"]);
         let run = run.args(["--scanners=vuln", "--format=json", "--show-suppressed", "--list-all-pkgs", "--no-progress"]);
-        let run = run.args(["--skip-version-check", "--disable-telemetry", "--input"]).arg(self.folder.path());
+        let run = run.args(["--skip-version-check", "--disable-telemetry"]);
         let mut run = run.arg("--cache-dir").arg(&cache).arg("--output").arg(&self.report);
         if let Some(path) = &self.ignore_file {
             run = run.arg("--ignorefile").arg(path);

@@ -3,6 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::Error;
+use crate::git::checkout_around;
 
 /// Whether no link of a checkout leads `path` out of that checkout: whoever wrote the commit would choose what is built from
 /// the files of the machine. A link that is outside of every checkout is its owner's own.
@@ -20,7 +21,8 @@ pub(super) fn stay_inside(path: &Path) -> Result<(), Error> {
         if !walked.is_symlink() {
             continue;
         }
-        let Some(root) = walked.parent().and_then(checkout_around) else { continue };
+        let folder = walked.parent().and_then(|folder| folder.canonicalize().ok());
+        let Some(root) = folder.and_then(|folder| checkout_around(&folder)) else { continue };
         // One that leads nowhere is told by whoever opens it.
         let Ok(target) = walked.canonicalize() else { continue };
         if !target.starts_with(&root) {
@@ -28,11 +30,4 @@ pub(super) fn stay_inside(path: &Path) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-/// The outermost checkout that a folder is in.
-fn checkout_around(folder: &Path) -> Option<PathBuf> {
-    let folder = folder.canonicalize().ok()?;
-    let around = folder.ancestors().filter(|folder| folder.join(".git").symlink_metadata().is_ok());
-    around.last().map(Path::to_owned)
 }

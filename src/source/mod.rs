@@ -155,11 +155,11 @@ impl Checkout {
     /// # Errors
     /// git can't be run.
     pub(crate) async fn is_ancestor(&self, launcher: &Launcher, revision: &str) -> Result<bool, Error> {
-        match &self.repository {
-            Some(repository) if is_commit(revision) && self.source.commit.as_deref() != Some(revision) => {
-                Ok(repository.came_after(launcher, revision).await?)
-            }
-            _ => Ok(false),
+        let is_another = is_commit(revision) && self.source.commit.as_deref() != Some(revision);
+        let Some(repository) = self.repository.as_ref().filter(|_| is_another) else { return Ok(false) };
+        match repository.commit(launcher, revision).await? {
+            Some(commit) => Ok(repository.came_after(launcher, "HEAD", &commit).await?),
+            None => Ok(false),
         }
     }
 
@@ -191,6 +191,15 @@ impl Checkout {
         let root = workspace.unwrap_or(context);
         Self { root, in_git: false, shallow: false, source, repository: None, inner: Vec::new(), strays: Vec::new() }
     }
+}
+
+/// The folders that hold the project whose build context is `context`: the outermost checkout around it, or itself, and the
+/// workspace of the run.
+#[must_use]
+pub(crate) fn project_of(context: &Path, workspace: Option<&Path>) -> Vec<PathBuf> {
+    let context = context.canonicalize().unwrap_or_else(|_| context.to_owned());
+    let root = git::checkout_around(&context).unwrap_or(context);
+    [root].into_iter().chain(workspace.map(Path::to_owned)).collect()
 }
 
 /// A file that git tracks in `folder` or below, where it tracks any. The folder may be outside of every repository.

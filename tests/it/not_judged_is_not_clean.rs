@@ -127,6 +127,113 @@ fn packages_that_syft_lists_and_trivy_does_not_see_leave_prod_undecided() {
     undecided(&source, &at(&source, "prod"), "alpm");
 }
 
+/// A source whose image has eleven Python packages of which nobody knows anything bad, and these files.
+fn among_many(files: &[(&str, &str)]) -> Source {
+    let source = image("scratch", files);
+    for number in 0..11 {
+        let list = format!("root/usr/lib/python3/site-packages/other{number}-1.0.dist-info/METADATA");
+        source.write(&list, &format!("Metadata-Version: 2.1\nName: other{number}\nVersion: 1.0\n"));
+    }
+    source.commit("packages");
+    source
+}
+
+fn link(source: &Source, target: &str, path: &str) {
+    let path = source.context().join("root").join(path);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink(target, path).unwrap();
+    source.commit("a link");
+}
+
+/// Asserts that prod is blocked by the advisory about `PyYAML`, and that dev, which is not, tells of it.
+fn pyyaml_is_found(source: &Source) {
+    let ended = at(source, "prod").ends_with(3);
+    ended.says("BLOCKED for prod: 1 vulnerability").says("CVE-2020-14343");
+    assert!(source.summary().contains("CVE-2020-14343"), "{}", source.summary());
+    at(source, "dev").ends_with(0).says("trivy does not see").says("CVE-2020-14343");
+    assert_eq!((unjudged(source).len(), source.record()["findings"][0]["id"].as_str()), (0, Some("CVE-2020-14343")));
+}
+
+#[test]
+fn one_package_of_many_that_trivy_does_not_see_is_judged_by_what_the_sbom_lists() {
+    let list = "usr/lib/python3/site-packages/PyYAML-5.3.dist-info/METADATA";
+    // trivy follows no link.
+    let source = among_many(&[("srv/hidden", &METADATA.replace("5.4", "5.3"))]);
+    link(&source, "/srv/hidden", list);
+    pyyaml_is_found(&source);
+    let source = among_many(&[("srv/hidden/METADATA", &METADATA.replace("5.4", "5.3"))]);
+    link(&source, "/srv/hidden", list.strip_suffix("/METADATA").unwrap());
+    pyyaml_is_found(&source);
+    // One about which nothing is known is no reason to stop.
+    let source = among_many(&[("srv/hidden", METADATA)]);
+    link(&source, "/srv/hidden", list);
+    decided(&source);
+}
+
+#[test]
+fn an_archive_that_trivy_does_not_take_for_one_is_judged_by_what_the_sbom_lists() {
+    let source = image("scratch", &[]);
+    let folder = source.beside("jar");
+    let properties = folder.join("META-INF/maven/org.apache.logging.log4j/log4j-core/pom.properties");
+    fs::create_dir_all(properties.parent().unwrap()).unwrap();
+    fs::write(&properties, "groupId=org.apache.logging.log4j\nartifactId=log4j-core\nversion=2.14.1\n").unwrap();
+    // An archive of Java's of which trivy knows no such ending.
+    let archive = source.context().join("root/srv/log4j-core-2.14.1.nar");
+    run(Command::new("python3").args(["-m", "zipfile", "-c"]).arg(archive).arg("META-INF").current_dir(folder));
+    source.commit("an archive");
+    at(&source, "prod").ends_with(3).says("BLOCKED for prod: 1 vulnerability").says("CVE-2021-44228");
+}
+
+#[test]
+fn what_an_sbom_in_the_image_calls_a_package_does_not_stand_for_it() {
+    // trivy looks up the name, and lists the URL.
+    let component = r#"{"type": "library", "bom-ref": "1", "name": "harmless", "version": "5.3", "purl": "pkg:pypi/pyyaml@5.3"}"#;
+    let sbom = format!(r#"{{"bomFormat": "CycloneDX", "specVersion": "1.5", "version": 1, "components": [{component}]}}"#);
+    let source = among_many(&[("srv/hidden", &METADATA.replace("5.4", "5.3")), ("opt/app.cdx.json", &sbom)]);
+    link(&source, "/srv/hidden", "usr/lib/python3/site-packages/PyYAML-5.3.dist-info/METADATA");
+    pyyaml_is_found(&source);
+}
+
+#[test]
+fn a_package_that_claims_another_s_files_does_not_hide_it() {
+    let owner = "usr/lib/python3/site-packages/owner-1.dist-info";
+    let source = among_many(&[
+        ("srv/hidden", &METADATA.replace("5.4", "5.3")),
+        (&format!("{owner}/METADATA"), "Metadata-Version: 2.1\nName: owner\nVersion: 1\n"),
+        (&format!("{owner}/RECORD"), "/srv/hidden,,\n../../../../srv/hidden,,\nPyYAML-5.3.dist-info/METADATA,,\n"),
+    ]);
+    link(&source, "/srv/hidden", "usr/lib/python3/site-packages/PyYAML-5.3.dist-info/METADATA");
+    pyyaml_is_found(&source);
+}
+
+#[test]
+fn a_version_that_can_not_be_compared_leaves_prod_undecided() {
+    let list = "usr/lib/python3/site-packages/PyYAML-5.3.dist-info/METADATA";
+    let source = among_many(&[(list, &METADATA.replace("5.4", "5.3-by!us"))]);
+    undecided(&source, &at(&source, "prod"), "pypi PyYAML 5.3-by!us");
+    let source = among_many(&[("srv/hidden", &METADATA.replace("5.4", "5.3-by!us"))]);
+    link(&source, "/srv/hidden", list);
+    undecided(&source, &at(&source, "prod"), "pypi pyyaml 5.3-by!us");
+    let accepted = at(&source, "prod").flag("--accept-unscanned", "pypi pyyaml 5.3-by!us: our own patches are in it");
+    accepted.ends_with(0).says("accepted: our own patches are in it");
+    at(&source, "prod").flag("--accept-unscanned", "pypi pyyaml 5.4: another").ends_with(1);
+}
+
+#[test]
+fn a_package_that_a_distribution_s_list_has_twice_leaves_prod_undecided() {
+    // trivy takes the first of them alone.
+    let package = |version: &str| format!("P:openssl\nV:{version}\nA:x86_64\nL:MIT\no:openssl\n\n");
+    let other = |number| format!("P:other{number}\nV:1.0-r0\nA:x86_64\nL:MIT\no:other{number}\n\n");
+    let others = (0..20).map(other).collect::<Vec<_>>().concat();
+    let files = [
+        ("etc/os-release", "ID=alpine\nVERSION_ID=3.22.1\n"),
+        ("etc/alpine-release", "3.22.1\n"),
+        ("lib/apk/db/installed", &format!("{}{}{others}", package("99.0-r0"), package("3.0.0-r0"))),
+    ];
+    let source = image("scratch", &files);
+    undecided(&source, &at(&source, "prod"), "apk openssl 3.0.0-r0");
+}
+
 #[test]
 fn a_list_that_trivy_reads_half_of_leaves_prod_undecided() {
     // trivy stops at a line that is longer than it expects, and says nothing.
@@ -183,6 +290,10 @@ fn an_ordinary_image_is_judged_as_a_whole() {
     let package = r#"{"name": "left-pad", "version": "1.3.0"}"#;
     let node = [
         ("app/package.json", r#"{"private": true}"#),
+        ("srv/package.json", r#"{"name": "our-own", "version": "1.0.0"}"#),
+        ("app/web/package.json", r#"{"name": "our-own-too"}"#),
+        // Packages have parts with a name and no version.
+        ("app/node_modules/left-pad/esm/package.json", r#"{"name": "left-pad/esm", "main": "index.js"}"#),
         ("app/node_modules/left-pad/package.json", package),
         ("app/node_modules/resolve/package.json", r#"{"name": "resolve", "version": "1.22.0"}"#),
         // As the package `resolve` brings it along.

@@ -58,17 +58,8 @@ impl Patterns {
         self.patterns.is_empty()
     }
 
-    /// Whether `path` (relative, with `/` between parts) is matched, by its own name or by that of a folder it is in.
-    ///
-    /// # Errors
-    /// A pattern that was needed to decide is malformed.
-    #[cfg(test)]
-    pub(crate) fn matches(&self, path: &str) -> Result<bool, BadPattern> {
-        self.matches_within(path, &Matched::default()).map(|(matched, _)| matched)
-    }
-
-    /// As [`Patterns::matches`], for a walk: `folder` is the result for the folder that `path` is in, and the second value is
-    /// the one to pass for what is in `path`.
+    /// Whether `path` (relative, with `/` between parts) is matched, by its own name or by that of a folder it is in. In a walk,
+    /// `folder` is the result for the folder that `path` is in, and the second value is the one to pass for what is in `path`.
     ///
     /// # Errors
     /// A pattern that was needed to decide is malformed.
@@ -219,6 +210,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    impl Patterns {
+        /// Whether `path` is matched by itself, without a walk.
+        fn matches(&self, path: &str) -> Result<bool, BadPattern> {
+            self.matches_within(path, &Matched::default()).map(|(matched, _)| matched)
+        }
+    }
 
     #[test]
     fn patterns_match_what_they_match_in_docker() {

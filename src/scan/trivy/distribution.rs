@@ -44,8 +44,9 @@ pub(super) struct Packaged {
     pub(super) analyzed_by: String,
     #[serde(default)]
     pub(super) repository: Repository,
+    /// What stands before the version where a distribution has begun to count anew.
     #[serde(default)]
-    identifier: Identifier,
+    epoch: u32,
 }
 
 /// Whose package it is.
@@ -57,16 +58,22 @@ pub(super) struct Repository {
     pub(super) class: String,
 }
 
-#[derive(Debug, Default, Deserialize)]
-struct Identifier {
-    #[serde(rename = "PURL", default)]
-    url: String,
-}
-
 impl Packaged {
-    /// Its package URL; empty where it has none.
-    pub(super) fn url(&self) -> &str {
-        &self.identifier.url
+    /// Its version with all parts (trivy's `utils.FormatVersion`).
+    pub(super) fn full_version(&self) -> String {
+        let release = if self.release.is_empty() { String::new() } else { format!("-{}", self.release) };
+        let epoch = if self.epoch == 0 { String::new() } else { format!("{}:", self.epoch) };
+        format!("{epoch}{}{release}", self.version)
+    }
+
+    /// The type of its URL where it is on a distribution's list.
+    pub(super) fn kind_of_distribution(&self) -> Option<&'static str> {
+        match self.analyzed_by.as_str() {
+            "dpkg" => Some("deb"),
+            "apk" => Some("apk"),
+            "rpm" | "rpmqa" | "rpm-archive" => Some("rpm"),
+            _ => None,
+        }
     }
 }
 

@@ -6,13 +6,17 @@ use crate::process::Output;
 use crate::text::{self, plain};
 
 /// What trivy says of nearly every image, and what the report tells in other words.
-const KNOWN: [&str; 7] = [
+const KNOWN: [&str; 10] = [
     "Using severities from other vendors for some vulnerabilities",
     "This OS version is no longer supported by the distribution",
     "The vulnerability detection may be insufficient because security updates are not provided",
     "No OS package is detected",
     "e.g. files under \"/lib/apk/db/\"",
     "Unsupported os",
+    // Of a list of packages by name. What it leaves out of one is missing in its report.
+    "Third-party SBOM may lead to inaccurate vulnerability detection",
+    "Recommend using Trivy to generate SBOMs",
+    "Failed to parse component",
     UNKNOWN_VERSION,
 ];
 
@@ -95,6 +99,14 @@ impl Line<'_> {
             _ => None,
         }
     }
+
+    /// The version that it can't compare: `python version error (5.3_x): malformed version: 5.3_x` (trivy's
+    /// `compare.Comparer`). That it can't make sense of an advisory's versions is another error.
+    fn incomparable_version(&self) -> Option<String> {
+        let reason = (self.message == "Version matching error").then(|| value(self.fields, "err=")).flatten()?;
+        let (_, rest) = reason.split_once("version error (")?;
+        Some(rest.split_once("): ").map_or(rest, |(version, _)| version).to_owned())
+    }
 }
 
 /// What an analysis that failed was of. Its reason names the file, where it names one at all.
@@ -151,6 +163,7 @@ impl<'a> Log<'a> {
             matches!(line.level, "WARN" | "ERROR")
                 && !KNOWN.iter().any(|known| line.message.starts_with(known))
                 && line.unread().is_none()
+                && line.incomparable_version().is_none()
         };
         self.lines().filter(told).map(|line| text::words(&format!("{} {}", line.message, line.fields)).into()).collect()
     }
@@ -158,6 +171,11 @@ impl<'a> Log<'a> {
     /// The lists that trivy can't make sense of.
     pub(super) fn unread(&self) -> BTreeSet<Unread> {
         self.lines().filter_map(|line| line.unread()).collect()
+    }
+
+    /// The versions that it can't compare with those of advisories.
+    pub(super) fn incomparable_versions(&self) -> BTreeSet<String> {
+        self.lines().filter_map(|line| line.incomparable_version()).collect()
     }
 
     /// Whether the distribution's release is one that trivy has not heard of.
@@ -236,6 +254,17 @@ mod tests {
             ("var/lib/dpkg/status", "trivy can't read it: malformed"),
         ];
         assert_eq!(unread(stderr), expected.map(|(name, why)| (name.to_owned(), why.to_owned())));
+    }
+
+    #[test]
+    fn a_version_that_can_not_be_compared_is_named_and_is_no_warning() {
+        let stderr = "T\tWARN\tVersion matching error\terr=\"python version error (5.3!x): malformed version: 5.3!x\"\n\
+                      T\tWARN\tVersion matching error\terr=\"version error (1 (2)): y\"\n\
+                      T\tWARN\tVersion matching error\terr=\"npm constraint error (>=x): y\"\n";
+        let output = output(stderr);
+        let log = Log::of(&output);
+        assert_eq!(log.incomparable_versions(), BTreeSet::from(["5.3!x".to_owned(), "1 (2)".to_owned()]));
+        assert_eq!(log.warnings().len(), 1, "an advisory that it can't make sense of is no fault of the image");
     }
 
     #[test]

@@ -17,12 +17,15 @@ use crate::finding::{Severity, Standing, Suppression, Vulnerability};
 use crate::oci::Platform;
 use crate::oci::image::PlatformImage;
 use crate::oci::layout::digest_of;
-use crate::scan::packages::Packages;
+use crate::scan::packages::{Package, Packages};
 use crate::scanner::Tool;
 use crate::text::plain;
 
 const SCHEMA_VERSION: u32 = 2;
 const MAX_BYTES: u64 = 1 << 30;
+
+/// The class of a distribution's packages (trivy's `types.ClassOSPkg`).
+const OF_DISTRIBUTION: &str = "os-pkgs";
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -51,6 +54,9 @@ struct ScanResult {
     target: String,
     #[serde(default)]
     class: String,
+    /// Whose advisories its packages are looked up in: `python-pkg`, `debian`.
+    #[serde(rename = "Type", default)]
+    ecosystem: String,
     #[serde(default)]
     packages: Vec<Packaged>,
     #[serde(default)]
@@ -139,14 +145,14 @@ impl Report {
         let packages = results.iter().map(|result| result.packages.len()).sum::<usize>();
         let packages = u32::try_from(packages).unwrap_or(u32::MAX);
         let mut list = Packages::default();
-        for package in results.iter().flat_map(|result| &result.packages) {
-            list.add(package.url(), None);
+        for package in results.iter().flat_map(ScanResult::looked_up) {
+            list.add(package);
         }
         let mut findings = Vec::new();
         let mut suppressed: BTreeMap<(String, String, Option<String>), u32> = BTreeMap::new();
         let mut seen = BTreeSet::new();
         for result in results {
-            let of_distribution = distribution.clone().filter(|_| result.class == "os-pkgs");
+            let of_distribution = distribution.clone().filter(|_| result.class == OF_DISTRIBUTION);
             let target = of_distribution.unwrap_or_else(|| plain(&result.target));
             findings.extend(result.vulnerabilities.into_iter().map(|detected| detected.vulnerability(&target, platform)));
             for Suppressed { statement, finding } in result.suppressed {
@@ -194,7 +200,7 @@ impl Report {
         };
         let unread: Vec<_> = log.unread().into_iter().filter(|unread| unread.is_installed).collect();
         let distribution = self.metadata.os.as_ref().map(|os| {
-            let of_distribution = self.results.iter().find(|result| result.class == "os-pkgs");
+            let of_distribution = self.results.iter().find(|result| result.class == OF_DISTRIBUTION);
             let judged = of_distribution.map(|result| result.packages.as_slice());
             Distribution { os, judged, is_of_unknown_version: log.is_of_unknown_version(), has_unread: !unread.is_empty() }
         });
@@ -203,8 +209,62 @@ impl Report {
             (!reasons.is_empty()).then(|| gap(GapKind::Distribution, distribution.name(), reasons.join("; ")))
         });
         let lists = unread.into_iter().map(|unread| gap(GapKind::List, unread.name, unread.why));
-        lists.chain(of_distribution).collect()
+        let incomparable = self.incomparable(log).into_iter().map(|(name, why)| gap(GapKind::Packages, name, why));
+        lists.chain(of_distribution).chain(incomparable).collect()
     }
+
+    /// The packages that there are advisories for, and whose version trivy can't compare with those of the advisories. It
+    /// names the version alone.
+    fn incomparable(&self, log: &Log<'_>) -> BTreeMap<String, String> {
+        let mut gaps = BTreeMap::new();
+        for version in log.incomparable_versions() {
+            let why = format!("trivy can't compare its version with those of the advisories, {version:?}");
+            let mut packages = Packages::default();
+            let looked_up = self.results.iter().flat_map(ScanResult::looked_up);
+            looked_up.filter(|package| package.version() == version).for_each(|package| packages.add(package));
+            if packages.is_empty() {
+                gaps.insert(format!("version {version}"), why.clone());
+            }
+            gaps.extend(packages.iter().map(|package| (format!("{} {package}", package.kind()), why.clone())));
+        }
+        gaps
+    }
+}
+
+impl ScanResult {
+    /// The packages as they were looked up. What an SBOM in the image has of a distribution's packages is left out: it
+    /// says itself what they were built from, and that is what their advisories go by.
+    fn looked_up(&self) -> impl Iterator<Item = Package> {
+        let kind_of = |package: &Packaged| match self.class.as_str() {
+            OF_DISTRIBUTION => package.kind_of_distribution(),
+            _ => ecosystem(&self.ecosystem),
+        };
+        self.packages
+            .iter()
+            .filter_map(move |package| Package::looked_up(kind_of(package)?, &package.name, &package.full_version()))
+    }
+}
+
+/// The type of package URL of what trivy looks up in the advisories of an ecosystem (its `library.NewDriver` and
+/// `purl.purlType`); `None` where it looks nothing up.
+fn ecosystem(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "python-pkg" | "pip" | "pipenv" | "poetry" | "uv" | "pylock" => "pypi",
+        "node-pkg" | "npm" | "yarn" | "pnpm" | "bun" | "javascript" => "npm",
+        "jar" | "pom" | "gradle" | "sbt" => "maven",
+        "gobinary" | "gomod" => "golang",
+        "rustbinary" | "cargo" => "cargo",
+        "gemspec" | "bundler" => "gem",
+        "composer" | "composer-vendor" => "composer",
+        "nuget" | "dotnet-core" | "packages-props" => "nuget",
+        "conan" => "conan",
+        "swift" => "swift",
+        "cocoapods" => "cocoapods",
+        "hex" => "hex",
+        "pub" => "pub",
+        "bitnami" => "bitnami",
+        _ => return None,
+    })
 }
 
 impl Detected {

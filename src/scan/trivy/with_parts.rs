@@ -18,6 +18,7 @@ use crate::process::testing::{launcher, launcher_in};
 use crate::scan::Error;
 use crate::scan::database::with_parts::databases;
 use crate::scan::database::{self, GRACE, Kind};
+use crate::scan::packages::{Package, Packages};
 use crate::scanner::Tool;
 
 /// A folder with everything that a scan takes.
@@ -248,4 +249,67 @@ async fn an_image_whose_layer_is_damaged_is_not_clean() {
     fs::write(layer, b"damaged").unwrap();
     let error = world.scan_with(None, &image, 0).await.unwrap_err();
     assert!(matches!(error, Error::Failed { tool, .. } if tool == Tool::TRIVY), "{error:?}");
+}
+
+/// What trivy comes to that is handed packages by name, each as its URL, name and version.
+async fn judged(world: &World, packages: &[(&str, &str, &str)]) -> (Vulnerabilities, Packages) {
+    let image = image(&world.path("image"), &["amd64"], &[debian("12")]);
+    let mut handed = Packages::default();
+    for (url, name, version) in packages {
+        handed.add(Package::listed(url, name, version, Some("srv/list".to_owned())).unwrap());
+    }
+    let database = world.database(Kind::Vulnerabilities, "trivy-db").await.unwrap();
+    let (ignored, deadline) = (Lists::read(&world.path("project"), &[]).unwrap(), Duration::from_mins(5));
+    let request = Request { image: &image, platform: &image.platforms[0], database: &database, ignored: &ignored, deadline };
+    (super::judge(&launcher(), &request, &handed).await.unwrap(), handed)
+}
+
+#[tokio::test]
+async fn packages_are_judged_by_name() {
+    let world = World::new();
+    let log4j = ("pkg:maven/org.apache.logging.log4j/log4j-core@2.14.1", "log4j-core", "2.14.1");
+    let (found, handed) = judged(&world, &[("pkg:pypi/pyyaml@5.3", "pyyaml", "5.3"), log4j]).await;
+    let told: Vec<_> =
+        found.findings.iter().map(|found| (found.id.as_str(), found.package.as_str(), found.target.as_str())).collect();
+    let log4j = ("CVE-2021-44228", "org.apache.logging.log4j:log4j-core", "srv/list");
+    assert_eq!(told, [("CVE-2020-14343", "pyyaml", "srv/list"), log4j]);
+    assert_eq!((found.list.refused(&handed), found.gaps, found.warnings), (vec![], vec![], vec![]));
+    fs::write(world.path("project/.trivyignore.yaml"), "vulnerabilities:\n  - id: CVE-2020-14343\n").unwrap();
+    let (found, _) = judged(&world, &[("pkg:pypi/pyyaml@5.3", "pyyaml", "5.3")]).await;
+    assert_eq!((found.findings.len(), found.suppressions.len()), (0, 1), "what the project lets through counts here too");
+}
+
+#[tokio::test]
+async fn a_name_with_anything_in_it_is_judged_or_missed() {
+    let world = World::new();
+    let packages = [
+        ("pkg:pypi/x", "a@1?b=c#d\"\\ \u{202e}", "2@3?e#f"),
+        ("pkg:npm/x", "@scope/name", "1.0.0"),
+        ("pkg:npm/x", "//", "1.0.0"),
+        ("pkg:golang/x", "github.com/Foo/Bar/v2", "v2.0.0+incompatible"),
+        ("pkg:gem/x", "x", "1.0.0"),
+        ("pkg:swift/x", "github.com/a/b", "1.0.0"),
+        ("pkg:conan/x", "zlib", "1.0.0"),
+        ("pkg:hex/x", "x", "1.0.0"),
+        ("pkg:pub/x", "x", "1.0.0"),
+        ("pkg:nuget/x", "A.B", "1.0.0"),
+        ("pkg:composer/x", "a/b", "1.0.0"),
+        ("pkg:bitnami/x@1", "x", "1.0.0"),
+        ("pkg:cargo/x", "x", "1.0.0"),
+    ];
+    let (found, handed) = judged(&world, &packages).await;
+    let missed: Vec<_> = found.list.refused(&handed).into_iter().map(|shortfall| shortfall.name).collect();
+    assert_eq!(missed, ["npm // 1.0.0"]);
+    assert_eq!(found.list.iter().count(), packages.len() - 1);
+}
+
+#[tokio::test]
+async fn a_version_that_can_not_be_compared_is_a_gap() {
+    let world = World::new();
+    let metadata =
+        |version: &str| format!("Metadata-Version: 2.1\nName: PyYAML\nVersion: {version}\nLicense: MIT\n").into_bytes();
+    let found = world.scan(&[vec![("app/PyYAML-5.3.dist-info/METADATA", metadata("5.3!x"))]]).await.unwrap();
+    assert_eq!((names(&found), found.warnings.len()), (vec![("pypi PyYAML 5.3!x", GapKind::Packages)], 0), "{found:?}");
+    let (found, _) = judged(&world, &[("pkg:pypi/pyyaml@5.3", "pyyaml", "5.3 \"x\"): y")]).await;
+    assert_eq!((found.gaps.len(), found.findings.len()), (1, 0), "{found:?}");
 }

@@ -1,13 +1,8 @@
-//! Documents that repeat the library's lists say what these say; what the binary prints is held by `tests/it/docs.rs`.
-//! `GP_DELIVER_BLESS=1 cargo test docs` writes both anew.
+//! Tables of environments, inputs and outputs, and the action that has them.
 
 #![allow(clippy::format_push_string, reason = "a table reads well so")]
 
-#[path = "../tests/it/support/document.rs"]
-pub(crate) mod document;
-
-use document::holds;
-
+use super::document::holds;
 use crate::environment::Environment;
 use crate::inputs;
 use crate::report::outputs;
