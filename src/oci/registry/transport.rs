@@ -13,8 +13,10 @@ use super::challenge::Challenge;
 use super::connection::Connection;
 use super::credentials::Credentials;
 use super::error::{Error, Subject, UrlRole};
+use super::patience::Patience;
+use super::payload::Payload;
 use super::request::{Request, host_of};
-use crate::net::{Failure as _, RetryPolicy};
+use crate::net::{Failure as _, RetryPolicy, TransportError};
 use crate::oci::reference::Repository;
 use crate::text;
 
@@ -29,9 +31,9 @@ pub(super) struct Transport {
 }
 
 impl Transport {
-    pub(super) fn new(repository: Repository, credentials: Credentials) -> Result<Self, Error> {
+    pub(super) fn new(repository: Repository, credentials: Credentials, patience: Patience) -> Result<Self, Error> {
         let Credentials { auth, origin } = credentials;
-        let connection = Connection::new(repository, origin)?;
+        let connection = Connection::new(repository, origin, patience)?;
         Ok(Self { connection, authorization: Authorization::new(auth), base: OnceCell::new() })
     }
 
@@ -120,7 +122,17 @@ impl Transport {
         if wanted.contains(&response.status()) { Ok(response) } else { Err(self.connection.refusal(request, response).await) }
     }
 
+    /// The answer to a request, or to what it is redirected to: redirects buy no time.
     async fn follow(&self, request: &Request) -> Result<Response, Error> {
+        if !matches!(request.body, Payload::Empty) {
+            return self.follow_all(request).await;
+        }
+        let limit = self.connection.patience.answer;
+        let answer = tokio::time::timeout(limit, self.follow_all(request)).await;
+        answer.unwrap_or_else(|_| Err(request.failed(TransportError::Stalled(limit))))
+    }
+
+    async fn follow_all(&self, request: &Request) -> Result<Response, Error> {
         let mut url = request.url.clone();
         for _ in 0..=MAX_REDIRECTS {
             let mut builder = self.connection.http.request(request.method.clone(), url.clone()).headers(request.headers.clone());
