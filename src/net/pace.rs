@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 use super::error::TransportError;
 use crate::text::{size, span};
 
+/// After so much more than it should have taken, the machine itself stood still. Clocks are not more exact than some of it.
+const STANDSTILL: Duration = Duration::from_secs(5);
+
 /// How slow a transfer may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pace {
@@ -93,10 +96,11 @@ impl Watch {
         Ok(next)
     }
 
-    /// Takes note of what came `after` a time, when so much `patience` was left. What is there after that was there in time: it
-    /// is we who did not look, and none of the time is the other side's.
+    /// Takes note of what came `after` a time, when so much `patience` was left. What is there long after that was there in
+    /// time: it is we who did not look, and none of the time is the other side's.
     fn came(&mut self, bytes: u64, after: Duration, patience: Duration) {
-        self.waited(if after <= patience { after } else { Duration::ZERO });
+        let unseen = after > patience.saturating_add(STANDSTILL);
+        self.waited(if unseen { Duration::ZERO } else { after.min(patience) });
         self.moved(bytes);
     }
 
@@ -162,6 +166,15 @@ mod tests {
             assert!(matches!(why, Some(TransportError::TooSlow { .. })), "{every:?} {piece}: {why:?}");
             assert!(waited <= Duration::from_mins(1), "{every:?} {piece}: {waited:?}");
         }
+    }
+
+    #[test]
+    fn a_drop_that_falls_as_time_runs_out_buys_none() {
+        let mut watch = Pace::REMOTE.watch(100_000_000);
+        watch.came(1, 20 * SECOND, watch.patience());
+        // The drop and the end of patience are looked at in the same moment, and the drop is looked at first.
+        watch.came(1, 20 * SECOND + SECOND / 1000, watch.patience());
+        assert_eq!(watch.patience(), Duration::ZERO);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The connection to one registry: a request goes out, an answer comes back within bounds. Nothing here knows who we are.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::header::LOCATION;
 use reqwest::{RequestBuilder, Response};
@@ -42,8 +44,18 @@ impl Connection {
 
     /// Sends the one request, and gives up when too little moves.
     pub(super) async fn deliver(&self, builder: RequestBuilder, request: &Request) -> Result<Response, Error> {
-        let local = |source| Error::Local { subject: request.subject.clone(), path: None, source };
         let answer = if request.subject == Subject::Token { self.patience.token } else { self.patience.answer };
+        self.deliver_within(builder, request, answer).await
+    }
+
+    /// As [`Connection::deliver`], where there is so long for the answer to a request that has nothing to send.
+    pub(super) async fn deliver_within(
+        &self,
+        builder: RequestBuilder,
+        request: &Request,
+        answer: Duration,
+    ) -> Result<Response, Error> {
+        let local = |source| Error::Local { subject: request.subject.clone(), path: None, source };
         let (builder, given_up) = request.body.attach(builder, &self.patience, answer).await.map_err(local)?;
         tokio::select! {
             answer = builder.send() => answer.map_err(|error| request.failed(error.into())),
@@ -70,7 +82,8 @@ impl Connection {
         request: &Request,
         watch: &mut Watch,
     ) -> Result<Option<Bytes>, Error> {
-        let size = |chunk: &Result<Option<Bytes>, _>| chunk.as_ref().map_or(0, |chunk| chunk.as_ref().map_or(0, Bytes::len)) as u64;
+        let size =
+            |chunk: &Result<Option<Bytes>, _>| chunk.as_ref().map_or(0, |chunk| chunk.as_ref().map_or(0, Bytes::len)) as u64;
         match watch.next(response.chunk(), size).await {
             Ok(chunk) => chunk.map_err(|error| request.failed(error.into())),
             Err(error) => Err(request.failed(error)),

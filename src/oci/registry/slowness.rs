@@ -94,13 +94,7 @@ impl Server {
     }
 }
 
-async fn serve(
-    mut stream: TcpStream,
-    address: &str,
-    at: &str,
-    trick: Trick,
-    asked: &AtomicUsize,
-) -> std::io::Result<()> {
+async fn serve(mut stream: TcpStream, address: &str, at: &str, trick: Trick, asked: &AtomicUsize) -> std::io::Result<()> {
     let mut request = Vec::new();
     while !request.ends_with(b"\r\n\r\n") {
         request.push(stream.read_u8().await?);

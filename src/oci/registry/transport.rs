@@ -14,14 +14,13 @@ use super::connection::Connection;
 use super::credentials::Credentials;
 use super::error::{Error, Subject, UrlRole};
 use super::patience::Patience;
-use super::payload::Payload;
 use super::request::{Request, host_of};
-use crate::net::{Failure as _, RetryPolicy, TransportError};
+use crate::net::{Failure as _, RetryPolicy};
 use crate::oci::reference::Repository;
 use crate::text;
 
 /// How many redirects are followed.
-const MAX_REDIRECTS: usize = 5;
+pub(crate) const MAX_REDIRECTS: usize = 5;
 
 /// The way to one repository.
 pub(super) struct Transport {
@@ -122,18 +121,10 @@ impl Transport {
         if wanted.contains(&response.status()) { Ok(response) } else { Err(self.connection.refusal(request, response).await) }
     }
 
-    /// The answer to a request, or to what it is redirected to: redirects buy no time.
+    /// The answer to a request, or to what it is redirected to. Redirects buy no time; what it takes to know who we are has a
+    /// limit of its own.
     async fn follow(&self, request: &Request) -> Result<Response, Error> {
-        if !matches!(request.body, Payload::Empty) {
-            return self.follow_all(request).await;
-        }
-        let limit = self.connection.patience.answer;
-        let answer = tokio::time::timeout(limit, self.follow_all(request)).await;
-        answer.unwrap_or_else(|_| Err(request.failed(TransportError::Stalled(limit))))
-    }
-
-    async fn follow_all(&self, request: &Request) -> Result<Response, Error> {
-        let mut url = request.url.clone();
+        let (mut url, mut left) = (request.url.clone(), self.connection.patience.answer);
         for _ in 0..=MAX_REDIRECTS {
             let mut builder = self.connection.http.request(request.method.clone(), url.clone()).headers(request.headers.clone());
             // Another host gets no credentials: what it serves is signed in its URL, or free.
@@ -142,10 +133,12 @@ impl Transport {
             {
                 builder = builder.header(AUTHORIZATION, value);
             }
-            let response = self.connection.deliver(builder, request).await?;
+            let asked = Instant::now();
+            let response = self.connection.deliver_within(builder, request, left).await?;
             if !(response.status().is_redirection() && matches!(request.method, Method::GET | Method::HEAD)) {
                 return Ok(response);
             }
+            left = left.saturating_sub(asked.elapsed());
             let next = self.connection.location(&response, UrlRole::Redirect)?;
             url = next.ok_or_else(|| self.connection.malformed(&request.subject, "a redirect to nowhere"))?;
         }
