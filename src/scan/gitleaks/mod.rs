@@ -13,7 +13,7 @@ mod names;
 mod patch;
 mod report;
 mod rules;
-mod run;
+pub(crate) mod run;
 mod tree;
 #[cfg(test)]
 mod with_parts;
