@@ -31,5 +31,13 @@ pub(crate) use blob::Upload;
 pub(crate) use client::Client;
 pub(crate) use credentials::{Credentials, Store};
 pub(crate) use error::{Answer, Error, Subject, UrlRole};
+#[cfg(test)]
+pub(crate) use manifest::MAX_MANIFEST;
 pub(crate) use manifest::{Manifest, Selector};
+#[cfg(test)]
+pub(crate) use patience::Patience;
 pub(crate) use payload::Progress;
+#[cfg(test)]
+pub(crate) use tag_list::MAX_TAGS;
+#[cfg(test)]
+pub(crate) use transport::MAX_REDIRECTS;

@@ -15,7 +15,7 @@ use crate::oci::Tag;
 /// The most that is read of one page, in bytes.
 const MAX_PAGE: u64 = 4 << 20;
 /// The most pages that are asked for, and the most tags that are listed. A list that is not known to its end is none.
-pub(crate) const MAX_PAGES: usize = 1000;
+const MAX_PAGES: usize = 1000;
 pub(crate) const MAX_TAGS: usize = 100_000;
 
 #[derive(Deserialize)]
