@@ -56,18 +56,25 @@ fn tags_of(environment: Environment, version: Option<&str>) -> String {
     planned.tags.iter().map(|planned| format!("`{}`", planned.tag)).collect::<Vec<_>>().join(", ")
 }
 
-/// The limits of the table in the threat model, each with what it is a limit of and what happens there.
-fn bounds() -> Vec<(&'static str, String, &'static str)> {
+/// A row of the table of bounds: what is bounded, the limit, and what happens there.
+type Bound = (&'static str, String, &'static str);
+
+fn mib(bytes: u64) -> String {
+    format!("{} MiB", bytes >> 20)
+}
+
+fn gib(bytes: u64) -> String {
+    format!("{} GiB", bytes >> 30)
+}
+
+/// The bounds of what comes and goes.
+fn bounds_of_transfers() -> Vec<Bound> {
     use crate::net::Pace;
-    use crate::oci::registry::{MAX_MANIFEST, MAX_REDIRECTS, MAX_TAGS, Patience};
-    use crate::oci::{bounds, layer, layout};
-    use crate::scan::{database, gitleaks, syft, trivy};
-    use crate::{buildkit, pipeline, process, report, text};
-    let span = text::span;
-    let mib = |bytes: u64| format!("{} MiB", bytes >> 20);
-    let gib = |bytes: u64| format!("{} GiB", bytes >> 30);
+    use crate::oci::registry::{MAX_REDIRECTS, MAX_TAGS, Patience};
+    use crate::scan::database;
+    use crate::text::{self, span};
+    use crate::{buildkit, pipeline};
     let Patience { answer, token, commit, commit_rate, tags, .. } = Patience::USUAL;
-    assert_eq!(MAX_MANIFEST, layout::MAX_DOCUMENT_BYTES);
     vec![
         ("content to and from a registry", Pace::REMOTE.to_string(), "it is given up; of the database, the next mirror is asked"),
         (
@@ -104,6 +111,18 @@ fn bounds() -> Vec<(&'static str, String, &'static str)> {
             format!("{} and {}", buildkit::progress::MAX_STEPS, buildkit::progress::MAX_WARNINGS),
             "the rest is left out",
         ),
+    ]
+}
+
+/// The bounds of what is read, run and written.
+fn bounds_of_contents() -> Vec<Bound> {
+    use crate::oci::registry::MAX_MANIFEST;
+    use crate::oci::{bounds, layer, layout};
+    use crate::scan::{database, gitleaks, syft, trivy};
+    use crate::text::{self, span};
+    use crate::{pipeline, process, report};
+    assert_eq!(MAX_MANIFEST, layout::MAX_DOCUMENT_BYTES);
+    vec![
         ("a manifest, an index, a configuration", mib(MAX_MANIFEST), "the image is refused"),
         ("manifests of an index", bounds::MAX_MANIFESTS.to_string(), "the image is refused before they are fetched"),
         ("layers of a manifest", bounds::MAX_LAYERS.to_string(), "the image is refused before they are fetched"),
@@ -163,7 +182,10 @@ fn bounds() -> Vec<(&'static str, String, &'static str)> {
 
 #[test]
 fn the_bounds_that_the_threat_model_names_are_the_codes() {
-    let rows = bounds().into_iter().map(|(what, limit, happens)| format!("| {what} | {limit} | {happens} |\n"));
+    let rows = bounds_of_transfers()
+        .into_iter()
+        .chain(bounds_of_contents())
+        .map(|(what, limit, happens)| format!("| {what} | {limit} | {happens} |\n"));
     holds("docs/security.md", "bounds", &format!("| what | limit | what happens |\n|---|---|---|\n{}", rows.collect::<String>()));
 }
 

@@ -20,7 +20,7 @@ pub(crate) fn free_memory() -> Option<u64> {
     left.chain(available).min()
 }
 
-/// `MemAvailable` (proc_meminfo(5)), in bytes.
+/// `MemAvailable` (`proc_meminfo(5)`), in bytes.
 fn available(meminfo: &str) -> Option<u64> {
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;

@@ -307,13 +307,13 @@ mod tests {
     #[test]
     fn a_builder_without_bounds_takes_no_memory_without_bounds() {
         let mut progress = Progress::default();
-        for number in 0..MAX_STEPS + 10 {
-            let log = VertexLog { vertex: number.to_string(), stream: number as i64, msg: b"x".to_vec(), ..VertexLog::default() };
+        for (number, stream) in (0..MAX_STEPS + 10).zip(-5_i64..) {
+            let log = VertexLog { vertex: number.to_string(), stream, msg: b"x".to_vec(), ..VertexLog::default() };
             progress.update(StatusResponse { logs: vec![log], ..StatusResponse::default() });
         }
         assert_eq!(progress.steps.len(), MAX_STEPS);
         for number in 0..MAX_WARNINGS + 10 {
-            let short = [number.to_string().as_bytes(), &[b'x'; 10 * MAX_LINE]].concat();
+            let short = [number.to_string().as_bytes(), &vec![b'x'; 10 * MAX_LINE]].concat();
             let warning = VertexWarning { short, ..VertexWarning::default() };
             progress.update(StatusResponse { warnings: vec![warning], ..StatusResponse::default() });
         }

@@ -135,9 +135,9 @@ impl<'a> BuildSession<'a> {
     }
 
     /// Builds, as long as the builder is there, and no longer than any job lasts.
-    async fn in_time<T>(&self, build: impl Future<Output = Result<T, BuildError>>) -> Result<T, BuildError> {
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T, BuildError>>) -> Result<T, BuildError> {
         tokio::select! {
-            built = tokio::time::timeout(LONGEST, build) => built.unwrap_or(Err(BuildError::TooLong { after: LONGEST })),
+            ended = tokio::time::timeout(LONGEST, work) => ended.unwrap_or(Err(BuildError::TooLong { after: LONGEST })),
             () = silence::silence(&self.stats) => Err(BuildError::Silent { after: silence::SILENCE }),
         }
     }

@@ -157,10 +157,10 @@ fn answer(line: &str, address: &str, content: Vec<u8>) -> (&'static str, String,
     if line.starts_with("POST") {
         return ("202 Accepted", format!("Location: http://{address}/place\r\n"), Vec::new());
     }
-    match line.starts_with("PUT") {
-        true => ("201 Created", String::new(), Vec::new()),
-        false => ("200 OK", String::new(), if line.contains("/blobs/") { content } else { Vec::new() }),
+    if line.starts_with("PUT") {
+        return ("201 Created", String::new(), Vec::new());
     }
+    ("200 OK", String::new(), if line.contains("/blobs/") { content } else { Vec::new() })
 }
 
 async fn drip(mut stream: TcpStream, head: &str) -> std::io::Result<()> {
