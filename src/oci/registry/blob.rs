@@ -95,10 +95,17 @@ impl Client {
     async fn receive(&self, mut response: Response, request: &Request, fetch: &mut Fetch<'_, impl Write>) -> Result<(), Error> {
         // A server that does not know ranges begins anew.
         let mut known = if response.status() == StatusCode::OK { fetch.received } else { 0 };
-        while let Some(chunk) = self.transport.connection.chunk(&mut response, request, &mut fetch.watch).await? {
+        // What is known already buys no time for what is not.
+        let mut again = self.transport.connection.patience.pace.watch(known);
+        loop {
+            let watch = if known > 0 { &mut again } else { &mut fetch.watch };
+            let Some(chunk) = self.transport.connection.chunk(&mut response, request, watch).await? else { break };
             let skipped = usize::try_from(known).unwrap_or(usize::MAX).min(chunk.len());
             known -= skipped as u64;
             let new = &chunk[skipped..];
+            if skipped > 0 {
+                fetch.watch.moved(new.len() as u64);
+            }
             if fetch.received + new.len() as u64 > fetch.limit {
                 let host = self.repository().registry().to_owned();
                 return Err(Error::TooLarge { host, subject: request.subject.clone(), limit: fetch.limit });

@@ -29,6 +29,8 @@ enum Trick {
     RefusalDrips,
     /// Its answer has no end.
     Endless,
+    /// It sends all but the last of its answer, each time from the beginning.
+    Most,
     /// Its answer is whole, and it does not say so.
     Unended,
     /// It redirects to itself, each time at the last moment.
@@ -130,6 +132,10 @@ async fn serve(mut stream: TcpStream, address: &str, at: &str, trick: Trick, ask
                 stream.write_all(&content).await?;
             }
         }
+        Trick::Most => {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n").await?;
+            stream.write_all(&content[..90_000]).await?;
+        }
         Trick::Unended => {
             stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?;
             stream.write_all(&content).await?;
@@ -213,6 +219,14 @@ async fn who_gives_next_to_nothing_is_given_up_and_not_asked_again() {
         assert!(matches!(connection(&error), TransportError::TooSlow { .. }), "{at}: {error}");
         assert_eq!(server.asked.load(Ordering::Relaxed), 1, "{at}");
     }
+}
+
+#[tokio::test]
+async fn what_was_sent_before_buys_no_time_when_it_is_sent_again() {
+    let server = Server::start("/blobs/", Trick::Most).await;
+    let error = ended(server.client().pull_blob(&blob().1, &mut Vec::new(), &|_| ())).await.unwrap_err();
+    assert!(matches!(connection(&error), TransportError::TooSlow { .. }), "{error}");
+    assert!(server.asked.load(Ordering::Relaxed) <= 2);
 }
 
 #[tokio::test]
