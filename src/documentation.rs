@@ -60,6 +60,139 @@ fn tags_of(environment: Environment, version: Option<&str>) -> String {
     planned.tags.iter().map(|planned| format!("`{}`", planned.tag)).collect::<Vec<_>>().join(", ")
 }
 
+/// A row of the table of bounds: what is bounded, the limit, and what happens there.
+type Bound = (&'static str, String, &'static str);
+
+fn mib(bytes: u64) -> String {
+    format!("{} MiB", bytes >> 20)
+}
+
+fn gib(bytes: u64) -> String {
+    format!("{} GiB", bytes >> 30)
+}
+
+/// The bounds of what comes and goes.
+fn bounds_of_transfers() -> Vec<Bound> {
+    use crate::net::Pace;
+    use crate::oci::registry::{MAX_REDIRECTS, MAX_TAGS, Patience};
+    use crate::scan::database;
+    use crate::text::{self, span};
+    use crate::{buildkit, pipeline};
+    let Patience { answer, token, commit, commit_rate, tags, .. } = Patience::USUAL;
+    vec![
+        ("content to and from a registry", Pace::REMOTE.to_string(), "it is given up; of the database, the next mirror is asked"),
+        (
+            "the beginning of a registry's answer",
+            format!("{}, {MAX_REDIRECTS} redirects included; a token {}", span(answer), span(token)),
+            "it is asked once more, and then given up",
+        ),
+        (
+            "its answer to a blob that it has",
+            format!("{} and a second for each {}", span(commit), text::size(commit_rate)),
+            "it is sent once more, and then given up",
+        ),
+        ("a mirror's word on what it has", span(database::ANSWER), "the next mirror is asked"),
+        (
+            "the tags of a repository",
+            format!("{MAX_TAGS} in {}", span(tags)),
+            "none is known, and what would need them is not done",
+        ),
+        ("content from a builder", Pace::BUILDER.to_string(), "the build fails"),
+        ("an image that an engine saves, before its first byte", span(buildkit::builder::FIRST_PIECE), "the build fails"),
+        (
+            "a builder that asks no more whether its client is there",
+            span(buildkit::session::silence::SILENCE),
+            "the build fails; a step may be silent for as long as it likes",
+        ),
+        ("a build", span(pipeline::building::LONGEST), "the build fails"),
+        (
+            "what the steps of a build print",
+            mib(buildkit::progress::MAX_OUTPUT as u64),
+            "the log says that the rest is left out, and each step how much; a failure has its last lines",
+        ),
+        (
+            "steps of a build, and warnings of its Dockerfile",
+            format!("{} and {}", buildkit::progress::MAX_STEPS, buildkit::progress::MAX_WARNINGS),
+            "the rest is left out",
+        ),
+    ]
+}
+
+/// The bounds of what is read, run and written.
+fn bounds_of_contents() -> Vec<Bound> {
+    use crate::oci::registry::MAX_MANIFEST;
+    use crate::oci::{bounds, layer, layout};
+    use crate::scan::{database, gitleaks, syft, trivy};
+    use crate::text::{self, span};
+    use crate::{pipeline, process, report};
+    assert_eq!(MAX_MANIFEST, layout::MAX_DOCUMENT_BYTES);
+    vec![
+        ("a manifest, an index, a configuration", mib(MAX_MANIFEST), "the image is refused"),
+        ("manifests of an index", bounds::MAX_MANIFESTS.to_string(), "the image is refused before they are fetched"),
+        ("layers of a manifest", bounds::MAX_LAYERS.to_string(), "the image is refused before they are fetched"),
+        ("an image, as it is sent", text::size(bounds::MAX_BYTES), "the image is refused before it is fetched"),
+        (
+            "the layers of an image that was not built here, unpacked",
+            format!(
+                "{} and {} files, with {} of the disk left",
+                gib(layer::MAX_BYTES),
+                layer::MAX_ENTRIES,
+                mib(crate::oci::disk::RESERVE)
+            ),
+            "it is not taken",
+        ),
+        ("a path in a layer", format!("{} bytes", layer::MAX_PATH), "the file is looked through under another name"),
+        (
+            "a database",
+            format!(
+                "{} packed, {} unpacked and {} times what it was",
+                gib(database::MAX_ARCHIVE_BYTES),
+                gib(database::MAX_DATABASE_BYTES),
+                database::MAX_RATIO
+            ),
+            "the next mirror is asked",
+        ),
+        (
+            "scanners at once",
+            format!("a processor each, {} at least, and {} of memory each", process::FEWEST, mib(process::MEMORY)),
+            "the others wait, which is no part of their time",
+        ),
+        ("a scanner", span(pipeline::scanning::DEADLINE), "the scan fails"),
+        (
+            "a scanner's report",
+            format!(
+                "gitleaks {}, trivy {}, syft {}",
+                mib(gitleaks::run::MAX_REPORT_BYTES),
+                gib(trivy::report::MAX_BYTES),
+                gib(syft::MAX_BYTES)
+            ),
+            "the scan fails",
+        ),
+        (
+            "`record.json`",
+            format!("{} findings, {} entries of other lists", report::bounded::FINDINGS, report::bounded::ENTRIES),
+            "the worst stay, and a warning in it says what is left out; gates and outputs go by all",
+        ),
+        ("the report of another job", mib(report::claimed::BYTES), "it is not shown"),
+        ("`summary.md`", mib(report::summary::LIMIT as u64), "tables are cut, with a line that says so"),
+        (
+            "a SARIF file",
+            format!("{} results and {} after gzip", report::sarif::RESULTS, text::size(report::sarif::COMPRESSED as u64)),
+            "the worst stay, and the file says what is left out",
+        ),
+        ("annotations", report::annotations::MOST.to_string(), "the last one says how many more there are"),
+    ]
+}
+
+#[test]
+fn the_bounds_that_the_threat_model_names_are_the_codes() {
+    let rows = bounds_of_transfers()
+        .into_iter()
+        .chain(bounds_of_contents())
+        .map(|(what, limit, happens)| format!("| {what} | {limit} | {happens} |\n"));
+    holds("docs/security.md", "bounds", &format!("| what | limit | what happens |\n|---|---|---|\n{}", rows.collect::<String>()));
+}
+
 #[test]
 fn the_readmes_table_of_events_is_the_codes() {
     let row = |(environment, trigger)| {
@@ -261,6 +394,8 @@ fn sources(folder: &str) -> String {
 #[test]
 fn each_promise_of_the_threat_model_names_a_test_that_is_there() {
     let page = text("docs/security.md");
+    // The last table is held to the code itself.
+    let page = page.split("\n## Bounds\n").next().unwrap();
     let (units, name) = (sources("src"), Regex::new("`([a-z_]+)::([a-z_:]+)`").unwrap());
     let rows = page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| what holds"));
     for row in rows {

@@ -19,6 +19,7 @@ mod finding;
 mod git;
 mod github;
 mod inputs;
+mod machine;
 mod matrix;
 mod net;
 mod oci;

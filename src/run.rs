@@ -255,14 +255,14 @@ async fn deliver(inputs: &Inputs) -> Exit {
     }
 }
 
-/// Opens the report's folder. One that was ours may have got files of the project since: a pull writes into folders that git
-/// ignores.
+/// Opens the report's folder, and takes an earlier report out of it. One that was ours may have got files of the project since:
+/// a pull writes into folders that git ignores.
 async fn open_reports(folder: &Path, project: &[PathBuf]) -> Result<report::Folder, report::Error> {
     let reports = report::open(folder, project)?;
     match source::tracked_in(&Launcher::of_this_process(), folder).await {
         Ok(Some(entry)) => Err(report::Error::Foreign { path: folder.to_owned(), entry }),
         // Where git can't be asked, the delivery does not get far.
-        Ok(None) | Err(_) => Ok(reports),
+        untracked => reports.clear(untracked.is_ok()).map(|()| reports),
     }
 }
 

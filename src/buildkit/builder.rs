@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bollard::Docker;
 use bollard::errors::Error as EngineError;
 use bollard::query_parameters::RemoveImageOptions;
 use bollard_buildkit_proto::moby::buildkit::v1::ListWorkersRequest;
 use bollard_buildkit_proto::moby::buildkit::v1::control_client::ControlClient;
+use bytes::Bytes;
 use futures_util::StreamExt as _;
 use tokio_util::task::TaskTracker;
 use tonic::Code;
@@ -23,13 +25,16 @@ use super::namespace::Namespace;
 use super::progress::BuildEvent;
 use super::session::Session;
 use super::solve::{Solve, Solved};
-use crate::net::chain;
+use crate::net::{Pace, TransportError, chain};
 use crate::oci::image::Parts;
-use crate::oci::{Compression, Digest, Layout, Platform};
+use crate::oci::{Compression, Digest, Layout, Platform, bounds};
 use crate::text;
 
 /// The API of Docker 20.10, the first whose BuildKit this client can speak to.
 const OLDEST_API: (u32, u32) = (1, 41);
+
+/// How long an engine may take before the first piece of an image that it saves: it writes the whole of it to its own disk first.
+pub(crate) const FIRST_PIECE: Duration = Duration::from_mins(15);
 
 /// How often an image is exported whose engine lost it in between. A repetition finds every step in the engine's cache.
 const EXPORTS: usize = 5;
@@ -282,15 +287,25 @@ async fn save(
     compression: Compression,
     received: impl Fn(u64) + Send + 'static,
 ) -> Result<Parts, Error> {
-    let mut archive = docker.export_image(name).boxed();
+    let mut archive = docker.clone().with_timeout(FIRST_PIECE).export_image(name).boxed();
     let (mut sender, reader) = pipe();
     let layout = layout.clone();
     let reading = tokio::task::spawn_blocking(move || docker_archive::read(reader, &layout, compression, &received));
-    while let Some(piece) = archive.next().await {
+    let slow = |error: TransportError| Error::slow("the image that it saves", &error);
+    let first = tokio::time::timeout(FIRST_PIECE, archive.next()).await;
+    let mut next = first.map_err(|_| slow(TransportError::Stalled(FIRST_PIECE)))?;
+    // How much will come is not known before the end.
+    let mut watch = Pace::BUILDER.watch(bounds::MAX_BYTES);
+    while let Some(piece) = next {
         let piece = piece.map_err(|error| not_saved(&error))?;
         if sender.send(piece).await.is_err() {
             break; // The reader stopped; its error is the one to tell.
         }
+        let size = |piece: &Option<Result<Bytes, EngineError>>| match piece {
+            Some(Ok(piece)) => piece.len() as u64,
+            Some(Err(_)) | None => 0,
+        };
+        next = watch.next(archive.next(), size).await.map_err(slow)?;
     }
     let _ = sender.end().await;
     reading.await.map_err(|error| Error::Protocol(error.to_string()))?

@@ -1,12 +1,15 @@
 //! What can go wrong with a builder.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tonic::{Code, Status};
 
 use super::session::{self, OpenError};
 use crate::finding::Instruction;
+use crate::net::TransportError;
 use crate::oci::{Digest, layout};
+use crate::text::span;
 
 /// A build that did not yield an image.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +51,18 @@ pub(crate) enum Error {
     Lost {
         /// The cause, as far as it is known.
         reason: String,
+    },
+    /// The builder, which asks every few seconds whether this client is there, asks no more.
+    #[error("the builder has not been heard of for {}", span(*after))]
+    Silent {
+        /// For this long.
+        after: Duration,
+    },
+    /// The build takes longer than any may.
+    #[error("the build did not end within {}", span(*after))]
+    TooLong {
+        /// Its limit.
+        after: Duration,
     },
     /// A step failed.
     #[error("{}", .0.message)]
@@ -124,6 +139,11 @@ impl Error {
             _ => return self,
         };
         if WORDS.iter().any(|words| reason.contains(words)) { Self::ImageGone { reason: reason.clone() } } else { self }
+    }
+
+    /// The builder gives next to nothing, or nothing at all.
+    pub(super) fn slow(what: &str, error: &TransportError) -> Self {
+        Self::Lost { reason: format!("the builder was waited for in vain: {what}: {error}") }
     }
 
     /// A refused call.

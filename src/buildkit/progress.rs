@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use bollard_buildkit_proto::google::protobuf::Timestamp;
 use bollard_buildkit_proto::moby::buildkit::v1::{StatusResponse, Vertex, VertexLog, VertexStatus};
 
-use crate::text::size;
+use crate::text::{count, size};
 
 /// How many of a step's last lines are kept for the report of its failure.
 const KEPT_LINES: usize = 40;
@@ -13,12 +13,27 @@ const KEPT_LINES: usize = 40;
 /// The longest line that is kept or shown, in bytes; a step may print megabytes without a line end.
 const MAX_LINE: usize = 4 << 10;
 
+/// The most that a build's steps say in the log, in bytes; what comes after it is counted. Of each step that fails, the last
+/// lines are told all the same.
+pub(crate) const MAX_OUTPUT: usize = 16 << 20;
+
+/// The most steps of a build that are followed, and the most warnings of its Dockerfile that are told.
+pub(crate) const MAX_STEPS: usize = 10_000;
+pub(crate) const MAX_WARNINGS: usize = 200;
+
 /// The steps of one solve as far as they are known.
-#[derive(Default)]
 pub(crate) struct Progress {
     steps: HashMap<String, Step>,
     next_number: usize,
     warnings: Vec<String>,
+    /// How much the steps may still say, in bytes.
+    room: usize,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self { steps: HashMap::new(), next_number: 0, warnings: Vec::new(), room: MAX_OUTPUT }
+    }
 }
 
 #[derive(Default)]
@@ -30,6 +45,8 @@ struct Step {
     /// The unfinished line of each output (1: standard output, 2: standard error).
     partial: BTreeMap<i64, Vec<u8>>,
     last_lines: VecDeque<String>,
+    /// How many lines were not shown.
+    left_out: usize,
 }
 
 /// A step that failed.
@@ -67,8 +84,9 @@ impl Progress {
         }
         for warning in response.warnings {
             let line = warning.ranges.first().and_then(|range| range.start).map_or(0, |start| start.line);
-            let text = format!("Dockerfile line {line}: {}", String::from_utf8_lossy(&warning.short));
-            if !self.warnings.contains(&text) {
+            let said = &warning.short[..warning.short.len().min(MAX_LINE)];
+            let text = format!("Dockerfile line {line}: {}", String::from_utf8_lossy(said));
+            if self.warnings.len() < MAX_WARNINGS && !self.warnings.contains(&text) {
                 self.warnings.push(text);
             }
         }
@@ -91,28 +109,81 @@ impl Progress {
         Some(FailedStep { digest: digest.clone(), name: step.name.clone(), error: step.error.clone(), lines })
     }
 
+    /// A step, unless there are too many.
+    fn step(&mut self, digest: &str) -> Option<&mut Step> {
+        let has_room = self.steps.len() < MAX_STEPS || self.steps.contains_key(digest);
+        has_room.then(|| self.steps.entry(digest.to_owned()).or_default())
+    }
+
     fn vertex(&mut self, vertex: Vertex, events: &mut Vec<BuildEvent>) {
-        let step = self.steps.entry(vertex.digest).or_default();
-        step.name = vertex.name;
+        let next = self.next_number + 1;
+        let Some(step) = self.step(&vertex.digest) else { return };
+        step.name.clone_from(&vertex.name);
         let begins = step.number.is_none() && (vertex.started.is_some() || vertex.cached);
         if begins {
-            self.next_number += 1;
-            step.number = Some(self.next_number);
+            step.number = Some(next);
             if !is_internal(&step.name) {
-                events.push(BuildEvent::Line(format!("#{} {}", self.next_number, step.name)));
+                events.push(BuildEvent::Line(format!("#{next} {}", step.name)));
             }
             events.push(BuildEvent::Status(step.name.clone()));
         }
-        let Some(number) = step.number else { return };
-        if !vertex.error.is_empty() && step.error.is_empty() {
-            events.push(BuildEvent::Line(format!("#{number} ERROR {}", vertex.error)));
-            step.error = vertex.error;
+        step.end(vertex, events);
+        if begins {
+            self.next_number = next;
         }
-        if step.ended || vertex.completed.is_none() || !step.error.is_empty() {
+    }
+
+    fn log(&mut self, log: &VertexLog, events: &mut Vec<BuildEvent>) {
+        let mut room = self.room;
+        let Some(step) = self.step(&log.vertex) else { return };
+        let number = step.number.unwrap_or_default();
+        // A builder has two: what it says of another belongs to neither, and takes no more memory.
+        let partial = step.partial.entry(log.stream.clamp(0, 3)).or_default();
+        for piece in log.msg.split_inclusive(|byte| *byte == b'\n') {
+            let free = MAX_LINE.saturating_sub(partial.len());
+            partial.extend_from_slice(&piece[..piece.len().min(free)]);
+            if !piece.ends_with(b"\n") {
+                continue;
+            }
+            let line = text(partial);
+            partial.clear();
+            if step.last_lines.len() == KEPT_LINES {
+                step.last_lines.pop_front();
+            }
+            let shown = format!("#{number} {line}");
+            step.last_lines.push_back(line);
+            // Empty lines cost something too.
+            match room.checked_sub(shown.len() + 1) {
+                Some(left) => {
+                    room = left;
+                    events.push(BuildEvent::Line(shown));
+                }
+                None => {
+                    if room > 0 {
+                        let most = MAX_OUTPUT >> 20;
+                        events.push(BuildEvent::Line(format!("… the steps print more than {most} MiB: the rest is left out")));
+                    }
+                    (room, step.left_out) = (0, step.left_out + 1);
+                }
+            }
+        }
+        self.room = room;
+    }
+}
+
+impl Step {
+    /// Takes note of how a step goes that has begun.
+    fn end(&mut self, vertex: Vertex, events: &mut Vec<BuildEvent>) {
+        let Some(number) = self.number else { return };
+        if !vertex.error.is_empty() && self.error.is_empty() {
+            events.push(BuildEvent::Line(format!("#{number} ERROR {}", vertex.error)));
+            self.error = vertex.error;
+        }
+        if self.ended || vertex.completed.is_none() || !self.error.is_empty() {
             return;
         }
-        step.ended = true;
-        if is_internal(&step.name) {
+        self.ended = true;
+        if is_internal(&self.name) {
             return;
         }
         let line = match (vertex.cached, seconds(vertex.started.as_ref(), vertex.completed.as_ref())) {
@@ -120,25 +191,11 @@ impl Progress {
             (false, Some(seconds)) => format!("#{number} DONE {seconds:.1}s"),
             (false, None) => format!("#{number} DONE"),
         };
-        events.push(BuildEvent::Line(line));
-    }
-
-    fn log(&mut self, log: &VertexLog, events: &mut Vec<BuildEvent>) {
-        let step = self.steps.entry(log.vertex.clone()).or_default();
-        let partial = step.partial.entry(log.stream).or_default();
-        for piece in log.msg.split_inclusive(|byte| *byte == b'\n') {
-            let room = MAX_LINE.saturating_sub(partial.len());
-            partial.extend_from_slice(&piece[..piece.len().min(room)]);
-            if piece.ends_with(b"\n") {
-                let line = text(partial);
-                partial.clear();
-                if step.last_lines.len() == KEPT_LINES {
-                    step.last_lines.pop_front();
-                }
-                events.push(BuildEvent::Line(format!("#{} {line}", step.number.unwrap_or_default())));
-                step.last_lines.push_back(line);
-            }
-        }
+        let left_out = match self.left_out {
+            0 => String::new(),
+            lines => format!(" ({} left out)", count(lines, "line")),
+        };
+        events.push(BuildEvent::Line(line + &left_out));
     }
 }
 
@@ -164,12 +221,14 @@ fn transfer(status: &VertexStatus) -> Option<BuildEvent> {
 fn seconds(from: Option<&Timestamp>, to: Option<&Timestamp>) -> Option<f64> {
     let (from, to) = (from?, to?);
     #[expect(clippy::cast_precision_loss, reason = "the seconds of one step are few")]
-    let whole = (to.seconds - from.seconds) as f64;
-    Some(whole + f64::from(to.nanos - from.nanos) / 1e9)
+    let whole = to.seconds.saturating_sub(from.seconds) as f64;
+    Some(whole + f64::from(to.nanos.saturating_sub(from.nanos)) / 1e9)
 }
 
 #[cfg(test)]
 mod tests {
+    use bollard_buildkit_proto::moby::buildkit::v1::VertexWarning;
+
     use super::*;
 
     fn vertex(error: &str, completed: bool) -> StatusResponse {
@@ -218,6 +277,48 @@ mod tests {
         let mut progress = Progress::default();
         progress.update(vertex("process did not complete: context canceled", true));
         assert_eq!(progress.failed(), None);
+    }
+
+    #[test]
+    fn a_step_that_prints_without_end_is_cut_with_a_word_and_its_last_lines_are_kept() {
+        let mut progress = Progress::default();
+        progress.update(vertex("", false));
+        let page: Vec<u8> = (0..1000).flat_map(|_| b"yes\n".to_vec()).collect();
+        let (mut shown, mut words) = (0, Vec::new());
+        for _ in 0..4 * MAX_OUTPUT / 1000 / 8 {
+            for event in progress.update(log(&page)) {
+                match event {
+                    BuildEvent::Line(line) if line == "#1 yes" => shown += line.len() + 1,
+                    BuildEvent::Line(line) => words.push(line),
+                    BuildEvent::Status(_) => {}
+                }
+            }
+        }
+        assert!(shown <= MAX_OUTPUT && shown > MAX_OUTPUT - 100, "{shown}");
+        assert_eq!(words, ["… the steps print more than 16 MiB: the rest is left out"]);
+        progress.update(log(b"last\n"));
+        assert_eq!(progress.steps["d"].last_lines.back().unwrap(), "last");
+        let ended = progress.update(vertex("", true));
+        assert!(
+            matches!(&ended[..], [BuildEvent::Line(line)] if line.starts_with("#1 DONE") && line.ends_with("lines left out)"))
+        );
+    }
+
+    #[test]
+    fn a_builder_without_bounds_takes_no_memory_without_bounds() {
+        let mut progress = Progress::default();
+        for (number, stream) in (0..MAX_STEPS + 10).zip(-5_i64..) {
+            let log = VertexLog { vertex: number.to_string(), stream, msg: b"x".to_vec(), ..VertexLog::default() };
+            progress.update(StatusResponse { logs: vec![log], ..StatusResponse::default() });
+        }
+        assert_eq!(progress.steps.len(), MAX_STEPS);
+        for number in 0..MAX_WARNINGS + 10 {
+            let short = [number.to_string().as_bytes(), &vec![b'x'; 10 * MAX_LINE]].concat();
+            let warning = VertexWarning { short, ..VertexWarning::default() };
+            progress.update(StatusResponse { warnings: vec![warning], ..StatusResponse::default() });
+        }
+        assert_eq!(progress.warnings().len(), MAX_WARNINGS);
+        assert!(progress.warnings().iter().all(|warning| warning.len() < 2 * MAX_LINE));
     }
 
     #[test]

@@ -37,6 +37,16 @@ impl From<&Error> for Diagnosis {
                 reason.clone(),
                 "Check that the engine or buildkitd still runs (it may have run out of memory, or been restarted), then run again.",
             ),
+            Error::Silent { .. } => Self::new(
+                "The builder does not answer any more",
+                format!("It asks every few seconds whether gp-deliver is there, and then stopped: {error}."),
+                "Look at the builder's own log: it may hang, or have run out of memory. Restart it, then run again.",
+            ),
+            Error::TooLong { .. } => Self::new(
+                "The build takes too long",
+                format!("It was given up: {error}."),
+                "Look at the log for the step that does not end, and end it in the Dockerfile (`RUN timeout …`).",
+            ),
             Error::Step(step) => step_failure(step),
             Error::Dockerfile { message, at } => Self::new(
                 at.as_ref()

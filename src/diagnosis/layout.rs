@@ -20,6 +20,12 @@ impl From<&Error> for Diagnosis {
                 format!("It has {actual} bytes and should have {expected}."),
                 "Remove the folder that holds it and run again; if it happens again, check the disk.",
             ),
+            Error::TooLarge(too_large) => Self::new(
+                "The image is larger than any that is delivered",
+                format!("{too_large}."),
+                "Build it for fewer platforms (`platforms`), in fewer layers, or with less in it. One that was not built here is \
+                 someone else's: `rebuild: true` builds the commit anew.",
+            ),
             Error::Invalid { path, reason } => Self::new(
                 format!("{} is not valid in an image layout", path.display()),
                 format!("{reason}."),

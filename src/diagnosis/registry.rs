@@ -188,6 +188,11 @@ fn connection(host: &str, subject: &Subject, error: &TransportError) -> Diagnosi
             format!("{on_the_way} Nothing moved for {}.", span(*after)),
             "Check the network, and HTTPS_PROXY and NO_PROXY where there is a proxy; then run again.",
         ),
+        TransportError::TooSlow { .. } | TransportError::Overdue(_) => Diagnosis::new(
+            format!("{host} is too slow"),
+            format!("{on_the_way} It was given up: {error}."),
+            "Check the network, and the proxy where there is one; then run again. In place of a mirror that is slow, name another.",
+        ),
         TransportError::Other(detail) => Diagnosis::new(
             format!("The connection to {host} failed"),
             format!("{on_the_way} {detail}."),

@@ -86,7 +86,7 @@ fn layer(error: &layer::Error) -> Diagnosis {
         Diagnosis::new(format!("The layer {layer} was not looked through for secrets"), why, remedy)
     };
     match error {
-        layer::Error::Blob(error) => error.into(),
+        layer::Error::Blob(error) | layer::Error::NoRoom(error) => error.into(),
         layer::Error::Archive { layer, reason } => {
             unread(layer, format!("It is not an archive that every reader reads alike: {reason}."))
         }

@@ -21,6 +21,15 @@ pub(crate) enum TransportError {
     Cut(Line),
     /// Nothing came or went for this long.
     Stalled(Duration),
+    /// Too little came or went.
+    TooSlow {
+        /// How much that was.
+        bytes: u64,
+        /// In this time of waiting.
+        within: Duration,
+    },
+    /// It moved all the time, and was not done after this time of waiting.
+    Overdue(Duration),
     /// Something else.
     Other(Line),
 }
@@ -30,6 +39,12 @@ impl TransportError {
     #[must_use]
     pub(crate) fn is_temporary(&self) -> bool {
         matches!(self, Self::Refused | Self::Cut(_) | Self::Stalled(_))
+    }
+
+    /// Whether it was waited for in vain.
+    #[must_use]
+    pub(crate) fn is_silence(&self) -> bool {
+        matches!(self, Self::Stalled(_))
     }
 }
 
@@ -41,6 +56,10 @@ impl fmt::Display for TransportError {
             Self::Tls(detail) => write!(f, "TLS: {detail}"),
             Self::Cut(detail) => write!(f, "connection cut: {detail}"),
             Self::Stalled(after) => write!(f, "nothing moved for {}", text::span(*after)),
+            Self::TooSlow { bytes, within } => {
+                write!(f, "only {} moved in {}", text::count(*bytes, "byte"), text::span(*within))
+            }
+            Self::Overdue(after) => write!(f, "not done after {}", text::span(*after)),
             Self::Other(detail) => f.write_str(detail),
         }
     }
@@ -127,6 +146,8 @@ mod tests {
             (TransportError::Refused, true),
             (TransportError::Cut("x".into()), true),
             (TransportError::Stalled(CONNECT_TIMEOUT), true),
+            (TransportError::TooSlow { bytes: 2, within: CONNECT_TIMEOUT }, false),
+            (TransportError::Overdue(CONNECT_TIMEOUT), false),
             (TransportError::UnknownHost("x".into()), false),
             (TransportError::Tls("x".into()), false),
             (TransportError::Other("x".into()), false),

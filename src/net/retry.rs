@@ -1,7 +1,8 @@
 //! When a request is sent again, and how often.
 
 use std::fmt;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use backon::{ExponentialBuilder, Retryable as _};
 use http::HeaderMap;
@@ -15,6 +16,9 @@ use crate::text::span;
 pub(crate) struct RetryPolicy {
     /// How often a request is repeated that failed in a way that passes.
     pub(crate) repeats: u32,
+    /// How often at most after it was waited for in vain: whoever does not answer twice does not the third time either, and
+    /// each time costs as long as an answer may take.
+    pub(crate) after_silence: u32,
     /// The least wait before the first repeat. Each further one is twice as long, and up to as much again is added by
     /// chance: those who failed together do not come back together.
     pub(crate) shortest_wait: Duration,
@@ -33,6 +37,11 @@ pub(crate) trait Failure: fmt::Display {
     /// Whether the same request may fare better later.
     fn is_temporary(&self) -> bool;
 
+    /// Whether it is that nothing came.
+    fn is_silence(&self) -> bool {
+        false
+    }
+
     /// For how long the other side wants to be left alone, where it says so.
     fn retry_after(&self) -> Option<Duration> {
         None
@@ -40,9 +49,10 @@ pub(crate) trait Failure: fmt::Display {
 }
 
 impl RetryPolicy {
-    /// Registries. There is no limit on a request's time: layers are large and lines are slow.
+    /// Registries. The limit on a request's time is [`super::Pace::REMOTE`]: layers are large and lines are slow.
     pub(crate) const REGISTRY: Self = Self {
         repeats: 4,
+        after_silence: 1,
         shortest_wait: Duration::from_millis(250),
         longest_wait: Duration::from_secs(4),
         longest_retry_after: Some(Duration::from_mins(1)),
@@ -50,10 +60,16 @@ impl RetryPolicy {
         total_timeout: None,
     };
     /// GitHub's REST API. An analysis of 10 MB goes up a slow line.
-    pub(crate) const GITHUB_API: Self = Self { request_timeout: Some(Duration::from_mins(1)), ..Self::REGISTRY };
+    pub(crate) const GITHUB_API: Self = Self {
+        request_timeout: Some(Duration::from_mins(1)),
+        total_timeout: Some(Duration::from_mins(4)),
+        after_silence: 4,
+        ..Self::REGISTRY
+    };
     /// The service that gives out a run's tokens. It answers in a tenth of a second, and has short outages.
     pub(crate) const TOKEN_SERVICE: Self = Self {
         repeats: 3,
+        after_silence: 3,
         shortest_wait: Duration::from_millis(200),
         longest_wait: Duration::from_millis(1600),
         longest_retry_after: None,
@@ -64,6 +80,7 @@ impl RetryPolicy {
     /// "Retry behavior", standard mode).
     pub(crate) const AWS: Self = Self {
         repeats: 3,
+        after_silence: 3,
         shortest_wait: Duration::ZERO,
         longest_wait: Duration::from_secs(3),
         longest_retry_after: None,
@@ -84,9 +101,19 @@ impl RetryPolicy {
     ) -> Result<T, E> {
         let bearable =
             |error: &E| error.retry_after().is_none_or(|wait| self.longest_retry_after.is_some_and(|longest| wait <= longest));
+        let (began, silences) = (Instant::now(), AtomicU32::new(0));
+        // A repeat that could not come to its end in time is not begun.
+        let in_time = |error: &E| {
+            let next = error.retry_after().unwrap_or(self.longest_wait) + self.request_timeout.unwrap_or_default();
+            self.total_timeout.is_none_or(|total| began.elapsed() + next <= total)
+        };
+        let answered = |error: &E| {
+            let silence = u32::from(error.is_silence());
+            silences.fetch_add(silence, Ordering::Relaxed) + silence <= self.after_silence
+        };
         attempt
             .retry(self.waits())
-            .when(|error| temporary(error) && bearable(error))
+            .when(|error| temporary(error) && bearable(error) && answered(error) && in_time(error))
             .adjust(|error, wait| wait.map(|wait| error.retry_after().unwrap_or(wait)))
             .notify(|error, wait| tracing::debug!(%error, ?wait, "the request is repeated"))
             .await
@@ -108,6 +135,10 @@ impl fmt::Display for RetryPolicy {
             write!(f, "at most {}", span(*longest_wait))?;
         } else {
             write!(f, "{} to {}", span(*shortest_wait), span(*longest_wait))?;
+        }
+        if self.after_silence < *repeats {
+            let often = if self.after_silence == 1 { "once".to_owned() } else { format!("{} times", self.after_silence) };
+            write!(f, "; {often} where nothing came")?;
         }
         self.longest_retry_after.iter().try_for_each(|wait| write!(f, "; `Retry-After` is honoured up to {}", span(*wait)))?;
         self.request_timeout.iter().try_for_each(|timeout| write!(f, "; {} a request", span(*timeout)))?;
@@ -145,12 +176,23 @@ mod tests {
     #[error("failed")]
     struct Failed {
         temporary: bool,
+        silent: bool,
         wait: Option<Duration>,
+    }
+
+    impl Failed {
+        fn passing(wait: Option<Duration>) -> Self {
+            Self { temporary: true, silent: false, wait }
+        }
     }
 
     impl Failure for Failed {
         fn is_temporary(&self) -> bool {
             self.temporary
+        }
+
+        fn is_silence(&self) -> bool {
+            self.silent
         }
 
         fn retry_after(&self) -> Option<Duration> {
@@ -172,8 +214,23 @@ mod tests {
     #[tokio::test]
     async fn what_passes_is_repeated_and_a_refusal_is_not() {
         let quick = RetryPolicy { shortest_wait: Duration::ZERO, ..RetryPolicy::REGISTRY };
-        assert_eq!(attempts(quick, Failed { temporary: true, wait: None }).await, 5);
-        assert_eq!(attempts(quick, Failed { temporary: false, wait: None }).await, 1);
+        assert_eq!(attempts(quick, Failed::passing(None)).await, 5);
+        assert_eq!(attempts(quick, Failed { temporary: false, ..Failed::passing(None) }).await, 1);
+    }
+
+    #[tokio::test]
+    async fn who_does_not_answer_is_asked_once_more_and_then_no_more() {
+        let quick = RetryPolicy { shortest_wait: Duration::ZERO, ..RetryPolicy::REGISTRY };
+        let silent = Failed { silent: true, ..Failed::passing(None) };
+        assert_eq!(attempts(quick, silent).await, 2);
+        assert_eq!(attempts(RetryPolicy { after_silence: 4, ..quick }, silent).await, 5);
+    }
+
+    #[tokio::test]
+    async fn a_repeat_that_could_not_end_in_time_is_not_begun() {
+        let quick = RetryPolicy { shortest_wait: Duration::ZERO, ..RetryPolicy::GITHUB_API };
+        assert_eq!(attempts(quick, Failed::passing(None)).await, 5);
+        assert_eq!(attempts(RetryPolicy { total_timeout: quick.request_timeout, ..quick }, Failed::passing(None)).await, 1);
     }
 
     #[tokio::test]
@@ -183,10 +240,10 @@ mod tests {
             longest_wait: Duration::from_hours(2),
             ..RetryPolicy::REGISTRY
         };
-        assert_eq!(attempts(patient, Failed { temporary: true, wait: Some(Duration::ZERO) }).await, 5);
+        assert_eq!(attempts(patient, Failed::passing(Some(Duration::ZERO))).await, 5);
         let too_long = Duration::from_millis(60_001);
-        assert_eq!(attempts(patient, Failed { temporary: true, wait: Some(too_long) }).await, 1);
-        assert_eq!(attempts(RetryPolicy::TOKEN_SERVICE, Failed { temporary: true, wait: Some(Duration::ZERO) }).await, 1);
+        assert_eq!(attempts(patient, Failed::passing(Some(too_long))).await, 1);
+        assert_eq!(attempts(RetryPolicy::TOKEN_SERVICE, Failed::passing(Some(Duration::ZERO))).await, 1);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::digest::InvalidDigest;
 use super::layout::{self, Error, digest_of, index_of};
 use super::manifest::Document;
 use super::platform::InvalidPlatform;
-use super::{Digest, Layout, Platform};
+use super::{Digest, Layout, Platform, bounds};
 use crate::text;
 
 /// An image: one manifest, or an index of one a platform.
@@ -63,6 +63,7 @@ impl Image {
         let digest = digest_of(&root)?;
         let platforms: Vec<_> = match layout.read_manifest(&root)? {
             Document::Index(index) => {
+                bounds::index(&index)?;
                 index.manifests().iter().map(|part| PlatformImage::open(&layout, part.clone())).collect::<Result<_, _>>()?
             }
             Document::Manifest(manifest) => vec![PlatformImage::read(&layout, root.clone(), &manifest)?],
@@ -70,7 +71,9 @@ impl Image {
         if platforms.is_empty() {
             return Err(Error::Invalid { path: layout.blob(&digest), reason: "an index without manifests".to_owned() });
         }
-        Ok(Self { layout, root, digest, platforms })
+        let image = Self { layout, root, digest, platforms };
+        bounds::size(&image.descriptors())?;
+        Ok(image)
     }
 
     /// Puts an image together from platforms whose blobs are in `layout`: one makes a manifest, several an index of
@@ -135,7 +138,7 @@ impl Image {
     /// The size in bytes of everything that publishing would send.
     #[must_use]
     pub(crate) fn size(&self) -> u64 {
-        self.descriptors().iter().map(Descriptor::size).sum()
+        self.descriptors().iter().fold(0, |bytes, descriptor| bytes.saturating_add(descriptor.size()))
     }
 }
 
@@ -199,6 +202,7 @@ impl PlatformImage {
     }
 
     fn read(layout: &Layout, descriptor: Descriptor, manifest: &ImageManifest) -> Result<Self, Error> {
+        bounds::manifest(manifest)?;
         let path = layout.blob(&digest_of(&descriptor)?);
         let invalid = |reason: String| layout::Error::Invalid { path: path.clone(), reason };
         let config = layout.read_config(manifest.config())?;

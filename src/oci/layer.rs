@@ -15,15 +15,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Digest;
 use super::digest::Hasher;
+use super::disk;
 use super::image::Layer;
 use super::layout::{self, Layout, digest_of};
 pub(crate) use name::original;
 use name::written_as;
 
 /// The most bytes of one image that are written or read uncompressed.
-const MAX_BYTES: u64 = 32 << 30;
+pub(crate) const MAX_BYTES: u64 = 32 << 30;
 /// The most entries of one image.
-const MAX_ENTRIES: u64 = 4_000_000;
+pub(crate) const MAX_ENTRIES: u64 = 4_000_000;
+/// After how many written bytes the disk is looked at again.
+const LOOK: u64 = 64 << 20;
 /// How much is copied at a time, in bytes.
 const BLOCK: usize = 64 << 10;
 
@@ -52,8 +55,11 @@ pub(crate) enum Error {
         actual: Digest,
     },
     /// The image has more than is looked through.
-    #[error("more than {MAX_BYTES} bytes or {MAX_ENTRIES} files in an image")]
+    #[error("more than {} or {MAX_ENTRIES} files in an image", crate::text::size(MAX_BYTES))]
     TooMuch,
+    /// The disk has no room for what is in it.
+    #[error(transparent)]
+    NoRoom(layout::Error),
     /// The folder can't be written.
     #[error("{}: {source}", path.display())]
     Io {
@@ -81,12 +87,14 @@ pub(crate) struct Extraction<'a> {
     bytes_left: u64,
     /// How many entries may still come.
     entries_left: u64,
+    /// How many bytes were written since the disk was last looked at.
+    since_look: u64,
 }
 
 impl<'a> Extraction<'a> {
     /// Into an empty folder of our own.
     pub(crate) fn into(root: &'a Path, known: &'a HashSet<Digest>, defused: &'a str, stop: &'a AtomicBool) -> Self {
-        Self { root, known, defused, stop, bytes_left: MAX_BYTES, entries_left: MAX_ENTRIES }
+        Self { root, known, defused, stop, bytes_left: MAX_BYTES, entries_left: MAX_ENTRIES, since_look: LOOK }
     }
 
     /// Writes the files of a layer, in folders whose names begin with `name`.
@@ -136,6 +144,12 @@ impl<'a> Extraction<'a> {
         let mut hasher = Hasher::new();
         let mut file = Defused { file, words: self.defused.as_bytes(), held: Vec::new() };
         while count > 0 {
+            self.since_look += count as u64;
+            if self.since_look >= LOOK {
+                // A layer of zeros takes a thousandth of what it comes to: it fills no disk before anyone has looked.
+                disk::has_room(self.root, LOOK).map_err(Error::NoRoom)?;
+                self.since_look = 0;
+            }
             if self.stop.load(Ordering::Relaxed) {
                 return Err(Error::Cancelled);
             }

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use oci_spec::image::{Descriptor, ImageConfiguration, ImageIndex, ImageIndexBuilder, MediaType, SCHEMA_VERSION};
 use serde::de::DeserializeOwned;
 
+use super::bounds::TooLarge;
 use super::digest::Hasher;
 use super::manifest::{self, Document};
 use super::{Digest, Tag};
@@ -21,7 +22,7 @@ use crate::document;
 pub(crate) const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
 /// Manifests, indexes and configs over this are refused (distribution-spec: registries take at least 4 MiB).
-const MAX_DOCUMENT_BYTES: u64 = 4 << 20;
+pub(crate) const MAX_DOCUMENT_BYTES: u64 = 4 << 20;
 
 /// A layout could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +53,9 @@ pub(crate) enum Error {
         /// The size that it has, in bytes.
         actual: u64,
     },
+    /// The image is larger than any may be.
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
     /// The folder or a document in it is not what the specification says.
     #[error("{}: {reason}", path.display())]
     Invalid {

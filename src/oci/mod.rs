@@ -2,8 +2,10 @@
 //! Knows nothing of AWS, GitHub, engines or scanners.
 
 pub(crate) mod annotations;
+pub(crate) mod bounds;
 pub(crate) mod compression;
 pub(crate) mod digest;
+pub(crate) mod disk;
 pub(crate) mod image;
 pub(crate) mod layer;
 pub(crate) mod layout;

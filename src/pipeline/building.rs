@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::try_join_all;
@@ -16,6 +17,7 @@ use crate::buildkit::session::Session;
 use crate::buildkit::session::attachables::{Attachables, METHODS};
 use crate::buildkit::session::context::Directory;
 use crate::buildkit::session::credentials::{self, Credentials};
+use crate::buildkit::session::silence;
 use crate::buildkit::session::ssh::{self, Agents};
 use crate::buildkit::session::stats::TransferStats;
 use crate::config::Build;
@@ -31,6 +33,9 @@ use crate::record::{ImageRecord, PlatformRecord, StageLog, StageName};
 use crate::scan::gitleaks::Leaks;
 use crate::stamp::Stamp;
 use crate::text;
+
+/// How long a build may take: as long as a job on GitHub's own machines.
+pub(crate) const LONGEST: Duration = Duration::from_hours(6);
 
 /// An image, and what a reader should know of how it came about.
 pub(super) struct Built {
@@ -110,7 +115,7 @@ impl<'a> BuildSession<'a> {
                     let show = self.show(&log, platform.filter(|_| several));
                     self.ready.builder.build(&self.session, &self.instructions, platform, &layout, config.compression, show)
                 });
-                let built = try_join_all(builds).await.map_err(|error| self.explained(error))?;
+                let built = self.in_time(try_join_all(builds)).await.map_err(|error| self.explained(error))?;
                 let (parts, warnings): (Vec<_>, Vec<_>) = built.into_iter().unzip();
                 let mut warnings: Vec<_> = warnings.into_iter().flatten().collect();
                 warnings.dedup();
@@ -127,6 +132,14 @@ impl<'a> BuildSession<'a> {
                 Ok((Built { image, warnings, leaks: Leaks::default(), sent: BTreeMap::new() }, Ending::Pass(detail)))
             })
             .await
+    }
+
+    /// Builds, as long as the builder is there, and no longer than any job lasts.
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T, BuildError>>) -> Result<T, BuildError> {
+        tokio::select! {
+            ended = tokio::time::timeout(LONGEST, work) => ended.unwrap_or(Err(BuildError::TooLong { after: LONGEST })),
+            () = silence::silence(&self.stats) => Err(BuildError::Silent { after: silence::SILENCE }),
+        }
     }
 
     /// Says which annotations the image has no place for.
@@ -162,7 +175,8 @@ impl<'a> BuildSession<'a> {
                 let checks = config.check_targets.iter().map(async |target| {
                     let instructions = Instructions { target: Some(target.clone()), labels: vec![], ..self.instructions.clone() };
                     let show = self.show(&log, None);
-                    let checked = self.ready.builder.check(&self.session, &instructions, config.platforms.first(), &*show).await;
+                    let check = self.ready.builder.check(&self.session, &instructions, config.platforms.first(), &*show);
+                    let checked = self.in_time(check).await;
                     checked.map(drop).map_err(|error| self.explained(error))
                 });
                 try_join_all(checks).await?;

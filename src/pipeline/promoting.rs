@@ -11,10 +11,11 @@ use super::preflight::Ready;
 use super::reuse::ExistingImage;
 use super::{Delivery, Task, scanning, secrets};
 use crate::error::Error;
+use crate::oci::bounds::TooLarge;
 use crate::oci::layout::{self, BlobWriter, digest_of};
 use crate::oci::manifest::Document;
 use crate::oci::registry::{Client, Manifest};
-use crate::oci::{Image, Layout};
+use crate::oci::{Image, Layout, bounds, disk};
 use crate::publish;
 use crate::record::{StageLog, StageName};
 use crate::scanner::Tool;
@@ -35,6 +36,8 @@ async fn fetch(delivery: &Delivery, ready: &Ready, client: &Client, manifest: &M
         .stage(StageName::Promotion, async |log| {
             let layout = Layout::create(delivery.staging.join("fetched")).map_err(publish::Error::from)?;
             let blobs = manifests(client, &layout, manifest).await?;
+            let size = bounds::size(&blobs).map_err(too_large)?;
+            disk::has_room(layout.root(), size).map_err(publish::Error::from)?;
             let fetches: Vec<_> = blobs.iter().map(|blob| fetch_blob(client, &layout, blob, &log)).collect();
             stream::iter(fetches).buffer_unordered(PARALLEL).try_collect::<()>().await?;
             let image = Image::open(layout, manifest.descriptor.clone()).map_err(publish::Error::from)?;
@@ -56,6 +59,7 @@ async fn manifests(client: &Client, layout: &Layout, root: &Manifest) -> Result<
     let manifests = match client.document(root)? {
         Document::Manifest(manifest) => vec![*manifest],
         Document::Index(index) => {
+            bounds::index(&index).map_err(too_large)?;
             let mut manifests = Vec::new();
             for part in index.manifests() {
                 let part = client.pull_listed(part).await?;
@@ -67,11 +71,16 @@ async fn manifests(client: &Client, layout: &Layout, root: &Manifest) -> Result<
     };
     let mut blobs = Vec::new();
     for manifest in &manifests {
+        bounds::manifest(manifest).map_err(too_large)?;
         blobs.extend([manifest.config().clone()].into_iter().chain(manifest.layers().iter().cloned()));
     }
     let mut seen = HashSet::new();
     blobs.retain(|blob| seen.insert(blob.digest().to_string()));
     Ok(blobs)
+}
+
+fn too_large(error: TooLarge) -> Error {
+    publish::Error::from(layout::Error::from(error)).into()
 }
 
 fn write(layout: &Layout, manifest: &Manifest) -> Result<(), Error> {

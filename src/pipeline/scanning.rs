@@ -6,7 +6,7 @@ use super::{Delivery, Ending};
 use crate::scanner::Tool;
 
 /// Scanners take seconds; one that takes this long hangs.
-pub(super) const DEADLINE: Duration = Duration::from_mins(15);
+pub(crate) const DEADLINE: Duration = Duration::from_mins(15);
 
 /// How a scan ends in which `counting` findings of `tool` count.
 pub(super) fn ending(delivery: &Delivery, tool: Tool, counting: usize, detail: String) -> Ending {

@@ -11,6 +11,7 @@ mod stand_in;
 mod supervisor;
 #[cfg(test)]
 pub(crate) mod testing;
+mod turns;
 #[cfg(test)]
 mod with_parts;
 
@@ -24,12 +25,16 @@ pub(crate) use error::{Error, Stream};
 pub(crate) use run::{Output, Run};
 pub(crate) use stand_in::StandIn;
 pub(crate) use supervisor::helper_main;
+use turns::Turns;
+#[cfg(test)]
+pub(crate) use turns::{FEWEST, MEMORY};
 
 /// Where programs are looked for, and by which binary they are supervised.
 #[derive(Clone, Debug)]
 pub(crate) struct Launcher {
     helper: PathBuf,
     folders: Vec<PathBuf>,
+    turns: Turns,
 }
 
 impl Launcher {
@@ -39,7 +44,7 @@ impl Launcher {
     pub(crate) fn new(helper: impl Into<PathBuf>, search_path: &OsStr) -> Self {
         // A relative folder would let the scanned repository supply the scanner.
         let folders = std::env::split_paths(search_path).filter(|folder| folder.is_absolute()).collect();
-        Self { helper: helper.into(), folders }
+        Self { helper: helper.into(), folders, turns: Turns::of_this_machine() }
     }
 
     /// Looks in this process's `PATH`, and starts programs through this very binary, also when its file was replaced.
@@ -56,7 +61,7 @@ impl Launcher {
         let executable = |path: &PathBuf| path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok();
         let found = self.folders.iter().map(|folder| folder.join(name)).find(executable);
         let path = found.ok_or_else(|| Error::Missing { program: name.to_owned(), searched: self.folders.clone() })?;
-        Ok(Program { name: name.to_owned(), path, helper: self.helper.clone() })
+        Ok(Program { name: name.to_owned(), path, helper: self.helper.clone(), turns: self.turns.clone() })
     }
 }
 
@@ -66,6 +71,7 @@ pub(crate) struct Program {
     name: String,
     path: PathBuf,
     helper: PathBuf,
+    turns: Turns,
 }
 
 impl Program {

@@ -33,6 +33,7 @@ pub(crate) struct Run {
     stdin: Vec<u8>,
     stdout_limit: u64,
     stderr_limit: u64,
+    in_turn: bool,
 }
 
 /// What a program that ended by itself produced.
@@ -65,6 +66,7 @@ impl Run {
             stdin: Vec::new(),
             stdout_limit: 1 << 20,
             stderr_limit: 1 << 20,
+            in_turn: false,
         }
     }
 
@@ -117,6 +119,14 @@ impl Run {
         self
     }
 
+    /// Starts it once there is room for it beside the other large programs of the run, which is no part of its time; and tells
+    /// it, if it is written in Go, how many processors it may use: not all find out in a container.
+    #[must_use]
+    pub(crate) fn in_turn(self) -> Self {
+        let processors = self.program.turns.processors().to_string();
+        Self { in_turn: true, ..self }.env("GOMAXPROCS", processors)
+    }
+
     /// Runs it to its end, with its standard output in memory. Dropping the future ends the program and all it started.
     ///
     /// # Errors
@@ -145,6 +155,7 @@ impl Run {
 
     async fn finish(self, stdout: Sink<'_>) -> Result<Output, Error> {
         let name = self.program.name.clone();
+        let _turn = if self.in_turn { self.program.turns.next().await } else { None };
         let mut running = Running(self.spawn().await?);
         let mut stderr = Vec::new();
         let ending = tokio::time::timeout(self.deadline, self.follow(&mut running.0, stdout, &mut stderr)).await;

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::testing::{binary, launcher_in};
+use super::turns::Turns;
 use super::{Error, Launcher, Output, Program, Stream};
 
 const LONG: Duration = Duration::from_mins(1);
@@ -168,4 +169,34 @@ async fn a_file_that_is_no_program_is_said_to_be_none() {
     assert!(reason.contains("No such file"), "{reason}");
     let missing = Launcher::new("/proc/self/exe", OsStr::new("/nowhere")).find("scanner");
     assert!(matches!(missing, Err(Error::Missing { .. })));
+}
+
+#[tokio::test]
+async fn large_programs_take_turns_and_a_wait_is_no_part_of_their_time() {
+    const AT_ONCE: usize = 3;
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir(at("running")).unwrap();
+    // Each registers itself, counts those that run, and ends once all that may run at once do.
+    let text = format!(
+        "cd {0} && : >running/$$ && ls running | wc -l >>counts; while [ ! -e enough ]; do :; done; rm running/$$; echo $GOMAXPROCS",
+        folder.path().display()
+    );
+    script(folder.path(), &text);
+    let launcher = Launcher { turns: Turns::of(AT_ONCE), ..launcher_in(folder.path()) };
+    let runs = (0..4 * AT_ONCE).map(|_| {
+        let run = launcher.find("scanner").unwrap().run(LONG).in_turn();
+        tokio::spawn(run.env("PATH", "/usr/bin:/bin").output())
+    });
+    let runs: Vec<_> = runs.collect();
+    while fs::read_dir(at("running")).unwrap().count() < AT_ONCE {
+        tokio::task::yield_now().await;
+    }
+    fs::write(at("enough"), "").unwrap();
+    for run in runs {
+        assert_eq!(run.await.unwrap().unwrap().stdout, b"1\n");
+    }
+    let counts = fs::read_to_string(at("counts")).unwrap();
+    let counts: Vec<usize> = counts.lines().map(|count| count.trim().parse().unwrap()).collect();
+    assert_eq!((counts.len(), counts.iter().max()), (4 * AT_ONCE, Some(&AT_ONCE)), "{counts:?}");
 }

@@ -14,6 +14,9 @@ use crate::text::markdown::LIMIT;
 /// The most advisories that one annotation names.
 const NAMES: usize = 20;
 
+/// The most annotations that are made; GitHub takes fifty at a time.
+pub(crate) const MOST: usize = 500;
+
 /// The annotations of a record: one a leak, and one a package and instruction of the Dockerfile, the worst first.
 #[must_use]
 pub(crate) fn of(record: &Record) -> Vec<Annotation> {
@@ -36,6 +39,18 @@ pub(crate) fn of(record: &Record) -> Vec<Annotation> {
         let tool = merged[0].vulnerability.tool;
         of_package(instruction, package, &merged, tool, level(tool))
     }));
+    cut(annotations)
+}
+
+/// The first of them, with a word on the last that there are more.
+fn cut(mut annotations: Vec<Annotation>) -> Vec<Annotation> {
+    let more = annotations.len().saturating_sub(MOST);
+    annotations.truncate(MOST);
+    if more > 0
+        && let Some(last) = annotations.last_mut()
+    {
+        last.message = format!("{}\n{} more: see the summary", last.message, text::count(more, "remark"));
+    }
     annotations
 }
 
@@ -76,6 +91,7 @@ fn of_package(instruction: &Instruction, package: &str, merged: &[&Merged<'_>], 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::finding::Finding;
     use crate::report::fixture;
 
     #[test]
@@ -83,6 +99,21 @@ mod tests {
         let annotations = of(&fixture::blocked());
         let shown = annotations.iter().map(|a| format!("{}:{}-{} {:?} {}", a.file, a.line, a.end_line, a.level, a.title));
         insta::assert_snapshot!(shown.collect::<Vec<_>>().join("\n"));
+    }
+
+    #[test]
+    fn of_too_many_the_first_are_made_and_the_last_says_so() {
+        let mut record = fixture::blocked();
+        let leak = record.findings.iter().find_map(|finding| match finding {
+            Finding::Leak(leak) => Some(leak.clone()),
+            Finding::Vulnerability(_) => None,
+        });
+        let leak = leak.unwrap();
+        let leaks = (0..2000).map(|line| Finding::Leak(Leak { line: line + 1, ..leak.clone() }));
+        record.findings = leaks.collect();
+        let annotations = of(&record);
+        assert_eq!(annotations.len(), MOST);
+        assert!(annotations[MOST - 1].message.ends_with("1500 remarks more: see the summary"), "{:?}", annotations[MOST - 1]);
     }
 
     #[test]

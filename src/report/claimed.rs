@@ -11,6 +11,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use super::Error;
+use super::bounded::{ENTRIES, FINDINGS};
 use super::catalogue::{self, Catalogue};
 use super::verdict;
 use crate::document;
@@ -21,11 +22,7 @@ use crate::record::{Diagnosis, Record, RunResult, Source, Stage, StageOutcome, V
 use crate::text;
 
 /// The most bytes of a record that is read. One with 20,000 findings has half as many.
-const BYTES: u64 = 32 << 20;
-/// The most findings that are told.
-const FINDINGS: usize = 20_000;
-/// The most entries of another list that are told.
-const ENTRIES: usize = 1000;
+pub(crate) const BYTES: u64 = 32 << 20;
 /// The most characters of a text.
 const TEXT: usize = 1000;
 /// The longest time, in milliseconds: no job of GitHub's takes longer.

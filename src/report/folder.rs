@@ -15,6 +15,9 @@ pub(crate) struct Folder {
 
 /// What a delivery writes into the folder: the report's own files and folders, and the image.
 const WRITTEN: [&str; 8] = [".gitignore", PROBE, "image", "outputs", "record.json", "sarif", "sbom", "summary.md"];
+/// The files of a report, and its folders with how the names of their files end.
+const FILES: [&str; 3] = ["outputs", "record.json", "summary.md"];
+const FOLDERS: [(&str, &str); 2] = [("sarif", ".sarif"), ("sbom", ".json")];
 /// How the names of what it works with begin, which a killed delivery leaves behind.
 const WORKED_WITH: [&str; 3] = [".image-", TEMPORARY, ".gp-deliver-"];
 /// How the name of a file begins until it is whole.
@@ -69,6 +72,31 @@ impl Folder {
             let written = WRITTEN.contains(&&*name) || WORKED_WITH.iter().any(|prefix| name.starts_with(prefix));
             if !written && !matches!(ownership::look(&entry.path()), Ok(Standing::Own(_))) {
                 return Err(Error::Foreign { path: self.path.clone(), entry: name });
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the report of an earlier delivery, so that none of it passes for this one's, however this one ends. The image
+    /// that a delivery to this folder left stays. Where git has nothing in the folder (`untracked`), all of it goes that is in
+    /// a place of ours; otherwise what has a name of ours.
+    ///
+    /// # Errors
+    /// Something can't be removed.
+    pub(crate) fn clear(&self, untracked: bool) -> Result<(), Error> {
+        FILES.into_iter().try_for_each(|name| self.remove(name))?;
+        for (name, ending) in FOLDERS {
+            let path = self.path.join(name);
+            let failed = |source| Error::Folder { path: path.clone(), source };
+            let is_folder = path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
+            if untracked && is_folder {
+                fs::remove_dir_all(&path).map_err(failed)?;
+            } else if is_folder {
+                let files = fs::read_dir(&path).map_err(failed)?.filter_map(Result::ok).map(|entry| entry.path());
+                let ours = files.filter(|file| file.to_string_lossy().ends_with(ending));
+                ours.into_iter().try_for_each(fs::remove_file).map_err(failed)?;
+            } else {
+                self.remove(name)?;
             }
         }
         Ok(())
@@ -166,6 +194,42 @@ mod tests {
             assert!(matches!(Folder::open(&path, &[]), Err(Error::Foreign { entry, .. }) if entry == name));
             fs::remove_file(path.join(name)).unwrap();
         }
+    }
+
+    #[test]
+    fn nothing_of_an_earlier_report_is_left_and_the_image_is() {
+        let place = tempfile::tempdir().unwrap();
+        for untracked in [true, false] {
+            let folder = Folder::open(&place.path().join("report"), &[]).unwrap();
+            let image = folder.inner("image").unwrap();
+            image.write("index.json", b"{}").unwrap();
+            FILES.into_iter().for_each(|name| drop(folder.write(name, b"").unwrap()));
+            for (name, ending) in FOLDERS {
+                let inner = folder.inner(name).unwrap();
+                inner.write(&format!("planted{ending}"), b"").unwrap();
+                inner.write("other", b"").unwrap();
+            }
+            folder.clear(untracked).unwrap();
+            let left = walkdir::WalkDir::new(folder.path()).min_depth(1).sort_by_file_name().into_iter();
+            let left = left.map(|entry| entry.unwrap().path().strip_prefix(folder.path()).unwrap().display().to_string());
+            let expected = [".gitignore", "image", "image/index.json", "sarif", "sarif/other", "sbom", "sbom/other"];
+            assert_eq!(left.collect::<Vec<_>>(), if untracked { &expected[..3] } else { &expected[..] });
+        }
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_a_report_goes_and_what_it_leads_to_stays() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::open(&place.path().join("report"), &[]).unwrap();
+        let elsewhere = place.path().join("elsewhere");
+        fs::create_dir(&elsewhere).unwrap();
+        fs::write(elsewhere.join("a.sarif"), "").unwrap();
+        for name in ["sarif", "record.json"] {
+            std::os::unix::fs::symlink(&elsewhere, folder.path().join(name)).unwrap();
+        }
+        folder.clear(true).unwrap();
+        assert!(elsewhere.join("a.sarif").exists());
+        assert!(["sarif", "record.json"].iter().all(|name| !folder.path().join(name).is_symlink()));
     }
 
     #[test]

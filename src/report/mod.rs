@@ -2,6 +2,7 @@
 
 pub(crate) mod advice;
 pub(crate) mod annotations;
+pub(crate) mod bounded;
 pub(crate) mod catalogue;
 pub(crate) mod claimed;
 pub(crate) mod console;
@@ -140,7 +141,7 @@ pub(crate) fn write_without_folder(record: &Record, runner: &RunnerFiles) -> Res
 }
 
 fn write_record(record: &Record, reports: &Folder) -> Result<PathBuf, Error> {
-    reports.write("record.json", &json(record))
+    reports.write("record.json", &json(&*bounded::bounded(record)))
 }
 
 /// A document as JSON for people and programs. Ours have only text for keys, so there is none that can't be written.

@@ -21,7 +21,8 @@ use crate::oci::image::PlatformImage;
 use crate::process::{Launcher, Output};
 use crate::scanner::Tool;
 
-const MAX_BYTES: u64 = 1 << 30;
+/// The most that is read of an SBOM, in bytes.
+pub(crate) const MAX_BYTES: u64 = 1 << 30;
 
 /// An SBOM format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -111,7 +112,7 @@ pub(crate) async fn list(launcher: &Launcher, request: &Request<'_>) -> Result<S
     };
     let mut source = std::ffi::OsString::from("oci-dir:");
     source.push(image.path());
-    let run = launcher.find(Tool::SYFT.name())?.run(request.deadline);
+    let run = launcher.find(Tool::SYFT.name())?.run(request.deadline).in_turn();
     // Not quiet: that would swallow the reason of a failure, too.
     let run = run.args(["scan", "--source-name", request.name, "--source-version"]);
     let run = run.arg(request.platform.manifest.digest().to_string()).args(Format::ALL.map(output)).arg(source);

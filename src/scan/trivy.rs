@@ -4,7 +4,7 @@ mod distribution;
 pub(crate) mod ignore;
 mod listed;
 mod log;
-mod report;
+pub(crate) mod report;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -143,7 +143,7 @@ impl<'a> Scan<'a> {
             java.map_or(Ok(()), |java| link(java, &cache.join("java-db")))
         };
         fill().map_err(Error::io(&cache))?;
-        let run = self.launcher.find(Tool::TRIVY.name())?.run(self.request.deadline);
+        let run = self.launcher.find(Tool::TRIVY.name())?.run(self.request.deadline).in_turn();
         // Its own limit is five minutes; ours is the one that counts.
         let run = run.arg(format!("--timeout={}s", self.request.deadline.as_secs().saturating_add(60)));
         // It reports a list of packages that it can't read only at the debug level.

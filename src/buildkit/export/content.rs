@@ -13,8 +13,11 @@ use super::described;
 use super::pipe::{Sender, pipe};
 use crate::buildkit::Error;
 use crate::document;
+use crate::net::{Pace, Watch};
+use crate::oci::bounds;
 use crate::oci::image::Parts;
-use crate::oci::layout::{descriptor, digest_of};
+use crate::oci::layer;
+use crate::oci::layout::{self, MAX_DOCUMENT_BYTES, descriptor, digest_of};
 use crate::oci::manifest::{self, Document, Fault};
 use crate::oci::{Compression, Digest, Layout};
 
@@ -61,6 +64,7 @@ pub(crate) async fn read(
         }
         Document::Manifest(manifest) => *manifest,
     };
+    bounds::manifest(&manifest).and_then(|()| bounds::size(manifest.layers())).map_err(layout::Error::from)?;
     let config = document(channel, &digest_of(manifest.config())?).await?;
     let (platform, diff_ids) = described(&config)?;
     if diff_ids.len() != manifest.layers().len() {
@@ -130,11 +134,12 @@ async fn fetch(
         Form::Keep(media_type) => keep(content, digest, media_type, &layout),
         Form::Plain => compress(content, diff_id, compression, &layout),
         Form::Zstd => {
-            let content = zstd::Decoder::new(content).map_err(|error| broken(&error))?;
+            // What is beyond any layer's size is left out, and what is left has another digest.
+            let content = zstd::Decoder::new(content).map_err(|error| broken(&error))?.take(layer::MAX_BYTES);
             compress(content, diff_id, compression, &layout)
         }
     });
-    stream(channel, &digest, sender, show).await?;
+    stream(channel, &digest, layer.size(), sender, show).await?;
     writing.await.map_err(|error| Error::Protocol(error.to_string()))?
 }
 
@@ -155,11 +160,16 @@ fn broken(error: &io::Error) -> Error {
 }
 
 /// Reads a blob and passes it on piece by piece.
-async fn stream(channel: &Channel, digest: &Digest, mut sender: Sender, show: &(dyn Fn(u64) + Send + Sync)) -> Result<(), Error> {
+async fn stream(
+    channel: &Channel,
+    digest: &Digest,
+    size: u64,
+    mut sender: Sender,
+    show: &(dyn Fn(u64) + Send + Sync),
+) -> Result<(), Error> {
     let mut pieces = call(channel, digest).await?;
-    let mut seen = 0;
-    while let Some(piece) = pieces.next().await {
-        let piece = piece.map_err(|status| Error::call("read an image's content", &status))?;
+    let (mut seen, mut watch) = (0, Pace::BUILDER.watch(size));
+    while let Some(piece) = next(&mut pieces, &mut watch).await? {
         seen += piece.data.len() as u64;
         show(seen);
         // Closed only when the writer stopped; its error is the one to report.
@@ -171,15 +181,27 @@ async fn stream(channel: &Channel, digest: &Digest, mut sender: Sender, show: &(
     Ok(())
 }
 
+/// The next piece of a blob.
+async fn next(
+    pieces: &mut tonic::Streaming<ReadContentResponse>,
+    watch: &mut Watch,
+) -> Result<Option<ReadContentResponse>, Error> {
+    let size = |piece: &Option<Result<ReadContentResponse, Status>>| match piece {
+        Some(Ok(piece)) => piece.data.len() as u64,
+        Some(Err(_)) | None => 0,
+    };
+    let piece = watch.next(pieces.next(), size).await.map_err(|error| Error::slow("an image's content", &error))?;
+    piece.transpose().map_err(|status| Error::call("read an image's content", &status))
+}
+
 /// A small blob, checked against its digest.
 async fn document(channel: &Channel, digest: &Digest) -> Result<Vec<u8>, Error> {
-    const MAX_BYTES: usize = 4 << 20;
     let mut pieces = call(channel, digest).await?;
-    let mut bytes = Vec::new();
-    while let Some(piece) = pieces.next().await {
-        bytes.extend(piece.map_err(|status| Error::call("read an image's content", &status))?.data);
-        if bytes.len() > MAX_BYTES {
-            return Err(Error::Protocol(format!("a document of more than {MAX_BYTES} bytes")));
+    let (mut bytes, mut watch) = (Vec::new(), Pace::BUILDER.watch(MAX_DOCUMENT_BYTES));
+    while let Some(piece) = next(&mut pieces, &mut watch).await? {
+        bytes.extend(piece.data);
+        if bytes.len() as u64 > MAX_DOCUMENT_BYTES {
+            return Err(Error::Protocol(format!("a document of more than {MAX_DOCUMENT_BYTES} bytes")));
         }
     }
     let actual = Digest::of(&bytes);
@@ -196,6 +218,8 @@ async fn call(channel: &Channel, digest: &Digest) -> Result<tonic::Streaming<Rea
     let codec = tonic_prost::ProstCodec::<ReadContentRequest, ReadContentResponse>::default();
     let path = PathAndQuery::from_static("/containerd.services.content.v1.Content/Read");
     let request = Request::new(ReadContentRequest { digest: digest.to_string(), offset: 0, size: 0 });
-    let response: Result<_, Status> = grpc.server_streaming(request, path, codec).await;
+    let mut watch = Pace::BUILDER.watch(0);
+    let response = watch.next(grpc.server_streaming(request, path, codec), |_| 0).await;
+    let response: Result<_, Status> = response.map_err(|error| Error::slow("an image's content", &error))?;
     Ok(response.map_err(|status| Error::call("read an image's content", &status))?.into_inner())
 }

@@ -10,8 +10,9 @@ use serde::Deserialize;
 use super::described;
 use crate::buildkit::Error;
 use crate::document;
+use crate::oci::bounds::{self, TooLarge};
 use crate::oci::image::Parts;
-use crate::oci::{Compression, Digest, Layout};
+use crate::oci::{Compression, Digest, Layout, layout};
 
 /// Configurations and manifests are smaller; what is larger is a layer.
 const MAX_DOCUMENT_BYTES: u64 = 4 << 20;
@@ -45,6 +46,9 @@ pub(crate) fn read(archive: impl Read, layout: &Layout, compression: Compression
         let mut entry = entry.map_err(|error| broken(&error))?;
         let path = entry.path().map_err(|error| broken(&error))?.to_string_lossy().into_owned();
         seen += entry.size();
+        if seen > bounds::MAX_BYTES {
+            return Err(layout::Error::from(TooLarge::Bytes(seen)).into());
+        }
         match entry.header().entry_type() {
             tar::EntryType::Regular | tar::EntryType::Continuous => contents.take(&path, &mut entry, layout, compression)?,
             tar::EntryType::Symlink | tar::EntryType::Link => {
@@ -74,6 +78,9 @@ impl Contents {
             if start.len() < 1024 {
                 return Ok(()); // `VERSION`: less than the two zero blocks that end the smallest tar archive.
             }
+        }
+        if self.layers.len() >= bounds::MAX_LAYERS {
+            return Err(layout::Error::from(TooLarge::Layers(self.layers.len() + 1)).into());
         }
         let layer = compression.write_layer(start.chain(entry), layout)?;
         match self.layers.insert(path.to_owned(), layer) {

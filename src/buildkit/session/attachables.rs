@@ -49,7 +49,7 @@ impl Attachables {
         let directories = [("context", self.context), ("dockerfile", self.dockerfile)];
         let directories = directories.into_iter().map(|(name, directory)| (name.to_owned(), directory)).collect();
         let folders = Folders::new(directories, Arc::clone(&self.stats));
-        Routes::new(HealthServer::new(Present))
+        Routes::new(HealthServer::new(Present(Arc::clone(&self.stats))))
             .add_service(FileSyncServer::new(folders))
             .add_service(SecretsServer::new(SecretsService::new(self.secrets, self.stats)))
     }

@@ -17,6 +17,7 @@ pub(crate) mod mode;
 pub(crate) mod root;
 pub(crate) mod secrets;
 pub(crate) mod sent;
+pub(crate) mod silence;
 pub(crate) mod ssh;
 pub(crate) mod stats;
 pub(crate) mod transfer;

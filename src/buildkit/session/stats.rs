@@ -12,6 +12,7 @@ use crate::stamp::Stamp;
 pub(crate) struct TransferStats {
     files: AtomicU64,
     bytes: AtomicU64,
+    asked: AtomicU64,
     listed: Mutex<BTreeMap<Box<str>, Stamp>>,
     error: Mutex<Option<Error>>,
 }
@@ -41,6 +42,16 @@ impl TransferStats {
     #[must_use]
     pub(crate) fn take_error(&self) -> Option<Error> {
         self.error.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// How often the builder has asked whether this client is there.
+    #[must_use]
+    pub(super) fn asked(&self) -> u64 {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn count_question(&self) {
+        self.asked.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn count_bytes(&self, bytes: usize) {

@@ -7,7 +7,7 @@ use crate::oci::Digest;
 /// The longest part of a path that is written, in bytes; file systems take 255.
 const MAX_PART: usize = 200;
 /// The longest path that is written, in bytes; Linux takes 4096.
-const MAX_PATH: usize = 3000;
+pub(crate) const MAX_PATH: usize = 3000;
 
 /// The name of a written file, in the layer: its folder's name, and its path there.
 #[must_use]

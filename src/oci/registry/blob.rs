@@ -13,7 +13,7 @@ use super::client::{Access, Client, scope};
 use super::error::{Error, Subject, UrlRole};
 use super::payload::{Payload, Progress};
 use super::request::Request;
-use crate::net::{Failure as _, RetryPolicy};
+use crate::net::{Failure as _, RetryPolicy, Watch};
 use crate::oci::Digest;
 use crate::oci::digest::Hasher;
 use crate::oci::layout::{self, digest_of};
@@ -40,17 +40,16 @@ struct Fetch<'a, W> {
     received: u64,
     limit: u64,
     progress: &'a (dyn Fn(u64) + Sync),
+    /// How slow it may be, over all connections that it takes.
+    watch: Watch,
 }
 
 impl Client {
-    /// Whether a blob is there (distribution-spec, "Checking if content exists in the registry").
-    ///
-    /// # Errors
-    /// The registry can't be asked.
-    pub(crate) async fn has_blob(&self, digest: Digest) -> Result<bool, Error> {
+    /// Whether a blob is there (distribution-spec, "Checking if content exists in the registry"). The question is not repeated.
+    async fn has_blob(&self, digest: Digest) -> Result<bool, Error> {
         // With the token of the upload that follows, instead of one more.
         let request = self.blob_request(Method::HEAD, digest, Access::Push).await?;
-        let response = self.transport.send(&request, &[StatusCode::OK, StatusCode::NOT_FOUND]).await?;
+        let response = self.transport.send_once(&request, &[StatusCode::OK, StatusCode::NOT_FOUND]).await?;
         Ok(response.status() == StatusCode::OK)
     }
 
@@ -67,7 +66,8 @@ impl Client {
     ) -> Result<(), Error> {
         let digest = digest_of(descriptor)?;
         let mut request = self.blob_request(Method::GET, digest, Access::Pull).await?;
-        let mut fetch = Fetch { into, hasher: Hasher::new(), received: 0, limit: descriptor.size(), progress };
+        let (limit, watch) = (descriptor.size(), self.transport.connection.patience.pace.watch(descriptor.size()));
+        let mut fetch = Fetch { into, hasher: Hasher::new(), received: 0, limit, progress, watch };
         let mut resumes = 0;
         loop {
             let before = fetch.received;
@@ -78,7 +78,8 @@ impl Client {
             }
             let response = self.transport.send(&request, &[StatusCode::OK, StatusCode::PARTIAL_CONTENT]).await?;
             match self.receive(response, &request, &mut fetch).await {
-                Ok(()) if fetch.received == fetch.limit => break,
+                // Who has sent all and does not end has sent all.
+                Ok(()) | Err(Error::Connection { .. }) if fetch.received == fetch.limit => break,
                 // A connection that ends early without saying so.
                 Ok(()) if fetch.received == before => {
                     return Err(self.transport.connection.malformed(&request.subject, "it ends too early"));
@@ -94,10 +95,17 @@ impl Client {
     async fn receive(&self, mut response: Response, request: &Request, fetch: &mut Fetch<'_, impl Write>) -> Result<(), Error> {
         // A server that does not know ranges begins anew.
         let mut known = if response.status() == StatusCode::OK { fetch.received } else { 0 };
-        while let Some(chunk) = self.transport.connection.chunk(&mut response, request).await? {
+        // What is known already buys no time for what is not.
+        let mut again = self.transport.connection.patience.pace.watch(known);
+        loop {
+            let watch = if known > 0 { &mut again } else { &mut fetch.watch };
+            let Some(chunk) = self.transport.connection.chunk(&mut response, request, watch).await? else { break };
             let skipped = usize::try_from(known).unwrap_or(usize::MAX).min(chunk.len());
             known -= skipped as u64;
             let new = &chunk[skipped..];
+            if skipped > 0 {
+                fetch.watch.moved(new.len() as u64);
+            }
             if fetch.received + new.len() as u64 > fetch.limit {
                 let host = self.repository().registry().to_owned();
                 return Err(Error::TooLarge { host, subject: request.subject.clone(), limit: fetch.limit });

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::credentials::Credentials;
 use super::error::Error;
+use super::patience::Patience;
 use super::transport::Transport;
 use crate::oci::reference::Repository;
 
@@ -28,7 +29,13 @@ impl Client {
     /// # Errors
     /// The machine's certificates can't be read.
     pub(crate) fn new(repository: Repository, credentials: Credentials) -> Result<Self, Error> {
-        Ok(Self { transport: Arc::new(Transport::new(repository, credentials)?) })
+        Ok(Self { transport: Arc::new(Transport::new(repository, credentials, Patience::USUAL)?) })
+    }
+
+    /// One that waits for less time.
+    #[cfg(test)]
+    pub(super) fn impatient(repository: Repository, credentials: Credentials, patience: Patience) -> Self {
+        Self { transport: Arc::new(Transport::new(repository, credentials, patience).unwrap()) }
     }
 
     /// The repository.

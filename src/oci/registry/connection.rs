@@ -1,5 +1,7 @@
 //! The connection to one registry: a request goes out, an answer comes back within bounds. Nothing here knows who we are.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::header::LOCATION;
 use reqwest::{RequestBuilder, Response};
@@ -7,10 +9,10 @@ use url::Url;
 
 use super::credentials::Origin;
 use super::error::{Answer, DigestMismatch, Error, Subject, UrlRole};
-use super::payload::IDLE_TIMEOUT;
+use super::patience::Patience;
 use super::refusal::Refusal;
 use super::request::{Request, host_of};
-use crate::net::{self, ClientBuilder, RetryPolicy, TransportError};
+use crate::net::{self, ClientBuilder, RetryPolicy, Watch};
 use crate::oci::Digest;
 use crate::oci::reference::Repository;
 use crate::text;
@@ -24,10 +26,12 @@ pub(super) struct Connection {
     pub(super) http: reqwest::Client,
     /// Where the credentials came from, for the words of a refusal.
     pub(super) origin: Origin,
+    /// How long it is waited for.
+    pub(super) patience: Patience,
 }
 
 impl Connection {
-    pub(super) fn new(repository: Repository, origin: Origin) -> Result<Self, Error> {
+    pub(super) fn new(repository: Repository, origin: Origin, patience: Patience) -> Result<Self, Error> {
         let builder = ClientBuilder::new().timeout(RetryPolicy::REGISTRY.request_timeout);
         let builder = if repository.is_loopback() { builder.no_proxy() } else { builder };
         let http = builder.build().map_err(|error| Error::Connection {
@@ -35,23 +39,34 @@ impl Connection {
             subject: Subject::Api,
             error: error.into(),
         })?;
-        Ok(Self { repository, http, origin })
+        Ok(Self { repository, http, origin, patience })
     }
 
-    /// Sends the one request, and gives up when nothing moves.
+    /// Sends the one request, and gives up when too little moves.
     pub(super) async fn deliver(&self, builder: RequestBuilder, request: &Request) -> Result<Response, Error> {
+        let answer = if request.subject == Subject::Token { self.patience.token } else { self.patience.answer };
+        self.deliver_within(builder, request, answer).await
+    }
+
+    /// As [`Connection::deliver`], where there is so long for the answer to a request that has nothing to send.
+    pub(super) async fn deliver_within(
+        &self,
+        builder: RequestBuilder,
+        request: &Request,
+        answer: Duration,
+    ) -> Result<Response, Error> {
         let local = |source| Error::Local { subject: request.subject.clone(), path: None, source };
-        let (builder, stalled) = request.body.attach(builder).await.map_err(local)?;
+        let (builder, given_up) = request.body.attach(builder, &self.patience, answer).await.map_err(local)?;
         tokio::select! {
             answer = builder.send() => answer.map_err(|error| request.failed(error.into())),
-            after = stalled => Err(request.failed(TransportError::Stalled(after))),
+            error = given_up => Err(request.failed(error)),
         }
     }
 
     /// Reads an answer of at most `limit` bytes.
     pub(super) async fn read(&self, mut response: Response, request: &Request, limit: u64) -> Result<Vec<u8>, Error> {
-        let mut bytes = Vec::new();
-        while let Some(chunk) = self.chunk(&mut response, request).await? {
+        let (mut bytes, mut watch) = (Vec::new(), self.patience.pace.watch(limit));
+        while let Some(chunk) = self.chunk(&mut response, request, &mut watch).await? {
             bytes.extend_from_slice(&chunk);
             if bytes.len() as u64 > limit {
                 return Err(Error::TooLarge { host: host_of(response.url()), subject: request.subject.clone(), limit });
@@ -61,10 +76,17 @@ impl Connection {
     }
 
     /// The next bytes of an answer.
-    pub(super) async fn chunk(&self, response: &mut Response, request: &Request) -> Result<Option<Bytes>, Error> {
-        match tokio::time::timeout(IDLE_TIMEOUT, response.chunk()).await {
+    pub(super) async fn chunk(
+        &self,
+        response: &mut Response,
+        request: &Request,
+        watch: &mut Watch,
+    ) -> Result<Option<Bytes>, Error> {
+        let size =
+            |chunk: &Result<Option<Bytes>, _>| chunk.as_ref().map_or(0, |chunk| chunk.as_ref().map_or(0, Bytes::len)) as u64;
+        match watch.next(response.chunk(), size).await {
             Ok(chunk) => chunk.map_err(|error| request.failed(error.into())),
-            Err(_) => Err(request.failed(TransportError::Stalled(IDLE_TIMEOUT))),
+            Err(error) => Err(request.failed(error)),
         }
     }
 
@@ -73,7 +95,8 @@ impl Connection {
         let (status, host) = (response.status(), host_of(response.url()));
         let retry_after = net::retry_after(response.headers());
         // A refusal that can't be read is still a refusal.
-        let body = self.read(response, request, MAX_SMALL_ANSWER).await.unwrap_or_default();
+        let body = tokio::time::timeout(self.patience.refusal, self.read(response, request, MAX_SMALL_ANSWER)).await;
+        let body = body.unwrap_or(Ok(Vec::new())).unwrap_or_default();
         let (code, message) = Refusal::first(&body).shown();
         Error::Answer(Box::new(Answer {
             host,
@@ -132,7 +155,7 @@ mod tests {
     fn nothing_is_sent_over_plain_http_beyond_this_machine() {
         let allowed = |registry: &str, url: &str| {
             let repository = format!("{registry}/a").parse().unwrap();
-            Connection::new(repository, Origin::Nowhere(None)).unwrap().allowed(url, UrlRole::Realm).is_ok()
+            Connection::new(repository, Origin::Nowhere(None), Patience::USUAL).unwrap().allowed(url, UrlRole::Realm).is_ok()
         };
         for (registry, url, expected) in [
             ("r.example", "https://auth.example/token", true),

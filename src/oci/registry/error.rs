@@ -200,7 +200,7 @@ impl Error {
                 matches!(answer.status, StatusCode::REQUEST_TIMEOUT | StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT)
             }
             Self::Connection { subject: Subject::Manifest(_), error, .. } => {
-                matches!(error, TransportError::Cut(_) | TransportError::Stalled(_) | TransportError::Other(_))
+                !matches!(error, TransportError::Refused | TransportError::UnknownHost(_) | TransportError::Tls(_))
             }
             _ => false,
         }
@@ -227,6 +227,10 @@ impl net::Failure for Error {
             Self::Connection { error, .. } => error.is_temporary(),
             _ => false,
         }
+    }
+
+    fn is_silence(&self) -> bool {
+        matches!(self, Self::Connection { error, .. } if error.is_silence())
     }
 
     fn retry_after(&self) -> Option<Duration> {

@@ -20,7 +20,7 @@ use crate::oci::{Digest, Reference, Tag, layout};
 
 /// Registries accept manifests of at least this size, and larger ones are refused here (distribution-spec, "Pushing
 /// Manifests").
-const MAX_MANIFEST: u64 = 4 << 20;
+pub(crate) const MAX_MANIFEST: u64 = 4 << 20;
 /// The kinds of manifests that images come in, Docker's older names included.
 const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
                         application/vnd.docker.distribution.manifest.list.v2+json, \

@@ -9,13 +9,14 @@ use super::client::{Access, Client};
 use super::error::{Error, Subject, UrlRole};
 use super::request::Request;
 use crate::document;
-use crate::net::RetryPolicy;
+use crate::net::{RetryPolicy, TransportError};
 use crate::oci::Tag;
 
 /// The most that is read of one page, in bytes.
 const MAX_PAGE: u64 = 4 << 20;
-/// The most pages that are asked for.
+/// The most pages that are asked for, and the most tags that are listed. A list that is not known to its end is none.
 const MAX_PAGES: usize = 1000;
+pub(crate) const MAX_TAGS: usize = 100_000;
 
 #[derive(Deserialize)]
 struct Page {
@@ -30,16 +31,27 @@ impl Client {
     /// # Errors
     /// The registry does not list them.
     pub(crate) async fn tags(&self) -> Result<Vec<Tag>, Error> {
+        let request = Request::new(Method::GET, self.transport.url("tags/list").await?, Subject::Tags, self.scopes(Access::Pull));
+        let whole = self.transport.connection.patience.tags;
+        let listed = tokio::time::timeout(whole, self.tag_pages(&request)).await;
+        listed.unwrap_or_else(|_| Err(request.failed(TransportError::Overdue(whole))))
+    }
+
+    async fn tag_pages(&self, first: &Request) -> Result<Vec<Tag>, Error> {
         let mut tags = Vec::new();
-        let mut next = Some(self.transport.url("tags/list").await?);
+        let mut url = first.url.clone();
         for _ in 0..MAX_PAGES {
-            let Some(url) = next.take() else { break };
             let request = Request::new(Method::GET, url, Subject::Tags, self.scopes(Access::Pull));
             let (page, following) = RetryPolicy::REGISTRY.run(|| self.tag_page(&request)).await?;
             tags.extend(page.tags.unwrap_or_default().iter().filter_map(|tag| tag.parse::<Tag>().ok()));
-            next = following;
+            match following {
+                _ if tags.len() > MAX_TAGS => break,
+                Some(next) => url = next,
+                None => return Ok(tags),
+            }
         }
-        Ok(tags)
+        let reason = format!("more than {MAX_TAGS} tags, or than {MAX_PAGES} pages of them");
+        Err(self.transport.connection.malformed(&Subject::Tags, &reason))
     }
 
     async fn tag_page(&self, request: &Request) -> Result<(Page, Option<Url>), Error> {

@@ -13,13 +13,14 @@ use super::challenge::Challenge;
 use super::connection::Connection;
 use super::credentials::Credentials;
 use super::error::{Error, Subject, UrlRole};
+use super::patience::Patience;
 use super::request::{Request, host_of};
 use crate::net::{Failure as _, RetryPolicy};
 use crate::oci::reference::Repository;
 use crate::text;
 
 /// How many redirects are followed.
-const MAX_REDIRECTS: usize = 5;
+pub(crate) const MAX_REDIRECTS: usize = 5;
 
 /// The way to one repository.
 pub(super) struct Transport {
@@ -29,9 +30,9 @@ pub(super) struct Transport {
 }
 
 impl Transport {
-    pub(super) fn new(repository: Repository, credentials: Credentials) -> Result<Self, Error> {
+    pub(super) fn new(repository: Repository, credentials: Credentials, patience: Patience) -> Result<Self, Error> {
         let Credentials { auth, origin } = credentials;
-        let connection = Connection::new(repository, origin)?;
+        let connection = Connection::new(repository, origin, patience)?;
         Ok(Self { connection, authorization: Authorization::new(auth), base: OnceCell::new() })
     }
 
@@ -120,8 +121,10 @@ impl Transport {
         if wanted.contains(&response.status()) { Ok(response) } else { Err(self.connection.refusal(request, response).await) }
     }
 
+    /// The answer to a request, or to what it is redirected to. Redirects buy no time; what it takes to know who we are has a
+    /// limit of its own.
     async fn follow(&self, request: &Request) -> Result<Response, Error> {
-        let mut url = request.url.clone();
+        let (mut url, mut left) = (request.url.clone(), self.connection.patience.answer);
         for _ in 0..=MAX_REDIRECTS {
             let mut builder = self.connection.http.request(request.method.clone(), url.clone()).headers(request.headers.clone());
             // Another host gets no credentials: what it serves is signed in its URL, or free.
@@ -130,10 +133,12 @@ impl Transport {
             {
                 builder = builder.header(AUTHORIZATION, value);
             }
-            let response = self.connection.deliver(builder, request).await?;
+            let asked = Instant::now();
+            let response = self.connection.deliver_within(builder, request, left).await?;
             if !(response.status().is_redirection() && matches!(request.method, Method::GET | Method::HEAD)) {
                 return Ok(response);
             }
+            left = left.saturating_sub(asked.elapsed());
             let next = self.connection.location(&response, UrlRole::Redirect)?;
             url = next.ok_or_else(|| self.connection.malformed(&request.subject, "a redirect to nowhere"))?;
         }

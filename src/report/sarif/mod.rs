@@ -24,9 +24,9 @@ use crate::scanner::{Driver, Finds, Tool};
 use crate::text;
 
 /// The results of a run that GitHub keeps, by severity.
-const RESULTS: usize = 5000;
+pub(crate) const RESULTS: usize = 5000;
 /// The most bytes that GitHub takes, after gzip.
-const COMPRESSED: usize = 10_000_000;
+pub(crate) const COMPRESSED: usize = 10_000_000;
 /// The most characters of a text in a rule.
 const TEXT: usize = 1000;
 

@@ -15,11 +15,11 @@ use crate::oci::digest::Hasher;
 pub(super) const METADATA: &str = "metadata.json";
 
 /// More than either database has, unpacked.
-const MAX_DATABASE_BYTES: u64 = 16 << 30;
+pub(crate) const MAX_DATABASE_BYTES: u64 = 16 << 30;
 const MAX_METADATA_BYTES: u64 = 64 << 10;
 
 /// How many times its size an archive may come to, once [`FREE_BYTES`] are through: a real one comes to some fifteen.
-const MAX_RATIO: u64 = 100;
+pub(crate) const MAX_RATIO: u64 = 100;
 
 /// What any archive may come to, in bytes: small databases shrink well.
 const FREE_BYTES: u64 = 16 << 20;

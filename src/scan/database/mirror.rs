@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use oci_spec::image::{Descriptor, ImageManifest};
 
@@ -12,9 +13,13 @@ use crate::oci::layout::digest_of;
 use crate::oci::manifest::Document;
 use crate::oci::registry::{Client, Selector, Store};
 use crate::oci::{Digest, Layout, Reference, Tag};
+use crate::text;
 
 /// More than either database has, packed.
-const MAX_ARCHIVE_BYTES: u64 = 4 << 30;
+pub(crate) const MAX_ARCHIVE_BYTES: u64 = 4 << 30;
+
+/// How long a mirror may take to say what it has. There are others to ask.
+pub(crate) const ANSWER: Duration = Duration::from_secs(45);
 
 /// Where a database can be fetched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,6 +107,11 @@ impl Mirror {
 
     /// Asks what the mirror has.
     pub(super) async fn open(&self, kind: Kind, credentials: &Store) -> Result<Source, String> {
+        let asked = tokio::time::timeout(ANSWER, self.ask(kind, credentials)).await;
+        asked.unwrap_or_else(|_| Err(format!("it did not say within {} what it has", text::span(ANSWER))))
+    }
+
+    async fn ask(&self, kind: Kind, credentials: &Store) -> Result<Source, String> {
         let schema: Tag = kind.schema().to_string().parse().map_err(|_| String::new())?;
         match self {
             Self::Folder { path, tag } => {

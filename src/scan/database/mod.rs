@@ -15,7 +15,11 @@ use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 
+#[cfg(test)]
+pub(crate) use archive::{MAX_DATABASE_BYTES, MAX_RATIO};
 pub(crate) use mirror::Mirror;
+#[cfg(test)]
+pub(crate) use mirror::{ANSWER, MAX_ARCHIVE_BYTES};
 
 pub(crate) use super::database_age::MaxAge;
 pub(crate) use super::database_kind::Kind;

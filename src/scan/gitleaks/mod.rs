@@ -19,7 +19,7 @@ mod paths;
 mod placing;
 mod report;
 mod rules;
-mod run;
+pub(crate) mod run;
 mod stretches;
 mod tree;
 mod versions;

@@ -29,7 +29,7 @@ use crate::text;
 
 /// The exit code that we ask for when there are leaks: gitleaks' own default is the code of its failures too.
 const LEAKS_FOUND: i32 = 3;
-const MAX_REPORT_BYTES: u64 = 64 << 20;
+pub(crate) const MAX_REPORT_BYTES: u64 = 64 << 20;
 const MAX_STDERR_BYTES: u64 = 8 << 20;
 /// Files that an error names; more would bury its point.
 const MAX_NAMED_FILES: usize = 10;
@@ -166,7 +166,8 @@ impl Scanner {
     }
 
     fn command(&self, folder: &Path, report: &Path, plan: Plan<'_>) -> crate::process::Run {
-        let mut run = self.program.run(self.deadline).stderr_limit(MAX_STDERR_BYTES).folder(self.scratch().join("empty"));
+        let mut run = self.program.run(self.deadline).in_turn().stderr_limit(MAX_STDERR_BYTES);
+        run = run.folder(self.scratch().join("empty"));
         run = run.env("TMPDIR", folder).env("HOME", self.scratch().join("empty")).env("PATH", self.scratch().join("bin"));
         run = run.args(["--no-banner", "--no-color", "--redact=100", "--report-format=json", "--exit-code=3"]);
         run = run.arg("--report-path").arg(report).arg("--config").arg(rules_in(folder));

@@ -22,7 +22,7 @@ use crate::scanner::Tool;
 use crate::text::plain;
 
 const SCHEMA_VERSION: u32 = 2;
-const MAX_BYTES: u64 = 1 << 30;
+pub(crate) const MAX_BYTES: u64 = 1 << 30;
 
 /// The class of a distribution's packages (trivy's `types.ClassOSPkg`).
 const OF_DISTRIBUTION: &str = "os-pkgs";
