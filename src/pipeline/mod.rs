@@ -195,7 +195,7 @@ async fn scan_and_publish(
         let shown = code_scanning::upload(delivery, ready, cleared.is_some());
         if let Some(rival) = wanted.rival.filter(|rival| cleared.is_some() && rival.image.manifest.digest != image.digest) {
             shown.await?;
-            return Err(rival.differs(building::claim(delivery, ready)?, image.digest));
+            return Err(rival.differs(building::claim(delivery, ready), image.digest));
         }
         let told = async {
             if let Some(later) = later {
@@ -203,7 +203,7 @@ async fn scan_and_publish(
             }
             Ok(())
         };
-        tokio::try_join!(shown, publishing::upload(delivery, target, &image, cleared), told)
+        tokio::try_join!(shown, publishing::upload(delivery, ready, target, &image, cleared), told)
     };
     let (listed, (shown, content, ())) = tokio::try_join!(listed, judged)?;
     match content {
