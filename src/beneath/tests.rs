@@ -94,7 +94,7 @@ fn nothing_leads_out() {
         for path in ["link", "a/chain"] {
             match read(&root, path) {
                 Err(Error::LeadsOut { link, target: told }) => {
-                    assert_eq!((&*link, &*told), (Path::new("link"), Path::new(target)))
+                    assert_eq!((&*link, &*told), (Path::new("link"), Path::new(target)));
                 }
                 other => panic!("{path} to {target}: {other:?}"),
             }

@@ -95,8 +95,8 @@ mod tests {
         let deep = format!("FROM scratch AS s\nCOPY a /a\nFROM \\\n{}s{}\n", "${a:-".repeat(60_000), "}".repeat(60_000));
         assert_eq!(beyond(&deep), Error::Bound { line: 3, bound: Bound::Depth });
         // Each has twice the length of the one before.
-        let doubling: String = (1..60).map(|n| format!("ARG v{n}=${}$v{}\n", format_args!("v{}", n - 1), n - 1)).collect();
-        let doubling = format!("ARG v0=12345678\n{doubling}FROM $v59\n");
+        let doubling: Vec<_> = (1..60).map(|n| format!("ARG v{n}=$v{0}$v{0}\n", n - 1)).collect();
+        let doubling = format!("ARG v0=12345678\n{}FROM $v59\n", doubling.concat());
         assert!(matches!(beyond(&doubling), Error::Bound { line: 16..24, bound: Bound::Values }), "{:?}", beyond(&doubling));
         let again = format!("ARG v={}\n{}FROM a\n", "1".repeat(1 << 16), "ARG w=${v:+x}\n".repeat(100));
         assert_eq!(beyond(&again), Error::Bound { line: 18, bound: Bound::Values });

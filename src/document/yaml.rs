@@ -63,6 +63,9 @@ mod tests {
 
     type Any = BTreeMap<String, serde_json::Value>;
 
+    #[derive(Debug, serde::Deserialize)]
+    struct Nothing {}
+
     fn reason(text: &str) -> Reason {
         read_yaml::<Any>(text).unwrap_err().reason
     }
@@ -76,13 +79,13 @@ mod tests {
             "? ".repeat(1 << 19),
             format!("a:\n  {}x", "- ? ".repeat(60)),
         ] {
-            assert_eq!(reason(&text), Reason::Depth(MAX_DEPTH), "{:.20}", text);
+            assert_eq!(reason(&text), Reason::Depth(MAX_DEPTH), "{text:.20}");
         }
         let error = read_yaml::<Any>(&format!("a: 1\nb: {}", "[".repeat(101))).unwrap_err();
         assert_eq!((error.line, error.to_string().contains("more than 100")), (2, true), "{error}");
         // One under the other they are bounded by the parser.
-        let nested: String = (0..300).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect();
-        assert!(matches!(reason(&nested), Reason::Form(_)));
+        let nested: Vec<_> = (0..300).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect();
+        assert!(matches!(reason(&nested.concat()), Reason::Form(_)));
     }
 
     #[test]
@@ -90,15 +93,13 @@ mod tests {
         let mut laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for n in 1..10 {
             let alias = format!("*a{},", n - 1).repeat(10);
-            laughs.push_str(&format!("a{n}: &a{n} [{alias}]\n"));
+            laughs = format!("{laughs}a{n}: &a{n} [{alias}]\n");
         }
         // The parser has a limit of its own, by the number of aliases.
         assert!(matches!(reason(&laughs), Reason::Form(_) | Reason::Length(_)), "{:?}", reason(&laughs));
         let long = format!("a: &a {}\nb: [{}]\n", "x".repeat(1 << 16), "*a,".repeat(1000));
         assert_eq!(reason(&long), Reason::Length(MAX_WRITTEN_OUT));
         // Nor where nobody asks for what they come to.
-        #[derive(Debug, serde::Deserialize)]
-        struct Nothing {}
         assert_eq!(read_yaml::<Nothing>(&long).unwrap_err().reason, Reason::Length(MAX_WRITTEN_OUT));
         let itself = reason("a: &a [*a]\n");
         assert!(matches!(itself, Reason::Form(_) | Reason::Length(_)), "{itself:?}");

@@ -98,7 +98,7 @@ impl Location {
     /// # Errors
     /// It is none, may not be read, or a link leads out.
     pub(crate) fn folder(&self) -> Result<Root, Error> {
-        let opened = Root::open(&self.root).map_err(beneath::Error::Io).and_then(|root| root.inside(&self.inside, Links::Inside));
+        let opened = self.root().and_then(|root| root.inside(&self.inside, Links::Inside));
         opened.map_err(|error| self.refused(&self.path, error))
     }
 
@@ -107,8 +107,7 @@ impl Location {
     /// # Errors
     /// It is no regular file, is larger, may not be read, or a link leads out.
     pub(crate) fn read(&self, limit: u64) -> Result<Option<Vec<u8>>, Error> {
-        let opened = Root::open(&self.root).map_err(beneath::Error::Io);
-        let read = opened.and_then(|root| root.read(&self.inside, Links::Inside, limit));
+        let read = self.root().and_then(|root| root.read(&self.inside, Links::Inside, limit));
         read.map_err(|error| self.refused(&self.path, error))
     }
 
@@ -124,6 +123,12 @@ impl Location {
             }
             error => self.refused(&path, error),
         })
+    }
+
+    /// Opens what it stays in, which had no link in its path when that was looked at, and has none now.
+    fn root(&self) -> Result<Root, beneath::Error> {
+        let path = self.root.strip_prefix("/").unwrap_or(&self.root);
+        Root::open("/")?.inside(path, Links::Refused)
     }
 
     fn refused(&self, path: &Path, error: beneath::Error) -> Error {
@@ -220,5 +225,9 @@ mod tests {
         fs::remove_dir(place.join("main/app")).unwrap();
         symlink("../beside", place.join("main/app")).unwrap();
         assert!(matches!(location.folder(), Err(Error::LeadsOut { link, .. }) if link == place.join("main/app")));
+        // Nor is the checkout another one.
+        fs::rename(place.join("main"), place.join("before")).unwrap();
+        symlink("before", place.join("main")).unwrap();
+        assert!(matches!(location.folder(), Err(Error::Unusable { .. })));
     }
 }

@@ -19,10 +19,13 @@ fn put(path: &Path, make: impl FnOnce(&Path)) {
     make(path);
 }
 
+/// Makes something at a path.
+type Make = Box<dyn Fn(&Path)>;
+
 /// What may stand in the place of a file and is none, each with words for it.
-fn no_files(source: &Source) -> Vec<(&'static str, Box<dyn Fn(&Path)>)> {
+fn no_files(source: &Source) -> Vec<(&'static str, Make)> {
     fs::write(source.beside("outside"), TOKEN).unwrap();
-    let link = |target: &'static str| -> Box<dyn Fn(&Path)> { Box::new(move |path| symlink(target, path).unwrap()) };
+    let link = |target: &'static str| -> Make { Box::new(move |path| symlink(target, path).unwrap()) };
     vec![
         ("outside", link("../outside")),
         ("/proc/self/environ", link("/proc/self/environ")),
@@ -164,7 +167,8 @@ fn a_context_in_a_submodule_may_lead_to_the_files_around_it() {
 
 #[test]
 fn a_dockerfile_beyond_a_limit_ends_with_an_error_that_names_the_line() {
-    let doubling: String = (1..64).map(|n| format!("ARG v{n}=$v{0}$v{0}\n", n - 1)).collect();
+    let doubling: Vec<_> = (1..64).map(|n| format!("ARG v{n}=$v{0}$v{0}\n", n - 1)).collect();
+    let doubling = doubling.concat();
     let opened = "${a:-".repeat(10_000) + "\\\n";
     let closed = "}".repeat(60_000);
     for (text, line, limit) in [

@@ -384,7 +384,7 @@ mod tests {
                 format!("a = [{}]", "[],".repeat(depth)).replace("[],", "[[]],") + &"[".repeat(depth),
                 "[[a]]\n".repeat(100) + &"[a.a]\n".repeat(depth / 10),
             ] {
-                assert!(refused(&text[..text.len().min(MAX_BYTES)]), "{:.40}", text);
+                assert!(refused(&text[..text.len().min(MAX_BYTES)]), "{text:.40}");
             }
         };
         std::thread::Builder::new().stack_size(2 << 20).spawn(read).unwrap().join().unwrap();
