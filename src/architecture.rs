@@ -118,6 +118,23 @@ impl Sources {
         readers
     }
 
+    /// Which modules open files or folders by a path, and by which words.
+    fn openers(&self) -> BTreeMap<String, Vec<String>> {
+        let mut openers: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (name, module) in self.0.iter().filter(|(name, _)| name[0] != "beneath") {
+            let imports = module.imports.values().map(|import| &import.path);
+            let paths = imports.chain(&module.paths).filter(|path| opens(&module.spelled_out(path)));
+            let globs = module.globs.iter().filter(|path| module.spelled_out(path).iter().any(|part| part == "fs"));
+            let words = paths.chain(globs).map(|path| path.join("::"));
+            let called = module.called.iter().filter(|method| *method == "read_dir").map(|method| format!(".{method}()"));
+            let words: Vec<_> = words.chain(called).collect();
+            if !words.is_empty() {
+                openers.insert(name.join("::"), words);
+            }
+        }
+        openers
+    }
+
     /// Which rooms a room knows, each with a place.
     fn known_rooms(&self) -> Graph<'_> {
         let mut known = Graph::new();
@@ -195,13 +212,29 @@ fn way_back<'a>(graph: &Graph<'a>, start: &'a str) -> Option<Vec<&'a str>> {
     None
 }
 
-/// Whether a path leads to what reads JSON: `serde_json`'s own, or the readers that the types of `oci_spec` have. (A `.parse()`
+/// Whether a path leads to what reads JSON or YAML: `serde_json`'s own, or the readers that the types of `oci_spec` have. (A `.parse()`
 /// into a `serde_json::Value` can't be told by its words.)
 fn reads_json(path: &[String]) -> bool {
     let reader = path.iter().any(|part| ["from_slice", "from_str", "from_reader", "from_value", "from_file"].contains(&&**part));
     match path[0].as_str() {
         "serde_json" => reader || path.iter().any(|part| ["de", "Deserializer", "StreamDeserializer"].contains(&&**part)),
         "oci_spec" => reader,
+        "serde_yaml" => true,
+        _ => false,
+    }
+}
+
+/// Whether a path leads to what opens a file or a folder to read it.
+fn opens(path: &[String]) -> bool {
+    let has = |words: &[&str]| path.iter().any(|part| words.contains(&&**part));
+    match path[0].as_str() {
+        "std" | "tokio" if path.get(1).is_some_and(|part| part == "fs") => {
+            has(&["read", "read_to_string", "read_dir", "copy"])
+                || has(&["open", "options", "open_buffered"])
+                || has(&["OpenOptions"])
+        }
+        "rustix" => has(&["open", "openat", "openat2", "Dir"]),
+        "walkdir" | "glob" => path[1..].iter().any(|part| ["WalkDir", "glob", "glob_with"].contains(&&**part)),
         _ => false,
     }
 }
@@ -298,12 +331,73 @@ fn json_is_read_in_the_one_room_that_refuses_what_has_two_readings() {
         ("use serde_json::de::*;", true),
         ("use oci_spec::image::ImageIndex; fn f() { ImageIndex::from_reader(b) }", true),
         ("fn f() { response.json() }", true),
+        ("fn f() { serde_yaml::from_str(text) }", true),
         ("use serde_json::json; fn f() { json!({}); serde_json::to_vec(v); \"a\".parse() }", false),
         ("#[cfg(test)] mod tests { fn f() { serde_json::from_slice(b) } }", false),
         ("use http::HeaderValue; fn f() { HeaderValue::from_str(b) }", false),
     ] {
         assert_eq!(!made_up(&[("a", text)]).readers_of_json().is_empty(), found, "{text}");
         assert!(made_up(&[("document", text)]).readers_of_json().is_empty(), "{text}");
+    }
+}
+
+/// Who opens what by a path of its own making, and why that needs no [`crate::beneath`]. What the source names is not among it.
+const OPENERS: [(&str, &str); 28] = [
+    ("buildkit::endpoint", "the user's certificates for an engine"),
+    ("buildkit::session::secrets", "the user's files of build secrets"),
+    ("buildkit::tls", "the user's certificates for an engine"),
+    ("config::build", "the user's files of build secrets, for what is not to be shown"),
+    ("config::docker", "the configuration of the user's Docker client"),
+    ("config::dockerfile", "names of files, for a message"),
+    ("git::view", "the names in a repository's own folder, which no commit has"),
+    ("github::event", "the runner's file of the event"),
+    ("matrix", "names of folders; whether they are the repository's is looked at beneath its root"),
+    ("oci::layer", "blobs of a layout of ours"),
+    ("oci::layout", "a layout of ours"),
+    ("oci::registry::credentials::store", "the configuration of the user's Docker client"),
+    ("oci::registry::payload", "blobs of a layout of ours"),
+    ("ownership", "whether a folder that is written to is ours, or empty"),
+    ("pipeline::doctor", "the user's file of a trust policy"),
+    ("process::stand_in", "a pipe of ours"),
+    ("process::supervisor", "what Linux says of processes"),
+    ("publish::folder", "a layout that is ours by its mark"),
+    ("report::claimed", "another job's report, without links, bounded"),
+    ("report::folder", "the report's folder, which is ours by its mark, and the runner's files"),
+    ("scan::database::archive", "an archive that a mirror sent, in a folder of ours"),
+    ("scan::database::cache", "the cache, which belongs to whoever runs this"),
+    ("scan::database::digests", "the cache, which belongs to whoever runs this"),
+    ("scan::gitleaks::run", "what a scanner wrote in a folder of ours"),
+    ("scan::layers", "names of files, for contents that are then read beneath the root"),
+    ("scan::syft", "what a scanner wrote in a folder of ours"),
+    ("scan::trivy::report", "what a scanner wrote in a folder of ours"),
+    ("staging", "folders of ours in the report's"),
+];
+
+#[test]
+fn what_the_source_names_is_opened_beneath_its_root() {
+    let mut openers = SOURCES.openers();
+    for (module, why) in OPENERS {
+        assert!(!why.is_empty(), "{module}: say why it needs no root");
+        assert!(openers.remove(module).is_some(), "{module} opens nothing: take its row out");
+    }
+    assert!(openers.is_empty(), "open it by `crate::beneath`, or add a row with the reason: {openers:#?}");
+    for (text, found) in [
+        ("fn f() { std::fs::read(p) }", true),
+        ("use std::fs; fn f() { fs::read_to_string(p) }", true),
+        ("use std::fs::File; fn f() { File::open(p) }", true),
+        ("use std::fs::{self, File}; fn f() { map(File::open) }", true),
+        ("use std::fs::OpenOptions as O; fn f() { O::new() }", true),
+        ("use std::fs::*; fn f() { read(p) }", true),
+        ("use std::fs::read_dir; fn f() { read_dir(p) }", true),
+        ("fn f() { path.read_dir() }", true),
+        ("use tokio::fs; async fn f() { fs::File::open(p).await }", true),
+        ("fn f() { rustix::fs::openat(a, b, c, d) }", true),
+        ("use walkdir::WalkDir; fn f() { WalkDir::new(p) }", true),
+        ("use std::fs; fn f() { fs::write(p, t); fs::create_dir(p); fs::metadata(p) }", false),
+        ("use std::fs::File; fn f(file: File) {}", false),
+        ("#[cfg(test)] mod tests { fn f() { std::fs::read(p) } }", false),
+    ] {
+        assert_eq!(!made_up(&[("a", text)]).openers().is_empty(), found, "{text}");
     }
 }
 

@@ -4,6 +4,7 @@ mod annotation;
 #[cfg(test)]
 mod architecture;
 mod aws;
+mod beneath;
 mod buildkit;
 mod cli;
 mod config;

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::beneath::{Links, Root};
+use crate::dockerfile::bounds::MAX_BYTES;
 use crate::environment::Environment;
 use crate::inputs::{MATRIX, Problem};
 
@@ -61,8 +63,14 @@ fn expand(root: &Path, pattern: &str) -> Option<Vec<PathBuf>> {
     let below = Path::new(&glob::Pattern::escape(root.to_str()?)).join(pattern.trim_start_matches("./"));
     let options = glob::MatchOptions { require_literal_separator: true, require_literal_leading_dot: true, case_sensitive: true };
     let found = glob::glob_with(below.to_str()?, options).ok()?.flatten();
-    let folders = found.filter(|folder| folder.join("Dockerfile").is_file());
-    Some(folders.filter_map(|folder| folder.strip_prefix(root).ok().map(Path::to_owned)).collect())
+    let beneath = Root::open(root).ok()?;
+    let folders = found.filter_map(|folder| folder.strip_prefix(root).ok().map(Path::to_owned));
+    Some(folders.filter(|folder| has_dockerfile(&beneath, folder)).collect())
+}
+
+/// Whether a folder has a Dockerfile, and neither leads out of the repository.
+fn has_dockerfile(root: &Root, folder: &Path) -> bool {
+    matches!(root.read(&folder.join("Dockerfile"), Links::Inside, MAX_BYTES), Ok(Some(_)))
 }
 
 /// The name of a job.
@@ -105,6 +113,24 @@ mod tests {
         assert_eq!(names(&matrix)[..3], expected);
         let json = serde_json::to_string(&find(root.path(), "tools/*").unwrap()).unwrap();
         assert_eq!(json, r#"{"include":[{"name":"api","build_context":"tools/api","environment":"dev"}]}"#);
+    }
+
+    #[test]
+    fn what_leads_out_of_the_repository_is_no_folder_of_it() {
+        let root = repository(&["services/api"]);
+        let outside = repository(&["x"]);
+        let link =
+            |target: &Path, name: &str| std::os::unix::fs::symlink(target, root.path().join("services").join(name)).unwrap();
+        link(&outside.path().join("x"), "out");
+        link(Path::new("/proc/self"), "process");
+        link(Path::new("api"), "same");
+        std::fs::create_dir(root.path().join("services/file")).unwrap();
+        link(&outside.path().join("x/Dockerfile"), "file/Dockerfile");
+        std::fs::create_dir(root.path().join("services/pipe")).unwrap();
+        let pipe = root.path().join("services/pipe/Dockerfile");
+        rustix::fs::mkfifoat(rustix::fs::CWD, pipe, rustix::fs::Mode::RUSR).unwrap();
+        let matrix = find(root.path(), "services/*").unwrap();
+        assert_eq!(names(&matrix), [("api", "services/api"), ("same", "services/same")]);
     }
 
     #[test]

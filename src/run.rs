@@ -28,7 +28,7 @@ use crate::record::{Record, Recorder, RunResult};
 use crate::report::{self, RunnerFiles, console};
 use crate::scan;
 use crate::setup::{self, PolicyInputs};
-use crate::source::{self, Checkout};
+use crate::source::{self, Checkout, Definition};
 use crate::staging::Staging;
 use crate::tags;
 use crate::variables;
@@ -119,12 +119,12 @@ struct Preview<B> {
 }
 
 impl<B> Preview<B> {
-    async fn of(config: Config<B>, dockerfile: Option<&Path>, event: Option<Event>) -> Result<Self, Error> {
+    async fn of(config: Config<B>, definition: Option<&Definition>, event: Option<Event>) -> Result<Self, Error> {
         let launcher = Launcher::of_this_process();
+        let dockerfile = definition.map(|definition| &*definition.path);
         let mut checkout = Checkout::read(&launcher, &config.context, dockerfile, event.as_ref()).await?;
-        if let Some(dockerfile) = dockerfile {
-            let left_out = [&*config.report_dir];
-            let compared = context::compare(&launcher, &checkout, &config.context, dockerfile, &left_out).await;
+        if let Some(definition) = definition {
+            let compared = context::compare(&launcher, &checkout, definition, &[&*config.report_dir]).await;
             checkout.source.dirty = compared.is_dirty();
         }
         let planned = plan::tags(&config, &checkout.source).map_err(Error::Tags)?;
@@ -170,8 +170,8 @@ async fn plan(inputs: &Inputs) -> Result<Exit, Error> {
         return matrix(inputs, &folders, event.as_ref());
     }
     let config = Config::resolve(inputs, &env(event.as_ref())).map_err(Error::Inputs)?;
-    let dockerfile = config.build.dockerfile.clone();
-    let preview = Preview::of(config, Some(&dockerfile), event).await?;
+    let definition = Definition::read(&config.context, &config.build.dockerfile, event.as_ref(), &config.build.arguments)?;
+    let preview = Preview::of(config, Some(&definition), event).await?;
     let plan = Plan::new(&preview.config, &preview.checkout.source, &preview.planned);
     print(&serde_json::to_string_pretty(&plan).unwrap_or_default()).map(|()| Exit::Done)
 }

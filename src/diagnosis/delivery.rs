@@ -99,6 +99,25 @@ fn source_failure(error: &source::Error) -> Diagnosis {
             format!("It is a link of {} to {}, and what is built comes from the commit.", root.display(), target.display()),
             "Replace the link by what it leads to, or name the folder that is meant with `build-context` and `dockerfile-path`.",
         ),
+        source::Error::LeadsOutOfContext { link, context, target } => Diagnosis::new(
+            format!("{} leads out of the build context", link.display()),
+            format!(
+                "It is a link to {}. The builder gets what is in {} alone, and would read another file by it, or none.",
+                target.display(),
+                context.display()
+            ),
+            "Replace the link by what it leads to, or by a link to a file of the context, by a relative path.",
+        ),
+        source::Error::Unusable { path, reason } => Diagnosis::new(
+            format!("{} can't be used", path.display()),
+            reason.clone(),
+            "Put a regular file there that this user may read, or set `build-context` and `dockerfile-path` to what is meant.",
+        ),
+        source::Error::Dockerfile { path, error } => Diagnosis::new(
+            format!("{} goes beyond what is followed in a Dockerfile", path.display()),
+            error.to_string(),
+            "Write the values out, or divide the file. The limits are in docs/security.md, under \"Bounds\".",
+        ),
         source::Error::NoRepository { context, strays } => Diagnosis::new(
             format!("{} is in no git repository, and this environment delivers only what is in a commit", context.display()),
             match &strays[..] {

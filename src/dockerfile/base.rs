@@ -1,8 +1,9 @@
 //! What a stage is built from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use super::expand::expand;
+use super::error::Error;
+use super::expand::{Brought, expand};
 use super::instruction::Dockerfile;
 use super::word::words;
 
@@ -30,43 +31,75 @@ pub(crate) enum Base {
 }
 
 impl Dockerfile {
-    /// What a stage is built from, with the values of the `ARG`s before the first `FROM`: `arguments` are those given to the
-    /// build, and what BuildKit sets itself (`TARGETARCH`).
-    #[must_use]
-    pub(crate) fn base(&self, stage: usize, arguments: &BTreeMap<String, String>) -> Option<Base> {
-        let written = &self.stages.get(stage)?.base;
-        let values = self.preamble_values(arguments);
-        let base = expand(written, &values, self.escape).unwrap_or_else(|| written.clone());
-        let earlier = &self.stages[..stage];
-        let named = earlier.iter().rposition(|stage| stage.name.as_deref() == Some(&base));
-        Some(named.map_or(Base::Image(base), Base::Stage))
+    /// What each stage is built from, with the values of the `ARG`s before the first `FROM`: `arguments` are those given to
+    /// the build, and what BuildKit sets itself (`TARGETARCH`).
+    ///
+    /// # Errors
+    /// Variables go beyond a limit: [`Error::Bound`].
+    pub(crate) fn bases(&self, arguments: &BTreeMap<String, String>) -> Result<Vec<Base>, Error> {
+        let mut brought = Brought::default();
+        let values = self.preamble_values(arguments, &mut brought)?;
+        let mut named: HashMap<&str, usize> = HashMap::new();
+        let mut bases = Vec::with_capacity(self.stages.len());
+        for (place, stage) in self.stages.iter().enumerate() {
+            let line = stage.from.first_line;
+            let base = expand(&stage.base, &values, self.escape, &mut brought).map_err(|bound| Error::Bound { line, bound })?;
+            let base = base.unwrap_or_else(|| stage.base.clone());
+            let earlier = named.get(base.as_str()).copied();
+            bases.push(earlier.map_or(Base::Image(base), Base::Stage));
+            named.extend(stage.name.as_deref().map(|name| (name, place)));
+        }
+        Ok(bases)
     }
 
-    fn preamble_values(&self, arguments: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    fn preamble_values(
+        &self,
+        arguments: &BTreeMap<String, String>,
+        brought: &mut Brought,
+    ) -> Result<BTreeMap<String, String>, Error> {
         let automatic = arguments.iter().filter(|(name, _)| AUTOMATIC.contains(&name.as_str()));
         let mut values: BTreeMap<_, _> = automatic.map(|(name, value)| (name.clone(), value.clone())).collect();
         for instruction in self.preamble.iter().filter(|instruction| instruction.keyword == "ARG") {
+            let line = instruction.first_line;
             for word in words(instruction.arguments(), true).unwrap_or_default() {
                 let (name, default) = word.split_once('=').map_or((word.as_str(), None), |(name, value)| (name, Some(value)));
-                let default = default.and_then(|default| expand(default, &values, self.escape));
+                let default = default.map(|default| expand(default, &values, self.escape, brought)).transpose();
+                let default = default.map_err(|bound| Error::Bound { line, bound })?.flatten();
                 if let Some(value) = arguments.get(name).cloned().or(default) {
                     values.insert(name.to_owned(), value);
                 }
             }
         }
-        values
+        Ok(values)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::bounds::Bound;
     use super::*;
 
     const TEXT: &str = "ARG V=1 W=$V-x\nARG ARCH\nFROM base:$W AS Base\nFROM base AS two\nFROM base-${TARGETARCH} AS three\nFROM ${N:-two}\nRUN a \\\n b\n";
 
     fn base(stage: usize, arguments: &[(&str, &str)]) -> Base {
         let arguments = arguments.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Dockerfile::parse(TEXT).unwrap().base(stage, &arguments).unwrap()
+        Dockerfile::parse(TEXT).unwrap().bases(&arguments).unwrap().swap_remove(stage)
+    }
+
+    fn beyond(text: &str) -> Error {
+        Dockerfile::parse(text).unwrap().bases(&BTreeMap::new()).unwrap_err()
+    }
+
+    #[test]
+    fn a_limit_is_told_with_the_line_that_goes_beyond_it() {
+        let deep = format!("FROM scratch AS s\nCOPY a /a\nFROM \\\n{}s{}\n", "${a:-".repeat(60_000), "}".repeat(60_000));
+        assert_eq!(beyond(&deep), Error::Bound { line: 3, bound: Bound::Depth });
+        // Each has twice the length of the one before.
+        let doubling: Vec<_> = (1..60).map(|n| format!("ARG v{n}=$v{0}$v{0}\n", n - 1)).collect();
+        let doubling = format!("ARG v0=12345678\n{}FROM $v59\n", doubling.concat());
+        assert!(matches!(beyond(&doubling), Error::Bound { line: 16..24, bound: Bound::Values }), "{:?}", beyond(&doubling));
+        let again = format!("ARG v={}\n{}FROM a\n", "1".repeat(1 << 16), "ARG w=${v:+x}\n".repeat(100));
+        assert_eq!(beyond(&again), Error::Bound { line: 18, bound: Bound::Values });
     }
 
     #[test]

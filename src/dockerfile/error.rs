@@ -1,6 +1,8 @@
 //! What can be wrong with a Dockerfile.
 
-/// A Dockerfile that can't be divided into instructions. BuildKit refuses it too.
+use super::bounds::Bound;
+
+/// A Dockerfile that can't be divided into instructions, which BuildKit refuses too; or one that is beyond what is followed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Error {
     /// `# escape=` names neither `\` nor a backtick.
@@ -32,6 +34,14 @@ pub(crate) enum Error {
     From {
         /// The line, counted from 1.
         line: u32,
+    },
+    /// It goes beyond a limit.
+    #[error("line {line}: {bound}")]
+    Bound {
+        /// The line, counted from 1.
+        line: u32,
+        /// The limit.
+        bound: Bound,
     },
     /// There is no `FROM`.
     #[error("there is no FROM")]

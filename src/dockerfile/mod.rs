@@ -6,6 +6,7 @@
 //! they make sense is for BuildKit to say.
 
 mod base;
+pub(crate) mod bounds;
 mod error;
 mod expand;
 mod frontend;
@@ -13,8 +14,11 @@ mod heredoc;
 mod instruction;
 mod origin;
 mod reader;
+#[cfg(test)]
+mod tests;
 mod word;
 
 pub(crate) use base::Base;
+pub(crate) use error::Error;
 pub(crate) use frontend::Frontend;
 pub(crate) use instruction::Dockerfile;

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use oci_spec::image::{History, ImageConfiguration};
 
 use super::base::Base;
+use super::error::Error;
 use super::instruction::{Dockerfile, Instruction};
 use crate::finding;
 
@@ -28,37 +29,27 @@ impl Dockerfile {
     ///
     /// `file` names the Dockerfile in what is returned, `target` is the stage that was built (the last where none is
     /// given), and `arguments` are those of the build.
-    #[must_use]
+    ///
+    /// # Errors
+    /// Variables go beyond a limit: [`Error::Bound`].
     pub(crate) fn origin(
         &self,
         file: &str,
         target: Option<&str>,
         arguments: &BTreeMap<String, String>,
         config: &ImageConfiguration,
-    ) -> Vec<finding::Instruction> {
-        let Some(target) = self.target(target) else { return Vec::new() };
+    ) -> Result<Vec<finding::Instruction>, Error> {
+        let Some(target) = self.target(target) else { return Ok(Vec::new()) };
         let mut arguments = arguments.clone();
         for (name, value) in platform_arguments(config) {
             arguments.entry(name.to_owned()).or_insert(value);
         }
-        let chain = self.chain(target, &arguments);
+        let chain = chain(target, &self.bases(&arguments)?);
         let history = config.history().as_deref().unwrap_or_default();
         let layers = config.rootfs().diff_ids().len();
         let mut found: Vec<&Instruction> = self.align(&chain, history);
         found.resize(layers, &self.stages[target].from);
-        found.into_iter().map(|instruction| instruction.located(file)).collect()
-    }
-
-    /// The stages from `target` down to the one that is built from an image.
-    fn chain(&self, target: usize, arguments: &BTreeMap<String, String>) -> Vec<usize> {
-        let mut chain = vec![target];
-        let mut stage = target;
-        // A base stands before what is built from it, so that this ends.
-        while let Some(Base::Stage(base)) = self.base(stage, arguments) {
-            chain.push(base);
-            stage = base;
-        }
-        chain
+        Ok(found.into_iter().map(|instruction| instruction.located(file)).collect())
     }
 
     /// The instructions of the entries with a layer, first to last.
@@ -105,6 +96,18 @@ impl Dockerfile {
     }
 }
 
+/// The stages from `target` down to the one that is built from an image.
+fn chain(target: usize, bases: &[Base]) -> Vec<usize> {
+    let mut chain = vec![target];
+    let mut stage = target;
+    // A base stands before what is built from it, so that this ends.
+    while let Some(Base::Stage(base)) = bases.get(stage) {
+        chain.push(*base);
+        stage = *base;
+    }
+    chain
+}
+
 impl Instruction {
     fn located(&self, file: &str) -> finding::Instruction {
         finding::Instruction { file: file.to_owned(), line: self.first_line, end_line: self.last_line, text: self.head.clone() }
@@ -145,7 +148,7 @@ mod tests {
         }))
         .unwrap();
         let arguments = BTreeMap::from([("GIVEN".to_owned(), "base".to_owned())]);
-        let found = Dockerfile::parse(dockerfile).unwrap().origin("Dockerfile", target, &arguments, &config);
+        let found = Dockerfile::parse(dockerfile).unwrap().origin("Dockerfile", target, &arguments, &config).unwrap();
         found.into_iter().map(|instruction| instruction.line).collect()
     }
 
@@ -302,7 +305,8 @@ WORKDIR /w
             "rootfs": { "type": "layers", "diff_ids": ["sha256:0", "sha256:1"] },
         });
         let config: ImageConfiguration = serde_json::from_value(config).unwrap();
-        let found = Dockerfile::parse("FROM a\nRUN x\n").unwrap().origin("app/Dockerfile", None, &BTreeMap::new(), &config);
+        let found =
+            Dockerfile::parse("FROM a\nRUN x\n").unwrap().origin("app/Dockerfile", None, &BTreeMap::new(), &config).unwrap();
         assert_eq!(found.len(), 2);
         assert_eq!((found[1].file.as_str(), found[1].line, found[1].text.as_str()), ("app/Dockerfile", 1, "FROM a"));
     }

@@ -3,6 +3,7 @@
 use std::iter::Peekable;
 use std::str::Split;
 
+use super::bounds::{Bound, MAX_STAGES};
 use super::error::Error;
 use super::heredoc::{self, Heredoc};
 use super::instruction::{Dockerfile, Instruction, Stage};
@@ -12,7 +13,7 @@ impl Dockerfile {
     /// Reads a Dockerfile.
     ///
     /// # Errors
-    /// It can't be divided into instructions, or has no stage.
+    /// It can't be divided into instructions, has no stage, or has too many.
     pub(crate) fn parse(text: &str) -> Result<Self, Error> {
         read(text)
     }
@@ -24,6 +25,9 @@ fn read(text: &str) -> Result<Dockerfile, Error> {
     let mut preamble = Vec::new();
     let mut stages: Vec<Stage> = Vec::new();
     while let Some(instruction) = reader.instruction()? {
+        if instruction.keyword == "FROM" && stages.len() == MAX_STAGES {
+            return Err(Error::Bound { line: instruction.first_line, bound: Bound::Stages });
+        }
         match stages.last_mut() {
             _ if instruction.keyword == "FROM" => stages.push(stage(instruction)?),
             Some(stage) => stage.instructions.push(instruction),
@@ -194,6 +198,13 @@ mod tests {
         let onbuild = "FROM a\nONBUILD RUN <<EOF\nx\nEOF\nRUN [\"a\", \"<<EOF\"]\nRUN cat <<<EOF\nRUN a << b\nb\n";
         let lines = lines(onbuild);
         assert_eq!(lines, expected(&[("FROM", 1, 1), ("ONBUILD", 2, 4), ("RUN", 5, 5), ("RUN", 6, 6), ("RUN", 7, 8)]));
+    }
+
+    #[test]
+    fn more_stages_than_the_limit_are_refused_with_the_line() {
+        assert_eq!(read(&"FROM a\n".repeat(MAX_STAGES)).unwrap().stages.len(), MAX_STAGES);
+        let error = read(&"FROM a\n".repeat(100 * MAX_STAGES)).unwrap_err();
+        assert_eq!(error, Error::Bound { line: 1001, bound: Bound::Stages });
     }
 
     #[test]

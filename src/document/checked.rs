@@ -1,6 +1,6 @@
 //! A deserializer around another one: it sees every key and every number before the type that is read does.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 
 use serde::de::value::StrDeserializer;
@@ -13,12 +13,25 @@ use crate::text;
 /// The largest integer that a reader keeps who has no integers but floating-point numbers (RFC 8259, section 6).
 const MAX_EXACT: u64 = (1 << 53) - 1;
 
+/// How many bytes may be read; each value counts for one more than it has.
+pub(super) struct Room {
+    limit: usize,
+    left: Cell<usize>,
+}
+
+impl Room {
+    pub(super) fn of(limit: usize) -> Self {
+        Self { limit, left: Cell::new(limit) }
+    }
+}
+
 /// A place in a document.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'a> {
     readers: Readers,
     /// Where the reason of a refusal is left: a parser's error has room for words alone.
     reason: &'a RefCell<Option<Reason>>,
+    room: &'a Room,
     /// Whether an object here has free keys if nobody reads it.
     free: bool,
 }
@@ -63,8 +76,8 @@ struct CheckedEnum<'a, A> {
 }
 
 impl<'a> Place<'a> {
-    pub(super) fn whole(readers: Readers, reason: &'a RefCell<Option<Reason>>) -> Self {
-        Self { readers, reason, free: false }
+    pub(super) fn whole(readers: Readers, reason: &'a RefCell<Option<Reason>>, room: &'a Room) -> Self {
+        Self { readers, reason, room, free: false }
     }
 
     fn inside(self, free: bool) -> Self {
@@ -86,6 +99,17 @@ impl<'a> Place<'a> {
         let error = E::custom(&reason);
         self.reason.replace(Some(reason));
         error
+    }
+
+    /// Takes the room of a value with so many bytes.
+    fn take<E: serde::de::Error>(self, bytes: usize) -> Result<(), E> {
+        match self.room.left.get().checked_sub(bytes.saturating_add(1)) {
+            Some(left) => {
+                self.room.left.set(left);
+                Ok(())
+            }
+            None => Err(self.refuse(Reason::Length(self.room.limit))),
+        }
     }
 
     /// Whether an integer is the same to all readers.
@@ -162,9 +186,19 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Checked<'_, D> {
     }
 }
 
+macro_rules! handed_on_with_its_length {
+    ($($method:ident: $value:ty)*) => {
+        $(fn $method<E: serde::de::Error>(self, value: $value) -> Result<V::Value, E> {
+            self.place.take(value.len())?;
+            self.inner.$method(value)
+        })*
+    };
+}
+
 macro_rules! handed_on {
     ($($method:ident: $value:ty)*) => {
         $(fn $method<E: serde::de::Error>(self, value: $value) -> Result<V::Value, E> {
+            self.place.take(0)?;
             self.inner.$method(value)
         })*
     };
@@ -182,6 +216,9 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Watched<'_, V> {
         visit_i128: i128
         visit_u128: u128
         visit_f64: f64
+    }
+
+    handed_on_with_its_length! {
         visit_str: &str
         visit_borrowed_str: &'de str
         visit_string: String
@@ -191,6 +228,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Watched<'_, V> {
     }
 
     fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<V::Value, E> {
+        self.place.take(0)?;
         if self.is_read {
             self.place.number(value.unsigned_abs(), value)?;
         }
@@ -198,6 +236,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Watched<'_, V> {
     }
 
     fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<V::Value, E> {
+        self.place.take(0)?;
         if self.is_read {
             self.place.number(value, value)?;
         }
@@ -205,10 +244,12 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Watched<'_, V> {
     }
 
     fn visit_none<E: serde::de::Error>(self) -> Result<V::Value, E> {
+        self.place.take(0)?;
         self.inner.visit_none()
     }
 
     fn visit_unit<E: serde::de::Error>(self) -> Result<V::Value, E> {
+        self.place.take(0)?;
         self.inner.visit_unit()
     }
 
@@ -221,10 +262,12 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Watched<'_, V> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
+        self.place.take(0)?;
         self.inner.visit_seq(CheckedSeq { inner: access, place: self.place.inside(false) })
     }
 
     fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
+        self.place.take(0)?;
         let place = self.place.inside(false);
         self.inner.visit_map(CheckedMap { inner: access, place, keys: self.keys, seen: Seen::default(), value: place })
     }
@@ -239,6 +282,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for CheckedMap<'_, A> {
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
         let Some(key) = self.inner.next_key::<String>()? else { return Ok(None) };
+        self.place.take::<A::Error>(key.len())?;
         self.seen.add(&key, self.keys).map_err(|reason| self.place.refuse::<A::Error>(reason))?;
         self.value = self.place.inside(matches!(self.keys, Keys::Fields(_)) && has_free_keys(&key));
         let key: StrDeserializer<'_, A::Error> = key.as_str().into_deserializer();

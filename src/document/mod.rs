@@ -14,6 +14,7 @@ mod checked;
 mod key;
 #[cfg(test)]
 mod tests;
+pub(crate) mod yaml;
 
 use std::cell::RefCell;
 use std::fmt;
@@ -23,7 +24,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Deserializer;
 
 use crate::text::{self, Line};
-use checked::{Checked, Place};
+use checked::{Checked, Place, Room};
 
 /// What UTF-8 text may begin with and JSON may not (RFC 8259, section 8.1).
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -60,6 +61,10 @@ pub(crate) enum Reason {
     Number(Line),
     /// It begins with a byte order mark.
     ByteOrderMark,
+    /// More lists and maps than this are open at once.
+    Depth(usize),
+    /// It comes to more than this many bytes.
+    Length(usize),
 }
 
 /// Who reads a document besides this program.
@@ -113,8 +118,9 @@ fn of_slice<T: DeserializeOwned>(bytes: &[u8], readers: Readers) -> Result<T, Er
 }
 
 fn run<'de, T: DeserializeOwned>(mut json: Deserializer<impl serde_json::de::Read<'de>>, readers: Readers) -> Result<T, Error> {
-    let reason = RefCell::new(None);
-    let read = T::deserialize(Checked::new(&mut json, Place::whole(readers, &reason)));
+    // What is read is no more than what is written.
+    let (reason, room) = (RefCell::new(None), Room::of(usize::MAX));
+    let read = T::deserialize(Checked::new(&mut json, Place::whole(readers, &reason, &room)));
     read.and_then(|value| json.end().map(|()| value)).map_err(|error| Error {
         line: error.line(),
         column: error.column(),
@@ -136,7 +142,7 @@ impl Error {
     /// Whether it is a document to some readers, and so may have been made to deceive one.
     #[must_use]
     pub(crate) fn is_ambiguous(&self) -> bool {
-        !matches!(self.reason, Reason::Form(_))
+        !matches!(self.reason, Reason::Form(_) | Reason::Depth(_) | Reason::Length(_))
     }
 }
 
@@ -148,6 +154,8 @@ impl fmt::Display for Reason {
             Self::Alike(one, other) => write!(f, "the keys \"{one}\" and \"{other}\" are one to some readers and two to others"),
             Self::Spelled { key, known } => write!(f, "the key \"{key}\" is \"{known}\" to some readers and not to others"),
             Self::Number(number) => write!(f, "the number {number} is another to some readers"),
+            Self::Depth(limit) => write!(f, "it nests more than {limit} lists or maps"),
+            Self::Length(limit) => write!(f, "it comes to more than {limit} bytes with its aliases written out"),
             Self::ByteOrderMark => f.write_str("it begins with a byte order mark, which some readers pass over"),
         }
     }

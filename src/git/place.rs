@@ -1,10 +1,11 @@
 //! Where a repository is.
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
-use std::io::Read as _;
+use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+
+use crate::beneath;
 
 /// What makes a folder the top of a working tree. git refuses to commit an entry of this name in any folder (git-fsck(1),
 /// `hasDotgit`), so that one that is there was put there by git or by someone who may write to the machine.
@@ -101,11 +102,7 @@ fn path_in(file: &Path, mark: &[u8]) -> Option<PathBuf> {
 }
 
 fn read(file: &Path) -> Option<Vec<u8>> {
-    // A pipe of that name would never end.
-    let known = fs::metadata(file).ok().filter(|kind| kind.is_file() && kind.len() <= MAX_BYTES)?;
-    let mut text = Vec::with_capacity(usize::try_from(known.len()).ok()?);
-    File::open(file).ok()?.take(MAX_BYTES).read_to_end(&mut text).ok()?;
-    Some(text)
+    beneath::read(file, MAX_BYTES).ok().flatten()
 }
 
 #[cfg(test)]

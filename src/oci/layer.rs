@@ -18,7 +18,7 @@ use super::digest::Hasher;
 use super::disk;
 use super::image::Layer;
 use super::layout::{self, Layout, digest_of};
-pub(crate) use name::original;
+pub(crate) use name::{MAX_PATH, original};
 use name::written_as;
 
 /// The most bytes of one image that are written or read uncompressed.

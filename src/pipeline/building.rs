@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::future::try_join_all;
 
 use super::preflight::Ready;
@@ -77,12 +76,12 @@ impl<'a> BuildSession<'a> {
         let stats = Arc::new(TransferStats::default());
         let left_out = [&delivery.config.report_dir, &delivery.staging];
         let left_out = left_out.into_iter().filter_map(|path| path.canonicalize().ok()).collect();
-        let dockerfile = dockerfile(&build.dockerfile)?;
-        // The bytes that are sent, so that no other file is looked at than the one that is read.
-        builder_state::admit(delivery, &dockerfile[0].1)?;
+        let definition = &ready.definition;
+        builder_state::admit(delivery, &definition.dockerfile)?;
         let attachables = Attachables {
-            context: Directory::folder(&delivery.config.context, left_out).map_err(BuildError::from)?,
-            dockerfile: Directory::files(dockerfile),
+            context: Directory::within(definition.context.folder()?, left_out),
+            // As bytes that are always new: a builder takes a file of the same size and time for the one it has.
+            dockerfile: Directory::files(definition.files()),
             secrets: build.secrets.iter().map(|secret| (secret.id.clone(), secret.source.clone())).collect(),
             stats: Arc::clone(&stats),
         };
@@ -96,10 +95,10 @@ impl<'a> BuildSession<'a> {
             Some(namespace) => namespace.context(&key),
             None => Digest::of(key.as_os_str().as_encoded_bytes()).hex(),
         };
-        let claim = claim(delivery, ready)?.clone();
+        let claim = claim(delivery, ready);
         let session = Session::open(ready.builder.channel(), routes, &methods, &key).await.map_err(BuildError::from)?;
         let proxies = build.proxies.arguments(&ready.builder.address().to_string(), &build.arguments);
-        let instructions = Instructions { namespace, ..instructions(build, &claim, proxies) };
+        let instructions = Instructions { namespace, ..instructions(build, definition.name(), &claim, proxies) };
         Ok(Self { delivery, ready, session, stats, instructions, claim })
     }
 
@@ -227,27 +226,11 @@ pub(super) fn dockerfile_name(dockerfile: &Path, root: &Path) -> String {
     inside.unwrap_or(dockerfile).to_string_lossy().into_owned()
 }
 
-/// The Dockerfile and its own ignore file, as they are now. They are given as bytes that are always new: a builder takes
-/// a file of the same size and time for the one it has.
-fn dockerfile(path: &Path) -> Result<Vec<(String, Bytes)>, Error> {
-    let read = |path: &Path| std::fs::read(path).map_err(|source| Error::Io { path: path.to_owned(), source });
-    let mut files = vec![(file_name(path), Bytes::from(read(path)?))];
-    let ignore = path.with_file_name(format!("{}.dockerignore", file_name(path)));
-    if ignore.is_file() {
-        files.push((file_name(&ignore), Bytes::from(read(&ignore)?)));
-    }
-    Ok(files)
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-fn instructions(build: &Build, claim: &Claim, proxies: Vec<(String, String)>) -> Instructions {
+fn instructions(build: &Build, dockerfile: String, claim: &Claim, proxies: Vec<(String, String)>) -> Instructions {
     // Ours come last and win: what an image says of its delivery is not for a label of the project to change.
     let given = build.labels.iter().filter(|(key, _)| !claim.is_said_by(key)).cloned();
     Instructions {
-        dockerfile: file_name(&build.dockerfile),
+        dockerfile,
         target: build.target.clone(),
         arguments: build.arguments.iter().cloned().chain(proxies).collect(),
         labels: given.chain(claim.labels()).collect(),
@@ -255,25 +238,12 @@ fn instructions(build: &Build, claim: &Claim, proxies: Vec<(String, String)>) ->
     }
 }
 
-/// What the image of this delivery says of itself: the same wherever it is asked for, whatever becomes of the Dockerfile.
-///
-/// # Errors
-/// The Dockerfile can't be read.
-pub(super) fn claim<'a>(delivery: &Delivery, ready: &'a Ready) -> Result<&'a Claim, Error> {
-    if let Some(claim) = ready.claim.get() {
-        return Ok(claim);
-    }
-    let claim = read_claim(delivery, ready)?;
-    Ok(ready.claim.get_or_init(|| claim))
-}
-
-fn read_claim(delivery: &Delivery, ready: &Ready) -> Result<Claim, Error> {
+/// What the image of this delivery says of itself.
+pub(super) fn claim(delivery: &Delivery, ready: &Ready) -> Claim {
     let (config, root) = (&delivery.config, &ready.checkout.root);
     let build = &config.build;
     let context = config.real_context();
     let context = context.strip_prefix(root).unwrap_or(&context);
-    let dockerfile = std::fs::read(&build.dockerfile);
-    let dockerfile = dockerfile.map_err(|source| Error::Io { path: build.dockerfile.clone(), source })?;
     // The last value of a name counts, as for the builder.
     let arguments: BTreeMap<_, _> = build.arguments.iter().map(|(name, value)| (name, value)).collect();
     let mut platforms: Vec<_> = build.platforms.iter().map(ToString::to_string).collect();
@@ -282,11 +252,11 @@ fn read_claim(delivery: &Delivery, ready: &Ready) -> Result<Claim, Error> {
         arguments: Digest::of(&serde_json::to_vec(&arguments).unwrap_or_default()),
         context: if context.as_os_str().is_empty() { ".".to_owned() } else { context.to_string_lossy().into_owned() },
         dockerfile: dockerfile_name(&build.dockerfile, root),
-        dockerfile_digest: Digest::of(&dockerfile),
+        dockerfile_digest: Digest::of(&ready.definition.dockerfile),
         platforms,
         target: build.target.clone(),
     };
-    Ok(Claim::of(&ready.checkout.source, config.environment, parameters))
+    Claim::of(&ready.checkout.source, config.environment, parameters)
 }
 
 /// What the manifests say: where they came from, and what the inputs add.
@@ -300,7 +270,7 @@ fn annotations(delivery: &Delivery, claim: &Claim) -> Annotations {
 /// # Errors
 /// A document can't be read or written.
 pub(super) fn as_from(delivery: &Delivery, ready: &Ready, image: &Image, environment: Environment) -> Result<Image, Error> {
-    let claim = Claim { environment: Some(environment), ..claim(delivery, ready)?.clone() };
+    let claim = Claim { environment: Some(environment), ..claim(delivery, ready) };
     let parts = image.parts().map_err(BuildError::from)?;
     let annotations = annotations(delivery, &claim);
     Ok(Image::assemble(image.layout.clone(), &parts, &annotations).map_err(BuildError::from)?)

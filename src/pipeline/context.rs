@@ -7,7 +7,7 @@ use crate::buildkit::session::error::Error;
 use crate::buildkit::session::filter::{Filter, Selection, Wanted, Within};
 use crate::buildkit::session::{ignore_file, mode};
 use crate::process::Launcher;
-use crate::source::{Checkout, Comparison};
+use crate::source::{Checkout, Comparison, Definition};
 
 /// The files that a builder may ask for: the context without what `.dockerignore` leaves out, and the Dockerfile. Which of
 /// them the Dockerfile copies is known to the builder alone.
@@ -21,18 +21,12 @@ struct Offered {
 }
 
 /// Compares what can go into the image with the commit of the checkout. `left_out` are folders of ours.
-pub(crate) async fn compare(
-    launcher: &Launcher,
-    checkout: &Checkout,
-    context: &Path,
-    dockerfile: &Path,
-    left_out: &[&Path],
-) -> Comparison {
-    let offered = match Offered::of(context, dockerfile, left_out) {
+pub(crate) async fn compare(launcher: &Launcher, checkout: &Checkout, definition: &Definition, left_out: &[&Path]) -> Comparison {
+    let offered = match Offered::of(definition, left_out) {
         Ok(offered) => offered,
         // The build ends with the same error, in its own words.
         Err(error) => {
-            let failed = std::iter::once(Err(error.to_string()));
+            let failed = std::iter::once(Err(error));
             return checkout.compare(launcher, failed, &|_| false).await;
         }
     };
@@ -48,27 +42,24 @@ pub(super) fn folder_of(file: &Path) -> &Path {
 }
 
 impl Offered {
-    fn of(context: &Path, dockerfile: &Path, left_out: &[&Path]) -> Result<Self, Error> {
-        let read = |path: &Path| std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source });
-        let context = context.canonicalize().map_err(|source| Error::Folder { path: context.to_owned(), source })?;
-        let name = dockerfile.file_name().unwrap_or_default();
+    fn of(definition: &Definition, left_out: &[&Path]) -> Result<Self, String> {
+        let root = definition.context.folder().map_err(|error| error.to_string())?;
+        let real = |path: &Path| path.canonicalize().map_err(|error| format!("{}: {error}", path.display()));
+        let context = real(definition.context.path())?;
         // By the name that the commit has for it, wherever that leads.
-        let folder = folder_of(dockerfile);
-        let folder = folder.canonicalize().map_err(|source| Error::Folder { path: folder.to_owned(), source })?;
-        let mut of_dockerfile = name.to_owned();
-        of_dockerfile.push(".dockerignore");
-        let ignore_files = [folder.join(of_dockerfile), context.join(".dockerignore")];
-        let ignore_file = ignore_files.into_iter().find(|file| file.is_file());
-        let exclude = ignore_file.as_deref().map(read).transpose()?.map(|text| ignore_file::patterns(&text));
-        let wanted = Wanted { exclude: exclude.unwrap_or_default(), ..Wanted::default() };
+        let named = |path: &Path| Ok::<_, String>(real(folder_of(path))?.join(path.file_name().unwrap_or_default()));
+        let dockerfile = named(&definition.path)?;
+        let ignore_file = definition.ignore().map(|(path, _)| named(path)).transpose()?;
+        let exclude = definition.ignore().map(|(_, text)| ignore_file::patterns(text)).unwrap_or_default();
+        let wanted = Wanted { exclude, ..Wanted::default() };
         // What is read is what a link leads to.
-        let read_there = dockerfile.canonicalize().ok().filter(|file| *file != folder.join(name));
+        let read_there = definition.path.canonicalize().ok().filter(|file| *file != dockerfile);
         let left_out = left_out.iter().filter_map(|path| path.canonicalize().ok()).collect();
         Ok(Self {
-            directory: Directory::folder(&context, left_out)?,
-            filter: Filter::new(&wanted, None)?,
+            directory: Directory::within(root, left_out),
+            filter: Filter::new(&wanted, None).map_err(|error| error.to_string())?,
             wanted,
-            besides: [folder.join(name)].into_iter().chain(read_there).chain(ignore_file).collect(),
+            besides: [dockerfile].into_iter().chain(read_there).chain(ignore_file).collect(),
             context,
         })
     }
@@ -125,7 +116,8 @@ mod tests {
             fs::create_dir_all(context.join(path).parent().unwrap()).unwrap();
             fs::write(context.join(path), text).unwrap();
         }
-        let offered = Offered::of(&context, &context.join("Dockerfile"), &[]).unwrap();
+        let definition = Definition::read(&context, &context.join("Dockerfile"), None, &[]).unwrap();
+        let offered = Offered::of(&definition, &[]).unwrap();
         let mut files: Vec<_> =
             offered.files().unwrap().map(|path| path.unwrap().strip_prefix(&context).unwrap().to_owned()).collect();
         files.sort();

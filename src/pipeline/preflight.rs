@@ -1,7 +1,5 @@
 //! What would fail after minutes fails here, in a second.
 
-use std::sync::OnceLock;
-
 use tokio::sync::OnceCell;
 
 use super::{Delivery, Ending, context};
@@ -10,25 +8,23 @@ use crate::config::{Publish, RequestedDestination, SecretsHistory};
 use crate::diagnosis::Diagnosis;
 use crate::error::Error;
 use crate::plan;
-use crate::provenance::Claim;
 use crate::publish;
 use crate::record::StageName;
 use crate::scan;
 use crate::scan::base::Base;
 use crate::scanner::Tool;
-use crate::source::{self, Checkout, Comparison, Failed, Paths};
+use crate::source::{self, Checkout, Comparison, Definition, Failed, Paths};
 use crate::tags::PlannedTag;
 use crate::text;
 
 /// What a delivery knows before it begins its work.
 pub(super) struct Ready {
     pub(crate) checkout: Checkout,
+    pub(crate) definition: Definition,
     pub(crate) tags: Vec<PlannedTag>,
     pub(crate) builder: Builder,
     /// The commit before the change, once somebody has asked for it.
     pub(crate) base: OnceCell<Option<Base>>,
-    /// What the image says of itself, once somebody has asked for it.
-    pub(crate) claim: OnceLock<Claim>,
 }
 
 pub(super) async fn look(delivery: &Delivery) -> Result<Ready, Error> {
@@ -37,12 +33,13 @@ pub(super) async fn look(delivery: &Delivery) -> Result<Ready, Error> {
             scan::find_all(&delivery.launcher).map_err(|error| Error::Scan(error.into()))?;
             let config = &delivery.config;
             let dockerfile = &config.build.dockerfile;
+            let definition = Definition::read(&config.context, dockerfile, delivery.event.as_ref(), &config.build.arguments)?;
             let mut checkout =
                 Checkout::read(&delivery.launcher, &config.context, Some(dockerfile), delivery.event.as_ref()).await?;
             log.line(&source_line(&checkout));
             identify(delivery, &checkout).await?;
             let left_out = [&*config.report_dir, &*delivery.staging];
-            let compared = context::compare(&delivery.launcher, &checkout, &config.context, dockerfile, &left_out).await;
+            let compared = context::compare(&delivery.launcher, &checkout, &definition, &left_out).await;
             checkout.source.dirty = compared.is_dirty();
             let name = name(delivery, &checkout);
             delivery.recorder.write(|record| (record.source, record.name) = (Some(checkout.source.clone()), Some(name)));
@@ -57,7 +54,7 @@ pub(super) async fn look(delivery: &Delivery) -> Result<Ready, Error> {
                 if names.is_empty() { "none".to_owned() } else { names.join(", ") }
             ));
             let detail = builder.description().to_owned();
-            Ok((Ready { checkout, tags, builder, base: OnceCell::new(), claim: OnceLock::new() }, Ending::Pass(detail)))
+            Ok((Ready { checkout, definition, tags, builder, base: OnceCell::new() }, Ending::Pass(detail)))
         })
         .await
 }

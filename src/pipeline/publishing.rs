@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::reuse::ExistingImage;
 use super::{Delivery, Ending, conclude, moving, preflight};
 use crate::config::{Build, Publish};
-use crate::dockerfile::{Base, Dockerfile};
+use crate::dockerfile::Base;
 use crate::error::Error;
 use crate::oci::reference::Repository;
 use crate::oci::{Image, Reference, Tag};
@@ -34,6 +34,7 @@ pub(super) enum Content {
 /// Sends the content of an image to its destination, if it is cleared and that is asked for.
 pub(super) async fn upload(
     delivery: &Delivery,
+    source: &preflight::Ready,
     target: Option<&Target>,
     image: &Image,
     cleared: Option<Cleared>,
@@ -45,7 +46,7 @@ pub(super) async fn upload(
         }
         return Ok(Content::NotAsked);
     };
-    let target = target.clone().with_siblings(bases(&delivery.config.build));
+    let target = target.clone().with_siblings(bases(&delivery.config.build, source));
     let uploaded = if target.repository().is_some() {
         delivery
             .stage(StageName::Upload, async |log| {
@@ -136,11 +137,10 @@ async fn listen<T>(
 }
 
 /// The repositories of the base images: where the destination's registry has them, their layers need not be sent.
-fn bases(build: &Build) -> Vec<Repository> {
-    let text = std::fs::read_to_string(&build.dockerfile).unwrap_or_default();
-    let Ok(dockerfile) = Dockerfile::parse(&text) else { return Vec::new() };
+fn bases(build: &Build, source: &preflight::Ready) -> Vec<Repository> {
     let arguments = build.arguments.iter().cloned().collect();
-    let bases = (0..dockerfile.stages.len()).filter_map(|stage| match dockerfile.base(stage, &arguments)? {
+    let bases = source.definition.parsed.as_ref().and_then(|dockerfile| dockerfile.bases(&arguments).ok());
+    let bases = bases.into_iter().flatten().filter_map(|base| match base {
         Base::Image(name) => name.parse::<Reference>().ok(),
         Base::Stage(_) => None,
     });

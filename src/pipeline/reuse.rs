@@ -133,7 +133,7 @@ pub(super) async fn find(
         movable(&repository, mutability, None, snapshot.tags.iter())?;
         return Ok(Existing::Nothing);
     };
-    let (ours, claim) = (building::claim(delivery, ready)?, Provenance::annotated(image));
+    let (ours, claim) = (building::claim(delivery, ready), Provenance::annotated(image));
     let named = snapshot.fixed().filter_map(|tag| Some(TakenTag::new(&tag.planned.tag, tag.names.as_ref()?)));
     let taken: Vec<_> = named.collect();
     let one = taken.iter().all(|tag| tag.digest == image.digest);

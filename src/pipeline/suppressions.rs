@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::Delivery;
 use super::context::folder_of;
 use super::preflight::Ready;
+use crate::beneath::{Links, Root};
 use crate::config::Suppressions;
 use crate::error::Error;
 use crate::finding::{Standing, Suppression};
@@ -94,7 +95,10 @@ async fn lists_of_base(base: Option<&Base>, root: &Path, place: &Path, folder: &
             std::fs::write(&copy, bytes).map_err(failed)?;
         }
         // What can't be read is no list that lets something through.
-        if std::fs::read(place.join(name)).is_ok_and(|now| counts.is_none_or(|counts| counts != now)) {
+        let now = Root::open(place)
+            .ok()
+            .and_then(|root| root.read(name.as_ref(), Links::Refused, trivy::ignore::MAX_BYTES).ok().flatten());
+        if now.is_some_and(|now| counts.is_none_or(|counts| counts != now)) {
             differing.push(path.unwrap_or_else(|| place.join(name)).display().to_string());
         }
     }

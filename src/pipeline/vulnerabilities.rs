@@ -1,7 +1,5 @@
 //! The scan of an image for vulnerabilities.
 
-use std::path::Path;
-
 use futures_util::future::try_join_all;
 
 use super::advisories::{Advisories, fetch};
@@ -22,6 +20,7 @@ use crate::scan::packages::Packages;
 use crate::scan::trivy::ignore::Lists;
 use crate::scan::{self, trivy};
 use crate::scanner::Tool;
+use crate::source;
 use crate::text;
 
 /// What is vulnerable in an image, on all its platforms.
@@ -70,12 +69,12 @@ pub(super) async fn find(
     };
     let found = delivery
         .stage(StageName::Vulnerabilities, async |log| {
-            let origins = Origins::read(&config.build, &ready.checkout.root);
+            let origins = Origins::of(&config.build, ready);
             let (ignored, differ) = suppressions::of_vulnerabilities(delivery, ready).await?;
             let scans = image.platforms.iter().map(async |platform| {
                 let mut found = scan_platform(delivery, &ignored, (image, platform), database, &log).await?;
-                origins.trace(&mut found.findings, platform);
-                Ok::<_, scan::Error>(found)
+                origins.trace(&mut found.findings, platform)?;
+                Ok::<_, Error>(found)
             });
             let mut found = Vulnerabilities { warnings: ignored.warnings.clone(), ..Vulnerabilities::default() };
             for (scanned, platform) in try_join_all(scans).await?.into_iter().zip(&image.platforms) {
@@ -134,25 +133,30 @@ impl Vulnerabilities {
 /// The Dockerfile that findings are traced to.
 struct Origins<'a> {
     build: &'a Build,
-    /// One that was built a moment ago can be read; should it be gone by now, findings are not traced.
-    dockerfile: Option<Dockerfile>,
+    /// Absent where it can't be told what it says: findings are not traced then.
+    dockerfile: Option<&'a Dockerfile>,
     name: String,
 }
 
 impl<'a> Origins<'a> {
-    fn read(build: &'a Build, root: &Path) -> Self {
-        let text = std::fs::read_to_string(&build.dockerfile).unwrap_or_default();
-        Self { build, dockerfile: Dockerfile::parse(&text).ok(), name: dockerfile_name(&build.dockerfile, root) }
+    fn of(build: &'a Build, ready: &'a Ready) -> Self {
+        Self {
+            build,
+            dockerfile: ready.definition.parsed.as_ref(),
+            name: dockerfile_name(&build.dockerfile, &ready.checkout.root),
+        }
     }
 
     /// Says for each finding which instruction brought its layer.
-    fn trace(&self, findings: &mut [Vulnerability], platform: &PlatformImage) {
-        let Some(dockerfile) = &self.dockerfile else { return };
+    fn trace(&self, findings: &mut [Vulnerability], platform: &PlatformImage) -> Result<(), Error> {
+        let Some(dockerfile) = self.dockerfile else { return Ok(()) };
         let arguments = self.build.arguments.iter().cloned().collect();
         let origins = dockerfile.origin(&self.name, self.build.target.as_deref(), &arguments, &platform.config);
+        let origins = origins.map_err(|error| source::Error::Dockerfile { path: self.build.dockerfile.clone(), error })?;
         for finding in findings {
             let layer = platform.layers.iter().position(|layer| Some(layer.diff_id) == finding.layer);
             finding.instruction = layer.and_then(|layer| origins.get(layer).cloned());
         }
+        Ok(())
     }
 }

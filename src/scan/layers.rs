@@ -15,6 +15,7 @@ use walkdir::WalkDir;
 
 use super::Error;
 use super::gitleaks::{self, History, Leaks, Lists};
+use crate::beneath::Root;
 use crate::finding::Leak;
 use crate::oci::digest::Hasher;
 use crate::oci::image::Layer;
@@ -100,15 +101,19 @@ impl Drop for Stop {
 fn contents(source: &Path, exclude: &[PathBuf], stop: &AtomicBool) -> HashSet<Digest> {
     // What is excluded is known by its real name.
     let Ok(source) = fs::canonicalize(source) else { return HashSet::new() };
+    let Ok(root) = Root::open(&source) else { return HashSet::new() };
     let exclude: Vec<_> = exclude.iter().filter_map(|path| fs::canonicalize(path).ok()).collect();
-    let files = WalkDir::new(source).into_iter();
+    let files = WalkDir::new(&source).into_iter();
     let files = files.filter_entry(|entry| entry.file_name() != ".git" && !exclude.iter().any(|path| entry.path() == path));
     let files = files.take_while(|_| !stop.load(Ordering::Relaxed)).filter_map(Result::ok);
-    files.filter(|entry| entry.file_type().is_file()).filter_map(|entry| content(entry.path()).ok()).collect()
+    let files = files.filter(|entry| entry.file_type().is_file());
+    // What has taken a file's place by now is not what was there.
+    let opened = files.filter_map(|entry| root.file(entry.path().strip_prefix(&source).ok()?).ok());
+    opened.filter_map(|file| content(file).ok()).collect()
 }
 
-fn content(path: &Path) -> std::io::Result<Digest> {
-    let (mut file, mut hasher, mut block) = (File::open(path)?, Hasher::new(), vec![0; 64 << 10]);
+fn content(mut file: File) -> std::io::Result<Digest> {
+    let (mut hasher, mut block) = (Hasher::new(), vec![0; 64 << 10]);
     loop {
         match file.read(&mut block)? {
             0 => return Ok(hasher.finish()),

@@ -6,11 +6,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::{OsStr, OsString};
-use std::fs::Metadata;
+use std::fs::{File, Metadata};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::pointer::{self, Pointer};
+use crate::beneath::Root;
 use crate::git::{Entry, Error, Place, Repository, Status};
 use crate::process::Launcher;
 
@@ -149,14 +150,15 @@ impl Comparison {
         let ids = suspects.iter().map(|(_, entry)| &*entry.id);
         let contents = repository.small_contents(launcher, ids, pointer::MAX_BYTES).await?;
         let mut rest = Vec::new();
+        let root = Root::open(repository.top());
         for (path, entry) in suspects {
-            let file = repository.top().join(&path);
-            if !is_like(&file, entry.mode) {
+            let file = root.as_ref().ok().and_then(|root| root.file(path.as_ref()).ok());
+            let Some(file) = file.filter(|file| is_like(file, entry.mode)) else {
                 self.changed.add(prefix.join(path));
                 continue;
-            }
+            };
             match contents.get(&entry.id).and_then(|content| Pointer::parse(content)) {
-                Some(pointer) if pointer.leads_to(&file).unwrap_or(false) => {}
+                Some(pointer) if pointer.leads_to(file).unwrap_or(false) => {}
                 pointer => rest.push((path, entry.id, pointer.is_some())),
             }
         }
@@ -256,12 +258,10 @@ impl Tree {
     }
 }
 
-/// Whether it is a regular file with the mode that the commit has for one.
-fn is_like(file: &Path, mode: u32) -> bool {
-    let is_like = |metadata: Metadata| {
-        metadata.is_file() && mode & 0o170_000 == 0o100_000 && metadata.permissions().mode() & 0o100 == mode & 0o100
-    };
-    file.symlink_metadata().is_ok_and(is_like)
+/// Whether a regular file has the mode that the commit has for one.
+fn is_like(file: &File, mode: u32) -> bool {
+    let is_like = |metadata: Metadata| mode & 0o170_000 == 0o100_000 && metadata.permissions().mode() & 0o100 == mode & 0o100;
+    file.metadata().is_ok_and(is_like)
 }
 
 fn words(error: Error) -> String {

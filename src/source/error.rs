@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::dockerfile;
 use crate::git;
 
 /// The source could not be read, or is not one that may be delivered.
@@ -27,6 +28,32 @@ pub(crate) enum Error {
         root: PathBuf,
         /// Where it leads.
         target: PathBuf,
+    },
+    /// A link of the build context leads out of it, for a file that the builder reads in the context alone.
+    #[error("{} leads out of {}", link.display(), context.display())]
+    LeadsOutOfContext {
+        /// The link.
+        link: PathBuf,
+        /// The build context.
+        context: PathBuf,
+        /// Where it leads.
+        target: PathBuf,
+    },
+    /// A file or folder that is built, or says how, is not one that is read.
+    #[error("{}: {reason}", path.display())]
+    Unusable {
+        /// The file or folder, as it was given.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The Dockerfile goes beyond a limit.
+    #[error("{}: {error}", path.display())]
+    Dockerfile {
+        /// The Dockerfile, as it was given.
+        path: PathBuf,
+        /// The line, and the limit.
+        error: dockerfile::Error,
     },
     /// The gate is blocking, and there is no repository: no commit that is delivered, and no history to scan.
     #[error("{} is in no git repository", context.display())]

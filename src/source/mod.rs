@@ -1,15 +1,18 @@
 //! Facts about the source that is delivered: from git, and from the event where there is one.
 
 mod comparison;
+pub(crate) mod definition;
 mod error;
-mod link;
+mod location;
 mod pointer;
 mod search;
 
 use std::path::{Path, PathBuf};
 
 pub(crate) use self::comparison::{Comparison, Failed, Paths};
+pub(crate) use self::definition::Definition;
 pub(crate) use self::error::Error;
+pub(crate) use self::location::{Grounds, Location};
 use self::search::{Found, Search};
 use crate::git::{self, Repository};
 use crate::github::Event;
@@ -48,7 +51,8 @@ impl Checkout {
         dockerfile: Option<&Path>,
         event: Option<&Event>,
     ) -> Result<Self, Error> {
-        [Some(context), dockerfile].into_iter().flatten().try_for_each(link::stay_inside)?;
+        let grounds = Grounds::of(context, event.and_then(|event| event.workspace.as_deref()));
+        Location::of(context, &grounds).folder()?;
         let context =
             context.canonicalize().map_err(|error| Error::Folder { path: context.to_owned(), reason: error.to_string() })?;
         let Found { repository, inner, strays } = Search::new(launcher, &context, dockerfile, event).find().await?;

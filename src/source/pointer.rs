@@ -4,7 +4,6 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::path::Path;
 
 use crate::oci::digest::Hasher;
 
@@ -33,16 +32,15 @@ impl Pointer {
         (is_known && is_hash).then(|| Self { sha256: sha256.to_owned(), size })
     }
 
-    /// Whether the file at `path` has the content that this points to.
+    /// Whether a file has the content that this points to.
     ///
     /// # Errors
     /// The file can't be read.
-    pub(super) fn leads_to(&self, path: &Path) -> io::Result<bool> {
-        let kind = path.symlink_metadata()?;
-        if !kind.is_file() || kind.len() != self.size {
+    pub(super) fn leads_to(&self, file: File) -> io::Result<bool> {
+        if file.metadata()?.len() != self.size {
             return Ok(false);
         }
-        let mut content = File::open(path)?.take(self.size);
+        let mut content = file.take(self.size);
         let (mut hasher, mut buffer) = (Hasher::new(), vec![0; 64 << 10]);
         loop {
             match content.read(&mut buffer)? {
@@ -67,9 +65,9 @@ mod tests {
         let hash = Digest::of(b"content").hex();
         let pointer =
             |hash: &str, size: u64| Pointer::parse(format!("{SPEC}\noid sha256:{hash}\nsize {size}\n").as_bytes()).unwrap();
-        assert!(pointer(&hash, 7).leads_to(file.path()).unwrap());
-        assert!(!pointer(&hash, 8).leads_to(file.path()).unwrap());
-        assert!(!pointer(&"0".repeat(64), 7).leads_to(file.path()).unwrap());
+        assert!(pointer(&hash, 7).leads_to(File::open(file.path()).unwrap()).unwrap());
+        assert!(!pointer(&hash, 8).leads_to(File::open(file.path()).unwrap()).unwrap());
+        assert!(!pointer(&"0".repeat(64), 7).leads_to(File::open(file.path()).unwrap()).unwrap());
     }
 
     #[test]

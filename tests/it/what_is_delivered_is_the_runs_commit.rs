@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::support::git::{commit, git, head, repository};
-use crate::support::{Delivery, Source, run, secret};
+use crate::support::{Delivery, Source, run, script, secret};
 
 const DOCKERFILE: (&str, &str) = ("Dockerfile", "FROM scratch\nCOPY . /app/\n");
 
@@ -204,6 +204,32 @@ fn another_commit_than_the_runs_is_published_in_no_blocking_environment() {
 }
 
 #[test]
+fn whatever_started_a_run_only_its_own_commit_is_published() {
+    let source = Source::in_git(&[DOCKERFILE]);
+    let first = head(&source.context());
+    let second = commit(&source.context());
+    for (event, reference) in [
+        ("push", "refs/heads/main"),
+        ("push", "refs/tags/v1.0.0"),
+        ("workflow_dispatch", "refs/heads/main"),
+        ("release", "refs/tags/v1.0.0"),
+        ("schedule", "refs/heads/main"),
+        ("repository_dispatch", "refs/heads/main"),
+    ] {
+        let delivery = pushed(source.deliver(), &second, &source.context()).flag("--environment", "prod");
+        let delivery = delivery.variable("GITHUB_EVENT_NAME", event).variable("GITHUB_REF", reference);
+        for sha in ["", &first, "HEAD", "main", "HEAD^0", &second[..7], &"0".repeat(40), &format!("{second}^{{}}"), "--all", "@"]
+        {
+            let ended = delivery.clone().variable("GITHUB_SHA", sha).ends_with(1);
+            ended.says("at another commit than the run");
+            assert!(!source.beside("image").exists(), "{event} {sha:?}");
+        }
+        delivery.ends_with(0);
+        fs::remove_dir_all(source.beside("image")).unwrap();
+    }
+}
+
+#[test]
 fn a_run_of_a_tags_own_id_is_of_its_commit() {
     let source = Source::in_git(&[DOCKERFILE]);
     git(&source.context(), ["tag", "--annotate", "--message", "x", "v1.0.0"]);
@@ -294,6 +320,122 @@ fn the_users_own_git_variables_change_nothing() {
     }
     let planned = planned(&delivery);
     assert_eq!((&planned["commit"], &planned["dirty"]), (&head(&source.context()).into(), &false.into()));
+}
+
+#[test]
+fn none_of_gits_variables_starts_a_program_or_leads_elsewhere() {
+    let source = Source::in_git(&[DOCKERFILE, ("a", "1")]);
+    let other = Source::in_git(&[DOCKERFILE]);
+    let sha = head(&source.context());
+    let program = source.beside("program");
+    script(&program, &format!("#!/bin/sh\ntouch {}\ncat\n", source.beside("mark").display()));
+    let program = program.to_str().unwrap();
+    let file = source.beside("gitconfig");
+    fs::write(&file, format!("[core]\n\tfsmonitor = {program}\n\tpager = {program}\n[filter \"x\"]\n\tclean = {program}\n"))
+        .unwrap();
+    let programs = source.beside("programs");
+    fs::create_dir(&programs).unwrap();
+    for name in ["git-status", "git-rev-parse", "git-config", "git-ls-tree", "git-ls-files", "git-cat-file"] {
+        std::os::unix::fs::symlink(program, programs.join(name)).unwrap();
+    }
+    let elsewhere = other.context().join(".git");
+    let (file, programs, trace) = (file.to_str().unwrap(), programs.to_str().unwrap(), source.beside("trace"));
+    let parameters = format!("'core.fsmonitor'='{program}'");
+    let objects = elsewhere.join("objects");
+    // A file that has changed is one that git looks at.
+    source.write("a", "2");
+    let mut delivery = source.run("plan");
+    for (name, value) in [
+        ("GIT_CONFIG_GLOBAL", file),
+        ("GIT_CONFIG_SYSTEM", file),
+        ("GIT_CONFIG", file),
+        ("GIT_CONFIG_PARAMETERS", &parameters),
+        ("GIT_CONFIG_COUNT", "1"),
+        ("GIT_CONFIG_KEY_0", "core.fsmonitor"),
+        ("GIT_CONFIG_VALUE_0", program),
+        ("GIT_EXEC_PATH", programs),
+        ("GIT_TEMPLATE_DIR", programs),
+        ("GIT_SSH_COMMAND", program),
+        ("GIT_SSH", program),
+        ("GIT_PROXY_COMMAND", program),
+        ("GIT_ASKPASS", program),
+        ("GIT_EXTERNAL_DIFF", program),
+        ("GIT_PAGER", program),
+        ("GIT_EDITOR", program),
+        ("GIT_ALTERNATE_OBJECT_DIRECTORIES", objects.to_str().unwrap()),
+        ("GIT_REPLACE_REF_BASE", "refs/heads/"),
+        ("GIT_SHALLOW_FILE", file),
+        ("GIT_GRAFT_FILE", file),
+        ("GIT_ATTR_SOURCE", "main"),
+        ("GIT_TRACE", trace.to_str().unwrap()),
+        ("GIT_TRACE2_EVENT", trace.to_str().unwrap()),
+        ("XDG_CONFIG_HOME", programs),
+    ] {
+        delivery = delivery.variable(name, value);
+    }
+    let planned = planned(&delivery);
+    assert_eq!((&planned["commit"], &planned["dirty"]), (&sha.into(), &true.into()));
+    assert!(!source.beside("mark").exists() && !trace.exists());
+}
+
+/// A source whose second commit takes out a secret that the first brought.
+fn leaking() -> (Source, String) {
+    let source = Source::in_git(&[DOCKERFILE, ("token.env", &format!("TOKEN={}\n", secret()))]);
+    fs::remove_file(source.context().join("token.env")).unwrap();
+    let sha = commit(&source.context());
+    (source, sha)
+}
+
+#[test]
+fn no_file_of_the_repository_makes_another_history_of_it() {
+    let (source, sha) = leaking();
+    git(&source.context(), ["replace", "--graft", "HEAD"]);
+    assert_eq!(git(&source.context(), ["rev-list", "--count", "HEAD"]), "1");
+    source.deliver().flag("--environment", "prod").ends_with(3).says("token.env");
+    let (grafted, sha_of_grafted) = leaking();
+    fs::write(grafted.context().join(".git/info/grafts"), format!("{sha_of_grafted}\n")).unwrap();
+    assert_eq!(git(&grafted.context(), ["rev-list", "--count", "HEAD"]), "1");
+    grafted.deliver().flag("--environment", "prod").ends_with(3).says("token.env");
+    // Another commit in the place of the one that is checked out.
+    let first = git(&grafted.context(), ["rev-parse", "HEAD"]);
+    git(&source.context(), ["replace", "--force", &sha, &git(&source.context(), ["commit-tree", "-m", "x", "HEAD^{tree}"])]);
+    assert_eq!(planned(&source.run("plan"))["commit"], *sha);
+    assert_eq!(first, sha_of_grafted);
+    // One that says it is shallow has no history to judge.
+    let (shallow, sha) = leaking();
+    fs::write(shallow.context().join(".git/shallow"), format!("{sha}\n")).unwrap();
+    assert_eq!(git(&shallow.context(), ["rev-list", "--count", "HEAD"]), "1");
+    shallow.deliver().flag("--environment", "prod").ends_with(1).says("The clone is shallow");
+}
+
+#[test]
+fn a_working_tree_that_the_configuration_names_hides_nothing() {
+    let source = Source::in_git(&[DOCKERFILE, ("a", "1")]);
+    let clean = cloned(&source, "clean", &[]);
+    source.write("a", "2");
+    source.write("token.env", &format!("TOKEN={}\n", secret()));
+    git(&source.context(), ["config", "core.worktree", clean.to_str().unwrap()]);
+    assert_eq!(git(&source.context(), ["status", "--porcelain"]), "");
+    assert_eq!(planned(&source.run("plan"))["dirty"], true);
+    source.deliver().flag("--environment", "prod").ends_with(3).says("token.env");
+}
+
+#[test]
+fn a_dot_git_that_leads_to_another_repository_makes_its_files_no_commits() {
+    let source = Source::in_git(&[DOCKERFILE, ("a", "1")]);
+    let other = Source::in_git(&[DOCKERFILE, ("b", "1")]);
+    fs::remove_dir_all(source.context().join(".git")).unwrap();
+    source.write(".git", &format!("gitdir: {}\n", other.context().join(".git").display()));
+    let planned = planned(&source.run("plan"));
+    assert_eq!((&planned["commit"], &planned["dirty"]), (&head(&other.context()).into(), &true.into()));
+    // A folder of the common files that is elsewhere has another's objects, and not this one's commit.
+    let own = source.beside("own");
+    fs::create_dir(&own).unwrap();
+    fs::write(own.join("HEAD"), format!("{}\n", "1".repeat(40))).unwrap();
+    fs::write(own.join("commondir"), other.context().join(".git").to_str().unwrap()).unwrap();
+    source.write(".git", &format!("gitdir: {}\n", own.display()));
+    source.deliver().flag("--environment", "prod").ends_with(1);
+    assert!(!source.beside("image").exists());
 }
 
 #[test]

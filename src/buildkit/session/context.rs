@@ -11,8 +11,8 @@ use bytes::Bytes;
 
 use super::error::Error;
 use super::filter::{Filter, Selection, Wanted, Within};
-use super::root::{self, Root};
 use super::walk::Walk;
+use crate::beneath::{self, Root};
 
 /// What is served under one name (`context`, `dockerfile`).
 #[derive(Clone, Debug)]
@@ -29,10 +29,16 @@ impl Directory {
     ///
     /// # Errors
     /// The folder can't be opened.
+    #[cfg(test)]
     pub(crate) fn folder(path: impl Into<PathBuf>, left_out: Vec<PathBuf>) -> Result<Self, Error> {
         let path = path.into();
         let root = Root::open(&path).map_err(|source| Error::Folder { path, source })?;
-        Ok(Self(Arc::new(Kind::Folder { root, left_out })))
+        Ok(Self::within(root, left_out))
+    }
+
+    /// As [`Directory::folder`], of one that is open.
+    pub(crate) fn within(root: Root, left_out: Vec<PathBuf>) -> Self {
+        Self(Arc::new(Kind::Folder { root, left_out }))
     }
 
     /// Files with the given names (no `/` in them) and content, dated now: an engine reuses content whose name, size and time
@@ -85,7 +91,7 @@ impl Directory {
         match &*self.0 {
             Kind::Folder { root, .. } => match root.file(Path::new(path)) {
                 Ok(file) => Ok(Box::new(file)),
-                Err(error) if root::is_absent(&error) => Err(Error::Changed { path: path.into() }),
+                Err(error) if beneath::is_absent(&error) => Err(Error::Changed { path: path.into() }),
                 Err(source) => Err(Error::Read { path: path.into(), source }),
             },
             Kind::Files(files) => match files.iter().find(|(stat, _)| stat.path == path) {

@@ -6,7 +6,7 @@ use super::error::Error;
 use super::follow;
 use super::glob::BadPattern;
 use super::ignore::{Matched, Patterns};
-use super::root::Root;
+use crate::beneath::Root;
 
 /// What an engine asks for, as the request's metadata give it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

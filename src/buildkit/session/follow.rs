@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::Error;
 use super::glob;
-use super::root::{self, Root};
+use crate::beneath::{self, Root};
 
 /// Links on the way to one path; Linux's own limit (`path_resolution(7)`).
 const MAX_LINKS: u32 = 40;
@@ -87,8 +87,8 @@ impl Resolver<'_> {
             let target = self.root.link(&folder.join(glob::unescape(part)))?;
             return Ok(target.and_then(|target| inside(folder, &target)).into_iter().collect());
         }
-        let names = match self.root.folder(folder).and_then(|folder| root::names_in(folder.as_fd())) {
-            Err(error) if root::is_absent(&error) => return Ok(Vec::new()),
+        let names = match self.root.folder(folder).and_then(|folder| beneath::names_in(folder.as_fd())) {
+            Err(error) if beneath::is_absent(&error) => return Ok(Vec::new()),
             names => names?,
         };
         let mut targets = Vec::new();

@@ -4,10 +4,13 @@
 //! matches wins, a pattern that matches a folder matches all that is in it, `**` stands for any number of folders, `!`
 //! takes back. See <https://docs.docker.com/build/concepts/context/#dockerignore-files>.
 
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 
 use super::expression;
 use super::glob::{self, BadPattern};
+
+/// The most bytes that a pattern may come to when it is compiled.
+const MAX_COMPILED: usize = 256 << 10;
 
 /// The characters that can make a pattern match something else than its own text.
 const SPECIAL: [char; 6] = ['*', '[', ']', '?', '^', '\\'];
@@ -200,7 +203,8 @@ impl Matcher {
             return matcher;
         }
         go.push('$');
-        let compiled = expression::from_go(&go).and_then(|expression| Regex::new(&expression).ok());
+        let compiled = expression::from_go(&go);
+        let compiled = compiled.and_then(|expression| RegexBuilder::new(&expression).size_limit(MAX_COMPILED).build().ok());
         compiled.map_or(Self::Bad, Self::Expression)
     }
 }
@@ -292,6 +296,17 @@ mod tests {
         let excludes = Patterns::new(["*", "!src/app"]).unwrap();
         assert!(excludes.may_except_within("src") && !excludes.may_except_within("target"));
         assert!(!Patterns::new(["*"]).unwrap().may_except_within("src"));
+    }
+
+    #[test]
+    fn patterns_that_would_take_much_to_try_take_little() {
+        let patterns: Vec<_> =
+            ["**/", "*a", "?{1000}", "[a-z]", "a|", "?{500}*"].map(|part| part.repeat(4096 / part.len())).into();
+        let many = patterns.iter().cycle().take(50);
+        if let Ok(patterns) = Patterns::new(many) {
+            let _ = patterns.matches(&"a".repeat(4000));
+            let _ = patterns.matches(&"a/".repeat(2000));
+        }
     }
 
     fn path() -> impl Strategy<Value = String> {

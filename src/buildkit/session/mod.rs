@@ -14,7 +14,6 @@ pub(crate) mod health;
 pub(crate) mod ignore;
 pub(crate) mod ignore_file;
 pub(crate) mod mode;
-pub(crate) mod root;
 pub(crate) mod secrets;
 pub(crate) mod sent;
 pub(crate) mod silence;

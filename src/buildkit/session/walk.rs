@@ -10,7 +10,7 @@ use bollard_buildkit_proto::fsutil::types::Stat;
 use super::error::Error;
 use super::filter::{Filter, Selection, Within};
 use super::mode;
-use super::root::{self, Root};
+use crate::beneath::{self, Root};
 
 /// The entries of a folder that a filter lets through, read as they are asked for. It ends at the first error.
 pub(crate) struct Walk {
@@ -41,7 +41,7 @@ impl Walk {
     pub(crate) fn new(root: &Root, filter: Filter, left_out: &[PathBuf]) -> Result<Self, Error> {
         let read = || {
             let descriptor = root.folder(Path::new(""))?;
-            let names = root::names_in(descriptor.as_fd())?.into_iter();
+            let names = beneath::names_in(descriptor.as_fd())?.into_iter();
             Ok(Folder { descriptor, names, path: PathBuf::new(), within: Within::default(), unsent: None })
         };
         let top = read().map_err(|source| Error::Folder { path: root.path().to_owned(), source })?;
@@ -67,10 +67,10 @@ impl Walk {
     fn visit(&mut self, name: &Path) -> Result<(), Error> {
         let Some(folder) = self.open.last() else { return Ok(()) };
         let path = folder.path.join(name);
-        let stat = match root::stat_in(folder.descriptor.as_fd(), name) {
+        let stat = match beneath::stat_in(folder.descriptor.as_fd(), name) {
             Ok(stat) => Some(stat),
             // Gone since the folder was read.
-            Err(error) if root::is_absent(&error) => return Ok(()),
+            Err(error) if beneath::is_absent(&error) => return Ok(()),
             Err(source) => {
                 let (selection, _) = self.filter.judge(&path.to_string_lossy(), false, &folder.within)?;
                 return if selection == Selection::Send { Err(Error::Read { path, source }) } else { Ok(()) };
@@ -104,14 +104,14 @@ impl Walk {
     ) -> Result<Option<Folder>, Error> {
         let Some(parent) = self.open.last() else { return Ok(None) };
         let read = || {
-            let descriptor = root::folder_in(parent.descriptor.as_fd(), name)?;
-            let names = root::names_in(descriptor.as_fd())?.into_iter();
+            let descriptor = beneath::folder_in(parent.descriptor.as_fd(), name)?;
+            let names = beneath::names_in(descriptor.as_fd())?.into_iter();
             let unsent = (selection != Selection::Send).then_some(stat);
             Ok(Folder { descriptor, names, path: path.to_owned(), within, unsent })
         };
         match read() {
             Ok(folder) => Ok(Some(folder)),
-            Err(error) if root::is_absent(&error) => Ok(None),
+            Err(error) if beneath::is_absent(&error) => Ok(None),
             Err(error) if selection == Selection::Enter && error.kind() == std::io::ErrorKind::PermissionDenied => Ok(None),
             Err(source) => Err(Error::Read { path: path.to_owned(), source }),
         }
@@ -127,7 +127,7 @@ impl Walk {
         let mut entry = mode::entry(utf8(path)?, stat);
         if mode::is_link(stat) {
             let Some(folder) = self.open.last() else { return Ok(()) };
-            match root::link_in(folder.descriptor.as_fd(), name) {
+            match beneath::link_in(folder.descriptor.as_fd(), name) {
                 Ok(target) => entry.linkname = utf8(Path::new(&target)).map_err(|_| Error::Name { path: path.to_owned() })?,
                 // No longer a link, or gone.
                 Err(_) => return Ok(()),

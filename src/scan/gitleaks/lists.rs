@@ -1,7 +1,6 @@
 //! What a project lets gitleaks pass over, and whose word counts: the change's own, or that of a commit before it.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 
@@ -9,11 +8,15 @@ use super::Error;
 use super::ignore::{self, Ignored};
 use super::report::Match;
 use super::rules::{self, Rules};
+use crate::beneath::{self, Kind, Links, Root};
 use crate::finding::Standing;
 use crate::scan::base::Base;
 
 /// The comment that has gitleaks pass over a line.
 pub(super) const COMMENT: &str = "gitleaks:allow";
+
+/// The most bytes of the project's rules, and of its list.
+pub(crate) const MAX_BYTES: u64 = 4 << 20;
 
 /// The rules and the list of a project at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -162,18 +165,15 @@ impl List {
     }
 }
 
-/// The project's file, which leads nowhere else; there may be none.
+/// The project's file, which is no link; there may be none.
 fn read(root: &Path, name: &str) -> Result<Option<Vec<u8>>, Error> {
-    let path = root.join(name);
-    let unusable = |reason: String| Error::LeakRules { reason };
-    match fs::symlink_metadata(&path) {
-        Ok(metadata) if metadata.is_file() => fs::read(&path).map(Some).map_err(Error::io(&path)),
-        Ok(_) if name == rules::FILE => Err(unusable("it is not a regular file".to_owned())),
+    let opened = Root::open(root).map_err(beneath::Error::Io);
+    match opened.and_then(|root| root.read(name.as_ref(), Links::Refused, MAX_BYTES)) {
+        Ok(content) => Ok(content),
         // As gitleaks has it: a folder of that name is no list.
-        Ok(metadata) if metadata.is_dir() => Ok(None),
-        Ok(_) => Err(Error::IgnoreFile { path: name.into(), reason: "it is not a regular file".to_owned() }),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::io(&path)(error)),
+        Err(beneath::Error::Kind(Kind::Folder)) if name != rules::FILE => Ok(None),
+        Err(error) if name == rules::FILE => Err(Error::LeakRules { reason: error.to_string() }),
+        Err(error) => Err(Error::IgnoreFile { path: name.into(), reason: error.to_string() }),
     }
 }
 
@@ -202,7 +202,8 @@ impl Known<'_> {
         }
         let Some(before) = self.files.get(&leak.file).filter(|lines| !lines.is_empty()) else { return Ok(false) };
         // A file that can't be read by now has no line that is known.
-        let Ok(file) = File::open(self.root.join(&leak.file)) else { return Ok(false) };
+        let file = Root::open(self.root).and_then(|root| root.file(leak.file.as_ref()));
+        let Ok(file) = file else { return Ok(false) };
         let first = usize::try_from(leak.start_line.saturating_sub(1)).unwrap_or(usize::MAX);
         let count = usize::try_from(leak.end_line.saturating_sub(leak.start_line)).unwrap_or_default().saturating_add(1);
         let lines = BufReader::new(file).split(b'\n').map_while(Result::ok).skip(first).take(count);

@@ -33,7 +33,11 @@ use std::time::{Duration, Instant};
 pub(crate) use history::History;
 use lists::List;
 pub(crate) use lists::Lists;
+#[cfg(test)]
+pub(crate) use lists::MAX_BYTES as MAX_LIST_BYTES;
 use report::Match;
+#[cfg(test)]
+pub(crate) use rules::MAX_BYTES as MAX_RULES_BYTES;
 use rules::Rules;
 use run::{Mode, Plan, Scanner};
 use tree::Tree;

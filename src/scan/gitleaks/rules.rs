@@ -16,8 +16,8 @@ use super::names::GUESSES;
 /// The project's file.
 pub(super) const FILE: &str = ".gitleaks.toml";
 
-/// More than any project's rules have.
-const MAX_BYTES: usize = 4 << 20;
+/// More than any project's rules have: gitleaks' own have a tenth of it.
+pub(crate) const MAX_BYTES: usize = 1 << 20;
 
 /// What makes one list of rules of the project's.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -419,6 +419,24 @@ mod tests {
         }
         assert!(refused("[allowlist]\npaths = ['a']\n[[allowlists]]\npaths = ['b']"));
         assert!(matches!(Rules::read(b"title = '\xff'"), Err(Error::LeakRules { .. })));
+    }
+
+    #[test]
+    fn rules_that_are_deep_are_refused_and_overflow_no_stack() {
+        let depth = 1 << 20;
+        let read = move || {
+            for text in [
+                format!("a = {}", "[".repeat(depth)),
+                format!("a = {}", "{a=".repeat(depth)),
+                format!("{}a = 1", "a.".repeat(depth)),
+                format!("[{}a]", "a.".repeat(depth)),
+                format!("a = [{}]", "[],".repeat(depth)).replace("[],", "[[]],") + &"[".repeat(depth),
+                "[[a]]\n".repeat(100) + &"[a.a]\n".repeat(depth / 10),
+            ] {
+                assert!(refused(&text[..text.len().min(MAX_BYTES)]), "{text:.40}");
+            }
+        };
+        std::thread::Builder::new().stack_size(2 << 20).spawn(read).unwrap().join().unwrap();
     }
 
     #[test]

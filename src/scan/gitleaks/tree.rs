@@ -5,18 +5,20 @@
 use std::collections::HashSet;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _};
+use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use rustix::fs::OFlags;
+use rustix::fs::FileType;
 use rustix::io::Errno;
 
 use super::content::Content;
 use super::names::Names;
 use super::patch::Patch;
 use super::paths::Paths;
+use crate::beneath::{self, Root};
 use crate::stamp::Stamp;
 use crate::text;
 
@@ -78,8 +80,16 @@ impl Tree {
 
     /// Walks through it and hands the patch on; it ends early once `send` says that nobody takes it.
     pub(super) fn walk(&self, send: impl FnMut(Bytes) -> bool) -> Walked {
+        let root = match Root::open(&self.root) {
+            Ok(root) => root,
+            Err(error) => {
+                let unread = if is_gone(&error) { Vec::new() } else { vec![name(Path::new(""))] };
+                return Walked { unread, ..Walked::default() };
+            }
+        };
         let mut walk = Walk {
             tree: self,
+            root,
             patch: Patch::default(),
             paths: Paths::default(),
             unread: Vec::new(),
@@ -93,6 +103,7 @@ impl Tree {
 
 struct Walk<'a, S> {
     tree: &'a Tree,
+    root: Root,
     patch: Patch,
     paths: Paths,
     unread: Vec<String>,
@@ -129,39 +140,38 @@ impl<S: FnMut(Bytes) -> bool> Walk<'_, S> {
     }
 
     fn names(&self, folder: &Path) -> io::Result<Vec<std::ffi::OsString>> {
-        let entries = fs::read_dir(self.tree.root.join(folder))?;
-        let mut names = entries.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>()?;
-        names.sort_unstable();
-        Ok(names)
+        beneath::names_in(self.root.folder(folder)?.as_fd())
     }
 
     /// Whether it is a folder to go into.
     fn visit(&mut self, path: &Path) -> Result<bool, Unwanted> {
-        let whole = self.tree.root.join(path);
-        let metadata = match fs::symlink_metadata(&whole) {
-            Ok(metadata) => metadata,
+        let stat = match self.root.stat(path) {
+            Ok(stat) => stat,
             Err(error) => {
                 self.miss(path, &error);
                 return Ok(false);
             }
         };
-        if self.tree.left_out.contains(&(metadata.dev(), metadata.ino())) {
+        if self.tree.left_out.contains(&(stat.st_dev, stat.st_ino)) {
             return Ok(false);
         }
         self.paths.add(path.as_os_str().as_bytes(), 0);
         if self.paths.are_many() {
             self.paths.give(&self.tree.names, false, &mut self.patch);
         }
-        if metadata.is_symlink() {
-            match fs::read_link(&whole) {
-                Ok(target) => self.put(path, target.as_os_str().as_bytes())?,
+        let kind = FileType::from_raw_mode(stat.st_mode);
+        match kind {
+            FileType::Symlink => match self.root.link(path) {
+                Ok(Some(target)) => self.put(path, target.as_bytes())?,
+                // It has become something else by now.
+                Ok(None) => self.unread.push(name(path)),
                 Err(error) => self.miss(path, &error),
-            }
-        } else if metadata.is_file() {
-            self.file(path, &whole)?;
+            },
+            FileType::RegularFile => self.file(path)?,
+            // A socket, a pipe or a device holds no bytes of the project's.
+            _ => {}
         }
-        // A socket, a pipe or a device holds no bytes of the project's.
-        Ok(metadata.is_dir())
+        Ok(kind == FileType::Directory)
     }
 
     fn put(&mut self, path: &Path, text: &[u8]) -> Result<(), Unwanted> {
@@ -170,23 +180,16 @@ impl<S: FnMut(Bytes) -> bool> Walk<'_, S> {
         self.hand_on(false)
     }
 
-    fn file(&mut self, path: &Path, whole: &Path) -> Result<(), Unwanted> {
+    fn file(&mut self, path: &Path) -> Result<(), Unwanted> {
         // It may have become a link or a pipe by now.
-        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let custom = i32::try_from(flags.bits()).unwrap_or_default();
-        let file = File::options().read(true).custom_flags(custom).open(whole);
-        let opened = file.and_then(|file| Ok((file.metadata()?, file)));
+        let opened = self.root.file(path).and_then(|file| Ok((file.metadata()?, file)));
         match opened {
-            Ok((metadata, file)) if metadata.is_file() => {
+            Ok((metadata, file)) => {
                 let again = file.try_clone();
                 self.content(path, file)?;
                 if let Ok(after) = again.and_then(|file| file.metadata()) {
                     self.stamp(path, &metadata, &after);
                 }
-                Ok(())
-            }
-            Ok(_) => {
-                self.unread.push(name(path));
                 Ok(())
             }
             Err(error) => {
@@ -238,12 +241,17 @@ impl<S: FnMut(Bytes) -> bool> Walk<'_, S> {
         if batch.is_none_or(|batch| (self.send)(batch)) { Ok(()) } else { Err(Unwanted) }
     }
 
-    /// Notes what can't be read. What is gone when its turn comes holds no secret any more.
+    /// Notes what can't be read.
     fn miss(&mut self, path: &Path, error: &io::Error) {
-        if Errno::from_io_error(error) != Some(Errno::NOENT) {
+        if !is_gone(error) {
             self.unread.push(name(path));
         }
     }
+}
+
+/// What is gone when its turn comes holds no secret any more.
+fn is_gone(error: &io::Error) -> bool {
+    Errno::from_io_error(error) == Some(Errno::NOENT)
 }
 
 /// Reads as much as there is room for, or as there is.

@@ -11,17 +11,16 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+use crate::beneath::{Links, Root};
+use crate::document::yaml::read_yaml;
 use crate::scan::Error;
 use crate::text::plain;
 
 /// The names of such files; the one that can give reasons wins.
 pub(crate) const FILES: [&str; 2] = [".trivyignore.yaml", ".trivyignore"];
 
-/// More than any such list has.
-const MAX_BYTES: u64 = 4 << 20;
-
-/// How many brackets may be open at once in such a list.
-const MAX_DEPTH: usize = 100;
+/// The most bytes of such a list.
+pub(crate) const MAX_BYTES: u64 = 1 << 20;
 
 /// What a word begins with that means an expiry, though trivy takes only `exp:` for one.
 const EXPIRIES: [&str; 7] = ["exp", "expires", "expire", "expiry", "expired", "expired_at", "until"];
@@ -85,9 +84,8 @@ impl Lists {
         }
         let mut lists = Self::default();
         for place in &places {
-            let Some(path) = file(place)? else { continue };
+            let Some((path, text)) = list(place)? else { continue };
             let name = path.strip_prefix(&places[0]).unwrap_or(&path).to_string_lossy().into_owned();
-            let text = text(&path)?;
             lists.add(&name, &text, Timestamp::now()).map_err(|reason| Error::IgnoreFile { path: path.clone(), reason })?;
             if FILES.iter().all(|name| place.join(name).exists()) {
                 let other = name.trim_end_matches(".yaml");
@@ -150,42 +148,26 @@ impl Lists {
     }
 }
 
-/// The list of a folder.
-fn file(folder: &Path) -> Result<Option<PathBuf>, Error> {
-    let there = |path: &PathBuf| fs::symlink_metadata(path).is_ok();
-    let Some(path) = FILES.map(|name| folder.join(name)).into_iter().find(there) else { return Ok(None) };
-    if !path.symlink_metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() <= MAX_BYTES) {
-        return Err(Error::IgnoreFile { path, reason: format!("it is not a regular file of at most {MAX_BYTES} bytes") });
-    }
-    Ok(Some(path))
-}
-
-fn text(path: &Path) -> Result<String, Error> {
-    let bytes = fs::read(path).map_err(Error::io(path))?;
-    String::from_utf8(bytes).map_err(|_| Error::IgnoreFile { path: path.to_owned(), reason: "it is not UTF-8".to_owned() })
-}
-
-/// Whether a text has more brackets open at once than any list has. A parser's time grows with the square of their number.
-fn is_deep(text: &str) -> bool {
-    let mut open = 0_usize;
-    text.bytes().any(|byte| {
-        match byte {
-            b'[' | b'{' => open += 1,
-            b']' | b'}' => open = open.saturating_sub(1),
-            _ => {}
+/// The list of a folder, and what is in it. It is no link.
+fn list(folder: &Path) -> Result<Option<(PathBuf, String)>, Error> {
+    let root = Root::open(folder).map_err(Error::io(folder))?;
+    for path in FILES.map(|name| folder.join(name)) {
+        let unusable = |reason: String| Error::IgnoreFile { path: path.clone(), reason };
+        let name = path.file_name().unwrap_or_default();
+        let content = root.read(name.as_ref(), Links::Refused, MAX_BYTES).map_err(|error| unusable(error.to_string()))?;
+        if let Some(bytes) = content {
+            let text = String::from_utf8(bytes).map_err(|_| unusable("it is not UTF-8".to_owned()))?;
+            return Ok(Some((path, text)));
         }
-        open > MAX_DEPTH
-    })
+    }
+    Ok(None)
 }
 
 fn structured(text: &str) -> Result<Vec<Rule>, String> {
     if text.trim().is_empty() {
         return Ok(Vec::new());
     }
-    if is_deep(text) {
-        return Err(format!("it nests more than {MAX_DEPTH} lists or maps in brackets"));
-    }
-    let file: Option<File> = serde_yaml::from_str(text).map_err(|error| plain(&error.to_string()))?;
+    let file: Option<File> = read_yaml(text).map_err(|error| plain(&error.to_string()))?;
     Ok(file.and_then(|file| file.vulnerabilities).unwrap_or_default())
 }
 

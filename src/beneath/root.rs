@@ -1,4 +1,4 @@
-//! A folder that nothing leads out of: every path in it is opened part by part, and no symbolic link is followed.
+//! A folder that nothing leads out of.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -10,6 +10,10 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 
+use super::error::{Error, Kind};
+use super::file::{self, FILE};
+use super::steps::{self, Wanted};
+
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY);
 
 /// A folder, held open.
@@ -17,6 +21,17 @@ const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY);
 pub(crate) struct Root {
     path: PathBuf,
     folder: OwnedFd,
+}
+
+/// Which symbolic links are followed. None is that leads out of the root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Links {
+    /// None at all.
+    Refused,
+    /// Those by a relative path, as whoever has the root's content alone would follow them.
+    Relative,
+    /// Those by an absolute path too.
+    Inside,
 }
 
 impl Root {
@@ -69,8 +84,60 @@ impl Root {
         }
     }
 
+    /// What is at `path`, a symbolic link being itself.
+    ///
+    /// # Errors
+    /// It is not there, or a folder on the way may not be searched.
+    pub(crate) fn stat(&self, path: &Path) -> io::Result<Stat> {
+        Ok(rustix::fs::fstat(self.beneath(path, OFlags::PATH)?)?)
+    }
+
+    /// The content of the regular file at `path`; `None` where nothing is there.
+    ///
+    /// # Errors
+    /// It is something else, a link leads elsewhere, it has more than `limit` bytes, or it can't be read.
+    pub(crate) fn read(&self, path: &Path, links: Links, limit: u64) -> Result<Option<Vec<u8>>, Error> {
+        file::content(self.resolve(path, links, Wanted::File), limit)
+    }
+
+    /// The folder at `path` as a root of its own.
+    ///
+    /// # Errors
+    /// It is not there, is not a folder, a link leads elsewhere, or it may not be read.
+    pub(crate) fn inside(&self, path: &Path, links: Links) -> Result<Self, Error> {
+        let folder = self.resolve(path, links, Wanted::Folder)?;
+        if file::is_of_the_kernel(&folder)? {
+            return Err(Error::Kind(Kind::Kernel));
+        }
+        Ok(Self { path: self.path.join(path), folder })
+    }
+
+    fn resolve(&self, path: &Path, links: Links, wanted: Wanted) -> Result<OwnedFd, Error> {
+        let flags = if wanted == Wanted::File { FILE } else { FOLDER | OFlags::CLOEXEC };
+        if links == Links::Refused {
+            return self.beneath(path, flags).map_err(|error| match Errno::from_io_error(&error) {
+                Some(Errno::LOOP) => Error::Kind(Kind::Link),
+                Some(errno) => Error::from_errno(errno),
+                None => Error::Io(error),
+            });
+        }
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV;
+        match rustix::fs::openat2(&self.folder, named(path), flags, Mode::empty(), resolve) {
+            // The call is not known or not allowed, or the path has something that is told more closely there.
+            Err(Errno::NOSYS | Errno::PERM | Errno::XDEV | Errno::LOOP | Errno::AGAIN) => self.step_by_step(path, links, wanted),
+            Err(errno) => Err(Error::from_errno(errno)),
+            Ok(opened) => Ok(opened),
+        }
+    }
+
+    /// As without `openat2(2)`.
+    pub(super) fn step_by_step(&self, path: &Path, links: Links, wanted: Wanted) -> Result<OwnedFd, Error> {
+        let real = (links == Links::Inside).then(|| self.path.canonicalize()).transpose()?;
+        steps::open(self.folder.as_fd(), real.as_deref(), path, wanted)
+    }
+
     fn beneath(&self, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
-        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        let path = named(path);
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
         let safe = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         match rustix::fs::openat2(&self.folder, path, safe, Mode::empty(), resolve) {
@@ -81,8 +148,13 @@ impl Root {
     }
 }
 
-/// Opens `path` below `folder` without `openat2(2)`.
-fn part_by_part(folder: BorrowedFd<'_>, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
+/// A path that is empty is the root itself.
+fn named(path: &Path) -> &Path {
+    if path.as_os_str().is_empty() { Path::new(".") } else { path }
+}
+
+/// Opens `path` below `folder` without `openat2(2)`, over no link.
+pub(super) fn part_by_part(folder: BorrowedFd<'_>, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
     let safe = OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let mut here = rustix::fs::openat(folder, ".", FOLDER | safe, Mode::empty())?;
     let mut parts = path.components().peekable();
