@@ -18,7 +18,9 @@ use super::digest::Hasher;
 use super::disk;
 use super::image::Layer;
 use super::layout::{self, Layout, digest_of};
-pub(crate) use name::{MAX_PATH, original};
+#[cfg(test)]
+pub(crate) use name::MAX_PATH;
+pub(crate) use name::original;
 use name::written_as;
 
 /// The most bytes of one image that are written or read uncompressed.

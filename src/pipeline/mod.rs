@@ -207,7 +207,7 @@ async fn scan_and_publish(
         };
         if let Some(rival) = wanted.rival.filter(|rival| is_cleared && rival.image.manifest.digest != image.digest) {
             shown.await?;
-            return Err(rival.differs(building::claim(delivery, ready), image.digest));
+            return Err(rival.differs(&building::claim(delivery, ready), image.digest));
         }
         tokio::try_join!(shown, publishing::upload(delivery, ready, target, &image, cleared))
     };

@@ -137,10 +137,10 @@ pub(super) async fn find(
     let named = snapshot.fixed().filter_map(|tag| Some(TakenTag::new(&tag.planned.tag, tag.names.as_ref()?)));
     let taken: Vec<_> = named.collect();
     let one = taken.iter().all(|tag| tag.digest == image.digest);
-    let from = claim.delivery_of(ours).filter(|_| one);
+    let from = claim.delivery_of(&ours).filter(|_| one);
     let confirmed = from.is_some() && claim.agrees_with(&Claim::read(&labels(client, image).await?));
     let Some(from) = from.filter(|_| confirmed) else {
-        return Err(another(repository, ours, &claim, taken).into());
+        return Err(another(repository, &ours, &claim, taken).into());
     };
     let suffices = Provenance::of(&claim, image).suffices(delivery.config.reuse);
     let trusted = |existing: Existing| if suffices { existing } else { existing.untrusted(from, taken) };
