@@ -135,6 +135,22 @@ impl Sources {
         openers
     }
 
+    /// Where text leaves the process past `sink`, and by which words.
+    fn ways_out(&self) -> Vec<String> {
+        // What speaks to gp-deliver itself.
+        let modules = self.0.iter().filter(|(name, _)| !["sink", "process"].contains(&&*name[0]));
+        let ways = modules.flat_map(|(name, module)| {
+            let named = module.named.iter().map(std::slice::from_ref).map(<[_]>::to_vec);
+            let paths =
+                module.imports.values().map(|import| import.path.clone()).chain(module.paths.iter().cloned()).chain(named);
+            let ways = paths.filter(move |path| leads_out(&name[0], &module.spelled_out(path)));
+            ways.map(move |path| (name.join("::"), path.join("::")))
+        });
+        ways.filter(|way| !DRAWN_OR_CLEAN.iter().any(|(module, words)| (*module, *words) == (&*way.0, &*way.1)))
+            .map(|(module, words)| format!("{module} names {words}"))
+            .collect()
+    }
+
     /// Which rooms a room knows, each with a place.
     fn known_rooms(&self) -> Graph<'_> {
         let mut known = Graph::new();
@@ -237,6 +253,25 @@ fn opens(path: &[String]) -> bool {
         "walkdir" | "glob" => path[1..].iter().any(|part| ["WalkDir", "glob", "glob_with"].contains(&&**part)),
         _ => false,
     }
+}
+
+/// What leads out and has passed `sink` before: lines that are drawn, files that are made of what only `sink` makes, and one
+/// that is read.
+const DRAWN_OR_CLEAN: [(&str, &str); 4] = [
+    ("report::console", "ProgressDrawTarget::stderr"),
+    ("report::folder", "OpenOptions::new"),
+    ("report::claimed", "fs::OpenOptions::new"),
+    ("report::claimed", "OpenOptionsExt"),
+];
+
+/// Whether a path in `room` leads to one of the process's outputs, or, where reports are made, to a file.
+fn leads_out(room: &str, path: &[String]) -> bool {
+    let is = |words: &[&str]| path.last().is_some_and(|last| words.contains(&&**last));
+    let output = is(&["stdout", "stderr", "Stdout", "Stderr", "println", "print", "eprintln", "eprint", "dbg"]);
+    let file = path.iter().any(|part| ["OpenOptions", "File"].contains(&&**part))
+        && is(&["new", "create", "create_new", "options"])
+        || path.ends_with(&["fs".to_owned(), "write".to_owned()]);
+    output || file && ["report", "record", "github", "diagnosis", "setup", "run", "main"].contains(&room)
 }
 
 /// A row of the page's table.
@@ -342,11 +377,10 @@ fn json_is_read_in_the_one_room_that_refuses_what_has_two_readings() {
 }
 
 /// Who opens what by a path of its own making, and why that needs no [`crate::beneath`]. What the source names is not among it.
-const OPENERS: [(&str, &str); 28] = [
+const OPENERS: [(&str, &str); 27] = [
     ("buildkit::endpoint", "the user's certificates for an engine"),
     ("buildkit::session::secrets", "the user's files of build secrets"),
     ("buildkit::tls", "the user's certificates for an engine"),
-    ("config::build", "the user's files of build secrets, for what is not to be shown"),
     ("config::docker", "the configuration of the user's Docker client"),
     ("config::dockerfile", "names of files, for a message"),
     ("git::view", "the names in a repository's own folder, which no commit has"),
@@ -398,6 +432,29 @@ fn what_the_source_names_is_opened_beneath_its_root() {
         ("#[cfg(test)] mod tests { fn f() { std::fs::read(p) } }", false),
     ] {
         assert_eq!(!made_up(&[("a", text)]).openers().is_empty(), found, "{text}");
+    }
+}
+
+#[test]
+fn text_leaves_by_the_one_room_that_takes_the_secrets_out() {
+    let ways = SOURCES.ways_out();
+    assert!(ways.is_empty(), "write it by `crate::sink`:\n{}", ways.join("\n"));
+    for (text, found) in [
+        ("fn f() { println!(\"x\") }", true),
+        ("fn f() { eprint!(\"x\") }", true),
+        ("fn f() { writeln!(std::io::stderr(), \"x\") }", true),
+        ("use std::io; fn f() { io::stdout().lock() }", true),
+        ("use std::io::stdout as out; fn f() { out() }", true),
+        ("fn f() { std::fs::write(a, b) }", true),
+        ("use std::fs::File; fn f() { File::create(a) }", true),
+        ("use std::fs::OpenOptions; fn f() { OpenOptions::new() }", true),
+        ("fn f() { crate::sink::say(s, t) }", false),
+        ("fn f(run: Run) { run.stderr() }", false),
+        ("use std::fs; fn f() { fs::read(a); write!(f, \"x\") }", false),
+        ("#[cfg(test)] mod tests { fn f() { println!(\"x\") } }", false),
+    ] {
+        assert_eq!(!made_up(&[("report", text)]).ways_out().is_empty(), found, "{text}");
+        assert!(made_up(&[("sink", text)]).ways_out().is_empty(), "{text}");
     }
 }
 

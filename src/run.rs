@@ -1,7 +1,6 @@
 //! A run of the program, from its arguments to its exit code.
 
 use std::ffi::OsString;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -25,9 +24,11 @@ use crate::pipeline::{self, Delivery, context, doctor};
 use crate::plan::{self, Plan};
 use crate::process::{self, Launcher};
 use crate::record::{Record, Recorder, RunResult};
+use crate::redaction;
 use crate::report::{self, RunnerFiles, console};
 use crate::scan;
 use crate::setup::{self, PolicyInputs};
+use crate::sink::{self, Lines, Redacted, Stream};
 use crate::source::{self, Checkout, Definition};
 use crate::staging::Staging;
 use crate::tags;
@@ -44,29 +45,32 @@ const CLEANUP: Duration = Duration::from_millis(250);
 const ANNOUNCEMENT: Duration = Duration::from_secs(30);
 
 /// The program, from its arguments to its exit code: all that this crate has for others.
-///
-/// # Errors
-/// The program could not begin, so there is no delivery to report on.
-pub fn main(arguments: impl IntoIterator<Item = OsString> + Clone) -> anyhow::Result<ExitCode> {
+pub fn main(arguments: impl IntoIterator<Item = OsString> + Clone) -> ExitCode {
     // First of all: this process may be a helper of another.
-    match process::helper_main(arguments.clone()) {
-        Some(code) => Ok(code),
-        None => run(arguments).map(Into::into),
+    if let Some(code) = process::helper_main(arguments.clone()) {
+        return code;
     }
+    run(arguments).map(Into::into).unwrap_or_else(|error| {
+        // The program could not begin. Where the words can't be written, the exit code still says it.
+        let _ = sink::say(Stream::Error, &format!("error: {error:#}"));
+        ExitCode::FAILURE
+    })
 }
 
 /// Does what the arguments ask for.
 fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Exit> {
+    know_the_environment();
     let request = match cli::read(arguments, variables::text) {
         Ok(request) => request,
         Err(error) => {
             let exit = if error.use_stderr() { Exit::Inputs } else { Exit::Done };
+            let stream = if error.use_stderr() { Stream::Error } else { Stream::Output };
             // Where the words can't be written, the exit code still says it.
-            let _ = error.print();
+            let _ = sink::say(stream, error.render().to_string().trim_end_matches('\n'));
             return Ok(exit);
         }
     };
-    tracing_subscriber::fmt().with_env_filter(events()).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt().with_env_filter(events()).with_writer(Lines::of_events).init();
     // Only the first call installs one, and this is it.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let runtime =
@@ -86,6 +90,25 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Exit> {
     Ok(exit)
 }
 
+/// What is secret and what everyone knows before anything is read, and that a panic keeps to it.
+fn know_the_environment() {
+    let public = [variables::GITHUB_SHA, variables::GITHUB_REPOSITORY, variables::GITHUB_REF];
+    public.into_iter().filter_map(variables::text).for_each(|value| redaction::publish(&value));
+    for secret in variables::SECRET.into_iter().filter_map(variables::text) {
+        redaction::remember(&secret);
+    }
+    std::panic::set_hook(Box::new(|panic| {
+        let _ = sink::say(Stream::Error, &panic.to_string());
+    }));
+}
+
+/// The event of the run. In a job, the runner hears of each secret from here on.
+fn read_event() -> Option<Event> {
+    let event = Event::read(variables::text)?;
+    redaction::tell(commands::mask);
+    Some(event)
+}
+
 /// The events that `GP_DELIVER_LOG` (a level) asks for: ours alone, since those of the libraries hold credentials.
 fn events() -> EnvFilter {
     let level: LevelFilter =
@@ -97,7 +120,9 @@ fn events() -> EnvFilter {
 fn refuse(error: &Error) -> Exit {
     let Diagnosis { what, why, remedy, to_copy, .. } = error.into();
     let lines = [format!("error: {what}"), indented(&why), remedy, indented(&to_copy.join("\n"))];
-    let _ = writeln!(std::io::stderr(), "{}", lines.into_iter().filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n"));
+    let lines: Vec<_> = lines.into_iter().filter(|line| !line.is_empty()).collect();
+    // Where the words can't be written, the exit code still says it.
+    let _ = sink::say(Stream::Error, &lines.join("\n"));
     Exit::from(error)
 }
 
@@ -156,7 +181,7 @@ async fn version() -> Exit {
         Err(reason) => format!("{program}: {reason}"),
     });
     let lines: Vec<_> = [format!("gp-deliver {}", env!("CARGO_PKG_VERSION"))].into_iter().chain(scanners).collect();
-    match print(&lines.join("\n")) {
+    match tell(&lines.join("\n")) {
         Ok(()) if complete => Exit::Done,
         Ok(()) => Exit::Failed,
         Err(error) => refuse(&error),
@@ -173,7 +198,7 @@ async fn plan(inputs: &Inputs) -> Result<Exit, Error> {
     let definition = Definition::read(&config.context, &config.build.dockerfile, event.as_ref(), &config.build.arguments)?;
     let preview = Preview::of(config, Some(&definition), event).await?;
     let plan = Plan::new(&preview.config, &preview.checkout.source, &preview.planned);
-    print(&serde_json::to_string_pretty(&plan).unwrap_or_default()).map(|()| Exit::Done)
+    answer(&Redacted::json(&plan)).map(|()| Exit::Done)
 }
 
 fn matrix(inputs: &Inputs, folders: &[String], event: Option<&Event>) -> Result<Exit, Error> {
@@ -181,36 +206,40 @@ fn matrix(inputs: &Inputs, folders: &[String], event: Option<&Event>) -> Result<
     let root = std::env::current_dir().map_err(|source| Error::Io { path: PathBuf::from("."), source })?;
     let matrix = serde_json::to_string(&Matrix::find(&root, folders, environment).map_err(Error::Inputs)?).unwrap_or_default();
     report::add_outputs(&vec![("matrix", matrix.clone())], &RunnerFiles::from_environment())?;
-    print(&matrix).map(|()| Exit::Done)
+    answer(&Redacted::of_json(format!("{matrix}\n").as_bytes())).map(|()| Exit::Done)
 }
 
 async fn doctor(inputs: &Inputs, trust_policy: Option<&Path>) -> Result<Exit, Error> {
     let preview = Preview::without_build(inputs).await?;
     let policy_inputs = preview.policy_inputs();
     let report = doctor::examine(&policy_inputs, preview.event.as_ref(), trust_policy, &preview.planned.tags).await;
-    print(report.to_string().trim_end())?;
+    tell(report.to_string().trim_end())?;
     Ok(if report.is_well() { Exit::Done } else { Exit::Failed })
 }
 
 async fn policy(inputs: &Inputs, kind: Option<setup::Kind>) -> Result<Exit, Error> {
     let preview = Preview::without_build(inputs).await?;
     let text = preview.policy_inputs().text(kind).map_err(Error::Inputs)?;
-    print(&text).map(|()| Exit::Done)
+    tell(&text).map(|()| Exit::Done)
 }
 
 async fn show(inputs: &Inputs) -> Result<Exit, Error> {
-    let event = Event::read(variables::text);
+    let event = read_event();
     let config = Config::without_build(inputs, &env(event.as_ref())).map_err(Error::Inputs)?;
     let job = inputs.get(&inputs::JOB_RESULT).map_err(Error::Inputs)?;
-    if let Some(token) = config.github.as_ref().and_then(|github| github.token.as_ref()) {
-        commands::mask(token);
-    }
     let shown = pipeline::show(&config, event.as_ref(), job).await?;
-    print(&shown.join("\n")).map(|()| Exit::Done)
+    tell(&shown.join("\n")).map(|()| Exit::Done)
 }
 
-fn print(text: &str) -> Result<(), Error> {
-    let written = writeln!(std::io::stdout(), "{text}");
+fn tell(text: &str) -> Result<(), Error> {
+    printed(sink::say(Stream::Output, text))
+}
+
+fn answer(document: &Redacted) -> Result<(), Error> {
+    printed(sink::answer(document))
+}
+
+fn printed(written: std::io::Result<()>) -> Result<(), Error> {
     written.map_err(|source| Error::Io { path: PathBuf::from("standard output"), source })
 }
 
@@ -218,7 +247,7 @@ async fn deliver(inputs: &Inputs) -> Exit {
     let console = console::Console::new(console::Form::detect());
     console.greet();
     let recorder = Recorder::begin(console.clone());
-    let event = Event::read(variables::text);
+    let event = read_event();
     let resolved = Config::resolve(inputs, &env(event.as_ref()));
     let context = PathBuf::from(inputs.text(&inputs::BUILD_CONTEXT));
     let project = source::project_of(&context, event.as_ref().and_then(|event| event.workspace.as_deref()));
@@ -288,8 +317,7 @@ async fn announce(record: &Record, delivery: &Delivery) {
     };
     match announced {
         Ok(Ok(commands)) => {
-            // Where the runner can't be told, nobody reads the log.
-            let _ = std::io::stdout().write_all(commands.unwrap_or_default().as_bytes());
+            sink::command(&commands.unwrap_or_default());
         }
         Ok(Err(error)) => delivery.recorder.warn(Diagnosis::from(&error).in_a_row()),
         Err(_) => delivery.recorder.warn("The check run could not be shown: GitHub took too long to answer."),
@@ -304,12 +332,9 @@ fn begin(config: Config, event: Option<Event>, recorder: Recorder) -> Result<(Ar
         record.ignore_unfixed = config.threshold.ignore_unfixed;
         record.destination = Some(config.destination.to_string());
     });
-    if event.is_some() {
-        mask(&config);
-    }
+    config.build.know_secrets().into_iter().for_each(|warning| recorder.warn(warning));
     let staging = Staging::create(&config.report_dir).map_err(|source| Error::Io { path: config.report_dir.clone(), source })?;
     let delivery = Delivery {
-        redaction: config.build.redaction(),
         config,
         event,
         launcher: Launcher::of_this_process(),
@@ -320,14 +345,6 @@ fn begin(config: Config, event: Option<Event>, recorder: Recorder) -> Result<(Ar
         staging: staging.path().to_owned(),
     };
     Ok((Arc::new(delivery), staging))
-}
-
-/// Tells the runner to keep the token and the build's secrets out of the log, before anything can print them.
-fn mask(config: &Config) {
-    if let Some(token) = config.github.as_ref().and_then(|github| github.token.as_ref()) {
-        commands::mask(token);
-    }
-    config.build.known_secrets().iter().for_each(commands::mask);
 }
 
 async fn until_signal(delivery: &Arc<Delivery>) -> (RunResult, Exit) {

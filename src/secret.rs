@@ -2,15 +2,35 @@
 
 use std::fmt;
 
+use crate::redaction;
+
 /// A credential or other secret text. It has no `Display`, its `Debug` hides the value, and it is not serialisable, so
 /// that no log line, report or error message can carry it by accident.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Secret(String);
 
 impl Secret {
-    /// Takes charge of a secret text.
+    /// Takes charge of a secret text. From here on it leaves the process in no text.
     #[must_use]
     pub(crate) fn new(value: impl Into<String>) -> Self {
+        let value = value.into();
+        redaction::remember(&value);
+        Self(value)
+    }
+
+    /// A token of someone else's issue, a registry for one. What is too short or too plain for a token is not kept out of
+    /// texts: whoever issues it must not choose what our reports do not say.
+    #[must_use]
+    pub(crate) fn issued(value: impl Into<String>) -> Self {
+        let value = value.into();
+        redaction::remember_issued(&value);
+        Self(value)
+    }
+
+    /// A text that has a secret in it, and is none as a whole: an address with a password, the answer of a program. What is
+    /// secret of it is a [`Secret`] of its own.
+    #[must_use]
+    pub(crate) fn around(value: impl Into<String>) -> Self {
         Self(value.into())
     }
 
@@ -27,43 +47,9 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Takes secrets out of text that others wrote: a build step may print what it was given.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Redaction(Vec<Secret>);
-
-impl Redaction {
-    /// Shorter values are words, not secrets: redacting them would spoil harmless text.
-    const SHORTEST: usize = 4;
-
-    /// Takes out `secrets`, and every line of those that have several.
-    #[must_use]
-    pub(crate) fn of<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
-        let pieces = secrets.into_iter().flat_map(|secret| std::iter::once(secret.expose()).chain(secret.expose().lines()));
-        let pieces = pieces.map(str::trim).filter(|piece| piece.len() >= Self::SHORTEST);
-        let mut pieces: Vec<_> = pieces.map(Secret::new).collect();
-        // The longest first: a secret may hold another.
-        pieces.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then_with(|| a.0.cmp(&b.0)));
-        pieces.dedup();
-        Self(pieces)
-    }
-
-    /// The text with `***` in place of each secret.
-    #[must_use]
-    pub(crate) fn apply(&self, text: String) -> String {
-        self.0.iter().fold(text, |text, secret| if text.contains(&secret.0) { text.replace(&secret.0, "***") } else { text })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_line_of_a_secret_is_taken_out() {
-        let key = Secret::new("BEGIN\nabcdefgh\nab\nEND OF KEY\n");
-        let redaction = Redaction::of([&key]);
-        assert_eq!(redaction.apply("x abcdefgh y END OF KEY ab".to_owned()), "x *** y *** ab");
-    }
 
     #[test]
     fn debug_output_does_not_hold_the_value() {

@@ -56,6 +56,11 @@ variables! {
     /// Stands in for `AWS_REGION` where that is not set.
     AWS_DEFAULT_REGION;
 
+    /// A key of AWS, which the SDK reads where no role is named: here it is kept out of the log. It is secret.
+    AWS_SECRET_ACCESS_KEY;
+    /// The token that goes with a key that expires; as that.
+    AWS_SESSION_TOKEN;
+
     /// The Docker engine, `unix:///PATH` or `tcp://HOST:PORT`, where `buildkit-host` is not given.
     DOCKER_HOST;
     /// The Docker context that names the engine, where neither `buildkit-host` nor `DOCKER_HOST` does; the one that
@@ -83,6 +88,9 @@ variables! {
     /// Set to anything, it takes the colours out of the log (no-color.org).
     NO_COLOR;
 }
+
+/// Those that hold credentials. (The token is an input, which action.yml names.)
+pub(crate) const SECRET: [&str; 3] = [ACTIONS_ID_TOKEN_REQUEST_TOKEN, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN];
 
 /// The value of a variable, where it is set and is text.
 pub(crate) fn text(name: &str) -> Option<String> {

@@ -15,7 +15,7 @@ use futures_util::future::BoxFuture;
 pub(crate) use permissions::Permissions;
 pub(crate) use tag_filter::TagFilter;
 
-use super::{AccountId, Call, Error, RepositoryArn, Session};
+use super::{AccountId, Call, Error, RepositoryArn, Session, confidential};
 use crate::oci::Tag;
 use crate::oci::registry::credentials::{self, Issuer, Password};
 use crate::secret::Secret;
@@ -55,7 +55,7 @@ impl Repository {
     #[must_use]
     pub(crate) fn new(session: Session, account: AccountId, name: impl Into<String>) -> Self {
         let arn = RepositoryArn { region: session.region.clone(), account, name: name.into() };
-        Self { ecr: aws_sdk_ecr::Client::new(&session.config), session, arn }
+        Self { ecr: confidential::ecr(&session.config), session, arn }
     }
 
     /// Gets the address and a password of the registry (`GetAuthorizationToken`).
@@ -68,9 +68,7 @@ impl Repository {
         let malformed = |missing| Error::Malformed { call, missing };
         let data = answer.authorization_data.unwrap_or_default().into_iter().next().ok_or_else(|| malformed("a token"))?;
         let token = Secret::new(data.authorization_token.ok_or_else(|| malformed("a token"))?);
-        self.session.secrets.hide(&token);
         let (username, password) = decode(&token).ok_or_else(|| malformed("a token of the form NAME:PASSWORD in base64"))?;
-        self.session.secrets.hide(&password);
         let endpoint = data.proxy_endpoint.and_then(|endpoint| endpoint.parse::<url::Url>().ok());
         let host = endpoint.as_ref().and_then(|url| Some((url.host_str()?, url.port())));
         let (host, port) = host.ok_or_else(|| malformed("the registry's address"))?;

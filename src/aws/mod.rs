@@ -5,11 +5,11 @@
 //! SDKs and Tools Reference Guide, "Settings reference"). IAM's documents and ARNs are those of the crate
 //! `iam_policy`.
 
+mod confidential;
 pub(crate) mod ecr;
 mod error;
 mod registry_host;
 mod repository_arn;
-mod secret_sink;
 pub(crate) mod session;
 mod settings;
 mod web_identity;
@@ -18,6 +18,5 @@ pub(crate) use error::{Call, Error, Failure};
 pub(crate) use iam_policy::{AccountId, Partition, RoleArn};
 pub(crate) use registry_host::RegistryHost;
 pub(crate) use repository_arn::RepositoryArn;
-pub(crate) use secret_sink::SecretSink;
 pub(crate) use session::Session;
 pub(crate) use settings::Settings;

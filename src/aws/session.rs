@@ -8,7 +8,7 @@ use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_sdk_sts::config::IdentityCache;
 
 use super::web_identity::{Assumed, WebIdentity};
-use super::{AccountId, Call, Error, RoleArn, SecretSink, Settings};
+use super::{AccountId, Call, Error, RoleArn, Settings, confidential};
 use crate::github::oidc::TokenSource;
 use crate::net::RetryPolicy;
 
@@ -16,7 +16,6 @@ use crate::net::RetryPolicy;
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
     pub(super) config: SdkConfig,
-    pub(super) secrets: SecretSink,
     /// The account of the credentials.
     pub(crate) account: AccountId,
     /// The caller's ARN: `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`.
@@ -34,11 +33,10 @@ impl Session {
     pub(crate) async fn open(
         settings: &Settings,
         tokens: impl FnOnce() -> Option<Result<TokenSource, crate::github::oidc::Error>>,
-        secrets: SecretSink,
     ) -> Result<Self, Error> {
         let session = match (&settings.role, tokens()) {
-            (Some(role), Some(source)) => Self::by_token(settings, role, source?, secrets).await?,
-            _ => Self::by_chain(settings, secrets).await?,
+            (Some(role), Some(source)) => Self::by_token(settings, role, source?).await?,
+            _ => Self::by_chain(settings).await?,
         };
         let allowed = &settings.allowed_accounts;
         if !allowed.is_empty() && !allowed.contains(&session.account) {
@@ -47,33 +45,32 @@ impl Session {
         Ok(session)
     }
 
-    async fn by_token(settings: &Settings, role: &RoleArn, source: TokenSource, secrets: SecretSink) -> Result<Self, Error> {
+    async fn by_token(settings: &Settings, role: &RoleArn, source: TokenSource) -> Result<Self, Error> {
         // Not the default chain: the identity of the runner's machine must not stand in for the run's.
         let config = loader(settings).no_credentials().load().await;
         let region = region(&config)?;
         let identity = WebIdentity {
             source,
-            sts: aws_sdk_sts::Client::new(&config),
+            sts: confidential::sts(&config),
             role: role.clone(),
             settings: settings.clone(),
-            secrets: secrets.clone(),
             first: Mutex::default(),
         };
         let Assumed { credentials, arn } = identity.assume().await?;
         let identity = WebIdentity { first: Mutex::new(Some(credentials)), ..identity };
         let config = config.into_builder().credentials_provider(aws_sdk_sts::config::SharedCredentialsProvider::new(identity));
-        Ok(Self { config: config.build(), secrets, account: role.account().clone(), arn, region })
+        Ok(Self { config: config.build(), account: role.account().clone(), arn, region })
     }
 
-    async fn by_chain(settings: &Settings, secrets: SecretSink) -> Result<Self, Error> {
+    async fn by_chain(settings: &Settings) -> Result<Self, Error> {
         let config = loader(settings).load().await;
         let region = region(&config)?;
-        let answer = aws_sdk_sts::Client::new(&config).get_caller_identity().send().await;
+        let answer = confidential::sts(&config).get_caller_identity().send().await;
         let answer = answer.map_err(|error| Call::GetCallerIdentity.failed(&error))?;
         let malformed = |missing| Error::Malformed { call: Call::GetCallerIdentity, missing };
         let account = answer.account.and_then(|account| account.parse().ok()).ok_or_else(|| malformed("an account"))?;
         let arn = answer.arn.ok_or_else(|| malformed("the caller's ARN"))?;
-        Ok(Self { config, secrets, account, arn, region })
+        Ok(Self { config, account, arn, region })
     }
 }
 

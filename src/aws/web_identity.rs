@@ -8,9 +8,9 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, future};
 
 use super::error::Renewal;
-use super::{Call, Error, RoleArn, SecretSink, Settings};
+use super::{Call, Error, RoleArn, Settings};
 use crate::github::oidc::TokenSource;
-use crate::secret::Secret;
+use crate::redaction;
 
 /// Assumes a role by web identity (AWS STS API reference, `AssumeRoleWithWebIdentity`). The SDK's own provider reads the
 /// token from a file, which here is never written; this one asks for a new token each time.
@@ -20,7 +20,6 @@ pub(super) struct WebIdentity {
     pub(super) sts: aws_sdk_sts::Client,
     pub(super) role: RoleArn,
     pub(super) settings: Settings,
-    pub(super) secrets: SecretSink,
     /// Credentials that were obtained before the SDK asks for the first.
     pub(super) first: Mutex<Option<Credentials>>,
 }
@@ -35,7 +34,6 @@ pub(super) struct Assumed {
 impl WebIdentity {
     pub(super) async fn assume(&self) -> Result<Assumed, Error> {
         let token = self.source.token(&self.settings.audience).await?;
-        self.secrets.hide(&token.token);
         let request = self
             .sts
             .assume_role_with_web_identity()
@@ -52,7 +50,7 @@ impl WebIdentity {
         let malformed = |missing| Error::Malformed { call: Call::AssumeRoleWithWebIdentity, missing };
         let issued = answer.credentials.ok_or_else(|| malformed("credentials"))?;
         for secret in [&issued.access_key_id, &issued.secret_access_key, &issued.session_token] {
-            self.secrets.hide(&Secret::new(secret));
+            redaction::remember(secret);
         }
         let expiry = SystemTime::try_from(issued.expiration).map_err(|_| malformed("a time of expiry"))?;
         let arn = answer.assumed_role_user.map(|user| user.arn).ok_or_else(|| malformed("the caller's ARN"))?;

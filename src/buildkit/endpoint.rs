@@ -12,7 +12,7 @@ use super::error::Error;
 use super::session::STREAM_WINDOW;
 use super::session::attachables::{CONNECTION_WINDOW, MAX_HEADERS};
 use super::tls::Tls;
-use crate::net::{CONNECT_TIMEOUT, chain};
+use crate::net::{CONNECT_TIMEOUT, chain, is_confidential};
 
 /// The address of a builder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +42,16 @@ impl std::str::FromStr for Address {
             return Err(invalid());
         }
         Ok(Self::Tcp(authority.to_owned()))
+    }
+}
+
+impl Address {
+    /// Whether what goes there without TLS passes no other machine.
+    pub(crate) fn is_on_this_machine(&self) -> bool {
+        match self {
+            Self::Unix(_) => true,
+            Self::Tcp(authority) => format!("http://{authority}").parse().is_ok_and(|url| is_confidential(&url)),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use bollard_buildkit_proto::google::protobuf::Timestamp;
 use bollard_buildkit_proto::moby::buildkit::v1::{StatusResponse, Vertex, VertexLog, VertexStatus};
 
-use crate::text::{count, size};
+use crate::text::{self, count, size};
 
 /// How many of a step's last lines are kept for the report of its failure.
 const KEPT_LINES: usize = 40;
@@ -104,7 +104,7 @@ impl Progress {
     pub(crate) fn failed(&self) -> Option<FailedStep> {
         let failed = self.steps.iter().filter(|(_, step)| !step.error.is_empty() && !step.error.contains("context canceled"));
         let (digest, step) = failed.min_by_key(|(_, step)| step.number)?;
-        let unfinished = step.partial.values().filter(|line| !line.is_empty()).map(|line| text(line));
+        let unfinished = step.partial.values().filter(|line| !line.is_empty()).map(|line| cut(line));
         let lines = step.last_lines.iter().cloned().chain(unfinished).collect();
         Some(FailedStep { digest: digest.clone(), name: step.name.clone(), error: step.error.clone(), lines })
     }
@@ -145,7 +145,7 @@ impl Progress {
             if !piece.ends_with(b"\n") {
                 continue;
             }
-            let line = text(partial);
+            let line = if partial.len() < MAX_LINE { whole(partial) } else { cut(partial) };
             partial.clear();
             if step.last_lines.len() == KEPT_LINES {
                 step.last_lines.pop_front();
@@ -199,8 +199,13 @@ impl Step {
     }
 }
 
-fn text(line: &[u8]) -> String {
+fn whole(line: &[u8]) -> String {
     String::from_utf8_lossy(line).trim_end_matches(['\n', '\r']).to_owned()
+}
+
+/// A line that is not there to its end: what is missing may be the rest of a secret.
+fn cut(line: &[u8]) -> String {
+    text::redacted_cut(&whole(line))
 }
 
 /// Steps that the builder adds by itself: shown only when they fail.

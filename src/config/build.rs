@@ -11,11 +11,12 @@ use super::reader::Reader;
 use crate::buildkit::builder::Host;
 use crate::buildkit::endpoint::Address;
 use crate::buildkit::namespace::BuilderCache;
-use crate::buildkit::session::secrets::SecretSource;
+use crate::buildkit::session::secrets::{self, SecretSource};
 use crate::inputs::{self, AnnotationLine, Argument, Lines, Property, SecretLine, SecretPlace, SshLine};
 use crate::oci::annotations::Annotations;
 use crate::oci::{Compression, Platform};
-use crate::secret::{Redaction, Secret};
+use crate::redaction::{self, Known};
+use crate::secret::Secret;
 use crate::variables;
 
 /// What is built, and where.
@@ -50,25 +51,43 @@ pub(crate) struct Build {
 }
 
 impl Build {
-    /// Removes the build's secrets, and the credentials of its proxies, from text. A file that can't be read now is left out here: the step that asks for it
-    /// fails.
-    #[must_use]
-    pub(crate) fn redaction(&self) -> Redaction {
-        let files = self.secrets.iter().filter_map(|secret| match &secret.source {
-            SecretSource::Value(_) => None,
-            SecretSource::File(path) => std::fs::read_to_string(path).ok().map(Secret::new),
-        });
-        Redaction::of(&files.chain(self.known_secrets()).collect::<Vec<_>>())
+    /// What is wrong with sending the build's secrets to the builder at `address`, if anything is.
+    pub(crate) fn exposed_at(&self, address: &Address) -> Option<String> {
+        let (Host::Docker(_, certificates) | Host::Buildkitd(_, certificates)) = &self.host;
+        let has_secrets = !self.secrets.is_empty() || !self.agents.is_empty();
+        (has_secrets && certificates.is_none() && !address.is_on_this_machine()).then(|| {
+            format!(
+                "The build's secrets go to {address} without TLS: whoever listens on the way can read them, and whoever \
+                 reaches that port can read them out of the builder. Use a socket, or TLS (`buildkit-certificates`, \
+                 DOCKER_TLS_VERIFY)."
+            )
+        })
     }
 
-    /// What must not be shown and is known already: secrets that are no files, and the credentials of proxies.
-    #[must_use]
-    pub(crate) fn known_secrets(&self) -> Vec<Secret> {
-        let values = self.secrets.iter().filter_map(|secret| match &secret.source {
-            SecretSource::Value(value) => Some(value.clone()),
-            SecretSource::File(_) => None,
-        });
-        values.chain(self.proxies.credentials()).collect()
+    /// Has the build's secrets, and the credentials of its proxies, kept out of all text from now on, and says which can't
+    /// be. A file that can't be read now is left out here: the step that asks for it fails.
+    pub(crate) fn know_secrets(&self) -> Vec<String> {
+        // Made a secret, each is known.
+        drop(self.proxies.credentials());
+        let mut warnings = Vec::new();
+        for BuildSecret { id, source } in &self.secrets {
+            let bytes = match source {
+                SecretSource::Value(value) => value.expose().as_bytes().to_vec(),
+                SecretSource::File(path) => secrets::read_file(path).unwrap_or_default(),
+            };
+            match redaction::remember_structured(&bytes) {
+                Known::TooShort if !bytes.trim_ascii().is_empty() => warnings.push(format!(
+                    "The build secret {id} has fewer than 4 characters, and can't be told from parts of other words: it is \
+                     not masked in the log and in reports."
+                )),
+                Known::Public => warnings.push(format!(
+                    "The build secret {id} is what everyone knows of this run (its commit, repository or ref): it is not \
+                     masked in the log and in reports."
+                )),
+                Known::TooShort | Known::Masked => {}
+            }
+        }
+        warnings
     }
 }
 

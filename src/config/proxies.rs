@@ -34,7 +34,7 @@ struct Proxy {
 
 fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
-    Ok(text.filter(|text| !text.is_empty()).map(Secret::new))
+    Ok(text.filter(|text| !text.is_empty()).map(Secret::around))
 }
 
 impl Proxies {

@@ -43,9 +43,9 @@ impl From<&Error> for Diagnosis {
     fn from(error: &Error) -> Self {
         match error {
             Error::Address { address, reason } => Self::new(
-                format!("GITHUB_API_URL is not an address: {address:?}"),
+                format!("GITHUB_API_URL can't be used: {address:?}"),
                 reason.clone(),
-                "The runner sets it; remove what overwrites it in the workflow.",
+                "The runner sets it: remove what overwrites it in the workflow, or give an address that begins with https.",
             ),
             Error::Refused { call, limited: true, message, wait, .. } => Self::new(
                 what_failed(*call),

@@ -5,11 +5,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::{HeaderMap, StatusCode};
 use octocrab::Octocrab;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::access::Access;
-use crate::net::{self, ClientBuilder, RetryPolicy, chain};
+use crate::net::{self, Confidential, RetryPolicy, chain};
+use crate::sink::Body;
 use crate::text::{self, Line};
 
 /// A client of the API for one repository.
@@ -86,8 +86,9 @@ impl Api {
         let Some(token) = &access.token else { return Ok(None) };
         let invalid =
             |error: &(dyn std::error::Error + 'static)| Error::Address { address: access.api.clone(), reason: chain(error) };
+        let address = Confidential::parse(&access.api).map_err(|error| invalid(&error))?;
         // GitHub redirects what is asked of a repository that was renamed.
-        let http = ClientBuilder::new().timeout(RetryPolicy::GITHUB_API.request_timeout).follow_redirects();
+        let http = address.client().timeout(RetryPolicy::GITHUB_API.request_timeout).follow_redirects();
         let http = http.build().map_err(|error| invalid(&error))?;
         let octocrab = Octocrab::builder()
             .base_uri(access.api.trim_end_matches('/'))
@@ -109,13 +110,13 @@ impl Api {
     }
 
     /// Creates something below the repository.
-    pub(super) async fn post<T: DeserializeOwned>(&self, call: Call, path: &str, body: &impl Serialize) -> Result<T, Error> {
+    pub(super) async fn post<T: DeserializeOwned>(&self, call: Call, path: &str, body: &Body) -> Result<T, Error> {
         let answer = self.octocrab.post(format!("{}{path}", self.repository), Some(body)).await;
         answer.map_err(|error| Error::of(call, error))
     }
 
     /// Changes something below the repository.
-    pub(super) async fn patch<T: DeserializeOwned>(&self, call: Call, path: &str, body: &impl Serialize) -> Result<T, Error> {
+    pub(super) async fn patch<T: DeserializeOwned>(&self, call: Call, path: &str, body: &Body) -> Result<T, Error> {
         let answer = self.octocrab.patch(format!("{}{path}", self.repository), Some(body)).await;
         answer.map_err(|error| Error::of(call, error))
     }

@@ -8,6 +8,7 @@ use super::api::{Api, Call, Error};
 use crate::annotation::{Annotation, Level};
 use crate::net::RetryPolicy;
 use crate::oci::Digest;
+use crate::sink::Body;
 
 /// The most annotations that a request may have; each further request adds to them.
 const BATCH: usize = 50;
@@ -79,7 +80,7 @@ async fn attempt(api: &Api, check: &CheckRun, identity: &str) -> Result<(), Erro
     let known = match known {
         Some(known) if known.status == "completed" => return Ok(()),
         Some(known) => known,
-        None => api.post(Call::WriteCheckRun, "/check-runs", &check.beginning(identity)).await?,
+        None => api.post(Call::WriteCheckRun, "/check-runs", &Body::of(&check.beginning(identity))).await?,
     };
     let path = format!("/check-runs/{}", known.id);
     let mut written = known.output.annotations_count;
@@ -93,7 +94,7 @@ async fn attempt(api: &Api, check: &CheckRun, identity: &str) -> Result<(), Erro
         if completed {
             check.complete(&mut body);
         }
-        api.patch::<Known>(Call::WriteCheckRun, &path, &body).await?;
+        api.patch::<Known>(Call::WriteCheckRun, &path, &Body::of(&body)).await?;
     }
     Ok(())
 }

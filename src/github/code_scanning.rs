@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::api::{self, Api, Call};
 use crate::net::RetryPolicy;
+use crate::sink::{Body, Redacted};
 use crate::text::Line;
 
 /// The first wait before GitHub is asked whether an analysis is processed; each later one is half as long again.
@@ -65,7 +66,7 @@ impl FromStr for Demand {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Analysis<'a> {
     /// The SARIF file, as it is.
-    pub(crate) sarif: &'a [u8],
+    pub(crate) sarif: &'a Redacted,
     /// The commit that was looked at.
     pub(crate) commit: &'a str,
     /// The full ref that the commit is of.
@@ -123,7 +124,6 @@ struct Upload<'a> {
     commit_sha: &'a str,
     #[serde(rename = "ref")]
     reference: &'a str,
-    sarif: String,
     started_at: Timestamp,
 }
 
@@ -145,9 +145,9 @@ struct Processing {
 /// # Errors
 /// See [`Error`].
 pub(crate) async fn upload(api: &Api, analysis: &Analysis<'_>) -> Result<Accepted, Error> {
-    let sarif = STANDARD.encode(compressed(analysis.sarif));
+    let sarif = STANDARD.encode(compressed(analysis.sarif.bytes()));
     let Analysis { commit: commit_sha, reference, started_at, .. } = *analysis;
-    let body = Upload { commit_sha, reference, sarif, started_at };
+    let body = Body::of(&Upload { commit_sha, reference, started_at }).with_encoded("sarif", sarif);
     let receipt = RetryPolicy::GITHUB_API.run(|| api.post::<Receipt>(Call::UploadAnalysis, "/code-scanning/sarifs", &body)).await;
     let Receipt { id } = receipt.map_err(Error::of)?;
     follow(api, &id).await

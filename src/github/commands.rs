@@ -1,23 +1,21 @@
 //! Workflow commands: lines by which a step speaks to the runner (GitHub docs, "Workflow commands for GitHub Actions").
 
-use std::io::Write as _;
-
 use crate::annotation::{Annotation, Level};
-use crate::secret::Secret;
+use crate::sink;
+use crate::text;
 
 /// The lines that make the runner mask a secret in everything that is printed after them, one for each line of the secret:
 /// the runner looks for whole values in single lines.
 #[must_use]
-pub(crate) fn add_mask(secret: &Secret) -> String {
-    let lines = secret.expose().lines().filter(|line| !line.trim().is_empty());
+fn add_mask(secret: &str) -> String {
+    let lines = secret.split(['\n', '\r']).filter(|line| !line.trim().is_empty());
     let commands = lines.map(|line| ["::add-mask::", &data(line), "\n"].concat());
     commands.collect()
 }
 
 /// Tells the runner to mask a secret, at once.
-pub(crate) fn mask(secret: &Secret) {
-    // Where the runner can't be told, nobody reads what it would print.
-    let _ = std::io::stdout().write_all(add_mask(secret).as_bytes());
+pub(crate) fn mask(secret: &str) {
+    sink::mask(&add_mask(secret));
 }
 
 /// The most annotations of a kind that the runner takes from a step (GitHub docs, "Workflow commands for GitHub Actions",
@@ -37,8 +35,10 @@ fn annotation(annotation: &Annotation) -> String {
         Level::Warning => "warning",
     };
     let Annotation { file, line, end_line, title, message, .. } = annotation;
-    let (file, title) = (property(file), property(title));
-    format!("::{command} file={file},line={line},endLine={end_line},title={title}::{}\n", data(message))
+    // Before the signs of a secret are escaped.
+    let [file, title, message] = [file, title, message].map(|text| text::redacted(text));
+    let (file, title) = (property(&file), property(&title));
+    format!("::{command} file={file},line={line},endLine={end_line},title={title}::{}\n", data(&message))
 }
 
 /// Text as the data of a command (actions/runner, `ActionCommand.cs`).
@@ -73,6 +73,6 @@ mod tests {
 
     #[test]
     fn every_line_of_a_secret_is_masked_and_escaped() {
-        assert_eq!(add_mask(&Secret::new("a%b\n\nc\n")), "::add-mask::a%25b\n::add-mask::c\n");
+        assert_eq!(add_mask("a%b\n\nc\r\n"), "::add-mask::a%25b\n::add-mask::c\n");
     }
 }

@@ -7,12 +7,11 @@ use std::fmt;
 
 use reqwest::StatusCode;
 use serde::Deserialize;
-use url::Url;
 
 pub(crate) use iam_policy::Claims;
 
 use crate::document;
-use crate::net::{self, ClientBuilder, RetryPolicy, chain};
+use crate::net::{self, Confidential, RetryPolicy, chain};
 use crate::secret::Secret;
 use crate::text::{self, Line};
 use crate::variables;
@@ -23,7 +22,7 @@ const MAX_ANSWER: usize = 64 << 10;
 /// Where the tokens of this run come from.
 #[derive(Clone)]
 pub(crate) struct TokenSource {
-    url: Url,
+    url: Confidential,
     bearer: Secret,
     http: reqwest::Client,
 }
@@ -83,8 +82,8 @@ impl TokenSource {
         else {
             return Err(Error::NotGranted { fork });
         };
-        let url: Url = url.parse().map_err(|error| Error::Address(format!("{error}")))?;
-        let http = ClientBuilder::new().timeout(RetryPolicy::TOKEN_SERVICE.request_timeout);
+        let url = Confidential::parse(&url).map_err(|error| Error::Address(format!("{error}")))?;
+        let http = url.client().timeout(RetryPolicy::TOKEN_SERVICE.request_timeout);
         let http = http.build().map_err(|error| Error::Unreachable(chain(&error)))?;
         Ok(Self { url, bearer: Secret::new(bearer), http })
     }
@@ -98,7 +97,7 @@ impl TokenSource {
     }
 
     async fn ask(&self, audience: &str) -> Result<IdToken, Error> {
-        let mut url = self.url.clone();
+        let mut url = self.url.url().clone();
         url.query_pairs_mut().append_pair("audience", audience);
         let request = self.http.get(url).bearer_auth(self.bearer.expose()).header("accept", "application/json");
         let unreachable = |error: reqwest::Error| Error::Unreachable(chain(&error.without_url()));
@@ -132,7 +131,7 @@ impl net::Failure for Error {
 
 impl fmt::Debug for TokenSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TokenSource").field("host", &self.url.host_str()).finish_non_exhaustive()
+        f.debug_struct("TokenSource").field("host", &self.url.url().host_str()).finish_non_exhaustive()
     }
 }
 

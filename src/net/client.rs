@@ -1,9 +1,17 @@
 //! How an HTTP client is made.
 
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
+
+use reqwest::redirect::{Attempt, Policy};
+
+use super::address::is_confidential;
 
 /// The limit for connecting.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How many redirects are followed.
+const MAX_REDIRECTS: usize = 10;
 
 /// Makes HTTP clients that say who they are, don't wait for ever for a connection, and follow no redirect by themselves:
 /// what may be shown at the other end differs.
@@ -15,7 +23,12 @@ impl ClientBuilder {
         let builder = reqwest::Client::builder()
             .user_agent(concat!("gp-deliver/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none());
+            // Nobody is asked what this name is; the port is the address's own.
+            .resolve_to_addrs(
+                "localhost",
+                &[SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), SocketAddr::from((Ipv6Addr::LOCALHOST, 0))],
+            )
+            .redirect(Policy::none());
         Self(builder)
     }
 
@@ -27,9 +40,23 @@ impl ClientBuilder {
         }
     }
 
-    /// Follows redirects; credentials go to the first host alone.
+    /// Follows redirects, but to plain http on another machine; credentials go to the first host alone.
     pub(crate) fn follow_redirects(self) -> Self {
-        Self(self.0.redirect(reqwest::redirect::Policy::default()))
+        let confidential = |attempt: Attempt<'_>| {
+            if !is_confidential(attempt.url()) {
+                attempt.error("a redirect to plain http")
+            } else if attempt.previous().len() > MAX_REDIRECTS {
+                attempt.error("too many redirects")
+            } else {
+                attempt.follow()
+            }
+        };
+        Self(self.0.redirect(Policy::custom(confidential)))
+    }
+
+    /// Sends nothing over plain http.
+    pub(super) fn https_only(self) -> Self {
+        Self(self.0.https_only(true))
     }
 
     /// Goes past any proxy: a proxy's loopback is another machine's.

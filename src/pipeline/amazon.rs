@@ -5,17 +5,16 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use crate::aws::ecr::{self, Mutability};
-use crate::aws::{self, RepositoryArn, SecretSink, Session};
+use crate::aws::{self, RepositoryArn, Session};
 use crate::config::Ecr;
 use crate::error::Error;
+use crate::github::Event;
 use crate::github::oidc::TokenSource;
-use crate::github::{Event, commands};
 use crate::oci::Tag;
 use crate::oci::reference::Repository;
 use crate::oci::registry::credentials::{Auth, CachedPassword, Origin};
 use crate::oci::registry::{Client, Credentials};
 use crate::publish::{TagRemover, Target};
-use crate::secret::Secret;
 use crate::variables;
 
 /// A repository, signed in to.
@@ -33,7 +32,7 @@ pub(super) struct SignedIn {
 /// Signs in at AWS and opens the repository, creating it if that is asked for and it is missing.
 pub(super) async fn sign_in(ecr: &Ecr, event: Option<&Event>) -> Result<SignedIn, Error> {
     let tokens = || event.map(|event| TokenSource::find(variables::text, event.fork));
-    let session = Session::open(&ecr.identity, tokens, secret_sink(event)).await?;
+    let session = Session::open(&ecr.identity, tokens).await?;
     let account = ecr.account.clone().unwrap_or_else(|| session.account.clone());
     let repository = ecr::Repository::new(session.clone(), account, &ecr.name);
     let (login, (mutability, created)) = tokio::try_join!(repository.login(), mutability(ecr, &repository))?;
@@ -72,11 +71,6 @@ fn address(ecr: &Ecr, actual: &str) -> Result<String, aws::Error> {
         Some(asked) => Ok(asked.clone()),
         None => Ok(actual.to_owned()),
     }
-}
-
-/// Tells the runner to keep credentials out of the log. On a laptop nobody reads along.
-fn secret_sink(event: Option<&Event>) -> SecretSink {
-    if event.is_some() { SecretSink::new(commands::mask) } else { SecretSink::new(|_: &Secret| ()) }
 }
 
 /// Amazon ECR removes tags by its own API alone.

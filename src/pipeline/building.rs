@@ -97,6 +97,9 @@ impl<'a> BuildSession<'a> {
         };
         let claim = claim(delivery, ready);
         let session = Session::open(ready.builder.channel(), routes, &methods, &key).await.map_err(BuildError::from)?;
+        if let Some(warning) = build.exposed_at(ready.builder.address()) {
+            delivery.recorder.warn(warning);
+        }
         let proxies = build.proxies.arguments(&ready.builder.address().to_string(), &build.arguments);
         let instructions = Instructions { namespace, ..instructions(build, definition.name(), &claim, proxies) };
         Ok(Self { delivery, ready, session, stats, instructions, claim })
@@ -187,11 +190,12 @@ impl<'a> BuildSession<'a> {
     /// Shows what the builder says, without the build's secrets.
     fn show(&self, log: &StageLog, platform: Option<&Platform>) -> Arc<dyn Fn(BuildEvent) + Send + Sync> {
         let log = log.clone();
-        let redaction = self.delivery.redaction.clone();
         let prefix = platform.map(|platform| format!("{platform} ")).unwrap_or_default();
         Arc::new(move |event| match event {
-            BuildEvent::Line(line) => log.line(&format!("{prefix}{}", redaction.apply(line))),
-            BuildEvent::Status(word) => log.progress(&format!("{prefix}{}", redaction.apply(word))),
+            // A name or a message may have several lines, and a secret go over them; one line is looked at when it is shown.
+            BuildEvent::Line(line) if line.contains('\n') => log.line(&format!("{prefix}{}", text::redacted(&line))),
+            BuildEvent::Line(line) => log.line(&format!("{prefix}{line}")),
+            BuildEvent::Status(word) => log.progress(&format!("{prefix}{}", text::redacted(&word))),
         })
     }
 
@@ -202,7 +206,7 @@ impl<'a> BuildSession<'a> {
             return BuildError::from(error).into();
         }
         let file = dockerfile_name(&self.delivery.config.build.dockerfile, &self.ready.checkout.root);
-        let redact = |text: &mut String| *text = self.delivery.redaction.apply(std::mem::take(text));
+        let redact = |text: &mut String| *text = text::redacted(text).into_owned();
         Error::Build(match error {
             BuildError::Step(mut step) => {
                 step.lines.iter_mut().chain([&mut step.message, &mut step.step]).for_each(redact);

@@ -93,7 +93,6 @@ fn read(path: &Path) -> Result<Document, Diagnosis> {
 async fn token(event: &Event, ecr: &Ecr) -> Result<Claims, crate::github::oidc::Error> {
     let source = TokenSource::find(variables::text, event.fork)?;
     let token = source.token(&ecr.identity.audience).await?;
-    crate::github::commands::mask(&token.token);
     Ok(token.claims)
 }
 

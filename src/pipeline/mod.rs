@@ -58,7 +58,6 @@ use crate::publish::{self, Listed, Shown, Target};
 use crate::record::{Recorder, Reuse, RunResult, StageLog, StageName, StageOutcome, StageRecorder};
 use crate::scan::gitleaks::Leaks;
 use crate::scanner::Tool;
-use crate::secret::Redaction;
 use crate::tags::PlannedTag;
 
 /// What a delivery works with.
@@ -71,8 +70,6 @@ pub(crate) struct Delivery {
     pub(crate) launcher: Launcher,
     /// Writes down what happens.
     pub(crate) recorder: Recorder,
-    /// Takes the build's secrets out of what others print.
-    pub(crate) redaction: Redaction,
     /// Ends everything early.
     pub(crate) cancel: CancellationToken,
     /// What runs beside the rest.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::Error;
 use crate::ownership::{self, Standing, Stranger};
+use crate::sink::Redacted;
 
 /// A folder that reports are written to.
 pub(crate) struct Folder {
@@ -46,13 +47,13 @@ impl Folder {
                 // Where it can't be marked, this delivery goes on: the next one will not know the folder.
                 let marked = ownership::mark(path, &[]);
                 tracing::debug!(path = %path.display(), ?marked, "the report's folder is taken");
-                folder.write(".gitignore", b"*\n")?;
+                folder.write(".gitignore", &Redacted::text("*\n"))?;
             }
             Err(Stranger::Foreign { path, entry }) => return Err(Error::Foreign { path, entry }),
             Err(Stranger::NotAFolder { .. }) => return Err(failed(io::ErrorKind::NotADirectory.into())),
             Err(Stranger::Unreadable { source, .. }) => return Err(failed(source)),
         }
-        folder.write(PROBE, b"")?;
+        folder.write(PROBE, &Redacted::text(""))?;
         folder.remove(PROBE)?;
         Ok(folder)
     }
@@ -121,7 +122,7 @@ impl Folder {
     ///
     /// # Errors
     /// It can't be written; the file that was there before is then unchanged.
-    pub(crate) fn write(&self, name: &str, content: &[u8]) -> Result<PathBuf, Error> {
+    pub(crate) fn write(&self, name: &str, content: &Redacted) -> Result<PathBuf, Error> {
         let path = self.path.join(name);
         let written = || {
             // For all to read: in a container we are root, and the steps that come after are not.
@@ -129,7 +130,7 @@ impl Folder {
                 .prefix(TEMPORARY)
                 .permissions(fs::Permissions::from_mode(0o644))
                 .tempfile_in(&self.path)?;
-            file.write_all(content)?;
+            file.write_all(content.bytes())?;
             file.persist(&path)?;
             Ok(())
         };
@@ -154,8 +155,8 @@ impl Folder {
 ///
 /// # Errors
 /// It can't be written.
-pub(crate) fn append(path: &Path, content: &[u8]) -> Result<(), Error> {
-    let written = || OpenOptions::new().create(true).append(true).open(path)?.write_all(content);
+pub(crate) fn append(path: &Path, content: &Redacted) -> Result<(), Error> {
+    let written = || OpenOptions::new().create(true).append(true).open(path)?.write_all(content.bytes());
     written().map_err(|source| Error::File { path: path.to_owned(), source })
 }
 
@@ -184,7 +185,7 @@ mod tests {
         let path = place.path().join("report");
         for _ in 0..2 {
             let folder = Folder::open(&path, &[]).unwrap();
-            folder.write("record.json", b"{}").unwrap();
+            folder.write("record.json", &Redacted::text("{}")).unwrap();
         }
         // Another folder of ours, as the destination of the image is.
         Folder::open(&path.join("layout"), &[]).unwrap();
@@ -202,12 +203,12 @@ mod tests {
         for untracked in [true, false] {
             let folder = Folder::open(&place.path().join("report"), &[]).unwrap();
             let image = folder.inner("image").unwrap();
-            image.write("index.json", b"{}").unwrap();
-            FILES.into_iter().for_each(|name| drop(folder.write(name, b"").unwrap()));
+            image.write("index.json", &Redacted::text("{}")).unwrap();
+            FILES.into_iter().for_each(|name| drop(folder.write(name, &Redacted::text("")).unwrap()));
             for (name, ending) in FOLDERS {
                 let inner = folder.inner(name).unwrap();
-                inner.write(&format!("planted{ending}"), b"").unwrap();
-                inner.write("other", b"").unwrap();
+                inner.write(&format!("planted{ending}"), &Redacted::text("")).unwrap();
+                inner.write("other", &Redacted::text("")).unwrap();
             }
             folder.clear(untracked).unwrap();
             let left = walkdir::WalkDir::new(folder.path()).min_depth(1).sort_by_file_name().into_iter();
@@ -249,7 +250,7 @@ mod tests {
         let folder = Folder::open(&place.path().join("report"), &[]).unwrap();
         std::os::unix::fs::symlink(&outside, place.path().join("report/summary.md")).unwrap();
         std::os::unix::fs::symlink(place.path(), place.path().join("report/sarif")).unwrap();
-        folder.write("summary.md", b"ours").unwrap();
+        folder.write("summary.md", &Redacted::text("ours")).unwrap();
         assert!(matches!(folder.inner("sarif"), Err(Error::Folder { .. })));
         assert_eq!(fs::read_to_string(&outside).unwrap(), "untouched");
     }
@@ -258,7 +259,7 @@ mod tests {
     fn a_written_file_can_be_read_by_other_users_and_leaves_nothing_beside_it() {
         let place = tempfile::tempdir().unwrap();
         let folder = Folder::open(&place.path().join("report"), &[]).unwrap();
-        let path = folder.write("record.json", b"{}").unwrap();
+        let path = folder.write("record.json", &Redacted::text("{}")).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o044, 0o044);
         let mut names: Vec<_> =
             fs::read_dir(place.path().join("report")).unwrap().map(|entry| entry.unwrap().file_name()).collect();

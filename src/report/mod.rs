@@ -24,6 +24,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::record::{Record, Stage, StageName};
+use crate::sink::Redacted;
 use crate::text;
 use crate::variables;
 use catalogue::Catalogue;
@@ -141,7 +142,7 @@ pub(crate) fn write_without_folder(record: &Record, runner: &RunnerFiles) -> Res
 }
 
 fn write_record(record: &Record, reports: &Folder) -> Result<PathBuf, Error> {
-    reports.write("record.json", &json(&*bounded::bounded(record)))
+    reports.write("record.json", &Redacted::of_json(&json(&*bounded::bounded(record))))
 }
 
 /// A document as JSON for people and programs. Ours have only text for keys, so there is none that can't be written.
@@ -152,7 +153,7 @@ fn json(document: &impl serde::Serialize) -> Vec<u8> {
 }
 
 fn write_summary(record: &Record, reports: &Folder, runner: &RunnerFiles) -> Result<PathBuf, Error> {
-    let path = reports.write("summary.md", summary::render(record, summary::LIMIT).as_bytes());
+    let path = reports.write("summary.md", &Redacted::text(&summary::render(record, summary::LIMIT)));
     add_to_step_summary(record, runner)?;
     path
 }
@@ -161,7 +162,7 @@ fn add_to_step_summary(record: &Record, runner: &RunnerFiles) -> Result<(), Erro
     let Some(file) = &runner.step_summary else { return Ok(()) };
     // What the step has said already counts too.
     let taken = std::fs::metadata(file).map_or(0, |file| usize::try_from(file.len()).unwrap_or(usize::MAX));
-    append(file, summary::render(record, summary::LIMIT.saturating_sub(taken)).as_bytes())
+    append(file, &Redacted::text(&summary::render(record, summary::LIMIT.saturating_sub(taken))))
 }
 
 fn write_sarif(record: &Record, reports: &Folder) -> Result<Vec<PathBuf>, Error> {
@@ -184,19 +185,19 @@ fn write_sarif(record: &Record, reports: &Folder) -> Result<Vec<PathBuf>, Error>
 /// It can't be written.
 pub(crate) fn add_outputs(outputs: &outputs::Outputs, runner: &RunnerFiles) -> Result<(), Error> {
     match &runner.output {
-        Some(file) => append(file, outputs::render(outputs).as_bytes()),
+        Some(file) => append(file, &Redacted::text(&outputs::render(outputs))),
         None => Ok(()),
     }
 }
 
 fn write_outputs(record: &Record, reports: &Folder, runner: &RunnerFiles) -> Result<(), Error> {
-    let rendered = outputs::render(&outputs::of(record, reports.path()));
+    let rendered = Redacted::text(&outputs::render(&outputs::of(record, reports.path())));
     match &runner.output {
         Some(file) => {
-            append(file, rendered.as_bytes())?;
+            append(file, &rendered)?;
             reports.remove("outputs")
         }
-        None => reports.write("outputs", rendered.as_bytes()).map(drop),
+        None => reports.write("outputs", &rendered).map(drop),
     }
 }
 

@@ -134,7 +134,7 @@ fn findings_of_a_fourth_scanner_go_to_the_security_tab_and_beside_the_lines() {
     let _made_up = MadeUp::added();
     let files: Vec<_> = sarif::files(&found()).collect();
     let (_, sarif) = files.iter().find(|(tool, _)| *tool == MADE_UP).unwrap();
-    let sarif: serde_json::Value = serde_json::from_slice(sarif.as_ref().unwrap()).unwrap();
+    let sarif: serde_json::Value = serde_json::from_slice(sarif.as_ref().unwrap().bytes()).unwrap();
     let run = &sarif["runs"][0];
     let driver = &run["tool"]["driver"];
     assert_eq!((&driver["name"], &driver["informationUri"]), (&"Made Up".into(), &"https://made-up.example/scanner".into()));
@@ -149,7 +149,7 @@ fn findings_of_a_fourth_scanner_go_to_the_security_tab_and_beside_the_lines() {
     assert_eq!(leak["shortDescription"]["text"], "Rotten spot: aws-access-token");
     assert!(leak["help"]["text"].as_str().unwrap().contains(".made-up-ignore"));
     for (tool, sarif) in files.iter().filter(|(tool, _)| *tool != MADE_UP) {
-        let sarif: serde_json::Value = serde_json::from_slice(sarif.as_ref().unwrap()).unwrap();
+        let sarif: serde_json::Value = serde_json::from_slice(sarif.as_ref().unwrap().bytes()).unwrap();
         assert!(sarif["runs"][0]["results"].as_array().unwrap().is_empty(), "{tool} found nothing");
     }
     // It blocks where the others only advise.

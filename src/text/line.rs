@@ -1,10 +1,11 @@
 //! A stranger's text as one line that can be shown anywhere.
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::fmt::{self, Write as _};
 use std::ops::Deref;
 
 use super::escape::{is_blank, plain, printable};
+use crate::redaction;
 
 /// The most characters of one line of a tool's output that are shown.
 pub(crate) const LINE: usize = 2000;
@@ -21,12 +22,64 @@ pub(crate) struct Line(String);
 ///
 /// Escape sequences (ECMA-48, section 5.4 and 5.6) and control characters are left out, line breaks become spaces,
 /// characters that reorder or hide what is around them are written as their number, and what would begin a workflow
-/// command is broken up (actions/runner, `ActionCommand.cs`: `::` first on a line, `##[` anywhere in it).
+/// command is broken up (actions/runner, `ActionCommand.cs`: `::` first on a line, `##[` anywhere in it). Then the secrets
+/// are taken out, which nothing hides any more, and what is left is cut: a secret at the end is not shown in part.
 #[must_use]
 pub(crate) fn line(text: &str, limit: usize) -> Line {
+    let whole = safe(text, usize::MAX);
+    let cut = |text: &str| if text.len() <= limit || text.chars().count() <= limit { None } else { Some(safe(text, limit)) };
+    match redaction::redact(&whole) {
+        // Of the text as it was, since a hidden character's number is shown whole or not at all.
+        Cow::Borrowed(_) if whole.len() > limit => safe(text, limit),
+        Cow::Borrowed(_) => whole,
+        Cow::Owned(redacted) => cut(&redacted).unwrap_or(Line(redacted)),
+    }
+}
+
+/// `text` as a line, with all that is secret in it.
+fn safe(text: &str, limit: usize) -> Line {
     let mut shown = Shown::new(limit);
     printable(text).for_each(|character| shown.push(character));
     shown.finish()
+}
+
+/// A text as it is but for the secrets in it, which no escape sequence and no control character hides.
+#[must_use]
+pub(crate) fn redacted(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(char::is_control) {
+        return redaction::redact(text);
+    }
+    // As it is read, and as it is: each of them may show what the other does not.
+    match redaction::redact(&plain(text)) {
+        Cow::Owned(redacted) => Cow::Owned(redaction::redact(&redacted).into_owned()),
+        Cow::Borrowed(_) => redaction::redact(text),
+    }
+}
+
+/// As [`redacted`], of a text of several lines that stay what they are: a secret that goes over several is taken out as a
+/// whole, and what an escape sequence or a control character would hide in a line, in that line.
+#[must_use]
+pub(crate) fn redacted_lines(text: &str) -> Cow<'_, str> {
+    let strange = |character: char| character.is_control() && character != '\n';
+    let whole = redaction::redact(text);
+    if !whole.contains(strange) {
+        return whole;
+    }
+    let lines = whole.split('\n').map(|line| if line.contains(strange) { redacted(line) } else { Cow::Borrowed(line) });
+    Cow::Owned(lines.collect::<Vec<_>>().join("\n"))
+}
+
+/// Whether a character shows, and changes nothing of how others do.
+#[must_use]
+pub(crate) fn is_plain(character: char) -> bool {
+    !(character.is_control() || is_hidden(character) || is_blank(character))
+}
+
+/// A text that was cut at its end, without the secrets in it and without what one begins with there.
+#[must_use]
+pub(crate) fn redacted_cut(text: &str) -> String {
+    let shown = if text.chars().any(char::is_control) { plain(text) } else { text.to_owned() };
+    redaction::redact_cut(&shown).into_owned()
 }
 
 /// The lines of `text`, each as [`line()`] makes it.
@@ -130,7 +183,7 @@ impl Shown {
 /// Words of ours, which stand in the source.
 impl From<&'static str> for Line {
     fn from(words: &'static str) -> Self {
-        line(words, usize::MAX)
+        safe(words, usize::MAX)
     }
 }
 

@@ -13,6 +13,7 @@ use tonic::{Request, Response, Status};
 
 use super::error::Error;
 use super::stats::TransferStats;
+use crate::redaction;
 use crate::secret::Secret;
 
 /// The most bytes of a secret, as in Docker's own client (`MaxSecretSize`).
@@ -68,10 +69,13 @@ fn read(id: &str, source: &SecretSource) -> Result<Vec<u8>, Error> {
             read_file(path).map_err(|source| Error::SecretFile { id: id.to_owned(), path: path.clone(), source })?
         }
     };
+    // A file may have changed since the build began.
+    redaction::remember_structured(&bytes);
     if bytes.len() as u64 > MAX_BYTES { Err(Error::SecretTooLarge { id: id.to_owned(), limit: MAX_BYTES }) } else { Ok(bytes) }
 }
 
-fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
+/// The bytes of a file with a secret, and of one that is too large as many as show that.
+pub(crate) fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
     Ok(bytes)

@@ -48,7 +48,7 @@ impl Authorization {
             (Challenge::Bearer { realm, service }, _) => {
                 let realm = connection.allowed(&realm, UrlRole::Realm)?;
                 let token = self.tokens.get_or_fetch(scopes, self.fetch_token(connection, realm, service, scopes)).await?;
-                Secret::new(format!("Bearer {}", token.expose()))
+                Secret::around(format!("Bearer {}", token.expose()))
             }
         };
         let mut value = HeaderValue::from_str(text.expose())
@@ -136,5 +136,5 @@ impl Authorization {
 
 fn basic(username: &str, password: &Secret) -> Secret {
     let pair = format!("{username}:{}", password.expose());
-    Secret::new(format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair)))
+    Secret::around(format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair)))
 }

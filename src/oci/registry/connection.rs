@@ -121,13 +121,7 @@ impl Connection {
     /// A URL that the registry names, if anything may be sent there: HTTPS, or within this machine if the registry is.
     pub(super) fn allowed(&self, text: &str, role: UrlRole) -> Result<Url, Error> {
         let url: Url = text.parse().map_err(|_| self.forbidden(text, role))?;
-        let loopback = match url.host() {
-            Some(url::Host::Domain(name)) => name == "localhost",
-            Some(url::Host::Ipv4(address)) => address.is_loopback(),
-            Some(url::Host::Ipv6(address)) => address.is_loopback(),
-            None => false,
-        };
-        let allowed = url.scheme() == "https" || url.scheme() == "http" && loopback && self.repository.is_loopback();
+        let allowed = net::is_confidential(&url) && (url.scheme() == "https" || self.repository.is_loopback());
         if allowed { Ok(url) } else { Err(self.forbidden(text, role)) }
     }
 

@@ -31,7 +31,7 @@ impl TokenAnswer {
     pub(super) fn usable(self) -> Option<(Secret, Duration)> {
         let token = self.token.or(self.access_token).filter(|token| !token.is_empty())?;
         let life = self.expires_in.map_or(DEFAULT_LIFE, Duration::from_secs);
-        Some((Secret::new(token), life.saturating_sub(MARGIN)))
+        Some((Secret::issued(token), life.saturating_sub(MARGIN)))
     }
 }
 

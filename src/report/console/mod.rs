@@ -4,7 +4,6 @@ pub(crate) mod closing;
 mod log;
 mod terminal;
 
-use std::io::{self, IsTerminal as _};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -14,6 +13,7 @@ use indicatif::ProgressDrawTarget;
 
 use super::Written;
 use crate::record::{Record, Stage, StageName, StageOutcome, Watcher};
+use crate::sink::{self, Lines};
 use crate::text;
 use crate::variables;
 use closing::Tone;
@@ -45,7 +45,7 @@ impl Form {
         let dumb = variables::bytes(variables::TERM).is_some_and(|term| term == "dumb");
         if variables::bytes(variables::GITHUB_ACTIONS).is_some_and(|value| value == "true") {
             Self::Groups
-        } else if io::stderr().is_terminal() && !dumb {
+        } else if sink::is_seen() && !dumb {
             Self::Terminal { colours: variables::filled(variables::NO_COLOR).is_none() }
         } else {
             Self::Plain
@@ -61,7 +61,7 @@ pub(crate) struct Console {
 }
 
 enum Screen {
-    Log(Arc<Mutex<Log<io::Stderr>>>),
+    Log(Arc<Mutex<Log<Lines>>>),
     Terminal(Terminal),
 }
 
@@ -77,7 +77,7 @@ impl Console {
             Form::Plain => false,
             Form::Groups => true,
         };
-        let log = Arc::new(Mutex::new(Log::new(io::stderr(), groups, Instant::now())));
+        let log = Arc::new(Mutex::new(Log::new(Lines::of_console(), groups, Instant::now())));
         let ticking = tick(Arc::clone(&log));
         Arc::new(Self { screen: Screen::Log(log), _ticking: Some(ticking) })
     }
@@ -166,7 +166,7 @@ fn result_line(stage: &Stage) -> (Tone, String) {
 }
 
 /// Ticks until what it returns is dropped.
-fn tick(log: Arc<Mutex<Log<io::Stderr>>>) -> mpsc::Sender<()> {
+fn tick(log: Arc<Mutex<Log<Lines>>>) -> mpsc::Sender<()> {
     let (ticking, ended) = mpsc::channel::<()>();
     thread::spawn(move || {
         while ended.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {

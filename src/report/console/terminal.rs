@@ -8,6 +8,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::closing::Tone;
 use super::{lock, result_line};
 use crate::record::{Stage, StageName};
+use crate::sink;
 use crate::text::Line;
 
 /// The interval of the spinners.
@@ -43,7 +44,7 @@ impl Terminal {
     /// A stage says how far it is.
     pub(crate) fn progress(&self, name: StageName, word: Line) {
         if let Some((_, bar)) = lock(&self.running).iter().find(|(running, _)| *running == name) {
-            bar.set_message(String::from(word));
+            bar.set_message(sink::shown(&word).into_owned());
         }
     }
 
@@ -62,7 +63,8 @@ impl Terminal {
 
     /// Prints a line that stays.
     pub(crate) fn say(&self, tone: Tone, line: &str) {
-        let line = if self.colours { tone.paint(line) } else { line.to_owned() };
+        let line = sink::shown(line);
+        let line = if self.colours { tone.paint(&line) } else { line.into_owned() };
         // Whoever closed our standard error does not want to know; the delivery goes on.
         let _ = self.bars.println(line);
     }

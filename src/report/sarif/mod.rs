@@ -21,6 +21,7 @@ use serde_sarif::sarif::{
 use super::catalogue::{Catalogue, is_complete};
 use crate::record::Record;
 use crate::scanner::{Driver, Finds, Tool};
+use crate::sink::Redacted;
 use crate::text;
 
 /// The results of a run that GitHub keeps, by severity.
@@ -48,8 +49,8 @@ impl Alerts<'_> {
 type MakeRule<'a> = Box<dyn Fn(&str) -> Option<ReportingDescriptor> + 'a>;
 
 /// The SARIF file of each tool that has one, under the tool's name; see [`render`].
-pub(crate) fn files(record: &Record) -> impl Iterator<Item = (Tool, Option<Vec<u8>>)> {
-    Tool::judging().map(|tool| (tool, render(record, tool)))
+pub(crate) fn files(record: &Record) -> impl Iterator<Item = (Tool, Option<Redacted>)> {
+    Tool::judging().map(|tool| (tool, render(record, tool).map(|json| Redacted::of_json(&json))))
 }
 
 /// The SARIF file of a tool, with no results if it found nothing, so that GitHub closes earlier alerts. `None` if its scan

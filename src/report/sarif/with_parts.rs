@@ -16,6 +16,7 @@ use crate::github::{Access, Api};
 use crate::record::Record;
 use crate::scanner::Tool;
 use crate::secret::Secret;
+use crate::sink::Redacted;
 
 const COMMIT: &str = "a1b2c3d4e5f60718293a4b5c6d7e8f9012345678";
 const MAIN: &str = "refs/heads/main";
@@ -71,6 +72,7 @@ fn upload(repository: &Repository, sarif: &[u8]) -> Result<Accepted, code_scanni
     runtime.block_on(async {
         let api = Api::open(&access).unwrap().unwrap();
         let started_at = SystemTime::now().try_into().unwrap();
+        let sarif = &Redacted::of_json(sarif);
         code_scanning::upload(&api, &Analysis { sarif, commit: COMMIT, reference: MAIN, started_at }).await
     })
 }

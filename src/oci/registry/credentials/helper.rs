@@ -57,5 +57,5 @@ async fn run(launcher: &Launcher, program: &str, input: &str) -> Result<(bool, S
     let run = launcher.find(program)?.run(HELPER_DEADLINE).arg("get").stdin(input).stdout_limit(HELPER_OUTPUT_LIMIT);
     let kept = [variables::PATH, variables::HOME].into_iter().filter_map(|name| Some((name, variables::bytes(name)?)));
     let output = kept.fold(run, |run, (name, value)| run.env(name, value)).output().await?;
-    Ok((output.code == 0, Secret::new(String::from_utf8_lossy(&output.stdout))))
+    Ok((output.code == 0, Secret::around(String::from_utf8_lossy(&output.stdout))))
 }

@@ -1,0 +1,40 @@
+//! Clients of AWS that show credentials to nobody on the way: the variables and profiles of the SDK may name any address.
+
+use aws_config::SdkConfig;
+use aws_sdk_sts::config::interceptors::BeforeTransmitInterceptorContextRef;
+use aws_sdk_sts::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_sts::error::BoxError;
+use url::Url;
+
+use crate::net::{Unfit, is_confidential};
+
+/// Sends nothing over plain http to another machine: a token, a session's token and a registry's password would be read
+/// there.
+#[derive(Debug)]
+struct Confidential;
+
+impl Intercept for Confidential {
+    fn name(&self) -> &'static str {
+        "confidential"
+    }
+
+    fn read_before_transmit(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let url: Url = context.request().uri().parse()?;
+        if is_confidential(&url) { Ok(()) } else { Err(Unfit::of(&url).into()) }
+    }
+}
+
+/// A client of STS.
+pub(super) fn sts(config: &SdkConfig) -> aws_sdk_sts::Client {
+    aws_sdk_sts::Client::from_conf(aws_sdk_sts::config::Builder::from(config).interceptor(Confidential).build())
+}
+
+/// A client of Amazon ECR.
+pub(super) fn ecr(config: &SdkConfig) -> aws_sdk_ecr::Client {
+    aws_sdk_ecr::Client::from_conf(aws_sdk_ecr::config::Builder::from(config).interceptor(Confidential).build())
+}
