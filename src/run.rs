@@ -2,12 +2,15 @@
 
 use std::ffi::OsString;
 use std::io::Write as _;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use futures_util::FutureExt as _;
+use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -17,14 +20,15 @@ use tracing_subscriber::filter::LevelFilter;
 use crate::cli::{self, Request};
 use crate::config::{self, Config, Env};
 use crate::diagnosis::Diagnosis;
-use crate::error::{Error, Exit};
+use crate::error::{Cause, Death, Error, Exit};
 use crate::github::{Event, commands};
 use crate::inputs::{self, Inputs};
+use crate::keeper::{self, Lifeline, Role};
 use crate::matrix::Matrix;
 use crate::pipeline::{self, Delivery, context, doctor};
 use crate::plan::{self, Plan};
 use crate::process::{self, Launcher};
-use crate::record::{Record, Recorder, RunResult};
+use crate::record::{Record, Recorder, RunResult, Stage, StageOutcome};
 use crate::report::{self, RunnerFiles, console};
 use crate::scan;
 use crate::setup::{self, PolicyInputs};
@@ -47,16 +51,24 @@ const ANNOUNCEMENT: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// The program could not begin, so there is no delivery to report on.
-pub fn main(arguments: impl IntoIterator<Item = OsString> + Clone) -> anyhow::Result<ExitCode> {
+pub fn main(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
     // First of all: this process may be a helper of another.
-    match process::helper_main(arguments.clone()) {
-        Some(code) => Ok(code),
-        None => run(arguments).map(Into::into),
+    if let Some(code) = process::helper_main(arguments.iter().cloned()) {
+        return Ok(code);
+    }
+    // And nothing secret stays where others can read it.
+    match keeper::begin(arguments).context("The program can't start itself")? {
+        Role::Kept(code) => Ok(code),
+        Role::Work { arguments, lifeline } => {
+            let exit = run(arguments, &lifeline);
+            lifeline.over(exit.as_ref().map_or(Exit::Failed as u8, |exit| *exit as u8));
+            exit.map(Into::into)
+        }
     }
 }
 
 /// Does what the arguments ask for.
-fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Exit> {
+fn run(arguments: impl IntoIterator<Item = OsString>, lifeline: &Lifeline) -> anyhow::Result<Exit> {
     let request = match cli::read(arguments, variables::text) {
         Ok(request) => request,
         Err(error) => {
@@ -78,7 +90,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Exit> {
             Request::Doctor(inputs, file) => doctor(&inputs, file.as_deref()).await.unwrap_or_else(|error| refuse(&error)),
             Request::Policy(inputs, kind) => policy(&inputs, kind).await.unwrap_or_else(|error| refuse(&error)),
             Request::Show(inputs) => show(&inputs).await.unwrap_or_else(|error| refuse(&error)),
-            Request::Deliver(inputs) => deliver(&inputs).await,
+            Request::Deliver(inputs) => deliver(&inputs, lifeline).await,
         }
     });
     // A thread that still reads from a builder that was let go must not keep the process.
@@ -214,23 +226,28 @@ fn print(text: &str) -> Result<(), Error> {
     written.map_err(|source| Error::Io { path: PathBuf::from("standard output"), source })
 }
 
-async fn deliver(inputs: &Inputs) -> Exit {
-    let console = console::Console::new(console::Form::detect());
+async fn deliver(inputs: &Inputs, lifeline: &Lifeline) -> Exit {
+    let (form, runner) = (console::Form::detect(), RunnerFiles::from_environment());
+    lifeline.surroundings(form, &runner);
+    let console = console::Console::new(form);
     console.greet();
-    let recorder = Recorder::begin(console.clone());
+    let recorder = Recorder::begin(console.clone()).kept_by(Arc::new(lifeline.clone()));
     let event = Event::read(variables::text);
     let resolved = Config::resolve(inputs, &env(event.as_ref()));
     let context = PathBuf::from(inputs.text(&inputs::BUILD_CONTEXT));
     let project = source::project_of(&context, event.as_ref().and_then(|event| event.workspace.as_deref()));
     let reports = open_reports(&config::report_dir(inputs), &project).await;
+    if let Ok(reports) = &reports {
+        lifeline.reports(reports.path());
+    }
     let (mut begun, resolved_inputs) = (None, resolved.is_ok());
     let (result, exit) = match (resolved, &reports) {
         (Err(problems), _) => failed(&recorder, &Error::Inputs(problems)),
         (Ok(_), Err(error)) => failed(&recorder, error),
-        (Ok(config), Ok(_)) => match begin(config, event, recorder.clone()) {
+        (Ok(config), Ok(_)) => match begin(config, event, recorder.clone(), lifeline) {
             Err(error) => failed(&recorder, &error),
             Ok((delivery, staging)) => {
-                let ended = until_signal(&delivery).await;
+                let ended = until_its_end(&delivery, lifeline).await;
                 delivery.cleanups.close();
                 let _ = tokio::time::timeout(CLEANUP, delivery.cleanups.wait()).await;
                 drop(staging);
@@ -241,7 +258,7 @@ async fn deliver(inputs: &Inputs) -> Exit {
     };
     let told = resolved_inputs && reports.is_err();
     let record = recorder.end(result);
-    let written = written(&record, reports, &RunnerFiles::from_environment());
+    let written = written(&record, reports, &runner);
     if let Some(delivery) = begun.filter(|_| result != RunResult::Cancelled) {
         announce(&record, &delivery).await;
     }
@@ -296,7 +313,13 @@ async fn announce(record: &Record, delivery: &Delivery) {
     }
 }
 
-fn begin(config: Config, event: Option<Event>, recorder: Recorder) -> Result<(Arc<Delivery>, Staging), Error> {
+fn begin(
+    config: Config,
+    event: Option<Event>,
+    recorder: Recorder,
+    lifeline: &Lifeline,
+) -> Result<(Arc<Delivery>, Staging), Error> {
+    lifeline.redact(config.build.redaction());
     recorder.write(|record| {
         record.environment = Some(config.environment);
         record.demands = Some(config.environment.requirements());
@@ -308,6 +331,7 @@ fn begin(config: Config, event: Option<Event>, recorder: Recorder) -> Result<(Ar
         mask(&config);
     }
     let staging = Staging::create(&config.report_dir).map_err(|source| Error::Io { path: config.report_dir.clone(), source })?;
+    lifeline.staging(staging.path());
     let delivery = Delivery {
         redaction: config.build.redaction(),
         config,
@@ -330,33 +354,63 @@ fn mask(config: &Config) {
     config.build.known_secrets().iter().for_each(commands::mask);
 }
 
-async fn until_signal(delivery: &Arc<Delivery>) -> (RunResult, Exit) {
-    let work = pipeline::deliver(delivery);
+/// Delivers to the end, which a signal or a panic may bring about.
+async fn until_its_end(delivery: &Arc<Delivery>, lifeline: &Lifeline) -> (RunResult, Exit) {
+    // A panic comes out here, wherever in the work it was; what it said is told by the lifeline.
+    let work = AssertUnwindSafe(pipeline::deliver(delivery)).catch_unwind();
+    let work = work.map(|ended| ended.unwrap_or(Err(Error::Cancelled)));
     tokio::pin!(work);
-    let ended = tokio::select! {
-        ended = &mut work => ended.map_err(|error| (error, Exit::Failed)),
-        exit = signalled() => {
-            delivery.cancel.cancel();
-            // It ends by itself, and puts tags back if it was among them.
-            let ended = tokio::time::timeout(GRACE, work).await.unwrap_or(Err(Error::Cancelled));
-            ended.map_err(|error| (error, exit))
-        }
+    let (ended, exit) = tokio::select! {
+        biased;
+        () = lifeline.panicked() => (wind_up(delivery, &mut work).await, Exit::Failed),
+        ended = &mut work => (ended, Exit::Failed),
+        exit = signalled() => (wind_up(delivery, &mut work).await, exit),
     };
-    match ended {
-        Ok(result) => (result, Exit::from(result)),
-        Err((Error::Cancelled, exit)) => (RunResult::Cancelled, exit),
-        Err((error, _)) => failed(&delivery.recorder, &error),
+    match (lifeline.last_words(), ended) {
+        (Some(words), _) => failed(&delivery.recorder, &died(&delivery.recorder, words)),
+        (None, Ok(result)) => (result, Exit::from(result)),
+        (None, Err(Error::Cancelled)) => (RunResult::Cancelled, exit),
+        (None, Err(error)) => failed(&delivery.recorder, &error),
     }
 }
 
-/// Waits for SIGINT or SIGTERM, and says with which code to exit then.
+/// Has the work end early. It ends by itself, and puts tags back if it was among them.
+async fn wind_up(
+    delivery: &Delivery,
+    work: impl Future<Output = Result<RunResult, Error>>,
+) -> Result<RunResult, Error> {
+    delivery.cancel.cancel();
+    tokio::time::timeout(GRACE, work).await.unwrap_or(Err(Error::Cancelled))
+}
+
+/// What a panic means for the delivery.
+fn died(recorder: &Recorder, words: &str) -> Error {
+    let stages = recorder.snapshot().stages.into_iter();
+    // It has called them all off.
+    let interrupted = |stage: &Stage| matches!(stage.outcome, StageOutcome::Running | StageOutcome::Cancelled);
+    let during = stages.filter(interrupted).map(|stage| stage.name).collect();
+    Error::Died(Death { cause: Cause::Panic(words.to_owned()), during })
+}
+
+/// Waits for SIGINT, SIGTERM or SIGHUP, and says with which code to exit then.
 async fn signalled() -> Exit {
     let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
         return std::future::pending().await;
     };
+    // `nohup` has it ignored, and so it stays.
+    let hung_up = async {
+        if process::ignores(Signal::HUP) {
+            return std::future::pending().await;
+        }
+        match signal(SignalKind::hangup()) {
+            Ok(mut hangup) => hangup.recv().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
     tokio::select! {
         _ = interrupt.recv() => Exit::Interrupted,
         _ = terminate.recv() => Exit::Terminated,
+        _ = hung_up => Exit::HungUp,
     }
 }
 

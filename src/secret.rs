@@ -2,16 +2,19 @@
 
 use std::fmt;
 
+use zeroize::Zeroizing;
+
 /// A credential or other secret text. It has no `Display`, its `Debug` hides the value, and it is not serialisable, so
-/// that no log line, report or error message can carry it by accident.
+/// that no log line, report or error message can carry it by accident. Its memory is overwritten when it is dropped, and so
+/// is that of each clone.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Secret(String);
+pub(crate) struct Secret(Zeroizing<String>);
 
 impl Secret {
     /// Takes charge of a secret text.
     #[must_use]
     pub(crate) fn new(value: impl Into<String>) -> Self {
-        Self(value.into())
+        Self(Zeroizing::new(value.into()))
     }
 
     /// The secret itself, for the one place that sends it. Never for a log, a report or an argument.
@@ -35,6 +38,18 @@ impl Redaction {
     /// Shorter values are words, not secrets: redacting them would spoil harmless text.
     const SHORTEST: usize = 4;
 
+    /// Takes out nothing.
+    #[must_use]
+    pub(crate) const fn none() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Whether it takes out nothing.
+    #[must_use]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Takes out `secrets`, and every line of those that have several.
     #[must_use]
     pub(crate) fn of<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
@@ -50,7 +65,7 @@ impl Redaction {
     /// The text with `***` in place of each secret.
     #[must_use]
     pub(crate) fn apply(&self, text: String) -> String {
-        self.0.iter().fold(text, |text, secret| if text.contains(&secret.0) { text.replace(&secret.0, "***") } else { text })
+        self.0.iter().fold(text, |text, secret| if text.contains(secret.expose()) { text.replace(secret.expose(), "***") } else { text })
     }
 }
 

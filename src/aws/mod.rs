@@ -7,6 +7,7 @@
 
 pub(crate) mod ecr;
 mod error;
+mod http;
 mod registry_host;
 mod repository_arn;
 mod secret_sink;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::Proxies;
+
 /// The limit for connecting.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -15,8 +17,9 @@ impl ClientBuilder {
         let builder = reqwest::Client::builder()
             .user_agent(concat!("gp-deliver/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none());
-        Self(builder)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy();
+        Self(Proxies::from_environment().of_reqwest().fold(builder, reqwest::ClientBuilder::proxy))
     }
 
     /// Gives a request this long, its answer included; without it, there is no limit on the whole.

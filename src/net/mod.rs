@@ -4,6 +4,7 @@
 mod client;
 mod error;
 mod pace;
+mod proxies;
 mod retry;
 mod status;
 
@@ -11,5 +12,6 @@ pub(crate) use client::{CONNECT_TIMEOUT, ClientBuilder};
 pub(crate) use error::TransportError;
 pub(crate) use error::{causes, chain};
 pub(crate) use pace::{Pace, Watch};
+pub(crate) use proxies::Proxies;
 pub(crate) use retry::{Failure, RetryPolicy, retry_after};
 pub(crate) use status::is_temporary;
