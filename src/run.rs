@@ -247,7 +247,8 @@ async fn deliver(inputs: &Inputs, lifeline: &Lifeline) -> Exit {
         (Ok(config), Ok(_)) => match begin(config, event, recorder.clone(), lifeline) {
             Err(error) => failed(&recorder, &error),
             Ok((delivery, staging)) => {
-                let ended = until_its_end(&delivery, lifeline).await;
+                let work = pipeline::deliver(&delivery);
+                let ended = until_its_end(&delivery.recorder, &delivery.cancel, lifeline, work).await;
                 delivery.cleanups.close();
                 let _ = tokio::time::timeout(CLEANUP, delivery.cleanups.wait()).await;
                 drop(staging);
@@ -354,32 +355,33 @@ fn mask(config: &Config) {
     config.build.known_secrets().iter().for_each(commands::mask);
 }
 
-/// Delivers to the end, which a signal or a panic may bring about.
-async fn until_its_end(delivery: &Arc<Delivery>, lifeline: &Lifeline) -> (RunResult, Exit) {
+/// Works to the end, which a signal or a panic may bring about.
+async fn until_its_end(
+    recorder: &Recorder,
+    cancel: &CancellationToken,
+    lifeline: &Lifeline,
+    work: impl Future<Output = Result<RunResult, Error>>,
+) -> (RunResult, Exit) {
     // A panic comes out here, wherever in the work it was; what it said is told by the lifeline.
-    let work = AssertUnwindSafe(pipeline::deliver(delivery)).catch_unwind();
-    let work = work.map(|ended| ended.unwrap_or(Err(Error::Cancelled)));
+    let work = AssertUnwindSafe(work).catch_unwind().map(|ended| ended.unwrap_or(Err(Error::Cancelled)));
     tokio::pin!(work);
     let (ended, exit) = tokio::select! {
         biased;
-        () = lifeline.panicked() => (wind_up(delivery, &mut work).await, Exit::Failed),
+        () = lifeline.panicked() => (wind_up(cancel, &mut work).await, Exit::Failed),
         ended = &mut work => (ended, Exit::Failed),
-        exit = signalled() => (wind_up(delivery, &mut work).await, exit),
+        exit = signalled() => (wind_up(cancel, &mut work).await, exit),
     };
     match (lifeline.last_words(), ended) {
-        (Some(words), _) => failed(&delivery.recorder, &died(&delivery.recorder, words)),
+        (Some(words), _) => failed(recorder, &died(recorder, words)),
         (None, Ok(result)) => (result, Exit::from(result)),
         (None, Err(Error::Cancelled)) => (RunResult::Cancelled, exit),
-        (None, Err(error)) => failed(&delivery.recorder, &error),
+        (None, Err(error)) => failed(recorder, &error),
     }
 }
 
 /// Has the work end early. It ends by itself, and puts tags back if it was among them.
-async fn wind_up(
-    delivery: &Delivery,
-    work: impl Future<Output = Result<RunResult, Error>>,
-) -> Result<RunResult, Error> {
-    delivery.cancel.cancel();
+async fn wind_up(cancel: &CancellationToken, work: impl Future<Output = Result<RunResult, Error>>) -> Result<RunResult, Error> {
+    cancel.cancel();
     tokio::time::timeout(GRACE, work).await.unwrap_or(Err(Error::Cancelled))
 }
 
@@ -421,4 +423,46 @@ where
 {
     recorder.write(|record| record.failure = Some(Diagnosis::from(error)));
     (RunResult::Failed, Exit::from(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::StageName;
+
+    /// How work ends in whose stage something panics.
+    async fn end_of<F: Future<Output = Result<RunResult, Error>>>(work: impl FnOnce(Recorder, CancellationToken) -> F) -> Record {
+        let (recorder, cancel, lifeline) = (Recorder::begin(Arc::new(())), CancellationToken::new(), Lifeline::to_nobody());
+        let panicking = lifeline.clone();
+        let work = work(recorder.clone(), cancel.clone());
+        let work = async move {
+            panicking.tell_panic("all is lost");
+            work.await
+        };
+        let (result, exit) = until_its_end(&recorder, &cancel, &lifeline, work).await;
+        assert_eq!((result, exit), (RunResult::Failed, Exit::Failed));
+        recorder.end(result)
+    }
+
+    #[tokio::test]
+    async fn a_panic_anywhere_ends_the_delivery_as_failed_and_says_what_was_running() {
+        // In a task beside the work, which ends as it is told to; one that does not; and in the work itself.
+        let told = end_of(async |recorder, cancel| {
+            let _stage = recorder.stage(StageName::Build);
+            cancel.cancelled().await;
+            Err(Error::Cancelled)
+        });
+        let deaf = end_of(async |recorder, _| {
+            let _stage = recorder.stage(StageName::Build);
+            std::future::pending().await
+        });
+        let itself = end_of(async |recorder, _| -> Result<RunResult, Error> {
+            let _stage = recorder.stage(StageName::Build);
+            std::panic::resume_unwind(Box::new("all is lost"))
+        });
+        for record in <[Record; 3]>::from(tokio::join!(told, deaf, itself)) {
+            let failure = record.failure.unwrap();
+            assert_eq!((&*failure.what, &*failure.why), ("gp-deliver broke during build", "It panicked: all is lost."));
+        }
+    }
 }

@@ -65,7 +65,9 @@ impl Redaction {
     /// The text with `***` in place of each secret.
     #[must_use]
     pub(crate) fn apply(&self, text: String) -> String {
-        self.0.iter().fold(text, |text, secret| if text.contains(secret.expose()) { text.replace(secret.expose(), "***") } else { text })
+        self.0
+            .iter()
+            .fold(text, |text, secret| if text.contains(secret.expose()) { text.replace(secret.expose(), "***") } else { text })
     }
 }
 

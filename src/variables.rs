@@ -102,10 +102,20 @@ variables! {
 /// What stays in the environment of gp-deliver's own processes, for the libraries in them. None of it is secret.
 pub(crate) const HARMLESS: [&str; 14] = [
     // Where programs and files are: of the AWS SDK's `credential_process`, of temporary files.
-    PATH, HOME, "TMPDIR", // How a terminal is written to (clap, console).
-    "LANG", TERM, "COLORTERM", NO_COLOR, "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "LINES",
+    PATH,
+    HOME,
+    "TMPDIR", // How a terminal is written to (clap, console).
+    "LANG",
+    TERM,
+    "COLORTERM",
+    NO_COLOR,
+    "CLICOLOR",
+    "CLICOLOR_FORCE",
+    "COLUMNS",
+    "LINES",
     // Certificates to trust (rustls-native-certs).
-    "SSL_CERT_FILE", "SSL_CERT_DIR", // The threads of the runtime (tokio).
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR", // The threads of the runtime (tokio).
     "TOKIO_WORKER_THREADS",
 ];
 
@@ -149,4 +159,22 @@ pub(crate) fn bytes(name: &str) -> Option<OsString> {
 /// The value of a variable that counts only where it has one: the runner sets some to nothing.
 pub(crate) fn filled(name: &str) -> Option<OsString> {
     bytes(name).filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_name_that_is_there_twice_the_first_counts() {
+        let variables = [("A", "1"), ("B", "2"), ("A", "3")].map(|(name, value)| (name.into(), value.into()));
+        assert_eq!(first_of_each(variables.into())[OsStr::new("A")], "1");
+    }
+
+    #[test]
+    fn nothing_that_names_a_secret_stays_in_the_environment() {
+        for word in ["TOKEN", "SECRET", "PASSWORD", "KEY", "CREDENTIAL", "PROXY", "INPUT_", "GITHUB_", "ACTIONS_", "AWS_"] {
+            assert!(HARMLESS.iter().all(|name| !name.contains(word)), "{word}");
+        }
+    }
 }

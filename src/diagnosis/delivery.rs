@@ -73,11 +73,9 @@ fn died(death: &Death) -> Diagnosis {
             "Another process sent it SIGKILL: as a rule the kernel itself, when memory ran out.",
             "Look for \"out of memory\" in the machine's log (`dmesg`), and give the job more memory. If it happens again, report it.",
         ),
-        Cause::Signal(_) => Diagnosis::new(
-            format!("The process of the delivery ended{during}"),
-            format!("It was ended by {}.", death.cause),
-            bug,
-        ),
+        Cause::Signal(_) => {
+            Diagnosis::new(format!("The process of the delivery ended{during}"), format!("It was ended by {}.", death.cause), bug)
+        }
         Cause::Code(_) => Diagnosis::new(
             format!("The process of the delivery ended{during}"),
             format!("It ended by {}, and without a word.", death.cause),

@@ -127,6 +127,12 @@ impl Lifeline {
         Ok((Self::new(socket.into()), handed))
     }
 
+    /// One that leads nowhere.
+    #[cfg(test)]
+    pub(crate) fn to_nobody() -> Self {
+        Self::new(UnixStream::pair().unwrap().0)
+    }
+
     pub(super) fn new(socket: UnixStream) -> Self {
         let inner = Inner {
             socket: Mutex::new(socket),
@@ -182,12 +188,12 @@ impl Lifeline {
         let lifeline = self.clone();
         std::panic::set_hook(Box::new(move |panic| {
             let place = panic.location().map(|place| format!(", at {}:{}", place.file(), place.line())).unwrap_or_default();
-            lifeline.panic(&format!("{}{place}", panic.payload_as_str().unwrap_or("a panic without words")));
+            lifeline.tell_panic(&format!("{}{place}", panic.payload_as_str().unwrap_or("a panic without words")));
         }));
     }
 
-    fn panic(&self, words: &str) {
-        // What it says may come from anywhere.
+    /// Tells of a panic. What it says may come from anywhere.
+    pub(crate) fn tell_panic(&self, words: &str) {
         let words = text::words(&self.redaction().apply(words.to_owned())).to_string();
         self.send(Kind::Panic, words.as_bytes());
         let _ = writeln!(stderr(), "gp-deliver panicked: {words}");
@@ -313,4 +319,86 @@ pub(super) fn next(socket: &mut impl Read) -> io::Result<Option<(Kind, Vec<u8>)>
 /// A path as it was told.
 pub(super) fn path(bytes: &[u8]) -> PathBuf {
     OsStr::from_bytes(bytes).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{RunResult, StageOutcome};
+    use crate::report::fixture;
+    use crate::secret::Secret;
+
+    /// All that is heard of what `speak` says.
+    fn heard(speak: impl FnOnce(&Lifeline) + Send) -> Vec<(Kind, Vec<u8>)> {
+        let (mut near, far) = UnixStream::pair().unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(move || speak(&Lifeline::new(far)));
+            std::iter::from_fn(|| next(&mut near).unwrap()).collect()
+        })
+    }
+
+    #[test]
+    fn a_record_is_heard_as_it_is_and_its_lists_when_they_change() {
+        let record = fixture::blocked();
+        let messages = heard(|lifeline| {
+            let mut record = fixture::blocked();
+            lifeline.keep(&mut record);
+            record.result = Some(RunResult::Failed);
+            lifeline.keep(&mut record);
+            record.findings.pop();
+            lifeline.keep(&mut record);
+        });
+        let kinds: Vec<_> = messages.iter().map(|(kind, _)| *kind).collect();
+        assert_eq!(kinds, [Kind::Lists, Kind::Record, Kind::Record, Kind::Lists, Kind::Record]);
+        let mut again: Record = crate::document::read(&messages[1].1).unwrap();
+        assert!(again.findings.is_empty());
+        crate::document::read::<Lists>(&messages[0].1).unwrap().put(&mut again);
+        assert_eq!(serde_json::to_value(&again).unwrap(), serde_json::to_value(&record).unwrap());
+    }
+
+    #[test]
+    fn a_secret_is_taken_out_of_all_that_is_told() {
+        let messages = heard(|lifeline| {
+            lifeline.redact(Redaction::of([&Secret::new("line \"one\"\nline two")]));
+            let mut record = fixture::failed();
+            record.stages[0].outcome = StageOutcome::Failed("it said line \"one\"".to_owned());
+            record.warnings.push("line two".to_owned());
+            lifeline.keep(&mut record);
+            lifeline.tell_panic("line two \u{1b}[31mof it");
+        });
+        let text: String = messages.iter().map(|(_, bytes)| String::from_utf8_lossy(bytes).into_owned()).collect();
+        assert!(!text.contains("line two") && !text.contains(r#"line \"one"#) && text.contains("***"), "{text}");
+        assert_eq!(messages.last().unwrap(), &(Kind::Panic, b"*** of it".to_vec()));
+    }
+
+    #[test]
+    fn what_is_too_long_or_of_no_kind_is_not_heard() {
+        let read = |bytes: &[u8]| next(&mut &*bytes);
+        assert!(read(&[]).unwrap().is_none());
+        assert!(read(&[9, 0, 0, 0, 1, 3]).unwrap().is_some());
+        for bytes in [&[9, 0, 0, 0, 2, 3][..], &[9, 0, 0], &[0, 0, 0, 0, 0], &[10, 0, 0, 0, 0], &[6, 0xff, 0xff, 0xff, 0xff]] {
+            assert!(read(bytes).is_err(), "{bytes:?}");
+        }
+        let long = "x".repeat(LONGEST);
+        let messages = heard(|lifeline| {
+            let mut record = fixture::failed();
+            record.warnings.push(long.clone());
+            lifeline.keep(&mut record);
+            record.warnings.clear();
+            lifeline.keep(&mut record);
+        });
+        let records = messages.iter().filter(|(kind, _)| *kind == Kind::Record);
+        assert_eq!(records.count(), 1);
+    }
+
+    #[test]
+    fn a_file_is_handed_over_and_nothing_else_is_taken_for_one() {
+        let (near, far) = UnixStream::pair().unwrap();
+        hand(&near, File::open("/dev/null").unwrap()).unwrap();
+        assert!(receive(&far).is_ok());
+        (&near).write_all(&[0]).unwrap();
+        assert!(receive(&far).is_err());
+        drop(near);
+        assert!(receive(&far).is_err());
+    }
 }

@@ -12,6 +12,7 @@ use crate::record::{Record, RunResult, Stage, StageOutcome};
 use crate::report::console::{Console, Form};
 use crate::report::{self, Folder, RunnerFiles, Written};
 use crate::scanner::Tool;
+use crate::staging;
 
 /// What the worker has told. It is read as what a stranger may have written: its lengths are bounded, and what makes no sense
 /// counts as not told.
@@ -66,11 +67,7 @@ impl Known {
 
     /// Removes the folder of the image. There is none after an end that was announced.
     pub(super) fn remove_staging(&self) {
-        let inside = |staging: &Path| staging.parent().is_some() && staging.file_name().is_some();
-        if let Some(staging) = self.staging.as_deref().filter(|staging| inside(staging)) {
-            // What can't be removed now is removed by the next delivery.
-            let _ = std::fs::remove_dir_all(staging);
-        }
+        self.staging.iter().for_each(|folder| staging::remove(folder));
     }
 
     /// Tells of the worker's death, and says by which code to exit. `told` where a signal asked the worker to end.
@@ -162,5 +159,88 @@ fn forget_what_is_missing(record: &mut Record) {
 fn forget_scan(record: &mut Record, tool: Tool) {
     for stage in record.stages.iter_mut().filter(|stage| stage.name == tool.stage && stage.is_over()) {
         stage.outcome = StageOutcome::Failed("what it found is lost".to_owned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::StageName;
+    use crate::report::{fixture, headline};
+
+    fn concluded(mut record: Record, cause: Cause, cancelled: bool) -> Record {
+        record.result = None;
+        conclude(&mut record, cause, cancelled, 60_000);
+        record
+    }
+
+    /// A delivery in the middle of its build.
+    fn building() -> Record {
+        let mut record = fixture::failed();
+        record.failure = None;
+        for stage in record.stages.iter_mut().filter(|stage| stage.name == StageName::Build) {
+            stage.outcome = StageOutcome::Running;
+        }
+        record
+    }
+
+    #[test]
+    fn the_report_of_a_death_says_what_was_running_and_what_ended_it() {
+        for (cause, what, why) in [
+            (Cause::Signal(9), "The process of the delivery was killed during build", "SIGKILL"),
+            (Cause::Signal(11), "The process of the delivery ended during build", "It was ended by signal 11"),
+            (Cause::Code(101), "The process of the delivery ended during build", "code 101"),
+            (Cause::Panic("no".to_owned()), "gp-deliver broke during build", "It panicked: no."),
+        ] {
+            let record = concluded(building(), cause, false);
+            let failure = record.failure.clone().unwrap();
+            assert_eq!((record.result, &*failure.what), (Some(RunResult::Failed), what));
+            assert!(failure.why.contains(why), "{}", failure.why);
+            assert!(headline(&record).starts_with("Failed: "), "{}", headline(&record));
+            let build = record.stages.iter().find(|stage| stage.name == StageName::Build).unwrap();
+            assert!(matches!(build.outcome, StageOutcome::Failed(_)) && build.ended_ms() == 60_000);
+        }
+    }
+
+    #[test]
+    fn a_death_after_a_signal_is_the_end_of_a_cancelled_delivery() {
+        let record = concluded(building(), Cause::Signal(15), true);
+        assert_eq!((record.result, record.failure.as_ref()), (Some(RunResult::Cancelled), None));
+        assert!(record.stages.iter().all(Stage::is_over));
+    }
+
+    #[test]
+    fn a_failure_that_was_known_stays_what_the_report_is_about() {
+        let known = fixture::failed().failure;
+        let record = concluded(fixture::failed(), Cause::Signal(9), false);
+        assert_eq!(record.failure, known);
+        assert!(record.warnings.last().unwrap().starts_with("The process of the delivery was killed."));
+    }
+
+    #[test]
+    fn a_scan_whose_findings_did_not_arrive_is_not_taken_for_a_clean_one() {
+        let mut record = fixture::blocked();
+        assert!(report::catalogue::is_complete(&record, Tool::TRIVY));
+        forget_what_is_missing(&mut record);
+        assert!(report::catalogue::is_complete(&record, Tool::TRIVY), "they are there");
+        record.findings.clear();
+        forget_what_is_missing(&mut record);
+        assert!(Tool::all().filter(|tool| tool.finds.is_some()).all(|tool| !report::catalogue::is_complete(&record, tool)));
+        let mut record = fixture::delivered();
+        forget_scans(&mut record);
+        assert!(Tool::all().all(|tool| !report::catalogue::is_complete(&record, tool)));
+    }
+
+    #[test]
+    fn what_makes_no_sense_counts_as_not_told() {
+        let mut known = Known::new();
+        known.take(Kind::Record, serde_json::to_vec(&building()).unwrap());
+        known.take(Kind::Record, b"{".to_vec());
+        assert!(known.record.is_some());
+        known.take(Kind::Lists, Vec::new());
+        assert!(known.lists.is_none(), "lists that were too long are lost");
+        known.take(Kind::Panic, b"first".to_vec());
+        known.take(Kind::Panic, b"second".to_vec());
+        assert_eq!(known.panic.as_deref(), Some("first"));
     }
 }

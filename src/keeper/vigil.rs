@@ -62,7 +62,7 @@ async fn watch(handed: &OwnedFd) -> io::Result<u8> {
             },
             Some((given, exit)) = signals.recv() => {
                 let _ = kill_process(worker, given);
-                told = told.or(Some(exit));
+                told = told.or(exit);
                 limit.get_or_insert_with(|| Instant::now() + PATIENCE);
             }
             _ = children.recv() => if let Some(status) = reap(worker) {
@@ -86,22 +86,24 @@ async fn watch(handed: &OwnedFd) -> io::Result<u8> {
     Ok(known.over().unwrap_or_else(|| known.tell(cause(status), told) as u8))
 }
 
-/// The signals that are passed on, each with the exit code of a delivery that it ends.
-fn signals() -> io::Result<mpsc::Receiver<(Signal, Exit)>> {
+/// The signals that are passed on, each with the exit code of a delivery that it cancels. The others end the worker at once.
+fn signals() -> io::Result<mpsc::Receiver<(Signal, Option<Exit>)>> {
     let (sender, signals) = mpsc::channel(1);
     for (kind, number, exit) in [
-        (SignalKind::interrupt(), Signal::INT, Exit::Interrupted),
-        (SignalKind::terminate(), Signal::TERM, Exit::Terminated),
-        (SignalKind::hangup(), Signal::HUP, Exit::HungUp),
+        (SignalKind::interrupt(), Signal::INT, Some(Exit::Interrupted)),
+        (SignalKind::terminate(), Signal::TERM, Some(Exit::Terminated)),
+        (SignalKind::hangup(), Signal::HUP, Some(Exit::HungUp)),
+        (SignalKind::quit(), Signal::QUIT, None),
+        (SignalKind::alarm(), Signal::ALARM, None),
+        (SignalKind::user_defined1(), Signal::USR1, None),
+        (SignalKind::user_defined2(), Signal::USR2, None),
     ] {
-        // `nohup` has it ignored, and so it stays.
-        if kind == SignalKind::hangup() && process::ignores(number) {
+        // Whoever has one ignored, as `nohup` has SIGHUP, wants it to stay so.
+        if process::ignores(number) {
             continue;
         }
         let (mut given, sender) = (signal(kind)?, sender.clone());
-        tokio::spawn(async move {
-            while given.recv().await.is_some() && sender.send((number, exit)).await.is_ok() {}
-        });
+        tokio::spawn(async move { while given.recv().await.is_some() && sender.send((number, exit)).await.is_ok() {} });
     }
     Ok(signals)
 }
@@ -109,7 +111,7 @@ fn signals() -> io::Result<mpsc::Receiver<(Signal, Exit)>> {
 /// A folder for what the worker and its children keep for a moment. All may look for a name in it that they know, and nobody
 /// else sees which there are. Where none can be made, they find out themselves.
 fn scratch() -> Option<TempDir> {
-    tempfile::Builder::new().prefix("gp-deliver-").permissions(Permissions::from_mode(0o711)).tempdir().ok()
+    tempfile::Builder::new().prefix("gp-deliver-scratch-").permissions(Permissions::from_mode(0o711)).tempdir().ok()
 }
 
 fn start(socket: UnixStream, scratch: Option<&TempDir>) -> io::Result<Pid> {

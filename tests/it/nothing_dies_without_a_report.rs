@@ -7,6 +7,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
+use std::time::Duration;
 
 use doubles::github::{Call, Moment};
 use doubles::proxy::{ALWAYS, Challenge, Fault, Proxy, rule};
@@ -52,6 +53,15 @@ enum Arrival {
     Program,
     /// Something was asked.
     Asked(Box<dyn FnOnce()>),
+}
+
+/// How long a stage may take to begin.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+fn asked(runtime: &Runtime, mut told: mpsc_async::UnboundedReceiver<()>) -> Arrival {
+    let runtime = runtime.handle().clone();
+    let arrive = move || runtime.block_on(tokio::time::timeout(PATIENCE, told.recv())).unwrap().unwrap();
+    Arrival::Asked(Box::new(arrive))
 }
 
 /// What must not be read, and how it is given.
@@ -150,16 +160,20 @@ impl Stage {
         let listener = UnixListener::bind(&socket).unwrap();
         let (arrived, arrival) = mpsc::channel();
         std::thread::spawn(move || {
-            let connections: Vec<_> = listener.incoming().map(|stream| (stream, arrived.send(()))).collect();
-            drop(connections);
+            let mut connections = Vec::new();
+            for connection in listener.incoming() {
+                connections.push(connection);
+                // A test that has gone on no longer cares.
+                let _ = arrived.send(());
+            }
         });
         self.delivery = self.delivery.clone().variable("DOCKER_HOST", &format!("unix://{}", socket.display()));
-        self.arrival = Arrival::Asked(Box::new(move || arrival.recv().unwrap()));
+        self.arrival = Arrival::Asked(Box::new(move || arrival.recv_timeout(PATIENCE).unwrap()));
     }
 
     fn slow_scanner(&mut self, name: &str, version: &str) {
         let text = format!(
-            "#!/bin/sh\n[ \"$1\" = {version} ] && exec {} \"$@\"\nexec sleep {}\n",
+            "#!/bin/sh\n[ \"$1\" = {version} ] && exec {} \"$@\"\nexec /bin/sleep {}\n",
             tool(name).display(),
             self.marker
         );
@@ -176,11 +190,11 @@ impl Stage {
 
     fn slow_line_to(&mut self, registry: Registry, runtime: &Runtime, method: &'static str, holds: &str) {
         let (release, held) = watch::channel(false);
-        let (tell, mut told) = mpsc_async::unbounded_channel();
+        let (tell, told) = mpsc_async::unbounded_channel();
         let rules = vec![rule(method, holds, ALWAYS, Fault::HoldAndTell(held, tell))];
         let proxy = runtime.block_on(Proxy::start(&registry.address, Challenge::Nothing, rules));
         self.delivery = self.delivery.clone().flag("--destination", &format!("{}/team/app", proxy.address));
-        self.arrival = Arrival::Asked(Box::new(move || told.blocking_recv().unwrap()));
+        self.arrival = asked(runtime, told);
         self.world.extend([Box::new(registry) as Box<dyn Any>, Box::new(release), Box::new(proxy)]);
     }
 
@@ -188,18 +202,18 @@ impl Stage {
     fn promote(&mut self, runtime: &Runtime) {
         let registry = Registry::start(Options::default());
         let destination = format!("{}/team/app", registry.address);
-        self.delivery = self.delivery.clone().flag("--reuse", "claimed");
+        self.delivery = self.delivery.clone().flag("--reuse", "claimed").flag("--tags", "{sha},{env}-{sha}");
         self.delivery.clone().flag("--environment", "local").flag("--destination", &destination).ends_with(0);
         self.slow_line_to(registry, runtime, "GET", "/blobs/");
     }
 
     fn slow_mirror(&mut self, runtime: &Runtime) {
         let (release, held) = watch::channel(false);
-        let (tell, mut told) = mpsc_async::unbounded_channel();
+        let (tell, told) = mpsc_async::unbounded_channel();
         let rules = vec![rule("GET", "", ALWAYS, Fault::HoldAndTell(held, tell))];
         let proxy = runtime.block_on(Proxy::start("127.0.0.1:1", Challenge::Nothing, rules));
         self.delivery = self.delivery.clone().flag("--trivy-db-repository", &format!("{}/trivy-db:2", proxy.address));
-        self.arrival = Arrival::Asked(Box::new(move || told.blocking_recv().unwrap()));
+        self.arrival = asked(runtime, told);
         self.world.extend([Box::new(release) as Box<dyn Any>, Box::new(proxy)]);
     }
 
@@ -250,7 +264,8 @@ impl Stage {
         assert_eq!(stage["outcome"]["is"], "failed", "{place}: {stage}");
         assert!(log.contains(&format!("FAILED: {what}")), "{place}:\n{log}");
         let beside = |name: &str| fs::read_to_string(self.source.beside(name)).unwrap();
-        assert!(beside("github_output").contains("result=failed"), "{place}: {}", beside("github_output"));
+        let outputs = beside("github_output");
+        assert!(outputs.starts_with("result<<") && outputs.lines().nth(1) == Some("failed"), "{place}: {outputs}");
         assert!(beside("github_summary").contains("Failed: The process of the delivery"), "{place}");
         // Of a tag that may be there it is not said that it is not.
         let left = record["leftovers"].as_array().map_or(0, Vec::len);
@@ -278,7 +293,8 @@ struct Running {
 
 /// The process that does the work.
 fn worker_of(keeper: u32) -> u32 {
-    let workers: Vec<_> = children(keeper).into_iter().filter(|child| arguments(*child).iter().any(|word| word == "__work")).collect();
+    let workers: Vec<_> =
+        children(keeper).into_iter().filter(|child| arguments(*child).iter().any(|word| word == "__work")).collect();
     let [worker] = workers[..] else { panic!("{workers:?}") };
     worker
 }
