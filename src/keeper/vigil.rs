@@ -98,8 +98,9 @@ fn signals() -> io::Result<mpsc::Receiver<(Signal, Option<Exit>)>> {
         (SignalKind::user_defined1(), Signal::USR1, None),
         (SignalKind::user_defined2(), Signal::USR2, None),
     ] {
-        // Whoever has one ignored, as `nohup` has SIGHUP, wants it to stay so.
-        if process::ignores(number) {
+        // Whoever has one ignored, as `nohup` has SIGHUP, wants it to stay so. Shells have SIGINT ignored by all that they start
+        // in the background, and a runner sends it to whatever it has started.
+        if !matches!(number, Signal::INT | Signal::TERM) && process::ignores(number) {
             continue;
         }
         let (mut given, sender) = (signal(kind)?, sender.clone());

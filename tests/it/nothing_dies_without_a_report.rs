@@ -60,7 +60,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 fn asked(runtime: &Runtime, mut told: mpsc_async::UnboundedReceiver<()>) -> Arrival {
     let runtime = runtime.handle().clone();
-    let arrive = move || runtime.block_on(tokio::time::timeout(PATIENCE, told.recv())).unwrap().unwrap();
+    let arrive = move || runtime.block_on(async { tokio::time::timeout(PATIENCE, told.recv()).await }).unwrap().unwrap();
     Arrival::Asked(Box::new(arrive))
 }
 
