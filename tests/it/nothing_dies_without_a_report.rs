@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use doubles::github::{Call, Moment};
 use doubles::proxy::{ALWAYS, Challenge, Fault, Proxy, rule};
-use doubles::registry::{Options, Registry};
+use doubles::registry::{Options, Registry, crane};
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc as mpsc_async, watch};
 
@@ -204,7 +204,15 @@ impl Stage {
         let destination = format!("{}/team/app", registry.address);
         self.delivery = self.delivery.clone().flag("--reuse", "claimed").flag("--tags", "{sha},{env}-{sha}");
         self.delivery.clone().flag("--environment", "local").flag("--destination", &destination).ends_with(0);
-        self.slow_line_to(registry, runtime, "GET", "/blobs/");
+        // Its configuration is looked at before: what is promoted is the rest.
+        let manifest: serde_json::Value =
+            serde_json::from_str(&crane(&["manifest", "--insecure", &format!("{destination}:local-{}", self.sha())])).unwrap();
+        let layer = manifest["layers"][0]["digest"].as_str().unwrap();
+        self.slow_line_to(registry, runtime, "GET", &format!("/blobs/{layer}"));
+    }
+
+    fn sha(&self) -> String {
+        self.source.git(&["rev-parse", "HEAD"])[..7].to_owned()
     }
 
     fn slow_mirror(&mut self, runtime: &Runtime) {
@@ -260,7 +268,7 @@ impl Stage {
         let what = record["failure"]["what"].as_str().unwrap();
         assert!(what.starts_with("The process of the delivery") && what.contains("during "), "{place}: {what}");
         let stages = record["stages"].as_array().unwrap();
-        let stage = stages.iter().find(|stage| stage["name"] == self.name).unwrap();
+        let stage = stages.iter().find(|stage| stage["name"] == self.name).unwrap_or_else(|| panic!("{place}: {stages:?}"));
         assert_eq!(stage["outcome"]["is"], "failed", "{place}: {stage}");
         assert!(log.contains(&format!("FAILED: {what}")), "{place}:\n{log}");
         let beside = |name: &str| fs::read_to_string(self.source.beside(name)).unwrap();
@@ -307,10 +315,14 @@ fn die_in_each_stage(number: u32, signal_name: &str, look: impl Fn(&Running)) {
         let running = stage.begin();
         look(&running);
         signal(running.worker, signal_name);
-        if signal_name == "SEGV" {
-            // The standard library takes the first one for an overflow of the stack, and looks whether it is.
-            let _ = Command::new("kill").args(["-SEGV", &running.worker.to_string()]).stderr(Stdio::null()).status();
-        }
+        // The standard library takes the first SIGSEGV for an overflow of the stack, and looks whether it is.
+        wait_until("the worker lives", || {
+            let _ = Command::new("kill")
+                .args([&format!("-{signal_name}"), &running.worker.to_string()])
+                .stderr(Stdio::null())
+                .status();
+            !Path::new(&format!("/proc/{}", running.worker)).exists()
+        });
         stage.is_reported(running, signal_name);
         stage.is_gone();
     }
