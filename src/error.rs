@@ -1,12 +1,14 @@
 //! What can go wrong in a delivery: one enum over the rooms' own errors, and the exit codes.
 
+use rustix::process::Signal;
+
 use crate::aws;
 use crate::buildkit;
 use crate::coverage::Gap;
 use crate::github::{api, code_scanning};
 use crate::inputs::Problem;
 use crate::publish;
-use crate::record::RunResult;
+use crate::record::{RunResult, StageName};
 use crate::report;
 use crate::scan;
 use crate::scanner::Tool;
@@ -69,6 +71,40 @@ pub(crate) enum Error {
     /// A signal ended it.
     #[error("cancelled")]
     Cancelled,
+    /// The process that did the work is no more, or not as it should be.
+    #[error("{}", .0.cause)]
+    Died(Death),
+}
+
+/// An end that nobody had in mind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Death {
+    /// What ended it.
+    pub(crate) cause: Cause,
+    /// The stages that were running, as far as that is known.
+    pub(crate) during: Vec<StageName>,
+}
+
+/// What ends a process that does not end by itself.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Cause {
+    /// A signal (signal(7)), by its number: a crash, an abort, the kernel out of memory.
+    #[error("signal {}", signal_name(*.0))]
+    Signal(i32),
+    /// It ended by itself with this code, and without a word.
+    #[error("an exit with code {0}")]
+    Code(i32),
+    /// A panic, in its own words.
+    #[error("a panic: {0}")]
+    Panic(String),
+}
+
+/// A signal as people know it: `9 (SIGKILL)`.
+fn signal_name(number: i32) -> String {
+    match Signal::from_named_raw(number) {
+        Some(signal) => format!("{number} ({signal:?})"),
+        None => number.to_string(),
+    }
 }
 
 /// The program's exit codes.
@@ -83,6 +119,8 @@ pub(crate) enum Exit {
     Inputs = 2,
     /// The policy held the image back.
     Blocked = 3,
+    /// SIGHUP ended it: 128 and the signal's number, as shells have it.
+    HungUp = 129,
     /// SIGINT ended it: 128 and the signal's number, as shells have it.
     Interrupted = 130,
     /// SIGTERM ended it.

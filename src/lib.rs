@@ -20,6 +20,7 @@ mod finding;
 mod git;
 mod github;
 mod inputs;
+mod keeper;
 mod machine;
 mod matrix;
 mod net;

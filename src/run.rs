@@ -1,12 +1,15 @@
 //! A run of the program, from its arguments to its exit code.
 
 use std::ffi::OsString;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use futures_util::FutureExt as _;
+use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -16,14 +19,15 @@ use tracing_subscriber::filter::LevelFilter;
 use crate::cli::{self, Request};
 use crate::config::{self, Config, Env};
 use crate::diagnosis::Diagnosis;
-use crate::error::{Error, Exit};
+use crate::error::{Cause, Death, Error, Exit};
 use crate::github::{Event, commands};
 use crate::inputs::{self, Inputs};
+use crate::keeper::{self, Lifeline, Role};
 use crate::matrix::Matrix;
 use crate::pipeline::{self, Delivery, context, doctor};
 use crate::plan::{self, Plan};
 use crate::process::{self, Launcher};
-use crate::record::{Record, Recorder, RunResult};
+use crate::record::{Record, Recorder, RunResult, Stage, StageOutcome};
 use crate::redaction;
 use crate::report::{self, RunnerFiles, console};
 use crate::scan;
@@ -45,20 +49,32 @@ const CLEANUP: Duration = Duration::from_millis(250);
 const ANNOUNCEMENT: Duration = Duration::from_secs(30);
 
 /// The program, from its arguments to its exit code: all that this crate has for others.
-pub fn main(arguments: impl IntoIterator<Item = OsString> + Clone) -> ExitCode {
+pub fn main(arguments: &[OsString]) -> ExitCode {
     // First of all: this process may be a helper of another.
-    if let Some(code) = process::helper_main(arguments.clone()) {
+    if let Some(code) = process::helper_main(arguments.iter().cloned()) {
         return code;
     }
-    run(arguments).map(Into::into).unwrap_or_else(|error| {
+    begin_work(arguments).unwrap_or_else(|error| {
         // The program could not begin. Where the words can't be written, the exit code still says it.
         let _ = sink::say(Stream::Error, &format!("error: {error:#}"));
         ExitCode::FAILURE
     })
 }
 
+/// Leaves nothing secret where others can read it, and works or keeps who works.
+fn begin_work(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
+    match keeper::begin(arguments).context("The program can't start itself")? {
+        Role::Kept(code) => Ok(code),
+        Role::Work { arguments, lifeline } => {
+            let exit = run(arguments, &lifeline);
+            lifeline.over(exit.as_ref().map_or(Exit::Failed as u8, |exit| *exit as u8));
+            exit.map(Into::into)
+        }
+    }
+}
+
 /// Does what the arguments ask for.
-fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Exit> {
+fn run(arguments: impl IntoIterator<Item = OsString>, lifeline: &Lifeline) -> anyhow::Result<Exit> {
     know_the_environment();
     let request = match cli::read(arguments, variables::text) {
         Ok(request) => request,
@@ -82,7 +98,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Exit> {
             Request::Doctor(inputs, file) => doctor(&inputs, file.as_deref()).await.unwrap_or_else(|error| refuse(&error)),
             Request::Policy(inputs, kind) => policy(&inputs, kind).await.unwrap_or_else(|error| refuse(&error)),
             Request::Show(inputs) => show(&inputs).await.unwrap_or_else(|error| refuse(&error)),
-            Request::Deliver(inputs) => deliver(&inputs).await,
+            Request::Deliver(inputs) => deliver(&inputs, lifeline).await,
         }
     });
     // A thread that still reads from a builder that was let go must not keep the process.
@@ -90,16 +106,13 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<Exit> {
     Ok(exit)
 }
 
-/// What is secret and what everyone knows before anything is read, and that a panic keeps to it.
+/// What is secret and what everyone knows before anything is read.
 fn know_the_environment() {
     let public = [variables::GITHUB_SHA, variables::GITHUB_REPOSITORY, variables::GITHUB_REF];
     public.into_iter().filter_map(variables::text).for_each(|value| redaction::publish(&value));
     for secret in variables::SECRET.into_iter().filter_map(variables::text) {
         redaction::remember(&secret);
     }
-    std::panic::set_hook(Box::new(|panic| {
-        let _ = sink::say(Stream::Error, &panic.to_string());
-    }));
 }
 
 /// The event of the run. In a job, the runner hears of each secret from here on.
@@ -243,23 +256,29 @@ fn printed(written: std::io::Result<()>) -> Result<(), Error> {
     written.map_err(|source| Error::Io { path: PathBuf::from("standard output"), source })
 }
 
-async fn deliver(inputs: &Inputs) -> Exit {
-    let console = console::Console::new(console::Form::detect());
+async fn deliver(inputs: &Inputs, lifeline: &Lifeline) -> Exit {
+    let (form, runner) = (console::Form::detect(), RunnerFiles::from_environment());
+    lifeline.surroundings(form, &runner);
+    let console = console::Console::new(form);
     console.greet();
-    let recorder = Recorder::begin(console.clone());
+    let recorder = Recorder::begin(console.clone()).kept_by(Arc::new(lifeline.clone()));
     let event = read_event();
     let resolved = Config::resolve(inputs, &env(event.as_ref()));
     let context = PathBuf::from(inputs.text(&inputs::BUILD_CONTEXT));
     let project = source::project_of(&context, event.as_ref().and_then(|event| event.workspace.as_deref()));
     let reports = open_reports(&config::report_dir(inputs), &project).await;
+    if let Ok(reports) = &reports {
+        lifeline.reports(reports.path());
+    }
     let (mut begun, resolved_inputs) = (None, resolved.is_ok());
     let (result, exit) = match (resolved, &reports) {
         (Err(problems), _) => failed(&recorder, &Error::Inputs(problems)),
         (Ok(_), Err(error)) => failed(&recorder, error),
-        (Ok(config), Ok(_)) => match begin(config, event, recorder.clone()) {
+        (Ok(config), Ok(_)) => match begin(config, event, recorder.clone(), lifeline) {
             Err(error) => failed(&recorder, &error),
             Ok((delivery, staging)) => {
-                let ended = until_signal(&delivery).await;
+                let work = pipeline::deliver(&delivery);
+                let ended = until_its_end(&delivery.recorder, &delivery.cancel, lifeline, work).await;
                 delivery.cleanups.close();
                 let _ = tokio::time::timeout(CLEANUP, delivery.cleanups.wait()).await;
                 drop(staging);
@@ -270,7 +289,7 @@ async fn deliver(inputs: &Inputs) -> Exit {
     };
     let told = resolved_inputs && reports.is_err();
     let record = recorder.end(result);
-    let written = written(&record, reports, &RunnerFiles::from_environment());
+    let written = written(&record, reports, &runner);
     if let Some(delivery) = begun.filter(|_| result != RunResult::Cancelled) {
         announce(&record, &delivery).await;
     }
@@ -324,7 +343,12 @@ async fn announce(record: &Record, delivery: &Delivery) {
     }
 }
 
-fn begin(config: Config, event: Option<Event>, recorder: Recorder) -> Result<(Arc<Delivery>, Staging), Error> {
+fn begin(
+    config: Config,
+    event: Option<Event>,
+    recorder: Recorder,
+    lifeline: &Lifeline,
+) -> Result<(Arc<Delivery>, Staging), Error> {
     recorder.write(|record| {
         record.environment = Some(config.environment);
         record.demands = Some(config.environment.requirements());
@@ -334,6 +358,7 @@ fn begin(config: Config, event: Option<Event>, recorder: Recorder) -> Result<(Ar
     });
     config.build.know_secrets().into_iter().for_each(|warning| recorder.warn(warning));
     let staging = Staging::create(&config.report_dir).map_err(|source| Error::Io { path: config.report_dir.clone(), source })?;
+    lifeline.staging(staging.path());
     let delivery = Delivery {
         config,
         event,
@@ -347,33 +372,64 @@ fn begin(config: Config, event: Option<Event>, recorder: Recorder) -> Result<(Ar
     Ok((Arc::new(delivery), staging))
 }
 
-async fn until_signal(delivery: &Arc<Delivery>) -> (RunResult, Exit) {
-    let work = pipeline::deliver(delivery);
+/// Works to the end, which a signal or a panic may bring about.
+async fn until_its_end(
+    recorder: &Recorder,
+    cancel: &CancellationToken,
+    lifeline: &Lifeline,
+    work: impl Future<Output = Result<RunResult, Error>>,
+) -> (RunResult, Exit) {
+    // A panic comes out here, wherever in the work it was; what it said is told by the lifeline.
+    let work = AssertUnwindSafe(work).catch_unwind().map(|ended| ended.unwrap_or(Err(Error::Cancelled)));
     tokio::pin!(work);
-    let ended = tokio::select! {
-        ended = &mut work => ended.map_err(|error| (error, Exit::Failed)),
-        exit = signalled() => {
-            delivery.cancel.cancel();
-            // It ends by itself, and puts tags back if it was among them.
-            let ended = tokio::time::timeout(GRACE, work).await.unwrap_or(Err(Error::Cancelled));
-            ended.map_err(|error| (error, exit))
-        }
+    let (ended, exit) = tokio::select! {
+        biased;
+        () = lifeline.panicked() => (wind_up(cancel, &mut work).await, Exit::Failed),
+        ended = &mut work => (ended, Exit::Failed),
+        exit = signalled() => (wind_up(cancel, &mut work).await, exit),
     };
-    match ended {
-        Ok(result) => (result, Exit::from(result)),
-        Err((Error::Cancelled, exit)) => (RunResult::Cancelled, exit),
-        Err((error, _)) => failed(&delivery.recorder, &error),
+    match (lifeline.last_words(), ended) {
+        (Some(words), _) => failed(recorder, &died(recorder, words)),
+        (None, Ok(result)) => (result, Exit::from(result)),
+        (None, Err(Error::Cancelled)) => (RunResult::Cancelled, exit),
+        (None, Err(error)) => failed(recorder, &error),
     }
 }
 
-/// Waits for SIGINT or SIGTERM, and says with which code to exit then.
+/// Has the work end early. It ends by itself, and puts tags back if it was among them.
+async fn wind_up(cancel: &CancellationToken, work: impl Future<Output = Result<RunResult, Error>>) -> Result<RunResult, Error> {
+    cancel.cancel();
+    tokio::time::timeout(GRACE, work).await.unwrap_or(Err(Error::Cancelled))
+}
+
+/// What a panic means for the delivery.
+fn died(recorder: &Recorder, words: &str) -> Error {
+    let stages = recorder.snapshot().stages.into_iter();
+    // It has called them all off.
+    let interrupted = |stage: &Stage| matches!(stage.outcome, StageOutcome::Running | StageOutcome::Cancelled);
+    let during = stages.filter(interrupted).map(|stage| stage.name).collect();
+    Error::Died(Death { cause: Cause::Panic(words.to_owned()), during })
+}
+
+/// Waits for SIGINT, SIGTERM or SIGHUP, and says with which code to exit then.
 async fn signalled() -> Exit {
     let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
         return std::future::pending().await;
     };
+    // `nohup` has it ignored, and so it stays.
+    let hung_up = async {
+        if process::ignores(Signal::HUP) {
+            return std::future::pending().await;
+        }
+        match signal(SignalKind::hangup()) {
+            Ok(mut hangup) => hangup.recv().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
     tokio::select! {
         _ = interrupt.recv() => Exit::Interrupted,
         _ = terminate.recv() => Exit::Terminated,
+        _ = hung_up => Exit::HungUp,
     }
 }
 
@@ -384,4 +440,46 @@ where
 {
     recorder.write(|record| record.failure = Some(Diagnosis::from(error)));
     (RunResult::Failed, Exit::from(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::StageName;
+
+    /// How work ends in whose stage something panics.
+    async fn end_of<F: Future<Output = Result<RunResult, Error>>>(work: impl FnOnce(Recorder, CancellationToken) -> F) -> Record {
+        let (recorder, cancel, lifeline) = (Recorder::begin(Arc::new(())), CancellationToken::new(), Lifeline::to_nobody());
+        let panicking = lifeline.clone();
+        let work = work(recorder.clone(), cancel.clone());
+        let work = async move {
+            panicking.tell_panic("all is lost");
+            work.await
+        };
+        let (result, exit) = until_its_end(&recorder, &cancel, &lifeline, work).await;
+        assert_eq!((result, exit), (RunResult::Failed, Exit::Failed));
+        recorder.end(result)
+    }
+
+    #[tokio::test]
+    async fn a_panic_anywhere_ends_the_delivery_as_failed_and_says_what_was_running() {
+        // In a task beside the work, which ends as it is told to; one that does not; and in the work itself.
+        let told = end_of(async |recorder, cancel| {
+            let _stage = recorder.stage(StageName::Build);
+            cancel.cancelled().await;
+            Err(Error::Cancelled)
+        });
+        let deaf = end_of(async |recorder, _| {
+            let _stage = recorder.stage(StageName::Build);
+            std::future::pending().await
+        });
+        let itself = end_of(async |recorder, _| -> Result<RunResult, Error> {
+            let _stage = recorder.stage(StageName::Build);
+            std::panic::resume_unwind(Box::new("all is lost"))
+        });
+        for record in <[Record; 3]>::from(tokio::join!(told, deaf, itself)) {
+            let failure = record.failure.unwrap();
+            assert_eq!((&*failure.what, &*failure.why), ("gp-deliver broke during build", "It panicked: all is lost."));
+        }
+    }
 }

@@ -2,12 +2,15 @@
 
 use std::fmt;
 
+use zeroize::Zeroizing;
+
 use crate::redaction;
 
 /// A credential or other secret text. It has no `Display`, its `Debug` hides the value, and it is not serialisable, so
-/// that no log line, report or error message can carry it by accident.
+/// that no log line, report or error message can carry it by accident. Its memory is overwritten when it is dropped, and so
+/// is that of each clone.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Secret(String);
+pub(crate) struct Secret(Zeroizing<String>);
 
 impl Secret {
     /// Takes charge of a secret text. From here on it leaves the process in no text.
@@ -15,7 +18,7 @@ impl Secret {
     pub(crate) fn new(value: impl Into<String>) -> Self {
         let value = value.into();
         redaction::remember(&value);
-        Self(value)
+        Self(Zeroizing::new(value))
     }
 
     /// A token of someone else's issue, a registry for one. What is too short or too plain for a token is not kept out of
@@ -24,14 +27,14 @@ impl Secret {
     pub(crate) fn issued(value: impl Into<String>) -> Self {
         let value = value.into();
         redaction::remember_issued(&value);
-        Self(value)
+        Self(Zeroizing::new(value))
     }
 
     /// A text that has a secret in it, and is none as a whole: an address with a password, the answer of a program. What is
     /// secret of it is a [`Secret`] of its own.
     #[must_use]
     pub(crate) fn around(value: impl Into<String>) -> Self {
-        Self(value.into())
+        Self(Zeroizing::new(value.into()))
     }
 
     /// The secret itself, for the one place that sends it. Never for a log, a report or an argument.

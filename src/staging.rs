@@ -38,6 +38,15 @@ impl Staging {
     }
 }
 
+/// Removes a folder that a delivery in another process has made here, and could not remove.
+pub(crate) fn remove(folder: &Path) {
+    let is_ours = folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX));
+    if is_ours {
+        // What can't be removed now is tried again by the next delivery.
+        let _ = fs::remove_dir_all(folder);
+    }
+}
+
 /// Removes what nobody holds any more. Layers that were not published are of no use, and large.
 fn sweep(report_dir: &Path) {
     let entries = fs::read_dir(report_dir).into_iter().flatten().flatten();
@@ -66,5 +75,9 @@ mod tests {
         let path = one.path().to_owned();
         drop(one);
         assert!(!path.exists());
+        let (of_another, path) = (report.path().join("sarif"), other.path().to_owned());
+        remove(&of_another);
+        remove(&path);
+        assert!(of_another.exists() && !path.exists());
     }
 }

@@ -1,7 +1,12 @@
 //! The variables of the environment that the program reads, each once: nothing else asks for one by its name.
 //! `docs/environment-variables.md` is made from this list.
+//!
+//! They are kept in memory. The environment of the process itself, which others may read, has only what is on a short list
+//! ([`HARMLESS`]); a library that looks for more is given it by whoever calls it.
 
-use std::ffi::OsString;
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::sync::OnceLock;
 
 /// Makes a constant of each, and the list that the documentation is made from. What is said of one here is said there.
 macro_rules! variables {
@@ -83,6 +88,16 @@ variables! {
     /// Where programs are looked for: git, the scanners, credential helpers. Relative folders don't count.
     PATH;
 
+    /// The proxy to registries, GitHub and AWS, at `https` addresses; in small letters too, as the next three. It may hold a
+    /// password. A registry on this machine is spoken to without one.
+    HTTPS_PROXY;
+    /// The proxy at `http` addresses.
+    HTTP_PROXY;
+    /// The proxy where neither of these names one.
+    ALL_PROXY;
+    /// Who is spoken to without one: hosts and networks, separated by commas.
+    NO_PROXY;
+
     /// `dumb` for a terminal that can't move its cursor: the log is plain lines.
     TERM;
     /// Set to anything, it takes the colours out of the log (no-color.org).
@@ -92,17 +107,84 @@ variables! {
 /// Those that hold credentials. (The token is an input, which action.yml names.)
 pub(crate) const SECRET: [&str; 3] = [ACTIONS_ID_TOKEN_REQUEST_TOKEN, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN];
 
+/// What stays in the environment of gp-deliver's own processes, for the libraries in them. None of it is secret.
+pub(crate) const HARMLESS: [&str; 14] = [
+    // Where programs and files are: of the AWS SDK's `credential_process`, of temporary files.
+    PATH,
+    HOME,
+    "TMPDIR",
+    // How a terminal is written to (clap, console).
+    "LANG",
+    TERM,
+    "COLORTERM",
+    NO_COLOR,
+    "CLICOLOR",
+    "CLICOLOR_FORCE",
+    "COLUMNS",
+    "LINES",
+    // Certificates to trust (rustls-native-certs).
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    // The threads of the runtime (tokio).
+    "TOKIO_WORKER_THREADS",
+];
+
+static KNOWN: OnceLock<HashMap<OsString, OsString>> = OnceLock::new();
+
+/// The environment that this process was started with.
+pub(crate) fn of_this_process() -> Vec<(OsString, OsString)> {
+    std::env::vars_os().collect()
+}
+
+/// Those of this process that may stay in the environment of its own.
+pub(crate) fn harmless() -> impl Iterator<Item = (&'static str, OsString)> {
+    HARMLESS.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)))
+}
+
+/// Has these count from now on, in place of those of this process. Of a name that is there twice, the first counts, as in C.
+pub(crate) fn remember(variables: Vec<(OsString, OsString)>) {
+    // Only the first call counts, and it comes before anything is asked for.
+    let _ = KNOWN.set(first_of_each(variables));
+}
+
+fn first_of_each(variables: Vec<(OsString, OsString)>) -> HashMap<OsString, OsString> {
+    variables.into_iter().rev().collect()
+}
+
+/// All that count.
+pub(crate) fn all() -> &'static HashMap<OsString, OsString> {
+    KNOWN.get_or_init(|| first_of_each(of_this_process()))
+}
+
 /// The value of a variable, where it is set and is text.
 pub(crate) fn text(name: &str) -> Option<String> {
-    std::env::var(name).ok()
+    bytes(name)?.into_string().ok()
 }
 
 /// The value of a variable, whatever bytes it has.
 pub(crate) fn bytes(name: &str) -> Option<OsString> {
-    std::env::var_os(name)
+    all().get(OsStr::new(name)).cloned()
 }
 
 /// The value of a variable that counts only where it has one: the runner sets some to nothing.
 pub(crate) fn filled(name: &str) -> Option<OsString> {
     bytes(name).filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_name_that_is_there_twice_the_first_counts() {
+        let variables = [("A", "1"), ("B", "2"), ("A", "3")].map(|(name, value)| (name.into(), value.into()));
+        assert_eq!(first_of_each(variables.into())[OsStr::new("A")], "1");
+    }
+
+    #[test]
+    fn nothing_that_names_a_secret_stays_in_the_environment() {
+        for word in ["TOKEN", "SECRET", "PASSWORD", "KEY", "CREDENTIAL", "PROXY", "INPUT_", "GITHUB_", "ACTIONS_", "AWS_"] {
+            assert!(HARMLESS.iter().all(|name| !name.contains(word)), "{word}");
+        }
+    }
 }

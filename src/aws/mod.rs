@@ -8,6 +8,7 @@
 mod confidential;
 pub(crate) mod ecr;
 mod error;
+mod http;
 mod registry_host;
 mod repository_arn;
 pub(crate) mod session;

@@ -6,11 +6,13 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_sdk_sts::config::IdentityCache;
+use aws_types::os_shim_internal::Env;
 
 use super::web_identity::{Assumed, WebIdentity};
 use super::{AccountId, Call, Error, RoleArn, Settings, confidential};
 use crate::github::oidc::TokenSource;
 use crate::net::RetryPolicy;
+use crate::variables;
 
 /// An identity at AWS. Clones share it.
 #[derive(Clone, Debug)]
@@ -83,6 +85,8 @@ fn loader(settings: &Settings) -> ConfigLoader {
     let mut cache = IdentityCache::lazy();
     cache.set_load_timeout(policy.total_timeout.map(|timeout| 2 * timeout));
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .env(environment())
+        .http_client(super::http::client())
         .retry_config(retries)
         .timeout_config(timeouts.build())
         .identity_cache(cache.build());
@@ -93,6 +97,13 @@ fn loader(settings: &Settings) -> ConfigLoader {
         loader = loader.region(Region::new(region.clone()));
     }
     loader
+}
+
+/// All variables, for the SDK's chain: credentials, profiles, endpoints. Its own look at the environment of this process would
+/// find none of them.
+fn environment() -> Env {
+    let variables = variables::all().iter().filter_map(|(name, value)| Some((name.to_str()?, value.to_str()?)));
+    Env::from_slice(&variables.collect::<Vec<_>>())
 }
 
 fn region(config: &SdkConfig) -> Result<String, Error> {

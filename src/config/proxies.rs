@@ -7,6 +7,7 @@ use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Deserializer};
 
 use crate::secret::Secret;
+use crate::variables;
 
 /// The key of those for engines that have none of their own.
 const DEFAULT: &str = "default";
@@ -61,11 +62,11 @@ impl Proxies {
 impl Proxy {
     fn set(&self) -> [(&'static str, &Option<Secret>); 5] {
         [
-            ("HTTP_PROXY", &self.http),
-            ("HTTPS_PROXY", &self.https),
-            ("NO_PROXY", &self.no),
+            (variables::HTTP_PROXY, &self.http),
+            (variables::HTTPS_PROXY, &self.https),
+            (variables::NO_PROXY, &self.no),
             ("FTP_PROXY", &self.ftp),
-            ("ALL_PROXY", &self.all),
+            (variables::ALL_PROXY, &self.all),
         ]
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Diagnosis, sentences};
 use crate::coverage::Gap;
-use crate::error::Error;
+use crate::error::{Cause, Death, Error};
 use crate::git;
 use crate::inputs::Problem;
 use crate::source;
@@ -57,7 +57,31 @@ impl From<&Error> for Diagnosis {
                 "Make room, give this user the right to write there, or name another folder with `report-dir`.",
             ),
             Error::Cancelled => Self::new("The delivery was cancelled", "A signal ended it.", "Run it again."),
+            Error::Died(death) => died(death),
         }
+    }
+}
+
+fn died(death: &Death) -> Diagnosis {
+    let names: Vec<_> = death.during.iter().map(|stage| stage.name()).collect();
+    let during = if names.is_empty() { String::new() } else { format!(" during {}", text::list(&names)) };
+    let bug = "This is a bug of gp-deliver: please report it, with this page and what was delivered.";
+    match &death.cause {
+        // SIGKILL has the same number everywhere (signal(7)).
+        Cause::Signal(9) => Diagnosis::new(
+            format!("The process of the delivery was killed{during}"),
+            "Another process sent it SIGKILL: as a rule the kernel itself, when memory ran out.",
+            "Look for \"out of memory\" in the machine's log (`dmesg`), and give the job more memory. If it happens again, report it.",
+        ),
+        Cause::Signal(_) => {
+            Diagnosis::new(format!("The process of the delivery ended{during}"), format!("It was ended by {}.", death.cause), bug)
+        }
+        Cause::Code(_) => Diagnosis::new(
+            format!("The process of the delivery ended{during}"),
+            format!("It ended by {}, and without a word.", death.cause),
+            bug,
+        ),
+        Cause::Panic(words) => Diagnosis::new(format!("gp-deliver broke{during}"), format!("It panicked: {words}"), bug),
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use reqwest::redirect::{Attempt, Policy};
 
+use super::Proxies;
 use super::address::is_confidential;
 
 /// The limit for connecting.
@@ -28,8 +29,9 @@ impl ClientBuilder {
                 "localhost",
                 &[SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), SocketAddr::from((Ipv6Addr::LOCALHOST, 0))],
             )
-            .redirect(Policy::none());
-        Self(builder)
+            .redirect(Policy::none())
+            .no_proxy();
+        Self(Proxies::from_environment().of_reqwest().fold(builder, reqwest::ClientBuilder::proxy))
     }
 
     /// Gives a request this long, its answer included; without it, there is no limit on the whole.

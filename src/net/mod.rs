@@ -7,6 +7,7 @@ mod client;
 mod confidential;
 mod error;
 mod pace;
+mod proxies;
 mod retry;
 mod status;
 
@@ -16,5 +17,6 @@ pub(crate) use confidential::Confidential;
 pub(crate) use error::TransportError;
 pub(crate) use error::{causes, chain};
 pub(crate) use pace::{Pace, Watch};
+pub(crate) use proxies::Proxies;
 pub(crate) use retry::{Failure, RetryPolicy, retry_after};
 pub(crate) use status::is_temporary;

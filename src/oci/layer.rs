@@ -18,10 +18,10 @@ use super::digest::Hasher;
 use super::disk;
 use super::image::Layer;
 use super::layout::{self, Layout, digest_of};
-use name::written_as;
 #[cfg(test)]
 pub(crate) use name::MAX_PATH;
 pub(crate) use name::original;
+use name::written_as;
 
 /// The most bytes of one image that are written or read uncompressed.
 pub(crate) const MAX_BYTES: u64 = 32 << 30;

@@ -56,6 +56,6 @@ impl Contribution for Sboms {
 
 impl Contribution for Publication {
     fn enter(&self, record: &mut Record) {
-        record.publication = Some(self.clone());
+        (record.publication, record.leftovers) = (Some(self.clone()), Vec::new());
     }
 }

@@ -77,14 +77,12 @@ pub(super) async fn tag(
     let tagged = async {
         let settable = moving::settable(delivery, source, ready.target(), ready.digest(), tags);
         let tags = delivery.cancel.run_until_cancelled(settable).await.unwrap_or(Err(Error::Cancelled))?;
-        // Until it is known how it ended, each of them may be there. A folder takes all in one step.
-        if ready.target().repository().is_some() {
-            leave(delivery, tags.iter().map(|planned| planned.tag.clone()).collect());
-        }
+        // Until it is known how it ended, each of them may be there, also where this process does not live to know it.
+        leave(delivery, tags.iter().map(|planned| planned.tag.clone()).collect());
         // When it is cancelled it ends by itself, after it has put back the tags that are set already.
         let ended = listen(delivery, &log, async |listener| publish::tag(ready, &tags, &delivery.cancel, &listener).await).await;
-        leave(delivery, ended.as_ref().err().map(leftovers).unwrap_or_default());
-        let publication = ended?;
+        // Where it went well, they are taken for published in one step with that.
+        let publication = ended.inspect_err(|error| leave(delivery, leftovers(error)))?;
         let detail = format!("{} to {}", text::count(publication.tags.len(), "tag"), publication.destination);
         Ok((publication, Ending::Pass(detail)))
     };

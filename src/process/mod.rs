@@ -24,7 +24,7 @@ use crate::variables;
 pub(crate) use error::{Error, Stream};
 pub(crate) use run::{Output, Run};
 pub(crate) use stand_in::StandIn;
-pub(crate) use supervisor::helper_main;
+pub(crate) use supervisor::{die_with_parent, end_children, helper_main, ignores};
 use turns::Turns;
 #[cfg(test)]
 pub(crate) use turns::{FEWEST, MEMORY};

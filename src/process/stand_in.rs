@@ -76,15 +76,13 @@ impl Launcher {
     /// # Errors
     /// The folder can't be written.
     pub(crate) fn put_stand_in(&self, folder: &Path, name: &str) -> io::Result<()> {
-        // For another process the kernel's name of "this program" is another program.
-        let helper = if self.helper == Path::new("/proc/self/exe") {
-            let binary = std::env::current_exe()?;
-            let own = || PathBuf::from(format!("/proc/{}/exe", std::process::id()));
-            if binary.exists() { binary } else { own() }
-        } else {
-            self.helper.clone()
-        };
-        std::os::unix::fs::symlink(helper, folder.join(name))
+        let place = folder.join(name);
+        if self.helper != Path::new("/proc/self/exe") {
+            return std::os::unix::fs::symlink(&self.helper, place);
+        }
+        // For another process the kernel's name of "this program" is another program, and ours it may not look at.
+        let binary = std::env::current_exe()?;
+        if binary.exists() { std::os::unix::fs::symlink(binary, place) } else { std::fs::copy(&self.helper, place).map(drop) }
     }
 }
 

@@ -107,8 +107,9 @@ fn report(status: Option<WaitStatus>) -> ExitCode {
     ExitCode::from(status.exit_status().and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX))
 }
 
-/// Kills and reaps until there is no child left. What a killed child leaves behind becomes a child of this process.
-fn end_children() {
+/// Kills and reaps until there is no child left. What a killed child leaves behind becomes a child of this process, if it is a
+/// subreaper.
+pub(crate) fn end_children() {
     loop {
         match wait(WaitOptions::NOHANG) {
             Ok(Some(_)) | Err(Errno::INTR) => {}
@@ -154,10 +155,18 @@ fn execute(mut arguments: impl Iterator<Item = OsString>) -> io::Result<ExitCode
 }
 
 /// Has the kernel send `signal` to this process when its parent dies, also when it has died already.
-fn die_with_parent(parent: Option<OsString>, signal: Signal) -> io::Result<()> {
+pub(crate) fn die_with_parent(parent: Option<OsString>, signal: Signal) -> io::Result<()> {
     set_parent_process_death_signal(Some(signal))?;
     let expected = parent.and_then(|text| text.to_str()?.parse().ok());
     if expected == Some(parent_id()) { Ok(()) } else { Err(io::Error::other("its parent is gone")) }
+}
+
+/// Whether this process ignores a signal, as its parent wished (`proc_pid_status(5)`).
+pub(crate) fn ignores(signal: Signal) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+    mask & (1 << (signal.as_raw() - 1)) != 0
 }
 
 fn limit(resource: Resource, most: u64) -> io::Result<()> {

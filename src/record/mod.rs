@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use crate::stage_name::StageName;
 pub(crate) use diagnosis::Diagnosis;
-pub(crate) use recorder::{Contribution, Recorder, StageLog, StageRecorder, Watcher};
+pub(crate) use recorder::{Checkpoints, Contribution, Recorder, StageLog, StageRecorder, Watcher};
 
 use crate::coverage::Gap;
 use crate::environment::{Environment, Requirements};

@@ -1,5 +1,6 @@
 //! Writes the record while things happen, and tells who watches.
 
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,12 @@ impl Watcher for () {
     fn warned(&self, _: &str) {}
 }
 
+/// Keeps the record as it is at each moment, where it outlives this process.
+pub(crate) trait Checkpoints: Send + Sync {
+    /// Keeps it, before anything else happens. It may take it apart, and puts it together again.
+    fn keep(&self, record: &mut Record);
+}
+
 /// Something that goes into the record once it is accepted: what a stage came to.
 ///
 /// Until then it is a value in the hands of whoever began the stage. Work that is called off leaves nothing, since nothing
@@ -53,6 +60,7 @@ impl<T: Contribution> Contribution for Option<T> {
 pub(crate) struct Recorder {
     inner: Arc<Mutex<Inner>>,
     watcher: Arc<dyn Watcher>,
+    checkpoints: Option<Arc<dyn Checkpoints>>,
     started: Instant,
 }
 
@@ -67,17 +75,23 @@ impl Recorder {
     #[must_use]
     pub(crate) fn begin(watcher: Arc<dyn Watcher>) -> Self {
         let inner = Inner { record: Record::begin(Timestamp::now()), called_off: Vec::new() };
-        Self { inner: Arc::new(Mutex::new(inner)), watcher, started: Instant::now() }
+        Self { inner: Arc::new(Mutex::new(inner)), watcher, checkpoints: None, started: Instant::now() }
+    }
+
+    /// Has each change kept.
+    #[must_use]
+    pub(crate) fn kept_by(self, checkpoints: Arc<dyn Checkpoints>) -> Self {
+        Self { checkpoints: Some(checkpoints), ..self }
     }
 
     /// Changes the record.
     pub(crate) fn write<T>(&self, change: impl FnOnce(&mut Record) -> T) -> T {
-        change(&mut self.lock().record)
+        change(&mut self.change().record)
     }
 
     /// Takes what a stage came to into the record, and says at once what a reader should know of it.
     pub(crate) fn accept(&self, contribution: &impl Contribution) {
-        let mut inner = self.lock();
+        let mut inner = self.change();
         let known = inner.record.warnings.len();
         contribution.enter(&mut inner.record);
         inner.record.warnings[known..].iter().for_each(|warning| self.watcher.warned(warning));
@@ -92,7 +106,7 @@ impl Recorder {
     /// Adds a warning, and shows it at once.
     pub(crate) fn warn(&self, text: impl Into<String>) {
         let text = text.into();
-        let mut inner = self.lock();
+        let mut inner = self.change();
         self.watcher.warned(&text);
         inner.record.warnings.push(text);
     }
@@ -111,7 +125,7 @@ impl Recorder {
     }
 
     fn begin_stage(&self, name: StageName, ready: Option<Instant>) -> StageRecorder {
-        let mut inner = self.lock();
+        let mut inner = self.change();
         let started_ms = self.now();
         let ready_ms = ready.map_or(started_ms, |ready| milliseconds(ready.saturating_duration_since(self.started)));
         let ended_meanwhile = inner.record.stages.iter().filter(|stage| stage.is_over() && stage.ended_ms() > ready_ms);
@@ -141,7 +155,7 @@ impl Recorder {
         self.lock().called_off.extend(stages.iter().map(|name| (*name, why.to_owned())));
         end.await;
         for name in stages {
-            let mut inner = self.lock();
+            let mut inner = self.change();
             let Some(stage) = inner.record.stages.iter_mut().find(|stage| stage.name == *name) else {
                 drop(inner);
                 self.skip(*name, why);
@@ -169,9 +183,41 @@ impl Recorder {
         milliseconds(self.started.elapsed())
     }
 
+    fn change(&self) -> Change<'_> {
+        Change { inner: self.lock(), checkpoints: self.checkpoints.as_deref() }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // A thread that panicked while it wrote leaves a record that is still the best there is.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A change to the record; it is kept when this is dropped, before the next one can begin.
+struct Change<'a> {
+    inner: MutexGuard<'a, Inner>,
+    checkpoints: Option<&'a dyn Checkpoints>,
+}
+
+impl Deref for Change<'_> {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.inner
+    }
+}
+
+impl DerefMut for Change<'_> {
+    fn deref_mut(&mut self) -> &mut Inner {
+        &mut self.inner
+    }
+}
+
+impl Drop for Change<'_> {
+    fn drop(&mut self) {
+        if let Some(checkpoints) = self.checkpoints {
+            checkpoints.keep(&mut self.inner.record);
+        }
     }
 }
 
@@ -198,7 +244,7 @@ impl StageRecorder {
     fn conclude(&mut self, outcome: StageOutcome, detail: String) {
         self.ended = true;
         // The time is taken and told under one lock, so that the log's lines come in the order of their times.
-        let mut inner = self.recorder.lock();
+        let mut inner = self.recorder.change();
         let ended_ms = self.recorder.now();
         let stage = &mut inner.record.stages[self.index];
         stage.elapsed_ms = ended_ms.saturating_sub(stage.started_ms);

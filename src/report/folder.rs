@@ -58,6 +58,16 @@ impl Folder {
         Ok(folder)
     }
 
+    /// Opens a folder that this delivery has opened before, in another process.
+    ///
+    /// # Errors
+    /// It is no folder any more.
+    pub(crate) fn again(path: &Path) -> Result<Self, Error> {
+        let failed = |source| Error::Folder { path: path.to_owned(), source };
+        let kind = fs::symlink_metadata(path).map_err(failed)?;
+        if kind.is_dir() { Ok(Self { path: path.to_owned() }) } else { Err(failed(io::ErrorKind::NotADirectory.into())) }
+    }
+
     /// The folder's path.
     #[must_use]
     pub(crate) fn path(&self) -> &Path {
@@ -109,13 +119,10 @@ impl Folder {
     /// As [`Folder::open`].
     pub(crate) fn inner(&self, name: &str) -> Result<Self, Error> {
         let path = self.path.join(name);
-        let failed = |source| Error::Folder { path: path.clone(), source };
         match fs::create_dir(&path) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
-            _ => {}
+            Err(source) if source.kind() != io::ErrorKind::AlreadyExists => Err(Error::Folder { path, source }),
+            _ => Self::again(&path),
         }
-        let kind = fs::symlink_metadata(&path).map_err(failed)?;
-        if kind.is_dir() { Ok(Self { path }) } else { Err(failed(io::ErrorKind::NotADirectory.into())) }
     }
 
     /// Writes a file beside its place and moves it there.

@@ -6,6 +6,7 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::support::processes::{running, wait_until};
 use crate::support::{self, Delivery, Ended, Source, engine, part, script, tool};
 
 const BASE: &str = "debian:bookworm-slim";
@@ -168,19 +169,6 @@ fn a_database_that_can_not_be_had_fails_where_the_gate_blocks_and_warns_elsewher
     let stages = source.record()["stages"].clone();
     let scan = stages.as_array().unwrap().iter().find(|stage| stage["name"] == "vulnerabilities").unwrap().clone();
     assert_eq!(scan["outcome"]["is"], "skipped", "{stages}");
-}
-
-fn running(marker: &str) -> bool {
-    let processes = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path().join("cmdline"));
-    processes.into_iter().any(|path| fs::read(path).is_ok_and(|line| String::from_utf8_lossy(&line).contains(marker)))
-}
-
-fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
-    let begun = std::time::Instant::now();
-    while !done() {
-        assert!(begun.elapsed().as_secs() < 30, "{what}");
-        std::thread::yield_now();
-    }
 }
 
 #[test]

@@ -51,6 +51,7 @@ mod keyless_delivery;
 mod no_report_passes_for_anothers;
 mod no_secret_leaves;
 mod not_judged_is_not_clean;
+mod nothing_dies_without_a_report;
 mod one_commit_is_built_once;
 mod private_base;
 mod registry_login;

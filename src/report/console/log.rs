@@ -110,6 +110,11 @@ impl<W: Write> Log<W> {
         self.say(&line, now);
     }
 
+    /// Closes the group that another log may have left open.
+    pub(crate) fn take_over(&mut self) {
+        self.close();
+    }
+
     /// Ends the log: what still waits is said, then the last lines.
     pub(crate) fn finish<'a>(&mut self, last: impl Iterator<Item = &'a str>) {
         if self.live.take().is_some() {

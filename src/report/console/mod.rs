@@ -91,6 +91,13 @@ impl Console {
         }
     }
 
+    /// Takes over from the console of a process that died: what that had left open is closed.
+    pub(crate) fn take_over(&self) {
+        if let Screen::Log(log) = &self.screen {
+            lock(log).take_over();
+        }
+    }
+
     /// Says how the delivery ended, what to do, and where the report is, where one could be written.
     pub(crate) fn finish(&self, record: &Record, written: Option<&Written>) {
         let lines = closing::lines(record, written);

@@ -6,6 +6,7 @@ pub mod door;
 pub mod git;
 pub mod job;
 pub mod keyless;
+pub mod processes;
 pub mod runner;
 
 use std::collections::BTreeMap;
