@@ -23,7 +23,7 @@ use crate::inputs::{self, Inputs};
 use crate::matrix::Matrix;
 use crate::pipeline::{self, Delivery, context, doctor};
 use crate::plan::{self, Plan};
-use crate::process::{self, Launcher};
+use crate::process::{self, Demand, Launcher};
 use crate::record::{Record, Recorder, RunResult};
 use crate::report::{self, RunnerFiles, console};
 use crate::scan;
@@ -120,7 +120,7 @@ struct Preview<B> {
 
 impl<B> Preview<B> {
     async fn of(config: Config<B>, definition: Option<&Definition>, event: Option<Event>) -> Result<Self, Error> {
-        let launcher = Launcher::of_this_process();
+        let launcher = Launcher::of_this_process(config.sandbox);
         let dockerfile = definition.map(|definition| &*definition.path);
         let mut checkout = Checkout::read(&launcher, &config.context, dockerfile, event.as_ref()).await?;
         if let Some(definition) = definition {
@@ -149,7 +149,7 @@ impl Preview<()> {
 
 /// Prints the versions of the program and of the scanners. Without one of these nothing can be delivered: the exit code says so.
 async fn version() -> Exit {
-    let versions = scan::versions(&Launcher::of_this_process()).await;
+    let versions = scan::versions(&Launcher::of_this_process(Demand::Auto)).await;
     let complete = versions.iter().all(|(_, version)| version.is_ok());
     let scanners = versions.iter().map(|(program, version)| match version {
         Ok(version) => format!("{program} {version}"),
@@ -222,7 +222,8 @@ async fn deliver(inputs: &Inputs) -> Exit {
     let resolved = Config::resolve(inputs, &env(event.as_ref()));
     let context = PathBuf::from(inputs.text(&inputs::BUILD_CONTEXT));
     let project = source::project_of(&context, event.as_ref().and_then(|event| event.workspace.as_deref()));
-    let reports = open_reports(&config::report_dir(inputs), &project).await;
+    let launcher = Launcher::of_this_process(config::sandbox(inputs));
+    let reports = open_reports(&launcher, &config::report_dir(inputs), &project).await;
     let (mut begun, resolved_inputs) = (None, resolved.is_ok());
     let (result, exit) = match (resolved, &reports) {
         (Err(problems), _) => failed(&recorder, &Error::Inputs(problems)),
@@ -257,9 +258,9 @@ async fn deliver(inputs: &Inputs) -> Exit {
 
 /// Opens the report's folder, and takes an earlier report out of it. One that was ours may have got files of the project since:
 /// a pull writes into folders that git ignores.
-async fn open_reports(folder: &Path, project: &[PathBuf]) -> Result<report::Folder, report::Error> {
+async fn open_reports(launcher: &Launcher, folder: &Path, project: &[PathBuf]) -> Result<report::Folder, report::Error> {
     let reports = report::open(folder, project)?;
-    match source::tracked_in(&Launcher::of_this_process(), folder).await {
+    match source::tracked_in(launcher, folder).await {
         Ok(Some(entry)) => Err(report::Error::Foreign { path: folder.to_owned(), entry }),
         // Where git can't be asked, the delivery does not get far.
         untracked => reports.clear(untracked.is_ok()).map(|()| reports),
@@ -310,9 +311,9 @@ fn begin(config: Config, event: Option<Event>, recorder: Recorder) -> Result<(Ar
     let staging = Staging::create(&config.report_dir).map_err(|source| Error::Io { path: config.report_dir.clone(), source })?;
     let delivery = Delivery {
         redaction: config.build.redaction(),
-        config,
         event,
-        launcher: Launcher::of_this_process(),
+        launcher: Launcher::of_this_process(config.sandbox),
+        config,
         recorder,
         cancel: CancellationToken::new(),
         tasks: TaskTracker::new(),

@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc as mpsc_async, oneshot};
 
+use super::reach::Allowance;
 use super::{Error, Program, Stream, supervisor};
 use crate::text;
 
@@ -26,6 +27,7 @@ const LAST_LINE_LENGTH: usize = 400;
 #[derive(Debug)]
 pub(crate) struct Run {
     program: Program,
+    allowance: Allowance,
     args: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
     folder: PathBuf,
@@ -56,9 +58,10 @@ impl Output {
 }
 
 impl Run {
-    pub(super) fn new(program: Program, deadline: Duration) -> Self {
+    pub(super) fn new(program: Program, deadline: Duration, allowance: Allowance) -> Self {
         Self {
             program,
+            allowance,
             args: Vec::new(),
             env: Vec::new(),
             folder: PathBuf::from("/"),
@@ -181,6 +184,10 @@ impl Run {
                 let reason = stderr.rsplit(supervisor::NOT_STARTED_MARK).next().unwrap_or_default().trim();
                 Err(Error::Spawn { program, path, reason: text::words(reason).into() })
             }
+            Some(code) if code == i32::from(supervisor::ENDED) && stderr.contains(supervisor::ENDED_MARK) => {
+                let (said, reason) = stderr.rsplit_once(supervisor::ENDED_MARK).unwrap_or_default();
+                Err(Error::Breach { program, reason: text::words(reason.trim()).into(), last: last_lines(said) })
+            }
             Some(code) => Ok(Output { code, stdout: Vec::new(), stderr }),
             None => {
                 let signal = std::os::unix::process::ExitStatusExt::signal(&status).unwrap_or_default();
@@ -208,8 +215,9 @@ impl Run {
     }
 
     async fn spawn(&self) -> Result<Child, Error> {
+        let confinement = self.program.sandbox.confine(&self.program.path, &self.allowance)?;
         let mut command = Command::new(&self.program.helper);
-        command.args(supervisor::arguments(&self.program.path)).args(&self.args);
+        command.args(supervisor::arguments(&self.program.path, &confinement)).args(&self.args);
         command.env_clear().envs(self.env.iter().map(|(name, value)| (name, value))).current_dir(&self.folder);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let (reply, answer) = oneshot::channel();
