@@ -29,6 +29,8 @@ const LIBRARIES: [&str; 9] = [
 
 /// Programs open it in place of what they were not given.
 const NULL: &str = "/dev/null";
+/// git names its temporary files by it.
+const RANDOM: &str = "/dev/urandom";
 
 /// Holds this process to what `reach` names, and what it becomes and starts. Gives the version of Landlock that is in force.
 pub(super) fn restrict(reach: &Reach) -> io::Result<u32> {
@@ -39,7 +41,8 @@ pub(super) fn restrict(reach: &Reach) -> io::Result<u32> {
         .and_then(Ruleset::create)
         .map_err(io::Error::other)?;
     let (file, folder) = (AccessFs::ReadFile, make_bitflags!(AccessFs::{ReadFile | ReadDir}));
-    let mut rules: Vec<(PathBuf, BitFlags<AccessFs>)> = vec![(NULL.into(), make_bitflags!(AccessFs::{ReadFile | WriteFile}))];
+    let mut rules: Vec<(PathBuf, BitFlags<AccessFs>)> =
+        vec![(NULL.into(), make_bitflags!(AccessFs::{ReadFile | WriteFile})), (RANDOM.into(), file.into())];
     for program in &reach.executes {
         rules.push((program.clone(), make_bitflags!(AccessFs::{Execute | ReadFile})));
         if let Some(loader) = elf::loader(program) {

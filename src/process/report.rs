@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 /// Opens a program's report, a regular file of at most `most` bytes: no link, which would lead elsewhere, and no pipe, which would
 /// never end.
@@ -15,11 +16,16 @@ use rustix::fs::OFlags;
 pub(crate) fn open(path: &Path, most: u64) -> io::Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
     let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
-    let file = File::options().read(true).custom_flags(flags).open(path)?;
+    let opened = File::options().read(true).custom_flags(flags).open(path);
+    let file = match opened.map_err(|error| (Errno::from_io_error(&error), error)) {
+        Ok(file) => file,
+        Err((Some(Errno::LOOP), _)) => return Err(io::Error::other("not a file, but a link")),
+        Err((_, error)) => return Err(error),
+    };
     // Of what was opened, not of what has the name by now.
     let metadata = file.metadata()?;
     if !metadata.is_file() {
-        return Err(io::Error::other("not a regular file"));
+        return Err(io::Error::other("not a file"));
     }
     if metadata.len() > most {
         return Err(io::Error::other(format!("{} bytes are more than {most}", metadata.len())));
