@@ -1,5 +1,7 @@
 //! A program that misbehaves is noticed, and nothing that it started survives it.
 
+mod escapes;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

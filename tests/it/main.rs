@@ -57,6 +57,7 @@ mod registry_publish;
 mod registry_strangers;
 mod reports_are_valid;
 mod scanners_take_turns;
+mod scanners_are_shut_in;
 mod tags_have_an_order;
 mod the_doctor_looks_at_the_ground_rules;
 mod the_image_runs_as_the_runner_runs_it;
