@@ -6,8 +6,9 @@ use std::io;
 
 use rustix::process::{Gid, Pid, Signal, Uid, geteuid, kill_process_group};
 use rustix::thread::{
-    CapabilitySet, CapabilitySets, configure_capability_in_ambient_set, remove_capability_from_bounding_set, set_capabilities,
-    set_keep_capabilities, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+    CapabilitiesSecureBits, CapabilitySet, CapabilitySets, configure_capability_in_ambient_set,
+    remove_capability_from_bounding_set, set_capabilities, set_capabilities_secure_bits, set_keep_capabilities,
+    set_thread_groups, set_thread_res_gid, set_thread_res_uid,
 };
 
 /// What the throw-away user keeps of root's rights, since files of the checkout and of the scratch folder belong to others. It
@@ -39,6 +40,9 @@ pub(super) fn become_user(user: u32) -> io::Result<()> {
         let _ = remove_capability_from_bounding_set(capability);
     }
     set_keep_capabilities(true)?;
+    // Else access(2), which git asks before it opens, knows nothing of what a user who is not root may do besides. Refused in a
+    // container without the right to it: then git can't read what only its owner may, and says so.
+    let _ = set_capabilities_secure_bits(CapabilitiesSecureBits::NO_SETUID_FIXUP);
     leave_root(user)?;
     set_capabilities(None, CapabilitySets { effective: KEPT, permitted: KEPT, inheritable: KEPT })?;
     configure_capability_in_ambient_set(KEPT, true)?;
