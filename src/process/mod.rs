@@ -17,6 +17,7 @@ mod reach;
 mod report;
 mod run;
 mod sandbox;
+mod scratch;
 mod seccomp;
 mod stand_in;
 mod supervisor;

@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::{mpsc as mpsc_async, oneshot};
 
 use super::reach::Allowance;
-use super::{Error, Program, Stream, supervisor};
+use super::{Error, Program, Stream, scratch, supervisor};
 use crate::text;
 
 /// How long a supervisor may take to end what it watches, before it is killed itself.
@@ -164,6 +164,11 @@ impl Run {
         let ending = tokio::time::timeout(self.deadline, self.follow(&mut running.0, stdout, &mut stderr)).await;
         if !matches!(ending, Ok(Ok(_))) {
             running.end().await;
+        }
+        if let Allowance::Reach(reach) = &self.allowance {
+            let folders = reach.writes.clone();
+            // Whoever removes them may go on even if this could not be done.
+            let _ = tokio::task::spawn_blocking(move || folders.iter().for_each(|folder| scratch::flatten(folder))).await;
         }
         let stderr = String::from_utf8_lossy(&stderr).into_owned();
         let last = || last_lines(&stderr);
