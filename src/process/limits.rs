@@ -27,8 +27,8 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// For git, which reads whole histories and writes the merges that it makes anew.
-    pub(crate) const GIT: Self = Self { memory: 4 * GIB, files: 4 * GIB };
+    /// For git, which reads whole histories and writes nothing.
+    pub(crate) const GIT: Self = Self { memory: 4 * GIB, files: 1 << 20 };
     /// For gitleaks, which writes a report alone.
     pub(crate) const GITLEAKS: Self = Self { memory: 4 * GIB, files: GIB };
     /// For trivy, which unpacks what it looks into.

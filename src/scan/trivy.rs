@@ -143,7 +143,11 @@ impl<'a> Scan<'a> {
             java.map_or(Ok(()), |java| link(java, &cache.join("java-db")))
         };
         fill().map_err(Error::io(&cache))?;
-        let reach = self.folder.readable(Reach::nothing(Limits::TRIVY)).writes(scratch).reads(self.request.database);
+        let reach = Reach::nothing(Limits::TRIVY).writes(scratch).reads(self.request.database);
+        let reach = match &self.subject {
+            Subject::Image(folder) => folder.readable(reach),
+            Subject::List => reach,
+        };
         let reach = java.into_iter().fold(reach, |reach, java| reach.reads(java));
         let run = self.launcher.find(Tool::TRIVY.name())?.run(self.request.deadline, reach).in_turn();
         // Its own limit is five minutes; ours is the one that counts.
