@@ -26,7 +26,7 @@ use crate::keeper::{self, Lifeline, Role};
 use crate::matrix::Matrix;
 use crate::pipeline::{self, Delivery, context, doctor};
 use crate::plan::{self, Plan};
-use crate::process::{self, Launcher};
+use crate::process::{self, Demand, Launcher};
 use crate::record::{Record, Recorder, RunResult, Stage, StageOutcome};
 use crate::redaction;
 use crate::report::{self, RunnerFiles, console};
@@ -158,7 +158,7 @@ struct Preview<B> {
 
 impl<B> Preview<B> {
     async fn of(config: Config<B>, definition: Option<&Definition>, event: Option<Event>) -> Result<Self, Error> {
-        let launcher = Launcher::of_this_process();
+        let launcher = Launcher::of_this_process(config.sandbox);
         let dockerfile = definition.map(|definition| &*definition.path);
         let mut checkout = Checkout::read(&launcher, &config.context, dockerfile, event.as_ref()).await?;
         if let Some(definition) = definition {
@@ -187,7 +187,7 @@ impl Preview<()> {
 
 /// Prints the versions of the program and of the scanners. Without one of these nothing can be delivered: the exit code says so.
 async fn version() -> Exit {
-    let versions = scan::versions(&Launcher::of_this_process()).await;
+    let versions = scan::versions(&Launcher::of_this_process(Demand::Auto)).await;
     let complete = versions.iter().all(|(_, version)| version.is_ok());
     let scanners = versions.iter().map(|(program, version)| match version {
         Ok(version) => format!("{program} {version}"),
@@ -266,7 +266,8 @@ async fn deliver(inputs: &Inputs, lifeline: &Lifeline) -> Exit {
     let resolved = Config::resolve(inputs, &env(event.as_ref()));
     let context = PathBuf::from(inputs.text(&inputs::BUILD_CONTEXT));
     let project = source::project_of(&context, event.as_ref().and_then(|event| event.workspace.as_deref()));
-    let reports = open_reports(&config::report_dir(inputs), &project).await;
+    let launcher = Launcher::of_this_process(config::sandbox(inputs));
+    let reports = open_reports(&launcher, &config::report_dir(inputs), &project).await;
     if let Ok(reports) = &reports {
         lifeline.reports(reports.path());
     }
@@ -305,9 +306,9 @@ async fn deliver(inputs: &Inputs, lifeline: &Lifeline) -> Exit {
 
 /// Opens the report's folder, and takes an earlier report out of it. One that was ours may have got files of the project since:
 /// a pull writes into folders that git ignores.
-async fn open_reports(folder: &Path, project: &[PathBuf]) -> Result<report::Folder, report::Error> {
+async fn open_reports(launcher: &Launcher, folder: &Path, project: &[PathBuf]) -> Result<report::Folder, report::Error> {
     let reports = report::open(folder, project)?;
-    match source::tracked_in(&Launcher::of_this_process(), folder).await {
+    match source::tracked_in(launcher, folder).await {
         Ok(Some(entry)) => Err(report::Error::Foreign { path: folder.to_owned(), entry }),
         // Where git can't be asked, the delivery does not get far.
         untracked => reports.clear(untracked.is_ok()).map(|()| reports),
@@ -360,9 +361,9 @@ fn begin(
     let staging = Staging::create(&config.report_dir).map_err(|source| Error::Io { path: config.report_dir.clone(), source })?;
     lifeline.staging(staging.path());
     let delivery = Delivery {
-        config,
         event,
-        launcher: Launcher::of_this_process(),
+        launcher: Launcher::of_this_process(config.sandbox),
+        config,
         recorder,
         cancel: CancellationToken::new(),
         tasks: TaskTracker::new(),

@@ -24,6 +24,7 @@ use crate::environment::{Choice, Environment, Gate, Origin};
 use crate::github::{Access, Event, code_scanning};
 use crate::inputs::{self, Input, Inputs, Lines, Problem};
 use crate::policy::Threshold;
+use crate::process::Demand;
 use crate::provenance::Trust;
 use crate::publish;
 use crate::scan::database::{MaxAge, Mirror};
@@ -56,6 +57,8 @@ pub(crate) struct Config<B = Build> {
     pub(crate) database_max_age: Option<MaxAge>,
     /// What may be in the image without being judged.
     pub(crate) accepted: Vec<Acceptance>,
+    /// What programs are shut in.
+    pub(crate) sandbox: Demand,
     /// The SBOMs to write.
     pub(crate) sbom_formats: Vec<Format>,
     /// The tags to set.
@@ -161,6 +164,11 @@ pub(crate) fn report_dir(inputs: &Inputs) -> PathBuf {
     PathBuf::from(inputs.text(&inputs::REPORT_DIR))
 }
 
+/// What programs are shut in, also where another input is wrong: then as if nothing had been said.
+pub(crate) fn sandbox(inputs: &Inputs) -> Demand {
+    inputs.get(&inputs::SANDBOX).unwrap_or(Demand::Auto)
+}
+
 impl Reader<'_> {
     /// All that a delivery goes by; `build` reads what is built from the context.
     fn config<B>(&mut self, build: impl FnOnce(&mut Self, Option<&Path>) -> Option<B>) -> Option<Config<B>> {
@@ -176,6 +184,7 @@ impl Reader<'_> {
         let java_database_mirrors = self.mirrors(&inputs::TRIVY_JAVA_DB_REPOSITORY, Mirror::JAVA_DATABASES);
         let database_max_age = self.get(&inputs::DATABASE_MAX_AGE);
         let accepted = self.get(&inputs::ACCEPT_UNSCANNED);
+        let sandbox = self.get(&inputs::SANDBOX);
         let sbom_formats = self.get(&inputs::SBOM_FORMATS);
         let tags = self.tags();
         let report_dir = self.get(&inputs::REPORT_DIR);
@@ -196,6 +205,7 @@ impl Reader<'_> {
             java_database_mirrors: java_database_mirrors?,
             database_max_age: database_max_age?.or_else(|| usual_max_age(environment?)),
             accepted: accepted.map(|Lines(accepted)| accepted)?,
+            sandbox: sandbox?,
             sbom_formats: sbom_formats?,
             tags: tags?,
             destination: destination?,

@@ -1,8 +1,8 @@
 //! The words for programs that do not start or do not end as they should.
 
-use super::Diagnosis;
+use super::{Diagnosis, sentences};
 use crate::process::Error;
-use crate::text::span;
+use crate::text::{self, span};
 
 impl From<&Error> for Diagnosis {
     fn from(error: &Error) -> Self {
@@ -18,8 +18,29 @@ impl From<&Error> for Diagnosis {
             Error::Spawn { program, path, reason } => Self::new(
                 format!("{program} does not start"),
                 format!("The system refuses to run {}: {reason}", path.display()),
-                format!("Check that the file is a program for this machine, or install {program} again."),
+                format!(
+                    "Check that the file is a program for this machine, or install {program} again. Scripts that start other programs \
+                     are not run in the sandbox: have PATH name the program itself, or set `sandbox: off`."
+                ),
             ),
+            Error::Sandbox { missing } => {
+                let causes: Vec<_> = missing.iter().map(|(part, reason)| format!("{}: {reason}", part.name())).collect();
+                let names: Vec<_> = missing.iter().map(|(part, _)| part.name()).collect();
+                Self::new(
+                    format!("The sandbox that is required lacks {}", text::list(&names)),
+                    sentences(&causes),
+                    "Use a kernel with Landlock (5.13 or later, switched on) and an engine whose default profile allows it (Docker 23 \
+                     or later), or set `sandbox: auto` to run with what there is.",
+                )
+            }
+            Error::Breach { program, reason, last } => Self::new(
+                format!("{program} took more than it may"),
+                format!("gp-deliver ended it: {reason}"),
+                format!(
+                    "Check that {program} is the genuine program, in the pinned version, and that there is room on the disk."
+                ),
+            )
+            .with_excerpt(last),
             Error::Deadline { program, after, last } => Self::new(
                 format!("{program} took too long"),
                 format!("It had not ended after {}, so it was stopped.", span(*after)),

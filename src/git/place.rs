@@ -14,6 +14,9 @@ const ENTRY: &str = ".git";
 /// No file that holds one path or one ref is longer.
 const MAX_BYTES: u64 = 8 << 10;
 
+/// More folders than any repository is spread over.
+const MAX_FOLDERS: usize = 32;
+
 /// A working tree and its repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
@@ -39,6 +42,26 @@ impl Place {
         };
         let complete = head(&own).is_some() && common.join("objects").is_dir() && common.join("refs").is_dir();
         complete.then(|| Self { top: top.to_owned(), own, common })
+    }
+
+    /// The folders that it is in: its own, and those that its objects are in, which may be elsewhere.
+    pub(super) fn folders(&self) -> Vec<PathBuf> {
+        let objects = self.common.join("objects");
+        let mut found = vec![self.own.clone(), self.common.clone(), objects.clone(), self.common.join("refs")];
+        let mut asked = vec![objects];
+        while let Some(objects) = asked.pop() {
+            // gitrepository-layout(5), "objects/info/alternates".
+            let text = read(&objects.join("info/alternates")).unwrap_or_default();
+            let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty() && !line.starts_with(b"#"));
+            for other in lines.map(|line| objects.join(OsStr::from_bytes(line))) {
+                // As deep as git follows them (its `object-file.c`), in whatever order.
+                if found.len() < MAX_FOLDERS && !found.contains(&other) {
+                    found.push(other.clone());
+                    asked.push(other);
+                }
+            }
+        }
+        found
     }
 
     /// What `HEAD` says, in the form of the file: `ref: refs/heads/main`, or a commit's id.

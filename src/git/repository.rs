@@ -11,7 +11,7 @@ use super::Error;
 use super::place::Place;
 use super::settings::Settings;
 use super::view::View;
-use crate::process::{Launcher, Output, Run};
+use crate::process::{Launcher, Limits, Output, Reach, Run};
 
 /// git answers in milliseconds; a repository on a dead network drive does not.
 const DEADLINE: Duration = Duration::from_mins(1);
@@ -119,6 +119,12 @@ impl Repository {
     /// Has git see this repository and nothing of its configuration, nor of its working tree.
     pub(crate) fn shown_to(&self, run: Run) -> Run {
         self.view.shown_to(run)
+    }
+
+    /// What git has to reach for that: files that it reads, and no program.
+    pub(crate) fn reach(&self) -> Reach {
+        let reach = Reach::nothing(Limits::GIT).reads(self.view.path());
+        self.place.folders().into_iter().fold(reach, Reach::reads)
     }
 
     /// The commit that is checked out; `None` before the first.
@@ -325,7 +331,7 @@ impl Repository {
 
     /// A run of git in the working tree.
     fn run(&self, launcher: &Launcher) -> Result<Run, Error> {
-        let run = launcher.find("git")?.run(DEADLINE).folder(&self.place.top);
+        let run = launcher.find("git")?.run(DEADLINE, self.reach().reads(&self.place.top)).folder(&self.place.top);
         Ok(self.shown_to(run).env("GIT_WORK_TREE", &self.place.top))
     }
 }

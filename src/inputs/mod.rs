@@ -35,6 +35,7 @@ use crate::environment;
 use crate::finding::Severity;
 use crate::github::{JobResult, code_scanning};
 use crate::oci::{Compression, Platform};
+use crate::process::Demand;
 use crate::provenance::Trust;
 use crate::publish::Destination;
 use crate::scan::database::{MaxAge, Mirror};
@@ -137,6 +138,11 @@ inputs! {
         Input::new("accept-unscanned", Group::Scan, "LINES",
             "What may be in the image without being judged, one per line with a reason: a path (* and ** as usual), a \
              distribution, a package or a type of package as the report names it, NAME: REASON");
+    SANDBOX: Demand =
+        Input::new("sandbox", Group::Scan, "WHEN",
+            "What gitleaks, trivy, syft and git are shut in: auto (all parts that the machine has), require (all parts, or \
+             nothing is started) or off")
+            .default("auto");
     SBOM_FORMATS: Vec<Format> =
         Input::new("sbom-formats", Group::Scan, "LIST", "SBOM formats to write: spdx-json, cyclonedx-json")
             .default("spdx-json,cyclonedx-json");

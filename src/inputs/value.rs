@@ -13,6 +13,7 @@ use crate::environment;
 use crate::finding::Severity;
 use crate::github::{JobResult, code_scanning};
 use crate::oci::{Compression, Platform};
+use crate::process::Demand;
 use crate::provenance::Trust;
 use crate::publish;
 use crate::scan::database::{MaxAge, Mirror};
@@ -106,6 +107,10 @@ impl Word for Address {
 
 impl Word for code_scanning::Demand {
     const EXPECTED: &'static str = "auto, required or off is expected";
+}
+
+impl Word for Demand {
+    const EXPECTED: &'static str = "auto, require or off is expected";
 }
 
 impl Word for JobResult {

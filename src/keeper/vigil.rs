@@ -74,7 +74,7 @@ async fn watch(handed: &OwnedFd) -> io::Result<u8> {
             }
         }
     };
-    process::end_children();
+    process::end_children(None);
     let rest = async {
         while let Some((kind, bytes)) = messages.recv().await {
             known.take(kind, bytes);

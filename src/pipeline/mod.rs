@@ -27,6 +27,7 @@ mod sbom;
 pub(crate) mod scanning;
 mod secrets;
 mod showing;
+mod shutting_in;
 mod suppressions;
 mod task;
 mod vulnerabilities;

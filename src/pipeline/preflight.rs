@@ -2,7 +2,7 @@
 
 use tokio::sync::OnceCell;
 
-use super::{Delivery, Ending, context};
+use super::{Delivery, Ending, context, shutting_in};
 use crate::buildkit::builder::Builder;
 use crate::config::{Publish, RequestedDestination, SecretsHistory};
 use crate::diagnosis::Diagnosis;
@@ -30,6 +30,7 @@ pub(super) struct Ready {
 pub(super) async fn look(delivery: &Delivery) -> Result<Ready, Error> {
     delivery
         .stage(StageName::Preflight, async |log| {
+            shutting_in::note(delivery)?;
             scan::find_all(&delivery.launcher).map_err(|error| Error::Scan(error.into()))?;
             let config = &delivery.config;
             let dockerfile = &config.build.dockerfile;

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::Part;
 use crate::text::span;
 
 /// A program could not be started, or did not end as programs should.
@@ -26,6 +27,22 @@ pub(crate) enum Error {
         path: PathBuf,
         /// The system's words.
         reason: String,
+    },
+    /// Parts of the sandbox that are required are missing, so that nothing is started.
+    #[error("the sandbox lacks {}", missing.iter().map(|(part, _)| part.name()).collect::<Vec<_>>().join(", "))]
+    Sandbox {
+        /// What is missing, and why.
+        missing: Vec<(Part, String)>,
+    },
+    /// It took more than it may, and was stopped.
+    #[error("{program}: {reason}")]
+    Breach {
+        /// The program's name.
+        program: String,
+        /// What it took.
+        reason: String,
+        /// The last lines of its standard error.
+        last: Vec<String>,
     },
     /// It took too long, and was stopped.
     #[error("{program} did not end within {}", span(*after))]

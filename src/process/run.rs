@@ -13,7 +13,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc as mpsc_async, oneshot};
 
-use super::{Error, Program, Stream, supervisor};
+use super::reach::Allowance;
+use super::{Error, Program, Stream, scratch, supervisor};
 use crate::text;
 
 /// How long a supervisor may take to end what it watches, before it is killed itself.
@@ -26,6 +27,7 @@ const LAST_LINE_LENGTH: usize = 400;
 #[derive(Debug)]
 pub(crate) struct Run {
     program: Program,
+    allowance: Allowance,
     args: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
     folder: PathBuf,
@@ -56,9 +58,10 @@ impl Output {
 }
 
 impl Run {
-    pub(super) fn new(program: Program, deadline: Duration) -> Self {
+    pub(super) fn new(program: Program, deadline: Duration, allowance: Allowance) -> Self {
         Self {
             program,
+            allowance,
             args: Vec::new(),
             env: Vec::new(),
             folder: PathBuf::from("/"),
@@ -162,6 +165,11 @@ impl Run {
         if !matches!(ending, Ok(Ok(_))) {
             running.end().await;
         }
+        if let Allowance::Reach(reach) = &self.allowance {
+            let folders = reach.writes.clone();
+            // Whoever removes them may go on even if this could not be done.
+            let _ = tokio::task::spawn_blocking(move || folders.iter().for_each(|folder| scratch::flatten(folder))).await;
+        }
         let stderr = String::from_utf8_lossy(&stderr).into_owned();
         let last = || last_lines(&stderr);
         match ending {
@@ -180,6 +188,10 @@ impl Run {
             Some(code) if code == i32::from(supervisor::NOT_STARTED) && stderr.contains(supervisor::NOT_STARTED_MARK) => {
                 let reason = stderr.rsplit(supervisor::NOT_STARTED_MARK).next().unwrap_or_default().trim();
                 Err(Error::Spawn { program, path, reason: text::words(reason).into() })
+            }
+            Some(code) if code == i32::from(supervisor::ENDED) && stderr.contains(supervisor::ENDED_MARK) => {
+                let (said, reason) = stderr.rsplit_once(supervisor::ENDED_MARK).unwrap_or_default();
+                Err(Error::Breach { program, reason: text::words(reason.trim()).into(), last: last_lines(said) })
             }
             Some(code) => Ok(Output { code, stdout: Vec::new(), stderr }),
             None => {
@@ -208,8 +220,9 @@ impl Run {
     }
 
     async fn spawn(&self) -> Result<Child, Error> {
+        let confinement = self.program.sandbox.confine(&self.program.path, &self.allowance)?;
         let mut command = Command::new(&self.program.helper);
-        command.args(supervisor::arguments(&self.program.path)).args(&self.args);
+        command.args(supervisor::arguments(&self.program.path, &confinement)).args(&self.args);
         command.env_clear().envs(self.env.iter().map(|(name, value)| (name, value))).current_dir(&self.folder);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let (reply, answer) = oneshot::channel();

@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::fd::AsFd as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -71,18 +72,22 @@ impl StandIn {
 }
 
 impl Launcher {
-    /// Puts a program into `folder` by which our own binary stands in for the one called `name`.
+    /// Puts a program into `folder` by which our own binary stands in for the one called `name`, and gives the file that it is.
     ///
     /// # Errors
     /// The folder can't be written.
-    pub(crate) fn put_stand_in(&self, folder: &Path, name: &str) -> io::Result<()> {
-        let place = folder.join(name);
-        if self.helper != Path::new("/proc/self/exe") {
-            return std::os::unix::fs::symlink(&self.helper, place);
+    pub(crate) fn put_stand_in(&self, folder: &Path, name: &str) -> io::Result<PathBuf> {
+        let link = folder.join(name);
+        // For another process the kernel's name of "this program" is another program.
+        let helper = if self.helper == Path::new("/proc/self/exe") { std::env::current_exe()? } else { self.helper.clone() };
+        if helper.exists() {
+            std::os::unix::fs::symlink(&helper, link)?;
+            return Ok(helper);
         }
-        // For another process the kernel's name of "this program" is another program, and ours it may not look at.
-        let binary = std::env::current_exe()?;
-        if binary.exists() { std::os::unix::fs::symlink(binary, place) } else { std::fs::copy(&self.helper, place).map(drop) }
+        // Its file was replaced. What this process is can't be named to a program that sees no other process.
+        std::fs::copy(&self.helper, &link)?;
+        std::fs::set_permissions(&link, std::fs::Permissions::from_mode(0o755))?;
+        Ok(link)
     }
 }
 

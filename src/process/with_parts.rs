@@ -1,5 +1,7 @@
 //! A program that misbehaves is noticed, and nothing that it started survives it.
 
+mod escapes;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -8,9 +10,13 @@ use std::time::{Duration, Instant};
 
 use super::testing::{binary, launcher_in};
 use super::turns::Turns;
-use super::{Error, Launcher, Output, Program, Stream};
+use super::{Demand, Error, Launcher, Limits, Output, Program, Reach, Stream};
 
 const LONG: Duration = Duration::from_mins(1);
+
+fn reach() -> Reach {
+    Reach::nothing(Limits::GIT)
+}
 
 /// A shell script under the name of a scanner.
 fn script(folder: &Path, text: &str) -> Program {
@@ -22,7 +28,7 @@ fn script(folder: &Path, text: &str) -> Program {
 
 async fn run(text: &str) -> Result<Output, Error> {
     let folder = tempfile::tempdir().unwrap();
-    script(folder.path(), text).run(LONG).env("PATH", "/usr/bin:/bin").output().await
+    script(folder.path(), text).run(LONG, reach()).env("PATH", "/usr/bin:/bin").output().await
 }
 
 /// Whether a process has `mark` among its arguments.
@@ -59,14 +65,14 @@ async fn a_program_reads_what_it_is_given() {
     let folder = tempfile::tempdir().unwrap();
     let program = script(folder.path(), "exec /bin/cat");
     let text = "x".repeat(200_000);
-    assert_eq!(program.run(LONG).stdin(text.clone()).output().await.unwrap().stdout, text.as_bytes());
+    assert_eq!(program.run(LONG, reach()).stdin(text.clone()).output().await.unwrap().stdout, text.as_bytes());
 }
 
 #[tokio::test]
 async fn a_program_has_no_variable_descriptor_or_privilege_that_it_was_not_given() {
     let folder = tempfile::tempdir().unwrap();
     let program = script(folder.path(), "/usr/bin/env; ls /proc/self/fd; grep NoNewPrivs /proc/self/status; ulimit -c");
-    let run = program.run(LONG).env("PATH", "/usr/bin:/bin").env("GIVEN", "yes");
+    let run = program.run(LONG, reach()).env("PATH", "/usr/bin:/bin").env("GIVEN", "yes");
     let text = String::from_utf8(run.output().await.unwrap().stdout).unwrap();
     let names: Vec<_> = text.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name).collect();
     // The shell itself sets PWD and, being started, _ and SHLVL.
@@ -81,7 +87,7 @@ async fn a_program_has_no_variable_descriptor_or_privilege_that_it_was_not_given
 fn a_program_does_not_get_what_a_careless_ancestor_left_open() {
     let (supervisor, parent) = (binary(), std::process::id());
     let supervisor = supervisor.display();
-    let text = format!("exec 7</dev/null; exec {supervisor} __supervise {parent} /bin/sh -c 'ls /proc/self/fd'");
+    let text = format!("exec 7</dev/null; exec {supervisor} __supervise {parent} exception -- /bin/sh -c 'ls /proc/self/fd'");
     let output = std::process::Command::new("/bin/sh").args(["-c", &text]).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "0\n1\n2\n3\n", "{}", String::from_utf8_lossy(&output.stderr));
 }
@@ -98,7 +104,7 @@ async fn a_program_that_hangs_is_ended_at_its_deadline_with_all_it_started() {
     let folder = tempfile::tempdir().unwrap();
     let mark = mark(1);
     let program = script(folder.path(), &format!("echo stuck >&2; setsid sleep {mark} & sleep {mark}"));
-    let error = program.run(Duration::from_millis(500)).env("PATH", "/usr/bin:/bin").output().await.unwrap_err();
+    let error = program.run(Duration::from_millis(500), reach()).env("PATH", "/usr/bin:/bin").output().await.unwrap_err();
     let Error::Deadline { last, .. } = error else { panic!("{error}") };
     assert_eq!(last, ["stuck"]);
     assert!(!lives(&mark));
@@ -133,7 +139,7 @@ async fn a_run_that_is_dropped_is_ended() {
     let (started, ready) = (folder.path().join("started"), folder.path().join("pid"));
     let program =
         script(folder.path(), &format!("sleep {mark} & echo $! >{}; mv {0} {}; wait", ready.display(), started.display()));
-    let mut run = Box::pin(program.run(LONG).env("PATH", "/usr/bin:/bin").output());
+    let mut run = Box::pin(program.run(LONG, reach()).env("PATH", "/usr/bin:/bin").output());
     while !started.exists() {
         let _ = tokio::time::timeout(Duration::from_millis(10), &mut run).await;
     }
@@ -150,7 +156,7 @@ async fn a_program_dies_with_the_process_that_wanted_it() {
     // The shell plays gp-deliver: it starts a supervisor as gp-deliver does, and is killed as one that runs out of memory.
     let supervisor = binary().display().to_string();
     let text = format!(
-        "{supervisor} __supervise $$ /bin/sleep {mark} & while ! pgrep -f '^/bin/sleep {mark}' >/dev/null; do :; done; kill -KILL $$"
+        "{supervisor} __supervise $$ exception -- /bin/sleep {mark} & while ! pgrep -f '^/bin/sleep {mark}' >/dev/null; do :; done; kill -KILL $$"
     );
     fs::write(folder.path().join("parent"), text).unwrap();
     let status = std::process::Command::new("/bin/sh").arg(folder.path().join("parent")).status().unwrap();
@@ -164,10 +170,10 @@ async fn a_file_that_is_no_program_is_said_to_be_none() {
     let path = folder.path().join("scanner");
     fs::write(&path, "#!/nowhere/interpreter\n").unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-    let error = launcher_in(folder.path()).find("scanner").unwrap().run(LONG).output().await.unwrap_err();
+    let error = launcher_in(folder.path()).find("scanner").unwrap().run(LONG, reach()).output().await.unwrap_err();
     let Error::Spawn { reason, .. } = error else { panic!("{error}") };
     assert!(reason.contains("No such file"), "{reason}");
-    let missing = Launcher::new("/proc/self/exe", OsStr::new("/nowhere")).find("scanner");
+    let missing = Launcher::new("/proc/self/exe", OsStr::new("/nowhere"), Demand::Off).find("scanner");
     assert!(matches!(missing, Err(Error::Missing { .. })));
 }
 
@@ -185,7 +191,7 @@ async fn large_programs_take_turns_and_a_wait_is_no_part_of_their_time() {
     script(folder.path(), &text);
     let launcher = Launcher { turns: Turns::of(AT_ONCE), ..launcher_in(folder.path()) };
     let runs = (0..4 * AT_ONCE).map(|_| {
-        let run = launcher.find("scanner").unwrap().run(LONG).in_turn();
+        let run = launcher.find("scanner").unwrap().run(LONG, reach()).in_turn();
         tokio::spawn(run.env("PATH", "/usr/bin:/bin").output())
     });
     let runs: Vec<_> = runs.collect();

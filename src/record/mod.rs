@@ -6,6 +6,7 @@
 
 mod diagnosis;
 mod recorder;
+mod sandbox;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use crate::stage_name::StageName;
 pub(crate) use diagnosis::Diagnosis;
 pub(crate) use recorder::{Checkpoints, Contribution, Recorder, StageLog, StageRecorder, Watcher};
+pub(crate) use sandbox::{MissingPart, Sandbox};
 
 use crate::coverage::Gap;
 use crate::environment::{Environment, Requirements};
@@ -58,6 +60,9 @@ pub(crate) struct Record {
     pub(crate) unscanned: Vec<Gap>,
     /// The vulnerability database that was used.
     pub(crate) database: Option<Database>,
+    /// What programs were shut in; absent where none was started.
+    #[serde(default)]
+    pub(crate) sandbox: Option<Sandbox>,
     /// The image, once there is one.
     pub(crate) image: Option<ImageRecord>,
     /// What the image is called in SBOMs and in the Security tab: its repository without a registry, or its folder.
@@ -99,6 +104,7 @@ impl Record {
             suppressions: Vec::new(),
             unscanned: Vec::new(),
             database: None,
+            sandbox: None,
             image: None,
             name: None,
             destination: None,

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::finding::{Finding, Instruction, Leak, Severity, Standing, Suppression, Vulnerability};
 use crate::oci::Digest;
 use crate::record::{
-    Database, ImageRecord, PlatformRecord, Publication, Record, RunResult, Source, Stage, StageName, StageOutcome,
+    Database, ImageRecord, PlatformRecord, Publication, Record, RunResult, Sandbox, Source, Stage, StageName, StageOutcome,
 };
 use crate::scanner::Tool;
 
@@ -37,6 +37,13 @@ fn begun(environment: Environment) -> Record {
             repository: "ghcr.io/aquasecurity/trivy-db:2".to_owned(),
             digest: Digest::of(b"database"),
             updated_at: "2026-08-02T06:00:00Z".parse().unwrap(),
+        }),
+        sandbox: Some(Sandbox {
+            demand: "auto".to_owned(),
+            landlock: Some(7),
+            seccomp: true,
+            own_user: true,
+            missing: Vec::new(),
         }),
         image: Some(image()),
         name: Some("team/hello".to_owned()),

@@ -2,18 +2,21 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Error;
 use crate::oci::image::PlatformImage;
 use crate::oci::layout::{digest_of, index_of};
 use crate::oci::{Image, Layout};
+use crate::process::Reach;
 
 /// A layout folder that holds one manifest and what it names, as links into the image's own layout. Dropping it removes
 /// the folder.
 #[derive(Debug)]
 pub(crate) struct PlatformFolder {
     folder: tempfile::TempDir,
+    /// Where the content is that it links to.
+    linked: PathBuf,
 }
 
 impl PlatformFolder {
@@ -38,7 +41,14 @@ impl PlatformFolder {
             }
         }
         layout.set_index(&index_of(vec![platform.manifest.clone()])?)?;
-        Ok(Self { folder })
+        Ok(Self { folder, linked: root.join("blobs") })
+    }
+
+    /// Lets a program read it.
+    #[must_use]
+    pub(crate) fn readable(&self, reach: Reach) -> Reach {
+        // Where the file system has no hard links, what is in the folder leads to the image's own.
+        reach.reads(self.path()).reads(&self.linked)
     }
 
     /// The folder.

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
+use rustix::process::{getegid, geteuid};
 use serde::de::{DeserializeOwned, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -18,7 +19,7 @@ use super::platform::PlatformFolder;
 use crate::document;
 use crate::oci::Image;
 use crate::oci::image::PlatformImage;
-use crate::process::{Launcher, Output};
+use crate::process::{self, Launcher, Limits, Output, Reach};
 use crate::scanner::Tool;
 
 /// The most that is read of an SBOM, in bytes.
@@ -112,7 +113,8 @@ pub(crate) async fn list(launcher: &Launcher, request: &Request<'_>) -> Result<S
     };
     let mut source = std::ffi::OsString::from("oci-dir:");
     source.push(image.path());
-    let run = launcher.find(Tool::SYFT.name())?.run(request.deadline).in_turn();
+    let reach = image.readable(Reach::nothing(Limits::SYFT)).writes(scratch.path()).writes(beside.path());
+    let run = launcher.find(Tool::SYFT.name())?.run(request.deadline, reach).in_turn().env("GOMEMLIMIT", Limits::SYFT.for_go());
     // Not quiet: that would swallow the reason of a failure, too.
     let run = run.args(["scan", "--source-name", request.name, "--source-version"]);
     let run = run.arg(request.platform.manifest.digest().to_string()).args(Format::ALL.map(output)).arg(source);
@@ -295,19 +297,21 @@ fn is_local(path: &str) -> bool {
 fn read<T: DeserializeOwned>(folder: &Path, format: Format, output: &Output) -> Result<T, Error> {
     let invalid_output = |reason: String| Error::invalid_output(Tool::SYFT, format!("{}: {reason}", format.name()), output);
     let path = folder.join(format.extension());
-    let metadata = fs::symlink_metadata(&path).map_err(|error| invalid_output(format!("no file: {error}")))?;
-    if !metadata.is_file() || metadata.len() > MAX_BYTES {
-        return Err(invalid_output(format!("not a file of at most {MAX_BYTES} bytes")));
-    }
-    let file = fs::File::open(&path).map_err(|error| invalid_output(error.to_string()))?;
+    let file = process::open_report(&path, MAX_BYTES).map_err(|error| invalid_output(format!("no file: {error}")))?;
     document::stream(BufReader::new(file)).map_err(|error| invalid_output(format!("not understood: {error}")))
 }
 
 fn place(format: Format, from: &Path, request: &Request<'_>) -> Result<String, Error> {
     let name = format!("{}.{}", request.image.slug(request.platform), format.extension());
     let (from, to) = (from.join(format.extension()), request.folder.join(&name));
-    let place = fs::set_permissions(&from, fs::Permissions::from_mode(0o644)).and_then(|()| fs::rename(&from, &to));
-    place.map_err(Error::io(&to))?;
+    let place = || {
+        let file = process::open_report(&from, MAX_BYTES)?;
+        // syft may have had a user of its own.
+        std::os::unix::fs::fchown(&file, Some(geteuid().as_raw()), Some(getegid().as_raw()))?;
+        file.set_permissions(fs::Permissions::from_mode(0o644))?;
+        fs::rename(&from, &to)
+    };
+    place().map_err(Error::io(&to))?;
     Ok(name)
 }
 

@@ -16,7 +16,7 @@ use crate::coverage::Gap;
 use crate::finding::{Suppression, Vulnerability};
 use crate::oci::Image;
 use crate::oci::image::PlatformImage;
-use crate::process::{Launcher, Output};
+use crate::process::{Launcher, Limits, Output, Reach};
 use crate::scanner::Tool;
 use crate::text;
 use ignore::Lists;
@@ -143,7 +143,13 @@ impl<'a> Scan<'a> {
             java.map_or(Ok(()), |java| link(java, &cache.join("java-db")))
         };
         fill().map_err(Error::io(&cache))?;
-        let run = self.launcher.find(Tool::TRIVY.name())?.run(self.request.deadline).in_turn();
+        let reach = Reach::nothing(Limits::TRIVY).writes(scratch).reads(self.request.database);
+        let reach = match &self.subject {
+            Subject::Image(folder) => folder.readable(reach),
+            Subject::List => reach,
+        };
+        let reach = java.into_iter().fold(reach, |reach, java| reach.reads(java));
+        let run = self.launcher.find(Tool::TRIVY.name())?.run(self.request.deadline, reach).in_turn();
         // Its own limit is five minutes; ours is the one that counts.
         let run = run.arg(format!("--timeout={}s", self.request.deadline.as_secs().saturating_add(60)));
         // It reports a list of packages that it can't read only at the debug level.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::process::{self, Launcher};
+use crate::process::{self, Launcher, Limits, Reach};
 use crate::scanner::Tool;
 
 /// A program says its version in a tenth of a second.
@@ -23,7 +23,8 @@ pub(crate) async fn versions(launcher: &Launcher) -> Vec<(&'static str, Result<S
 }
 
 async fn ask(launcher: &Launcher, tool: Tool) -> Result<String, process::Error> {
-    let output = launcher.find(tool.name())?.run(DEADLINE).arg(tool.version_argument).output().await?;
+    let output =
+        launcher.find(tool.name())?.run(DEADLINE, Reach::nothing(Limits::VERSION)).arg(tool.version_argument).output().await?;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     // `Version: 0.72.0`, `syft 1.52.0`, `8.30.1`.
     Ok(said.lines().next().unwrap_or_default().split_whitespace().last().unwrap_or("unknown").to_owned())

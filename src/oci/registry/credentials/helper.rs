@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::auth::Auth;
 use super::error::Error;
 use crate::document;
-use crate::process::{self, Launcher};
+use crate::process::{self, Exception, Launcher};
 use crate::secret::Secret;
 use crate::text;
 use crate::variables;
@@ -54,7 +54,8 @@ pub(super) async fn ask(launcher: &Launcher, name: &str, key: &str, config: &Pat
 
 /// Runs a helper: whether it succeeded, and what it wrote.
 async fn run(launcher: &Launcher, program: &str, input: &str) -> Result<(bool, Secret), process::Error> {
-    let run = launcher.find(program)?.run(HELPER_DEADLINE).arg("get").stdin(input).stdout_limit(HELPER_OUTPUT_LIMIT);
+    let run = launcher.find(program)?.run_as_exception(HELPER_DEADLINE, Exception::CredentialHelper);
+    let run = run.arg("get").stdin(input).stdout_limit(HELPER_OUTPUT_LIMIT);
     let kept = [variables::PATH, variables::HOME].into_iter().filter_map(|name| Some((name, variables::bytes(name)?)));
     let output = kept.fold(run, |run, (name, value)| run.env(name, value)).output().await?;
     Ok((output.code == 0, Secret::around(String::from_utf8_lossy(&output.stdout))))

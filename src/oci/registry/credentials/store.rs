@@ -11,7 +11,7 @@ use super::auth::{Auth, Credentials, Origin};
 use super::error::Error;
 use super::helper;
 use crate::document;
-use crate::process::Launcher;
+use crate::process::{Demand, Launcher};
 use crate::secret::Secret;
 use crate::variables;
 
@@ -49,14 +49,14 @@ impl Store {
     pub(crate) fn from_env() -> Self {
         let set = |name| variables::filled(name).map(PathBuf::from);
         let folder = set(variables::DOCKER_CONFIG).or_else(|| set(variables::HOME).map(|home| home.join(".docker")));
-        Self { config: folder.map(|folder| folder.join("config.json")), launcher: Launcher::of_this_process() }
+        Self { config: folder.map(|folder| folder.join("config.json")), launcher: Launcher::of_this_process(Demand::Auto) }
     }
 
     /// The configuration file `config`.
     #[must_use]
     #[cfg(test)]
     pub(crate) fn at(config: impl Into<PathBuf>) -> Self {
-        Self { config: Some(config.into()), launcher: Launcher::of_this_process() }
+        Self { config: Some(config.into()), launcher: Launcher::of_this_process(Demand::Auto) }
     }
 
     /// Starts helpers by another launcher.

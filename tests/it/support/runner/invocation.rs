@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::action::variable;
@@ -18,6 +18,8 @@ pub struct Invocation<'job> {
     image: String,
     inputs: BTreeMap<String, String>,
     variables: BTreeMap<String, String>,
+    programs: Vec<(PathBuf, String)>,
+    profile: Option<PathBuf>,
     token: String,
 }
 
@@ -29,6 +31,8 @@ impl<'job> Invocation<'job> {
             image: part("IMAGE"),
             inputs: BTreeMap::new(),
             variables: BTreeMap::new(),
+            programs: Vec::new(),
+            profile: None,
             token: "a token".to_owned(),
         }
     }
@@ -48,6 +52,17 @@ impl<'job> Invocation<'job> {
     /// Several of those.
     pub fn variables(self, variables: impl IntoIterator<Item = (String, String)>) -> Self {
         variables.into_iter().fold(self, |step, (name, value)| step.variable(&name, &value))
+    }
+
+    /// Puts another program into the place of one of the image's, as if the image had been made so.
+    pub fn program(mut self, file: &Path, place: &str) -> Self {
+        self.programs.push((file.to_owned(), place.to_owned()));
+        self
+    }
+
+    /// Has the engine hold the container to another seccomp profile than its own, such as that of an older engine.
+    pub fn seccomp_profile(self, file: &Path) -> Self {
+        Self { profile: Some(file.to_owned()), ..self }
     }
 
     /// What `${{ github.token }}` is.
@@ -118,6 +133,12 @@ impl<'job> Invocation<'job> {
             volume.push(":");
             volume.push(container);
             docker.arg("-v").arg(volume);
+        }
+        if let Some(profile) = &self.profile {
+            docker.arg("--security-opt").arg(format!("seccomp={}", profile.display()));
+        }
+        for (file, place) in &self.programs {
+            docker.arg("-v").arg(format!("{}:{place}:ro", file.display()));
         }
         docker.arg(&self.image);
         docker
