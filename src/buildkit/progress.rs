@@ -28,11 +28,13 @@ pub(crate) struct Progress {
     warnings: Vec<String>,
     /// How much the steps may still say, in bytes.
     room: usize,
+    /// Whether it was said that they say more.
+    cut: bool,
 }
 
 impl Default for Progress {
     fn default() -> Self {
-        Self { steps: HashMap::new(), next_number: 0, warnings: Vec::new(), room: MAX_OUTPUT }
+        Self { steps: HashMap::new(), next_number: 0, warnings: Vec::new(), room: MAX_OUTPUT, cut: false }
     }
 }
 
@@ -134,7 +136,7 @@ impl Progress {
     }
 
     fn log(&mut self, log: &VertexLog, events: &mut Vec<BuildEvent>) {
-        let mut room = self.room;
+        let (mut room, mut cut) = (self.room, self.cut);
         let Some(step) = self.step(&log.vertex) else { return };
         let number = step.number.unwrap_or_default();
         // A builder has two: what it says of another belongs to neither, and takes no more memory.
@@ -159,7 +161,8 @@ impl Progress {
                     events.push(BuildEvent::Line(shown));
                 }
                 None => {
-                    if room > 0 {
+                    if !cut {
+                        cut = true;
                         let most = MAX_OUTPUT >> 20;
                         events.push(BuildEvent::Line(format!("… the steps print more than {most} MiB: the rest is left out")));
                     }
@@ -167,7 +170,7 @@ impl Progress {
                 }
             }
         }
-        self.room = room;
+        (self.room, self.cut) = (room, cut);
     }
 }
 
