@@ -256,6 +256,13 @@ mod tests {
     }
 
     #[test]
+    fn those_who_failed_together_do_not_come_back_together() {
+        let waits = || RetryPolicy::REGISTRY.waits().build().collect::<Vec<_>>();
+        let first = waits();
+        assert!((0..8).any(|_| waits() != first), "chance gives the same each time: {first:?}");
+    }
+
+    #[test]
     fn an_answer_says_in_seconds_or_by_a_date_when_to_come_back() {
         let wait = |value: &str| retry_after(&HeaderMap::from_iter([(RETRY_AFTER, value.parse().unwrap())]));
         assert_eq!(wait("7"), Some(Duration::from_secs(7)));
