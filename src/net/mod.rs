@@ -11,5 +11,7 @@ pub(crate) use client::{CONNECT_TIMEOUT, ClientBuilder};
 pub(crate) use error::TransportError;
 pub(crate) use error::{causes, chain};
 pub(crate) use pace::{Pace, Watch};
+#[cfg(test)]
+pub(crate) use retry::SEED;
 pub(crate) use retry::{Failure, RetryPolicy, retry_after};
 pub(crate) use status::is_temporary;

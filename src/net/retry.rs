@@ -122,7 +122,9 @@ impl RetryPolicy {
     fn waits(self) -> ExponentialBuilder {
         // Chance doubles what is waited at most.
         let longest = self.longest_wait / 2;
-        let waits = ExponentialBuilder::default().with_min_delay(self.shortest_wait).with_max_delay(longest).with_jitter();
+        let waits = ExponentialBuilder::default().with_min_delay(self.shortest_wait).with_max_delay(longest);
+        // Left alone, it begins with the same number in every process.
+        let waits = waits.with_jitter().with_jitter_seed(chance());
         waits.with_max_times(usize::try_from(self.repeats).unwrap_or(usize::MAX))
     }
 }
@@ -144,6 +146,21 @@ impl fmt::Display for RetryPolicy {
         self.request_timeout.iter().try_for_each(|timeout| write!(f, "; {} a request", span(*timeout)))?;
         self.total_timeout.iter().try_for_each(|timeout| write!(f, "; {} with all its repeats", span(*timeout)))
     }
+}
+
+/// What the waits of one request begin with.
+fn chance() -> u64 {
+    #[cfg(test)]
+    if let Some(seed) = SEED.get() {
+        return seed;
+    }
+    rand::random()
+}
+
+#[cfg(test)]
+thread_local! {
+    /// What [`chance`] is on this thread, for a test that has to be the same each time.
+    pub(crate) static SEED: std::cell::Cell<Option<u64>> = const { std::cell::Cell::new(None) };
 }
 
 /// For how long an answer asks to be left alone: seconds, or a date (RFC 9110, section 10.2.3).
