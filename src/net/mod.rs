@@ -1,12 +1,14 @@
 //! What all our HTTP has in common, whoever answers: how a client is made, how connections end, how slow they may be,
 //! which answers pass, and how often a request is repeated. Knows nothing of registries, GitHub or AWS but their budgets of repeats.
 
+mod carrier;
 mod client;
 mod error;
 mod pace;
 mod retry;
 mod status;
 
+pub(crate) use carrier::Carrier;
 pub(crate) use client::{CONNECT_TIMEOUT, ClientBuilder};
 pub(crate) use error::TransportError;
 pub(crate) use error::{causes, chain};
