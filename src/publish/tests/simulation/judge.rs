@@ -447,7 +447,10 @@ impl Judge {
     fn was_on_its_way(&self, tag: &Tag, one: usize, other: usize) -> bool {
         let of = |run: usize| {
             let writes = || self.writes.iter().filter(move |write| write.run == run && write.tag == *tag && write.sets);
-            Some((writes().map(|write| write.sent).max()?, writes().filter_map(|write| write.answered).max()?))
+            // What follows a refusal of the credentials is the same write (`Limit::Renewed`).
+            let renews = [false].into_iter().chain(writes().map(|write| matches!(write.status, 401 | 403)));
+            let sent = writes().zip(renews).filter(|(_, renews)| !renews).map(|(write, _)| write.sent).max()?;
+            Some((sent, writes().filter_map(|write| write.answered).max()?))
         };
         let slack = |run: usize| 4 * self.deliveries[&run].line + FRESH;
         match (of(one), of(other)) {
