@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable as _};
 use http::HeaderMap;
 use http::header::RETRY_AFTER;
+use tokio::time::Instant;
 
 use crate::text::span;
 

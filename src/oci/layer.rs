@@ -18,8 +18,8 @@ use super::digest::Hasher;
 use super::disk;
 use super::image::Layer;
 use super::layout::{self, Layout, digest_of};
-pub(crate) use name::{MAX_PATH, original};
 use name::written_as;
+pub(crate) use name::{MAX_PATH, original};
 
 /// The most bytes of one image that are written or read uncompressed.
 pub(crate) const MAX_BYTES: u64 = 32 << 30;

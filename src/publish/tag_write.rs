@@ -49,6 +49,10 @@ impl Failure for Setback {
         matches!(self, Self::Registry(error) if error.is_temporary())
     }
 
+    fn is_silence(&self) -> bool {
+        matches!(self, Self::Registry(error) if error.is_silence())
+    }
+
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Registry(error) => error.retry_after(),
