@@ -1,6 +1,6 @@
 # Everything here is quick the second time: what is built or fetched is kept in
 # target/ or in the user's cache folder until its pins change.
-.PHONY: help demo unit test lint image bench tools verify-tools verify-image clean
+.PHONY: help demo unit test faults lint image bench tools verify-tools verify-image clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -15,6 +15,9 @@ unit: ## The quick loop: format, lints and the unit tests, in seconds after a ch
 
 test: ## Run all the tests, lints and doc checks, against real engines and scanners
 	@scripts/test
+
+faults: ## Look at ten thousand random histories of deliveries: it takes minutes
+	@scripts/faults
 
 lint: ## Check format, lints, docs and scripts
 	@scripts/lint

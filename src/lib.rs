@@ -16,6 +16,8 @@ mod document;
 mod documentation;
 mod environment;
 mod error;
+#[cfg(test)]
+mod faults;
 mod finding;
 mod git;
 mod github;

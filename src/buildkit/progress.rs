@@ -106,7 +106,7 @@ impl Progress {
     pub(crate) fn failed(&self) -> Option<FailedStep> {
         let failed = self.steps.iter().filter(|(_, step)| !step.error.is_empty() && !step.error.contains("context canceled"));
         let (digest, step) = failed.min_by_key(|(_, step)| step.number)?;
-        let unfinished = step.partial.values().filter(|line| !line.is_empty()).map(|line| cut(line));
+        let unfinished = step.partial.values().filter(|line| !line.is_empty()).map(|line| cut_line(line));
         let lines = step.last_lines.iter().cloned().chain(unfinished).collect();
         Some(FailedStep { digest: digest.clone(), name: step.name.clone(), error: step.error.clone(), lines })
     }
@@ -147,7 +147,7 @@ impl Progress {
             if !piece.ends_with(b"\n") {
                 continue;
             }
-            let line = if partial.len() < MAX_LINE { whole(partial) } else { cut(partial) };
+            let line = if partial.len() < MAX_LINE { whole(partial) } else { cut_line(partial) };
             partial.clear();
             if step.last_lines.len() == KEPT_LINES {
                 step.last_lines.pop_front();
@@ -207,7 +207,7 @@ fn whole(line: &[u8]) -> String {
 }
 
 /// A line that is not there to its end: what is missing may be the rest of a secret.
-fn cut(line: &[u8]) -> String {
+fn cut_line(line: &[u8]) -> String {
     text::redacted_cut(&whole(line))
 }
 

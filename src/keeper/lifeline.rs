@@ -328,7 +328,7 @@ mod tests {
     #[test]
     fn a_secret_is_taken_out_of_all_that_is_told() {
         let messages = heard(|lifeline| {
-            Secret::new("first-kept-\"line\"\nsecond-kept-line");
+            let _ = Secret::new("first-kept-\"line\"\nsecond-kept-line");
             let mut record = fixture::failed();
             record.stages[0].outcome = StageOutcome::Failed("it said first-kept-\"line\"".to_owned());
             record.warnings.push("second-kept-line".to_owned());

@@ -6,7 +6,9 @@
 //! died, and another one may fare better. The others are how the other side is.
 
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::error::TransportError;
 use crate::text::{size, span};

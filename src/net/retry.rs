@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable as _};
 use http::HeaderMap;
 use http::header::RETRY_AFTER;
+use tokio::time::Instant;
 
 use crate::text::span;
 
@@ -122,7 +123,9 @@ impl RetryPolicy {
     fn waits(self) -> ExponentialBuilder {
         // Chance doubles what is waited at most.
         let longest = self.longest_wait / 2;
-        let waits = ExponentialBuilder::default().with_min_delay(self.shortest_wait).with_max_delay(longest).with_jitter();
+        let waits = ExponentialBuilder::default().with_min_delay(self.shortest_wait).with_max_delay(longest);
+        // Left alone, it begins with the same number in every process.
+        let waits = waits.with_jitter().with_jitter_seed(chance());
         waits.with_max_times(usize::try_from(self.repeats).unwrap_or(usize::MAX))
     }
 }
@@ -144,6 +147,21 @@ impl fmt::Display for RetryPolicy {
         self.request_timeout.iter().try_for_each(|timeout| write!(f, "; {} a request", span(*timeout)))?;
         self.total_timeout.iter().try_for_each(|timeout| write!(f, "; {} with all its repeats", span(*timeout)))
     }
+}
+
+/// What the waits of one request begin with.
+fn chance() -> u64 {
+    #[cfg(test)]
+    if let Some(seed) = SEED.get() {
+        return seed;
+    }
+    rand::random()
+}
+
+#[cfg(test)]
+thread_local! {
+    /// What [`chance`] is on this thread, for a test that has to be the same each time.
+    pub(crate) static SEED: std::cell::Cell<Option<u64>> = const { std::cell::Cell::new(None) };
 }
 
 /// For how long an answer asks to be left alone: seconds, or a date (RFC 9110, section 10.2.3).
@@ -253,6 +271,13 @@ mod tests {
             assert_eq!(waits.len(), policy.repeats as usize, "{name}");
             assert!(waits.iter().all(|wait| (policy.shortest_wait..=policy.longest_wait).contains(wait)), "{name}: {waits:?}");
         }
+    }
+
+    #[test]
+    fn those_who_failed_together_do_not_come_back_together() {
+        let waits = || RetryPolicy::REGISTRY.waits().build().collect::<Vec<_>>();
+        let first = waits();
+        assert!((0..8).any(|_| waits() != first), "chance gives the same each time: {first:?}");
     }
 
     #[test]

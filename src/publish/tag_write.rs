@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::net::{Failure as _, RetryPolicy};
-use crate::oci::Tag;
+use crate::net::{Failure, RetryPolicy};
 use crate::oci::registry::{Client, Error, Manifest};
+use crate::oci::{Digest, Tag};
 
 /// How often it is looked whether the request that is out has come back, once no other is to follow.
 const GLANCE: Duration = Duration::from_millis(10);
@@ -27,10 +27,38 @@ pub(super) struct TagWrite {
 pub(super) enum TagWriteEnd {
     /// The registry has taken it.
     Taken,
+    /// Another delivery has set it, before it was sent again.
+    Rival(Digest),
     /// The last request failed.
     Failed(Error),
     /// It was stopped while no request was out.
     Stopped,
+}
+
+/// Why an attempt came to nothing.
+#[derive(Debug, thiserror::Error)]
+enum Setback {
+    #[error(transparent)]
+    Registry(#[from] Error),
+    #[error("the tag names {0}")]
+    Rival(Digest),
+}
+
+impl Failure for Setback {
+    fn is_temporary(&self) -> bool {
+        matches!(self, Self::Registry(error) if error.is_temporary())
+    }
+
+    fn is_silence(&self) -> bool {
+        matches!(self, Self::Registry(error) if error.is_silence())
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Registry(error) => error.retry_after(),
+            Self::Rival(_) => None,
+        }
+    }
 }
 
 /// What is known of the requests.
@@ -43,7 +71,8 @@ struct Flight {
 }
 
 impl TagWrite {
-    /// Sends the tag, and sends it again as long as `stop` lets it. With `only_if_new`, as [`Client::tag_once`].
+    /// Sends the tag, and sends it again as long as `stop` lets it. With `only_if_new`, as [`Client::tag_once`]; and as most
+    /// registries pass over that, the tag is looked at before it is sent again, for much may happen between two attempts.
     pub(super) fn begin(client: &Client, tag: &Tag, manifest: &Manifest, only_if_new: bool, stop: &CancellationToken) -> Self {
         let flight = Arc::new(Flight::default());
         let (client, tag, manifest, stop, shared) =
@@ -52,17 +81,24 @@ impl TagWrite {
             if stop.is_cancelled() {
                 return TagWriteEnd::Stopped;
             }
-            let attempt = || shared.watch(client.tag_once(&tag, &manifest, only_if_new));
-            let again = |error: &Error| error.is_temporary() && !stop.is_cancelled();
+            let is_repeat = AtomicBool::new(false);
+            let attempt = || async {
+                if is_repeat.swap(true, Ordering::SeqCst) && only_if_new {
+                    match client.find_manifest(&(&tag).into()).await?.map(|now| now.digest) {
+                        Some(digest) if digest == manifest.digest => return Ok(()),
+                        Some(digest) => return Err(Setback::Rival(digest)),
+                        None => {}
+                    }
+                }
+                Ok(shared.watch(client.tag_once(&tag, &manifest, only_if_new)).await?)
+            };
+            let again = |setback: &Setback| setback.is_temporary() && !stop.is_cancelled();
             tokio::select! {
                 biased;
                 ended = RetryPolicy::REGISTRY.run_when(attempt, again) => match ended {
-                    Ok(()) => {
-                        // What went out before came by the same way, and earlier.
-                        shared.is_lost.store(false, Ordering::SeqCst);
-                        TagWriteEnd::Taken
-                    }
-                    Err(error) => TagWriteEnd::Failed(error),
+                    Ok(()) => TagWriteEnd::Taken,
+                    Err(Setback::Rival(digest)) => TagWriteEnd::Rival(digest),
+                    Err(Setback::Registry(error)) => TagWriteEnd::Failed(error),
                 },
                 () = shared.idle_after(&stop) => TagWriteEnd::Stopped,
             }

@@ -5,6 +5,8 @@
 //! back. Against another delivery that sets the same fixed tags at the same time:
 //!
 //! - A tag that named nothing is set on the condition that it still does, which some registries keep to.
+//! - No write goes by a look that is older than a second: looks at several tags take as long as the slowest, and a request that
+//!   is repeated goes out long after the first.
 //! - Once the first fixed tag is set, the others are looked at, and in the end all of them again. Of deliveries that set the
 //!   same two fixed tags, whichever set the first one last finds the second one taken, or the other finds its first one gone:
 //!   at most one ends as delivered, however slow the lines are.
@@ -20,7 +22,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::tag_write::{TagWrite, TagWriteEnd};
-use super::withdrawal::Withdrawal;
+use super::withdrawal::{BegunTags, Withdrawal};
 use super::{Error, ExistingTag, Listener, PublishEvent, TagRemover, TakenTag, Target};
 use crate::oci::registry::{self, Client, Manifest};
 use crate::oci::{Digest, Tag};
@@ -30,6 +32,9 @@ use crate::tags::PlannedTag;
 /// The longest wait before the fixed tags are read back for the last time.
 const LONGEST_SETTLING: Duration = Duration::from_secs(10);
 
+/// How long what a fixed tag was seen to name is gone by.
+const FRESH: Duration = Duration::from_secs(1);
+
 /// Tags about to be set.
 pub(super) struct Tagging {
     client: Client,
@@ -37,6 +42,10 @@ pub(super) struct Tagging {
     root_was_there: bool,
     /// The fixed ones first.
     tags: Vec<ExistingTag>,
+    /// When they were looked at.
+    looked: Instant,
+    /// Those with a request that was lost, and may come yet.
+    late: Vec<usize>,
     remover: Option<Arc<dyn TagRemover>>,
     listener: Listener,
 }
@@ -65,8 +74,10 @@ impl Tagging {
         target: &Target,
         listener: Listener,
     ) -> Result<Self, Error> {
+        let looked = Instant::now();
         let tags = target.snapshot(tags).await?.tags;
-        let tagging = Self { client, root, root_was_there, tags, remover: target.remover.clone(), listener };
+        let (remover, late) = (target.remover.clone(), Vec::new());
+        let tagging = Self { client, root, root_was_there, tags, looked, late, remover, listener };
         let taken = tagging.taken();
         if taken.is_empty() {
             return Ok(tagging);
@@ -89,28 +100,36 @@ impl Tagging {
     }
 
     /// Sets the tags one by one; a failure or a cancel puts them back.
-    pub(super) async fn run(self, cancel: CancellationToken) -> Result<Vec<Tag>, Error> {
+    pub(super) async fn run(mut self, cancel: CancellationToken) -> Result<Vec<Tag>, Error> {
         if let Err(Halt { set, doubt, cause }) = self.set_all(&cancel).await {
             let doubt = doubt.and_then(|write| Some((self.tags.get(set)?, write)));
+            let late = self.late.iter().filter(|index| **index < set).map(|index| &self.tags[*index]).collect();
             let set: Vec<&ExistingTag> = self.tags[..set].iter().filter(|tag| !self.is_root(tag.names.as_ref())).collect();
             let withdrawal = Withdrawal {
                 client: &self.client,
                 root: &self.root,
                 root_was_there: self.root_was_there,
                 remover: self.remover.as_ref(),
+                cancel: &cancel,
             };
-            return Err(withdrawal.run(&set, doubt, cause).await);
+            return Err(withdrawal.run(BegunTags { set, doubt, late }, cause).await);
         }
         Ok(self.tags.into_iter().map(|tag| tag.planned.tag).collect())
     }
 
-    async fn set_all(&self, cancel: &CancellationToken) -> Result<(), Halt> {
+    async fn set_all(&mut self, cancel: &CancellationToken) -> Result<(), Halt> {
         let fixed = self.tags.iter().take_while(|tag| !tag.planned.moving).count();
         let (mut slowest, mut looked) = (Duration::ZERO, false);
         for index in 0..fixed {
+            // The looks at the other tags may have taken their time, and so may a tag before this one.
+            if self.looked.elapsed() > FRESH {
+                self.looked = Instant::now();
+                self.unless(cancel, index, self.refuse_rivals(index, fixed)).await?;
+            }
             let Some(took) = self.set(index, cancel).await? else { continue };
             slowest = slowest.max(took);
             if !std::mem::replace(&mut looked, true) {
+                self.looked = Instant::now();
                 self.unless(cancel, index + 1, self.refuse_rivals(index + 1, fixed)).await?;
             }
         }
@@ -143,7 +162,7 @@ impl Tagging {
 
     /// Sets a tag and reads it back: the registry's answer alone is not believed. Returns how long the registry took, or
     /// nothing where the tag named the image already.
-    async fn set(&self, index: usize, cancel: &CancellationToken) -> Result<Option<Duration>, Halt> {
+    async fn set(&mut self, index: usize, cancel: &CancellationToken) -> Result<Option<Duration>, Halt> {
         let tag = &self.tags[index];
         // Setting what is set would be refused where tags are immutable.
         if self.is_root(tag.names.as_ref()) {
@@ -166,9 +185,28 @@ impl Tagging {
         match ended {
             TagWriteEnd::Taken => {}
             TagWriteEnd::Stopped => return Err(Halt { set: index, doubt, cause: Error::Cancelled }),
-            TagWriteEnd::Failed(error) if doubt.is_some() => return Err(Halt { set: index, doubt, cause: error.into() }),
-            TagWriteEnd::Failed(error) => self.explain(tag, error).await.map_err(|cause| Halt::after(index, cause))?,
+            TagWriteEnd::Rival(digest) => {
+                let cause = self.overtaken(vec![(tag.planned.tag.clone(), Some(digest))]);
+                return Err(Halt { set: index, doubt, cause });
+            }
+            TagWriteEnd::Failed(error) => {
+                let status = error.status();
+                let explained = cancel.run_until_cancelled(self.explain(tag, error)).await;
+                if let Err(cause) = explained.unwrap_or(Err(Error::Cancelled)) {
+                    // A registry that fails may have done it before.
+                    let may_be_set = matches!(cause, Error::Cancelled) || status.is_some_and(|status| status.is_server_error());
+                    return Err(Halt { set: index + usize::from(may_be_set && doubt.is_none()), doubt, cause });
+                }
+                if doubt.is_none() && status.is_some_and(|status| status.is_client_error()) {
+                    // It is another delivery's, of the same image, and stays.
+                    self.tags[index].names = Some(self.root.clone());
+                }
+            }
         }
+        if doubt.is_some() {
+            self.late.push(index);
+        }
+        let tag = &self.tags[index];
         self.unless(cancel, index + 1, self.read_back(tag)).await?;
         self.tell(tag);
         Ok(Some(took))

@@ -1,16 +1,19 @@
 //! Tags are put back: what was begun and can't be finished is taken away, and what can't be is named.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::tag_write::{TagWrite, TagWriteEnd};
 use super::{Error, ExistingTag, Leftover, TagRemover};
+use crate::net::Failure as _;
 use crate::oci::Tag;
-use crate::oci::registry::{Client, Manifest, Selector};
+use crate::oci::registry::{self, Client, Manifest, Selector};
 
 /// How many tags are looked at at once.
 const PARALLEL: usize = 8;
@@ -25,61 +28,91 @@ pub(super) struct Withdrawal<'a> {
     /// Whether the repository had it before this delivery.
     pub(super) root_was_there: bool,
     pub(super) remover: Option<&'a Arc<dyn TagRemover>>,
+    /// Ends the patience.
+    pub(super) cancel: &'a CancellationToken,
 }
 
-/// How long things may take.
+/// Tags that a delivery has begun to set.
+pub(super) struct BegunTags<'t> {
+    /// Those that were set.
+    pub(super) set: Vec<&'t ExistingTag>,
+    /// One whose request has no answer, or not one that says what became of it.
+    pub(super) doubt: Option<(&'t ExistingTag, TagWrite)>,
+    /// Those of `set` one of whose requests was lost: it may come yet, when the tag has been put back.
+    pub(super) late: Vec<&'t ExistingTag>,
+}
+
+/// How long something may take: until then, or this long once someone waits for the program to end.
 struct Patience {
-    /// Until it is known what became of a request that has no answer.
-    answer: Duration,
-    /// Until the tags are put back.
-    putting_back: Duration,
+    until: Instant,
+    quick: Duration,
+    /// Since when someone waits, as far as this is concerned.
+    hurried: OnceLock<Instant>,
 }
 
 impl Patience {
-    /// Someone waits for the program to end.
-    const QUICK: Self = Self { answer: Duration::from_millis(1500), putting_back: Duration::from_secs(1) };
-    const THOROUGH: Self = Self { answer: Duration::from_secs(10), putting_back: Duration::from_secs(30) };
-}
+    fn new(thorough: Duration, quick: Duration) -> Self {
+        Self { until: Instant::now() + thorough, quick, hurried: OnceLock::new() }
+    }
 
-/// What became of a tag whose request has no answer.
-enum Fate {
-    Set,
-    NotSet,
-    Unknown,
+    /// Until it is known what became of a request that has no answer.
+    fn for_an_answer() -> Self {
+        Self::new(Duration::from_secs(10), Duration::from_millis(1500))
+    }
+
+    /// Until the tags are put back.
+    fn for_putting_back() -> Self {
+        Self::new(Duration::from_secs(30), Duration::from_secs(1))
+    }
 }
 
 impl Withdrawal<'_> {
-    /// Puts back the tags that were `set`, and the one whose request is in `doubt` once it is known what became of it. Returns
-    /// the error to report: `cause`, with what is left.
-    pub(super) async fn run(&self, set: &[&ExistingTag], doubt: Option<(&ExistingTag, TagWrite)>, cause: Error) -> Error {
-        let patience = if matches!(cause, Error::Cancelled) { Patience::QUICK } else { Patience::THOROUGH };
-        let now = Instant::now();
+    /// Puts back the tags that were begun, the one in doubt once it is known what became of it. Returns the error to report:
+    /// `cause`, with what is left.
+    pub(super) async fn run(&self, begun: BegunTags<'_>, cause: Error) -> Error {
+        let BegunTags { set, doubt, late } = begun;
         let find_out = async {
             let (tag, write) = doubt?;
-            Some((tag, self.fate(&tag.planned.tag, write, now + patience.answer).await))
+            Some((tag, self.within(&Patience::for_an_answer(), self.is_set(&tag.planned.tag, write)).await))
         };
-        let (mut left, doubted) = tokio::join!(self.put_back(set, now + patience.putting_back), find_out);
-        let deadline = Instant::now() + patience.putting_back;
-        let pending = match doubted {
-            Some((tag, Fate::Set)) => {
-                left.extend(self.put_back(&[tag], deadline).await);
+        let first = Patience::for_putting_back();
+        let (mut left, doubted) = tokio::join!(self.put_back(&set, &first), find_out);
+        let patience = &Patience::for_putting_back();
+        let unknown = match doubted {
+            Some((tag, Some(true))) => {
+                left.extend(self.put_back(&[tag], patience).await);
                 None
             }
-            Some((tag, Fate::Unknown)) => Some(tag),
-            Some((_, Fate::NotSet)) | None => None,
+            Some((tag, None)) => Some(tag),
+            Some((_, Some(false))) | None => None,
         };
-        if self.may_delete_root(&left, deadline).await {
+        if self.within(patience, self.may_delete_root(&left)).await == Some(true) {
             // Many registries remove no tags but manifests, with their tags.
-            let _ = timeout_at(deadline, self.client.delete_manifest(&self.root.digest.into())).await;
-            left = self.put_back(&left, deadline).await;
+            let _ = self.within(patience, self.client.delete_once(&self.root.digest.into())).await;
+            left = self.put_back(&left, patience).await;
         }
-        let leftovers = left.iter().map(|tag| self.leftover(tag, false));
-        let leftovers: Vec<_> = leftovers.chain(pending.map(|tag| self.leftover(tag, true))).collect();
+        let pending = late.into_iter().filter(|tag| !left.iter().any(|left| std::ptr::eq(*left, *tag))).chain(unknown);
+        let pending = pending.map(|tag| self.leftover(tag, true));
+        let leftovers: Vec<_> = left.iter().map(|tag| self.leftover(tag, false)).chain(pending).collect();
         if leftovers.is_empty() {
             return cause;
         }
         let repository = self.client.repository().to_string();
         Error::LeftOver { cause: Box::new(cause), repository, digest: self.root.digest, leftovers }
+    }
+
+    /// Does something as long as there is patience.
+    async fn within<T>(&self, patience: &Patience, work: impl Future<Output = T>) -> Option<T> {
+        let hurried = async {
+            self.cancel.cancelled().await;
+            sleep_until(*patience.hurried.get_or_init(Instant::now) + patience.quick).await;
+        };
+        tokio::select! {
+            biased;
+            done = work => Some(done),
+            () = sleep_until(patience.until) => None,
+            () = hurried => None,
+        }
     }
 
     fn leftover(&self, tag: &ExistingTag, pending: bool) -> Leftover {
@@ -93,36 +126,32 @@ impl Withdrawal<'_> {
 
     /// Looks at a tag until it is known whether it was set: the registry says so, or the tag is there. That it is not there
     /// yet says nothing.
-    async fn fate(&self, tag: &Tag, mut write: TagWrite, deadline: Instant) -> Fate {
+    async fn is_set(&self, tag: &Tag, mut write: TagWrite) -> bool {
         let (mut pause, longest) = LOOK_AGAIN;
         loop {
-            if matches!(timeout_at(deadline, self.client.find_manifest(&tag.into())).await, Ok(Ok(now)) if self.is_root(now.as_ref()))
-            {
-                return Fate::Set;
+            if self.client.find_manifest(&tag.into()).await.is_ok_and(|now| self.is_root(now.as_ref())) {
+                return true;
             }
             if write.is_over && !write.is_in_doubt() {
-                return Fate::NotSet;
-            }
-            if Instant::now() + pause >= deadline {
-                return Fate::Unknown;
+                return false;
             }
             if write.is_over {
                 sleep(pause).await;
             } else if let Ok(TagWriteEnd::Taken) = timeout(pause, write.end()).await {
-                return Fate::Set;
+                return true;
             }
             pause = (pause * 2).min(longest);
         }
     }
 
     /// Whether the manifest may go with its tags: it is new, no registry's own way removes a tag, and no other tag needs it.
-    async fn may_delete_root(&self, left: &[&ExistingTag], deadline: Instant) -> bool {
+    async fn may_delete_root(&self, left: &[&ExistingTag]) -> bool {
         let new: Vec<&Tag> = left.iter().filter(|tag| tag.names.is_none()).map(|tag| &tag.planned.tag).collect();
         if new.is_empty() || self.root_was_there || self.remover.is_some() {
             return false;
         }
         // What can't be found out counts as needed.
-        timeout_at(deadline, self.is_needed(&new)).await.is_ok_and(|needed| needed == Some(false))
+        self.is_needed(&new).await == Some(false)
     }
 
     /// Whether a tag besides `ours` names the manifest, or an index that names it; `None` if the registry does not say.
@@ -143,33 +172,53 @@ impl Withdrawal<'_> {
     }
 
     /// Puts tags back, and says which could not be.
-    async fn put_back<'t>(&self, tags: &[&'t ExistingTag], deadline: Instant) -> Vec<&'t ExistingTag> {
+    async fn put_back<'t>(&self, tags: &[&'t ExistingTag], patience: &Patience) -> Vec<&'t ExistingTag> {
         let attempts = tags.iter().map(|tag| async move {
-            let done = timeout_at(deadline, self.put_one_back(tag)).await.unwrap_or(false);
+            let told = AtomicBool::new(false);
+            // Where no time is left to look, what the registry has said is believed.
+            let done = self.within(patience, self.put_one_back(tag, &told)).await.unwrap_or_else(|| told.load(Ordering::Relaxed));
             (*tag, done)
         });
         join_all(attempts).await.into_iter().filter(|(_, done)| !done).map(|(tag, _)| tag).collect()
     }
 
-    /// Puts a tag back and returns whether no trace of this delivery is left.
-    async fn put_one_back(&self, tag: &ExistingTag) -> bool {
-        let name = &tag.planned.tag;
-        if self.is_gone_from(name).await {
-            return true;
+    /// Puts a tag back and returns whether no trace of this delivery is left. It is looked at before each request and after
+    /// the last: it may be another delivery's by now, and what failed may have been done all the same. `told` while the
+    /// registry says that it is done.
+    async fn put_one_back(&self, tag: &ExistingTag, told: &AtomicBool) -> bool {
+        let (mut pause, longest) = LOOK_AGAIN;
+        let mut refused = false;
+        loop {
+            // What can't be looked at stays as it is, and is named.
+            let Ok(now) = self.client.find_manifest(&(&tag.planned.tag).into()).await else { return false };
+            if !self.is_root(now.as_ref()) {
+                return true;
+            }
+            if refused {
+                return false;
+            }
+            if told.swap(false, Ordering::Relaxed) {
+                sleep(pause).await;
+                pause = (pause * 2).min(longest);
+            }
+            match self.undo_once(tag).await {
+                Ok(()) => told.store(true, Ordering::Relaxed),
+                Err(Some(wait)) => sleep(wait.max(pause)).await,
+                Err(None) => refused = true,
+            }
         }
-        let which = Selector::from(name);
-        let done = match (&tag.names, self.remover) {
-            (Some(before), _) => self.client.put_manifest(&which, before.descriptor.media_type(), &before.bytes).await.is_ok(),
-            (None, Some(remover)) => remover.remove(name).await.is_ok(),
-            (None, None) => self.client.delete_manifest(&which).await.is_ok(),
-        };
-        // What failed may have been done all the same: an answer got lost, a manifest went with its last tag.
-        done || self.is_gone_from(name).await
     }
 
-    /// Whether a tag is known to name something else: it is put back, or is another delivery's by now.
-    async fn is_gone_from(&self, tag: &Tag) -> bool {
-        self.client.find_manifest(&tag.into()).await.is_ok_and(|now| !self.is_root(now.as_ref()))
+    /// Asks for a tag to be put back, once. The error is how long to wait before it is asked for again, if that makes sense.
+    async fn undo_once(&self, tag: &ExistingTag) -> Result<(), Option<Duration>> {
+        let name = &tag.planned.tag;
+        let again = |error: registry::Error| error.is_temporary().then(|| error.retry_after().unwrap_or_default());
+        match (&tag.names, self.remover) {
+            (Some(before), _) => self.client.tag_once(name, before, false).await.map_err(again),
+            // It repeats what passes by itself.
+            (None, Some(remover)) => remover.remove(name).await.map_err(|_| None),
+            (None, None) => self.client.delete_once(&name.into()).await.map_err(again),
+        }
     }
 
     fn is_root(&self, manifest: Option<&Manifest>) -> bool {

@@ -1,11 +1,12 @@
 //! Authorization: anonymous, by name and password, or by a bearer token.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use base64::Engine as _;
 use http::Method;
 use http::header::{HeaderMap, HeaderValue};
 use tokio::sync::RwLock;
+use tokio::time::Instant;
 use url::Url;
 
 use super::challenge::Challenge;

@@ -38,6 +38,17 @@ impl Client {
         Self { transport: Arc::new(Transport::new(repository, credentials, patience).unwrap()) }
     }
 
+    /// A client whose requests are `http`'s to make and `carrier`'s to send.
+    #[cfg(test)]
+    pub(crate) fn over(
+        repository: Repository,
+        credentials: Credentials,
+        http: reqwest::Client,
+        carrier: Arc<dyn crate::net::Carrier>,
+    ) -> Self {
+        Self { transport: Arc::new(Transport::over(repository, credentials, http, carrier)) }
+    }
+
     /// The repository.
     #[must_use]
     pub(crate) fn repository(&self) -> &Repository {

@@ -1,5 +1,6 @@
 //! The connection to one registry: a request goes out, an answer comes back within bounds. Nothing here knows who we are.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use super::error::{Answer, DigestMismatch, Error, Subject, UrlRole};
 use super::patience::Patience;
 use super::refusal::Refusal;
 use super::request::{Request, host_of};
-use crate::net::{self, ClientBuilder, RetryPolicy, Watch};
+use crate::net::{self, Carrier, ClientBuilder, RetryPolicy, Watch};
 use crate::oci::Digest;
 use crate::oci::reference::Repository;
 use crate::text;
@@ -23,7 +24,10 @@ pub(super) const MAX_SMALL_ANSWER: u64 = 64 << 10;
 /// The connection to the registry of one repository.
 pub(super) struct Connection {
     pub(super) repository: Repository,
+    /// Makes the requests.
     pub(super) http: reqwest::Client,
+    /// Sends them.
+    pub(super) carrier: Arc<dyn Carrier>,
     /// Where the credentials came from, for the words of a refusal.
     pub(super) origin: Origin,
     /// How long it is waited for.
@@ -39,7 +43,7 @@ impl Connection {
             subject: Subject::Api,
             error: error.into(),
         })?;
-        Ok(Self { repository, http, origin, patience })
+        Ok(Self { repository, carrier: Arc::new(http.clone()), http, origin, patience })
     }
 
     /// Sends the one request, and gives up when too little moves.
@@ -57,8 +61,9 @@ impl Connection {
     ) -> Result<Response, Error> {
         let local = |source| Error::Local { subject: request.subject.clone(), path: None, source };
         let (builder, given_up) = request.body.attach(builder, &self.patience, answer).await.map_err(local)?;
+        let made = builder.build().map_err(|error| request.failed(error.into()))?;
         tokio::select! {
-            answer = builder.send() => answer.map_err(|error| request.failed(error.into())),
+            answer = self.carrier.carry(made) => answer.map_err(|error| request.failed(error)),
             error = given_up => Err(request.failed(error)),
         }
     }

@@ -257,15 +257,15 @@ impl Client {
         Ok(request)
     }
 
-    /// Removes a tag, or a manifest with all its tags (distribution-spec, "Content Management"). What is not there counts
-    /// as removed.
+    /// Removes a tag, or a manifest with all its tags (distribution-spec, "Content Management"), in one request that is not
+    /// repeated: by then it may be another delivery's. What is not there counts as removed.
     ///
     /// # Errors
     /// The registry does not do it: many answer 405, or 400 for a tag.
-    pub(crate) async fn delete_manifest(&self, which: &Selector) -> Result<(), Error> {
+    pub(crate) async fn delete_once(&self, which: &Selector) -> Result<(), Error> {
         let request = self.manifest_request(Method::DELETE, which, Access::Delete).await?;
         let wanted = [StatusCode::ACCEPTED, StatusCode::OK, StatusCode::NO_CONTENT, StatusCode::NOT_FOUND];
-        self.transport.send(&request, &wanted).await.map(|_| ())
+        self.transport.send_once(&request, &wanted).await.map(|_| ())
     }
 
     async fn manifest_request(&self, method: Method, which: &Selector, access: Access) -> Result<Request, Error> {

@@ -2,10 +2,11 @@
 //! authentication"), kept until shortly before they expire.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Deserialize;
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use crate::secret::Secret;
 

@@ -1,11 +1,10 @@
 //! The way to one repository: how the registry is spoken to, what it is shown, how its redirects are followed.
 
-use std::time::Instant;
-
 use http::header::AUTHORIZATION;
 use http::{Method, StatusCode};
 use reqwest::Response;
 use tokio::sync::OnceCell;
+use tokio::time::Instant;
 use url::Url;
 
 use super::authorization::Authorization;
@@ -34,6 +33,18 @@ impl Transport {
         let Credentials { auth, origin } = credentials;
         let connection = Connection::new(repository, origin, patience)?;
         Ok(Self { connection, authorization: Authorization::new(auth), base: OnceCell::new() })
+    }
+
+    #[cfg(test)]
+    pub(super) fn over(
+        repository: Repository,
+        credentials: Credentials,
+        http: reqwest::Client,
+        carrier: std::sync::Arc<dyn crate::net::Carrier>,
+    ) -> Self {
+        let Credentials { auth, origin } = credentials;
+        let connection = Connection { repository, http, carrier, origin, patience: Patience::USUAL };
+        Self { connection, authorization: Authorization::new(auth), base: OnceCell::new() }
     }
 
     /// The address of something of the repository; the registry is asked how it wants to be spoken to before the first.

@@ -1,6 +1,7 @@
 //! A cleared image is published as a whole or not at all, to folders (`folder`) and to registries (`with_parts`).
 
 mod folder;
+mod simulation;
 mod with_parts;
 
 use std::sync::Arc;
