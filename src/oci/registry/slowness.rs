@@ -48,14 +48,14 @@ const DROP: Duration = Duration::from_millis(20);
 
 /// How long these servers are waited for.
 const PATIENCE: Patience = Patience {
-    answer: Duration::from_millis(1000),
+    answer: Duration::from_secs(1),
     token: Duration::from_millis(500),
     refusal: Duration::from_millis(500),
-    commit: Duration::from_millis(1000),
+    commit: Duration::from_secs(1),
     commit_rate: u64::MAX,
     pace: Pace {
         idle: Duration::from_millis(800),
-        window: Duration::from_millis(1000),
+        window: Duration::from_secs(1),
         least: 40 << 10,
         base: Duration::from_secs(20),
         rate: u64::MAX,
