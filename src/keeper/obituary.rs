@@ -187,7 +187,7 @@ mod tests {
     fn the_report_of_a_death_says_what_was_running_and_what_ended_it() {
         for (cause, what, why) in [
             (Cause::Signal(9), "The process of the delivery was killed during build", "SIGKILL"),
-            (Cause::Signal(11), "The process of the delivery ended during build", "It was ended by signal 11"),
+            (Cause::Signal(11), "The process of the delivery ended during build", "It was ended by signal 11 (SIGSEGV)"),
             (Cause::Code(101), "The process of the delivery ended during build", "code 101"),
             (Cause::Panic("no".to_owned()), "gp-deliver broke during build", "It panicked: no."),
         ] {
