@@ -97,24 +97,17 @@ impl Scanner {
         &self.names
     }
 
-    /// Runs gitleaks once, and has it end within `deadline` if that is sooner than it has to otherwise.
-    pub(super) async fn run_within(&self, deadline: Duration, mode: &Mode, plan: Plan<'_>) -> Result<ScanOutput, Error> {
-        match tokio::time::timeout(deadline, self.run(mode, plan)).await {
-            Ok(result) => result,
-            Err(_) => Err(Error::Program(process::Error::Deadline {
-                program: Tool::GITLEAKS.name().to_owned(),
-                after: deadline,
-                last: Vec::new(),
-            })),
-        }
-    }
-
     /// Runs gitleaks once.
     pub(super) async fn run(&self, mode: &Mode, plan: Plan<'_>) -> Result<ScanOutput, Error> {
+        self.run_within(self.deadline, mode, plan).await
+    }
+
+    /// Runs gitleaks once, and has it end within `deadline` of its start: it may have to wait for its turn.
+    pub(super) async fn run_within(&self, deadline: Duration, mode: &Mode, plan: Plan<'_>) -> Result<ScanOutput, Error> {
         let folder = tempfile::Builder::new().prefix("run-").tempdir_in(self.scratch()).map_err(Error::io(self.scratch()))?;
         let report = folder.path().join("report.json");
         let says = self.prepare(folder.path(), plan).map_err(Error::io(folder.path()))?;
-        let mut gitleaks = pin!(self.command(folder.path(), &report, plan).output());
+        let mut gitleaks = pin!(self.command(deadline, folder.path(), &report, plan).output());
         let mut said = pin!(self.say(mode, says, plan.rules));
         let (output, said) = tokio::select! {
             // What is said to its end is known to be so before the end of gitleaks is looked at.
@@ -167,10 +160,10 @@ impl Scanner {
         StandIn::create(folder)
     }
 
-    fn command(&self, folder: &Path, report: &Path, plan: Plan<'_>) -> crate::process::Run {
+    fn command(&self, deadline: Duration, folder: &Path, report: &Path, plan: Plan<'_>) -> crate::process::Run {
         let reach = Reach::nothing(Limits::GITLEAKS).writes(folder).reads(self.scratch().join("empty"));
         let reach = reach.reads(defaults_in(self.scratch())).executes(&self.stand_in);
-        let mut run = self.program.run(self.deadline, reach).in_turn().stderr_limit(MAX_STDERR_BYTES);
+        let mut run = self.program.run(deadline, reach).in_turn().stderr_limit(MAX_STDERR_BYTES);
         run = run.folder(self.scratch().join("empty")).env("GOMEMLIMIT", Limits::GITLEAKS.for_go());
         run = run.env("TMPDIR", folder).env("HOME", self.scratch().join("empty")).env("PATH", self.scratch().join("bin"));
         run = run.args(["--no-banner", "--no-color", "--redact=100", "--report-format=json", "--exit-code=3"]);
