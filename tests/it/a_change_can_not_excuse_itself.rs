@@ -68,7 +68,8 @@ fn what_a_pull_request_brings_to_let_its_own_secret_through_does_not_count_and_i
 
 #[test]
 fn rules_of_a_pull_request_that_can_not_be_run_neither_fail_it_nor_let_anything_through() {
-    let many: String = (0..1500).map(|number| format!("[[rules]]\nid = 'x{number}'\nregex = 'x{number}'\n")).collect();
+    let many = (0..1500).map(|number| format!("[[rules]]\nid = 'x{number}'\nregex = 'x{number}'\n"));
+    let many = many.collect::<Vec<_>>().concat();
     for rules in ["[[rules", &many] {
         let source = source();
         let base = commit(&source);

@@ -201,10 +201,10 @@ impl Repository {
             let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
             for folder in ends.map(|end| &path[..end]) {
                 if known.insert(folder) {
-                    paths.add(folder, self.versions.commit_number(*version));
+                    paths.add(folder, version.commit());
                 }
             }
-            paths.add(path, self.versions.commit_number(*version));
+            paths.add(path, version.commit());
         }
         paths
     }

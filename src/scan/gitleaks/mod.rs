@@ -101,7 +101,7 @@ pub(crate) async fn scan(launcher: &Launcher, request: &Request<'_>) -> Result<L
             return Ok((Outcome::default(), 0));
         };
         let commits = repository.commits;
-        let found = look(&scanner, &Mode::History(repository), request.lists).await?;
+        let found = look(&scanner, &Mode::History(Box::new(repository)), request.lists).await?;
         Ok((found, commits))
     };
     let (tree, (past, commits)) = tokio::try_join!(tree, past)?;

@@ -159,7 +159,7 @@ mod tests {
                 match part {
                     Part::Begin(number) => contents.push(format!("{number} ")),
                     Part::Bytes(bytes) => contents.last_mut().unwrap().push_str(&String::from_utf8_lossy(bytes)),
-                    Part::End(number) => contents.last_mut().unwrap().push_str(&format!(" {number}")),
+                    Part::End(number) => contents.last_mut().unwrap().extend([" ", &number.to_string()]),
                 }
                 Ok(())
             })?;

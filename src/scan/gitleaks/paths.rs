@@ -92,8 +92,8 @@ mod tests {
             let (head, lines) = page.split_once("@@\n").unwrap();
             let page = head.split("N/sure/list/").nth(1).unwrap().lines().next().unwrap().parse().unwrap();
             for (line, name) in (1..).zip(lines.lines()).filter(|(_, line)| line.starts_with("+name-")) {
-                let (path, commit) = paths.at(page, line).unwrap();
-                assert_eq!((path, commit), (format!("folder/{}", &name[1..]).as_bytes(), found));
+                let (found_at, commit) = paths.at(page, line).unwrap();
+                assert_eq!((found_at, commit), (format!("folder/{}", &name[1..]).as_bytes(), found));
                 found += 1;
             }
         }

@@ -39,7 +39,7 @@ pub(super) enum Mode {
     /// In the files that are there.
     Tree(Tree),
     /// In what commits added.
-    History(Repository),
+    History(Box<Repository>),
 }
 
 /// What a run goes by.

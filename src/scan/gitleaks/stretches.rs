@@ -196,16 +196,16 @@ mod tests {
         given
     }
 
-    fn read(stretches: &mut Stretches, path: &str, text: &str) -> Vec<(usize, String)> {
+    fn read(stretches: &mut Stretches, name: &str, text: &str) -> Vec<(usize, String)> {
         let mut patch = Patch::default();
-        stretches.begin(Version { commit: "c".to_owned(), name: path.to_owned(), whole: false, kind: false });
+        stretches.begin(Version { commit: "c".to_owned(), name: name.to_owned(), whole: false, kind: false });
         text.as_bytes().chunks(7).for_each(|part| stretches.read(part, &mut patch));
         stretches.finish(&mut patch);
         given(&mut patch)
     }
 
     fn numbered(lines: std::ops::Range<usize>) -> String {
-        lines.map(|line| format!("line {line} {}\n", "x".repeat(60))).collect()
+        lines.map(|line| format!("line {line} {}\n", "x".repeat(60))).collect::<Vec<_>>().concat()
     }
 
     #[test]

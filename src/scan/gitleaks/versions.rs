@@ -29,6 +29,13 @@ pub(super) struct Version {
     object: u32,
 }
 
+impl Version {
+    /// The number of its commit among all.
+    pub(super) fn commit(self) -> usize {
+        self.commit as usize
+    }
+}
+
 /// Versions that come to the same for gitleaks.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Alike {
@@ -78,11 +85,6 @@ impl Versions {
     /// The commit.
     pub(super) fn commit(&self, version: Version) -> &str {
         self.commits.get(version.commit as usize).map_or("", String::as_str)
-    }
-
-    /// The number of the commit among all.
-    pub(super) fn commit_number(&self, version: Version) -> usize {
-        version.commit as usize
     }
 
     /// The path.

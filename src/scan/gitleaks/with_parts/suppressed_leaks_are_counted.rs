@@ -139,7 +139,8 @@ async fn rules_that_do_not_count_hold_nothing_up_and_are_told_of_where_they_can_
     let repository = Repository::new();
     repository.write("a.txt", &format!("key = {}\n", secret(1)));
     repository.commit();
-    let many: String = (0..1500).map(|number| format!("[[rules]]\nid = 'x{number}'\nregex = 'x{number}'\n")).collect();
+    let many = (0..1500).map(|number| format!("[[rules]]\nid = 'x{number}'\nregex = 'x{number}'\n"));
+    let many = many.collect::<Vec<_>>().concat();
     let large = format!("[[rules]]\nid = 'x'\nregex = '{}'\n", "(?:a|b)".repeat(50_000));
     for rules in [many.as_str(), &large, "[[rules", "[extend]\npath = 'other'", "[[rules]]\nid = 'x'\nregex = '('"] {
         repository.write(".gitleaks.toml", rules);
@@ -165,7 +166,7 @@ async fn a_run_by_rules_that_do_not_count_ends_when_its_time_is_over() {
     repository.write(".gitleaks.toml", "[[rules]]\nid = 'endless'\nregex = 'x'\n");
     repository.commit();
     let lists = Lists::of_base(repository.root(), None).await.unwrap();
-    let request = Request { deadline: Duration::from_secs(60), ..repository.request(&History::None, &[], &lists) };
+    let request = Request { deadline: Duration::from_mins(1), ..repository.request(&History::None, &[], &lists) };
     let leaks = gitleaks::scan(&launcher_before(tools.path()), &request).await.unwrap();
     assert_eq!(files(&leaks), ["a.txt"]);
     assert!(leaks.warnings.iter().any(|warning| warning.contains("did not end within")), "{:?}", leaks.warnings);
