@@ -177,6 +177,7 @@ fn an_archive_that_trivy_does_not_take_for_one_is_judged_by_what_the_sbom_lists(
     let properties = folder.join("META-INF/maven/org.apache.logging.log4j/log4j-core/pom.properties");
     fs::create_dir_all(properties.parent().unwrap()).unwrap();
     fs::write(&properties, "groupId=org.apache.logging.log4j\nartifactId=log4j-core\nversion=2.14.1\n").unwrap();
+    fs::write(folder.join("META-INF/MANIFEST.MF"), "Manifest-Version: 1.0\n").unwrap();
     // An archive of Java's of which trivy knows no such ending.
     let archive = source.context().join("root/srv/log4j-core-2.14.1.nar");
     run(Command::new("python3").args(["-m", "zipfile", "-c"]).arg(archive).arg("META-INF").current_dir(folder));
