@@ -49,6 +49,7 @@ const CLEANUP: Duration = Duration::from_millis(250);
 const ANNOUNCEMENT: Duration = Duration::from_secs(30);
 
 /// The program, from its arguments to its exit code: all that this crate has for others.
+#[must_use]
 pub fn main(arguments: &[OsString]) -> ExitCode {
     // First of all: this process may be a helper of another.
     if let Some(code) = process::helper_main(arguments.iter().cloned()) {

@@ -186,7 +186,7 @@ impl Lifeline {
 
     /// Tells of a panic. What it says may come from anywhere.
     pub(crate) fn tell_panic(&self, words: &str) {
-        let words = redaction::redact(&text::words(words).to_string()).into_owned();
+        let words = redaction::redact(text::words(words).as_ref()).into_owned();
         self.send(Kind::Panic, words.as_bytes());
         // Where it can't be written, the report says it.
         let _ = sink::say(Stream::Error, &format!("gp-deliver panicked: {words}"));

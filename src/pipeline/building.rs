@@ -114,7 +114,7 @@ impl<'a> BuildSession<'a> {
                     if config.platforms.is_empty() { vec![None] } else { config.platforms.iter().map(Some).collect() };
                 let several = platforms.len() > 1;
                 let builds = platforms.into_iter().map(|platform| {
-                    let show = self.show(&log, platform.filter(|_| several));
+                    let show = Self::show(&log, platform.filter(|_| several));
                     self.ready.builder.build(&self.session, &self.instructions, platform, &layout, config.compression, show)
                 });
                 let built = self.in_time(try_join_all(builds)).await.map_err(|error| self.explained(error))?;
@@ -176,7 +176,7 @@ impl<'a> BuildSession<'a> {
             .stage(StageName::Checks, async |log| {
                 let checks = config.check_targets.iter().map(async |target| {
                     let instructions = Instructions { target: Some(target.clone()), labels: vec![], ..self.instructions.clone() };
-                    let show = self.show(&log, None);
+                    let show = Self::show(&log, None);
                     let check = self.ready.builder.check(&self.session, &instructions, config.platforms.first(), &*show);
                     let checked = self.in_time(check).await;
                     checked.map(drop).map_err(|error| self.explained(error))
@@ -187,8 +187,8 @@ impl<'a> BuildSession<'a> {
             .await
     }
 
-    /// Shows what the builder says, without the build's secrets.
-    fn show(&self, log: &StageLog, platform: Option<&Platform>) -> Arc<dyn Fn(BuildEvent) + Send + Sync> {
+    /// Shows what the builder says.
+    fn show(log: &StageLog, platform: Option<&Platform>) -> Arc<dyn Fn(BuildEvent) + Send + Sync> {
         let log = log.clone();
         let prefix = platform.map(|platform| format!("{platform} ")).unwrap_or_default();
         Arc::new(move |event| match event {

@@ -47,7 +47,7 @@ mod tests {
         }
         drop(at);
         fs::create_dir(made.path().join("shut")).unwrap();
-        fs::set_permissions(made.path().join("shut"), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(made.path().join("shut"), fs::Permissions::from_mode(0o0)).unwrap();
         flatten(made.path());
         let deepest = walkdir::WalkDir::new(made.path()).into_iter().map(|entry| entry.unwrap().depth()).max();
         assert_eq!(deepest, Some(DEPTH));

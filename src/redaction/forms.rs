@@ -25,7 +25,7 @@ pub(super) fn of(secret: &[u8]) -> Vec<String> {
     if secret.len() <= SHORT {
         forms.extend(rare(secret));
         // A line of a dump: long enough to be nothing else.
-        let is_word = !secret.iter().any(|byte| byte.is_ascii_whitespace()) && !contains(secret, b"//");
+        let is_word = !secret.iter().any(u8::is_ascii_whitespace) && !contains(secret, b"//");
         let lines = secret.chunks(HEX_LINES[0]).filter(|line| is_word && secret.len() > line.len() && line.len() >= 12);
         forms.extend(lines.map(|line| String::from_utf8_lossy(line).into_owned()));
     }
@@ -86,7 +86,8 @@ fn rare(secret: &[u8]) -> Vec<String> {
     let reference = |character: char| if character.is_ascii_alphanumeric() { character.to_string() } else { numbered(character) };
     forms.push(text.chars().map(reference).collect());
     forms.push(text.chars().map(numbered).collect());
-    forms.push(text.chars().map(|character| format!("&#x{:x};", u32::from(character))).collect());
+    let in_hex = |character: char| format!("&#x{:x};", u32::from(character));
+    forms.push(text.chars().map(in_hex).collect());
     forms.push(text.chars().rev().collect());
     forms
 }

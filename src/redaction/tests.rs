@@ -1,5 +1,7 @@
 //! What is found of a secret, and what is left alone.
 
+#![expect(clippy::format_collect, reason = "the forms of short texts, as one reads them")]
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use proptest::prelude::*;

@@ -148,7 +148,7 @@ impl<'a> Scan<'a> {
             Subject::Image(folder) => folder.readable(reach),
             Subject::List => reach,
         };
-        let reach = java.into_iter().fold(reach, |reach, java| reach.reads(java));
+        let reach = java.into_iter().fold(reach, Reach::reads);
         let run = self.launcher.find(Tool::TRIVY.name())?.run(self.request.deadline, reach).in_turn();
         // Its own limit is five minutes; ours is the one that counts.
         let run = run.arg(format!("--timeout={}s", self.request.deadline.as_secs().saturating_add(60)));

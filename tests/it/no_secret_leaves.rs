@@ -53,6 +53,7 @@ fn read(text: &str) -> String {
 }
 
 /// What of the secret would be read: itself, backwards, and as digits wherever it stands.
+#[expect(clippy::format_collect, reason = "a short text")]
 fn shapes() -> Vec<String> {
     let hex: String = SECRET.bytes().map(|byte| format!("{byte:02x}")).collect();
     let mut shapes = vec![SECRET.to_owned(), SECRET.chars().rev().collect(), hex];

@@ -22,11 +22,11 @@ pub fn program() -> &'static Path {
         let (built, program) = (folder.join(format!("hostile.{}", std::process::id())), folder.join("hostile"));
         let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/hostile.c");
-        let build = |arguments: &[&str]| {
+        let compile = |arguments: &[&str]| {
             Command::new(&compiler).args(arguments).arg("-O1").arg("-o").arg(&built).arg(&source).status().unwrap().success()
         };
         // Without libraries it runs in any image; not every system has the C library to link so.
-        assert!(build(&["-static"]) || build(&[]), "{compiler} does not build {}", source.display());
+        assert!(compile(&["-static"]) || compile(&[]), "{compiler} does not build {}", source.display());
         fs::rename(&built, &program).unwrap();
         program
     })

@@ -129,7 +129,7 @@ impl Watcher for Console {
         let word = text::line(text, text::LINE);
         match &self.screen {
             Screen::Log(log) => lock(log).progress(stage, word),
-            Screen::Terminal(terminal) => terminal.progress(stage, word),
+            Screen::Terminal(terminal) => terminal.progress(stage, &word),
         }
     }
 

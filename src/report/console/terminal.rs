@@ -42,9 +42,9 @@ impl Terminal {
     }
 
     /// A stage says how far it is.
-    pub(crate) fn progress(&self, name: StageName, word: Line) {
+    pub(crate) fn progress(&self, name: StageName, word: &Line) {
         if let Some((_, bar)) = lock(&self.running).iter().find(|(running, _)| *running == name) {
-            bar.set_message(sink::shown(&word).into_owned());
+            bar.set_message(sink::shown(word).into_owned());
         }
     }
 
@@ -94,7 +94,7 @@ mod tests {
         terminal.began(StageName::Secrets);
         terminal.began(StageName::Build);
         terminal.line(StageName::Build, &"RUN make".into());
-        terminal.progress(StageName::Build, "3 of 5".into());
+        terminal.progress(StageName::Build, &"3 of 5".into());
         let stage = Stage {
             name: StageName::Secrets,
             started_ms: 0,

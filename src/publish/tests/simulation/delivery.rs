@@ -64,10 +64,10 @@ impl Run {
         let (commit, environment) =
             (format!("c{}", self.commit), if self.environment == Environment::Dev { "dev" } else { "prod" });
         let named = format!("{environment}-{commit}");
-        let mut names = vec![&*commit];
-        names.extend((!self.plain).then_some(&*named));
-        names.extend(self.latest.then_some("latest"));
-        tags(&names)
+        let mut wanted = vec![&*commit];
+        wanted.extend((!self.plain).then_some(&*named));
+        wanted.extend(self.latest.then_some("latest"));
+        tags(&wanted)
     }
 
     fn image(&self) -> &'static Image {

@@ -173,12 +173,12 @@ impl History {
         (0..self.troubles.len()).for_each(|gone| {
             with(&mut |less| {
                 less.troubles.remove(gone);
-            })
+            });
         });
         (0..self.expiries.len()).for_each(|gone| {
             with(&mut |less| {
                 less.expiries.remove(gone);
-            })
+            });
         });
         for index in 0..self.runs.len() {
             with(&mut |less| less.runs[index].cancel = None);

@@ -85,7 +85,7 @@ fn asked(request: &reqwest::Request, content: Bytes) -> Ask {
     let Some(rest) = path.strip_prefix("/v2/app/") else {
         return if path == "/token" { Ask::Token } else { Ask::Ping };
     };
-    let which = |text: &str| text.parse().map(Which::Digest).unwrap_or_else(|_| Which::Tag(text.parse().unwrap()));
+    let which = |text: &str| text.parse().map_or_else(|_| Which::Tag(text.parse().unwrap()), Which::Digest);
     let header = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
     match (request.method(), rest.split('/').collect::<Vec<_>>().as_slice()) {
         (&Method::GET, ["tags", "list"]) => Ask::List,

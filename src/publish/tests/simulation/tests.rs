@@ -63,6 +63,7 @@ fn number(variable: &str, default: u64) -> u64 {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "`make faults` shows it")]
 fn the_promises_of_publishing_hold_in_random_histories() {
     let (first, count) = (number(FIRST, 0), number(HOW_MANY, HISTORIES));
     let next = AtomicU64::new(first);
