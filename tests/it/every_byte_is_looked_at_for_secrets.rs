@@ -146,6 +146,7 @@ fn a_key_that_came_in_two_commits_and_is_gone_by_now_holds_prod_back() {
 fn a_secret_that_is_a_name_or_a_message_holds_prod_back() {
     let as_name = source();
     as_name.write(&format!("settings/{}", secret()), "1\n");
+    as_name.commit("settings");
     is_held_back(&as_name, &at_prod(&as_name).ends_with(3), "settings/ghp_***");
     let as_message = source();
     as_message.write("readme", "2\n");

@@ -230,7 +230,9 @@ impl Repository {
 
     fn run(&self) -> Run {
         let reach = self.opened.reach().reads(self.scratch.join("empty"));
-        self.opened.shown_to(self.git.run(self.deadline, reach)).folder(self.scratch.join("empty"))
+        // `diff-tree` reads the index, which is no part of the history, and may be broken.
+        let run = self.opened.shown_to(self.git.run(self.deadline, reach)).env("GIT_INDEX_FILE", self.scratch.join("no-index"));
+        run.folder(self.scratch.join("empty"))
     }
 }
 
