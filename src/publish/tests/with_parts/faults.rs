@@ -65,7 +65,6 @@ async fn a_fault_that_stays_leaves_every_tag_as_it_was() {
         ("PUT", "/manifests/dev-v1", answer(403, "DENIED")),
         ("PUT", "/manifests/main-latest", answer(401, "UNAUTHORIZED")),
         ("PUT", "/manifests/latest", answer(500, "UNKNOWN")),
-        ("PUT", "/manifests/latest", Fault::Silence),
         ("GET", "/manifests/latest", Fault::Header("docker-content-digest", wrong)),
         ("GET", "/manifests/latest", Fault::Corrupt),
         ("GET", "/manifests/dev-v1", answer(403, "DENIED")),
@@ -83,6 +82,15 @@ async fn a_fault_that_stays_leaves_every_tag_as_it_was() {
         }
     });
     join_all(trials).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_that_the_registry_sets_and_never_says_so_is_found_by_a_look() {
+    let (registry, folder) = (Registry::start(Options::default()), tempfile::tempdir().unwrap());
+    let silence = rule("PUT", "/manifests/latest", ALWAYS, Fault::Silence);
+    let outcome = deliver_through(&registry, &images(folder.path()), "silent", vec![silence]).await;
+    assert!(outcome.result.unwrap().tags.iter().any(|tag| tag.as_str() == "latest"));
+    assert_ne!(outcome.before, outcome.after);
 }
 
 /// What a person reads is whole sentences that name the registry, not our types.
