@@ -16,13 +16,25 @@ pub(crate) fn free_memory() -> Option<u64> {
     let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let groups = groups(Path::new("/sys/fs/cgroup"), &own);
     let left = groups.iter().filter_map(|group| left_in(group));
-    let available = fs::read_to_string("/proc/meminfo").ok().and_then(|text| available(&text));
+    let available = fs::read_to_string("/proc/meminfo").ok().and_then(|text| memory_in(&text, "MemAvailable:"));
     left.chain(available).min()
 }
 
-/// `MemAvailable` (`proc_meminfo(5)`), in bytes.
-fn available(meminfo: &str) -> Option<u64> {
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+/// How many bytes of memory the machine has. `None` where the kernel does not say so.
+#[must_use]
+pub(crate) fn total_memory() -> Option<u64> {
+    memory_in(&fs::read_to_string("/proc/meminfo").ok()?, "MemTotal:")
+}
+
+/// How many bytes of memory a process has that are no file's (`proc_pid_status(5)`). `None` where it is gone.
+#[must_use]
+pub(crate) fn memory_of(process: u32) -> Option<u64> {
+    memory_in(&fs::read_to_string(format!("/proc/{process}/status")).ok()?, "RssAnon:")
+}
+
+/// The value of a line of `proc_meminfo(5)` or `proc_pid_status(5)`, in bytes.
+fn memory_in(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kibibytes.checked_mul(1024)
 }
@@ -96,8 +108,10 @@ mod tests {
 
     #[test]
     fn what_the_kernel_says_is_read() {
-        assert_eq!(available("MemTotal:  8 kB\nMemAvailable:    1048576 kB\n"), Some(GIB));
-        assert_eq!(available("MemTotal:  8 kB\n"), None);
+        assert_eq!(memory_in("MemTotal:  8 kB\nMemAvailable:    1048576 kB\n", "MemAvailable:"), Some(GIB));
+        assert_eq!(memory_in("MemTotal:  8 kB\n", "MemAvailable:"), None);
+        assert_eq!(memory_in("MemTotal:       16384 kB\nMemFree: 1 kB\n", "MemTotal:"), Some(16 << 20));
+        assert_eq!(memory_in("MemFree: 1 kB\n", "MemTotal:"), None);
         assert!(free_memory().is_some_and(|bytes| bytes > 0));
     }
 }

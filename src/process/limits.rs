@@ -5,6 +5,8 @@ use std::io;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::machine;
+
 /// Descriptors that a program may have open: scanners need few, and the machine's limit may be a million.
 const OPEN_FILES: u64 = 4096;
 
@@ -46,8 +48,7 @@ impl Limits {
 
     /// The same, and no more than a machine of this size has to spare.
     pub(super) fn of_this_machine(self) -> Self {
-        let total = fs::read_to_string("/proc/meminfo").ok().and_then(|text| total_memory(&text));
-        Self { memory: total.map_or(self.memory, |total| self.memory.min(total / 5 * 4)), ..self }
+        Self { memory: machine::total_memory().map_or(self.memory, |total| self.memory.min(total / 5 * 4)), ..self }
     }
 
     /// Holds this process to them, and what it becomes. `alone`: no other process is of its user.
@@ -78,22 +79,9 @@ fn running() -> u64 {
     total.and_then(|(_, total)| total.parse().ok()).unwrap_or(32_768)
 }
 
-/// `MemTotal` of `proc_meminfo(5)`, in bytes.
-fn total_memory(text: &str) -> Option<u64> {
-    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let kibibytes: u64 = line.split_whitespace().next()?.parse().ok()?;
-    Some(kibibytes * 1024)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_memory_of_a_machine_is_read_in_bytes() {
-        assert_eq!(total_memory("MemTotal:       16384 kB\nMemFree: 1 kB\n"), Some(16 << 20));
-        assert_eq!(total_memory("MemFree: 1 kB\n"), None);
-    }
 
     #[test]
     fn a_small_machine_keeps_some_memory_for_the_delivery() {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::confinement::{Confinement, Within};
+use crate::machine;
 
 /// How often it looks. A disk takes some hundred megabytes meanwhile.
 pub(super) const EVERY: Duration = Duration::from_millis(200);
@@ -33,7 +34,7 @@ impl Watch {
 
     /// Why the run has to end, if it has to. `processes` are all of it.
     pub(super) fn breach(&self, processes: &[u32]) -> Option<String> {
-        let memory: u64 = processes.iter().filter_map(|process| memory(*process)).sum();
+        let memory: u64 = processes.iter().filter_map(|process| machine::memory_of(*process)).sum();
         if memory > self.memory {
             return Some(format!("its processes took more than {} bytes of memory", self.memory));
         }
@@ -52,13 +53,6 @@ impl Watch {
         }
         None
     }
-}
-
-/// The memory of a process that is no file's, in bytes (`proc_pid_status(5)`).
-fn memory(process: u32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
-    Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
 }
 
 #[derive(Default)]
