@@ -16,5 +16,5 @@ mod settings;
 mod view;
 
 pub(crate) use error::Error;
-pub(crate) use place::{Enclosing, Place, checkout_around};
+pub(crate) use place::{Enclosing, Place, checkout_around, checkouts_around};
 pub(crate) use repository::{Entry, Repository, Status};

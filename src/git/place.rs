@@ -86,7 +86,7 @@ impl Enclosing {
         for top in folder.ancestors() {
             match Place::at(top) {
                 Some(place) => found.places.push(place),
-                None if fs::symlink_metadata(top.join(ENTRY)).is_ok() => found.strays.push(top.to_owned()),
+                None if is_top(top) => found.strays.push(top.to_owned()),
                 None => {}
             }
         }
@@ -98,8 +98,16 @@ impl Enclosing {
 /// `.git`, also where that leads to no repository. What lies in a checkout, whoever wrote its commits may have put there, and
 /// one whose repository is somewhere else, or gone, is a checkout all the same.
 pub(crate) fn checkout_around(folder: &Path) -> Option<PathBuf> {
-    let tops = folder.ancestors().filter(|top| fs::symlink_metadata(top.join(ENTRY)).is_ok());
-    tops.last().map(Path::to_owned)
+    checkouts_around(folder).last().map(Path::to_owned)
+}
+
+/// The tops of all checkouts that such a folder is in, the innermost first.
+pub(crate) fn checkouts_around(folder: &Path) -> impl Iterator<Item = &Path> {
+    folder.ancestors().filter(|top| is_top(top))
+}
+
+fn is_top(folder: &Path) -> bool {
+    fs::symlink_metadata(folder.join(ENTRY)).is_ok()
 }
 
 /// What `HEAD` in the folder `own` says, where it says what one does.

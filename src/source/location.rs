@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::Error;
 use crate::beneath::{self, Links, Root};
+use crate::git;
 
 /// A file or a folder that is built.
 ///
@@ -44,8 +45,7 @@ impl Grounds {
                 .as_deref()
                 .is_some_and(|workspace| folder.starts_with(workspace) && workspace != above && workspace.starts_with(above))
         };
-        let checkouts = folder.ancestors().filter(|above| above.join(".git").symlink_metadata().is_ok());
-        let outermost = checkouts.filter(|above| !is_the_runners(above)).last();
+        let outermost = git::checkouts_around(folder).filter(|above| !is_the_runners(above)).last();
         let grounds = [&self.workspace, &self.context].into_iter().flatten().find(|ground| folder.starts_with(ground));
         outermost.map(Path::to_owned).or_else(|| grounds.cloned())
     }
