@@ -109,18 +109,31 @@ def the_script(source, database, registry, number):
     return elapsed
 
 
+def resident_peak(pid):
+    """The peak of one process's resident memory in bytes so far; 0 where there is none of that number."""
+    try:
+        lines = pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+    except (OSError, StopIteration):
+        return 0
+
+
+def children(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return []
+
+
 def peak_memory(process):
-    """The peak of a process's own resident memory in bytes, its children's left out."""
-    peak = 0
-    status = pathlib.Path(f"/proc/{process.pid}/status")
+    """The peak of gp-deliver's own resident memory in bytes: of the process that is started and of the one that works for it,
+    without the programs that this one starts."""
+    peaks = {}
     while process.poll() is None:
-        try:
-            line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-            peak = max(peak, int(line.split()[1]) * 1024)
-        except (OSError, StopIteration):
-            pass
+        for pid in [str(process.pid), *children(process.pid)]:
+            peaks[pid] = max(peaks.get(pid, 0), resident_peak(pid))
         time.sleep(0.02)
-    return peak
+    return sum(peaks.values())
 
 
 def gp_deliver(source, registry, number, report, *flags):
