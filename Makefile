@@ -1,6 +1,6 @@
 # Everything here is quick the second time: what is built or fetched is kept in
 # target/ or in the user's cache folder until its pins change.
-.PHONY: help demo unit test faults lint image bench tools verify-tools verify-image clean
+.PHONY: help demo unit test test-all faults lint image bench tools verify-tools verify-image clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -14,6 +14,10 @@ unit: ## The quick loop: format, lints and the unit tests, in seconds after a ch
 	@scripts/unit
 
 test: ## Run all the tests, lints and doc checks, against real engines and scanners
+	@scripts/test
+
+test-all: ## The same with what takes long to build the first time: Rekor v1 and cosign
+	@scripts/tools rekor-v1 cosign
 	@scripts/test
 
 faults: ## Look at ten thousand random histories of deliveries: it takes minutes

@@ -1,0 +1,5 @@
+module gp-deliver/tools/referrers-registry
+
+go 1.26.8
+
+require github.com/google/go-containerregistry v0.22.1
