@@ -1,11 +1,8 @@
 //! The issuer of id tokens, as GitHub's.
 
-use std::sync::OnceLock;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::KeySize;
-use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
@@ -14,11 +11,10 @@ use super::content::Answer;
 use super::job::Job;
 use super::refusal::{answer, of_github};
 use super::secrets::{Secrets, random_text};
+use super::signing_key::SigningKey;
 
 /// The address that GitHub's tokens carry.
 pub const GITHUB: &str = "https://token.actions.githubusercontent.com";
-/// The key that signs, one that is published beside it, and one that nobody published.
-const KEYS: [&str; 3] = ["cc413527-173f-5a05-976e-9c52b1d7b431", "38826b17-6a30-5f9b-b169-8beb8202f723", "forged"];
 
 /// An issuer.
 pub struct Issuer {
@@ -31,6 +27,8 @@ pub struct Issuer {
     pub lifetime: i64,
     /// Whether a key signs that nobody published.
     pub forged: bool,
+    /// The key of a private Sigstore's issuer, where it is that one.
+    pub sigstore: Option<Arc<SigningKey>>,
     /// What its service wants to be shown.
     pub request_token: String,
 }
@@ -38,7 +36,42 @@ pub struct Issuer {
 impl Issuer {
     /// Its address without scheme, as AWS names it.
     pub fn provider(&self) -> &str {
-        self.address.trim_start_matches("https://")
+        without_scheme(&self.address)
+    }
+
+    /// What its job finds in its environment, where the service has this address: `HOST:PORT`.
+    pub fn variables(&self, address: &str) -> Vec<(String, String)> {
+        let job = &self.job;
+        let pairs = [
+            ("GITHUB_ACTIONS", "true".to_owned()),
+            ("GITHUB_REPOSITORY", job.full_name()),
+            ("GITHUB_REPOSITORY_ID", job.repository_id.clone()),
+            ("GITHUB_REPOSITORY_OWNER", job.owner.clone()),
+            ("GITHUB_REPOSITORY_OWNER_ID", job.owner_id.clone()),
+            ("GITHUB_REF", job.reference.clone()),
+            ("GITHUB_EVENT_NAME", job.event.clone()),
+            ("GITHUB_RUN_ID", "1602018110".to_owned()),
+            ("GITHUB_SERVER_URL", "https://github.com".to_owned()),
+            ("ACTIONS_ID_TOKEN_REQUEST_URL", format!("http://{address}/id-token?api-version=2.0")),
+            ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", self.request_token.clone()),
+        ];
+        pairs.map(|(name, value)| (name.to_owned(), value)).to_vec()
+    }
+
+    /// The key that signs.
+    fn key(&self) -> &SigningKey {
+        let [github, _, forged] = SigningKey::of_github();
+        if self.forged { forged } else { self.sigstore.as_deref().unwrap_or(github) }
+    }
+
+    /// The published keys (RFC 7517).
+    pub fn jwks(&self) -> Value {
+        let [github, beside, _] = SigningKey::of_github();
+        let keys = match &self.sigstore {
+            Some(key) => vec![key.published()],
+            None => vec![github.published(), beside.published()],
+        };
+        json!({"keys": keys})
     }
 
     /// Answers `GET /id-token?audience=…`.
@@ -79,7 +112,7 @@ impl Issuer {
                 });
                 answer(200, "application/json", configuration.to_string())
             }
-            "/.well-known/jwks" => answer(200, "application/json", jwks().to_string()),
+            "/.well-known/jwks" => answer(200, "application/json", self.jwks().to_string()),
             _ => of_github(404, "Not found."),
         }
     }
@@ -95,33 +128,15 @@ impl Issuer {
         for (name, value) in own.as_object().unwrap() {
             claims.entry(name).or_insert(value.clone());
         }
-        let key = if self.forged { 2 } else { 0 };
         // A forger names a key that is known.
-        let header = json!({"typ": "JWT", "alg": "RS256", "kid": KEYS[0], "x5t": random_text(20)});
+        let header = json!({"typ": "JWT", "alg": "RS256", "kid": self.jwks()["keys"][0]["kid"], "x5t": random_text(20)});
         let parts = [header, Value::Object(claims)].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
         let signed = parts.join(".");
-        let key = &keys()[key];
-        let mut signature = vec![0; key.public_modulus_len()];
-        key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature).unwrap();
-        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(self.key().sign(&signed)))
     }
 }
 
-/// The published keys (RFC 7517).
-pub fn jwks() -> Value {
-    let keys = keys().iter().zip(KEYS).take(2).map(|(key, id)| {
-        let public = key.public_key();
-        json!({
-            "kty": "RSA", "alg": "RS256", "use": "sig", "kid": id,
-            "n": URL_SAFE_NO_PAD.encode(public.modulus().big_endian_without_leading_zero()),
-            "e": URL_SAFE_NO_PAD.encode(public.exponent().big_endian_without_leading_zero()),
-        })
-    });
-    json!({"keys": keys.collect::<Vec<_>>()})
-}
-
-/// All worlds of a process share them: making one takes long.
-fn keys() -> &'static [RsaKeyPair; 3] {
-    static KEYS: OnceLock<[RsaKeyPair; 3]> = OnceLock::new();
-    KEYS.get_or_init(|| std::array::from_fn(|_| RsaKeyPair::generate(KeySize::Rsa2048).unwrap()))
+/// An issuer as AWS names it.
+pub fn without_scheme(issuer: &str) -> &str {
+    issuer.split_once("://").map_or(issuer, |(_, rest)| rest)
 }

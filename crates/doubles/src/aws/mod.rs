@@ -17,10 +17,12 @@ mod removal;
 mod repository;
 mod secrets;
 mod server;
+mod signing_key;
 mod storage;
 pub mod stranger;
 mod sts;
 mod token;
+mod token_service;
 mod trust;
 mod wildcard;
 
@@ -32,15 +34,15 @@ pub use fault::{Fault, Times};
 pub use journal::{Entry, Held};
 pub use options::{Options, PUSH};
 pub use repository::Mutability;
+pub use token_service::TokenService;
 
 use crate::service::content;
 use account::{Account, Role};
-use issuer::Issuer;
 use journal::Journal;
 use moto::Moto;
 use policy::Policy;
 use repository::Repository;
-use secrets::{Secrets, random_text};
+use secrets::Secrets;
 use serde_json::{Value, json};
 use server::Server;
 use tokio::net::TcpListener;
@@ -74,14 +76,7 @@ impl World {
         let [host, storage] = [0, 1].map(|one: usize| listeners[one].local_addr().unwrap().to_string());
         let account = Account::new(&options.region);
         let secrets = Secrets::default();
-        let issuer = Issuer {
-            address: options.issuer.clone(),
-            job: options.job.clone(),
-            ahead: options.ahead,
-            lifetime: options.token_lifetime,
-            forged: options.forged,
-            request_token: secrets.keep(random_text(48)),
-        };
+        let issuer = options.issuer_of_tokens(&secrets);
         let server = Arc::new(Server {
             moto: Moto::open(&account.id, &options.region),
             host,
@@ -135,24 +130,14 @@ impl World {
 
     /// The environment of a job here. No key of AWS is in it; the commit is the test's own.
     pub fn variables(&self) -> Vec<(String, String)> {
-        let job = &self.server.issuer.job;
         let pairs = [
-            ("GITHUB_ACTIONS", "true".to_owned()),
-            ("GITHUB_REPOSITORY", job.full_name()),
-            ("GITHUB_REPOSITORY_ID", job.repository_id.clone()),
-            ("GITHUB_REPOSITORY_OWNER", job.owner.clone()),
-            ("GITHUB_REPOSITORY_OWNER_ID", job.owner_id.clone()),
-            ("GITHUB_REF", job.reference.clone()),
-            ("GITHUB_EVENT_NAME", job.event.clone()),
-            ("GITHUB_RUN_ID", "1602018110".to_owned()),
-            ("GITHUB_SERVER_URL", "https://github.com".to_owned()),
-            ("ACTIONS_ID_TOKEN_REQUEST_URL", format!("http://{}/id-token?api-version=2.0", self.host())),
-            ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", self.server.issuer.request_token.clone()),
             ("AWS_ENDPOINT_URL", format!("http://{}", self.host())),
             ("AWS_REGION", self.region()),
             ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
         ];
-        pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+        let mut variables = self.server.issuer.variables(&self.host());
+        variables.extend(pairs.map(|(name, value)| (name.to_owned(), value)));
+        variables
     }
 
     /// The ARN of the role.
@@ -168,6 +153,11 @@ impl World {
     /// The region.
     pub fn region(&self) -> String {
         self.server.account.region.clone()
+    }
+
+    /// A token of the job for someone, without asking.
+    pub fn token(&self, audience: &str) -> String {
+        self.server.secrets.keep(self.server.issuer.token(audience))
     }
 
     /// The name of the repository.

@@ -1,11 +1,17 @@
 //! How a world is set up.
 
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::World;
-use super::issuer::GITHUB;
+use super::issuer::{GITHUB, Issuer};
 use super::job::Job;
 use super::repository::Mutability;
+use super::secrets::{Secrets, random_text};
+use super::signing_key::SigningKey;
+use super::token_service::TokenService;
 
 /// What a push needs (ECR user guide, "Required IAM permissions for pushing an image").
 pub const PUSH: [&str; 8] = [
@@ -25,6 +31,7 @@ pub const PUSH: [&str; 8] = [
 pub struct Options {
     pub(super) job: Job,
     pub(super) issuer: String,
+    pub(super) sigstore: Option<PathBuf>,
     pub(super) ahead: i64,
     pub(super) token_lifetime: i64,
     pub(super) forged: bool,
@@ -46,6 +53,7 @@ impl Default for Options {
         Self {
             job: Job::default(),
             issuer: GITHUB.into(),
+            sigstore: None,
             ahead: 0,
             token_lifetime: 300,
             forged: false,
@@ -68,6 +76,24 @@ impl Options {
     /// Starts the world.
     pub fn start(self) -> World {
         World::start(&self)
+    }
+
+    /// Starts GitHub's token service alone.
+    pub fn token_service(self) -> TokenService {
+        let secrets = Secrets::default();
+        TokenService::start(self.issuer_of_tokens(&secrets), secrets)
+    }
+
+    pub(super) fn issuer_of_tokens(&self, secrets: &Secrets) -> Issuer {
+        Issuer {
+            address: self.issuer.clone(),
+            job: self.job.clone(),
+            ahead: self.ahead,
+            lifetime: self.token_lifetime,
+            forged: self.forged,
+            sigstore: self.sigstore.as_deref().map(|folder| Arc::new(SigningKey::of_sigstore(folder))),
+            request_token: secrets.keep(random_text(48)),
+        }
     }
 
     /// The job deploys to an environment, which its token's subject then names.
@@ -116,6 +142,14 @@ impl Options {
     pub fn issuer(mut self, address: &str) -> Self {
         self.issuer = address.into();
         self
+    }
+
+    /// The issuer is the one that a private Sigstore trusts. Its folder, `GP_DELIVER_TEST_SIGSTORE` say, has the key.
+    pub fn issued_by(mut self, sigstore: &Path) -> Self {
+        let configuration = std::fs::read(sigstore.join("openid-configuration.json")).unwrap();
+        let configuration: Value = serde_json::from_slice(&configuration).unwrap();
+        self.sigstore = Some(sigstore.to_owned());
+        self.issuer(configuration["issuer"].as_str().unwrap())
     }
 
     /// The token is signed with a key that nobody published.

@@ -74,7 +74,8 @@ impl Server {
         let account = self.account.content();
         // An account that is not this one trusts nobody.
         let own = wanted.role_arn == self.account.role_arn(&wanted.role);
-        let verified = token::verify(token, if own { &account } else { const { &super::account::Content::EMPTY } })?;
+        let trusting = if own { &account } else { const { &super::account::Content::EMPTY } };
+        let verified = token::verify(token, trusting, &self.issuer)?;
         let provider = self.account.provider_arn(&verified.provider);
         let keys = condition_keys(&verified);
         let role = account.roles.get(&wanted.role).filter(|role| role.trust.allows(&provider, &keys));

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::account::Content;
 use super::content::Answer;
-use super::issuer::jwks;
+use super::issuer::{Issuer, without_scheme};
 use super::refusal::of_sts;
 
 /// A token whose issuer, signature, audience and time are right.
@@ -24,15 +24,15 @@ fn invalid(message: &str) -> Answer {
     of_sts(400, "InvalidIdentityToken", message)
 }
 
-/// Verifies a token for an account; the error is the answer of STS.
-pub fn verify(token: &str, account: &Content) -> Result<Verified, Answer> {
+/// Verifies a token for an account by the keys that an issuer publishes; the error is the answer of STS.
+pub fn verify(token: &str, account: &Content, published: &Issuer) -> Result<Verified, Answer> {
     let no_token = || invalid("The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)");
     let claimed: Map<String, Value> = jsonwebtoken::dangerous::insecure_decode_claims(token).map_err(|_| no_token())?;
     let issuer = claimed.get("iss").and_then(Value::as_str).ok_or_else(no_token)?;
-    let provider = issuer.strip_prefix("https://").unwrap_or(issuer);
+    let provider = without_scheme(issuer);
     let no_provider = || invalid(&format!("No OpenIDConnect provider found in your account for {issuer}"));
     let audiences = account.providers.get(provider).ok_or_else(no_provider)?;
-    let claims = signed(token)?;
+    let claims = signed(token, published)?;
     let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     if !audiences.contains(&text("aud")) {
         return Err(invalid("Incorrect token audience"));
@@ -51,7 +51,7 @@ pub fn verify(token: &str, account: &Content) -> Result<Verified, Answer> {
 }
 
 /// The claims of a token that a published key signed.
-fn signed(token: &str) -> Result<Map<String, Value>, Answer> {
+fn signed(token: &str, published: &Issuer) -> Result<Map<String, Value>, Answer> {
     let no_key = || {
         invalid(
             "Couldn't retrieve verification key from your identity provider,  please reference AssumeRoleWithWebIdentity \
@@ -59,7 +59,7 @@ fn signed(token: &str) -> Result<Map<String, Value>, Answer> {
         )
     };
     let header = decode_header(token).map_err(|_| no_key())?;
-    let keys: JwkSet = serde_json::from_value(jwks()).unwrap();
+    let keys: JwkSet = serde_json::from_value(published.jwks()).unwrap();
     let key = header.kid.and_then(|id| keys.find(&id).cloned()).ok_or_else(no_key)?;
     let mut validation = Validation::new(Algorithm::RS256);
     validation.required_spec_claims.clear();

@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod the_github_we_test_against_answers_as_github_does;
+mod the_private_sigstore_certifies_the_tokens_we_make;
 mod the_world_keeps_images_as_ecr_does;
 mod the_world_refuses_as_aws_does;
