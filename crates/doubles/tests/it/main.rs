@@ -4,5 +4,12 @@
 
 mod the_github_we_test_against_answers_as_github_does;
 mod the_private_sigstore_certifies_the_tokens_we_make;
+mod the_verifiers_of_others_say_no;
 mod the_world_keeps_images_as_ecr_does;
 mod the_world_refuses_as_aws_does;
+
+/// A part that a test needs, by the name under which `scripts/test-parts env` gives it.
+fn part(name: &str) -> String {
+    let name = format!("GP_DELIVER_TEST_{name}");
+    std::env::var(&name).unwrap_or_else(|_| panic!("{name} is not set: eval \"$(scripts/test-parts env)\""))
+}

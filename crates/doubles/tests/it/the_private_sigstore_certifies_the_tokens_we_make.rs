@@ -11,13 +11,10 @@ use doubles::aws::stranger::session;
 use doubles::aws::{Options, World};
 use serde_json::{Value, json};
 
+use crate::part;
+
 /// A `SubjectPublicKeyInfo` of a P-256 key up to the point itself (RFC 5480).
 const P256: [u8; 26] = *b"0Y0\x13\x06\x07*\x86H\xce=\x02\x01\x06\x08*\x86H\xce=\x03\x01\x07\x03B\0";
-
-fn part(name: &str) -> String {
-    let name = format!("GP_DELIVER_TEST_{name}");
-    std::env::var(&name).unwrap_or_else(|_| panic!("{name} is not set: eval \"$(scripts/test-parts env)\""))
-}
 
 /// A job whose tokens the private Sigstore's issuer signs.
 fn job() -> Options {
