@@ -16,8 +16,8 @@ unit: ## The quick loop: format, lints and the unit tests, in seconds after a ch
 test: ## Run all the tests, lints and doc checks, against real engines and scanners
 	@scripts/test
 
-test-all: ## The same with what takes long to build the first time: Rekor v1 and cosign
-	@scripts/tools rekor-v1 cosign
+test-all: ## The same with what takes long to build the first time: Rekor v1, cosign and gh
+	@scripts/tools $$(scripts/tools --slow)
 	@scripts/test
 
 faults: ## Look at ten thousand random histories of deliveries: it takes minutes
