@@ -38,7 +38,7 @@ impl Question {
 fn attested(cosign: &str, folder: &Path, configuration: &str) -> Question {
     let sigstore = PathBuf::from(part("SIGSTORE"));
     let token = World::options().issued_by(&sigstore).token_service().token("sigstore");
-    let (content, predicate, bundle) = (folder.join("content"), folder.join("predicate"), folder.join("bundle"));
+    let (content, predicate, bundle) = (folder.join("content"), folder.join("predicate"), folder.join("bundle.json"));
     std::fs::write(&content, "content").unwrap();
     std::fs::write(&predicate, "{}").unwrap();
     let root = sigstore.join("trusted_root.json");
@@ -104,4 +104,37 @@ fn what_is_in_no_log_is_taken_only_where_that_is_asked_for() {
     assert!(question.ask("sigstore-python", &[]).is_err());
     assert!(question.ask("sigstore-js", &[]).is_err());
     assert_eq!(question.ask("sigstore-js", &["no-log"]).as_deref(), Ok(PREDICATE));
+}
+
+/// Whether `gh attestation verify` takes a bundle about a file, and its complaint.
+fn gh(program: &str, question: &Question, repository: &str) -> (bool, String) {
+    let folder = question.bundle.parent().unwrap();
+    // It takes several roots, a line each.
+    let roots = folder.join("roots.jsonl");
+    let root: serde_json::Value = serde_json::from_slice(&std::fs::read(&question.root).unwrap()).unwrap();
+    std::fs::write(&roots, format!("{root}\n")).unwrap();
+    let output = Command::new(program)
+        .args(["attestation", "verify", "--bundle"])
+        .arg(&question.bundle)
+        .arg("--custom-trusted-root")
+        .arg(&roots)
+        .args(["--cert-oidc-issuer", &question.issuer, "--cert-identity", &question.identity])
+        .args(["--repo", repository, "--predicate-type", PREDICATE])
+        .arg(folder.join("content"))
+        .env("HOME", folder)
+        .env("GH_TOKEN", "none")
+        .output()
+        .unwrap();
+    (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn gh_takes_what_the_repository_and_its_workflow_signed() {
+    let (Some(cosign), Ok(program)) = (cosign(), std::env::var("GP_DELIVER_TEST_GH")) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let right = attested(&cosign, folder.path(), "signing_config.json");
+    assert_eq!(gh(&program, &right, "octo-org/octo-repo"), (true, String::new()));
+    assert!(!gh(&program, &right, "octo-org/other").0, "another repository is taken");
+    let wrong = Question { identity: WORKFLOW.replace("main", "mai"), ..right };
+    assert!(!gh(&program, &wrong, "octo-org/octo-repo").0, "another identity is taken");
 }
