@@ -24,6 +24,7 @@ mod github;
 mod inputs;
 mod keeper;
 mod machine;
+mod materials;
 mod matrix;
 mod net;
 mod oci;

@@ -25,6 +25,7 @@ use super::namespace::Namespace;
 use super::progress::BuildEvent;
 use super::session::Session;
 use super::solve::{Solve, Solved};
+use crate::materials::Materials;
 use crate::net::{Pace, TransportError, chain};
 use crate::oci::image::Parts;
 use crate::oci::{Compression, Digest, Layout, Platform, bounds};
@@ -72,6 +73,17 @@ enum Store {
     /// As blobs. Whether the exporter can be asked for other times of files: an engine's store has lost such layers before
     /// they can be read (moby 2.0.0-beta.24).
     Content { sets_times: bool },
+}
+
+/// The image of one platform, as it came out of the builder.
+#[derive(Debug)]
+pub(crate) struct Product {
+    /// What it consists of, in the layout.
+    pub(crate) parts: Parts,
+    /// What the builder's own linter says of the Dockerfile.
+    pub(crate) warnings: Vec<String>,
+    /// What it was built from.
+    pub(crate) materials: Materials,
 }
 
 /// What is built, apart from the platform.
@@ -194,13 +206,13 @@ impl Builder {
         layout: &Layout,
         compression: Compression,
         show: Arc<dyn Fn(BuildEvent) + Send + Sync>,
-    ) -> Result<(Parts, Vec<String>), Error> {
+    ) -> Result<Product, Error> {
         let frontend_attributes = instructions.attributes(platform);
         let received = {
             let show = show.clone();
             move |bytes: u64| show(BuildEvent::Status(format!("image {}", text::size(bytes))))
         };
-        let (parts, warnings) = match &self.store {
+        let (parts, solved) = match &self.store {
             Store::GraphDriver(docker) => {
                 let name = format!("gp-deliver.invalid/export:{}", random_id());
                 let _cleanup = Cleanup { docker: docker.clone(), name: name.clone(), tasks: self.cleanups.clone() };
@@ -217,11 +229,14 @@ impl Builder {
                 let solved = self.solve(session, Solve { frontend_attributes, exporter }, &*show).await?;
                 let manifest = solved.response.get("containerimage.digest").and_then(|digest| digest.parse::<Digest>().ok());
                 let manifest = manifest.ok_or_else(|| Error::Protocol("the builder names no image digest".to_owned()))?;
-                (content::read(&self.channel, manifest, layout, compression, &received).await?, solved.warnings)
+                (content::read(&self.channel, manifest, layout, compression, &received).await?, solved)
             }
         };
         // Engines differ in what they make of one: a graph driver can't even save it.
-        if parts.layers.is_empty() { Err(Error::NoLayers) } else { Ok((parts, warnings)) }
+        if parts.layers.is_empty() {
+            return Err(Error::NoLayers);
+        }
+        Ok(Product { parts, warnings: solved.warnings, materials: solved.materials })
     }
 }
 
@@ -244,12 +259,12 @@ impl Builder {
         compression: Compression,
         show: &(dyn Fn(BuildEvent) + Send + Sync),
         received: &(impl Fn(u64) + Clone + Send + 'static),
-    ) -> Result<(Parts, Vec<String>), Error> {
+    ) -> Result<(Parts, Solved), Error> {
         let mut exports = 1;
         loop {
             let exported = async {
                 let solved = self.solve(session, solve.clone(), show).await.map_err(Error::or_gone)?;
-                Ok((save(docker, name, layout, compression, received.clone()).await?, solved.warnings))
+                Ok((save(docker, name, layout, compression, received.clone()).await?, solved))
             };
             match exported.await {
                 Err(Error::ImageGone { reason }) if exports < EXPORTS => {

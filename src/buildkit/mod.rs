@@ -7,6 +7,7 @@ mod engine;
 pub(crate) mod error;
 pub(crate) mod export;
 mod id;
+mod materials;
 pub(crate) mod namespace;
 pub(crate) mod progress;
 pub(crate) mod session;

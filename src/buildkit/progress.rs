@@ -1,6 +1,6 @@
 //! What a build says while it runs: the builder's stream of vertices and logs, made into lines.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use bollard_buildkit_proto::google::protobuf::Timestamp;
 use bollard_buildkit_proto::moby::buildkit::v1::{StatusResponse, Vertex, VertexLog, VertexStatus};
@@ -26,6 +26,8 @@ pub(crate) struct Progress {
     steps: HashMap<String, Step>,
     next_number: usize,
     warnings: Vec<String>,
+    /// The images that are steps without a name of the Dockerfile's.
+    images: BTreeSet<String>,
     /// How much the steps may still say, in bytes.
     room: usize,
     /// Whether it was said that they say more.
@@ -34,7 +36,8 @@ pub(crate) struct Progress {
 
 impl Default for Progress {
     fn default() -> Self {
-        Self { steps: HashMap::new(), next_number: 0, warnings: Vec::new(), room: MAX_OUTPUT, cut: false }
+        let (steps, warnings, images) = (HashMap::new(), Vec::new(), BTreeSet::new());
+        Self { steps, next_number: 0, warnings, images, room: MAX_OUTPUT, cut: false }
     }
 }
 
@@ -101,6 +104,12 @@ impl Progress {
         &self.warnings
     }
 
+    /// The references of the images that were fetched for the build itself: that of a reader of Dockerfiles. What a
+    /// Dockerfile names has its place there before it (`[1/2] FROM …`).
+    pub(super) fn images(&self) -> impl Iterator<Item = &str> {
+        self.images.iter().map(String::as_str)
+    }
+
     /// The step that failed, if any: not one that was only cancelled because of it.
     #[must_use]
     pub(crate) fn failed(&self) -> Option<FailedStep> {
@@ -119,6 +128,11 @@ impl Progress {
 
     fn vertex(&mut self, vertex: Vertex, events: &mut Vec<BuildEvent>) {
         let next = self.next_number + 1;
+        if let Some(reference) = vertex.name.strip_prefix("docker-image://")
+            && self.images.len() < MAX_STEPS
+        {
+            self.images.insert(reference.to_owned());
+        }
         let Some(step) = self.step(&vertex.digest) else { return };
         step.name.clone_from(&vertex.name);
         let begins = step.number.is_none() && (vertex.started.is_some() || vertex.cached);

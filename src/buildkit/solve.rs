@@ -17,8 +17,10 @@ use tonic::{Code, Request, Status};
 
 use super::error::{Error, StepFailure};
 use super::id::random_id;
+use super::materials;
 use super::progress::{BuildEvent, FailedStep, Progress};
 use crate::finding::Instruction;
+use crate::materials::Materials;
 
 /// What to solve.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +38,8 @@ pub(crate) struct Solved {
     pub(crate) response: HashMap<String, String>,
     /// What the builder's own linter says of the Dockerfile.
     pub(crate) warnings: Vec<String>,
+    /// What the result was built from.
+    pub(crate) materials: Materials,
 }
 
 /// Solves with the files of session `session`; `show` receives the progress. Dropping the future cancels the solve: the
@@ -67,10 +71,10 @@ pub(crate) async fn solve(
         ..SolveRequest::default()
     };
     let mut progress = Progress::default();
-    let mut definition = None;
+    let mut definitions = Vec::new();
     let outcome = {
         let watch = watch(channel, &reference, &mut progress, show);
-        let gateway = gateway(channel, &reference, solve.frontend_attributes, &mut definition);
+        let gateway = gateway(channel, &reference, solve.frontend_attributes, &mut definitions);
         let solved = control.solve(request);
         let work = async { tokio::join!(solved, gateway) };
         tokio::pin!(watch, work);
@@ -85,10 +89,11 @@ pub(crate) async fn solve(
     };
     match outcome {
         (Ok(response), _) => {
-            Ok(Solved { response: response.into_inner().exporter_response, warnings: progress.warnings().to_vec() })
+            let (warnings, materials) = (progress.warnings().to_vec(), materials::of(&definitions, &progress));
+            Ok(Solved { response: response.into_inner().exporter_response, warnings, materials })
         }
-        (Err(status), Err(frontend)) => Err(failure(&frontend, &status, &progress, definition.as_ref())),
-        (Err(status), Ok(())) => Err(failure(&status, &status, &progress, definition.as_ref())),
+        (Err(status), Err(frontend)) => Err(failure(&frontend, &status, &progress, definitions.first())),
+        (Err(status), Ok(())) => Err(failure(&status, &status, &progress, definitions.first())),
     }
 }
 
@@ -107,7 +112,7 @@ async fn gateway(
     channel: &Channel,
     reference: &str,
     attributes: HashMap<String, String>,
-    definition: &mut Option<pb::Definition>,
+    definitions: &mut Vec<pb::Definition>,
 ) -> Result<(), Status> {
     let mut bridge = LlbBridgeClient::new(channel.clone()).max_decoding_message_size(64 << 20);
     let request = frontend::SolveRequest {
@@ -121,7 +126,7 @@ async fn gateway(
     let answer = match solved {
         Ok(response) => {
             let result = response.into_inner().result;
-            *definition = result.as_ref().and_then(definition_of);
+            *definitions = result.as_ref().map(definitions_of).unwrap_or_default();
             ReturnRequest { result, error: None }
         }
         Err(status) => {
@@ -141,10 +146,11 @@ fn for_build<T>(message: T, reference: &str) -> Result<Request<T>, Status> {
     Ok(request)
 }
 
-fn definition_of(result: &frontend::Result) -> Option<pb::Definition> {
-    match result.result.as_ref()? {
-        result::Result::Ref(reference) => reference.def.clone(),
-        _ => None,
+fn definitions_of(result: &frontend::Result) -> Vec<pb::Definition> {
+    match &result.result {
+        Some(result::Result::Ref(reference)) => reference.def.iter().cloned().collect(),
+        Some(result::Result::Refs(references)) => references.refs.values().filter_map(|one| one.def.clone()).collect(),
+        _ => Vec::new(),
     }
 }
 

@@ -10,7 +10,7 @@ use futures_util::future::try_join_all;
 use super::preflight::Ready;
 use super::{Delivery, Ending, Task, builder_state};
 use crate::buildkit::Error as BuildError;
-use crate::buildkit::builder::Instructions;
+use crate::buildkit::builder::{Instructions, Product};
 use crate::buildkit::progress::BuildEvent;
 use crate::buildkit::session::Session;
 use crate::buildkit::session::attachables::{Attachables, METHODS};
@@ -20,9 +20,11 @@ use crate::buildkit::session::silence;
 use crate::buildkit::session::ssh::{self, Agents};
 use crate::buildkit::session::stats::TransferStats;
 use crate::config::Build;
+use crate::dockerfile::Frontend;
 use crate::document;
 use crate::environment::Environment;
 use crate::error::Error;
+use crate::materials::Materials;
 use crate::oci::annotations::Annotations;
 use crate::oci::image::Parts;
 use crate::oci::registry::Store;
@@ -42,6 +44,8 @@ pub(super) struct Built {
     pub(crate) warnings: Vec<String>,
     /// What was found in the layers of an image that was not built here; those of one that was come from the source.
     pub(crate) leaks: Leaks,
+    /// What the image of each platform was built from; none for an image that was not built here.
+    pub(crate) materials: BTreeMap<Platform, Materials>,
     /// The files of the build context that the builder was told of.
     pub(crate) sent: BTreeMap<Box<str>, Stamp>,
 }
@@ -118,8 +122,12 @@ impl<'a> BuildSession<'a> {
                     self.ready.builder.build(&self.session, &self.instructions, platform, &layout, config.compression, show)
                 });
                 let built = self.in_time(try_join_all(builds)).await.map_err(|error| self.explained(error))?;
-                let (parts, warnings): (Vec<_>, Vec<_>) = built.into_iter().unzip();
-                let mut warnings: Vec<_> = warnings.into_iter().flatten().collect();
+                let (mut parts, mut warnings, mut materials) = (Vec::new(), Vec::new(), BTreeMap::new());
+                for Product { parts: one, warnings: said, materials: named } in built {
+                    materials.insert(one.platform.clone(), self.with_reader(named));
+                    parts.push(one);
+                    warnings.extend(said);
+                }
                 warnings.dedup();
                 self.holds_no_proxy(&parts)?;
                 warnings.extend(self.homeless(&parts));
@@ -131,7 +139,8 @@ impl<'a> BuildSession<'a> {
                     image.digest,
                     text::count(self.stats.files(), "file")
                 ));
-                Ok((Built { image, warnings, leaks: Leaks::default(), sent: BTreeMap::new() }, Ending::Pass(detail)))
+                let built = Built { image, warnings, leaks: Leaks::default(), materials, sent: BTreeMap::new() };
+                Ok((built, Ending::Pass(detail)))
             })
             .await
     }
@@ -165,6 +174,24 @@ impl<'a> BuildSession<'a> {
         let texts = parts.iter().filter_map(|parts| document::read_shared::<serde_json::Value>(&parts.config).ok());
         let holds = |text: &str| credentials.iter().any(|secret| text.contains(secret.expose()));
         if texts.into_iter().any(|text| holds(&text.to_string())) { Err(BuildError::ProxyInImage.into()) } else { Ok(()) }
+    }
+
+    /// What an image was built from, where the Dockerfile may have had a reader that it names itself.
+    fn with_reader(&self, mut materials: Materials) -> Materials {
+        let argument = self.delivery.config.build.arguments.iter().filter(|(name, _)| name == "BUILDKIT_SYNTAX");
+        let argument = argument.map(|(_, value)| Frontend { line: 0, reference: value.trim().to_owned() });
+        for reader in Frontend::asked_for(&self.ready.definition.dockerfile).into_iter().chain(argument) {
+            let name = &reader.reference;
+            if !materials.named.iter().any(|material| material.is_image(name)) {
+                materials
+                    .unknown
+                    .insert(format!("the builder did not say which image it took for {name}, which reads the Dockerfile"));
+            }
+            if !reader.keeps_namespaces() {
+                materials.unknown.insert(format!("{name} reads the Dockerfile, and may take what the build does not name"));
+            }
+        }
+        materials
     }
 
     async fn checks(&self) -> Result<(), Error> {
@@ -292,6 +319,7 @@ pub(super) fn recorded(image: &Image) -> ImageRecord {
         layers: u32::try_from(platform.layers.len()).unwrap_or(u32::MAX),
         packages: None,
         sboms: Vec::new(),
+        materials: None,
     });
     ImageRecord { digest: image.digest, size: image.size(), platforms: platforms.collect() }
 }

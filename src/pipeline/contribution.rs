@@ -31,6 +31,9 @@ impl Contribution for Advisories {
 impl Contribution for Built {
     fn enter(&self, record: &mut Record) {
         record.image = Some(recorded(&self.image));
+        for platform in record.image.iter_mut().flat_map(|image| &mut image.platforms) {
+            platform.materials = self.materials.get(&platform.platform).cloned();
+        }
         record.warnings.extend(self.warnings.iter().cloned());
         self.leaks.enter(record);
     }

@@ -46,7 +46,7 @@ async fn fetch(delivery: &Delivery, ready: &Ready, client: &Client, manifest: &M
             let detail = format!("{}, with {}", extent(&image), text::count(found, "leak"));
             log.line(&format!("{} ({detail})", image.digest));
             Ok((
-                Built { image, warnings: Vec::new(), leaks, sent: BTreeMap::new() },
+                Built { image, warnings: Vec::new(), leaks, materials: BTreeMap::new(), sent: BTreeMap::new() },
                 scanning::ending(delivery, Tool::GITLEAKS, found, detail),
             ))
         })

@@ -19,6 +19,7 @@ pub(crate) use sandbox::{MissingPart, Sandbox};
 use crate::coverage::Gap;
 use crate::environment::{Environment, Requirements};
 use crate::finding::{Finding, Severity, Suppression};
+use crate::materials::Materials;
 use crate::oci::{Digest, Platform, Tag};
 
 /// The version of `record.json`'s form; a change that a reader could notice raises it.
@@ -286,6 +287,9 @@ pub(crate) struct PlatformRecord {
     pub(crate) packages: Option<u32>,
     /// The SBOM files, relative to the report's folder.
     pub(crate) sboms: Vec<String>,
+    /// What it was built from; absent where it was not built here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) materials: Option<Materials>,
 }
 
 /// What was published, and where.

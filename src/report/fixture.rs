@@ -63,6 +63,7 @@ fn image() -> ImageRecord {
         layers: 5,
         packages: Some(packages),
         sboms: vec![format!("sbom/linux-{name}.spdx.json"), format!("sbom/linux-{name}.cdx.json")],
+        materials: None,
     };
     ImageRecord { digest: Digest::of(b"image"), size: 48_123_456, platforms: vec![platform("amd64", 92), platform("arm64", 91)] }
 }
