@@ -110,6 +110,41 @@ pub(crate) fn is_json(bytes: &[u8]) -> bool {
     serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
 }
 
+/// The bytes of a member of the object that a document is, as they stand there; none where it has no such member. It is for a
+/// document that was read: what has two readings is not noticed here.
+#[must_use]
+pub(crate) fn member<'a>(document: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let mut at = after(document, 0, b'{')?;
+    loop {
+        let (key, end) = value::<String>(document, at)?;
+        let from = space(document, after(document, end, b':')?);
+        let (IgnoredAny, end) = value(document, from)?;
+        if key == name {
+            return document.get(from..end);
+        }
+        at = after(document, end, b',')?;
+    }
+}
+
+/// A value that begins at `at`, or behind the space there, and where it ends.
+fn value<T: DeserializeOwned>(document: &[u8], at: usize) -> Option<(T, usize)> {
+    let mut values = Deserializer::from_slice(document.get(at..)?).into_iter();
+    let value = values.next()?.ok()?;
+    Some((value, at + values.byte_offset()))
+}
+
+/// The place behind this sign, which comes next.
+fn after(document: &[u8], at: usize, sign: u8) -> Option<usize> {
+    let at = space(document, at);
+    (document.get(at) == Some(&sign)).then_some(at + 1)
+}
+
+/// The next place with anything but space (RFC 8259, section 2).
+fn space(document: &[u8], at: usize) -> usize {
+    let blank = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+    at + document.get(at..).unwrap_or_default().iter().take_while(blank).count()
+}
+
 fn of_slice<T: DeserializeOwned>(bytes: &[u8], readers: Readers) -> Result<T, Error> {
     if bytes.starts_with(BYTE_ORDER_MARK) {
         return Err(Error::byte_order_mark());

@@ -196,3 +196,14 @@ fn a_report_is_read_as_it_comes() {
     let whole = (&br#"{"packages":["#[..]).chain(body).chain(&b"{}]}"[..]);
     assert_eq!(stream::<Report>(BufReader::new(whole)).unwrap().packages.len(), number + 1);
 }
+
+#[test]
+fn a_member_is_cut_out_as_it_stands() {
+    let text = br#" { "a" : [1, {"b": "}"}] ,"\u0062":1.50e1, "c" :{ "d":null } , "e": true}  "#;
+    let member = |name: &str| member(text, name).map(|bytes| std::str::from_utf8(bytes).unwrap());
+    let members = ["a", "b", "c", "e", "d"].map(member);
+    assert_eq!(members, [Some(r#"[1, {"b": "}"}]"#), Some("1.50e1"), Some(r#"{ "d":null }"#), Some("true"), None]);
+    for other in ["{}", "[]", "1", "", "{\"a\"", "{\"a\":", "{\"a\":1"] {
+        assert_eq!(super::member(other.as_bytes(), "a").is_some(), other.ends_with('1') && other.len() > 1, "{other}");
+    }
+}

@@ -1,0 +1,42 @@
+//! What of a source was built, as statements have it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::oci::Digest;
+use crate::provenance::Parameters;
+
+/// What tells an image of a commit from another image of the same commit: [`Parameters`] under the names of these documents.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Build {
+    /// The build context, relative to the source's root.
+    pub(crate) context: String,
+    /// The Dockerfile, relative to the source's root where it is inside.
+    pub(crate) dockerfile: String,
+    /// The digest of the Dockerfile, which need not be in the commit.
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub(crate) dockerfile_digest: Digest,
+    /// The stage that was asked for; absent for the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) target: Option<String>,
+    /// The digest of the build arguments as JSON, an object sorted by name: their values are nobody's business.
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub(crate) arguments_digest: Digest,
+    /// The platforms that were asked for, sorted; none for the builder's own.
+    pub(crate) platforms: Vec<String>,
+}
+
+impl From<&Parameters> for Build {
+    fn from(parameters: &Parameters) -> Self {
+        let Parameters { arguments, context, dockerfile, dockerfile_digest, platforms, target } = parameters.clone();
+        Self { context, dockerfile, dockerfile_digest, target, arguments_digest: arguments, platforms }
+    }
+}
+
+impl From<&Build> for Parameters {
+    fn from(build: &Build) -> Self {
+        let Build { context, dockerfile, dockerfile_digest, target, arguments_digest, platforms } = build.clone();
+        Self { arguments: arguments_digest, context, dockerfile, dockerfile_digest, platforms, target }
+    }
+}
