@@ -8,6 +8,8 @@ mod attestation;
 mod aws;
 mod beneath;
 mod buildkit;
+#[allow(dead_code, reason = "the delivery that compares an image with the one before it comes next")]
+mod changes;
 mod cli;
 mod config;
 mod coverage;

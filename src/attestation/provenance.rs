@@ -144,6 +144,22 @@ pub(crate) struct Dependency {
     pub(crate) digest: BTreeMap<String, String>,
 }
 
+impl Dependency {
+    /// What names it whatever its bytes are, and its digest: to tell what is another than in an earlier image.
+    #[must_use]
+    pub(crate) fn named(&self) -> (String, Option<String>) {
+        let is_digest = |part: &&str| !part.starts_with("digest=");
+        let name = match self.uri.split_once('?') {
+            Some((name, rest)) if name.starts_with("pkg:") => {
+                let rest: Vec<_> = rest.split('&').filter(is_digest).collect();
+                if rest.is_empty() { name.to_owned() } else { format!("{name}?{}", rest.join("&")) }
+            }
+            _ => self.uri.clone(),
+        };
+        (name, self.digest.iter().next().map(|(algorithm, value)| format!("{algorithm}:{value}")))
+    }
+}
+
 /// By whom it was built, and when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RunDetails {
@@ -442,6 +458,18 @@ mod tests {
             let extent = extent(facts);
             assert!(!extent.complete && extent.unknown.len() == 1, "{extent:?}");
         }
+    }
+
+    #[test]
+    fn a_dependency_has_one_name_whatever_its_bytes_are() {
+        let named = |uri: &str| Dependency { uri: uri.to_owned(), digest: BTreeMap::new() }.named().0;
+        let debian = "pkg:docker/debian@12?platform=linux%2Famd64";
+        assert_eq!(named("pkg:docker/debian@12?digest=sha256:aa&platform=linux%2Famd64"), debian);
+        assert_eq!(named("pkg:docker/debian@12?digest=sha256:aa"), "pkg:docker/debian@12");
+        assert_eq!(named("https://example.com/a?digest=b"), "https://example.com/a?digest=b");
+        let digest = BTreeMap::from([("gitCommit".to_owned(), "c".to_owned())]);
+        let source = Dependency { uri: "git+https://example.com/a@b".to_owned(), digest };
+        assert_eq!(source.named(), ("git+https://example.com/a@b".to_owned(), Some("gitCommit:c".to_owned())));
     }
 
     #[test]
