@@ -482,7 +482,10 @@ mod tests {
         };
         let materials = [Materials { named: BTreeSet::from([added]), unknown: BTreeSet::new(), network: true }];
         let facts = examples::provenance_facts(&run, &source, &parameters, &materials);
-        assert_eq!(Provenance::of(&facts).commit(), source.commit.as_deref());
+        let mut provenance = Provenance::of(&facts);
+        assert_eq!(provenance.commit(), source.commit.as_deref());
+        provenance.build_definition.resolved_dependencies.reverse();
+        assert_eq!(provenance.commit(), None);
         let no_commit = Source { commit: None, ..source.clone() };
         assert_eq!(Provenance::of(&Facts { run: None, ..facts }).commit(), None);
         assert_eq!(Provenance::of(&Facts { source: &no_commit, ..facts }).commit(), None);
