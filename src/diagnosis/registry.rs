@@ -45,6 +45,11 @@ impl From<&Error> for Diagnosis {
                 format!("Asked for {subject}, it gives something that is not an image: {fault}."),
                 "Check the name of the registry, and that no proxy or login page answers in its place.",
             ),
+            Error::NotListed { host, subject, referrer } => Self::new(
+                format!("{host} does not list what is said of the image"),
+                format!("{referrer} was pushed, and is not among what it lists as referrers of {subject}."),
+                "Run again: the registry may have been late, or another delivery wrote the list at the same moment.",
+            ),
             Error::TooManyRedirects { host, subject, limit } => Self::new(
                 format!("{host} redirects again and again"),
                 format!("Asked for {subject}, it redirects more than {limit} times."),

@@ -28,6 +28,12 @@ impl Digest {
         hasher.finish()
     }
 
+    /// The 32 bytes.
+    #[must_use]
+    pub(crate) fn bytes(&self) -> [u8; 32] {
+        self.0
+    }
+
     /// The 64 hexadecimal digits without the algorithm.
     #[must_use]
     pub(crate) fn hex(&self) -> String {

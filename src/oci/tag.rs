@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::Digest;
+
 /// A tag that every registry accepts: `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}` (distribution-spec, "Pulling manifests").
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -18,6 +20,13 @@ pub(crate) struct InvalidTag(pub(crate) String);
 impl Tag {
     /// The most characters a tag may have.
     pub(crate) const MAX_LENGTH: usize = 128;
+
+    /// The tag of the index that has the referrers of `subject`, where the registry does not list them itself
+    /// (distribution-spec, "Referrers Tag Schema").
+    #[must_use]
+    pub(crate) fn of_referrers(subject: &Digest) -> Self {
+        Self(format!("sha256-{}", subject.hex()))
+    }
 
     /// The tag as text.
     #[must_use]

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
+use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RANGE};
 use http::{Method, StatusCode};
 use oci_spec::image::Descriptor;
@@ -154,6 +155,23 @@ impl Client {
                 };
                 let body = Payload::File { path: file.to_owned(), size, progress: progress.clone() };
                 self.upload(digest, location, body).await.map(|()| Upload::Sent)
+            })
+            .await
+    }
+
+    /// Makes sure that a small blob is in the repository, which is in memory. What is `new` is not looked for first.
+    ///
+    /// # Errors
+    /// The registry does not take it.
+    pub(super) async fn push_bytes(&self, bytes: &Bytes, new: bool) -> Result<(), Error> {
+        let digest = Digest::of(bytes);
+        RetryPolicy::REGISTRY
+            .run(|| async {
+                if !new && self.has_blob(digest).await? {
+                    return Ok(());
+                }
+                let location = self.start_upload(digest).await?;
+                self.upload(digest, location, Payload::Document(bytes.clone())).await
             })
             .await
     }

@@ -93,6 +93,16 @@ pub(crate) enum Error {
         /// Why it is refused.
         fault: Box<Fault>,
     },
+    /// What was pushed is not among what the registry lists for its subject.
+    #[error("{host} does not list {referrer} as a referrer of {subject}")]
+    NotListed {
+        /// The registry.
+        host: String,
+        /// What it is about.
+        subject: Digest,
+        /// What was pushed.
+        referrer: Digest,
+    },
     /// What was received can't be written, or what is to be sent can't be read.
     #[error("{subject}: {source}")]
     Local {
@@ -157,6 +167,8 @@ pub(crate) enum Subject {
     Blob(Digest),
     /// The list of tags.
     Tags,
+    /// The list of what refers to a manifest.
+    Referrers(Digest),
 }
 
 /// What a URL that a registry names is for.
@@ -265,6 +277,7 @@ impl fmt::Display for Subject {
             Self::Manifest(which) => write!(f, "manifest {which}"),
             Self::Blob(digest) => write!(f, "blob {digest}"),
             Self::Tags => f.write_str("the list of tags"),
+            Self::Referrers(subject) => write!(f, "the list of referrers of {subject}"),
         }
     }
 }

@@ -107,7 +107,12 @@ impl Client {
     /// # Errors
     /// The registry can't be asked, or what it serves has another digest than it or the caller says.
     pub(crate) async fn find_manifest(&self, which: &Selector) -> Result<Option<Manifest>, Error> {
-        let request = self.manifest_request(Method::GET, which, Access::Push).await?;
+        self.look_for_manifest(which, Access::Push).await
+    }
+
+    /// As [`Client::find_manifest`], for `access` alone.
+    pub(super) async fn look_for_manifest(&self, which: &Selector, access: Access) -> Result<Option<Manifest>, Error> {
+        let request = self.manifest_request(Method::GET, which, access).await?;
         RetryPolicy::REGISTRY
             .run(|| async {
                 let response = self.transport.send_once(&request, &[StatusCode::OK, StatusCode::NOT_FOUND]).await?;
@@ -192,7 +197,7 @@ impl Client {
         document::read_shared(&bytes).map_err(|error| self.refused(subject, error.into()))
     }
 
-    fn refused(&self, subject: Subject, fault: Fault) -> Error {
+    pub(super) fn refused(&self, subject: Subject, fault: Fault) -> Error {
         Error::Document { host: self.repository().registry().to_owned(), subject, fault: Box::new(fault) }
     }
 
@@ -229,8 +234,13 @@ impl Client {
     /// # Errors
     /// The registry does not take it.
     pub(crate) async fn put_manifest(&self, which: &Selector, media_type: &MediaType, bytes: &Bytes) -> Result<(), Error> {
+        self.put(which, media_type, bytes).await.map(|_| ())
+    }
+
+    /// As [`Client::put_manifest`], with the answer.
+    pub(super) async fn put(&self, which: &Selector, media_type: &MediaType, bytes: &Bytes) -> Result<Response, Error> {
         let request = self.put_request(which, media_type, bytes).await?;
-        self.transport.send(&request, &TAKEN).await.map(|_| ())
+        self.transport.send(&request, &TAKEN).await
     }
 
     /// Gives a manifest a tag, in one request that is not repeated: whoever repeats it should know what may have become of the

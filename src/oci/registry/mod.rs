@@ -5,7 +5,7 @@
 //!
 //! Each file knows those above it alone: [`credentials`] and `challenge`, then `error`, `patience`, `payload` and `request`, then
 //! the `connection`, which sends a request and reads the answer; `authorization`, which says who we are; `transport`, which
-//! puts the two together; and the `client`, whose calls are in `blob`, `manifest` and `tag_list`.
+//! puts the two together; and the `client`, whose calls are in `blob`, `manifest`, `referrers` and `tag_list`.
 
 mod authorization;
 mod blob;
@@ -17,6 +17,7 @@ mod error;
 mod manifest;
 mod patience;
 mod payload;
+mod referrers;
 mod refusal;
 mod request;
 #[cfg(test)]
@@ -37,6 +38,7 @@ pub(crate) use manifest::{Manifest, Selector};
 #[cfg(test)]
 pub(crate) use patience::Patience;
 pub(crate) use payload::Progress;
+pub(crate) use referrers::Artifact;
 #[cfg(test)]
 pub(crate) use tag_list::MAX_TAGS;
 #[cfg(test)]

@@ -69,7 +69,7 @@ impl Client {
 }
 
 /// The next page's address: `<URL>; rel="next"` (RFC 8288).
-fn following(headers: &HeaderMap) -> Option<String> {
+pub(super) fn following(headers: &HeaderMap) -> Option<String> {
     let link = headers.get(LINK)?.to_str().ok()?;
     let (url, parameters) = link.strip_prefix('<')?.split_once('>')?;
     parameters.contains("next").then(|| url.to_owned())

@@ -1,0 +1,241 @@
+//! What refers to a manifest: signatures, SBOMs and whatever else is said of an image and kept beside it.
+//!
+//! A registry lists them (distribution-spec, "Listing Referrers"). Where it does not know how, whoever pushes one adds it to an
+//! index under a tag that is made of the subject's digest ("Referrers Tag Schema"). A list is not believed: what it names is
+//! read, and has to say itself whom it is about.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use http::{Method, StatusCode};
+use oci_spec::image::{Descriptor, ImageIndex, ImageManifestBuilder, MediaType, SCHEMA_VERSION};
+use reqwest::Response;
+use url::Url;
+
+use super::client::{Access, Client};
+use super::error::{Error, Subject, UrlRole};
+use super::manifest::{Manifest, Selector};
+use super::request::Request;
+use super::tag_list::following;
+use crate::net::RetryPolicy;
+use crate::oci::layout::{self, digest_of};
+use crate::oci::manifest::{self, Document};
+use crate::oci::{Digest, Tag};
+
+/// The most that is read of one page of a list, in bytes.
+const MAX_PAGE: u64 = 4 << 20;
+/// The most pages that are asked for.
+const MAX_PAGES: usize = 20;
+/// How often the index under a tag is written again, when another delivery has written it meanwhile.
+const MAX_TRIES: usize = 5;
+/// The header by which a registry says that it lists the manifest as a referrer (distribution-spec, "Pushing Manifests with
+/// Subject").
+const LISTED: &str = "oci-subject";
+/// What an artifact without a configuration has as one (image-spec, `manifest.md`, "Guidance for an Empty Descriptor").
+const EMPTY: &[u8] = b"{}";
+const EMPTY_TYPE: &str = "application/vnd.oci.empty.v1+json";
+
+/// Something to say of an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Artifact {
+    /// What it is, as a media type: of the artifact, and of its content.
+    pub(crate) media_type: &'static str,
+    /// What is said of it where referrers are listed.
+    pub(crate) annotations: BTreeMap<String, String>,
+    /// Its content.
+    pub(crate) content: Bytes,
+}
+
+/// Something that is said of an image: it has been read, and says itself whom it is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Referrer {
+    /// The digest of its manifest.
+    pub(crate) digest: Digest,
+    /// Its content.
+    pub(crate) content: Descriptor,
+    /// What is said of it.
+    pub(crate) annotations: BTreeMap<String, String>,
+}
+
+/// A list of referrers, and where it is from.
+struct Listing {
+    descriptors: Vec<Descriptor>,
+    /// Whether the registry lists them itself.
+    by_registry: bool,
+}
+
+impl Client {
+    /// What the registry lists as referrers of `subject` that are of a media type, in its order. None of it is checked.
+    ///
+    /// # Errors
+    /// The registry does not list them, or more than can be looked at.
+    pub(crate) async fn referrers(&self, subject: &Digest, media_type: &str) -> Result<Vec<Descriptor>, Error> {
+        let Listing { mut descriptors, .. } = self.list(subject, media_type, Access::Pull).await?;
+        // Older servers give the type of the configuration; the manifest has the last word.
+        let known = |listed: &Descriptor| listed.artifact_type().as_ref().is_none_or(|found| is_it(found.as_ref(), media_type));
+        descriptors.retain(|listed| known(listed) && matches!(listed.media_type(), MediaType::ImageManifest));
+        Ok(descriptors)
+    }
+
+    /// Reads what is listed as a referrer; `None` if it is about something else, or is something else.
+    ///
+    /// # Errors
+    /// It is not there, or is not what its descriptor says.
+    pub(crate) async fn referrer(
+        &self,
+        listed: &Descriptor,
+        subject: &Digest,
+        media_type: &str,
+    ) -> Result<Option<Referrer>, Error> {
+        let manifest = self.pull_listed(listed).await?;
+        let document = self.manifest(&manifest)?;
+        let about = document.subject().as_ref().and_then(|subject| digest_of(subject).ok());
+        let is_type = document.artifact_type().as_ref().is_some_and(|found| found.as_ref() == media_type);
+        let [content] = &document.layers()[..] else { return Ok(None) };
+        if about != Some(*subject) || !is_type || content.media_type().as_ref() != media_type {
+            return Ok(None);
+        }
+        let annotations = document.annotations().clone().unwrap_or_default().into_iter().collect();
+        Ok(Some(Referrer { digest: manifest.digest, content: content.clone(), annotations }))
+    }
+
+    /// Keeps artifacts beside the manifest that they are about, and makes sure that whoever asks for its referrers is told of
+    /// them. Gives the digests of their manifests.
+    ///
+    /// # Errors
+    /// The registry does not take one, or does not list it then.
+    pub(crate) async fn push_referrers(&self, subject: &Descriptor, artifacts: &[Artifact]) -> Result<Vec<Digest>, Error> {
+        if artifacts.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.push_bytes(&Bytes::from_static(EMPTY), false).await?;
+        let pushed = artifacts.iter().map(|artifact| self.push_artifact(subject, artifact));
+        let pushed: Vec<(Descriptor, bool)> = futures_util::future::try_join_all(pushed).await?;
+        let subject = digest_of(subject)?;
+        let listed_all = pushed.iter().all(|(_, listed)| *listed);
+        let pushed: Vec<Descriptor> = pushed.into_iter().map(|(descriptor, _)| descriptor).collect();
+        let media_type = artifacts.first().map_or("", |artifact| artifact.media_type);
+        // Not every registry that lists them says so.
+        if !listed_all && !self.list(&subject, media_type, Access::Push).await?.by_registry {
+            self.add_to_index(&subject, &pushed).await?;
+        }
+        self.confirm(&subject, &pushed, media_type).await?;
+        pushed.iter().map(|descriptor| digest_of(descriptor).map_err(Error::from)).collect()
+    }
+
+    /// Looks whether all of `pushed` are listed as referrers. A registry may take its time.
+    async fn confirm(&self, subject: &Digest, pushed: &[Descriptor], media_type: &str) -> Result<(), Error> {
+        let look = || async {
+            let listed = self.list(subject, media_type, Access::Push).await?.descriptors;
+            match pushed.iter().find(|ours| !listed.iter().any(|listed| listed.digest() == ours.digest())) {
+                None => Ok(()),
+                Some(absent) => {
+                    let host = self.repository().registry().to_owned();
+                    Err(Error::NotListed { host, subject: *subject, referrer: digest_of(absent)? })
+                }
+            }
+        };
+        RetryPolicy::REGISTRY.run_when(look, |error| matches!(error, Error::NotListed { .. })).await
+    }
+
+    /// Sends one; gives its descriptor as a list has it, and whether the registry says that it lists it.
+    async fn push_artifact(&self, subject: &Descriptor, artifact: &Artifact) -> Result<(Descriptor, bool), Error> {
+        self.push_bytes(&artifact.content, true).await?;
+        let media_type = MediaType::from(artifact.media_type);
+        let content = layout::descriptor(media_type.clone(), Digest::of(&artifact.content), artifact.content.len() as u64);
+        let config = layout::descriptor(MediaType::from(EMPTY_TYPE), Digest::of(EMPTY), EMPTY.len() as u64);
+        let annotations: std::collections::HashMap<_, _> = artifact.annotations.clone().into_iter().collect();
+        let about = layout::descriptor(subject.media_type().clone(), digest_of(subject)?, subject.size());
+        let manifest = ImageManifestBuilder::default()
+            .schema_version(SCHEMA_VERSION)
+            .media_type(MediaType::ImageManifest)
+            .artifact_type(media_type.clone())
+            .config(config)
+            .layers(vec![content])
+            .subject(about)
+            .annotations(annotations.clone())
+            .build()
+            .map_err(|error| self.transport.connection.malformed(&Subject::Referrers(Digest::of(EMPTY)), &error.to_string()))?;
+        let bytes = Bytes::from(layout::document(&manifest)?);
+        let digest = Digest::of(&bytes);
+        let answer = self.put(&digest.into(), &MediaType::ImageManifest, &bytes).await?;
+        let mut listed = layout::descriptor(MediaType::ImageManifest, digest, bytes.len() as u64);
+        listed.set_artifact_type(Some(media_type));
+        listed.set_annotations(Some(annotations));
+        Ok((listed, answer.headers().contains_key(LISTED)))
+    }
+
+    /// Adds referrers to the index under the subject's tag, beside what others have added.
+    async fn add_to_index(&self, subject: &Digest, pushed: &[Descriptor]) -> Result<(), Error> {
+        let tag = Selector::Tag(Tag::of_referrers(subject));
+        for _ in 0..MAX_TRIES {
+            let mut manifests = self.tagged(subject, Access::Push).await?;
+            let is_there = |ours: &&Descriptor| !manifests.iter().any(|listed| listed.digest() == ours.digest());
+            let missing: Vec<Descriptor> = pushed.iter().filter(is_there).cloned().collect();
+            // Another delivery that writes it at the same moment may have taken ours out again: it is looked at until it stays.
+            if missing.is_empty() {
+                return Ok(());
+            }
+            manifests.extend(missing);
+            let bytes = Bytes::from(layout::document(&layout::index_of(manifests)?)?);
+            self.put_manifest(&tag, &MediaType::ImageIndex, &bytes).await?;
+        }
+        Ok(())
+    }
+
+    /// All pages of a list, or the index under the subject's tag where the registry lists nothing.
+    async fn list(&self, subject: &Digest, media_type: &str, access: Access) -> Result<Listing, Error> {
+        let mut url = self.transport.url(&format!("referrers/{subject}")).await?;
+        url.query_pairs_mut().append_pair("artifactType", media_type);
+        let mut descriptors = Vec::new();
+        for _ in 0..MAX_PAGES {
+            let request = Request::new(Method::GET, url, Subject::Referrers(*subject), self.scopes(access));
+            let Some((page, following)) = RetryPolicy::REGISTRY.run(|| self.page(&request)).await? else {
+                return Ok(Listing { descriptors: self.tagged(subject, access).await?, by_registry: false });
+            };
+            descriptors.extend(page.manifests().iter().cloned());
+            match following {
+                Some(next) => url = next,
+                None => return Ok(Listing { descriptors, by_registry: true }),
+            }
+        }
+        let reason = format!("more than {MAX_PAGES} pages");
+        Err(self.transport.connection.malformed(&Subject::Referrers(*subject), &reason))
+    }
+
+    /// One page; `None` if the registry does not list referrers.
+    async fn page(&self, request: &Request) -> Result<Option<(ImageIndex, Option<Url>)>, Error> {
+        let unknown = [StatusCode::NOT_FOUND, StatusCode::METHOD_NOT_ALLOWED, StatusCode::NOT_IMPLEMENTED];
+        let wanted = [&[StatusCode::OK], &unknown[..]].concat();
+        let response = self.transport.send_once(request, &wanted).await?;
+        if unknown.contains(&response.status()) {
+            return Ok(None);
+        }
+        let next = self.next_page(&response)?;
+        let bytes = self.transport.connection.read(response, request, MAX_PAGE).await?;
+        let index = manifest::read(&bytes, &MediaType::ImageIndex).and_then(Document::index);
+        index.map(|index| Some((index, next))).map_err(|fault| self.refused(request.subject.clone(), fault))
+    }
+
+    fn next_page(&self, response: &Response) -> Result<Option<Url>, Error> {
+        let next = following(response.headers()).and_then(|link| response.url().join(&link).ok());
+        next.map(|url| self.transport.connection.allowed(url.as_str(), UrlRole::Redirect)).transpose()
+    }
+
+    /// What the index under the subject's tag has.
+    async fn tagged(&self, subject: &Digest, access: Access) -> Result<Vec<Descriptor>, Error> {
+        let tag = Selector::Tag(Tag::of_referrers(subject));
+        let Some(found) = self.look_for_manifest(&tag, access).await? else { return Ok(Vec::new()) };
+        self.index(&found).map(|index| index.manifests().clone())
+    }
+
+    fn index(&self, manifest: &Manifest) -> Result<ImageIndex, Error> {
+        let index = manifest.document().and_then(Document::index);
+        index.map_err(|fault| self.refused(Subject::Manifest(manifest.digest.to_string()), fault))
+    }
+}
+
+/// Whether a type that a list has may be the one that is looked for.
+fn is_it(found: &str, media_type: &str) -> bool {
+    found == media_type || found == EMPTY_TYPE
+}
