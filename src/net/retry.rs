@@ -77,6 +77,15 @@ impl RetryPolicy {
         request_timeout: Some(Duration::from_secs(10)),
         total_timeout: None,
     };
+    /// The services of Sigstore. A log of the second version answers when it has written its next checkpoint (its client's
+    /// guide: "allow 20 seconds"), and an SBOM of 10 MB goes up a slow line. A certificate is good for ten minutes.
+    pub(crate) const SIGSTORE: Self = Self {
+        repeats: 3,
+        after_silence: 1,
+        request_timeout: Some(Duration::from_mins(1)),
+        total_timeout: Some(Duration::from_mins(3)),
+        ..Self::REGISTRY
+    };
     /// AWS STS and Amazon ECR, whose SDK does the repeating, with chance down to no wait (AWS SDKs and Tools Reference Guide,
     /// "Retry behavior", standard mode).
     pub(crate) const AWS: Self = Self {
@@ -183,10 +192,11 @@ mod tests {
     use super::*;
 
     /// The budgets as the documentation names them.
-    const ALL: [(&str, RetryPolicy); 4] = [
+    const ALL: [(&str, RetryPolicy); 5] = [
         ("a registry", RetryPolicy::REGISTRY),
         ("GitHub's API", RetryPolicy::GITHUB_API),
         ("the run's token service", RetryPolicy::TOKEN_SERVICE),
+        ("the services of Sigstore", RetryPolicy::SIGSTORE),
         ("AWS STS and Amazon ECR", RetryPolicy::AWS),
     ];
 

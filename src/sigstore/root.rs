@@ -1,0 +1,46 @@
+//! The keys by which an instance of Sigstore is known.
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use sigstore_verify::trust_root::{SigstoreInstance, TrustedRoot};
+
+use super::error::InvalidInstance;
+use crate::document;
+use crate::text;
+
+/// A trusted root (Sigstore's protobuf specifications): whoever gives it decides whose certificates count.
+#[derive(Clone, Debug)]
+pub(crate) struct Root(pub(super) Arc<TrustedRoot>);
+
+impl Root {
+    /// That of sigstore.dev, as this program knows it.
+    ///
+    /// # Errors
+    /// It is refused, which can't happen to the one that is here.
+    pub(crate) fn public_good() -> Result<Self, InvalidInstance> {
+        Self::read(SigstoreInstance::PublicGood.embedded_trusted_root_json())
+    }
+
+    /// That of GitHub's own instance, as this program knows it.
+    ///
+    /// # Errors
+    /// It is refused, which can't happen to the one that is here.
+    pub(crate) fn github() -> Result<Self, InvalidInstance> {
+        Self::read(SigstoreInstance::GitHub.embedded_trusted_root_json())
+    }
+
+    /// Reads one.
+    ///
+    /// # Errors
+    /// It is refused, or certifies nobody.
+    pub(crate) fn read(json: &str) -> Result<Self, InvalidInstance> {
+        let invalid = |words: &dyn Display| InvalidInstance::Root(text::words(&words.to_string()));
+        document::read::<serde_json::Value>(json.as_bytes()).map_err(|error| invalid(&error))?;
+        let root = TrustedRoot::from_json(json).map_err(|error| invalid(&error))?;
+        if root.certificate_authorities.is_empty() {
+            return Err(invalid(&"it names no certificate authority"));
+        }
+        Ok(Self(Arc::new(root)))
+    }
+}
