@@ -1,4 +1,4 @@
-//! The command line: `deliver`, `plan`, `doctor`, `policy`, `show`, and their flags, which are the inputs.
+//! The command line: `deliver`, `plan`, `doctor`, `policy`, `verify`, `show`, and their flags, which are the inputs.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -10,6 +10,7 @@ use crate::inputs::{self, About, Inputs};
 use crate::setup::Kind;
 use crate::tags::VARIABLES;
 use crate::variables;
+use crate::verify;
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub(crate) enum Request {
     Doctor(Inputs, Option<PathBuf>),
     /// Print the policies that a delivery needs.
     Policy(Inputs, Option<Kind>),
+    /// Look at what is signed about an image.
+    Verify(verify::Request),
     /// Show the report of a change's job, which may not.
     Show(Inputs),
 }
@@ -57,10 +60,13 @@ pub(crate) fn read(
         Some(("plan", matches)) => Ok(Request::Plan(inputs(matches))),
         Some(("doctor", matches)) => Ok(Request::Doctor(inputs(matches), matches.get_one(TRUST_POLICY).cloned())),
         Some(("policy", matches)) => Ok(Request::Policy(inputs(matches), matches.get_one(KIND).copied())),
+        Some(("verify", matches)) => Ok(Request::Verify(verification(matches))),
         Some(("show", matches)) => Ok(Request::Show(inputs(matches))),
         Some((_, matches)) => Ok(Request::Deliver(inputs(matches))),
-        None => Err(command()
-            .error(clap::error::ErrorKind::MissingSubcommand, "a command is expected: deliver, plan, doctor, policy or show")),
+        None => Err(command().error(
+            clap::error::ErrorKind::MissingSubcommand,
+            "a command is expected: deliver, plan, doctor, policy, verify or show",
+        )),
     }
 }
 
@@ -100,6 +106,7 @@ pub(crate) fn command() -> Command {
         .subcommand(with_inputs(Command::new("policy").about("Print the policies that a delivery needs, to copy")).arg(
             Arg::new(KIND).value_name("KIND").help("Which: environment, trust, role, workflow or repository; all by default").value_parser(kind),
         ))
+        .subcommand(verify_command())
         .subcommand(
             with_inputs(Command::new("show").about(
                 "In another job of GitHub Actions: show the report of a pull request's job, which may not write, as a stranger's word",
@@ -107,6 +114,57 @@ pub(crate) fn command() -> Command {
             .arg(argument(&inputs::JOB_RESULT)),
         )
 }
+
+fn verify_command() -> Command {
+    let flag = |name: &'static str, value: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name(value).help(help).value_parser(value_parser!(String))
+    };
+    Command::new("verify")
+        .about("Look at what is signed about an image: by whom, of which commit, past which gates; exits with 3 unless all holds")
+        .after_help(AFTER_VERIFY)
+        .arg(Arg::new(IMAGE).value_name("IMAGE").required(true).help("The image: HOST[:PORT]/NAME:TAG, or NAME@DIGEST"))
+        .arg(flag(inputs::ENVIRONMENT.name, "NAME", "The environment whose gates it has to have passed"))
+        .arg(flag("identity", "PATTERN", "Whose signature counts: for a workflow, its address with its ref; may be repeated").action(ArgAction::Append))
+        .arg(flag("issuer", "URL", "Who issued the signer's token [default: https://token.actions.githubusercontent.com]"))
+        .arg(flag("repository", "PATTERN", "The repository that the signer's run was of: OWNER/NAME"))
+        .arg(flag("ref", "PATTERN", "The ref that the signer's run was of: refs/heads/main"))
+        .arg(flag("commit", "ID", "The commit that the image has to be of, in full"))
+        .arg(flag("max-age", "AGE", "How old the verdict may be: 48h, 2d"))
+        .arg(flag("policy", "FILE", "A file (YAML) that says all that").value_parser(value_parser!(PathBuf)))
+        .arg(flag(
+            inputs::SIGSTORE_TRUSTED_ROOT.name,
+            "FILE",
+            "The trusted root of the Sigstore that it was signed by: a file, or github for GitHub's own [default: sigstore.dev's]",
+        ))
+        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print the table as JSON"))
+}
+
+fn verification(matches: &ArgMatches) -> verify::Request {
+    let text = |name: &str| matches.get_one::<String>(name).cloned();
+    verify::Request {
+        image: text(IMAGE).unwrap_or_default(),
+        environment: text(inputs::ENVIRONMENT.name),
+        identities: matches.get_many::<String>("identity").into_iter().flatten().cloned().collect(),
+        issuer: text("issuer"),
+        repository: text("repository"),
+        reference: text("ref"),
+        commit: text("commit"),
+        max_age: text("max-age"),
+        policy: matches.get_one("policy").cloned(),
+        root: text(inputs::SIGSTORE_TRUSTED_ROOT.name),
+        json: matches.get_flag("json"),
+    }
+}
+
+/// The argument of `verify`.
+const IMAGE: &str = "image";
+
+const AFTER_VERIFY: &str = "\
+PATTERNS:
+  * stands for any characters but / and @, and ** for any but @; all else stands for itself.
+
+EXIT CODES:
+  0  all holds that was asked for   1  it could not be looked at   2  wrong arguments   3  something does not hold";
 
 /// The flag that stands without a command.
 const VERSION: &str = "version";
@@ -167,7 +225,7 @@ mod tests {
             | Request::Doctor(inputs, _)
             | Request::Policy(inputs, _)
             | Request::Show(inputs) => inputs,
-            Request::Version => panic!("no version was asked for"),
+            Request::Version | Request::Verify(_) => panic!("no version was asked for"),
         }
     }
 

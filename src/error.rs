@@ -3,13 +3,14 @@
 use crate::aws;
 use crate::buildkit;
 use crate::coverage::Gap;
-use crate::github::{api, code_scanning};
+use crate::github::{api, code_scanning, oidc};
 use crate::inputs::Problem;
 use crate::publish;
 use crate::record::{RunResult, StageName};
 use crate::report;
 use crate::scan;
 use crate::scanner::Tool;
+use crate::sigstore;
 use crate::source;
 use crate::tags::ForbiddenTag;
 
@@ -55,6 +56,18 @@ pub(crate) enum Error {
     /// Publishing failed.
     #[error(transparent)]
     Publish(#[from] publish::Error),
+    /// What is known of the image makes no statement.
+    #[error("no statement: {0}")]
+    Statement(String),
+    /// What is known of the image could not be signed.
+    #[error(transparent)]
+    Signing(#[from] sigstore::Error),
+    /// The instance of Sigstore can't be used.
+    #[error(transparent)]
+    Sigstore(#[from] sigstore::InvalidInstance),
+    /// There is no token to be certified by.
+    #[error(transparent)]
+    Token(#[from] oidc::Error),
     /// The report can't be written.
     #[error(transparent)]
     Report(#[from] report::Error),

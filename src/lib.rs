@@ -3,7 +3,6 @@
 mod annotation;
 #[cfg(test)]
 mod architecture;
-#[allow(dead_code, unused_imports, reason = "the delivery that signs and the command that verifies come next")]
 mod attestation;
 mod aws;
 mod beneath;
@@ -20,6 +19,7 @@ mod document;
 mod documentation;
 mod environment;
 mod error;
+mod evidence;
 #[cfg(test)]
 mod faults;
 mod finding;
@@ -47,6 +47,7 @@ mod scan;
 mod scanner;
 mod secret;
 mod setup;
+mod sigstore;
 mod sink;
 mod source;
 mod stage_name;
@@ -55,3 +56,4 @@ mod stamp;
 mod tags;
 mod text;
 mod variables;
+mod verify;

@@ -3,11 +3,16 @@
 //! [`decide`] is the only place that makes a [`Cleared`], and publishing takes one: publishing an image that was not judged
 //! does not compile.
 
+use jiff::{SignedDuration, Timestamp};
+
 use crate::coverage::{Coverage, Gap};
-use crate::environment::Requirements;
+use crate::environment::{Environment, Gate, Requirements};
 use crate::finding::{Finding, Severity, Vulnerability};
 use crate::oci::Digest;
 use crate::scanner::Tool;
+
+/// How far ahead another machine's clock may be.
+const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(10);
 
 /// Permission to publish one image: the proof that it was judged.
 #[derive(Debug)]
@@ -113,11 +118,64 @@ pub(crate) fn decide(requirements: Requirements, threshold: Threshold, evidence:
     }
 }
 
+/// What was decided about an image before, by one whose word counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Precedent {
+    /// The image.
+    pub(crate) image: Digest,
+    /// The environment that it was judged for.
+    pub(crate) environment: Environment,
+    /// Whether it was cleared there, and not let pass with advice.
+    pub(crate) cleared: bool,
+    /// What a leaked secret did there.
+    pub(crate) secrets: Gate,
+    /// What a vulnerability that counted did there.
+    pub(crate) vulnerabilities: Gate,
+    /// Which ones counted.
+    pub(crate) threshold: Threshold,
+    /// When it was decided, by somebody else's clock.
+    pub(crate) at: Timestamp,
+    /// When the advisories were gathered that it went by; absent where none were.
+    pub(crate) advisories_of: Option<Timestamp>,
+}
+
+impl Precedent {
+    /// Whether what was demanded then is at least what is demanded now.
+    fn demanded(&self, environment: Environment, threshold: Threshold) -> bool {
+        let requirements = environment.requirements();
+        let as_strict = |then: Gate, now: Gate| then == Gate::Blocking || now == Gate::Advisory;
+        self.environment == environment
+            && as_strict(self.secrets, requirements.secrets)
+            && as_strict(self.vulnerabilities, requirements.vulnerabilities)
+            && self.threshold.severity <= threshold.severity
+            && (threshold.ignore_unfixed || !self.threshold.ignore_unfixed)
+    }
+
+    /// Whether it and the advisories that it went by are of the time before `now` that `limit` allows.
+    fn is_fresh(&self, limit: SignedDuration, now: Timestamp) -> bool {
+        let fresh = |time: Timestamp| (-CLOCK_SKEW..=limit).contains(&now.duration_since(time));
+        fresh(self.at) && self.advisories_of.is_some_and(fresh)
+    }
+}
+
+/// The leave to publish an image that was judged before, if that was for this environment, demanded no less, and is not older
+/// than advisories may be. Whose word it was is for the caller to have looked at.
+#[must_use]
+pub(crate) fn follow(
+    precedent: &Precedent,
+    environment: Environment,
+    threshold: Threshold,
+    limit: SignedDuration,
+    now: Timestamp,
+) -> Option<Cleared> {
+    let follows = precedent.cleared && precedent.demanded(environment, threshold) && precedent.is_fresh(limit, now);
+    follows.then_some(Cleared { digest: precedent.image })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::coverage::GapKind;
-    use crate::environment::{Environment, Gate};
     use crate::finding::Leak;
 
     const THRESHOLD: Threshold = Threshold { severity: Severity::High, ignore_unfixed: false };
@@ -192,6 +250,43 @@ mod tests {
     #[test]
     fn a_finding_blocks_even_where_not_all_was_judged() {
         assert!(matches!(judge_partly(Environment::Prod, &[gap(None)], &[leak()]), Decision::Blocked(_)));
+    }
+
+    fn precedent(change: fn(&mut Precedent)) -> bool {
+        let now: Timestamp = "2026-11-27T12:00:00Z".parse().unwrap();
+        let mut precedent = Precedent {
+            image: Digest::of(b"image"),
+            environment: Environment::Prod,
+            cleared: true,
+            secrets: Gate::Blocking,
+            vulnerabilities: Gate::Blocking,
+            threshold: THRESHOLD,
+            at: now - SignedDuration::from_hours(1),
+            advisories_of: Some(now - SignedDuration::from_hours(6)),
+        };
+        change(&mut precedent);
+        follow(&precedent, Environment::Prod, THRESHOLD, SignedDuration::from_hours(48), now).is_some()
+    }
+
+    #[test]
+    fn a_fresh_verdict_of_this_environment_is_followed() {
+        assert!(precedent(|_| ()));
+        assert!(precedent(|verdict| verdict.threshold.severity = Severity::Low));
+        assert!(precedent(|verdict| verdict.at += SignedDuration::from_mins(61)));
+    }
+
+    #[test]
+    fn a_verdict_that_is_old_lenient_or_another_environments_is_not_followed() {
+        assert!(!precedent(|verdict| verdict.cleared = false));
+        assert!(!precedent(|verdict| verdict.environment = Environment::Staging));
+        assert!(!precedent(|verdict| verdict.secrets = Gate::Advisory));
+        assert!(!precedent(|verdict| verdict.vulnerabilities = Gate::Advisory));
+        assert!(!precedent(|verdict| verdict.threshold.severity = Severity::Critical));
+        assert!(!precedent(|verdict| verdict.threshold.ignore_unfixed = true));
+        assert!(!precedent(|verdict| verdict.at -= SignedDuration::from_hours(48)));
+        assert!(!precedent(|verdict| verdict.at += SignedDuration::from_hours(2)));
+        assert!(!precedent(|verdict| verdict.advisories_of = Some(verdict.at - SignedDuration::from_hours(48))));
+        assert!(!precedent(|verdict| verdict.advisories_of = None));
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //!
 //! What an image says is a [`Claim`] of whoever pushed it, by the annotations of its manifest and the labels of its
 //! configuration. A claim decides what an image is compared with, and, where that is trusted ([`Trust`]), whether it is taken
-//! instead of built; never whether it is cleared: that takes scans. [`Proof::find`] is the one place where a signature will be
-//! checked.
+//! instead of built; never whether it is cleared: that takes scans. A proof is a verdict that this workflow has signed:
+//! `pipeline::proof` looks for one.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -55,17 +55,13 @@ pub(crate) struct Claim {
 }
 
 /// What is known of where an image came from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Provenance {
-    /// Somebody who is trusted has signed what the image says.
-    Proven(Proof),
+    /// This workflow itself has signed what was decided about it (`pipeline::proof`).
+    Proven,
     /// The image says it, and nobody else.
     Claimed,
 }
-
-/// That a signature was checked. No kind of signature is read yet, so there is no proof.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Proof {}
 
 /// What an image has to show so that it is taken instead of built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,26 +148,13 @@ impl Provenance {
         Claim::read(&document::read_shared::<Annotated>(&manifest.bytes).unwrap_or_default().annotations)
     }
 
-    /// What is known of an image that makes this claim.
-    #[must_use]
-    pub(crate) fn of(claim: &Claim, image: &Manifest) -> Self {
-        Proof::find(claim, image).map_or(Self::Claimed, Self::Proven)
-    }
-
     /// Whether the image may be taken instead of built.
     #[must_use]
     pub(crate) fn suffices(self, trust: Trust) -> bool {
         match self {
-            Self::Proven(_) => trust != Trust::Never,
+            Self::Proven => trust != Trust::Never,
             Self::Claimed => trust == Trust::Claimed,
         }
-    }
-}
-
-impl Proof {
-    /// Looks for a signature of `image` that proves `claim`. Who signs, and what of, is to be decided here and nowhere else.
-    fn find(_claim: &Claim, _image: &Manifest) -> Option<Self> {
-        None
     }
 }
 
@@ -199,7 +182,6 @@ impl FromStr for Trust {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oci::layout::descriptor;
 
     fn source(dirty: bool) -> Source {
         Source { commit: Some("a1b2c3d".to_owned()), branch: None, tag: None, dirty }
@@ -290,15 +272,12 @@ mod tests {
 
     #[test]
     fn a_claim_is_taken_only_where_claims_are_and_a_blocking_environment_takes_none_by_itself() {
-        let image = Manifest {
-            descriptor: descriptor(oci_spec::image::MediaType::ImageManifest, Digest::of(b"{}"), 2),
-            digest: Digest::of(b"{}"),
-            bytes: bytes::Bytes::from_static(b"{}"),
-        };
-        let provenance = Provenance::of(&claim(false, Environment::Prod), &image);
+        let provenance = Provenance::Claimed;
         let taken = [Trust::Proven, Trust::Claimed, Trust::Never].map(|trust| provenance.suffices(trust));
         assert_eq!(taken, [false, true, false]);
         let usual = Environment::ALL.map(|environment| provenance.suffices(Trust::usual(environment)));
         assert_eq!(usual, Environment::ALL.map(|environment| !environment.is_blocking()));
+        let proven = [Trust::Proven, Trust::Claimed, Trust::Never].map(|trust| Provenance::Proven.suffices(trust));
+        assert_eq!(proven, [true, true, false]);
     }
 }

@@ -37,6 +37,7 @@ use crate::source::{self, Checkout, Definition};
 use crate::staging::Staging;
 use crate::tags;
 use crate::variables;
+use crate::verify;
 
 /// How long a cancelled delivery may take to clean up: tags that were set are put back. A runner kills what is left ten
 /// seconds after its first signal.
@@ -98,6 +99,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>, lifeline: &Lifeline) -> an
             Request::Plan(inputs) => plan(&inputs).await.unwrap_or_else(|error| refuse(&error)),
             Request::Doctor(inputs, file) => doctor(&inputs, file.as_deref()).await.unwrap_or_else(|error| refuse(&error)),
             Request::Policy(inputs, kind) => policy(&inputs, kind).await.unwrap_or_else(|error| refuse(&error)),
+            Request::Verify(request) => verify(&request).await.unwrap_or_else(|error| refuse(&error)),
             Request::Show(inputs) => show(&inputs).await.unwrap_or_else(|error| refuse(&error)),
             Request::Deliver(inputs) => deliver(&inputs, lifeline).await,
         }
@@ -235,6 +237,16 @@ async fn policy(inputs: &Inputs, kind: Option<setup::Kind>) -> Result<Exit, Erro
     let preview = Preview::without_build(inputs).await?;
     let text = preview.policy_inputs().text(kind).map_err(Error::Inputs)?;
     tell(&text).map(|()| Exit::Done)
+}
+
+async fn verify(request: &verify::Request) -> Result<Exit, Error> {
+    let table = verify::verify(request).await?;
+    if request.json {
+        answer(&Redacted::json(&table))?;
+    } else {
+        tell(table.to_string().trim_end())?;
+    }
+    Ok(if table.holds { Exit::Done } else { Exit::Blocked })
 }
 
 async fn show(inputs: &Inputs) -> Result<Exit, Error> {

@@ -53,6 +53,8 @@ stages! {
     CodeScanning = "code scanning",
     /// The image's content goes to a registry.
     Upload = "upload",
+    /// What is known of the image is signed, and kept beside it.
+    Signing = "signing",
     /// The image gets its tags: from here on it can be seen.
     Publish = "publish",
 }

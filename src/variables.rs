@@ -47,6 +47,8 @@ variables! {
     GITHUB_RUN_ID;
     /// GitHub's API; `https://api.github.com` if not set.
     GITHUB_API_URL;
+    /// GitHub's address; `https://github.com` if not set. It is a part of a workflow's name in certificates.
+    GITHUB_SERVER_URL;
     /// The file that the outputs are written to; `outputs` in the report folder if not set.
     GITHUB_OUTPUT;
     /// The file that the summary is added to.

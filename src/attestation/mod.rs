@@ -25,11 +25,9 @@ mod vulnerabilities;
 mod with_parts;
 mod written;
 
-pub(crate) use error::Error;
 pub(crate) use predicate::Predicate;
 pub(crate) use predicate_type::PredicateType;
 pub(crate) use provenance::{Facts as ProvenanceFacts, Provenance, Run};
 pub(crate) use statement::{Statement, Subject};
-pub(crate) use verdict::{Database, Decision, Facts as VerdictFacts, Lists, ListsOf, NoVerdict, Program, Verdict};
+pub(crate) use verdict::{Database, Decision, Facts as VerdictFacts, Lists, ListsOf, Program, Verdict};
 pub(crate) use vulnerabilities::{Scan, Vulnerabilities};
-pub(crate) use written::Written;

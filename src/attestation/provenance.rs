@@ -147,6 +147,7 @@ pub(crate) struct Dependency {
 impl Dependency {
     /// What names it whatever its bytes are, and its digest: to tell what is another than in an earlier image.
     #[must_use]
+    #[allow(dead_code, reason = "the comparison with an earlier image comes next")]
     pub(crate) fn named(&self) -> (String, Option<String>) {
         let is_digest = |part: &&str| !part.starts_with("digest=");
         let name = match self.uri.split_once('?') {
@@ -297,6 +298,24 @@ impl Run {
     #[must_use]
     pub(crate) fn address(&self) -> String {
         format!("{}/actions/runs/{}/attempts/{}", self.repository(), self.id, self.attempt)
+    }
+
+    /// The workflow that ran, as a certificate has it.
+    #[must_use]
+    pub(crate) fn workflow_address(&self) -> String {
+        format!("{}/{}", self.server, self.workflow)
+    }
+
+    /// What started it.
+    #[must_use]
+    pub(crate) fn event(&self) -> &str {
+        &self.github.event_name
+    }
+
+    /// The number of the repository, which it keeps when it is renamed.
+    #[must_use]
+    pub(crate) fn repository_id(&self) -> &str {
+        &self.github.repository_id
     }
 
     /// The run's number.

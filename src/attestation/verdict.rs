@@ -325,6 +325,7 @@ impl Verdict {
     }
 
     /// Notes which commit brought the entries of a list that has let something through.
+    #[cfg(test)]
     pub(crate) fn set_in(&mut self, list: &str, id: &str, commit: &str) {
         for entry in self.suppressions.iter_mut().filter(|entry| entry.by == list && entry.id == id) {
             entry.set_in = Some(commit.to_owned());

@@ -6,6 +6,7 @@ mod docker;
 mod dockerfile;
 mod proxies;
 mod reader;
+mod signing;
 mod suppressions;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use semver::Version;
 pub(crate) use self::amazon::Ecr;
 pub(crate) use self::build::Build;
 use self::reader::Reader;
+pub(crate) use self::signing::Signing;
 pub(crate) use self::suppressions::{SecretsHistory, Suppressions};
 use crate::coverage::Acceptance;
 use crate::environment::{Choice, Environment, Gate, Origin};
@@ -71,6 +73,8 @@ pub(crate) struct Config<B = Build> {
     pub(crate) code_scanning: code_scanning::Demand,
     /// What an image of this commit has to show to be taken instead of built.
     pub(crate) reuse: Trust,
+    /// By what the image is signed.
+    pub(crate) signing: Signing,
     /// GitHub's API; absent outside GitHub Actions.
     pub(crate) github: Option<Access>,
     /// Where the report goes.
@@ -191,6 +195,7 @@ impl Reader<'_> {
         let destination = self.destination(report_dir.as_deref());
         let publish = self.publish();
         let code_scanning = self.get(&inputs::CODE_SCANNING);
+        let signing = self.signing(environment, publish.as_ref(), destination.as_ref());
         let reuse = self.get(&inputs::REUSE);
         self.refuse_rebuild();
         Some(Config {
@@ -212,6 +217,7 @@ impl Reader<'_> {
             publish: publish?,
             code_scanning: code_scanning?,
             reuse: reuse?.unwrap_or(Trust::usual(environment?)),
+            signing: signing?,
             github: self.github(),
             report_dir: report_dir?,
         })

@@ -50,6 +50,14 @@ impl From<&Error> for Diagnosis {
                 "`show` is for the job that follows a pull request's own: see `.github/workflows/_build-and-release.yml`.",
             ),
             Error::Publish(error) => Self::from(error),
+            Error::Statement(why) => Self::new(
+                "What is known of the image makes no statement that could be signed",
+                format!("{why}."),
+                "This is a bug of gp-deliver: please report it, with this page and what was delivered.",
+            ),
+            Error::Signing(error) => Self::from(error),
+            Error::Sigstore(error) => Self::from(error),
+            Error::Token(error) => Self::from(error),
             Error::Report(error) => Self::from(error),
             Error::Io { path, source } => Self::new(
                 format!("{} can't be written", path.display()),

@@ -20,6 +20,7 @@ mod registry;
 mod report;
 mod scan;
 mod session;
+mod signing;
 #[cfg(test)]
 mod troubleshooting;
 mod trust;

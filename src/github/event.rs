@@ -30,6 +30,8 @@ pub(crate) struct Event {
     pub(crate) number: Option<u64>,
     /// Whether it is the pull request of a fork.
     pub(crate) fork: bool,
+    /// Whether it is known that anyone can read the repository.
+    pub(crate) public: bool,
 }
 
 /// What is read of the event's file.
@@ -38,6 +40,14 @@ struct Payload {
     before: Option<String>,
     pull_request: Option<PullRequest>,
     merge_group: Option<MergeGroup>,
+    repository: Option<Visibility>,
+}
+
+/// Who can read the repository. An internal one is private too.
+#[derive(Deserialize)]
+struct Visibility {
+    private: Option<bool>,
+    visibility: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -76,7 +86,7 @@ impl Event {
         }
         let payload = variable(variables::GITHUB_EVENT_PATH).and_then(|path| std::fs::read(path).ok());
         let payload = payload.and_then(|bytes| document::read::<Payload>(&bytes).ok());
-        let Payload { before, pull_request, merge_group } = payload.unwrap_or_default();
+        let Payload { before, pull_request, merge_group, repository } = payload.unwrap_or_default();
         let fork = pull_request.as_ref().is_some_and(|request| request.head.repo != request.base.repo);
         let number = pull_request.as_ref().and_then(|request| request.number);
         let (before, base, head) = match (pull_request, merge_group) {
@@ -94,6 +104,9 @@ impl Event {
             head: head.filter(|head| is_commit(head)),
             number,
             fork,
+            public: repository.is_some_and(|repository| {
+                repository.private == Some(false) && repository.visibility.is_none_or(|visibility| visibility == "public")
+            }),
         })
     }
 

@@ -17,6 +17,8 @@ pub(crate) enum Group {
     Scan,
     /// Under which names, and where.
     Publish,
+    /// By what it is signed.
+    Sign,
     /// Amazon ECR, and the identity that is used there.
     Aws,
     /// What is written about it.
@@ -32,6 +34,7 @@ impl Group {
             Self::Build => "Build",
             Self::Scan => "Scan",
             Self::Publish => "Publish",
+            Self::Sign => "Signing",
             Self::Aws => "AWS",
             Self::Report => "Report",
         }

@@ -10,6 +10,7 @@ mod given;
 mod history;
 mod input;
 mod problem;
+mod signing;
 mod suppressions;
 mod value;
 
@@ -24,6 +25,7 @@ pub(crate) use self::given::{Inputs, without_line_ends};
 pub(crate) use self::history::History;
 pub(crate) use self::input::{About, Group, Input};
 pub(crate) use self::problem::Problem;
+pub(crate) use self::signing::{Document, Sign};
 pub(crate) use self::suppressions::Suppressions;
 pub(crate) use self::value::{Lines, Value};
 
@@ -159,9 +161,23 @@ inputs! {
             .default("true");
     REUSE: Option<Trust> =
         Input::new("reuse", Group::Publish, "TRUST",
-            "Which image of this commit in the registry is taken instead of built: proven (by a signature; none is read yet), \
-             claimed (by its own word), never")
+            "Which image of this commit in the registry is taken instead of built: proven (by a verdict that this workflow has \
+             signed), claimed (by its own word), never")
             .otherwise("proven where findings block, else claimed");
+
+    SIGN: Sign =
+        Input::new("sign", Group::Sign, "HOW",
+            "By what the image is signed: auto (from test up, where the job has id-token: write and the repository is public or a \
+             private Sigstore is named), keyless (by sigstore.dev or a private Sigstore, whatever the repository), github \
+             (GitHub's own instance, which has no public log) or off")
+            .default("auto");
+    SIGSTORE_SIGNING_CONFIG: Option<Document> =
+        Input::new("sigstore-signing-config", Group::Sign, "JSON",
+            "A private Sigstore's signing configuration, which names its services: JSON, or a file with it");
+    SIGSTORE_TRUSTED_ROOT: Option<Document> =
+        Input::new("sigstore-trusted-root", Group::Sign, "JSON",
+            "The trusted root of that Sigstore, which has its keys: JSON, or a file with it. Whoever can change it decides what \
+             is proven: keep it out of the repository, in a variable of the organization");
 
     ECR_REPOSITORY: Option<EcrRepository> =
         Input::new("ecr-repository", Group::Aws, "NAME",

@@ -1,12 +1,15 @@
 //! The gate.
 
+use jiff::Timestamp;
+
+use super::reuse::ExistingImage;
 use super::vulnerabilities::Vulnerabilities;
 use super::{Delivery, Ending};
 use crate::coverage::Coverage;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::finding::Finding;
-use crate::oci::{Digest, Image};
+use crate::oci::Image;
 use crate::policy::{self, Cleared, Decision, Evidence, Scan, Undecided};
 use crate::record::StageName;
 use crate::scan::gitleaks::Leaks;
@@ -44,9 +47,18 @@ pub(super) async fn judge(
 }
 
 /// The `Cleared` to set the missing tags of an image that this environment's delivery published: where the gates only advise,
-/// it needs no new scan. `None` if the image has to be judged again.
-pub(super) fn without_scans(delivery: &Delivery, image: Digest) -> Option<Cleared> {
-    let evidence = Evidence { image, scans: &[], findings: &[] };
+/// it needs no new scan; where they block, a verdict does that is proven, and fresh. `None` if the image has to be judged again.
+pub(super) fn before(delivery: &Delivery, existing: &ExistingImage) -> Option<Cleared> {
+    let proof = existing.proof.as_ref().filter(|proof| proof.is_of_the_same_workflow());
+    if let (Some(proof), Some(limit)) = (proof, delivery.config.database_max_age) {
+        let (environment, threshold) = (delivery.config.environment, delivery.config.threshold);
+        let cleared = policy::follow(&proof.precedent(), environment, threshold, limit.into(), Timestamp::now());
+        if let Some(cleared) = cleared.filter(|cleared| cleared.digest() == existing.manifest.digest) {
+            delivery.recorder.write(|record| record.precedent = Some(proof.at()));
+            return Some(cleared);
+        }
+    }
+    let evidence = Evidence { image: existing.manifest.digest, scans: &[], findings: &[] };
     match policy::decide(delivery.config.environment.requirements(), delivery.config.threshold, &evidence) {
         Decision::Cleared(cleared) => Some(cleared),
         Decision::Blocked(_) | Decision::Undecided(_) => None,

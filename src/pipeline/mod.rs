@@ -21,6 +21,7 @@ mod judging;
 mod moving;
 mod preflight;
 mod promoting;
+mod proof;
 mod publishing;
 mod reuse;
 mod sbom;
@@ -28,6 +29,7 @@ pub(crate) mod scanning;
 mod secrets;
 mod showing;
 mod shutting_in;
+mod signing;
 mod suppressions;
 mod task;
 mod vulnerabilities;
@@ -39,6 +41,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -55,7 +58,7 @@ use crate::diagnosis::Diagnosis;
 use crate::error::Error;
 use crate::github::Event;
 use crate::process::Launcher;
-use crate::publish::{self, Listed, Shown, Target};
+use crate::publish::{self, Listed, Shown, Signed, Target};
 use crate::record::{Recorder, Reuse, RunResult, StageLog, StageName, StageOutcome, StageRecorder};
 use crate::scan::gitleaks::Leaks;
 use crate::scanner::Tool;
@@ -121,7 +124,7 @@ async fn run(delivery: &Arc<Delivery>) -> Result<RunResult, Error> {
     delivery.recorder.write(|record| record.reuse = Some(reuse));
     begun.image.call_off("this commit's image is there already").await;
     let cleared = match reuse {
-        Reuse::Completed => judging::without_scans(delivery, existing.manifest.digest),
+        Reuse::Completed => judging::before(delivery, &existing),
         Reuse::Delivered | Reuse::Promoted { .. } => None,
     };
     if reuse != Reuse::Delivered && cleared.is_none() {
@@ -136,7 +139,7 @@ async fn run(delivery: &Arc<Delivery>) -> Result<RunResult, Error> {
         Some(cleared) => {
             let uploaded = publish::uploaded_before(&cleared, &existing.manifest, &existing.target)?;
             // The delivery that published it has seen to the rest.
-            let complete = before_tags::complete(uploaded, Listed::Before, Shown::Before);
+            let complete = before_tags::complete(uploaded, Listed::Before, Shown::Before, Signed::Before);
             set_tags(delivery, &ready, complete, &existing.tags, Instant::now()).await
         }
         None => Ok(publishing::confirm(delivery, &existing)),
@@ -195,6 +198,7 @@ async fn scan_and_publish(
         let coverage = judged.as_ref().map(|judged| &judged.coverage);
         // Whether that lets it pass.
         let cleared = judging::judge(delivery, &image, &leaks, vulnerabilities.as_ref().map(|found| (found, coverage))).await?;
+        let decided_at = Timestamp::now();
         // The team is told either way; only what is cleared leaves the machine.
         let is_cleared = cleared.is_some();
         let shown = async {
@@ -207,14 +211,18 @@ async fn scan_and_publish(
             shown.await?;
             return Err(rival.differs(&building::claim(delivery, ready), image.digest));
         }
-        tokio::try_join!(shown, publishing::upload(delivery, ready, target, &image, cleared))
+        let (shown, content) = tokio::try_join!(shown, publishing::upload(delivery, ready, target, &image, cleared))?;
+        Ok((shown, content, vulnerabilities, judged, decided_at))
     };
-    let (listed, (shown, content)) = tokio::try_join!(listed, judged)?;
+    let (listed, (shown, content, vulnerabilities, judged, decided_at)) = tokio::try_join!(listed, judged)?;
     match content {
         Content::Blocked => Ok(RunResult::Blocked),
         Content::NotAsked => Ok(RunResult::Skipped),
-        Content::There { uploaded, since } => {
-            set_tags(delivery, ready, before_tags::complete(*uploaded, listed, shown), wanted.tags, since).await
+        Content::There { uploaded, cleared, since } => {
+            let (vulnerabilities, coverage) = (vulnerabilities.as_ref(), judged.as_ref().map(|judged| &judged.coverage));
+            let known = signing::Known { image: &image, cleared: &cleared, vulnerabilities, coverage, decided_at };
+            let signed = signing::sign(delivery, ready, &uploaded, &known).await?;
+            set_tags(delivery, ready, before_tags::complete(*uploaded, listed, shown, signed), wanted.tags, since).await
         }
     }
 }

@@ -26,6 +26,8 @@ pub(super) enum Content {
     There {
         /// What may be tagged once all else is there.
         uploaded: Box<Uploaded>,
+        /// The gate's leave.
+        cleared: Cleared,
         /// Since when.
         since: Instant,
     },
@@ -61,7 +63,7 @@ pub(super) async fn upload(
         // A folder takes the content and the names in one step.
         publish::upload(&cleared, image, &target, &(Arc::new(|_| ()) as publish::Listener)).await?
     };
-    Ok(Content::There { uploaded: Box::new(uploaded), since: Instant::now() })
+    Ok(Content::There { uploaded: Box::new(uploaded), cleared, since: Instant::now() })
 }
 
 /// Gives an image its tags, all or none; a moving tag that would go back is left alone. `since` when its content is there.

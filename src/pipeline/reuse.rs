@@ -8,6 +8,7 @@ use oci_spec::image::ImageConfiguration;
 
 use super::moving::{self, Direction};
 use super::preflight::Ready;
+use super::proof::{self, Proof};
 use super::{Delivery, building};
 use crate::aws::ecr::Mutability;
 use crate::environment::Environment;
@@ -71,6 +72,8 @@ pub(super) struct ExistingImage {
     pub(crate) target: Target,
     /// The client of its repository.
     pub(crate) client: Client,
+    /// What proves that it is this commit's; absent where it only says so.
+    pub(crate) proof: Option<Proof>,
 }
 
 impl Existing {
@@ -142,10 +145,17 @@ pub(super) async fn find(
     let Some(from) = from.filter(|_| confirmed) else {
         return Err(another(repository, &ours, &claim, taken).into());
     };
-    let suffices = Provenance::of(&claim, image).suffices(delivery.config.reuse);
+    let proof = proof::find(delivery, client, image, &ours).await;
+    let provenance = if proof.is_some() { Provenance::Proven } else { Provenance::Claimed };
+    let suffices = provenance.suffices(delivery.config.reuse);
     let trusted = |existing: Existing| if suffices { existing } else { existing.untrusted(from, taken) };
-    let found =
-        |image: &Manifest, tags| ExistingImage { manifest: image.clone(), tags, target: target.clone(), client: client.clone() };
+    let found = |image: &Manifest, tags| ExistingImage {
+        manifest: image.clone(),
+        tags,
+        target: target.clone(),
+        client: client.clone(),
+        proof: proof.clone(),
+    };
     let ours = |tag: &ExistingTag| tag.planned.of_environment && tag.digest() == Some(image.digest);
     if from != delivery.config.environment && !snapshot.fixed().any(ours) {
         movable(&repository, mutability, Some(image.digest), snapshot.tags.iter())?;

@@ -1,6 +1,8 @@
 //! The scan of an image for vulnerabilities.
 
+use bytes::Bytes;
 use futures_util::future::try_join_all;
+use jiff::Timestamp;
 
 use super::advisories::{Advisories, fetch};
 use super::building::dockerfile_name;
@@ -43,6 +45,10 @@ pub(super) struct Scanned {
     pub(super) list: Packages,
     /// What it says itself that it did not judge.
     pub(super) gaps: Vec<Gap>,
+    /// Its report, as it wrote it.
+    pub(super) report: Bytes,
+    /// When it began, and when it ended.
+    pub(super) times: (Timestamp, Timestamp),
 }
 
 impl Vulnerabilities {
@@ -51,7 +57,8 @@ impl Vulnerabilities {
         self.suppressions.extend(found.suppressions);
         self.packages = self.packages.saturating_add(found.packages);
         self.warnings.extend(found.warnings);
-        self.platforms.push(Scanned { platform, list: found.list, gaps: found.gaps });
+        let trivy::Vulnerabilities { list, gaps, report, times, .. } = found;
+        self.platforms.push(Scanned { platform, list, gaps, report, times });
     }
 }
 
@@ -103,7 +110,8 @@ async fn scan_platform(
     database: &Database,
     log: &StageLog,
 ) -> Result<trivy::Vulnerabilities, scan::Error> {
-    let request = trivy::Request { image, platform, database: &database.folder, ignored, deadline: DEADLINE };
+    let (database, keep) = (database.folder.as_path(), delivery.config.signing.is_on());
+    let request = trivy::Request { image, platform, database, ignored, deadline: DEADLINE, keep };
     let mut java_warnings = Vec::new();
     let java = async || {
         let java = fetch(delivery, Kind::Java, &delivery.config.java_database_mirrors, log).await?;
@@ -125,7 +133,7 @@ impl Vulnerabilities {
         packages: &Packages,
     ) -> Result<trivy::Vulnerabilities, scan::Error> {
         let (database, ignored) = (database.folder.as_path(), &self.ignored);
-        let request = trivy::Request { image, platform, database, ignored, deadline: DEADLINE };
+        let request = trivy::Request { image, platform, database, ignored, deadline: DEADLINE, keep: false };
         trivy::judge(&delivery.launcher, &request, packages).await
     }
 }

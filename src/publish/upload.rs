@@ -29,6 +29,8 @@ pub(crate) struct BeforeTags {
     pub(crate) listed: Listed,
     /// What was found in it.
     pub(crate) shown: Shown,
+    /// Who vouches for all that.
+    pub(crate) signed: Signed,
 }
 
 /// Whether it is written down what is in the image.
@@ -55,6 +57,19 @@ pub(crate) enum Shown {
     Before,
 }
 
+/// Whether what is known of the image is signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signed {
+    /// It is, and whoever asks for the image's referrers is told of it.
+    Written,
+    /// Neither the environment nor the inputs ask for it, or there is nobody to sign.
+    NotAsked,
+    /// It is not, and the environment only advises.
+    Failed,
+    /// The delivery that published the image has seen to it.
+    Before,
+}
+
 /// An image that may be tagged: its content is there, and so is all else that a reader of its tags relies on.
 pub(crate) struct Ready {
     pub(super) uploaded: Uploaded,
@@ -75,6 +90,12 @@ impl Ready {
 }
 
 impl Uploaded {
+    /// Where it is.
+    #[must_use]
+    pub(crate) fn target(&self) -> &Target {
+        &self.target
+    }
+
     /// The digest of the image.
     #[must_use]
     pub(crate) fn digest(&self) -> Digest {
@@ -87,8 +108,8 @@ impl Uploaded {
     /// The leave to tag it, given that all of `before` is there.
     #[must_use]
     pub(crate) fn ready(self, before: &BeforeTags) -> Ready {
-        let BeforeTags { listed, shown } = before;
-        tracing::debug!(digest = %self.digest(), ?listed, ?shown, "ready for its tags");
+        let BeforeTags { listed, shown, signed } = before;
+        tracing::debug!(digest = %self.digest(), ?listed, ?shown, ?signed, "ready for its tags");
         Ready { uploaded: self }
     }
 }

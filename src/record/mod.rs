@@ -73,6 +73,13 @@ pub(crate) struct Record {
     pub(crate) destination: Option<String>,
     /// What the destination already held of this commit and was reused; absent where the image was built.
     pub(crate) reuse: Option<Reuse>,
+    /// What was signed about the image, and kept beside it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) attestations: Vec<Attestation>,
+    /// When the image was judged whose verdict was taken as it is; absent where the image was judged now, or nothing was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub(crate) precedent: Option<Timestamp>,
     /// What was published; absent where nothing was.
     pub(crate) publication: Option<Publication>,
     /// The tags that may name the image although nothing was published: they could not be put back, or it is not known what
@@ -110,6 +117,8 @@ impl Record {
             name: None,
             destination: None,
             reuse: None,
+            attestations: Vec::new(),
+            precedent: None,
             publication: None,
             leftovers: Vec::new(),
             failure: None,
@@ -290,6 +299,20 @@ pub(crate) struct PlatformRecord {
     /// What it was built from; absent where it was not built here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) materials: Option<Materials>,
+}
+
+/// A statement that was signed and is kept beside an image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Attestation {
+    /// The digest of the manifest that it is about.
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub(crate) subject: Digest,
+    /// The type of what it says, by its address.
+    pub(crate) predicate: String,
+    /// The digest of the manifest that it is kept by.
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub(crate) referrer: Digest,
 }
 
 /// What was published, and where.

@@ -49,6 +49,8 @@ fn begun(environment: Environment) -> Record {
         name: Some("team/hello".to_owned()),
         destination: Some("registry.example/team/hello".to_owned()),
         reuse: None,
+        attestations: Vec::new(),
+        precedent: None,
         publication: None,
         leftovers: Vec::new(),
         failure: None,

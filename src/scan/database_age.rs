@@ -7,6 +7,7 @@ use std::str::FromStr;
 use jiff::{SignedDuration, Timestamp};
 
 use super::database_kind::Kind;
+use crate::text;
 
 /// How far ahead another machine's clock may be.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(10);
@@ -35,6 +36,12 @@ impl MaxAge {
             Kind::Vulnerabilities => self,
             Kind::Java => Self(self.0.max(Self::JAVA.0)),
         }
+    }
+}
+
+impl From<MaxAge> for SignedDuration {
+    fn from(MaxAge(age): MaxAge) -> Self {
+        age
     }
 }
 
@@ -78,7 +85,7 @@ pub(super) fn refusal(updated_at: Timestamp, limit: Option<MaxAge>, now: Timesta
 
 /// A time as people read it.
 pub(super) fn written(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%d %H:%M UTC").to_string()
+    text::time(time)
 }
 
 /// An age in hours, and from two days on in days.

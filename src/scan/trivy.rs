@@ -9,6 +9,9 @@ pub(crate) mod report;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bytes::Bytes;
+use jiff::Timestamp;
+
 use super::Error;
 use super::packages::Packages;
 use super::platform::PlatformFolder;
@@ -47,6 +50,8 @@ pub(crate) struct Request<'a> {
     pub(crate) ignored: &'a Lists,
     /// The time that each run of trivy may take.
     pub(crate) deadline: Duration,
+    /// Whether its report is kept as it is.
+    pub(crate) keep: bool,
 }
 
 /// What was found.
@@ -64,6 +69,10 @@ pub(crate) struct Vulnerabilities {
     pub(crate) gaps: Vec<Gap>,
     /// What a reader should know besides.
     pub(crate) warnings: Vec<String>,
+    /// Trivy's report, as it wrote it; empty unless it is to be kept.
+    pub(crate) report: Bytes,
+    /// When it began, and when it ended.
+    pub(crate) times: (Timestamp, Timestamp),
 }
 
 /// Looks for vulnerabilities in the image of one platform. `java` is asked for the folder with `trivy-java.db` if the
@@ -116,6 +125,7 @@ struct Scan<'a> {
     ignore_file: Option<PathBuf>,
     scratch: tempfile::TempDir,
     report: PathBuf,
+    began: Timestamp,
 }
 
 impl<'a> Scan<'a> {
@@ -125,7 +135,7 @@ impl<'a> Scan<'a> {
         std::fs::create_dir(scratch.path().join("empty")).map_err(Error::io(scratch.path()))?;
         let ignore_file = request.ignored.write(scratch.path())?;
         let report = scratch.path().join("report.json");
-        Ok(Self { launcher, request, subject, ignore_file, scratch, report })
+        Ok(Self { launcher, request, subject, ignore_file, scratch, report, began: Timestamp::now() })
     }
 
     /// Where the list of packages stands.
@@ -180,6 +190,11 @@ impl<'a> Scan<'a> {
         let log = Log::of(output);
         let mut found = report.into_vulnerabilities(&self.request.platform.platform, self.request.ignored, &log);
         found.warnings.extend(self.words(&log));
+        if self.request.keep {
+            let kept = report::bytes(&self.report);
+            found.report = kept.map_err(|reason| Error::invalid_output(Tool::TRIVY, reason, output))?;
+        }
+        found.times.0 = self.began;
         Ok(found)
     }
 

@@ -14,4 +14,4 @@ mod quantity;
 
 pub(crate) use escape::plain;
 pub(crate) use line::{LINE, Line, WORDS, is_plain, last_lines, line, lines, redacted, redacted_cut, redacted_lines, words};
-pub(crate) use quantity::{count, duration, list, size, span};
+pub(crate) use quantity::{count, duration, list, size, span, time};

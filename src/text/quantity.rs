@@ -3,6 +3,11 @@
 use std::fmt::Display;
 use std::time::Duration;
 
+/// A time: `2026-11-21 14:05 UTC`.
+pub(crate) fn time(time: jiff::Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
 /// A duration that was measured, in milliseconds: `340 ms`, `4.2 s`, `1m 30s`, `2h 05m`.
 #[must_use]
 pub(crate) fn duration(milliseconds: u64) -> String {

@@ -69,6 +69,7 @@ mod the_thin_caller_delivers;
 mod what_an_image_says_of_itself_is_no_evidence;
 mod what_an_image_was_built_from_is_known;
 mod what_is_built_lies_beneath_its_root;
+mod what_is_delivered_is_signed;
 mod what_is_delivered_is_the_runs_commit;
 mod what_other_actions_hand_on_is_understood;
 mod whoever_drips_is_given_up;

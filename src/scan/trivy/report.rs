@@ -1,9 +1,11 @@
 //! trivy's JSON report (its `types.Report`, schema 2), as far as it is needed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::BufReader;
+use std::io::{BufReader, Read as _};
 use std::path::Path;
 
+use bytes::Bytes;
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::Vulnerabilities;
@@ -114,6 +116,13 @@ struct SuppressedFinding {
     installed_version: String,
 }
 
+/// A report as it was written.
+pub(super) fn bytes(path: &Path) -> Result<Bytes, String> {
+    let mut bytes = Vec::new();
+    let read = process::open_report(path, MAX_BYTES).and_then(|mut file| file.read_to_end(&mut bytes));
+    read.map(|_| bytes.into()).map_err(|error| format!("no report: {error}"))
+}
+
 impl Report {
     pub(super) fn read(path: &Path) -> Result<Self, String> {
         let file = process::open_report(path, MAX_BYTES).map_err(|error| format!("no report: {error}"))?;
@@ -181,7 +190,9 @@ impl Report {
         let suppression =
             |((by, id, reason), count)| Suppression { tool: Tool::TRIVY, by, id, reason, count, standing: Standing::default() };
         let suppressions = suppressed.into_iter().map(suppression).collect();
-        Vulnerabilities { findings, suppressions, packages, list, gaps, warnings: Vec::new() }
+        let now = Timestamp::now();
+        let (report, times, warnings) = (Bytes::new(), (now, now), Vec::new());
+        Vulnerabilities { findings, suppressions, packages, list, gaps, warnings, report, times }
     }
 
     /// What trivy could not judge, and does not say in its exit code.

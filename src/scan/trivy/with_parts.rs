@@ -51,7 +51,7 @@ impl World {
         let database = self.database(Kind::Vulnerabilities, "trivy-db").await.unwrap();
         let (ignored, deadline) = (Lists::read(&self.path("project"), &[])?, Duration::from_mins(5));
         let platform = &image.platforms[platform];
-        let request = Request { image, platform, database: &database, ignored: &ignored, deadline };
+        let request = Request { image, platform, database: &database, ignored: &ignored, deadline, keep: true };
         let result = super::scan(&launcher, &request, async || self.database(Kind::Java, "trivy-java-db").await).await;
         if let Err(error) = &result {
             let Diagnosis { what, why, remedy, .. } = error.into();
@@ -260,7 +260,8 @@ async fn judged(world: &World, packages: &[(&str, &str, &str)]) -> (Vulnerabilit
     }
     let database = world.database(Kind::Vulnerabilities, "trivy-db").await.unwrap();
     let (ignored, deadline) = (Lists::read(&world.path("project"), &[]).unwrap(), Duration::from_mins(5));
-    let request = Request { image: &image, platform: &image.platforms[0], database: &database, ignored: &ignored, deadline };
+    let request =
+        Request { image: &image, platform: &image.platforms[0], database: &database, ignored: &ignored, deadline, keep: true };
     (super::judge(&launcher(), &request, &handed).await.unwrap(), handed)
 }
 

@@ -1,0 +1,13 @@
+//! What is signed about an image: read beside it, checked, and told by whom.
+//!
+//! Whoever may push to the repository may put anything beside an image. So each statement is checked by itself, what does not
+//! hold is put aside with the reason, and no more is read than a delivery leaves behind several times over. Whether a signer's
+//! word counts is a question of [`Rule`]s.
+
+mod gather;
+mod pattern;
+mod rule;
+
+pub(crate) use gather::{Evidence, PREDICATE_TYPE, SignedStatement, gather};
+pub(crate) use pattern::Pattern;
+pub(crate) use rule::Rule;

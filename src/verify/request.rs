@@ -1,0 +1,152 @@
+//! What the command line asks of an image, made sense of.
+
+use std::path::{Path, PathBuf};
+
+use jiff::SignedDuration;
+
+use super::wanted::{Policy, Wanted};
+use crate::beneath;
+use crate::document;
+use crate::environment::Environment;
+use crate::evidence::{Pattern, Rule};
+use crate::inputs::{self, Problem};
+use crate::oci::Reference;
+use crate::oci::registry::Selector;
+use crate::sigstore::{InvalidInstance, Root};
+
+/// The most that is read of a policy or a trusted root, in bytes.
+const MAX_DOCUMENT: u64 = 1 << 20;
+
+/// What the command line says, as text.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Request {
+    /// `HOST[:PORT]/NAME:TAG` or `…@DIGEST`.
+    pub(crate) image: String,
+    /// The environment whose gates it has to have passed.
+    pub(crate) environment: Option<String>,
+    /// Who may have signed.
+    pub(crate) identities: Vec<String>,
+    /// Who has to have issued the signer's token.
+    pub(crate) issuer: Option<String>,
+    /// The repository that the signer's run has to be of: `OWNER/NAME` or an address.
+    pub(crate) repository: Option<String>,
+    /// The ref that it has to be of.
+    pub(crate) reference: Option<String>,
+    /// The commit that the image has to be of.
+    pub(crate) commit: Option<String>,
+    /// How old its verdict may be.
+    pub(crate) max_age: Option<String>,
+    /// A file that says all that.
+    pub(crate) policy: Option<PathBuf>,
+    /// A trusted root, or `github`.
+    pub(crate) root: Option<String>,
+    /// Whether the table is wanted as JSON.
+    pub(crate) json: bool,
+}
+
+/// What is looked at, and what is asked of it.
+pub(crate) struct Question {
+    /// The image.
+    pub(crate) image: Reference,
+    /// The same, as a registry is asked for it.
+    pub(crate) selector: Selector,
+    /// The keys by which signers are known.
+    pub(crate) root: Root,
+    /// What is asked of it.
+    pub(crate) wanted: Wanted,
+}
+
+impl Request {
+    /// Makes sense of it.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub(crate) fn question(&self) -> Result<Question, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let image = self.image.parse::<Reference>().map_err(|error| problem("IMAGE", &self.image, &error.to_string()));
+        let image = image.and_then(|image| match Selector::of(&image) {
+            Some(selector) => Ok((image, selector)),
+            None => Err(problem("IMAGE", &self.image, "a tag or a digest is expected")),
+        });
+        let image = image.map_err(|error| problems.push(error)).ok();
+        let wanted = self.wanted(&mut problems);
+        let root = self.root().map_err(|error| problems.push(error)).ok();
+        match (image, root, wanted) {
+            (Some((image, selector)), Some(root), Some(wanted)) if problems.is_empty() => {
+                Ok(Question { image, selector, root, wanted })
+            }
+            _ => Err(problems),
+        }
+    }
+
+    fn wanted(&self, problems: &mut Vec<Problem>) -> Option<Wanted> {
+        let policy = self.policy.as_deref().map(policy).transpose().map_err(|error| problems.push(error)).ok()?;
+        let mut wanted = policy.map_or_else(Wanted::nothing, Wanted::from);
+        let mut note = |problem: Problem| problems.push(problem);
+        match self.environment.as_deref().map(|name| name.parse::<Environment>().map_err(|()| name)).transpose() {
+            Ok(environment) => wanted.environment = environment.or(wanted.environment),
+            Err(name) => note(problem("environment", name, "local, dev, test, staging or prod is expected")),
+        }
+        match self.max_age.as_deref().map(|text| text.parse::<crate::scan::database::MaxAge>().map_err(|_| text)).transpose() {
+            Ok(limit) => wanted.max_age = limit.map(SignedDuration::from).or(wanted.max_age),
+            Err(text) => note(problem("max-age", text, "an age such as 48h or 2d is expected")),
+        }
+        wanted.commit.clone_from(&self.commit);
+        for identity in &self.identities {
+            match self.rule(identity) {
+                Ok(rule) => wanted.signers.push(rule),
+                Err(error) => note(error),
+            }
+        }
+        if wanted.signers.is_empty() && problems.is_empty() {
+            let expected =
+                "whoever may push can sign by a name of their own: say whose signature counts, by identity or by policy";
+            problems.push(problem("identity", "", expected));
+        }
+        Some(wanted)
+    }
+
+    fn rule(&self, identity: &str) -> Result<Rule, Problem> {
+        let pattern =
+            |name: &'static str, text: &str| text.parse::<Pattern>().map_err(|error| problem(name, text, &error.to_string()));
+        let mut rule = Rule::of(pattern("identity", identity)?);
+        if let Some(issuer) = &self.issuer {
+            rule.issuer = Pattern::exactly(issuer);
+        }
+        if let Some(repository) = &self.repository {
+            let address =
+                if repository.contains("://") { repository.clone() } else { format!("https://github.com/{repository}") };
+            rule.repository = Some(pattern("repository", &address)?);
+        }
+        if let Some(reference) = &self.reference {
+            rule.reference = Some(pattern("ref", reference)?);
+        }
+        Ok(rule)
+    }
+
+    fn root(&self) -> Result<Root, Problem> {
+        let input = &*inputs::SIGSTORE_TRUSTED_ROOT;
+        let refused = |error: InvalidInstance| input.problem("", error.to_string());
+        match self.root.as_deref().map(str::trim) {
+            None => Root::public_good().map_err(refused),
+            Some("github") => Root::github().map_err(refused),
+            Some(json) if json.starts_with('{') => Root::read(json).map_err(refused),
+            Some(path) => Root::read(&text(Path::new(path), input.name)?).map_err(refused),
+        }
+    }
+}
+
+fn policy(path: &Path) -> Result<Policy, Problem> {
+    let text = text(path, "policy")?;
+    let refused = |error: &dyn std::fmt::Display| problem("policy", &path.display().to_string(), &error.to_string());
+    document::yaml::read_yaml(&text).map_err(|error| refused(&error))
+}
+
+fn text(path: &Path, input: &'static str) -> Result<String, Problem> {
+    let read = beneath::read(path, MAX_DOCUMENT).ok().flatten().and_then(|bytes| String::from_utf8(bytes).ok());
+    read.ok_or_else(|| problem(input, &path.display().to_string(), "a file that can be read is expected"))
+}
+
+fn problem(input: &'static str, value: &str, expected: &str) -> Problem {
+    Problem { input, value: value.to_owned(), expected: expected.to_owned() }
+}

@@ -1,0 +1,247 @@
+//! The table: an image looked at, row by row.
+
+use std::fmt;
+
+use futures_util::future::try_join_all;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::row::{Row, State};
+use super::wanted::Wanted;
+use crate::attestation::{Decision, Predicate, PredicateType, Verdict};
+use crate::evidence::{Evidence, SignedStatement, gather};
+use crate::oci::layout::digest_of;
+use crate::oci::manifest::Document;
+use crate::oci::registry::{self, Client, Manifest, Selector};
+use crate::oci::{Digest, Reference};
+use crate::sigstore::Verifier;
+use crate::text;
+
+/// What is read beside an image.
+const OF_IMAGE: [PredicateType; 3] = [PredicateType::Signature, PredicateType::Verdict, PredicateType::Provenance];
+/// What is read beside the image of each platform. One list of what is in it is enough.
+const OF_PLATFORM: [PredicateType; 2] = [PredicateType::Spdx, PredicateType::Vulnerabilities];
+/// How many reasons are named of the same kind.
+const NAMED: usize = 3;
+
+/// What was seen of an image.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Table {
+    /// The image, as it was named.
+    pub(crate) image: String,
+    /// Its digest.
+    pub(crate) digest: Digest,
+    /// Whether all holds that was asked for.
+    pub(crate) holds: bool,
+    /// What was looked at.
+    pub(crate) rows: Vec<Row>,
+}
+
+impl Table {
+    /// Looks at an image in a registry.
+    ///
+    /// # Errors
+    /// The registry can't be asked, or has no such image.
+    pub(super) async fn of(
+        client: &Client,
+        reference: &Reference,
+        selector: &Selector,
+        verifier: &Verifier,
+        wanted: &Wanted,
+    ) -> Result<Table, registry::Error> {
+        let image = client.pull_manifest(selector).await?;
+        let platforms = platforms(client, &image)?;
+        let (evidence, lists) = tokio::try_join!(
+            gather(client, &image.digest, verifier, &OF_IMAGE),
+            try_join_all(platforms.iter().map(|platform| gather(client, platform, verifier, &OF_PLATFORM))),
+        )?;
+        let seen = Seen { wanted, evidence: &evidence, lists: &lists, now: Timestamp::now() };
+        let mut rows = vec![Row::holds("image", said(reference, image.digest))];
+        rows.push(seen.signature());
+        rows.push(seen.commit());
+        rows.push(seen.gates());
+        rows.push(seen.provenance());
+        rows.push(seen.sbom());
+        rows.push(seen.findings());
+        rows.extend(seen.others());
+        let holds = rows.iter().all(|row| row.state != State::Fails);
+        Ok(Table { image: reference.to_string(), digest: image.digest, holds, rows })
+    }
+}
+
+/// What is looked at, and what is asked of it.
+struct Seen<'a> {
+    wanted: &'a Wanted,
+    evidence: &'a Evidence,
+    /// A platform each.
+    lists: &'a [Evidence],
+    now: Timestamp,
+}
+
+impl Seen<'_> {
+    /// The latest statement of a type, by someone whose word counts.
+    fn latest<'e>(&self, evidence: &'e Evidence, of: PredicateType) -> Option<&'e SignedStatement> {
+        evidence.of_type(of).filter(|signed| self.wanted.check(&signed.signer).is_ok()).max_by_key(|signed| signed.at)
+    }
+
+    /// The verdict that counts: the latest for the environment that is asked for.
+    fn verdict(&self) -> Option<(&SignedStatement, &Verdict)> {
+        let verdicts = self.evidence.of_type(PredicateType::Verdict).filter_map(|signed| match &signed.statement.predicate {
+            Predicate::Verdict(verdict) => Some((signed, &**verdict)),
+            _ => None,
+        });
+        let counts = verdicts.filter(|(signed, verdict)| {
+            self.wanted.check(&signed.signer).is_ok()
+                && self.wanted.environment.is_none_or(|environment| environment == verdict.environment)
+        });
+        counts.max_by_key(|(signed, _)| signed.at)
+    }
+
+    fn signature(&self) -> Row {
+        // An SBOM's signature says that somebody made a list, and nothing of the image.
+        let signed = [PredicateType::Signature, PredicateType::Verdict].map(|of| self.latest(self.evidence, of));
+        if let Some(signed) = signed.into_iter().flatten().next() {
+            let workflow = signed.signer.workflow.as_ref().filter(|workflow| **workflow != signed.signer.subject);
+            let workflow = workflow.map(|workflow| format!(", called by {}", text::words(workflow))).unwrap_or_default();
+            let referrer = signed.referrer.short();
+            let run = signed.signer.run.as_ref().map(|run| format!(", run {}", text::words(run))).unwrap_or_default();
+            let by = text::words(&signed.signer.subject);
+            return Row::holds("signature", format!("{by}{workflow}{run}{} ({referrer})", on(signed.at)));
+        }
+        let strangers = self.evidence.statements.iter().filter_map(|signed| {
+            let why = self.wanted.check(&signed.signer).err()?;
+            Some(format!("one by {}: {}", text::words(&signed.signer.subject), text::words(&why)))
+        });
+        let strangers: Vec<_> = strangers.take(NAMED).collect();
+        let says = if strangers.is_empty() { "there is none that holds".to_owned() } else { strangers.join("\n") };
+        Row::fails("signature", says)
+    }
+
+    fn commit(&self) -> Row {
+        let proven = self.verdict().and_then(|(signed, verdict)| {
+            let commit = verdict.source.commit.as_ref()?;
+            // The certificate has the commit of the run, which nobody but GitHub says.
+            (signed.signer.commit.as_ref() == Some(commit) && !verdict.source.dirty).then_some(commit)
+        });
+        match (proven, &self.wanted.commit) {
+            (Some(commit), Some(wanted)) if commit != wanted => {
+                Row::fails("commit", format!("{}; {} is asked for", text::words(commit), text::words(wanted)))
+            }
+            (Some(commit), _) => Row::holds("commit", text::words(commit).to_string()),
+            (None, asked) => Row::missing("commit", asked.is_some(), "nobody whose word counts says it"),
+        }
+    }
+
+    fn gates(&self) -> Row {
+        let asked = self.wanted.environment;
+        let Some((signed, verdict)) = self.verdict() else {
+            let of = asked.map(|environment| format!(" for {environment}")).unwrap_or_default();
+            return Row::missing("gates", asked.is_some(), format!("there is no verdict{of} by one whose word counts"));
+        };
+        let database =
+            verdict.oldest_database().map(|updated| format!(", by advisories of {}", text::time(updated))).unwrap_or_default();
+        let decision = match verdict.decision {
+            Decision::Cleared => "cleared",
+            Decision::Advised => "let pass with advice",
+        };
+        let says = format!("{decision} for {}{}{database}", verdict.environment, on(signed.at));
+        if asked.is_some_and(|environment| environment.is_blocking() && verdict.decision != Decision::Cleared) {
+            return Row::fails("gates", format!("{says}; it has to be cleared"));
+        }
+        let too_old = self.wanted.max_age.is_some_and(|limit| signed.at.is_none_or(|at| self.now.duration_since(at) > limit));
+        if too_old { Row::fails("gates", format!("{says}; that is too old")) } else { Row::holds("gates", says) }
+    }
+
+    fn provenance(&self) -> Row {
+        let found = self.latest(self.evidence, PredicateType::Provenance);
+        let Some(Predicate::Provenance(provenance)) = found.map(|signed| &signed.statement.predicate) else {
+            return Row::missing("provenance", self.wanted.provenance, "there is none by one whose word counts");
+        };
+        let commit = provenance.commit().map(|commit| format!(", of {}", text::words(commit))).unwrap_or_default();
+        Row::holds("provenance", format!("built by {}{commit}", text::words(&provenance.run_details.builder.id)))
+    }
+
+    /// What was found when the image was delivered.
+    fn findings(&self) -> Row {
+        let mut said = Vec::new();
+        for evidence in self.lists {
+            let found = self.latest(evidence, PredicateType::Vulnerabilities);
+            let Some(Predicate::Vulnerabilities(report)) = found.map(|signed| &signed.statement.predicate) else { continue };
+            let counts = report.counts().unwrap_or_default();
+            let counts: Vec<_> = counts.iter().rev().map(|(severity, count)| format!("{count} {severity}")).collect();
+            let counts = if counts.is_empty() { "nothing".to_owned() } else { text::list(&counts) };
+            let database = report.scan.database_updated_at();
+            let database = database.map(|updated| format!(", by advisories of {}", text::time(updated))).unwrap_or_default();
+            let scanned = text::time(report.scan.finished_at());
+            said.push(format!("{counts} found on {scanned} by trivy {}{database}", text::words(report.scan.version())));
+        }
+        said.dedup();
+        let says = if said.is_empty() { "there is no report by one whose word counts".to_owned() } else { said.join("\n") };
+        Row::note("findings", says)
+    }
+
+    fn sbom(&self) -> Row {
+        let listed = self.lists.iter().filter(|evidence| self.latest(evidence, PredicateType::Spdx).is_some()).count();
+        let says = format!("{listed} of {} have one", text::count(self.lists.len(), "platform"));
+        if listed == self.lists.len() && listed > 0 {
+            return Row::holds("SBOM", says);
+        }
+        Row::missing("SBOM", self.wanted.sbom, says)
+    }
+
+    /// What is beside the image and does not hold, or was not looked at.
+    fn others(&self) -> Option<Row> {
+        let rejected = self.evidence.rejected.iter().chain(self.lists.iter().flat_map(|evidence| &evidence.rejected));
+        let mut reasons: Vec<_> = rejected
+            .take(NAMED)
+            .map(|rejected| format!("{} does not hold: {}", rejected.referrer.short(), rejected.why))
+            .collect();
+        if self.evidence.unread > 0 {
+            reasons.push(format!("{} were not looked at", text::count(self.evidence.unread, "statement")));
+        }
+        (!reasons.is_empty()).then(|| Row::note("others", reasons.join("\n")))
+    }
+}
+
+/// The digests of the platforms' images; the image's own where it has one.
+fn platforms(client: &Client, image: &Manifest) -> Result<Vec<Digest>, registry::Error> {
+    match client.document(image)? {
+        Document::Manifest(_) => Ok(vec![image.digest]),
+        Document::Index(index) => {
+            let images = index.manifests().iter().filter(|manifest| manifest.platform().is_some());
+            images.map(|manifest| digest_of(manifest).map_err(registry::Error::from)).collect()
+        }
+    }
+}
+
+fn said(reference: &Reference, digest: Digest) -> String {
+    match (&reference.tag, reference.digest) {
+        (Some(tag), None) => format!("{tag} is {digest}"),
+        _ => digest.to_string(),
+    }
+}
+
+fn on(at: Option<Timestamp>) -> String {
+    at.map(|at| format!(", {}", text::time(at))).unwrap_or_default()
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = self.rows.iter().map(|row| row.check.len()).max().unwrap_or_default();
+        for row in &self.rows {
+            let mark = match row.state {
+                State::Holds => "✓",
+                State::Fails => "✗",
+                State::Note => " ",
+            };
+            let mut lines = row.says.lines();
+            writeln!(f, "{mark} {:<width$}  {}", row.check, lines.next().unwrap_or_default())?;
+            for line in lines {
+                writeln!(f, "  {:<width$}  {line}", "")?;
+            }
+        }
+        let verdict = if self.holds { "holds" } else { "does not hold" };
+        writeln!(f, "{} {verdict}", self.image)
+    }
+}

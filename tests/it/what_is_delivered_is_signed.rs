@@ -1,0 +1,259 @@
+//! What a job delivers to a blocking environment is signed before a tag can be seen, by a certificate for the job's token; anyone
+//! can look at that, others' programs too; and what is proven so is not done again.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use doubles::aws::World;
+use doubles::registry::{Options, Registry, crane};
+use serde_json::{Value, json};
+
+use crate::support::{Delivery, Ended, Source, part, validator};
+
+const WORKFLOW: &str = "octo-org/gp-deliver/.github/workflows/_build-and-release.yml@refs/tags/v1";
+
+/// A commit on `main`, a registry, and jobs whose tokens a private Sigstore takes for GitHub's.
+struct Scene {
+    source: Source,
+    registry: String,
+    _own: Option<Registry>,
+    /// The commit, as tags have it.
+    sha: String,
+    /// The names and values of what is claimed besides.
+    claims: Vec<(&'static str, Value)>,
+}
+
+impl Scene {
+    /// With a registry that lists referrers.
+    fn set() -> Self {
+        Self::with(part("REFERRERS_REGISTRY"), None)
+    }
+
+    /// With one that does not.
+    fn without_referrers() -> Self {
+        let registry = Registry::start(Options::default());
+        Self::with(registry.address.clone(), Some(registry))
+    }
+
+    fn with(registry: String, own: Option<Registry>) -> Self {
+        let source = Source::in_git(&[
+            ("Dockerfile", "FROM scratch\nCOPY . /app/\n"),
+            (".dockerignore", ".git\n"),
+            // A package that no advisory is about.
+            ("six-1.16.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: six\nVersion: 1.16.0\n"),
+        ]);
+        let sha = source.git(&["rev-parse", "HEAD"])[..7].to_owned();
+        Self { source, registry, _own: own, sha, claims: Vec::new() }
+    }
+
+    fn repository(&self) -> String {
+        // One registry is for all tests.
+        format!("{}/team/app-{}", self.registry, self.sha)
+    }
+
+    fn image(&self, tag: &str) -> String {
+        format!("{}:{tag}", self.repository())
+    }
+
+    fn claim(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.claims.push((name, value.into()));
+        self
+    }
+
+    /// A delivery by a job of the workflow.
+    fn deliver(&self, environment: &str) -> Delivery {
+        let commit = self.source.git(&["rev-parse", "HEAD"]);
+        let job = World::options().issued_by(&PathBuf::from(part("SIGSTORE"))).environment(environment);
+        let job = job.claim("job_workflow_ref", WORKFLOW).claim("sha", commit.clone()).claim("workflow_sha", commit.clone());
+        let job = self.claims.iter().fold(job, |job, (name, value)| job.claim(name, value.clone()));
+        // It lives as long as the test program: a delivery may be spawned.
+        let service = Box::leak(Box::new(job.token_service()));
+        let delivery = service
+            .variables()
+            .into_iter()
+            .fold(self.source.deliver(), |delivery, (name, value)| delivery.variable(&name, &value));
+        delivery
+            .variable("GITHUB_SHA", &commit)
+            .flag("--destination", &self.repository())
+            .flag("--environment", environment)
+            .flag("--code-scanning", "off")
+            .flag("--sigstore-signing-config", &document("signing_config.json"))
+            .flag("--sigstore-trusted-root", &document("trusted_root.json"))
+    }
+
+    fn verify(&self, tag: &str, flags: &[&str], code: i32) -> Ended {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gp-deliver"));
+        command.env_clear().env("HOME", self.source.beside("home")).args(["verify", &self.image(tag)]);
+        command.args(["--sigstore-trusted-root", &document("trusted_root.json"), "--issuer", &part("ISSUER")]).args(flags);
+        let ended = Ended::from(command.output().unwrap());
+        assert_eq!(ended.code, Some(code), "{flags:?}: {ended}");
+        ended
+    }
+
+    fn digest(&self, tag: &str) -> String {
+        crane(&["digest", "--insecure", &self.image(tag)])
+    }
+
+    /// What the registry lists about an image: each predicate's type.
+    fn referrers(&self, digest: &str) -> Vec<String> {
+        let index = self.listed(digest);
+        let types = index["manifests"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|listed| listed["annotations"]["dev.sigstore.bundle.predicateType"].as_str().unwrap_or_default().to_owned());
+        let mut types: Vec<_> = types.collect();
+        types.sort();
+        types
+    }
+
+    fn listed(&self, digest: &str) -> Value {
+        let by_api = self.get(&format!("referrers/{digest}"));
+        let listed = by_api.or_else(|| self.get(&format!("manifests/{}", digest.replace(':', "-"))));
+        let mut listed = listed.unwrap_or(json!({ "manifests": [] }));
+        // A registry lists them in any order.
+        listed["manifests"].as_array_mut().unwrap().sort_by_key(|listed| listed["digest"].to_string());
+        listed
+    }
+
+    /// What the registry answers below the repository; `None` where it refuses.
+    fn get(&self, path: &str) -> Option<Value> {
+        let url = format!("http://{}/v2/{}", self.registry, self.repository().split_once('/').unwrap().1);
+        let accept = "Accept: application/vnd.oci.image.index.v1+json";
+        let curl = ["--silent", "--fail", "--noproxy", "*", "--header", accept];
+        let output = Command::new("curl").args(curl).arg(format!("{url}/{path}")).output().unwrap();
+        serde_json::from_slice(&output.stdout).ok()
+    }
+}
+
+fn document(name: &str) -> String {
+    PathBuf::from(part("SIGSTORE")).join(name).to_str().unwrap().to_owned()
+}
+
+const SIGNER: &str = "https://github.com/octo-org/gp-deliver/.github/workflows/_build-and-release.yml@refs/tags/v*";
+
+const ALL: [&str; 6] = [
+    "https://cosign.sigstore.dev/attestation/vuln/v1",
+    "https://cyclonedx.org/bom",
+    "https://gp-deliver.dev/verdict/v1",
+    "https://sigstore.dev/cosign/sign/v1",
+    "https://slsa.dev/provenance/v1",
+    "https://spdx.dev/Document",
+];
+
+#[test]
+fn a_delivery_to_prod_is_signed_and_whoever_asks_is_told_by_whom() {
+    for scene in [Scene::set(), Scene::without_referrers()] {
+        scene.deliver("prod").ends_with(0).says("signing").says("6 statements");
+        assert_eq!(scene.referrers(&scene.digest(&scene.sha)), ALL);
+        let verified =
+            scene.verify(&scene.sha, &["--identity", SIGNER, "--environment", "prod", "--repository", "octo-org/octo-repo"], 0);
+        assert!(verified.stdout.contains("cleared for prod"), "{}", verified.stdout);
+    }
+}
+
+#[test]
+fn a_signer_whose_word_does_not_count_is_named_and_the_image_does_not_hold() {
+    let scene = Scene::set();
+    scene.deliver("prod").ends_with(0);
+    for flags in [
+        &["--identity", "https://github.com/evil/**@**"][..],
+        &["--identity", SIGNER, "--repository", "octo-org/other"],
+        &["--identity", SIGNER, "--ref", "refs/heads/other"],
+        &["--identity", SIGNER, "--environment", "staging"],
+        &["--identity", SIGNER, "--commit", "0123456789012345678901234567890123456789"],
+    ] {
+        let verified = scene.verify(&scene.sha, flags, 3);
+        assert!(verified.stdout.contains('✗'), "{flags:?}: {}", verified.stdout);
+    }
+    // Without a rule, everybody's word would count.
+    scene.verify(&scene.sha, &[], 2);
+}
+
+#[test]
+fn an_image_that_nobody_has_signed_does_not_hold() {
+    let scene = Scene::set();
+    scene.deliver("prod").flag("--sign", "off").ends_with(0);
+    assert_eq!(scene.referrers(&scene.digest(&scene.sha)), Vec::<String>::new());
+    scene.verify(&scene.sha, &["--identity", SIGNER], 3);
+}
+
+#[test]
+fn a_commit_whose_image_is_proven_is_not_built_or_scanned_again() {
+    let scene = Scene::set();
+    scene.deliver("prod").ends_with(0);
+    let digest = scene.digest(&scene.sha);
+    let before = scene.listed(&digest);
+    scene.deliver("prod").ends_with(0);
+    let record = scene.source.record();
+    assert_eq!(record["reuse"]["is"], "completed", "{record}");
+    assert!(record["precedent"].is_string(), "{record}");
+    let ran = |name: &str| {
+        record["stages"].as_array().unwrap().iter().any(|stage| stage["name"] == name && stage["outcome"]["is"] == "passed")
+    };
+    for name in ["build", "vulnerabilities", "sbom", "signing", "upload"] {
+        assert!(!ran(name), "{name}: {record}");
+    }
+    assert_eq!((scene.digest(&scene.sha), scene.listed(&digest)), (digest, before));
+}
+
+#[test]
+fn what_another_workflow_has_signed_proves_nothing_here() {
+    let planted = Scene::set().claim("job_workflow_ref", "octo-org/octo-repo/.github/workflows/mine.yml@refs/heads/mine");
+    planted.deliver("prod").ends_with(0);
+    let scene = Scene { claims: Vec::new(), ..planted };
+    scene.deliver("prod").ends_with(0);
+    let record = scene.source.record();
+    assert_eq!(record["reuse"], Value::Null, "{record}");
+}
+
+#[test]
+fn where_no_token_can_be_had_nothing_can_be_signed_and_that_is_said() {
+    let scene = Scene::set();
+    scene.deliver("prod").variable("ACTIONS_ID_TOKEN_REQUEST_URL", "").ends_with(0);
+    let record = scene.source.record();
+    let signing = record["stages"].as_array().unwrap().iter().find(|stage| stage["name"] == "signing").unwrap();
+    assert_eq!(signing["outcome"]["is"], "skipped");
+    let asked = scene.deliver("prod").variable("ACTIONS_ID_TOKEN_REQUEST_URL", "").flag("--sign", "keyless");
+    asked.ends_with(1).says("may not ask for an OIDC token");
+}
+
+#[test]
+fn a_signature_that_can_not_be_made_leaves_nothing_visible() {
+    let scene = Scene::set();
+    for service in ["caUrls", "rekorTlogUrls", "tsaUrls"] {
+        let mut config: Value = serde_json::from_str(&std::fs::read_to_string(document("signing_config.json")).unwrap()).unwrap();
+        config[service][0]["url"] = json!("http://127.0.0.1:9/nobody");
+        let failed = scene.deliver("prod").flag("--sigstore-signing-config", &config.to_string()).ends_with(1);
+        failed.says("can't be reached");
+        let tags = scene.get("tags/list").unwrap_or(json!({ "tags": [] }));
+        assert!(tags["tags"].as_array().is_none_or(Vec::is_empty), "{service}: {tags}");
+    }
+    scene.deliver("prod").ends_with(0);
+    assert_eq!(scene.referrers(&scene.digest(&scene.sha)), ALL);
+}
+
+#[test]
+fn others_programs_take_what_is_signed() {
+    let scene = Scene::set();
+    scene.deliver("prod").ends_with(0);
+    let digest = scene.digest(&scene.sha);
+    let identity = format!("https://github.com/{WORKFLOW}");
+    let folder = scene.source.beside("bundles");
+    std::fs::create_dir_all(&folder).unwrap();
+    for (number, listed) in scene.listed(&digest)["manifests"].as_array().unwrap().iter().enumerate() {
+        let reference = format!("{}@{}", scene.repository(), listed["digest"].as_str().unwrap());
+        let manifest: Value = serde_json::from_str(&crane(&["manifest", "--insecure", &reference])).unwrap();
+        let blob = format!("{}@{}", scene.repository(), manifest["layers"][0]["digest"].as_str().unwrap());
+        let bundle = folder.join(format!("{number}.json"));
+        std::fs::write(&bundle, crane(&["blob", "--insecure", &blob])).unwrap();
+        for program in ["sigstore-python", "sigstore-js"] {
+            let said = Command::new(validator(program))
+                .arg(&bundle)
+                .args([document("trusted_root.json"), digest.clone(), identity.clone(), part("ISSUER")])
+                .output()
+                .unwrap();
+            assert!(said.status.success(), "{program}: {}", String::from_utf8_lossy(&said.stderr));
+        }
+    }
+}
