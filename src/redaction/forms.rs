@@ -5,6 +5,8 @@
 
 use std::fmt::Write as _;
 
+use zeroize::Zeroizing;
+
 use super::fold::fold;
 
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -20,8 +22,8 @@ const HEX_LINES: [usize; 2] = [16, 30];
 const SHORT: usize = 256;
 
 /// All forms of a secret but its own, as they are written.
-pub(super) fn of(secret: &[u8]) -> Vec<String> {
-    let mut forms = common(secret);
+pub(super) fn of(secret: &[u8]) -> Zeroizing<Vec<String>> {
+    let mut forms = Zeroizing::new(common(secret));
     if secret.len() <= SHORT {
         forms.extend(rare(secret));
         // A line of a dump: long enough to be nothing else.
@@ -154,14 +156,14 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
 }
 
 /// A form in pieces that are looked for one by one: what is long is not printed whole, and is found in part.
-pub(super) fn pieces(form: &str) -> Vec<Vec<u8>> {
+pub(super) fn pieces(form: &str) -> Vec<Zeroizing<Vec<u8>>> {
     /// The longest piece.
     const LONGEST: usize = 128;
-    let folded = fold(form.as_bytes());
+    let folded = Zeroizing::new(fold(form.as_bytes()));
     if folded.len() <= LONGEST {
         return vec![folded];
     }
     let number = folded.len().div_ceil(LONGEST);
     // Pieces of about the same length, so that none is too short to be told from other words.
-    folded.chunks(folded.len().div_ceil(number)).map(<[u8]>::to_vec).collect()
+    folded.chunks(folded.len().div_ceil(number)).map(|piece| Zeroizing::new(piece.to_vec())).collect()
 }

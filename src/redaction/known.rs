@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::redactor::{Patterns, Redactor};
+use zeroize::Zeroizing;
+
+use super::redactor::{Collection, Redactor};
 use super::{SHORTEST, parts};
 
 /// The shortest token of someone else's issue that is looked for: who gives it out must not choose the words that our log
@@ -31,9 +33,8 @@ struct Secrets {
     public: BTreeSet<String>,
     told: BTreeSet<String>,
     listener: Option<Listener>,
-    patterns: Patterns,
-    /// Made when it is needed.
-    redactor: Option<Arc<Redactor>>,
+    /// What looks for them. Who redacts meanwhile holds what it was.
+    redactor: Arc<Redactor>,
 }
 
 #[cfg(not(test))]
@@ -91,7 +92,7 @@ pub(crate) fn redact_cut(text: &str) -> Cow<'_, str> {
 }
 
 fn remember_all(secret: &[u8], parts: &[String]) -> Known {
-    let text = String::from_utf8_lossy(secret);
+    let text = Zeroizing::new(String::from_utf8_lossy(secret).into_owned());
     let whole = text.trim();
     let heard = with(|secrets| {
         let mut secrets = secrets.write().unwrap_or_else(PoisonError::into_inner);
@@ -103,15 +104,13 @@ fn remember_all(secret: &[u8], parts: &[String]) -> Known {
         }
         let mut lines = parts::lines(whole);
         lines.retain(|line| !secrets.public.contains(line));
-        secrets.patterns.begin();
-        secrets.add(secret.trim_ascii());
-        if lines.len() > 1 {
-            // A line's end that another system writes makes other digits of what is encoded as a whole.
-            let other = if whole.contains("\r\n") { whole.replace("\r\n", "\n") } else { whole.replace('\n', "\r\n") };
-            secrets.add(other.as_bytes());
-        }
+        // A line's end that another system writes makes other digits of what is encoded as a whole.
+        let other = if whole.contains("\r\n") { whole.replace("\r\n", "\n") } else { whole.replace('\n', "\r\n") };
+        let other = Some(Zeroizing::new(other)).filter(|_| lines.len() > 1);
         let parts: Vec<_> = parts.iter().filter(|part| !secrets.public.contains(part.trim())).collect();
-        lines.iter().chain(parts.iter().copied()).for_each(|piece| secrets.add(piece.trim().as_bytes()));
+        let pieces = lines.iter().chain(parts.iter().copied()).map(|piece| piece.trim().as_bytes());
+        let other = other.iter().map(|other| other.as_bytes());
+        secrets.add([secret.trim_ascii()].into_iter().chain(other).chain(pieces));
         // One that is not of letters has no lines that tell something, and is one all the same.
         let single = Some(whole.to_owned()).filter(|whole| !whole.contains('\n'));
         Ok(secrets.unheard(single.into_iter().chain(lines).chain(parts.into_iter().flat_map(|part| parts::lines(part)))))
@@ -127,11 +126,12 @@ fn remember_all(secret: &[u8], parts: &[String]) -> Known {
 }
 
 impl Secrets {
-    fn add(&mut self, secret: &[u8]) {
-        if self.known.insert(secret.to_vec()) {
-            self.patterns.add(secret);
-            self.redactor = None;
-        }
+    /// Adds a secret and what of it is one by itself.
+    fn add<'a>(&mut self, pieces: impl Iterator<Item = &'a [u8]>) {
+        let mut patterns = Collection::beside(&self.redactor);
+        pieces.filter(|piece| self.known.insert(piece.to_vec())).for_each(|piece| patterns.add(piece));
+        let new = patterns.into_new();
+        Arc::make_mut(&mut self.redactor).add(new);
     }
 
     /// Who is to hear of what; nobody, or nothing new: none.
@@ -143,12 +143,5 @@ impl Secrets {
 }
 
 fn redactor() -> Arc<Redactor> {
-    with(|secrets| {
-        let ready = secrets.read().unwrap_or_else(PoisonError::into_inner).redactor.clone();
-        ready.unwrap_or_else(|| {
-            let mut secrets = secrets.write().unwrap_or_else(PoisonError::into_inner);
-            let Secrets { redactor, patterns, .. } = &mut *secrets;
-            Arc::clone(redactor.get_or_insert_with(|| Arc::new(Redactor::of(patterns))))
-        })
-    })
+    with(|secrets| Arc::clone(&secrets.read().unwrap_or_else(PoisonError::into_inner).redactor))
 }

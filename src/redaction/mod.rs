@@ -12,6 +12,7 @@ mod known;
 mod literal;
 mod parts;
 mod redactor;
+mod search;
 mod userinfo;
 
 /// The shortest secret that is looked for, in characters. Shorter ones are part of harmless words everywhere.

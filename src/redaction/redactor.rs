@@ -1,78 +1,84 @@
-//! The search for the forms of all secrets at once.
+//! What is looked for of each secret, and text without it.
 
 use std::borrow::Cow;
+use std::cell::LazyCell;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
+use zeroize::Zeroizing;
 
 use super::fold::{fold, places};
+use super::search::{Pattern, Search};
 use super::{MARK, SHORTEST, forms, userinfo};
 
 /// The shortest form that is found with blanks between its letters and in capitals; a shorter one could be made of the ends
 /// of two words, and is found as it is.
 const LOOSE: usize = 8;
 
-/// The shortest beginning of a secret at the end of a text that was cut that is taken for one.
-const BEGINNING: usize = 4;
-
-/// Finds secrets.
-#[derive(Default)]
+/// Finds secrets. A clone shares what it knows.
+#[derive(Clone, Default)]
 pub(super) struct Redactor {
-    /// The patterns, folded, and in the letters of the search: in lower case.
-    search: Option<AhoCorasick>,
-    /// By the pattern's number: how it is written, where it is found in that form only.
-    strict: Vec<Option<Vec<u8>>>,
-    /// Of secrets that have too few characters of ASCII.
-    other: Option<AhoCorasick>,
-    /// The patterns in order, to find those that begin in some way.
-    sorted: Vec<Vec<u8>>,
-    longest: usize,
+    /// In a text that is folded and in lower case.
+    folded: Search,
+    /// In a text as it is: secrets that have too few characters of ASCII.
+    other: Search,
 }
 
-/// What is looked for.
+/// What is to be looked for besides.
 #[derive(Default)]
 pub(super) struct Patterns {
-    folded: BTreeSet<Vec<u8>>,
-    other: BTreeSet<String>,
-    /// The sum of their lengths, in bytes.
-    size: usize,
-    /// Up to which size other forms of the present secret are added.
-    limit: usize,
+    folded: BTreeSet<Pattern>,
+    other: BTreeSet<Pattern>,
 }
 
-impl Patterns {
+/// What is to be looked for of a secret, in all its parts.
+pub(super) struct Collection<'a> {
+    known: &'a Redactor,
+    new: Patterns,
+    /// The sum of their lengths, in bytes.
+    size: usize,
+}
+
+impl<'a> Collection<'a> {
     /// The most that is looked for of one secret beside itself, in bytes: a key of some kB has that in all its forms and
     /// those of its lines.
     const FORMS: usize = 512 << 10;
 
-    /// Begins with another secret.
-    pub(super) fn begin(&mut self) {
-        self.limit = self.size + Self::FORMS;
+    /// Of a secret beside those that are known.
+    pub(super) fn beside(known: &'a Redactor) -> Self {
+        Self { known, new: Patterns::default(), size: 0 }
     }
 
-    /// Adds a secret or a part of it as it is, and its other forms while there is room.
+    /// Adds the secret or a part of it as it is, and its other forms while there is room.
     pub(super) fn add(&mut self, secret: &[u8]) {
-        let text = String::from_utf8_lossy(secret);
+        let text = Zeroizing::new(String::from_utf8_lossy(secret).into_owned());
         // A secret of other scripts has little that counts, and what it has may be a word.
-        if fold(secret).len() < text.trim().chars().count().min(LOOSE) && !text.is_ascii() {
-            self.other.insert(text.trim().to_owned());
+        if Zeroizing::new(fold(secret)).len() < text.trim().chars().count().min(LOOSE) && !text.is_ascii() {
+            self.new.other.extend(Pattern::of_letters(text.trim().as_bytes().to_vec()));
         }
         self.add_form(&text, SHORTEST);
-        if self.size > self.limit || secret.len() < SHORTEST {
+        if self.size > Self::FORMS || secret.len() < SHORTEST {
             return;
         }
-        for form in forms::of(secret) {
-            if self.size <= self.limit {
-                self.add_form(&form, LOOSE);
+        for form in forms::of(secret).iter() {
+            if self.size <= Self::FORMS {
+                self.add_form(form, LOOSE);
             }
         }
     }
 
+    /// What of that is not looked for yet.
+    pub(super) fn into_new(self) -> Patterns {
+        self.new
+    }
+
     fn add_form(&mut self, form: &str, shortest: usize) {
         for piece in forms::pieces(form).into_iter().filter(|piece| piece.len() >= shortest) {
-            let length = piece.len();
-            if self.folded.insert(piece) {
+            let (length, letters) = (piece.len(), piece.to_ascii_lowercase());
+            let pattern = if length < LOOSE { Pattern::of_form(letters, piece.to_vec()) } else { Pattern::of_letters(letters) };
+            if let Some(pattern) = pattern.filter(|pattern| !self.known.folded.has(pattern))
+                && self.new.folded.insert(pattern)
+            {
                 self.size += length;
             }
         }
@@ -80,25 +86,10 @@ impl Patterns {
 }
 
 impl Redactor {
-    pub(super) fn of(patterns: &Patterns) -> Self {
-        let strict = patterns.folded.iter().map(|pattern| (pattern.len() < LOOSE).then(|| pattern.clone())).collect();
-        let lower: Vec<Vec<u8>> = patterns.folded.iter().map(|pattern| pattern.to_ascii_lowercase()).collect();
-        let mut sorted = lower.clone();
-        sorted.sort();
-        let search = |patterns: &[&[u8]]| {
-            // Without patterns there is nothing to build, and so few and short ones can always be built.
-            let mut builder = AhoCorasickBuilder::new();
-            builder.match_kind(MatchKind::Standard);
-            if patterns.is_empty() { None } else { builder.build(patterns).ok() }
-        };
-        let other: Vec<&[u8]> = patterns.other.iter().map(String::as_bytes).collect();
-        Self {
-            search: search(&lower.iter().map(Vec::as_slice).collect::<Vec<_>>()),
-            strict,
-            other: search(&other),
-            longest: sorted.iter().map(Vec::len).max().unwrap_or_default(),
-            sorted,
-        }
+    /// Looks for more.
+    pub(super) fn add(&mut self, Patterns { folded, other }: Patterns) {
+        self.folded.add(folded);
+        self.other.add(other);
     }
 
     /// The text with a mark in place of each secret.
@@ -113,43 +104,23 @@ impl Redactor {
 
     fn marked<'a>(&self, text: &'a str, cut: bool) -> Cow<'a, str> {
         let mut found = if text.contains("://") { userinfo::places(text) } else { Vec::new() };
-        if let Some(other) = &self.other {
-            found.extend(other.find_overlapping_iter(text).map(|found| found.range()));
-        }
-        if let Some(search) = &self.search {
+        found.extend(self.other.find(text.as_bytes(), |_, _| true));
+        if !self.folded.is_empty() {
             let mut folded = fold(text.as_bytes());
             folded.make_ascii_lowercase();
-            let mut ranges: Vec<_> =
-                search.find_overlapping_iter(&folded).map(|hit| (hit.pattern().as_usize(), hit.range())).collect();
-            ranges.extend(cut.then(|| self.beginning(&folded)).flatten().map(|start| (usize::MAX, start..folded.len())));
-            if !ranges.is_empty() {
-                let places = places(text.as_bytes());
-                let meant = ranges.into_iter().map(|(pattern, range)| (pattern, places[range.start]..places[range.end - 1] + 1));
-                found.extend(
-                    meant
-                        .filter(|(pattern, place)| self.counts(*pattern, &text.as_bytes()[place.clone()]))
-                        .map(|(_, place)| place),
-                );
-            }
+            let places = LazyCell::new(|| places(text.as_bytes()));
+            let place = |range: Range<usize>| places[range.start]..places[range.end - 1] + 1;
+            let hits = self.folded.find(&folded, |pattern, range| counts(pattern, &text.as_bytes()[place(range)]));
+            let unfinished = cut.then(|| self.folded.unfinished(&folded)).flatten().map(|start| start..folded.len());
+            found.extend(hits.into_iter().chain(unfinished).map(place));
         }
         if found.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(without(text, found)) }
     }
+}
 
-    /// Whether what was found is what the pattern is for.
-    fn counts(&self, pattern: usize, found: &[u8]) -> bool {
-        let strict = self.strict.get(pattern).and_then(Option::as_ref);
-        strict.is_none_or(|strict| fold(found) == *strict && !found.iter().any(u8::is_ascii_whitespace))
-    }
-
-    /// Where the beginning of a secret stands that goes on behind the end.
-    fn beginning(&self, folded: &[u8]) -> Option<usize> {
-        let from = folded.len().saturating_sub(self.longest);
-        (from..(folded.len() + 1).saturating_sub(BEGINNING)).find(|start| {
-            let end = &folded[*start..];
-            let next = self.sorted.partition_point(|pattern| pattern.as_slice() < end);
-            self.sorted.get(next).is_some_and(|pattern| pattern.starts_with(end))
-        })
-    }
+/// Whether what was found is what the pattern is for.
+fn counts(pattern: &Pattern, found: &[u8]) -> bool {
+    pattern.written().is_none_or(|written| fold(found) == written && !found.iter().any(u8::is_ascii_whitespace))
 }
 
 /// A text with a mark in place of each of `found`; what overlaps has one.
