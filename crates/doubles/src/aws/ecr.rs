@@ -16,6 +16,9 @@ use super::repository::Repository;
 use super::secrets::random_text;
 use super::server::{Password, Server, Unknown};
 
+/// How long a password of the registry is valid.
+const PASSWORD_LIFETIME: Duration = Duration::from_hours(12);
+
 impl Server {
     /// Answers a call.
     pub async fn ecr(&self, call: Call, head: Parts, document: &[u8]) -> std::io::Result<Answer> {
@@ -83,7 +86,8 @@ impl Server {
 
     /// A password for the registry, another each time.
     fn authorization(&self, session: &Session) -> Value {
-        let expires = SystemTime::now() + Duration::from_secs(self.password_lifetime);
+        let first = self.first_password_lifetime.filter(|_| self.passwords.lock().unwrap().is_empty());
+        let expires = SystemTime::now() + first.map_or(PASSWORD_LIFETIME, Duration::from_secs);
         let seconds = expires.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64();
         // As long as ECR's, for some clients have had limits.
         let content = json!({

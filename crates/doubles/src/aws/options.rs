@@ -40,11 +40,11 @@ pub struct Options {
     pub(super) audiences: Vec<String>,
     pub(super) trust: Option<Value>,
     pub(super) longest_session: u64,
-    pub(super) session_lifetime: Option<u64>,
+    pub(super) first_session_lifetime: Option<u64>,
     pub(super) actions: Vec<String>,
     pub(super) repository: String,
     pub(super) tags: Option<(Mutability, Vec<String>)>,
-    pub(super) password_lifetime: u64,
+    pub(super) first_password_lifetime: Option<u64>,
     pub(super) mounts: bool,
 }
 
@@ -62,11 +62,11 @@ impl Default for Options {
             audiences: vec!["sts.amazonaws.com".into()],
             trust: None,
             longest_session: 3600,
-            session_lifetime: None,
+            first_session_lifetime: None,
             actions: PUSH.map(str::to_owned).to_vec(),
             repository: "team/app".into(),
             tags: Some((Mutability::Mutable, vec![])),
-            password_lifetime: 12 * 60 * 60,
+            first_password_lifetime: None,
             mounts: false,
         }
     }
@@ -188,9 +188,9 @@ impl Options {
         self
     }
 
-    /// A session lasts only so many seconds, whatever was asked for.
-    pub fn session_lifetime(mut self, seconds: u64) -> Self {
-        self.session_lifetime = Some(seconds);
+    /// The first session lasts only so many seconds, whatever was asked for. Those after it last, however slow the machine is.
+    pub fn first_session_lifetime(mut self, seconds: u64) -> Self {
+        self.first_session_lifetime = Some(seconds);
         self
     }
 
@@ -224,9 +224,9 @@ impl Options {
         self
     }
 
-    /// A password of the registry is valid for so many seconds.
-    pub fn password_lifetime(mut self, seconds: u64) -> Self {
-        self.password_lifetime = seconds;
+    /// The first password of the registry is valid for so many seconds.
+    pub fn first_password_lifetime(mut self, seconds: u64) -> Self {
+        self.first_password_lifetime = Some(seconds);
         self
     }
 

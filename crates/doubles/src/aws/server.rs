@@ -37,10 +37,10 @@ pub struct Server {
     pub storage: String,
     /// The links to content that were given out, by their signature.
     pub links: Mutex<HashMap<String, String>>,
-    /// How many seconds a password of the registry is valid.
-    pub password_lifetime: u64,
-    /// How many seconds a session lasts, where that is less than was asked for.
-    pub session_lifetime: Option<u64>,
+    /// How many seconds the first password of the registry is valid, where that is less than ECR's have.
+    pub first_password_lifetime: Option<u64>,
+    /// How many seconds the first session lasts, where that is less than was asked for.
+    pub first_session_lifetime: Option<u64>,
     /// Whether blobs are mounted from other repositories.
     pub mounts: bool,
     pub passwords: Mutex<HashMap<String, Password>>,

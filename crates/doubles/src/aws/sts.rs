@@ -129,7 +129,8 @@ impl Server {
         };
         let [id, secret, session] =
             ["AccessKeyId", "SecretAccessKey", "SessionToken"].map(|name| self.secrets.keep(element(name)));
-        let lifetime = Duration::from_secs(self.session_lifetime.unwrap_or(wanted.seconds).min(wanted.seconds));
+        let first = self.first_session_lifetime.filter(|_| self.account.content().sessions.is_empty());
+        let lifetime = Duration::from_secs(first.unwrap_or(wanted.seconds).min(wanted.seconds));
         let expires = SystemTime::now() + lifetime;
         let expiration = jiff::Timestamp::try_from(expires).unwrap().strftime("%Y-%m-%dT%H:%M:%SZ");
         let new = Session { role: wanted.role.clone(), name: wanted.session.clone(), policy: wanted.policy.clone(), expires };

@@ -44,7 +44,7 @@ fn the_registry_refuses_as_ecr_does() {
     );
     assert!(refusal.contains(&sentence), "{refusal}");
 
-    let late = World::options().password_lifetime(0).start();
+    let late = World::options().first_password_lifetime(0).start();
     let refusal = Login::to(&late).crane(&["manifest", &reference(&late, "v1")]).unwrap_err();
     assert!(refusal.contains("Your authorization token has expired. Reauthenticate and try again."), "{refusal}");
 }

@@ -171,7 +171,7 @@ fn a_session_ends_and_its_signature_and_policy_count() {
     let said = boto(&world, &json!({"assume": assume, "calls": describe}));
     assert!(said[1]["message"].as_str().unwrap().contains("because no session policy allows"), "{said:?}");
 
-    let short = World::options().session_lifetime(0).start();
+    let short = World::options().first_session_lifetime(0).start();
     let said = session(&short, &describe);
     assert_eq!((&said[1]["code"], &said[2]["code"]), (&json!("ExpiredTokenException"), &json!("ExpiredToken")));
 }
