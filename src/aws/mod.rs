@@ -5,6 +5,7 @@
 //! SDKs and Tools Reference Guide, "Settings reference"). IAM's documents and ARNs are those of the crate
 //! `iam_policy`.
 
+mod chain;
 mod confidential;
 pub(crate) mod ecr;
 mod error;

@@ -8,6 +8,7 @@ use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_sdk_sts::config::IdentityCache;
 use aws_types::os_shim_internal::Env;
 
+use super::chain::{self, Chain};
 use super::web_identity::{Assumed, WebIdentity};
 use super::{AccountId, Call, Error, RoleArn, Settings, confidential};
 use crate::github::oidc::TokenSource;
@@ -65,8 +66,12 @@ impl Session {
     }
 
     async fn by_chain(settings: &Settings) -> Result<Self, Error> {
+        chain::remember_profiles(&environment()).await;
         let config = loader(settings).load().await;
         let region = region(&config)?;
+        let mut known = config.to_builder();
+        known.set_credentials_provider(config.credentials_provider().map(Chain::around));
+        let config = known.build();
         let answer = confidential::sts(&config).get_caller_identity().send().await;
         let answer = answer.map_err(|error| Call::GetCallerIdentity.failed(&error))?;
         let malformed = |missing| Error::Malformed { call: Call::GetCallerIdentity, missing };

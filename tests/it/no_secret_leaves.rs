@@ -4,10 +4,11 @@
 use std::fs;
 use std::path::Path;
 
+use doubles::aws::{Call, Fault, Times, World};
 use doubles::github::{GitHub, Options, Repository};
 
 use crate::support::job::{commit, in_job};
-use crate::support::{Ended, Source};
+use crate::support::{Delivery, Ended, Source, keyless, script};
 
 const SECRET: &str = "Sup3r/S3cret+Value~42";
 const FILE: &str = "-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\nQmFzZTY0IGlzIG5vdCBhIHNlY3JldCE=\n-----END KEY-----\n";
@@ -175,6 +176,50 @@ fn a_secret_that_is_too_short_or_that_everyone_knows_is_said_and_spoils_nothing(
     ended.says("The build secret short has fewer than 4 characters").says("The build secret commit is what everyone knows");
     ended.says("published").does_not_say("***");
     assert_eq!(source.record()["source"]["commit"], commit);
+}
+
+/// A key that AWS does not know, and what it says of it.
+const KEY: &str = "K3y/of+a-person/that-nobody-has-0001";
+const REFUSAL: &str = "K3y/of+a-person/that-nobody-has-0001 is no key of this account";
+
+/// A delivery by a key that the SDK's own chain finds, and that AWS says again.
+fn by_chain(source: &Source, found: impl FnOnce(&Path, Delivery) -> Delivery) -> (World, Delivery) {
+    let world = World::options().start();
+    world.fail(Call::GetCallerIdentity, Times::Always, Fault::Denial(REFUSAL));
+    let folder = source.beside("home/.aws");
+    fs::create_dir_all(&folder).unwrap();
+    let delivery = keyless::deliver(&world, source).without("--role-to-assume");
+    (world, found(&folder, delivery))
+}
+
+#[test]
+fn a_key_that_the_chain_of_the_sdk_finds_is_known_before_aws_can_say_it_again() {
+    let profile = |folder: &Path, delivery: Delivery| {
+        let text = format!("[someone]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = {KEY}\n");
+        fs::write(folder.join("credentials"), text).unwrap();
+        delivery.variable("AWS_PROFILE", "someone")
+    };
+    let process = |folder: &Path, delivery: Delivery| {
+        let answer = format!(r#"{{"Version": 1, "AccessKeyId": "AKIAIOSFODNN7EXAMPLE", "SecretAccessKey": "{KEY}"}}"#);
+        script(&folder.join("process"), &format!("#!/bin/sh\necho '{answer}'\n"));
+        fs::write(folder.join("config"), format!("[default]\ncredential_process = {}\n", folder.join("process").display()))
+            .unwrap();
+        delivery
+    };
+    for found in [&profile as &dyn Fn(&Path, Delivery) -> Delivery, &process] {
+        let source = keyless::source();
+        let (_world, delivery) = by_chain(&source, found);
+        let ended = delivery.ends_with(1);
+        ended.says("*** is no key of this account");
+        let masked = format!("::add-mask::{KEY}");
+        assert!(ended.stdout.lines().any(|line| line == masked), "{ended}");
+        let rest: Vec<_> = ended.stdout.lines().filter(|line| *line != masked).collect();
+        let mut left = vec![("standard output".to_owned(), rest.join("\n")), ("standard error".to_owned(), ended.stderr)];
+        collect(&source.beside("report"), &mut left);
+        for (place, text) in left {
+            assert!(!text.contains(KEY), "{place}: {text}");
+        }
+    }
 }
 
 #[test]

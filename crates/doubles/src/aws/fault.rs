@@ -10,6 +10,8 @@ use super::content::{Answer, collected, full};
 pub enum Fault {
     /// This status, 500 or 503, in the words of the service. Nothing is done.
     Status(u16),
+    /// This call is denied, with this message. Nothing is done.
+    Denial(&'static str),
     /// Too many requests, in the words of the service. Nothing is done.
     Throttle,
     /// What is asked is done; the connection ends in the middle of the answer.

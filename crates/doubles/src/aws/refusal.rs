@@ -67,6 +67,17 @@ pub fn of_trouble(service: Service, status: u16) -> Answer {
     }
 }
 
+/// A service that denies a call, in words of its own.
+pub fn of_denial(service: Service, message: &str) -> Answer {
+    match service {
+        Service::GitHub => of_github(403, message),
+        Service::Sts => of_sts(403, "AccessDenied", message),
+        Service::Ecr => of_ecr(400, "AccessDeniedException", message),
+        Service::Storage => of_storage(403, "AccessDenied", message),
+        Service::Registry => of_registry(403, "DENIED", message),
+    }
+}
+
 /// A service that is asked too often.
 pub fn of_haste(service: Service) -> Answer {
     match service {

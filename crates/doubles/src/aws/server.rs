@@ -20,7 +20,7 @@ use super::fault::{Fault, Faults, corrupted};
 use super::issuer::Issuer;
 use super::journal::Journal;
 use super::moto::Moto;
-use super::refusal::{of_github, of_haste, of_trouble};
+use super::refusal::{of_denial, of_github, of_haste, of_trouble};
 use super::secrets::Secrets;
 
 /// Everything that the services know.
@@ -97,6 +97,7 @@ impl Server {
         }
         let answer = match fault {
             Some(Fault::Status(status)) => refuse(content, of_trouble(call.service(), status)).await,
+            Some(Fault::Denial(message)) => refuse(content, of_denial(call.service(), message)).await,
             Some(Fault::Throttle) => refuse(content, of_haste(call.service())).await,
             other => {
                 if let Some(Fault::Delay(milliseconds)) = other {
