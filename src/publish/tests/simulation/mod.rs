@@ -11,6 +11,8 @@ mod found;
 mod history;
 mod judge;
 mod line;
+mod past;
+mod promise;
 mod registry;
 mod tests;
 mod world;
@@ -23,7 +25,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use history::{History, Run};
-use judge::{Limit, Promise};
+use promise::{Limit, Promise};
 use world::World;
 
 use crate::net::SEED;
