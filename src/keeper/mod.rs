@@ -24,7 +24,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode, Stdio};
 
-use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal, set_dumpable_behavior, setrlimit};
+use rustix::process::{DumpableBehavior, Signal, set_dumpable_behavior};
 
 use crate::process;
 use crate::variables;
@@ -94,8 +94,8 @@ fn replace_stdin() -> io::Result<OwnedFd> {
 }
 
 /// Has the kernel keep this process's memory from others of the same user (`PR_SET_DUMPABLE(2const)`; `ptrace(2)`, "Ptrace
-/// access mode checking"), and write none of it to a core file. Both are undone by the next start of a program.
+/// access mode checking"), which the next start of a program undoes, and write none of it to a core file.
 fn harden() -> io::Result<()> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
-    Ok(setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?)
+    process::forbid_core_files()
 }

@@ -63,8 +63,13 @@ impl Limits {
 
 /// Holds this process to what no program needs, and what it becomes.
 pub(super) fn apply_to_all() -> io::Result<()> {
-    limit(Resource::Core, 0)?;
+    forbid_core_files()?;
     limit(Resource::Nofile, OPEN_FILES)
+}
+
+/// Has the kernel write no memory of this process to a core file, nor of what it becomes and starts.
+pub(crate) fn forbid_core_files() -> io::Result<()> {
+    limit(Resource::Core, 0)
 }
 
 fn limit(resource: Resource, most: u64) -> io::Result<()> {

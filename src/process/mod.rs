@@ -36,7 +36,7 @@ use crate::variables;
 use reach::Allowance;
 
 pub(crate) use error::{Error, Stream};
-pub(crate) use limits::Limits;
+pub(crate) use limits::{Limits, forbid_core_files};
 pub(crate) use parts::{Part, Parts};
 pub(crate) use reach::{Exception, Reach};
 pub(crate) use report::open as open_report;
