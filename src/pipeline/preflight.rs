@@ -5,15 +5,15 @@ use tokio::sync::OnceCell;
 use super::{Delivery, Ending, context, shutting_in};
 use crate::buildkit::builder::Builder;
 use crate::config::{Publish, RequestedDestination, SecretsHistory};
-use crate::diagnosis::Diagnosis;
 use crate::error::Error;
 use crate::plan;
 use crate::publish;
 use crate::record::StageName;
 use crate::scan;
 use crate::scan::base::Base;
+use crate::scan::gitleaks::Lists;
 use crate::scanner::Tool;
-use crate::source::{self, Checkout, Comparison, Definition, Failed, Paths};
+use crate::source::{Checkout, Comparison, Definition, Failed, Paths};
 use crate::tags::PlannedTag;
 use crate::text;
 
@@ -25,6 +25,9 @@ pub(super) struct Ready {
     pub(crate) builder: Builder,
     /// The commit before the change, once somebody has asked for it.
     pub(crate) base: OnceCell<Option<Base>>,
+    /// What the project lets through of leaks that counts, and what is to be said where that is nothing, once somebody has
+    /// asked: the lists are read once, whatever changes meanwhile.
+    pub(crate) leaks: OnceCell<(Lists, Option<String>)>,
 }
 
 pub(super) async fn look(delivery: &Delivery) -> Result<Ready, Error> {
@@ -55,7 +58,10 @@ pub(super) async fn look(delivery: &Delivery) -> Result<Ready, Error> {
                 if names.is_empty() { "none".to_owned() } else { names.join(", ") }
             ));
             let detail = builder.description().to_owned();
-            Ok((Ready { checkout, definition, tags, builder, base: OnceCell::new() }, Ending::Pass(detail)))
+            Ok((
+                Ready { checkout, definition, tags, builder, base: OnceCell::new(), leaks: OnceCell::new() },
+                Ending::Pass(detail),
+            ))
         })
         .await
 }
@@ -117,20 +123,15 @@ fn source_line(checkout: &Checkout) -> String {
     }
 }
 
-/// Holds a blocking environment to what can be judged there: the commit that the run is of, with its history.
+/// Holds what is published to the commit that the run is of, whatever the environment, and a blocking one to what can be
+/// judged there: a commit, with its history.
 async fn identify(delivery: &Delivery, checkout: &Checkout) -> Result<(), Error> {
     let Delivery { config, launcher, event, .. } = delivery;
-    let blocks = delivery.is_held_back_by(Tool::GITLEAKS);
-    if blocks {
+    if delivery.is_held_back_by(Tool::GITLEAKS) {
         checkout.is_of_a_commit(&config.context)?;
     }
     if config.publish == Publish::Yes {
-        match checkout.is_of_the_run(launcher, event.as_ref()).await {
-            Err(error @ source::Error::OtherCommit { .. }) if !blocks => {
-                delivery.recorder.warn(Diagnosis::from(&Error::Source(error)).in_a_row());
-            }
-            judged => judged?,
-        }
+        checkout.is_of_the_run(launcher, event.as_ref()).await?;
     }
     if config.secrets_history != SecretsHistory::None {
         checkout.has_all_objects(launcher).await?;

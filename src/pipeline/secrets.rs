@@ -38,14 +38,14 @@ async fn leaks(delivery: &Delivery, ready: &Ready) -> Result<Leaks, Error> {
                 exclude: &exclude,
                 only: None,
                 stamped: place.context.as_deref(),
-                lists: &lists,
+                lists,
                 deadline: DEADLINE,
             };
             let mut leaks = gitleaks::scan(&delivery.launcher, &request).await?;
             besides::scan(delivery, ready, &request, &mut leaks).await?;
             leaks.warnings.extend(warning);
             let refused = leaks.suppressions.iter().any(|suppression| suppression.standing == Standing::Refused);
-            leaks.warnings.extend(unproven.filter(|_| refused));
+            leaks.warnings.extend(unproven.clone().filter(|_| refused));
             let passed = leaks.suppressions.iter().filter(|suppression| suppression.standing != Standing::Refused);
             let suppressed: u32 = passed.map(|suppression| suppression.count).sum();
             let found = leaks.findings.len();
@@ -115,14 +115,13 @@ pub(super) async fn sent(
     let files: Vec<_> = rest.keys().map(|path| context.join(&***path)).collect();
     let found = delivery
         .stage(StageName::Secrets, async |log| {
-            let (lists, _) = suppressions::of_leaks(delivery, ready).await?;
             let request = gitleaks::Request {
                 root,
                 history: &History::None,
                 exclude: &[],
                 only: Some(&files),
                 stamped: Some(&context),
-                lists: &lists,
+                lists: &suppressions::of_leaks(delivery, ready).await?.0,
                 deadline: DEADLINE,
             };
             let mut found = gitleaks::scan(&delivery.launcher, &request).await?;

@@ -25,8 +25,13 @@ async fn base<'a>(delivery: &Delivery, ready: &'a Ready) -> Result<Option<&'a Ba
     Ok(ready.base.get_or_try_init(open).await?.as_ref())
 }
 
-/// What the project lets through of leaks that counts, and what is to be said where that is nothing.
-pub(super) async fn of_leaks(delivery: &Delivery, ready: &Ready) -> Result<(Lists, Option<String>), Error> {
+/// What the project lets through of leaks that counts, as it was when it was asked for first, and what is to be said where that
+/// is nothing.
+pub(super) async fn of_leaks<'a>(delivery: &Delivery, ready: &'a Ready) -> Result<&'a (Lists, Option<String>), Error> {
+    ready.leaks.get_or_try_init(|| read_of_leaks(delivery, ready)).await
+}
+
+async fn read_of_leaks(delivery: &Delivery, ready: &Ready) -> Result<(Lists, Option<String>), Error> {
     let root = &ready.checkout.root;
     let base = base(delivery, ready).await?.cloned();
     Ok(match &delivery.config.suppressions {

@@ -190,16 +190,20 @@ fn a_dot_git_that_leads_nowhere_is_named_and_delivered_where_no_gate_blocks() {
 }
 
 #[test]
-fn another_commit_than_the_runs_is_published_in_no_blocking_environment() {
+fn another_commit_than_the_runs_is_published_in_no_environment() {
     let source = Source::in_git(&[DOCKERFILE]);
     let first = head(&source.context());
     let second = commit(&source.context());
     let delivery = pushed(source.deliver(), &first, &source.context());
-    let ended = delivery.clone().flag("--environment", "prod").ends_with(1);
-    ended.says("at another commit than the run").says(&first).says(&second);
-    assert!(!source.beside("image").exists());
-    delivery.clone().flag("--environment", "dev").ends_with(0).says(&first).says(&second);
-    delivery.clone().flag("--environment", "prod").flag("--publish", "false").ends_with(0);
+    for environment in ["local", "dev", "prod"] {
+        let delivery = delivery.clone().flag("--environment", environment);
+        let ended = delivery.ends_with(1);
+        ended.says("at another commit than the run").says(&first).says(&second).says("Check out the run's own commit");
+        assert!(!source.beside("image").exists());
+        delivery.flag("--publish", "false").ends_with(0).does_not_say("at another commit than the run");
+    }
+    // A person who delivers what is checked out is asked for no other commit.
+    delivery.clone().variable("GITHUB_ACTIONS", "").flag("--environment", "dev").ends_with(0);
     delivery.variable("GITHUB_SHA", "").flag("--environment", "prod").ends_with(1).says("GITHUB_SHA");
 }
 
