@@ -377,7 +377,7 @@ fn json_is_read_in_the_one_room_that_refuses_what_has_two_readings() {
 }
 
 /// Who opens what by a path of its own making, and why that needs no [`crate::beneath`]. What the source names is not among it.
-const OPENERS: [(&str, &str); 32] = [
+const OPENERS: [(&str, &str); 33] = [
     ("buildkit::endpoint", "the user's certificates for an engine"),
     ("buildkit::session::secrets", "the user's files of build secrets"),
     ("buildkit::tls", "the user's certificates for an engine"),
@@ -398,6 +398,7 @@ const OPENERS: [(&str, &str); 32] = [
     ("process::identity", "the system's users"),
     ("process::limits", "what Linux says of processes"),
     ("process::report", "what a scanner wrote in a folder of ours, without links, bounded"),
+    ("process::script", "the program that is started, for the interpreter that its first line names"),
     ("process::scratch", "a folder of ours that a program wrote to"),
     ("process::stand_in", "a pipe of ours"),
     ("process::supervisor", "what Linux says of processes"),

@@ -18,11 +18,19 @@ impl From<&Error> for Diagnosis {
             Error::Spawn { program, path, reason } => Self::new(
                 format!("{program} does not start"),
                 format!("The system refuses to run {}: {reason}", path.display()),
-                format!(
-                    "Check that the file is a program for this machine, or install {program} again. Scripts that start other programs \
-                     are not run in the sandbox: have PATH name the program itself, or set `sandbox: off`."
-                ),
+                format!("Check that the file is a program for this machine, or install {program} again."),
             ),
+            Error::Script { program, path, interpreter, code, last } => Self::new(
+                format!("{program} is a script that starts another program, which the sandbox does not let in"),
+                format!(
+                    "{} ended with {code}, as one does that may not start a program. Beside it, only {} may run: what it would start is \
+                     not known before.",
+                    path.display(),
+                    interpreter.display()
+                ),
+                format!("Have PATH name the program itself instead of a script that starts it, or set `sandbox: off` if {program} and all that it starts may read what gp-deliver may."),
+            )
+            .with_excerpt(last),
             Error::Sandbox { missing } => {
                 let causes: Vec<_> = missing.iter().map(|(part, reason)| format!("{}: {reason}", part.name())).collect();
                 let names: Vec<_> = missing.iter().map(|(part, _)| part.name()).collect();

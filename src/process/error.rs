@@ -28,6 +28,20 @@ pub(crate) enum Error {
         /// The system's words.
         reason: String,
     },
+    /// It is a script that could not start another program: the sandbox lets in what runs the script alone.
+    #[error("{} is a script, and ended with {code}", path.display())]
+    Script {
+        /// The program's name.
+        program: String,
+        /// The file.
+        path: PathBuf,
+        /// What runs it, by its first line.
+        interpreter: PathBuf,
+        /// Its exit code.
+        code: i32,
+        /// The last lines of its standard error.
+        last: Vec<String>,
+    },
     /// Parts of the sandbox that are required are missing, so that nothing is started.
     #[error("the sandbox lacks {}", missing.iter().map(|(part, _)| part.name()).collect::<Vec<_>>().join(", "))]
     Sandbox {

@@ -1,6 +1,7 @@
 //! Which files a program may reach (landlock(7)): what its [`Reach`] names, itself and its libraries.
 
 use std::io;
+use std::iter;
 use std::path::{Path, PathBuf};
 
 use ::landlock::{
@@ -8,7 +9,7 @@ use ::landlock::{
     RulesetCreated, RulesetCreatedAttr as _, RulesetStatus, Scope, make_bitflags,
 };
 
-use super::{Reach, elf};
+use super::{Reach, elf, script};
 
 /// What is asked for. A kernel that knows less holds what it knows: seccomp covers the difference, but for the files of a
 /// kernel without any Landlock.
@@ -43,9 +44,12 @@ pub(super) fn restrict(reach: &Reach) -> io::Result<u32> {
     let (file, folder) = (AccessFs::ReadFile, make_bitflags!(AccessFs::{ReadFile | ReadDir}));
     let mut rules: Vec<(PathBuf, BitFlags<AccessFs>)> =
         vec![(NULL.into(), make_bitflags!(AccessFs::{ReadFile | WriteFile})), (RANDOM.into(), file.into())];
-    for program in &reach.executes {
-        rules.push((program.clone(), make_bitflags!(AccessFs::{Execute | ReadFile})));
-        if let Some(loader) = elf::loader(program) {
+    // What runs a script is let in with it, and no program that it starts.
+    let programs = reach.executes.iter().flat_map(|program| iter::once(program.clone()).chain(script::interpreters(program)));
+    for program in programs {
+        let loader = elf::loader(&program);
+        rules.push((program, make_bitflags!(AccessFs::{Execute | ReadFile})));
+        if let Some(loader) = loader {
             rules.push((loader, make_bitflags!(AccessFs::{Execute | ReadFile})));
             rules.extend(LIBRARIES.map(|path| (path.into(), folder)));
         }

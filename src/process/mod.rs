@@ -18,6 +18,7 @@ mod report;
 mod run;
 mod sandbox;
 mod scratch;
+mod script;
 mod seccomp;
 mod stand_in;
 mod supervisor;

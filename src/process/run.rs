@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::{mpsc as mpsc_async, oneshot};
 
 use super::reach::Allowance;
-use super::{Error, Program, Stream, scratch, supervisor};
+use super::{Error, Program, Stream, scratch, script, supervisor};
 use crate::text;
 
 /// How long a supervisor may take to end what it watches, before it is killed itself.
@@ -183,7 +183,9 @@ impl Run {
     }
 
     fn judge(self, status: ExitStatus, stderr: String) -> Result<Output, Error> {
+        let is_shut_in = matches!(self.allowance, Allowance::Reach(_)) && self.program.sandbox.keeps_files_shut();
         let Program { name: program, path, .. } = self.program;
+        let interpreter = is_shut_in.then(|| script::interpreters(&path).next()).flatten();
         match status.code() {
             Some(code) if code == i32::from(supervisor::NOT_STARTED) && stderr.contains(supervisor::NOT_STARTED_MARK) => {
                 let reason = stderr.rsplit(supervisor::NOT_STARTED_MARK).next().unwrap_or_default().trim();
@@ -192,6 +194,10 @@ impl Run {
             Some(code) if code == i32::from(supervisor::ENDED) && stderr.contains(supervisor::ENDED_MARK) => {
                 let (said, reason) = stderr.rsplit_once(supervisor::ENDED_MARK).unwrap_or_default();
                 Err(Error::Breach { program, reason: text::words(reason.trim()).into(), last: last_lines(said) })
+            }
+            // A shell's words for what it may not start, and for what it does not find (POSIX, "Exit Status for Commands").
+            Some(code @ (126 | 127)) if let Some(interpreter) = interpreter => {
+                Err(Error::Script { program, path, interpreter, code, last: last_lines(&stderr) })
             }
             Some(code) => Ok(Output { code, stdout: Vec::new(), stderr }),
             None => {

@@ -74,6 +74,11 @@ impl Sandbox {
         self.found.get_or_init(|| try_parts(&self.helper))
     }
 
+    /// Whether a program is kept from starting others.
+    pub(super) fn keeps_files_shut(&self) -> bool {
+        self.demand != Demand::Off && self.parts().landlock.is_ok()
+    }
+
     /// Whether programs may be started.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! A program that misbehaves is noticed, and nothing that it started survives it.
 
 mod escapes;
+mod scripts;
 
 use std::ffi::OsStr;
 use std::fs;

@@ -110,7 +110,9 @@ fn a_scanner_that_crashes_or_prints_rubbish_is_a_failure_and_never_a_clean_resul
         ] {
             let source = source();
             let path = with_scanner(&source, name, text);
-            let ended = fails(&source, &source.deliver().path(&path));
+            let delivery = source.deliver().path(&path);
+            // In the sandbox it could not even end itself by a signal.
+            let ended = fails(&source, &if text.contains("SEGV") { delivery.without_sandbox() } else { delivery });
             assert!(told(&source, &ended).contains(name), "{ended}");
         }
     }

@@ -57,8 +57,10 @@ fn no_credential_is_found_anywhere_but_where_the_runner_is_told_to_mask_it() {
     for file in ["github_output", "github_summary", "github_env"] {
         fs::write(source.beside(file), "").unwrap();
     }
-    let delivery =
-        deliver(&world, &source).path(&format!("{}:/usr/bin:/bin", programs.display())).variable("GP_DELIVER_LOG", "trace");
+    let delivery = deliver(&world, &source)
+        .path(&format!("{}:/usr/bin:/bin", programs.display()))
+        .without_sandbox()
+        .variable("GP_DELIVER_LOG", "trace");
     let variables = [("GITHUB_OUTPUT", "github_output"), ("GITHUB_STEP_SUMMARY", "github_summary"), ("GITHUB_ENV", "github_env")];
     let delivery = variables
         .into_iter()

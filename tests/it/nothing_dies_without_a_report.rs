@@ -179,7 +179,7 @@ impl Stage {
         );
         script(&self.source.beside("bin").join(name), &text);
         let path = format!("{}:{}:/usr/bin:/bin", self.source.beside("bin").display(), part("TOOLS"));
-        self.delivery = self.delivery.clone().path(&path);
+        self.delivery = self.delivery.clone().path(&path).without_sandbox();
     }
 
     /// A registry that holds requests; what was asked before passes.

@@ -26,7 +26,7 @@ async fn content_travels_before_the_tags_are_released_and_no_tag_is_set_without_
         );
         script(&source.beside("bin/syft"), &text);
         let path = format!("{}:{}:/usr/bin:/bin", source.beside("bin").display(), part("TOOLS"));
-        let delivery = source.deliver().path(&path).flag("--destination", &format!("{}/app", proxy.address));
+        let delivery = source.deliver().path(&path).without_sandbox().flag("--destination", &format!("{}/app", proxy.address));
         let mut running = delivery.command().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         sent.recv().await.unwrap();
         assert_eq!(registry.tags("app").await.len(), 0);

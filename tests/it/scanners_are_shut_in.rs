@@ -139,6 +139,17 @@ fn an_ordinary_users_scanners_are_shut_in_too() {
 }
 
 #[test]
+fn a_scanner_that_is_a_script_which_starts_another_program_is_refused_with_the_way_out() {
+    let source = clean();
+    support::script(&source.beside("bin/trivy"), &format!("#!/bin/sh\nexec {} \"$@\"\n", support::tool("trivy").display()));
+    let path = format!("{}:{}:/usr/bin:/bin", source.beside("bin").display(), part("TOOLS"));
+    let delivery = source.deliver().path(&path);
+    delivery.ends_with(1).says("trivy is a script that starts another program").says("`sandbox: off`");
+    assert!(!source.beside("image").exists());
+    delivery.without_sandbox().ends_with(0);
+}
+
+#[test]
 fn a_replaced_scanner_gets_nowhere_on_a_laptop() {
     for by_root in [true, false] {
         let source = clean();
@@ -147,7 +158,7 @@ fn a_replaced_scanner_gets_nowhere_on_a_laptop() {
         fs::copy(hostile::program(), bin.join("gitleaks")).unwrap();
         hostile::put(&bin.join("outside"), &hostile::OUTSIDE);
         let path = format!("{}:{}:/usr/bin:/bin", bin.display(), part("TOOLS"));
-        let delivery = source.deliver().path(&path).flag("--sandbox", "auto");
+        let delivery = source.deliver().path(&path);
         let ended = if by_root { delivery.output() } else { by_an_ordinary_user(&source, &delivery) };
         assert_eq!(ended.code, Some(1), "{ended}");
         gets_nowhere(&ended.stderr);

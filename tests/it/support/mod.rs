@@ -243,10 +243,16 @@ impl Delivery {
         self
     }
 
-    /// Looks for programs elsewhere. Those are scripts, which start other programs: none is shut in.
+    /// Looks for programs elsewhere.
     #[must_use]
     pub fn path(mut self, path: &str) -> Self {
         path.clone_into(&mut self.path);
+        self
+    }
+
+    /// Shuts no program in: one of them is a script that starts others.
+    #[must_use]
+    pub fn without_sandbox(self) -> Self {
         self.flag("--sandbox", "off")
     }
 
