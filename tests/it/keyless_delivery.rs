@@ -103,7 +103,9 @@ fn a_password_and_a_session_that_expire_in_the_middle_are_renewed() {
     // Each is good for so short a time that it has expired by the time the image is built, however fast the machine is; those
     // that come then last, however slow it is.
     let world = World::options().first_password_lifetime(2).first_session_lifetime(2).start();
-    let source = Source::in_git(&[("Dockerfile", "FROM debian:bookworm-slim\nRUN sleep 3\nCOPY . /app/\n")]);
+    // The account is another each time, so that no builder knows the step already.
+    let dockerfile = format!("FROM debian:bookworm-slim\nRUN sleep 3; : {}\nCOPY . /app/\n", world.account());
+    let source = Source::in_git(&[("Dockerfile", &dockerfile)]);
     deliver(&world, &source).ends_with(0);
     assert!(world.count(Call::GetAuthorizationToken) > 1);
     assert!(world.count(Call::AssumeRole) > 1 && world.count(Call::IdToken) > 1);
