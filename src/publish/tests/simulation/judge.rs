@@ -6,13 +6,50 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::history::{History, Kind, Run};
-use super::past::Past;
-use super::promise::{Limit, Promise};
 use super::registry::{Ask, Named, Registry, Which};
 use crate::oci::{Digest, Tag};
 use crate::publish::{Error, PublishEvent};
 use crate::record::Publication;
 use crate::tags::PlannedTag;
+
+/// A promise that was broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Promise {
+    /// A tag names nothing but what was cleared for it.
+    Cleared,
+    /// What a tag names is there, whole.
+    Whole,
+    /// Who ends as delivered has seen all of its fixed tags name its image, after the last of them was set and as long again
+    /// as the slowest took.
+    AllTags,
+    /// A fixed tag names one image for good.
+    OneImage,
+    /// Nothing is overwritten or removed of which was known, or could have been, that it is another delivery's.
+    OthersStay,
+    /// Who ends otherwise has left nothing, or names it.
+    NothingUnnamed,
+    /// A moving tag is as it was before, where the delivery fails.
+    PutBack,
+    /// Where a moving tag has moved on, the report says so.
+    Told,
+    /// A delivery ends, and soon after it is cancelled.
+    Ends,
+    /// The delivery that follows makes it whole.
+    Healed,
+}
+
+/// What a registry gives no means to keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Limit {
+    /// One fixed tag in common, and a write that was on its way when the other delivery looked for the last time.
+    OneTagInCommon,
+    /// A fixed tag was taken away by the delivery that gave way, and free when the next one looked.
+    Freed,
+    /// A write of a delivery that had crashed, or that had named its tag.
+    Late,
+    /// A write that was refused for its credentials, after a long way, and was sent again with new ones.
+    Renewed,
+}
 
 /// What the judge knows of a delivery.
 struct Delivery {
@@ -31,17 +68,21 @@ struct Delivery {
     listed: Option<(BTreeMap<Tag, Named>, u64)>,
 }
 
-impl Delivery {
-    /// For how long what it does may go by an old look, in milliseconds.
-    fn slack(&self) -> u64 {
-        4 * self.line + FRESH
-    }
-}
-
 struct End {
     at: u64,
     delivered: bool,
     leftovers: BTreeSet<Tag>,
+}
+
+/// A request that sets or removes a tag.
+struct Write {
+    run: usize,
+    tag: Tag,
+    sets: bool,
+    sent: u64,
+    answered: Option<u64>,
+    /// What the registry has said: nothing, if it was not asked.
+    status: u16,
 }
 
 pub(super) struct Judge {
@@ -53,13 +94,18 @@ pub(super) struct Judge {
     pub(super) ended: BTreeMap<&'static str, u32>,
     deliveries: BTreeMap<usize, Delivery>,
     allowed: BTreeSet<(Tag, Digest)>,
-    past: Past,
+    /// What each tag has named, and from when on.
+    past: BTreeMap<Tag, Vec<(u64, Option<Digest>)>>,
+    writes: Vec<Write>,
 }
 
-/// For how long what was seen is relied on, in milliseconds (`publish::tagging`), and a moment.
-const FRESH: u64 = 1_050;
 /// How long a cancelled delivery may take, in milliseconds (`publish::tag`).
 const CANCELLED: u64 = 3_000;
+/// For how long what was seen is relied on, in milliseconds (`publish::tagging`), and a moment.
+const FRESH: u64 = 1_050;
+/// The longest pause before the fixed tags are looked at for the last time (`publish::tagging`).
+const LONGEST_SETTLING: u64 = 10_000;
+
 impl Judge {
     pub(super) fn new(history: &History) -> Self {
         Self {
@@ -70,7 +116,8 @@ impl Judge {
             ended: BTreeMap::new(),
             deliveries: BTreeMap::new(),
             allowed: BTreeSet::new(),
-            past: Past::default(),
+            past: BTreeMap::new(),
+            writes: Vec::new(),
         }
     }
 
@@ -136,13 +183,19 @@ impl Judge {
 
     /// A request goes out; the number of the write, if it is one.
     pub(super) fn sends(&mut self, now: u64, run: usize, ask: &Ask) -> Option<usize> {
-        self.past.sends(now, run, ask)
+        let (tag, sets) = match ask {
+            Ask::Put { which: Which::Tag(tag), .. } => (tag, true),
+            Ask::Delete(Which::Tag(tag)) | Ask::Untag(tag) => (tag, false),
+            _ => return None,
+        };
+        self.writes.push(Write { run, tag: tag.clone(), sets, sent: now, answered: None, status: 0 });
+        Some(self.writes.len() - 1)
     }
 
     /// An answer comes in.
     pub(super) fn learns(&mut self, now: u64, run: usize, look: Option<(Tag, Option<Digest>, u64)>, write: Option<usize>) {
         if let Some(write) = write {
-            self.past.writes[write].answered = Some(now);
+            self.writes[write].answered = Some(now);
         }
         if let (Some((tag, digest, at)), Some(delivery)) = (look, self.deliveries.get_mut(&run)) {
             delivery.seen.insert(tag, (digest, at));
@@ -151,7 +204,7 @@ impl Judge {
 
     /// The registry does not know who asks.
     pub(super) fn refuses(&mut self, write: usize, status: u16) {
-        self.past.writes[write].status = status;
+        self.writes[write].status = status;
     }
 
     /// The registry has done what was asked.
@@ -167,7 +220,7 @@ impl Judge {
         status: u16,
     ) {
         if let Some(write) = write {
-            self.past.writes[write].status = status;
+            self.writes[write].status = status;
         }
         if matches!(ask, Ask::List)
             && status == 200
@@ -180,7 +233,7 @@ impl Judge {
         for tag in changed {
             let (was, is) = (before.get(&tag).copied(), registry.tags.get(&tag).copied());
             self.changes(now, run, ask, write, &tag, was, is);
-            self.past.names(now, tag, is.map(|named| named.digest));
+            self.past.entry(tag).or_default().push((now, is.map(|named| named.digest)));
         }
         for tag in registry.broken() {
             self.breaks(now, run, Promise::Whole, format!("{tag} names what is not there, or not whole"));
@@ -224,7 +277,10 @@ impl Judge {
         let mine = &self.deliveries[&run];
         let fixed = !tag.as_str().ends_with("latest");
         if mine.digest == Some(was.digest) {
-            let has_set = self.past.sets(run, tag).any(|write| !(400..500).contains(&write.status));
+            let has_set = self
+                .writes
+                .iter()
+                .any(|write| write.run == run && write.tag == *tag && write.sets && !(400..500).contains(&write.status));
             if !has_set {
                 self.breaks(now, run, Promise::OthersStay, format!("{tag} is of run {} alone, whose image is the same", was.by));
             }
@@ -233,14 +289,14 @@ impl Judge {
         if !fixed {
             return;
         }
-        let from = self.past.since(tag);
+        let from = self.past[tag].last().map_or(0, |(at, _)| *at);
         let knows = match ask {
             Ask::Delete(Which::Digest(_)) => mine.listed.as_ref().is_some_and(|(listed, _)| listed.contains_key(tag)),
             _ => {
-                let sent = write.map_or(now, |write| self.past.writes[write].sent);
+                let sent = write.map_or(now, |write| self.writes[write].sent);
                 let seen = mine.seen.get(tag).is_some_and(|(digest, _)| *digest == Some(was.digest));
                 // Whoever looks right before knows what was so for this long.
-                let could_have = from + mine.slack() < sent;
+                let could_have = from + 4 * mine.line + FRESH < sent;
                 seen || could_have
             }
         };
@@ -248,8 +304,8 @@ impl Judge {
             return;
         }
         let seen = mine.seen.get(tag).is_some_and(|(digest, _)| *digest == Some(was.digest));
-        let last = self.past.writes.iter().rev().filter(|one| one.run == run && one.tag == *tag).nth(1);
-        if !seen && last.is_some_and(|last| matches!(last.status, 401 | 403) && from <= last.sent + mine.slack()) {
+        let last = self.writes.iter().rev().filter(|one| one.run == run && one.tag == *tag).nth(1);
+        if !seen && last.is_some_and(|last| matches!(last.status, 401 | 403) && from <= last.sent + 4 * mine.line + FRESH) {
             return self.lets_pass(Limit::Renewed);
         }
         let holder = &self.deliveries[&was.by];
@@ -290,7 +346,7 @@ impl Judge {
         if fixed.len() != self.fixed(run).len() {
             self.breaks(now, run, Promise::AllTags, format!("{:?} is not all that it set out to set", publication.tags));
         }
-        let from = self.past.settled(run, &self.fixed(run));
+        let from = self.settled(run);
         for tag in &fixed {
             let seen = self.deliveries[&run].seen.get(tag).copied();
             if !seen.is_some_and(|(named, at)| named == Some(digest) && at >= from) {
@@ -306,8 +362,9 @@ impl Judge {
                 .events
                 .iter()
                 .any(|event| matches!(event, PublishEvent::MovedOn { tag: one, .. } if *one == tag));
-            let set = self.past.sets(run, &tag).filter_map(|write| write.answered).max().unwrap_or(0);
-            if !told && !self.past.named_within(&tag, digest, set, now) {
+            let set = self.writes.iter().filter(|write| write.run == run && write.tag == tag && write.sets);
+            let set = set.filter_map(|write| write.answered).max().unwrap_or(0);
+            if !told && !self.named_within(&tag, digest, set, now) {
                 self.breaks(now, run, Promise::Told, format!("{tag} has not named {} since it was set", digest.short()));
             }
         }
@@ -318,10 +375,32 @@ impl Judge {
         tags.filter(|planned| !planned.moving).map(|planned| planned.tag.clone()).collect()
     }
 
+    /// From when on the fixed tags of a delivery are to be looked at for the last time.
+    fn settled(&self, run: usize) -> u64 {
+        let (mut slowest, mut last) = (0, 0);
+        for tag in self.fixed(run) {
+            let writes: Vec<_> = self.writes.iter().filter(|write| write.run == run && write.tag == tag && write.sets).collect();
+            let (Some(first), Some(answered)) =
+                (writes.first().map(|write| write.sent), writes.iter().filter_map(|write| write.answered).max())
+            else {
+                continue;
+            };
+            slowest = slowest.max(answered.saturating_sub(first));
+            last = last.max(answered);
+        }
+        last + slowest.min(LONGEST_SETTLING)
+    }
+
+    fn named_within(&self, tag: &Tag, digest: Digest, from: u64, to: u64) -> bool {
+        let Some(past) = self.past.get(tag) else { return false };
+        let at_first = past.iter().rev().find(|(at, _)| *at <= from).and_then(|(_, named)| *named);
+        at_first == Some(digest) || past.iter().any(|(at, named)| (from..=to).contains(at) && *named == Some(digest))
+    }
+
     /// Of deliveries that share a fixed tag, the images of two that ended as delivered are the same.
     fn is_the_only_one(&mut self, now: u64, run: usize, tag: &Tag, digest: Digest) {
         // Who has found it set has not set it: that was looked at when it was.
-        if self.past.sets(run, tag).next().is_none() {
+        if !self.writes.iter().any(|write| write.run == run && write.tag == *tag && write.sets) {
             return;
         }
         let others: Vec<usize> = self
@@ -339,8 +418,7 @@ impl Judge {
         for other in others {
             let theirs = self.fixed(other);
             let shared = self.fixed(run).iter().filter(|tag| theirs.contains(tag)).count();
-            let end = self.deliveries[&other].end.as_ref().map_or(0, |end| end.at);
-            if self.past.was_free(tag, end, run) {
+            if self.was_free(tag, other, run) {
                 self.lets_pass(Limit::Freed);
             } else if shared == 1
                 && !matches!(self.kind, Kind::EcrImmutable | Kind::KnowsConditions)
@@ -353,10 +431,29 @@ impl Judge {
         }
     }
 
+    /// Whether a tag named nothing between the end of one delivery and the last write of another.
+    fn was_free(&self, tag: &Tag, one: usize, other: usize) -> bool {
+        let end = self.deliveries[&one].end.as_ref().map_or(0, |end| end.at);
+        let sent = self
+            .writes
+            .iter()
+            .filter(|write| write.run == other && write.tag == *tag && write.sets)
+            .map(|write| write.sent)
+            .max();
+        sent.is_some_and(|sent| self.past[tag].iter().any(|(at, named)| named.is_none() && (end..=sent).contains(at)))
+    }
+
     /// Whether each of two deliveries has sent its write before it could know of the other's.
     fn was_on_its_way(&self, tag: &Tag, one: usize, other: usize) -> bool {
-        let slack = |run: usize| self.deliveries[&run].slack();
-        match (self.past.last_set(one, tag), self.past.last_set(other, tag)) {
+        let of = |run: usize| {
+            let writes = || self.writes.iter().filter(move |write| write.run == run && write.tag == *tag && write.sets);
+            // What follows a refusal of the credentials is the same write (`Limit::Renewed`).
+            let renews = [false].into_iter().chain(writes().map(|write| matches!(write.status, 401 | 403)));
+            let sent = writes().zip(renews).filter(|(_, renews)| !renews).map(|(write, _)| write.sent).max()?;
+            Some((sent, writes().filter_map(|write| write.answered).max()?))
+        };
+        let slack = |run: usize| 4 * self.deliveries[&run].line + FRESH;
+        match (of(one), of(other)) {
             (Some((sent, answered)), Some((sent_too, answered_too))) => {
                 sent <= answered_too + slack(one) && sent_too <= answered + slack(other)
             }

@@ -11,8 +11,6 @@ mod found;
 mod history;
 mod judge;
 mod line;
-mod past;
-mod promise;
 mod registry;
 mod tests;
 mod world;
@@ -25,7 +23,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use history::{History, Run};
-use promise::{Limit, Promise};
+use judge::{Limit, Promise};
 use world::World;
 
 use crate::net::SEED;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::history::History;
-use super::promise::{Limit, Promise};
+use super::judge::{Limit, Promise};
 use super::{Told, happens};
 
 /// How many histories are looked at by `make test`; `make faults` asks for more by [`HOW_MANY`].
