@@ -42,6 +42,15 @@ pub(super) struct BegunTags<'t> {
     pub(super) late: Vec<&'t ExistingTag>,
 }
 
+/// What became of a request without an answer.
+enum Became {
+    /// The tag names the image. `may_come` where no answer has said that it was this request: another delivery may have given the
+    /// tag to the same image, and the request be on its way.
+    Set { may_come: bool },
+    /// Nothing, for good.
+    Refused,
+}
+
 /// How long something may take: until then, or this long once someone waits for the program to end.
 struct Patience {
     until: Instant,
@@ -73,18 +82,18 @@ impl Withdrawal<'_> {
         let BegunTags { set, doubt, late } = begun;
         let find_out = async {
             let (tag, write) = doubt?;
-            Some((tag, self.within(&Patience::for_an_answer(), self.is_set(&tag.planned.tag, write)).await))
+            Some((tag, self.within(&Patience::for_an_answer(), self.becomes_of(&tag.planned.tag, write)).await))
         };
         let first = Patience::for_putting_back();
         let (mut left, doubted) = tokio::join!(self.put_back(&set, &first), find_out);
         let patience = &Patience::for_putting_back();
         let unknown = match doubted {
-            Some((tag, Some(true))) => {
+            Some((tag, Some(Became::Set { may_come }))) => {
                 left.extend(self.put_back(&[tag], patience).await);
-                None
+                Some(tag).filter(|tag| may_come && !left.iter().any(|left| std::ptr::eq(*left, *tag)))
             }
             Some((tag, None)) => Some(tag),
-            Some((_, Some(false))) | None => None,
+            Some((_, Some(Became::Refused))) | None => None,
         };
         if self.within(patience, self.may_delete_root(&left)).await == Some(true) {
             // Many registries remove no tags but manifests, with their tags.
@@ -124,21 +133,25 @@ impl Withdrawal<'_> {
         }
     }
 
-    /// Looks at a tag until it is known whether it was set: the registry says so, or the tag is there. That it is not there
-    /// yet says nothing.
-    async fn is_set(&self, tag: &Tag, mut write: TagWrite) -> bool {
+    /// Looks at a tag until it is known what became of the request that sets it: the registry says so, or the tag is there. That
+    /// it is not there yet says nothing.
+    async fn becomes_of(&self, tag: &Tag, mut write: TagWrite) -> Became {
         let (mut pause, longest) = LOOK_AGAIN;
         loop {
             if self.client.find_manifest(&tag.into()).await.is_ok_and(|now| self.is_root(now.as_ref())) {
-                return true;
+                if !write.is_over {
+                    // Where it was obeyed, its answer is near.
+                    let _ = timeout(longest, write.end()).await;
+                }
+                return Became::Set { may_come: write.is_in_doubt() };
             }
             if write.is_over && !write.is_in_doubt() {
-                return false;
+                return Became::Refused;
             }
             if write.is_over {
                 sleep(pause).await;
             } else if let Ok(TagWriteEnd::Taken) = timeout(pause, write.end()).await {
-                return true;
+                return Became::Set { may_come: write.is_in_doubt() };
             }
             pause = (pause * 2).min(longest);
         }

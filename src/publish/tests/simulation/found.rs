@@ -84,3 +84,20 @@ fn a_removal_that_was_not_done_is_not_believed() {
     ];
     holds(Kind::RemovesTags, 2, &[DEV], &troubles);
 }
+
+#[test]
+fn a_request_that_has_gone_out_overwrites_what_is_learned_of_only_while_it_is_on_its_way() {
+    holds(
+        Kind::RemovesManifests,
+        0x7cb,
+        &[OTHER_BUILD, Run { build: 1, ..PROD }],
+        &[trouble(0, Call::Put(Name::Commit), 0, 1, Fate::Late(5_000))],
+    );
+}
+
+#[test]
+fn a_request_without_an_answer_is_named_where_another_delivery_has_given_the_tag_to_the_same_image() {
+    let slow = |run: Run| Run { line: 1_200, ..run };
+    let runs = [slow(Run { latest: false, ..OTHER_BUILD }), slow(OTHER_BUILD), slow(DEV)];
+    holds(Kind::Ecr, 0x84c, &runs, &[trouble(0, Call::Put(Name::Commit), 0, 1, Fate::Late(30_000))]);
+}
