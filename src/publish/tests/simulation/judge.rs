@@ -64,6 +64,8 @@ struct Delivery {
     before: BTreeMap<Tag, Option<Digest>>,
     /// What it has last seen each tag name, and when that was so.
     seen: BTreeMap<Tag, (Option<Digest>, u64)>,
+    /// Since when it knows what each tag names, by the last answers that said the same.
+    known: BTreeMap<Tag, (Option<Digest>, u64)>,
     /// The tags that were listed, with what they named, and when.
     listed: Option<(BTreeMap<Tag, Named>, u64)>,
 }
@@ -148,6 +150,7 @@ impl Judge {
             events: Vec::new(),
             before: BTreeMap::new(),
             seen: BTreeMap::new(),
+            known: BTreeMap::new(),
             listed: None,
         };
         self.deliveries.insert(index, delivery);
@@ -198,6 +201,10 @@ impl Judge {
             self.writes[write].answered = Some(now);
         }
         if let (Some((tag, digest, at)), Some(delivery)) = (look, self.deliveries.get_mut(&run)) {
+            let known = delivery.known.entry(tag.clone()).or_insert((digest, now));
+            if known.0 != digest {
+                *known = (digest, now);
+            }
             delivery.seen.insert(tag, (digest, at));
         }
     }
@@ -290,11 +297,12 @@ impl Judge {
             return;
         }
         let from = self.past[tag].last().map_or(0, |(at, _)| *at);
+        let sent = write.map_or(now, |write| self.writes[write].sent);
+        // What it learned when the request had gone was too late for this one.
+        let seen = mine.known.get(tag).is_some_and(|(digest, since)| *digest == Some(was.digest) && *since <= sent);
         let knows = match ask {
             Ask::Delete(Which::Digest(_)) => mine.listed.as_ref().is_some_and(|(listed, _)| listed.contains_key(tag)),
             _ => {
-                let sent = write.map_or(now, |write| self.writes[write].sent);
-                let seen = mine.seen.get(tag).is_some_and(|(digest, _)| *digest == Some(was.digest));
                 // Whoever looks right before knows what was so for this long.
                 let could_have = from + 4 * mine.line + FRESH < sent;
                 seen || could_have
@@ -303,7 +311,6 @@ impl Judge {
         if !knows {
             return;
         }
-        let seen = mine.seen.get(tag).is_some_and(|(digest, _)| *digest == Some(was.digest));
         let last = self.writes.iter().rev().filter(|one| one.run == run && one.tag == *tag).nth(1);
         if !seen && last.is_some_and(|last| matches!(last.status, 401 | 403) && from <= last.sent + 4 * mine.line + FRESH) {
             return self.lets_pass(Limit::Renewed);
