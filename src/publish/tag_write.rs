@@ -68,6 +68,8 @@ struct Flight {
     is_out: AtomicBool,
     /// Whether one went out and nobody said what became of it.
     is_lost: AtomicBool,
+    /// Whether the registry has failed at one: it may have done it before.
+    may_be_done: AtomicBool,
 }
 
 impl TagWrite {
@@ -117,6 +119,11 @@ impl TagWrite {
         })
     }
 
+    /// Whether the registry has answered a request with a failure of its own. Whatever it says of a later one, it may have done it.
+    pub(super) fn may_be_done(&self) -> bool {
+        self.flight.may_be_done.load(Ordering::SeqCst)
+    }
+
     /// Whether a request is out that may yet be obeyed, or was and nobody said so.
     pub(super) fn is_in_doubt(&self) -> bool {
         self.flight.is_out.load(Ordering::SeqCst) || self.flight.is_lost.load(Ordering::SeqCst)
@@ -129,6 +136,9 @@ impl Flight {
         let ended = request.await;
         if ended.as_ref().is_err_and(Error::leaves_doubt) {
             self.is_lost.store(true, Ordering::SeqCst);
+        }
+        if ended.as_ref().is_err_and(|error| error.status().is_some_and(|status| status.is_server_error())) {
+            self.may_be_done.store(true, Ordering::SeqCst);
         }
         self.is_out.store(false, Ordering::SeqCst);
         ended

@@ -181,6 +181,7 @@ impl Tagging {
             () = cancel.cancelled() => return Err(Halt { set: index, doubt: Some(write), cause: Error::Cancelled }),
         };
         let took = began.elapsed();
+        let may_be_done = write.may_be_done();
         let doubt = Some(write).filter(TagWrite::is_in_doubt);
         match ended {
             TagWriteEnd::Taken => {}
@@ -190,14 +191,13 @@ impl Tagging {
                 return Err(Halt { set: index, doubt, cause });
             }
             TagWriteEnd::Failed(error) => {
-                let status = error.status();
+                let is_refused = !may_be_done && error.status().is_some_and(|status| status.is_client_error());
                 let explained = cancel.run_until_cancelled(self.explain(tag, error)).await;
                 if let Err(cause) = explained.unwrap_or(Err(Error::Cancelled)) {
-                    // A registry that fails may have done it before.
-                    let may_be_set = matches!(cause, Error::Cancelled) || status.is_some_and(|status| status.is_server_error());
+                    let may_be_set = may_be_done || (matches!(cause, Error::Cancelled) && !is_refused);
                     return Err(Halt { set: index + usize::from(may_be_set && doubt.is_none()), doubt, cause });
                 }
-                if doubt.is_none() && status.is_some_and(|status| status.is_client_error()) {
+                if doubt.is_none() && is_refused {
                     // It is another delivery's, of the same image, and stays.
                     self.tags[index].names = Some(self.root.clone());
                 }

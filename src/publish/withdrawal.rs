@@ -85,11 +85,11 @@ impl Withdrawal<'_> {
             Some((tag, self.within(&Patience::for_an_answer(), self.becomes_of(&tag.planned.tag, write)).await))
         };
         let first = Patience::for_putting_back();
-        let (mut left, doubted) = tokio::join!(self.put_back(&set, &first), find_out);
+        let (mut left, doubted) = tokio::join!(self.put_back(&set, &first, true), find_out);
         let patience = &Patience::for_putting_back();
         let unknown = match doubted {
             Some((tag, Some(Became::Set { may_come }))) => {
-                left.extend(self.put_back(&[tag], patience).await);
+                left.extend(self.put_back(&[tag], patience, true).await);
                 Some(tag).filter(|tag| may_come && !left.iter().any(|left| std::ptr::eq(*left, *tag)))
             }
             Some((tag, None)) => Some(tag),
@@ -98,7 +98,8 @@ impl Withdrawal<'_> {
         if self.within(patience, self.may_delete_root(&left)).await == Some(true) {
             // Many registries remove no tags but manifests, with their tags.
             let _ = self.within(patience, self.client.delete_once(&self.root.digest.into())).await;
-            left = self.put_back(&left, patience).await;
+            // What it said of them before was not so.
+            left = self.put_back(&left, patience, false).await;
         }
         let pending = late.into_iter().filter(|tag| !left.iter().any(|left| std::ptr::eq(*left, *tag))).chain(unknown);
         let pending = pending.map(|tag| self.leftover(tag, true));
@@ -184,12 +185,14 @@ impl Withdrawal<'_> {
         Some(false)
     }
 
-    /// Puts tags back, and says which could not be.
-    async fn put_back<'t>(&self, tags: &[&'t ExistingTag], patience: &Patience) -> Vec<&'t ExistingTag> {
+    /// Puts tags back, and says which could not be. `believed`: where no time is left to look, what the registry says counts.
+    async fn put_back<'t>(&self, tags: &[&'t ExistingTag], patience: &Patience, believed: bool) -> Vec<&'t ExistingTag> {
         let attempts = tags.iter().map(|tag| async move {
             let told = AtomicBool::new(false);
-            // Where no time is left to look, what the registry has said is believed.
-            let done = self.within(patience, self.put_one_back(tag, &told)).await.unwrap_or_else(|| told.load(Ordering::Relaxed));
+            let done = self
+                .within(patience, self.put_one_back(tag, &told, believed))
+                .await
+                .unwrap_or_else(|| told.load(Ordering::Relaxed));
             (*tag, done)
         });
         join_all(attempts).await.into_iter().filter(|(_, done)| !done).map(|(tag, _)| tag).collect()
@@ -197,10 +200,10 @@ impl Withdrawal<'_> {
 
     /// Puts a tag back and returns whether no trace of this delivery is left. It is looked at before each request and after
     /// the last: it may be another delivery's by now, and what failed may have been done all the same. `told` while the
-    /// registry says that it is done.
-    async fn put_one_back(&self, tag: &ExistingTag, told: &AtomicBool) -> bool {
+    /// registry says that it is done, and has not said so in vain.
+    async fn put_one_back(&self, tag: &ExistingTag, told: &AtomicBool, mut believed: bool) -> bool {
         let (mut pause, longest) = LOOK_AGAIN;
-        let mut refused = false;
+        let (mut refused, mut said) = (false, false);
         loop {
             // What can't be looked at stays as it is, and is named.
             let Ok(now) = self.client.find_manifest(&(&tag.planned.tag).into()).await else { return false };
@@ -210,12 +213,18 @@ impl Withdrawal<'_> {
             if refused {
                 return false;
             }
-            if told.swap(false, Ordering::Relaxed) {
+            if std::mem::take(&mut said) {
+                // It was not so: its word counts no more.
+                believed = false;
+                told.store(false, Ordering::Relaxed);
                 sleep(pause).await;
                 pause = (pause * 2).min(longest);
             }
             match self.undo_once(tag).await {
-                Ok(()) => told.store(true, Ordering::Relaxed),
+                Ok(()) => {
+                    said = true;
+                    told.store(believed, Ordering::Relaxed);
+                }
                 Err(Some(wait)) => sleep(wait.max(pause)).await,
                 Err(None) => refused = true,
             }

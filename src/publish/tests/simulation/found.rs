@@ -101,3 +101,46 @@ fn a_request_without_an_answer_is_named_where_another_delivery_has_given_the_tag
     let runs = [slow(Run { latest: false, ..OTHER_BUILD }), slow(OTHER_BUILD), slow(DEV)];
     holds(Kind::Ecr, 0x84c, &runs, &[trouble(0, Call::Put(Name::Commit), 0, 1, Fate::Late(30_000))]);
 }
+
+#[test]
+fn a_tag_that_a_registry_set_and_failed_and_then_refused_is_put_back() {
+    let troubles = [
+        trouble(0, Call::Look(Name::Commit), 6, 1, Fate::Refusal(429, Some(90))),
+        trouble(0, Call::Put(Name::Latest), 1, 1, Fate::Refusal(401, None)),
+        trouble(0, Call::Put(Name::Latest), 0, 1, Fate::ObeyedAndFailed(500)),
+    ];
+    holds(Kind::RemovesTags, 0x116f, &[OTHER_BUILD], &troubles);
+}
+
+#[test]
+fn a_manifest_goes_with_its_tags_as_they_were_listed() {
+    let slow = Run { line: 1_200, ..OTHER_BUILD };
+    let troubles = [
+        trouble(1, Call::Put(Name::Commit), 0, 1, Fate::Slow(3_000)),
+        trouble(0, Call::Look(Name::Commit), 6, 2, Fate::Refusal(401, None)),
+    ];
+    holds(Kind::RemovesTags, 0xd08, &[slow, Run { starts: 5_962, ..slow }], &troubles);
+}
+
+#[test]
+fn a_registry_that_says_in_vain_that_a_tag_is_gone_is_not_believed_at_a_cancel_either() {
+    let cancelled = Run { line: 80, cancel: Some(3_839), ..OTHER_BUILD };
+    holds(Kind::RemovesNothing, 0x13b8, &[cancelled], &[trouble(0, Call::Delete(Name::Commit), 0, 12, Fate::Wrong)]);
+}
+
+#[test]
+fn a_refusal_that_is_lost_is_taken_for_a_yes_where_the_tag_names_the_image() {
+    let prod = |starts| Run { build: 1, line: 80, starts, ..PROD };
+    let troubles = [
+        trouble(1, Call::Put(Name::Commit), 0, 1, Fate::AnswerLost),
+        trouble(1, Call::Look(Name::Environment), 6, 5, Fate::ObeyedAndFailed(502)),
+    ];
+    holds(Kind::KnowsConditions, 0xedc, &[prod(2_959), prod(3_365)], &troubles);
+}
+
+#[test]
+fn a_tag_that_was_refused_when_the_cancel_came_is_another_deliverys_and_stays() {
+    let slow = Run { line: 300, ..OTHER_BUILD };
+    let runs = [Run { cancel: Some(11_965), ..slow }, Run { commit: 1, ..OTHER_BUILD }, slow];
+    holds(Kind::EcrImmutable, 0x2247, &runs, &[]);
+}

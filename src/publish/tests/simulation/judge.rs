@@ -47,6 +47,8 @@ pub(super) enum Limit {
     Freed,
     /// A write of a delivery that had crashed, or that had named its tag.
     Late,
+    /// A manifest that was removed with its tags, and a tag of it that was set after they had been listed.
+    Unlisted,
     /// A write that was refused for its credentials, after a long way, and was sent again with new ones.
     Renewed,
 }
@@ -85,6 +87,8 @@ struct Write {
     answered: Option<u64>,
     /// What the registry has said: nothing, if it was not asked.
     status: u16,
+    /// Whether that was lost on its way back.
+    is_lost: bool,
 }
 
 pub(super) struct Judge {
@@ -191,7 +195,7 @@ impl Judge {
             Ask::Delete(Which::Tag(tag)) | Ask::Untag(tag) => (tag, false),
             _ => return None,
         };
-        self.writes.push(Write { run, tag: tag.clone(), sets, sent: now, answered: None, status: 0 });
+        self.writes.push(Write { run, tag: tag.clone(), sets, sent: now, answered: None, status: 0, is_lost: false });
         Some(self.writes.len() - 1)
     }
 
@@ -207,6 +211,11 @@ impl Judge {
             }
             delivery.seen.insert(tag, (digest, at));
         }
+    }
+
+    /// An answer is lost.
+    pub(super) fn loses(&mut self, write: usize) {
+        self.writes[write].is_lost = true;
     }
 
     /// The registry does not know who asks.
@@ -284,11 +293,21 @@ impl Judge {
         let mine = &self.deliveries[&run];
         let fixed = !tag.as_str().ends_with("latest");
         if mine.digest == Some(was.digest) {
-            let has_set = self
-                .writes
-                .iter()
-                .any(|write| write.run == run && write.tag == *tag && write.sets && !(400..500).contains(&write.status));
-            if !has_set {
+            // A refusal that it never heard of may have been a yes.
+            let has_set = self.writes.iter().any(|write| {
+                write.run == run
+                    && write.tag == *tag
+                    && write.sets
+                    && (write.answered.is_none() || write.is_lost || !(400..500).contains(&write.status))
+            });
+            let unlisted = matches!(ask, Ask::Delete(Which::Digest(_)))
+                && mine
+                    .listed
+                    .as_ref()
+                    .is_some_and(|(listed, at)| !listed.contains_key(tag) && now <= at + 10 * mine.line + FRESH);
+            if !has_set && unlisted {
+                self.lets_pass(Limit::Unlisted);
+            } else if !has_set {
                 self.breaks(now, run, Promise::OthersStay, format!("{tag} is of run {} alone, whose image is the same", was.by));
             }
             return;

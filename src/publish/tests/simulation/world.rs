@@ -228,6 +228,9 @@ impl World {
                     if state.dead.contains(&run) {
                         continue;
                     }
+                    if let (Reply::Failed(_), Some(write)) = (&with, told.write) {
+                        state.judge.loses(write);
+                    }
                     state.judge.learns(now, run, told.look, told.write);
                     // Whoever has closed the connection hears nothing.
                     let _ = reply.send(with);
