@@ -386,6 +386,7 @@ const OPENERS: [(&str, &str); 33] = [
     ("git::view", "the names in a repository's own folder, which no commit has"),
     ("github::event", "the runner's file of the event"),
     ("keeper", "nothing at all: /dev/null"),
+    ("keeper::scratch", "folders of ours among temporary files, by their owner and their lock"),
     ("machine", "what Linux says of the machine, of processes and of control groups"),
     ("matrix", "names of folders; whether they are the repository's is looked at beneath its root"),
     ("oci::layer", "blobs of a layout of ours"),

@@ -15,6 +15,7 @@
 mod handover;
 mod lifeline;
 mod obituary;
+mod scratch;
 mod vigil;
 
 use std::ffi::OsString;

@@ -1,21 +1,20 @@
 //! The keeper's time with its worker: it passes on signals, listens, and takes over when the worker is gone.
 
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process, set_child_subreaper, wait};
-use tempfile::TempDir;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::lifeline::{self, Kind};
 use super::obituary::Known;
+use super::scratch::Scratch;
 use super::{WORK, itself};
 use crate::error::{Cause, Exit};
 use crate::process;
@@ -44,7 +43,8 @@ pub(super) fn keep(handed: &OwnedFd) -> io::Result<ExitCode> {
 async fn watch(handed: &OwnedFd) -> io::Result<u8> {
     let mut signals = signals()?;
     let mut children = signal(SignalKind::child())?;
-    let scratch = scratch();
+    // Where none can be made, the worker and its children find out themselves.
+    let scratch = Scratch::create().ok();
     let (near, far) = UnixStream::pair()?;
     lifeline::hand(&near, handed)?;
     let worker = start(far, scratch.as_ref())?;
@@ -109,13 +109,7 @@ fn signals() -> io::Result<mpsc::Receiver<(Signal, Option<Exit>)>> {
     Ok(signals)
 }
 
-/// A folder for what the worker and its children keep for a moment. All may look for a name in it that they know, and nobody
-/// else sees which there are. Where none can be made, they find out themselves.
-fn scratch() -> Option<TempDir> {
-    tempfile::Builder::new().prefix("gp-deliver-scratch-").permissions(Permissions::from_mode(0o711)).tempdir().ok()
-}
-
-fn start(socket: UnixStream, scratch: Option<&TempDir>) -> io::Result<Pid> {
+fn start(socket: UnixStream, scratch: Option<&Scratch>) -> io::Result<Pid> {
     let mut command = itself(WORK);
     command.arg(std::process::id().to_string()).stdin(Stdio::from(OwnedFd::from(socket)));
     if let Some(scratch) = scratch {

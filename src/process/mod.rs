@@ -43,6 +43,7 @@ pub(crate) use reach::{Exception, Reach};
 pub(crate) use report::open as open_report;
 pub(crate) use run::{Output, Run};
 pub(crate) use sandbox::{Demand, Sandbox};
+pub(crate) use scratch::flatten;
 pub(crate) use stand_in::StandIn;
 pub(crate) use supervisor::{die_with_parent, end_children, helper_main, ignores};
 use turns::Turns;

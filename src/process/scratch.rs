@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 const DEPTH: usize = 64;
 
 /// Puts what lies too deep in `folder` beside the rest, and opens what its owner may not open. Nobody else may write to it any more.
-pub(super) fn flatten(folder: &Path) {
+pub(crate) fn flatten(folder: &Path) {
     let mut moved = 0_u64;
     let mut folders: Vec<(PathBuf, usize)> = vec![(folder.to_owned(), 0)];
     while let Some((path, depth)) = folders.pop() {
