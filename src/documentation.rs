@@ -97,10 +97,16 @@ fn bounds_of_transfers() -> Vec<Bound> {
             format!("{MAX_TAGS} in {}", span(tags)),
             "none is known, and what would need them is not done",
         ),
+        (
+            "an answer of a builder that is no work for it",
+            span(buildkit::session::silence::ANSWER),
+            "there is none; the build fails",
+        ),
+        ("an answer of an SSH agent", span(buildkit::session::ssh::PATIENCE), "the step's connection to it ends"),
         ("content from a builder", Pace::BUILDER.to_string(), "the build fails"),
         ("an image that an engine saves, before its first byte", span(buildkit::builder::FIRST_PIECE), "the build fails"),
         (
-            "a builder that asks no more whether its client is there",
+            "a builder that does not answer in the middle of a build, or asks no more whether its client is there",
             span(buildkit::session::silence::SILENCE),
             "the build fails; a step may be silent for as long as it likes",
         ),

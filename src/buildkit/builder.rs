@@ -12,6 +12,7 @@ use bollard_buildkit_proto::moby::buildkit::v1::ListWorkersRequest;
 use bollard_buildkit_proto::moby::buildkit::v1::control_client::ControlClient;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
+use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 use tonic::Code;
 use tonic::transport::Channel;
@@ -23,7 +24,7 @@ use super::export::{content, docker_archive, pipe};
 use super::id::random_id;
 use super::namespace::Namespace;
 use super::progress::BuildEvent;
-use super::session::Session;
+use super::session::{Session, silence};
 use super::solve::{Solve, Solved};
 use crate::materials::Materials;
 use crate::net::{Pace, TransportError, chain};
@@ -241,6 +242,19 @@ impl Builder {
 }
 
 impl Builder {
+    /// Ends when the builder has left a question without an answer for as long as nobody there leaves one. It asks its client
+    /// too ([`silence::silence`]), but not in the first seconds, and one may hang in these.
+    pub(crate) async fn silence(&self) {
+        let mut control = ControlClient::new(self.channel.clone()).max_decoding_message_size(64 << 20);
+        loop {
+            sleep(silence::LOOK).await;
+            // What it says is of no interest. Where the connection has ended, the build says so.
+            if timeout(silence::SILENCE, control.list_workers(ListWorkersRequest::default())).await.is_err() {
+                return;
+            }
+        }
+    }
+
     async fn solve(&self, session: &Session, what: Solve, show: &(dyn Fn(BuildEvent) + Send + Sync)) -> Result<Solved, Error> {
         super::solve::solve(&self.channel, session.id(), what, show).await
     }
@@ -280,14 +294,15 @@ impl Builder {
 /// What the workers of a `buildkitd` are called.
 async fn workers(channel: &Channel, address: &Address) -> Result<String, Error> {
     let mut control = ControlClient::new(channel.clone()).max_decoding_message_size(64 << 20);
-    let listed = control.list_workers(ListWorkersRequest::default()).await;
-    let listed = listed.map_err(|status| match status.code() {
-        // The first call: a daemon that wants a certificate refuses it once the client has shown none.
-        Code::Unavailable | Code::Cancelled | Code::Unknown => {
-            Error::NoEngine { tried: vec![format!("buildkitd at {address}")], reason: status.message().to_owned() }
-        }
-        _ => Error::call("list its workers", &status),
-    })?;
+    let no_engine = |reason: String| Error::NoEngine { tried: vec![format!("buildkitd at {address}")], reason };
+    let listed = timeout(silence::ANSWER, control.list_workers(ListWorkersRequest::default())).await;
+    let listed = listed.map_err(|_| no_engine(format!("it did not answer within {}", text::span(silence::ANSWER))))?.map_err(
+        |status| match status.code() {
+            // The first call: a daemon that wants a certificate refuses it once the client has shown none.
+            Code::Unavailable | Code::Cancelled | Code::Unknown => no_engine(status.message().to_owned()),
+            _ => Error::call("list its workers", &status),
+        },
+    )?;
     let listed = listed.into_inner();
     let mut names: Vec<_> = listed.record.into_iter().map(|worker| worker.id).collect();
     names.sort_unstable();
@@ -307,7 +322,7 @@ async fn save(
     let layout = layout.clone();
     let reading = tokio::task::spawn_blocking(move || docker_archive::read(reader, &layout, compression, &received));
     let slow = |error: TransportError| Error::slow("the image that it saves", &error);
-    let first = tokio::time::timeout(FIRST_PIECE, archive.next()).await;
+    let first = timeout(FIRST_PIECE, archive.next()).await;
     let mut next = first.map_err(|_| slow(TransportError::Stalled(FIRST_PIECE)))?;
     // How much will come is not known before the end.
     let mut watch = Pace::BUILDER.watch(bounds::MAX_BYTES);

@@ -13,11 +13,9 @@ use tonic::transport::{Channel, Uri};
 
 use super::endpoint::{Address, Stream, dial, plain_endpoint};
 use super::error::Error;
+use super::session::silence::ANSWER;
 use super::tls::Tls;
 use crate::net::chain;
-
-/// The limit in seconds for the head of an answer.
-const ANSWER_SECONDS: u64 = 120;
 
 /// How long an answer may still be on its way to the caller once its connection has ended.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -61,7 +59,7 @@ impl EngineClient {
             async move { engine.send(request).await }
         };
         // The name is never resolved: the transport knows where to go.
-        Docker::connect_with_custom_transport(transport, Some("http://docker"), ANSWER_SECONDS, bollard::API_DEFAULT_VERSION)
+        Docker::connect_with_custom_transport(transport, Some("http://docker"), ANSWER.as_secs(), bollard::API_DEFAULT_VERSION)
     }
 
     /// Its BuildKit: an HTTP/1 request that is upgraded to HTTP/2 (Engine API, `POST /grpc`).

@@ -52,7 +52,7 @@ pub(crate) enum Error {
         /// The cause, as far as it is known.
         reason: String,
     },
-    /// The builder, which asks every few seconds whether this client is there, asks no more.
+    /// The builder answers no more, or asks no more, as it does every few seconds, whether this client is there.
     #[error("the builder has not been heard of for {}", span(*after))]
     Silent {
         /// For this long.
@@ -159,6 +159,7 @@ impl From<OpenError> for Error {
     fn from(error: OpenError) -> Self {
         match error {
             OpenError::Refused(status) => Self::call("open a session", &status),
+            OpenError::Silent => Self::Silent { after: session::silence::ANSWER },
             error @ OpenError::Header { .. } => Self::Protocol(error.to_string()),
         }
     }

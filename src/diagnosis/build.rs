@@ -39,7 +39,7 @@ impl From<&Error> for Diagnosis {
             ),
             Error::Silent { .. } => Self::new(
                 "The builder does not answer any more",
-                format!("It asks every few seconds whether gp-deliver is there, and then stopped: {error}."),
+                format!("One that is there answers at once, and asks every few seconds whether gp-deliver is there: {error}."),
                 "Look at the builder's own log: it may hang, or have run out of memory. Restart it, then run again.",
             ),
             Error::TooLong { .. } => Self::new(

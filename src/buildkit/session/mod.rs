@@ -27,12 +27,14 @@ use bollard_buildkit_proto::moby::buildkit::v1::control_client::ControlClient;
 use futures_util::StreamExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tonic::metadata::MetadataValue;
 use tonic::service::Routes;
 use tonic::transport::Channel;
 use tonic::{Request, Status};
 
 use super::id::random_id;
+use crate::text::span;
 
 /// The HTTP/2 window in bytes of one stream: a file's content on its way.
 pub(super) const STREAM_WINDOW: u32 = 4 << 20;
@@ -46,6 +48,9 @@ pub(crate) enum OpenError {
     /// The builder refuses, or is gone.
     #[error("{0}")]
     Refused(Box<Status>),
+    /// The builder does not answer.
+    #[error("no answer within {}", span(silence::ANSWER))]
+    Silent,
     /// What the builder is to be told can't be said in a header.
     #[error("{key} makes no header")]
     Header {
@@ -66,7 +71,7 @@ impl Session {
     /// the same key and asks only for files that changed.
     ///
     /// # Errors
-    /// The builder refuses.
+    /// The builder refuses, or does not answer.
     pub(crate) async fn open(
         channel: Channel,
         routes: Routes,
@@ -93,7 +98,8 @@ impl Session {
         let (reader, writer) = tokio::io::split(near);
         tasks.spawn(send(reader, sender));
         let mut control = ControlClient::new(channel).max_decoding_message_size(64 << 20);
-        let incoming = control.session(request).await.map_err(|status| OpenError::Refused(Box::new(status)))?.into_inner();
+        let opened = timeout(silence::ANSWER, control.session(request)).await.map_err(|_| OpenError::Silent)?;
+        let incoming = opened.map_err(|status| OpenError::Refused(Box::new(status)))?.into_inner();
         tasks.spawn(receive(incoming, writer));
         Ok(Self { id, tasks })
     }

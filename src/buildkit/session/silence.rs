@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use super::stats::TransferStats;
 
+/// How long a builder may take to begin an answer that is no work for it.
+pub(crate) const ANSWER: Duration = Duration::from_mins(2);
 /// How long it may have asked nothing. It asks every five seconds, and gives its client half a minute to answer.
 pub(crate) const SILENCE: Duration = Duration::from_mins(3);
 /// How often one looks. A machine that stood still has looked once in that time.
-const LOOK: Duration = Duration::from_secs(10);
+pub(crate) const LOOK: Duration = Duration::from_secs(10);
 
 /// How many looks in a row found that it has asked no more than before.
 #[derive(Default)]

@@ -8,12 +8,14 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bollard_buildkit_proto::moby::sshforward::v1::ssh_server::{Ssh, SshServer};
 use bollard_buildkit_proto::moby::sshforward::v1::{BytesMessage, CheckAgentRequest, CheckAgentResponse};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -28,6 +30,9 @@ const ID_KEY: &str = "buildkit.ssh.id";
 
 /// The longest message of an agent in bytes (`AGENT_MAX_LEN` of OpenSSH).
 const MAX_MESSAGE: usize = 256 * 1024;
+
+/// How long an agent may take for an answer: somebody may have to touch a key, or type a password.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// `SSH_AGENTC_REQUEST_IDENTITIES` and `SSH_AGENTC_SIGN_REQUEST`.
 const ALLOWED: [u8; 2] = [11, 13];
@@ -92,7 +97,8 @@ async fn forward(
         while let Some(message) = take(&mut received)? {
             let answer = if message.get(4).is_some_and(|kind| ALLOWED.contains(kind)) {
                 agent.write_all(&message).await?;
-                answer(&mut agent).await?
+                // What comes later would be taken for the answer to the next one, so that this ends the connection.
+                timeout(PATIENCE, answer(&mut agent)).await??
             } else {
                 FAILURE.to_vec()
             };
