@@ -18,6 +18,7 @@
 
 pub mod aws;
 
+pub mod clock;
 pub mod github;
 pub mod hostile;
 pub mod program;

@@ -71,6 +71,11 @@ impl Registry {
         Self { process, address, folder }
     }
 
+    /// Where its repositories are.
+    pub fn content(&self) -> std::path::PathBuf {
+        self.folder.path().join("content")
+    }
+
     /// Where its certificate is.
     pub fn certificate(&self) -> std::path::PathBuf {
         self.folder.path().join("certificate.pem")

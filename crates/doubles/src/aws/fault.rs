@@ -14,6 +14,16 @@ pub enum Fault {
     Denial(&'static str),
     /// Too many requests, in the words of the service. Nothing is done.
     Throttle,
+    /// As [`Fault::Throttle`], with a `Retry-After` of so many seconds.
+    ThrottleFor(u64),
+    /// The connection ends. Nothing is done.
+    Refused,
+    /// Nothing is done, and nothing answered as long as somebody waits for it.
+    Hang,
+    /// A page of somebody else, as a network gives one whose users have to agree to something first. Nothing is done.
+    Wrong,
+    /// The credentials are no longer good, in the words of the service. Nothing is done.
+    Expired,
     /// What is asked is done; the connection ends in the middle of the answer.
     Cut,
     /// After so many bytes of the request's body the connection ends, and nothing is done; shorter requests pass.

@@ -235,6 +235,11 @@ impl World {
         self.registry.address.clone()
     }
 
+    /// Where that registry keeps its content.
+    pub fn content(&self) -> std::path::PathBuf {
+        self.registry.content()
+    }
+
     /// Lets a call fail.
     pub fn fail(&self, call: Call, times: Times, fault: Fault) {
         self.server.faults.add(call, times, fault);

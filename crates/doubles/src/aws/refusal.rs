@@ -89,6 +89,17 @@ pub fn of_haste(service: Service) -> Answer {
     }
 }
 
+/// A service that was shown credentials of yesterday.
+pub fn of_expiry(service: Service) -> Answer {
+    match service {
+        Service::GitHub => of_github(401, "The job's token has expired."),
+        Service::Sts => of_sts(400, "ExpiredTokenException", "Token expired: current date/time must be before the expiration"),
+        Service::Ecr => of_ecr(400, "ExpiredTokenException", "The security token included in the request is expired"),
+        Service::Storage => of_storage(403, "AccessDenied", "Request has expired"),
+        Service::Registry => of_registry(403, "DENIED", "Your authorization token has expired. Reauthenticate and try again."),
+    }
+}
+
 /// A number of a request.
 pub fn request_id() -> String {
     let number: u128 = rand::random();

@@ -15,12 +15,12 @@ use tokio::net::TcpListener;
 
 use super::account::{Account, Session};
 use super::call::{Call, Service};
-use super::content::{Answer, Content, collected, cut, full, streamed};
+use super::content::{Answer, Content, collected, cut, full, of_another, streamed};
 use super::fault::{Fault, Faults, corrupted};
 use super::issuer::Issuer;
 use super::journal::Journal;
 use super::moto::Moto;
-use super::refusal::{of_denial, of_github, of_haste, of_trouble};
+use super::refusal::{of_denial, of_expiry, of_github, of_haste, of_trouble};
 use super::secrets::Secrets;
 
 /// Everything that the services know.
@@ -96,6 +96,15 @@ impl Server {
             return Err(read(content, after).await);
         }
         let answer = match fault {
+            Some(Fault::Refused) => Err(std::io::ErrorKind::ConnectionReset.into()),
+            Some(Fault::Hang) => std::future::pending().await,
+            Some(Fault::Wrong) => refuse(content, of_another()).await,
+            Some(Fault::Expired) => refuse(content, of_expiry(call.service())).await,
+            Some(Fault::ThrottleFor(seconds)) => {
+                let mut answer = of_haste(call.service());
+                answer.headers_mut().insert("retry-after", seconds.into());
+                refuse(content, answer).await
+            }
             Some(Fault::Status(status)) => refuse(content, of_trouble(call.service(), status)).await,
             Some(Fault::Denial(message)) => refuse(content, of_denial(call.service(), message)).await,
             Some(Fault::Throttle) => refuse(content, of_haste(call.service())).await,

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use super::call::Call;
-use super::content::{Answer, cut};
+use super::content::{Answer, cut, of_another};
 use super::refusal::{Refusal, unicorn};
 
 /// What goes wrong with a call.
@@ -27,6 +27,12 @@ pub enum Fault {
     },
     /// The connection ends. Nothing is done.
     Refused,
+    /// Nothing is done, and nothing answered as long as somebody waits for it.
+    Hang,
+    /// A page of somebody else. Nothing is done.
+    Wrong,
+    /// The token is no longer good. Nothing is done.
+    Expired,
     /// What is asked is done, and the connection ends without an answer.
     Silence,
     /// What is asked is done; the connection ends in the middle of the answer.
@@ -86,7 +92,9 @@ impl Fault {
             Self::Limit { status, reset_in } => Some(Ok(Refusal::of_limit(status, reset_in).answer(call))),
             Self::Haste { status, retry_after } => Some(Ok(Refusal::of_haste(status, retry_after).answer(call))),
             Self::Refused => Some(Err(std::io::ErrorKind::ConnectionReset.into())),
-            Self::Silence | Self::Cut | Self::Malformed => None,
+            Self::Wrong => Some(Ok(of_another())),
+            Self::Expired => Some(Ok(Refusal::new(401, "Bad credentials").answer(call))),
+            Self::Hang | Self::Silence | Self::Cut | Self::Malformed => None,
         }
     }
 

@@ -94,6 +94,9 @@ impl Server {
         let (number, nth) = journal.arrive(call, &head, &path, &document);
         journal.wait(call, nth, Moment::Before).await;
         let fault = repository.faults.of(call, nth);
+        if fault == Some(Fault::Hang) {
+            return std::future::pending().await;
+        }
         if fault == Some(Fault::Malformed) {
             head.headers.insert(MALFORMED, "1".parse().unwrap());
         }

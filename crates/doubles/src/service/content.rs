@@ -53,6 +53,12 @@ pub async fn cut(answer: Answer) -> std::io::Result<Answer> {
     Ok(Answer::from_parts(head, broken(bytes.slice(..bytes.len() / 2))))
 }
 
+/// What somebody says who is none of the services: a network whose users have to agree to something first.
+pub fn of_another() -> Answer {
+    let page = "<!DOCTYPE html><title>Welcome</title><p>Please accept the terms of this network.\n";
+    Response::builder().header("content-type", "text/html").body(full(page)).unwrap()
+}
+
 /// A body that ends too early.
 fn broken(bytes: Bytes) -> Content {
     let parts = stream::unfold(Some(bytes), |bytes| async {
