@@ -1,6 +1,7 @@
 //! `docs/faults.md` has a row for each file that makes a call to the outside, and each row accounts for every fault.
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::path::Path;
 
 use regex::Regex;
@@ -57,7 +58,6 @@ fn each_file_that_makes_a_call_to_the_outside_has_a_row() {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "`make faults` shows it")]
 fn each_row_accounts_for_every_fault_and_names_tests_that_are_there() {
     let page = text(PAGE);
     let faults: BTreeSet<_> = rows(&page, 2).into_iter().map(|row| row[0].clone()).collect();
@@ -84,7 +84,8 @@ fn each_row_accounts_for_every_fault_and_names_tests_that_are_there() {
         tried_in_all += tried.len();
         open_in_all += open.len();
     }
-    eprintln!("{PAGE}: {tried_in_all} faults of calls are tried by a test, {open_in_all} are not");
+    // Past the harness, which keeps what a test that passes says.
+    writeln!(std::io::stderr(), "{PAGE}: {tried_in_all} faults of calls are tried by a test, {open_in_all} are not").unwrap();
 }
 
 fn units() -> String {
