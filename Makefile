@@ -20,7 +20,8 @@ test-all: ## The same with what takes long to build the first time: Rekor v1, co
 	@scripts/tools $$(scripts/tools --slow)
 	@scripts/test
 
-faults: ## Look at ten thousand random histories of deliveries: it takes minutes
+faults: ## Let each call to the outside fail in every way, and look at ten thousand random histories
+	@scripts/prepare test
 	@scripts/faults
 
 lint: ## Check format, lints, docs and scripts
