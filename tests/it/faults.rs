@@ -21,7 +21,7 @@ use doubles::github::{Moment, Options};
 
 use self::agent::{Agent, Manner};
 use self::line::{Line, Now, Spoilt};
-use self::scene::{Case, Comes, Scene, Template, case, try_all};
+use self::scene::{Case, Comes, Scene, Template, case, ended_by, try_all};
 use crate::support::processes::{arguments, children, running, signal, wait_until};
 use crate::support::{Delivery, Ended, engines, job, part, script, tool};
 use Comes::{Cancelled, Fails, Killed, Overcome};
@@ -111,7 +111,7 @@ fn no_fault_of_aws_shows_what_was_not_cleared_or_leaves_anything() {
             }
             AtAws::Signal(call, name) => {
                 let held = world.hold(call, 1);
-                let ended = scene.ended_by(&scene.delivery, || held.arrived(), name);
+                let ended = ended_by(&scene.delivery, || held.arrived(), name);
                 held.gone();
                 ended
             }
@@ -191,7 +191,6 @@ fn try_github(cases: &[Case<AtGitHub>]) {
             scene.delivery.flag("--environment", "test"),
             |delivery, (name, value)| delivery.variable(&name, &value),
         );
-        let hold = || repository.hold(github::Call::UploadSarif, 1, Moment::Before);
         let ended = match case.trouble {
             AtGitHub::Answers(call, times, fault) => {
                 repository.fail(call, times, fault);
@@ -200,11 +199,11 @@ fn try_github(cases: &[Case<AtGitHub>]) {
                 ended
             }
             AtGitHub::Signal(name) => {
-                let held = hold();
-                scene.ended_by(&scene.delivery, || held.arrived(), name)
+                let held = repository.hold(github::Call::UploadSarif, 1, Moment::Before);
+                ended_by(&scene.delivery, || held.arrived(), name)
             }
             AtGitHub::Jump(seconds) => {
-                let held = hold();
+                let held = repository.hold(github::Call::UploadSarif, 1, Moment::Before);
                 jumped(&scene, &scene.delivery, |clock| {
                     held.arrived();
                     clock.jump(seconds);
@@ -295,7 +294,7 @@ fn no_fault_of_a_scanner_shows_what_was_not_cleared_or_leaves_anything() {
             AtScanner::Signal(signal) => {
                 let delivery = with_scanner(&scene, name, &format!("exec /bin/sleep {}", scene.marker));
                 let sleeps = || running(&format!("sleep\0{}", scene.marker));
-                scene.ended_by(&delivery, || wait_until("the scanner begins", sleeps), signal)
+                ended_by(&delivery, || wait_until("the scanner begins", sleeps), signal)
             }
             AtScanner::Jump(seconds) => {
                 let jump = scene.source.beside("clock/jump");
@@ -506,7 +505,7 @@ fn try_agent(cases: &[Case<AtAgent>]) {
             }
             AtAgent::Signal(name) => {
                 let (agent, delivery) = at(Manner::Hung);
-                scene.ended_by(&delivery, || agent.is_asked(), name)
+                ended_by(&delivery, || agent.is_asked(), name)
             }
         };
         let (_agent, delivery) = at(Manner::Well);

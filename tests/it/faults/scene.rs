@@ -157,14 +157,6 @@ impl Scene {
         self.source.commit("third");
     }
 
-    /// Starts a delivery, waits until it is where it is to be, sends the process that was started a signal, and waits for its end.
-    pub fn ended_by(&self, delivery: &Delivery, arrived: impl FnOnce(), name: &str) -> Ended {
-        let running = delivery.spawn();
-        arrived();
-        signal(running.id(), name);
-        running.wait_with_output().unwrap().into()
-    }
-
     /// Says of a delivery with a fault what no fault may change, and of one after it that it leaves all as it should be.
     pub fn holds(&self, comes: Comes, ended: &Ended) {
         self.ended_so(comes, ended);
@@ -243,6 +235,14 @@ impl Scene {
     }
 }
 
+/// Starts a delivery, waits until it is where it is to be, sends the process that was started a signal, and waits for its end.
+pub fn ended_by(delivery: &Delivery, arrived: impl FnOnce(), name: &str) -> Ended {
+    let running = delivery.spawn();
+    arrived();
+    signal(running.id(), name);
+    running.wait_with_output().unwrap().into()
+}
+
 fn in_environment(words: &str) -> bool {
     let processes = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path().join("environ"));
     processes.into_iter().any(|path| fs::read(path).is_ok_and(|text| String::from_utf8_lossy(&text).contains(words)))
@@ -272,8 +272,9 @@ pub fn try_all<Trouble: Debug + Sync>(asked: &str, cases: &[Case<Trouble>], one:
             }
         }
     };
-    thread::scope(|scope| (0..AT_ONCE).for_each(|_| drop(scope.spawn(&work))));
+    thread::scope(|scope| (0..AT_ONCE).for_each(|_| drop(scope.spawn(work))));
     let failures = failures.into_inner().unwrap();
-    writeln!(std::io::stderr(), "faults of {asked}: {} cases, {} failures", cases.len(), failures.len()).unwrap();
+    let counts = format!("faults of {asked}: {} cases, {} failures\n", cases.len(), failures.len());
+    std::io::stderr().write_all(counts.as_bytes()).unwrap();
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }
