@@ -159,6 +159,14 @@ impl Scene {
 
     /// Says of a delivery with a fault what no fault may change, and of one after it that it leaves all as it should be.
     pub fn holds(&self, comes: Comes, ended: &Ended) {
+        self.is_kept(comes, ended);
+        if comes != Comes::Overcome {
+            self.is_made_whole();
+        }
+    }
+
+    /// What no fault may change.
+    pub fn is_kept(&self, comes: Comes, ended: &Ended) {
         self.ended_so(comes, ended);
         self.leaves_no_process();
         // Whoever would have removed the rest is gone; of folders, the next delivery takes care.
@@ -167,11 +175,15 @@ impl Scene {
             self.leaves_no_image();
         }
         match comes {
-            Comes::Overcome => return self.is_delivered(ended),
+            Comes::Overcome => self.is_delivered(ended),
             Comes::Fails | Comes::Cancelled | Comes::Killed => {
                 assert_eq!(tags(&self.destination), self.before, "what was not cleared can be seen: {ended}");
             }
         }
+    }
+
+    /// That the next delivery, without a fault, leaves all as it should be.
+    pub fn is_made_whole(&self) {
         let after = self.delivery.output();
         self.ended_so(Comes::Overcome, &after);
         self.is_delivered(&after);
