@@ -377,7 +377,7 @@ fn json_is_read_in_the_one_room_that_refuses_what_has_two_readings() {
 }
 
 /// Who opens what by a path of its own making, and why that needs no [`crate::beneath`]. What the source names is not among it.
-const OPENERS: [(&str, &str); 33] = [
+const OPENERS: &[(&str, &str)] = &[
     ("buildkit::endpoint", "the user's certificates for an engine"),
     ("buildkit::session::secrets", "the user's files of build secrets"),
     ("buildkit::tls", "the user's certificates for an engine"),
@@ -417,7 +417,7 @@ const OPENERS: [(&str, &str); 33] = [
 #[test]
 fn what_the_source_names_is_opened_beneath_its_root() {
     let (mut openers, mut idle) = (SOURCES.openers(), Vec::new());
-    for (module, why) in OPENERS {
+    for (module, why) in OPENERS.iter().copied() {
         assert!(!why.is_empty(), "{module}: say why it needs no root");
         if openers.remove(module).is_none() {
             idle.push(module);
