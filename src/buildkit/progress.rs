@@ -17,6 +17,9 @@ const MAX_LINE: usize = 4 << 10;
 /// lines are told all the same.
 pub(crate) const MAX_OUTPUT: usize = 16 << 20;
 
+/// The longest name of a vertex, in bytes; a digest has 71.
+const MAX_DIGEST: usize = 256;
+
 /// The most steps of a build that are followed, and the most warnings of its Dockerfile that are told.
 pub(crate) const MAX_STEPS: usize = 10_000;
 pub(crate) const MAX_WARNINGS: usize = 200;
@@ -123,7 +126,7 @@ impl Progress {
     /// A step, unless there are too many.
     fn step(&mut self, digest: &str) -> Option<&mut Step> {
         let has_room = self.steps.len() < MAX_STEPS || self.steps.contains_key(digest);
-        has_room.then(|| self.steps.entry(digest.to_owned()).or_default())
+        (has_room && digest.len() <= MAX_DIGEST).then(|| self.steps.entry(digest.to_owned()).or_default())
     }
 
     fn vertex(&mut self, vertex: Vertex, events: &mut Vec<BuildEvent>) {
@@ -134,7 +137,7 @@ impl Progress {
             self.images.insert(reference.to_owned());
         }
         let Some(step) = self.step(&vertex.digest) else { return };
-        step.name.clone_from(&vertex.name);
+        step.name = shortened(&vertex.name);
         let begins = step.number.is_none() && (vertex.started.is_some() || vertex.cached);
         if begins {
             step.number = Some(next);
@@ -193,13 +196,15 @@ impl Step {
     fn end(&mut self, vertex: Vertex, events: &mut Vec<BuildEvent>) {
         let Some(number) = self.number else { return };
         if !vertex.error.is_empty() && self.error.is_empty() {
-            events.push(BuildEvent::Line(format!("#{number} ERROR {}", vertex.error)));
-            self.error = vertex.error;
+            self.error = shortened(&vertex.error);
+            events.push(BuildEvent::Line(format!("#{number} ERROR {}", self.error)));
         }
         if self.ended || vertex.completed.is_none() || !self.error.is_empty() {
             return;
         }
         self.ended = true;
+        // They are for the report of a failure, and there is none any more.
+        self.last_lines.clear();
         if is_internal(&self.name) {
             return;
         }
@@ -225,6 +230,17 @@ fn cut_line(line: &[u8]) -> String {
     text::redacted_cut(&whole(line))
 }
 
+/// A text of the builder's with its middle left out where it is long: a command may be as long as a Dockerfile, and how it ended
+/// stands behind it. Secrets go first, since a part of one is not known again.
+fn shortened(words: &str) -> String {
+    if words.len() <= 2 * MAX_LINE {
+        return words.to_owned();
+    }
+    let words = text::redacted(words);
+    let (begin, end) = (words.floor_char_boundary(MAX_LINE), words.ceil_char_boundary(words.len().saturating_sub(MAX_LINE)));
+    if begin < end { format!("{} … {}", &words[..begin], &words[end..]) } else { words.into_owned() }
+}
+
 /// Steps that the builder adds by itself: shown only when they fail.
 fn is_internal(name: &str) -> bool {
     name.starts_with("[internal]") || name.starts_with("[auth]")
@@ -235,8 +251,8 @@ fn transfer(status: &VertexStatus) -> Option<BuildEvent> {
     let running = status.completed.is_none() && status.current > 0;
     let size = |bytes: i64| size(u64::try_from(bytes).unwrap_or_default());
     running.then(|| match status.total {
-        0 => BuildEvent::Status(format!("{} {}", status.id, size(status.current))),
-        total => BuildEvent::Status(format!("{} {} of {}", status.id, size(status.current), size(total))),
+        0 => BuildEvent::Status(format!("{} {}", shortened(&status.id), size(status.current))),
+        total => BuildEvent::Status(format!("{} {} of {}", shortened(&status.id), size(status.current), size(total))),
     })
 }
 
@@ -341,6 +357,28 @@ mod tests {
         }
         assert_eq!(progress.warnings().len(), MAX_WARNINGS);
         assert!(progress.warnings().iter().all(|warning| warning.len() < 2 * MAX_LINE));
+    }
+
+    #[test]
+    fn a_builders_words_without_end_are_cut_in_their_middle_and_what_has_ended_well_is_forgotten() {
+        let long = |n: usize| format!("begin{}end: {n}", "é".repeat(10 * MAX_LINE));
+        let now = Some(Timestamp { seconds: 1, nanos: 0 });
+        let vertex = |digest: String, completed, error| {
+            let vertex = Vertex { digest, name: long(1), started: now, completed, error, ..Vertex::default() };
+            StatusResponse { vertexes: vec![vertex], ..StatusResponse::default() }
+        };
+        let mut progress = Progress::default();
+        progress.update(vertex("d".to_owned(), None, String::new()));
+        progress.update(log(b"said\n"));
+        assert_eq!(progress.steps["d"].last_lines.len(), 1);
+        progress.update(vertex("d".to_owned(), now, String::new()));
+        assert!(progress.steps["d"].last_lines.is_empty());
+        progress.update(vertex("e".to_owned(), now, long(2)));
+        let failed = progress.failed().unwrap();
+        for (text, end) in [(failed.name, "end: 1"), (failed.error, "end: 2")] {
+            assert!(text.starts_with("begin") && text.ends_with(end) && text.len() < 3 * MAX_LINE, "{} bytes", text.len());
+        }
+        assert!(progress.update(vertex("x".repeat(MAX_DIGEST + 1), None, String::new())).is_empty());
     }
 
     #[test]
