@@ -127,7 +127,7 @@ fn bounds_of_transfers() -> Vec<Bound> {
 /// The bounds of what is read, run and written.
 fn bounds_of_contents() -> Vec<Bound> {
     use crate::oci::registry::MAX_MANIFEST;
-    use crate::oci::{bounds, layer, layout};
+    use crate::oci::{archive, bounds, layer, layout};
     use crate::scan::{database, gitleaks, syft, trivy};
     use crate::text::{self, span};
     use crate::{pipeline, process, report};
@@ -148,6 +148,7 @@ fn bounds_of_contents() -> Vec<Bound> {
             "it is not taken",
         ),
         ("a path in a layer", format!("{} bytes", layer::MAX_PATH), "the file is looked through under another name"),
+        ("what an archive says of a file before it: names, attributes", mib(archive::MAX_HEADERS), "the image is not taken"),
         (
             "a database",
             format!(

@@ -13,11 +13,11 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::Digest;
 use super::digest::Hasher;
 use super::disk;
 use super::image::Layer;
 use super::layout::{self, Layout, digest_of};
+use super::{Digest, archive};
 #[cfg(test)]
 pub(crate) use name::MAX_PATH;
 pub(crate) use name::original;
@@ -107,28 +107,30 @@ impl<'a> Extraction<'a> {
         let digest = digest_of(&layer.descriptor)?;
         let path = layout.blob(&digest);
         let blob = File::open(&path).map_err(|source| Error::Io { path, source })?;
-        let archive = |error: &dyn std::fmt::Display| Error::Archive { layer: digest, reason: error.to_string() };
+        let broken = |error: &dyn std::fmt::Display| Error::Archive { layer: digest, reason: error.to_string() };
         let content = Counted {
-            content: uncompressed(blob).map_err(|error| archive(&error))?,
+            content: uncompressed(blob).map_err(|error| broken(&error))?,
             hasher: Hasher::new(),
             left: self.bytes_left,
         };
-        let mut archived = tar::Archive::new(content);
         let mut folders = Folders { root: self.root, name, conflicts: 0 };
-        for entry in archived.entries().map_err(|error| archive(&error))? {
-            if self.stop.load(Ordering::Relaxed) {
-                return Err(Error::Cancelled);
-            }
-            self.entries_left = self.entries_left.checked_sub(1).ok_or(Error::TooMuch)?;
-            let mut entry = entry.map_err(|error| unread(&error, digest))?;
-            let path = written_as(&entry.path_bytes());
-            self.file(&mut entry, &path, &mut folders, digest)?;
-        }
-        let mut content = archived.into_inner();
+        let entries = archive::for_each(
+            content,
+            |error| unread(error, digest),
+            |entry| {
+                if self.stop.load(Ordering::Relaxed) {
+                    return Err(Error::Cancelled);
+                }
+                self.entries_left = self.entries_left.checked_sub(1).ok_or(Error::TooMuch)?;
+                let path = written_as(&entry.path_bytes());
+                self.file(entry, &path, &mut folders, digest)
+            },
+        );
+        let mut content = entries?;
         let rest = only_zeros(&mut content).map_err(|error| unread(&error, digest))?;
         self.bytes_left = content.left;
         if !rest {
-            return Err(archive(&"there is something behind the end of its archive"));
+            return Err(broken(&"there is something behind the end of its archive"));
         }
         let actual = content.hasher.finish();
         if actual == layer.diff_id { Ok(()) } else { Err(Error::Content { layer: digest, expected: layer.diff_id, actual }) }

@@ -2,6 +2,7 @@
 //! Knows nothing of AWS, GitHub, engines or scanners.
 
 pub(crate) mod annotations;
+pub(crate) mod archive;
 pub(crate) mod bounds;
 pub(crate) mod compression;
 pub(crate) mod digest;

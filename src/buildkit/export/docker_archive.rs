@@ -10,12 +10,16 @@ use serde::Deserialize;
 use super::described;
 use crate::buildkit::Error;
 use crate::document;
+use crate::oci::archive;
 use crate::oci::bounds::{self, TooLarge};
 use crate::oci::image::Parts;
 use crate::oci::{Compression, Digest, Layout, layout};
 
 /// Configurations and manifests are smaller; what is larger is a layer.
 const MAX_DOCUMENT_BYTES: u64 = 4 << 20;
+
+/// The most bytes of all documents and links together, which are held until the manifest comes.
+const MAX_HELD: usize = 64 << 20;
 
 /// One image in `manifest.json` (moby, `image/spec/spec.md`, "Combined Image JSON + Filesystem Changeset Format").
 #[derive(Deserialize)]
@@ -32,6 +36,8 @@ struct Contents {
     documents: HashMap<String, Vec<u8>>,
     layers: HashMap<String, (Descriptor, Digest)>,
     links: HashMap<String, String>,
+    /// How many bytes all of these have.
+    held: usize,
 }
 
 /// Reads the one image of `archive` into `layout`; `show` receives the number of bytes read so far.
@@ -40,26 +46,26 @@ struct Contents {
 /// The archive breaks off or is not what it should be, or the layout can't be written.
 pub(crate) fn read(archive: impl Read, layout: &Layout, compression: Compression, show: &dyn Fn(u64)) -> Result<Parts, Error> {
     let mut contents = Contents::default();
-    let mut archive = tar::Archive::new(archive);
-    let mut seen = 0;
-    for entry in archive.entries().map_err(|error| broken(&error))? {
-        let mut entry = entry.map_err(|error| broken(&error))?;
+    let mut seen = 0_u64;
+    archive::for_each(archive, broken, |entry| {
         let path = entry.path().map_err(|error| broken(&error))?.to_string_lossy().into_owned();
-        seen += entry.size();
+        seen = seen.saturating_add(entry.size());
         if seen > bounds::MAX_BYTES {
             return Err(layout::Error::from(TooLarge::Bytes(seen)).into());
         }
         match entry.header().entry_type() {
-            tar::EntryType::Regular | tar::EntryType::Continuous => contents.take(&path, &mut entry, layout, compression)?,
+            tar::EntryType::Regular | tar::EntryType::Continuous => contents.take(&path, entry, layout, compression)?,
             tar::EntryType::Symlink | tar::EntryType::Link => {
                 let target =
                     entry.link_name().map_err(|error| broken(&error))?.unwrap_or_default().to_string_lossy().into_owned();
+                contents.hold(path.len() + target.len())?;
                 contents.links.insert(path, target);
             }
             _ => {}
         }
         show(seen);
-    }
+        Ok(())
+    })?;
     contents.image()
 }
 
@@ -70,6 +76,7 @@ impl Contents {
             entry.read_to_end(&mut start).map_err(|error| broken(&error))?;
             // A layer is a tar archive, and no tar archive is JSON: it ends in zeros.
             if document::is_json(&start) {
+                self.hold(path.len() + start.len())?;
                 return match self.documents.insert(path.to_owned(), start) {
                     None => Ok(()),
                     Some(_) => Err(protocol(format!("{path} is there twice"))),
@@ -87,6 +94,11 @@ impl Contents {
             None => Ok(()),
             Some(_) => Err(protocol(format!("{path} is there twice"))),
         }
+    }
+
+    fn hold(&mut self, bytes: usize) -> Result<(), Error> {
+        self.held = self.held.saturating_add(bytes);
+        if self.held <= MAX_HELD { Ok(()) } else { Err(protocol(format!("documents and links of more than {MAX_HELD} bytes"))) }
     }
 
     fn image(mut self) -> Result<Parts, Error> {
@@ -188,5 +200,20 @@ mod tests {
             let read = read_with(CONFIG, MANIFEST, &[twice]);
             assert!(matches!(&read, Err(Error::Protocol(reason)) if reason.contains("twice")), "{}: {read:?}", twice.0);
         }
+    }
+
+    #[test]
+    fn no_number_of_links_takes_more_memory_than_there_is_for_them() {
+        let (folder, target) = (tempfile::tempdir().unwrap(), "x".repeat(1_000_000));
+        let layout = Layout::create(folder.path()).unwrap();
+        let mut archive = tar::Builder::new(Vec::new());
+        for number in 0..70 {
+            let mut header = tar::Header::new_gnu();
+            header.set_entry_type(tar::EntryType::Symlink);
+            header.set_size(0);
+            archive.append_link(&mut header, number.to_string(), &target).unwrap();
+        }
+        let read = read(&*archive.into_inner().unwrap(), &layout, Compression::Gzip, &|_| {});
+        assert!(matches!(&read, Err(Error::Protocol(reason)) if reason.contains("links")), "{read:?}");
     }
 }
