@@ -146,7 +146,7 @@ impl Progress {
             }
             events.push(BuildEvent::Status(step.name.clone()));
         }
-        step.end(vertex, events);
+        step.end(&vertex, events);
         if begins {
             self.next_number = next;
         }
@@ -193,7 +193,7 @@ impl Progress {
 
 impl Step {
     /// Takes note of how a step goes that has begun.
-    fn end(&mut self, vertex: Vertex, events: &mut Vec<BuildEvent>) {
+    fn end(&mut self, vertex: &Vertex, events: &mut Vec<BuildEvent>) {
         let Some(number) = self.number else { return };
         if !vertex.error.is_empty() && self.error.is_empty() {
             self.error = shortened(&vertex.error);
