@@ -1,6 +1,6 @@
 # Everything here is quick the second time: what is built or fetched is kept in
 # target/ or in the user's cache folder until its pins change.
-.PHONY: help demo unit test test-all faults lint image bench tools verify-tools verify-image clean
+.PHONY: help demo unit test test-all faults fuzz lint image bench tools verify-tools verify-image clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -23,6 +23,9 @@ test-all: ## The same with what takes long to build the first time: Rekor v1, co
 faults: ## Let each call to the outside fail in every way, and look at ten thousand random histories
 	@scripts/prepare test
 	@scripts/faults
+
+fuzz: ## Look for inputs that break what reads them: SECONDS=60 for each of them
+	@scripts/fuzz $(or $(SECONDS),60) $(TARGETS)
 
 lint: ## Check format, lints, docs and scripts
 	@scripts/lint

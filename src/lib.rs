@@ -23,6 +23,8 @@ mod evidence;
 #[cfg(test)]
 mod faults;
 mod finding;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod git;
 mod github;
 mod inputs;

@@ -174,9 +174,10 @@ fn attributes(item: &syn::Item) -> &[syn::Attribute] {
     }
 }
 
-/// Whether it is `#[cfg(test)]`.
+/// Whether it is `#[cfg(test)]`, or `#[cfg(any(test, fuzzing))]`, which is no part of the product either.
 fn is_test(attribute: &syn::Attribute) -> bool {
-    let is_test = attribute.parse_args::<syn::Ident>().is_ok_and(|condition| condition == "test");
+    let condition = attribute.parse_args::<TokenStream>().map(|condition| condition.to_string().replace(' ', ""));
+    let is_test = condition.is_ok_and(|condition| ["test", "any(test,fuzzing)"].contains(&&*condition));
     is_test && attribute.path().is_ident("cfg")
 }
 

@@ -59,8 +59,8 @@ pub(crate) struct About {
     /// Whether the flag may stand alone, for `true`.
     pub(crate) switch: bool,
     /// What is wrong with a text as a value.
-    #[cfg(test)]
-    pub(super) faults: fn(&str) -> Vec<Fault>,
+    #[cfg(any(test, fuzzing))]
+    pub(crate) faults: fn(&str) -> Vec<Fault>,
 }
 
 impl About {
@@ -99,7 +99,7 @@ impl<T: Value> Input<T> {
             in_words: false,
             help,
             switch: T::SWITCH,
-            #[cfg(test)]
+            #[cfg(any(test, fuzzing))]
             faults: faults::<T>,
         };
         Self { about, value: PhantomData }
@@ -133,7 +133,7 @@ impl<T> Deref for Input<T> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 fn faults<T: Value>(text: &str) -> Vec<Fault> {
     T::read(text).err().unwrap_or_default()
 }

@@ -5,6 +5,8 @@
 //! is read is what an engine reads: the archive's digest has to be the one that the configuration states, and nothing may
 //! come after its end.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod name;
 
 use std::collections::HashSet;

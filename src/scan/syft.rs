@@ -1,5 +1,8 @@
 //! syft: what is in the image, as SBOM files.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
+
 use std::collections::HashSet;
 use std::fmt;
 use std::fs;

@@ -1,6 +1,8 @@
 //! trivy: packages in the image with known vulnerabilities.
 
 mod distribution;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 pub(crate) mod ignore;
 mod listed;
 mod log;

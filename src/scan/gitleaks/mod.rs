@@ -8,6 +8,8 @@
 mod classes;
 mod content;
 mod defaults;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod history;
 mod ignore;
 mod lists;

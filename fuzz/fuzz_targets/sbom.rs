@@ -1,0 +1,5 @@
+#![no_main]
+
+use gp_deliver::fuzzing::sbom;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| sbom(bytes));
