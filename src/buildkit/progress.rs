@@ -83,7 +83,7 @@ impl Progress {
     /// Takes the builder's next message and returns what to show.
     pub(crate) fn update(&mut self, response: StatusResponse) -> Vec<BuildEvent> {
         let mut events = Vec::new();
-        for vertex in response.vertexes {
+        for vertex in &response.vertexes {
             self.vertex(vertex, &mut events);
         }
         events.extend(response.statuses.iter().filter_map(transfer));
@@ -129,7 +129,7 @@ impl Progress {
         (has_room && digest.len() <= MAX_DIGEST).then(|| self.steps.entry(digest.to_owned()).or_default())
     }
 
-    fn vertex(&mut self, vertex: Vertex, events: &mut Vec<BuildEvent>) {
+    fn vertex(&mut self, vertex: &Vertex, events: &mut Vec<BuildEvent>) {
         let next = self.next_number + 1;
         if let Some(reference) = vertex.name.strip_prefix("docker-image://")
             && self.images.len() < MAX_STEPS
@@ -146,7 +146,7 @@ impl Progress {
             }
             events.push(BuildEvent::Status(step.name.clone()));
         }
-        step.end(&vertex, events);
+        step.end(vertex, events);
         if begins {
             self.next_number = next;
         }
