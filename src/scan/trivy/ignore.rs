@@ -3,6 +3,7 @@
 //! trivy takes one such file, and passes over what it does not know in it: an `expires:` of its own invention never expires.
 //! So the files are read here, and trivy is handed the entries that still hold, as one file.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -132,8 +133,8 @@ impl Lists {
             |(number, entry): (usize, &Entry)| Rule { statement: Some(format!("{MARK}{number}")), ..entry.rule.clone() };
         let rules: Vec<_> = self.entries.iter().enumerate().map(numbered).collect();
         let path = folder.join("ignore.yaml");
-        // JSON is YAML (YAML 1.2, section 1.3).
-        fs::write(&path, serde_json::json!({ "vulnerabilities": rules }).to_string()).map_err(Error::io(&path))?;
+        let json = serde_json::json!({ "vulnerabilities": rules }).to_string();
+        fs::write(&path, as_yaml(&json)).map_err(Error::io(&path))?;
         Ok(Some(path))
     }
 
@@ -146,6 +147,22 @@ impl Lists {
     pub(super) fn names(&self) -> String {
         crate::text::list(&self.names)
     }
+}
+
+/// JSON as YAML: it is (YAML 1.2, section 1.3), but for characters that YAML has only by their numbers (section 5.1) or takes
+/// for line breaks, which may stand in JSON's texts as they are.
+fn as_yaml(json: &str) -> String {
+    let mut yaml = String::with_capacity(json.len());
+    for character in json.chars() {
+        match character {
+            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => {
+                // Writing to a string does not fail.
+                let _ = write!(yaml, "\\u{:04x}", u32::from(character));
+            }
+            plain => yaml.push(plain),
+        }
+    }
+    yaml
 }
 
 /// The list of a folder, and what is in it. It is no link.
@@ -242,6 +259,19 @@ mod tests {
         assert!(lists(".trivyignore.yaml", &deep).unwrap_err().contains("nests"));
         let flat = format!("vulnerabilities: [{}]", "{id: CVE-1},".repeat(1000));
         assert!(lists(".trivyignore.yaml", &flat).is_ok());
+    }
+
+    #[test]
+    fn what_trivy_is_handed_is_yaml_whatever_stands_in_an_entry() {
+        let folder = tempfile::tempdir().unwrap();
+        for odd in ["\0", "\u{7f}", "\u{85}", "\u{9b}", "a\u{2028}b", "\u{feff}", "\u{ffff}", "\u{1f600}", "\\\"'#: - [{"] {
+            let id = format!("CVE-1{odd}");
+            let rule = Rule { id: id.clone(), ..Rule::default() };
+            let entry = Entry { list: String::new(), reason: None, rule };
+            let path = Lists { entries: vec![entry], ..Lists::default() }.write(folder.path()).unwrap().unwrap();
+            let read: File = serde_yaml::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+            assert_eq!(read.vulnerabilities.unwrap()[0].id, id);
+        }
     }
 
     #[test]
