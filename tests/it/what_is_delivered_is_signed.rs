@@ -153,6 +153,20 @@ fn a_delivery_to_prod_is_signed_and_whoever_asks_is_told_by_whom() {
 }
 
 #[test]
+fn an_image_of_several_platforms_is_signed_as_a_whole_and_platform_by_platform() {
+    let scene = Scene::set();
+    scene.deliver("prod").flag("--platforms", "linux/amd64,linux/arm64").ends_with(0).says("11 statements");
+    let index = scene.digest(&scene.sha);
+    assert_eq!(scene.referrers(&index), ALL[2..5]);
+    let manifest: Value = serde_json::from_str(&crane(&["manifest", "--insecure", &scene.image(&scene.sha)])).unwrap();
+    for platform in manifest["manifests"].as_array().unwrap() {
+        assert_eq!(scene.referrers(platform["digest"].as_str().unwrap()), [ALL[0], ALL[1], ALL[3], ALL[5]]);
+    }
+    let verified = scene.verify(&scene.sha, &["--identity", SIGNER, "--environment", "prod"], 0);
+    assert!(verified.stdout.contains("2 of 2 platforms have one"), "{}", verified.stdout);
+}
+
+#[test]
 fn a_signer_whose_word_does_not_count_is_named_and_the_image_does_not_hold() {
     let scene = Scene::set();
     scene.deliver("prod").ends_with(0);
