@@ -133,6 +133,8 @@ pub(crate) struct Precedent {
     pub(crate) vulnerabilities: Gate,
     /// Which ones counted.
     pub(crate) threshold: Threshold,
+    /// The digest of the inputs that decide what else is let pass.
+    pub(crate) inputs: Digest,
     /// When it was decided, by somebody else's clock.
     pub(crate) at: Timestamp,
     /// When the advisories were gathered that it went by; absent where none were.
@@ -141,10 +143,12 @@ pub(crate) struct Precedent {
 
 impl Precedent {
     /// Whether what was demanded then is at least what is demanded now.
-    fn demanded(&self, environment: Environment, threshold: Threshold) -> bool {
+    fn demanded(&self, environment: Environment, threshold: Threshold, inputs: Digest) -> bool {
         let requirements = environment.requirements();
         let as_strict = |then: Gate, now: Gate| then == Gate::Blocking || now == Gate::Advisory;
+        // Which of two sets of inputs is the stricter is not known.
         self.environment == environment
+            && self.inputs == inputs
             && as_strict(self.secrets, requirements.secrets)
             && as_strict(self.vulnerabilities, requirements.vulnerabilities)
             && self.threshold.severity <= threshold.severity
@@ -165,10 +169,11 @@ pub(crate) fn follow(
     precedent: &Precedent,
     environment: Environment,
     threshold: Threshold,
+    inputs: Digest,
     limit: SignedDuration,
     now: Timestamp,
 ) -> Option<Cleared> {
-    let follows = precedent.cleared && precedent.demanded(environment, threshold) && precedent.is_fresh(limit, now);
+    let follows = precedent.cleared && precedent.demanded(environment, threshold, inputs) && precedent.is_fresh(limit, now);
     follows.then_some(Cleared { digest: precedent.image })
 }
 
@@ -261,11 +266,13 @@ mod tests {
             secrets: Gate::Blocking,
             vulnerabilities: Gate::Blocking,
             threshold: THRESHOLD,
+            inputs: Digest::of(b"inputs"),
             at: now - SignedDuration::from_hours(1),
             advisories_of: Some(now - SignedDuration::from_hours(6)),
         };
         change(&mut precedent);
-        follow(&precedent, Environment::Prod, THRESHOLD, SignedDuration::from_hours(48), now).is_some()
+        let inputs = Digest::of(b"inputs");
+        follow(&precedent, Environment::Prod, THRESHOLD, inputs, SignedDuration::from_hours(48), now).is_some()
     }
 
     #[test]
@@ -283,6 +290,7 @@ mod tests {
         assert!(!precedent(|verdict| verdict.vulnerabilities = Gate::Advisory));
         assert!(!precedent(|verdict| verdict.threshold.severity = Severity::Critical));
         assert!(!precedent(|verdict| verdict.threshold.ignore_unfixed = true));
+        assert!(!precedent(|verdict| verdict.inputs = Digest::of(b"others")));
         assert!(!precedent(|verdict| verdict.at -= SignedDuration::from_hours(48)));
         assert!(!precedent(|verdict| verdict.at += SignedDuration::from_hours(2)));
         assert!(!precedent(|verdict| verdict.advisories_of = Some(verdict.at - SignedDuration::from_hours(48))));

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::provenance::{self, Provenance, Run};
 use super::verdict::{self, Verdict};
-use super::{Database, Lists, ListsOf, Predicate, PredicateType, Program, Scan, Statement, Subject, Vulnerabilities};
+use super::{Database, Lists, ListsOf, Origin, Predicate, PredicateType, Program, Scan, Statement, Subject, Vulnerabilities};
 use crate::coverage::Coverage;
 use crate::environment::Environment;
 use crate::materials::{Material, Materials};
@@ -107,9 +107,12 @@ pub(super) fn verdict_facts(parameters: &Parameters) -> verdict::Facts<'_> {
         repository: Some(run.repository()),
         reference: Some(run.reference().to_owned()),
         parameters,
+        origin: Origin::Built,
+        builder: Digest::of(b""),
         tools: [("gitleaks", "8.30.1"), ("trivy", "0.72.0"), ("syft", "1.52.0")].map(program).into(),
         databases: vec![database()],
         lists: Lists { of: ListsOf::Base, commit: Some("0f1e2d3c4b5a69788796a5b4c3d2e1f001234567".to_owned()) },
+        inputs: Digest::of(b"inputs"),
         coverage: Some(&Coverage::Complete),
         record_digest: Digest::of(b"record"),
     }

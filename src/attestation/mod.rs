@@ -29,5 +29,5 @@ pub(crate) use predicate::Predicate;
 pub(crate) use predicate_type::PredicateType;
 pub(crate) use provenance::{Facts as ProvenanceFacts, Provenance, Run};
 pub(crate) use statement::{Statement, Subject};
-pub(crate) use verdict::{Database, Decision, Facts as VerdictFacts, Lists, ListsOf, Program, Verdict};
+pub(crate) use verdict::{Database, Decision, Facts as VerdictFacts, Lists, ListsOf, Origin, Program, Verdict};
 pub(crate) use vulnerabilities::{Scan, Vulnerabilities};

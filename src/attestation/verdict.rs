@@ -38,6 +38,11 @@ pub(crate) struct Verdict {
     pub(crate) source: Source,
     /// What of the source was built.
     pub(crate) build: Build,
+    /// How it is known that the image is of this source.
+    pub(crate) origin: Origin,
+    /// The digest of where builds are run, where that is another machine than the job's. It is for comparison.
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub(crate) builder: Digest,
     /// The programs that looked at the source and the image.
     pub(crate) tools: Vec<Program>,
     /// The databases that vulnerabilities were looked up in.
@@ -68,6 +73,19 @@ pub(crate) enum Decision {
     Advised,
 }
 
+/// How it is known that an image is of a source. A scan finds no door that somebody has built in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Origin {
+    /// This delivery has built it.
+    Built,
+    /// It was there, and a verdict of a delivery that knew has proven it.
+    Proven,
+    /// It was there, and says so itself. Whoever may push can have written it.
+    Claimed,
+}
+
 /// What an environment demanded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -81,6 +99,10 @@ pub(crate) struct Demands {
     pub(crate) severity_threshold: Severity,
     /// Whether vulnerabilities without a fix do not count.
     pub(crate) ignore_unfixed: bool,
+    /// The digest of the inputs that decide what else is let pass: whose lists count, which commits are looked through, what may
+    /// be unscanned, where databases come from, what programs are shut in, and the version of gp-deliver. It is for comparison.
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub(crate) inputs: Digest,
 }
 
 /// The source.
@@ -245,12 +267,18 @@ pub(crate) struct Facts<'a> {
     pub(crate) reference: Option<String>,
     /// What of the source was built.
     pub(crate) parameters: &'a Parameters,
+    /// How it is known that the image is of the source.
+    pub(crate) origin: Origin,
+    /// The digest of where builds are run.
+    pub(crate) builder: Digest,
     /// The scanners' versions.
     pub(crate) tools: Vec<Program>,
     /// The databases that were used.
     pub(crate) databases: Vec<Database>,
     /// Whose lists of what is let through counted.
     pub(crate) lists: Lists,
+    /// The digest of the inputs that decide what is let pass.
+    pub(crate) inputs: Digest,
     /// What the vulnerability scan judged; none where it was not compared with what is in the image.
     pub(crate) coverage: Option<&'a Coverage>,
     /// The digest of the record as it is now, as JSON.
@@ -289,7 +317,7 @@ impl Verdict {
         if !decided.is_some_and(|stage| passed(&stage.outcome)) {
             return Err(NoVerdict::NotDecided);
         }
-        let demands = Demands::of(record)?;
+        let demands = Demands::of(record, facts.inputs)?;
         let source = record.source.as_ref().ok_or(NoVerdict::Missing("the source"))?;
         let (coverage, databases) = (facts.coverage, &facts.databases);
         if record.database.as_ref().is_some_and(|used| databases.iter().all(|named| named.digest != used.digest)) {
@@ -313,6 +341,8 @@ impl Verdict {
                 dirty: source.dirty,
             },
             build: facts.parameters.into(),
+            origin: facts.origin,
+            builder: facts.builder,
             tools: facts.tools,
             databases: facts.databases,
             scans,
@@ -430,7 +460,7 @@ impl Scan {
 }
 
 impl Demands {
-    fn of(record: &Record) -> Result<Self, NoVerdict> {
+    fn of(record: &Record, inputs: Digest) -> Result<Self, NoVerdict> {
         let requirements = record.demands.ok_or(NoVerdict::Missing("what the environment demands"))?;
         let severity = record.severity_threshold.ok_or(NoVerdict::Missing("the severity that counts"))?;
         Ok(Self {
@@ -438,6 +468,7 @@ impl Demands {
             vulnerabilities: requirements.vulnerabilities,
             severity_threshold: severity,
             ignore_unfixed: record.ignore_unfixed,
+            inputs,
         })
     }
 }

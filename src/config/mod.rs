@@ -4,6 +4,7 @@ mod amazon;
 mod build;
 mod docker;
 mod dockerfile;
+mod leniency;
 mod proxies;
 mod reader;
 mod signing;

@@ -52,7 +52,8 @@ pub(super) fn before(delivery: &Delivery, existing: &ExistingImage) -> Option<Cl
     let proof = existing.proof.as_ref().filter(|proof| proof.is_of_the_same_workflow());
     if let (Some(proof), Some(limit)) = (proof, delivery.config.database_max_age) {
         let (environment, threshold) = (delivery.config.environment, delivery.config.threshold);
-        let cleared = policy::follow(&proof.precedent(), environment, threshold, limit.into(), Timestamp::now());
+        let (inputs, now) = (delivery.config.leniency(), Timestamp::now());
+        let cleared = policy::follow(&proof.precedent(), environment, threshold, inputs, limit.into(), now);
         if let Some(cleared) = cleared.filter(|cleared| cleared.digest() == existing.manifest.digest) {
             delivery.recorder.write(|record| record.precedent = Some(proof.at()));
             return Some(cleared);

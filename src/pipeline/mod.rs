@@ -53,6 +53,7 @@ use self::publishing::Content;
 use self::reuse::{Course, Rival};
 use self::task::Task;
 use self::vulnerabilities::Vulnerabilities;
+use crate::attestation::Origin;
 use crate::config::Config;
 use crate::diagnosis::Diagnosis;
 use crate::error::Error;
@@ -129,7 +130,8 @@ async fn run(delivery: &Arc<Delivery>) -> Result<RunResult, Error> {
     };
     if reuse != Reuse::Delivered && cleared.is_none() {
         let begun = Begun { image: promoting::image(delivery, &ready, &existing), ..begun };
-        let wanted = Wanted { tags: &existing.tags, rival: None };
+        let origin = if existing.proof.is_some() { Origin::Proven } else { Origin::Claimed };
+        let wanted = Wanted { tags: &existing.tags, rival: None, origin };
         return scan_and_publish(delivery, &ready, target.as_ref(), wanted, begun).await;
     }
     let judged_before = "this commit was judged before";
@@ -153,12 +155,14 @@ struct Wanted<'a> {
     tags: &'a [PlannedTag],
     /// The image that some of them name, which it has to be.
     rival: Option<&'a Rival>,
+    /// How it is known that it is of the source.
+    origin: Origin,
 }
 
 impl<'a> Wanted<'a> {
     /// For an image that is built.
     fn of(ready: &'a Ready, rival: Option<&'a Rival>) -> Self {
-        Self { tags: rival.map_or(&ready.tags, |rival| &rival.image.tags), rival }
+        Self { tags: rival.map_or(&ready.tags, |rival| &rival.image.tags), rival, origin: Origin::Built }
     }
 }
 
@@ -220,7 +224,8 @@ async fn scan_and_publish(
         Content::NotAsked => Ok(RunResult::Skipped),
         Content::There { uploaded, cleared, since } => {
             let (vulnerabilities, coverage) = (vulnerabilities.as_ref(), judged.as_ref().map(|judged| &judged.coverage));
-            let known = signing::Known { image: &image, cleared: &cleared, vulnerabilities, coverage, decided_at };
+            let known =
+                signing::Known { image: &image, origin: wanted.origin, cleared: &cleared, vulnerabilities, coverage, decided_at };
             let signed = signing::sign(delivery, ready, &uploaded, &known).await?;
             set_tags(delivery, ready, before_tags::complete(*uploaded, listed, shown, signed), wanted.tags, since).await
         }

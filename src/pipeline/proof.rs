@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::Delivery;
 use super::signing::{self, Token};
-use crate::attestation::{Decision, Predicate, PredicateType, Verdict};
+use crate::attestation::{Decision, Origin, Predicate, PredicateType, Verdict};
 use crate::config::Signing;
 use crate::diagnosis::Diagnosis;
 use crate::environment::Environment;
@@ -53,6 +53,7 @@ impl Proof {
             secrets: demands.secrets,
             vulnerabilities: demands.vulnerabilities,
             threshold: Threshold { severity: demands.severity_threshold, ignore_unfixed: demands.ignore_unfixed },
+            inputs: demands.inputs,
             at: self.at,
             advisories_of: self.verdict.oldest_database(),
         }
@@ -88,7 +89,10 @@ async fn look(
     let Token { run: Some(run), issuer, .. } = signing::token(delivery).await? else { return Ok(None) };
     let (rule, same) = (signing::own_rule(&run, &issuer), signing::same_workflow(&run, &issuer));
     let evidence = evidence::gather(client, &image.digest, verifier, &[PredicateType::Verdict]).await?;
+    let builder = delivery.config.builder();
     let proofs = evidence.statements.into_iter().filter_map(|signed| proof(signed, image.digest, [&rule, &same], ours));
+    // A builder that somebody else has chosen may build something else.
+    let proofs = proofs.filter(|proof| proof.verdict.builder == builder);
     // This environment's own says more than another's, and a late one more than an early one.
     let own = delivery.config.environment;
     Ok(proofs.max_by_key(|proof| (proof.environment() == own, proof.same_workflow, proof.at)))
@@ -103,7 +107,9 @@ fn proof(signed: SignedStatement, image: Digest, [rule, same]: [&Rule; 2], ours:
     // program's own. Whoever may run a workflow of their own writing, on a branch of their own, has another commit.
     let certified = [&signed.signer.commit, &signed.signer.workflow_commit].map(Option::as_ref);
     let says_so = verdict.is_of(repository, commit, ours.parameters.as_ref()?);
-    (says_so && certified == [Some(commit); 2]).then_some(())?;
+    // Who has taken an image at its word does not know more than the image says.
+    let known = verdict.origin != Origin::Claimed;
+    (says_so && known && certified == [Some(commit); 2]).then_some(())?;
     let same_workflow = same.check(&signed.signer).is_ok();
     Some(Proof { image, verdict: *verdict, at: signed.at?, same_workflow })
 }

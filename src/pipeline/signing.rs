@@ -13,8 +13,8 @@ use oci_spec::image::Descriptor;
 use super::vulnerabilities::Vulnerabilities;
 use super::{Delivery, Ending, building};
 use crate::attestation::{
-    Database, Lists, ListsOf, Predicate, PredicateType, Program, Provenance, ProvenanceFacts, Run, Scan, Statement, Subject,
-    Verdict, VerdictFacts,
+    Database, Lists, ListsOf, Origin, Predicate, PredicateType, Program, Provenance, ProvenanceFacts, Run, Scan, Statement,
+    Subject, Verdict, VerdictFacts,
 };
 use crate::config::{Signing, Suppressions};
 use crate::coverage::Coverage;
@@ -54,6 +54,8 @@ const MAX_SBOM: u64 = 128 << 20;
 pub(super) struct Known<'a> {
     /// The image.
     pub(super) image: &'a Image,
+    /// How it is known that it is of the source.
+    pub(super) origin: Origin,
     /// The gate's leave.
     pub(super) cleared: &'a Cleared,
     /// What was found in it; absent where it was not looked for.
@@ -148,7 +150,7 @@ async fn keyless(
         log.line(&format!("what is signed can be read by anyone at {host}, for good"));
     }
     let planned = Facts::of(delivery, ready, known, run.as_ref()).await?.statements(client.repository())?;
-    let ours = run.as_ref().map(|run| own_rule(run, &issuer));
+    let ours = run.as_ref().map(|run| this_ref(run, &issuer));
     let missing = missing(client, &verifier, planned, ours.as_ref(), delivery).await?;
     if missing.is_empty() {
         log.line("all of it is there already");
@@ -174,15 +176,19 @@ pub(super) fn own_rule(run: &Run, issuer: &str) -> Rule {
     }
 }
 
-/// The same for a run of this very workflow for this very ref: its file says what is let pass. A run that somebody starts by
-/// hand may be told more.
-pub(super) fn same_workflow(run: &Run, issuer: &str) -> Rule {
+/// The same for a run of the team's very workflow for this very ref: whoever asks for that ref is not told of another's.
+fn this_ref(run: &Run, issuer: &str) -> Rule {
     Rule {
         workflow: Some(Pattern::exactly(run.workflow_address())),
         reference: Some(Pattern::exactly(run.reference())),
-        event: Some(Pattern::exactly(run.event())),
         ..own_rule(run, issuer)
     }
+}
+
+/// The same for a run that was started in the same way: its file says what is let pass. A run that somebody starts by hand may
+/// be told more.
+pub(super) fn same_workflow(run: &Run, issuer: &str) -> Rule {
+    Rule { event: Some(Pattern::exactly(run.event())), ..this_ref(run, issuer) }
 }
 
 /// Signs what is to be kept beside one manifest, and keeps it there.
@@ -253,6 +259,8 @@ fn says_the_same(there: &Statement, at: Option<Timestamp>, planned: &Statement, 
         (Predicate::Verdict(there), Predicate::Verdict(planned)) => {
             fresh
                 && (there.environment, there.decision) == (planned.environment, planned.decision)
+                && there.demands == planned.demands
+                && (there.origin, there.builder) == (planned.origin, planned.builder)
                 && (&there.source, &there.build) == (&planned.source, &planned.build)
         }
         (Predicate::Vulnerabilities(_), Predicate::Vulnerabilities(_)) => fresh,
@@ -333,9 +341,12 @@ impl<'a> Facts<'a> {
             repository: self.run.map(Run::repository),
             reference: self.run.map(|run| run.reference().to_owned()),
             parameters,
+            origin: self.known.origin,
+            builder: self.delivery.config.builder(),
             tools: self.tools.clone(),
             databases: self.database().into_iter().collect(),
             lists: lists(&self.delivery.config.suppressions),
+            inputs: self.delivery.config.leniency(),
             coverage: self.known.coverage,
             record_digest: Digest::of(&record),
         };
