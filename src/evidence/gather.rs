@@ -1,21 +1,30 @@
 //! Statements about an image, read from where it is kept.
 
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
+
 use bytes::Bytes;
-use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use futures_util::stream::{self, StreamExt as _};
 use jiff::Timestamp;
-use oci_spec::image::Descriptor;
+use oci_spec::image::{ANNOTATION_CREATED, Descriptor};
+use tokio::sync::Semaphore;
 
 use crate::attestation::{PredicateType, Statement};
 use crate::oci::Digest;
-use crate::oci::registry::{self, Client};
+use crate::oci::layout::digest_of;
+use crate::oci::registry::{self, Client, Referrers};
 use crate::sigstore::{Attested, Identity, MEDIA_TYPE, SignedBy, Verifier};
 use crate::text::{self, Line};
 
 /// The most that is looked at of what is beside an image: a delivery leaves seven for each, and admission controllers read no
 /// more than this (Kyverno).
 const MAX_REFERRERS: usize = 50;
-/// The most that is read of one, in bytes: an SBOM of an image with 20,000 packages has some 40 MB.
-const MAX_CONTENT: u64 = 128 << 20;
+/// The most that is read of one, in bytes: an SBOM of an image with 20,000 packages has some 40 MB, and a third more in a bundle.
+const MAX_CONTENT: u64 = 64 << 20;
+/// The most that is read of all of them, in bytes. Whoever may push may have put all of it there.
+const MAX_ALL: u64 = 256 << 20;
+/// From so many bytes on they are read one by one: checking one takes several times its size of memory.
+const LARGE: u64 = 4 << 20;
 /// How many are read at once.
 const PARALLEL: usize = 6;
 /// Where a list says what a bundle's statement says, as cosign writes it. It is a hint: the statement has the last word.
@@ -61,24 +70,26 @@ impl Evidence {
     }
 }
 
-/// Reads what is signed about `subject`, of the types that are `wanted`.
+/// Reads what is signed about `subject`, of the types that are `wanted`. What can't be read is what somebody has put there, and
+/// does not hold: it ends nothing.
 ///
 /// # Errors
-/// The registry can't be asked, or does not serve what it lists.
+/// The registry can't be asked for a list.
 pub(crate) async fn gather(
     client: &Client,
     subject: &Digest,
     verifier: &Verifier,
     wanted: &[PredicateType],
 ) -> Result<Evidence, registry::Error> {
-    let listed = client.referrers(subject, MEDIA_TYPE).await?;
-    let mut listed: Vec<_> = listed.into_iter().filter(|listed| may_be_one(listed, wanted)).collect();
-    let unread = listed.len().saturating_sub(MAX_REFERRERS);
-    // The latest are at the end, where a registry keeps an order.
-    listed.drain(..unread);
-    let read = stream::iter(listed).map(|listed| async move { read(client, &listed, subject, verifier, wanted).await });
-    let read: Vec<_> = read.buffered(PARALLEL).try_collect().await?;
-    let mut evidence = Evidence { unread, ..Evidence::default() };
+    let Referrers { listed, more } = client.referrers(subject, MEDIA_TYPE).await?;
+    let (listed, unread) = chosen(listed, wanted);
+    let mut evidence = Evidence { unread: unread + usize::from(more), ..Evidence::default() };
+    let room = Room { all: Mutex::new(MAX_ALL), large: Semaphore::new(1) };
+    let read = stream::iter(listed).map(|listed| {
+        let room = &room;
+        async move { read(client, &listed, subject, verifier, wanted, room).await }
+    });
+    let read: Vec<_> = read.buffered(PARALLEL).collect().await;
     for one in read.into_iter().flatten() {
         match one {
             Ok(signed) => evidence.statements.push(signed),
@@ -88,10 +99,52 @@ pub(crate) async fn gather(
     Ok(evidence)
 }
 
+/// What is looked at of a list, and how many are not: each once, and of each type the latest, so that many of one leave room
+/// for the others. Registries list in any order, so it goes by the time that a list says; who says it is looked at later.
+fn chosen(listed: Vec<Descriptor>, wanted: &[PredicateType]) -> (Vec<Descriptor>, usize) {
+    let mut known = HashSet::new();
+    let mut listed: Vec<_> = listed.into_iter().filter(|listed| may_be_one(listed, wanted)).collect();
+    listed.retain(|listed| known.insert(listed.digest().to_string()));
+    let whole = listed.len();
+    let created = |listed: &Descriptor| annotation(listed, ANNOTATION_CREATED).and_then(|at| at.parse::<Timestamp>().ok());
+    listed.sort_by_cached_key(|listed| std::cmp::Reverse(created(listed)));
+    // What says nothing of its type may be of any, and has a share of its own.
+    let share = MAX_REFERRERS / (wanted.len() + 1);
+    let mut taken: HashMap<Option<String>, usize> = HashMap::new();
+    listed.retain(|listed| {
+        let of_type = taken.entry(annotation(listed, PREDICATE_TYPE).cloned()).or_default();
+        *of_type += 1;
+        *of_type <= share
+    });
+    let unread = whole - listed.len();
+    (listed, unread)
+}
+
+fn annotation<'a>(listed: &'a Descriptor, name: &str) -> Option<&'a String> {
+    listed.annotations().as_ref().and_then(|annotations| annotations.get(name))
+}
+
+/// What may still be read.
+struct Room {
+    all: Mutex<u64>,
+    large: Semaphore,
+}
+
+impl Room {
+    /// Takes so many bytes of it, or says why not.
+    fn take(&self, bytes: u64) -> Result<(), String> {
+        if bytes > MAX_CONTENT {
+            return Err(format!("it has more than {}", text::size(MAX_CONTENT)));
+        }
+        let mut left = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        *left = left.checked_sub(bytes).ok_or_else(|| format!("all of them have more than {}", text::size(MAX_ALL)))?;
+        Ok(())
+    }
+}
+
 /// Whether what is listed may be of a type that is wanted: what says nothing of its type may.
 fn may_be_one(listed: &Descriptor, wanted: &[PredicateType]) -> bool {
-    let said = listed.annotations().as_ref().and_then(|annotations| annotations.get(PREDICATE_TYPE));
-    said.is_none_or(|said| wanted.iter().any(|wanted| wanted.uri() == said))
+    annotation(listed, PREDICATE_TYPE).is_none_or(|said| wanted.iter().any(|wanted| wanted.uri() == said))
 }
 
 /// Reads one; `None` if it is about something else or of another type.
@@ -101,23 +154,62 @@ async fn read(
     subject: &Digest,
     verifier: &Verifier,
     wanted: &[PredicateType],
-) -> Result<Option<Result<SignedStatement, Rejected>>, registry::Error> {
-    let Some(referrer) = client.referrer(listed, subject, MEDIA_TYPE).await? else { return Ok(None) };
-    let rejected = |why: &dyn std::fmt::Display| Rejected { referrer: referrer.digest, why: text::words(&why.to_string()) };
-    if referrer.content.size() > MAX_CONTENT {
-        return Ok(Some(Err(rejected(&format!("it has more than {}", text::size(MAX_CONTENT))))));
+    room: &Room,
+) -> Option<Result<SignedStatement, Rejected>> {
+    // A list may name anything, and a name that is no digest names nothing.
+    let digest = digest_of(listed).ok()?;
+    let rejected = |why: &dyn std::fmt::Display| Some(Err(Rejected { referrer: digest, why: text::words(&why.to_string()) }));
+    let referrer = match client.referrer(listed, subject, MEDIA_TYPE).await {
+        Ok(referrer) => referrer?,
+        Err(error) => return rejected(&error),
+    };
+    if let Err(why) = room.take(referrer.content.size()) {
+        return rejected(&why);
     }
+    let _alone = if referrer.content.size() >= LARGE { room.large.acquire().await.ok() } else { None };
     let mut bytes = Vec::new();
-    client.pull_blob(&referrer.content, &mut bytes, &|_| ()).await?;
+    if let Err(error) = client.pull_blob(&referrer.content, &mut bytes, &|_| ()).await {
+        return rejected(&error);
+    }
     let Attested { statement, by: SignedBy::Identity(signer), at } = match verifier.verify(&bytes, subject) {
         Ok(attested) => attested,
-        Err(error) => return Ok(Some(Err(rejected(&error)))),
+        Err(error) => return rejected(&error),
     };
+    drop(bytes);
     let statement = match Statement::read(&Bytes::from(statement)) {
         Ok(statement) if statement.is_about(*subject) => statement,
-        Ok(_) => return Ok(Some(Err(rejected(&"it is about another image")))),
-        Err(error) => return Ok(Some(Err(rejected(&error)))),
+        Ok(_) => return rejected(&"it is about another image"),
+        Err(error) => return rejected(&error),
     };
     let is_wanted = statement.predicate.of_type().is_some_and(|found| wanted.contains(&found));
-    Ok(is_wanted.then(|| Ok(SignedStatement { statement, signer: *signer, at, referrer: referrer.digest })))
+    is_wanted.then(|| Ok(SignedStatement { statement, signer: *signer, at, referrer: digest }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oci::layout;
+
+    fn listed(number: usize, of: PredicateType, day: usize) -> Descriptor {
+        let mut listed = layout::descriptor(oci_spec::image::MediaType::ImageManifest, Digest::of(&number.to_be_bytes()), 1);
+        let said = [
+            (PREDICATE_TYPE.to_owned(), of.uri().to_owned()),
+            (ANNOTATION_CREATED.to_owned(), format!("2026-11-{day:02}T00:00:00Z")),
+        ];
+        listed.set_annotations(Some(said.into()));
+        listed
+    }
+
+    #[test]
+    fn many_statements_of_one_type_leave_room_for_the_others_and_the_latest_are_read() {
+        let wanted = [PredicateType::Signature, PredicateType::Verdict];
+        let mut all: Vec<_> = (1..=28).map(|day| listed(day, PredicateType::Verdict, day)).collect();
+        all.extend((1..=28).map(|day| listed(day, PredicateType::Verdict, day)));
+        all.push(listed(100, PredicateType::Signature, 1));
+        all.push(listed(101, PredicateType::Spdx, 1));
+        let (chosen, unread) = chosen(all, &wanted);
+        assert_eq!((chosen.len(), unread), (17, 12));
+        assert_eq!(chosen[0], listed(28, PredicateType::Verdict, 28));
+        assert!(chosen.contains(&listed(100, PredicateType::Signature, 1)));
+    }
 }

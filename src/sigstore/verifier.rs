@@ -13,6 +13,12 @@ use crate::document;
 use crate::oci::Digest;
 use crate::text;
 
+/// The most that a bundle has beside its statement, in bytes: a certificate, an entry of a log and a time have some ten
+/// thousand.
+const MAX_BESIDE: usize = 256 << 10;
+/// The most entries of logs and times that are checked of one: each takes its time.
+const MAX_CHECKS: usize = 8;
+
 /// Checks bundles by the keys of one instance.
 pub(crate) struct Verifier {
     verifier: sigstore_verify::Verifier,
@@ -64,6 +70,11 @@ impl Verifier {
     /// It does not hold, or is not of the form that is made here.
     pub(crate) fn verify(&self, bundle: &[u8], subject: &Digest) -> Result<Attested, Error> {
         let rejected = |error: &dyn std::fmt::Display| Error::Rejected(text::words(&error.to_string()));
+        // Who reads it holds many times what small values have as text.
+        let payload = document::member(bundle, "dsseEnvelope").and_then(|envelope| document::member(envelope, "payload"));
+        if bundle.len() - payload.map_or(0, <[u8]>::len) > MAX_BESIDE {
+            return Err(rejected(&"there is more beside the statement than a signature takes"));
+        }
         // One reading first: the library's own takes what it does not know for nothing.
         let value: serde_json::Value = document::read(bundle).map_err(|error| rejected(&error))?;
         if value.get("mediaType").and_then(serde_json::Value::as_str) != Some(MEDIA_TYPE) {
@@ -75,6 +86,11 @@ impl Verifier {
         let SignatureContent::DsseEnvelope(envelope) = &parsed.content else {
             return Err(rejected(&"it holds no statement"));
         };
+        let material = &parsed.verification_material;
+        let checks = material.tlog_entries.len() + material.timestamp_verification_data.rfc3161_timestamps.len();
+        if checks > MAX_CHECKS {
+            return Err(rejected(&format!("it names more than {MAX_CHECKS} entries and times")));
+        }
         if envelope.payload_type != PAYLOAD_TYPE {
             return Err(rejected(&format!("what it holds is not of the type {PAYLOAD_TYPE}")));
         }

@@ -14,7 +14,7 @@ use url::Url;
 
 use super::client::{Access, Client};
 use super::error::{Error, Subject, UrlRole};
-use super::manifest::{Manifest, Selector};
+use super::manifest::{MAX_MANIFEST, Selector};
 use super::request::Request;
 use super::tag_list::following;
 use crate::net::RetryPolicy;
@@ -22,8 +22,8 @@ use crate::oci::layout::{self, digest_of};
 use crate::oci::manifest::{self, Document};
 use crate::oci::{Digest, Tag};
 
-/// The most that is read of one page of a list, in bytes.
-const MAX_PAGE: u64 = 4 << 20;
+/// The most that is read of one page of a list, in bytes: it has the annotations of all that it lists.
+const MAX_PAGE: u64 = 16 << 20;
 /// The most pages that are asked for.
 const MAX_PAGES: usize = 20;
 /// How often the index under a tag is written again, when another delivery has written it meanwhile.
@@ -57,9 +57,20 @@ pub(crate) struct Referrer {
     pub(crate) annotations: BTreeMap<String, String>,
 }
 
+/// What is listed about a manifest, as far as it is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Referrers {
+    /// In the registry's order.
+    pub(crate) listed: Vec<Descriptor>,
+    /// Whether there is more, which is not read.
+    pub(crate) more: bool,
+}
+
 /// A list of referrers, and where it is from.
 struct Listing {
     descriptors: Vec<Descriptor>,
+    /// Whether there is more, which is not read.
+    more: bool,
     /// Whether the registry lists them itself.
     by_registry: bool,
 }
@@ -68,13 +79,13 @@ impl Client {
     /// What the registry lists as referrers of `subject` that are of a media type, in its order. None of it is checked.
     ///
     /// # Errors
-    /// The registry does not list them, or more than can be looked at.
-    pub(crate) async fn referrers(&self, subject: &Digest, media_type: &str) -> Result<Vec<Descriptor>, Error> {
-        let Listing { mut descriptors, .. } = self.list(subject, media_type, Access::Pull).await?;
+    /// The registry does not list them.
+    pub(crate) async fn referrers(&self, subject: &Digest, media_type: &str) -> Result<Referrers, Error> {
+        let Listing { mut descriptors, more, .. } = self.list(subject, media_type, Access::Pull).await?;
         // Older servers give the type of the configuration; the manifest has the last word.
         let known = |listed: &Descriptor| listed.artifact_type().as_ref().is_none_or(|found| is_it(found.as_ref(), media_type));
         descriptors.retain(|listed| known(listed) && matches!(listed.media_type(), MediaType::ImageManifest));
-        Ok(descriptors)
+        Ok(Referrers { listed: descriptors, more })
     }
 
     /// Reads what is listed as a referrer; `None` if it is about something else, or is something else.
@@ -123,12 +134,14 @@ impl Client {
         pushed.iter().map(|descriptor| digest_of(descriptor).map_err(Error::from)).collect()
     }
 
-    /// Looks whether all of `pushed` are listed as referrers. A registry may take its time.
+    /// Looks whether all of `pushed` are listed as referrers. A registry may take its time. Where others have put more there than
+    /// is read, it has to do that it has taken them.
     async fn confirm(&self, subject: &Digest, pushed: &[Descriptor], media_type: &str) -> Result<(), Error> {
         let look = || async {
-            let listed = self.list(subject, media_type, Access::Push).await?.descriptors;
+            let Listing { descriptors: listed, more, .. } = self.list(subject, media_type, Access::Push).await?;
             match pushed.iter().find(|ours| !listed.iter().any(|listed| listed.digest() == ours.digest())) {
                 None => Ok(()),
+                Some(_) if more => Ok(()),
                 Some(absent) => {
                     let host = self.repository().registry().to_owned();
                     Err(Error::NotListed { host, subject: *subject, referrer: digest_of(absent)? })
@@ -177,7 +190,12 @@ impl Client {
                 return Ok(());
             }
             manifests.extend(missing);
-            let bytes = Bytes::from(layout::document(&layout::index_of(manifests)?)?);
+            let mut bytes = Bytes::from(layout::document(&layout::index_of(manifests.clone())?)?);
+            // Whoever has filled it up has not been the last to write.
+            while bytes.len() as u64 > MAX_MANIFEST && manifests.len() > pushed.len() {
+                manifests.drain(..manifests.len().div_ceil(2).min(manifests.len() - pushed.len()));
+                bytes = Bytes::from(layout::document(&layout::index_of(manifests.clone())?)?);
+            }
             self.put_manifest(&tag, &MediaType::ImageIndex, &bytes).await?;
         }
         Ok(())
@@ -190,17 +208,22 @@ impl Client {
         let mut descriptors = Vec::new();
         for _ in 0..MAX_PAGES {
             let request = Request::new(Method::GET, url, Subject::Referrers(*subject), self.scopes(access));
-            let Some((page, following)) = RetryPolicy::REGISTRY.run(|| self.page(&request)).await? else {
-                return Ok(Listing { descriptors: self.tagged(subject, access).await?, by_registry: false });
+            let page = match RetryPolicy::REGISTRY.run(|| self.page(&request)).await {
+                // What is listed is of others' making.
+                Err(Error::Document { .. } | Error::TooLarge { .. }) => break,
+                page => page?,
+            };
+            let Some((page, following)) = page else {
+                return Ok(Listing { descriptors: self.tagged(subject, access).await?, more: false, by_registry: false });
             };
             descriptors.extend(page.manifests().iter().cloned());
             match following {
                 Some(next) => url = next,
-                None => return Ok(Listing { descriptors, by_registry: true }),
+                None => return Ok(Listing { descriptors, more: false, by_registry: true }),
             }
         }
-        let reason = format!("more than {MAX_PAGES} pages");
-        Err(self.transport.connection.malformed(&Subject::Referrers(*subject), &reason))
+        // Whoever may push can make it as long as they like, which is no reason to end.
+        Ok(Listing { descriptors, more: true, by_registry: true })
     }
 
     /// One page; `None` if the registry does not list referrers.
@@ -222,16 +245,17 @@ impl Client {
         next.map(|url| self.transport.connection.allowed(url.as_str(), UrlRole::Redirect)).transpose()
     }
 
-    /// What the index under the subject's tag has.
+    /// What the index under the subject's tag has. Whoever may push can give the tag to something else, which lists nothing and
+    /// has no right to it.
     async fn tagged(&self, subject: &Digest, access: Access) -> Result<Vec<Descriptor>, Error> {
         let tag = Selector::Tag(Tag::of_referrers(subject));
-        let Some(found) = self.look_for_manifest(&tag, access).await? else { return Ok(Vec::new()) };
-        self.index(&found).map(|index| index.manifests().clone())
-    }
-
-    fn index(&self, manifest: &Manifest) -> Result<ImageIndex, Error> {
-        let index = manifest.document().and_then(Document::index);
-        index.map_err(|fault| self.refused(Subject::Manifest(manifest.digest.to_string()), fault))
+        let found = match self.look_for_manifest(&tag, access).await {
+            Ok(Some(found)) => found,
+            Ok(None) | Err(Error::Document { .. } | Error::TooLarge { .. }) => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let index = found.document().and_then(Document::index);
+        Ok(index.map(|index| index.manifests().clone()).unwrap_or_default())
     }
 }
 
