@@ -98,6 +98,13 @@ impl Request {
                 Err(error) => note(error),
             }
         }
+        // They say more of an identity that is given, and nothing of the rules of a policy.
+        let more = [("issuer", &self.issuer), ("repository", &self.repository), ("ref", &self.reference)];
+        for (name, value) in more.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?))) {
+            if self.identities.is_empty() {
+                problems.push(problem(name, value, "it is about an identity, and none is given: a policy says it by itself"));
+            }
+        }
         if wanted.signers.is_empty() && problems.is_empty() {
             let expected =
                 "whoever may push can sign by a name of their own: say whose signature counts, by identity or by policy";

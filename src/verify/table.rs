@@ -13,7 +13,7 @@ use crate::evidence::{Evidence, SignedStatement, gather};
 use crate::oci::layout::digest_of;
 use crate::oci::manifest::Document;
 use crate::oci::registry::{self, Client, Manifest, Selector};
-use crate::oci::{Digest, Reference};
+use crate::oci::{Digest, Reference, bounds};
 use crate::sigstore::Verifier;
 use crate::text;
 
@@ -137,7 +137,8 @@ impl Seen<'_> {
         let asked = self.wanted.environment;
         let Some((signed, verdict)) = self.verdict() else {
             let of = asked.map(|environment| format!(" for {environment}")).unwrap_or_default();
-            return Row::missing("gates", asked.is_some(), format!("there is no verdict{of} by one whose word counts"));
+            let asked = asked.is_some() || self.wanted.max_age.is_some();
+            return Row::missing("gates", asked, format!("there is no verdict{of} by one whose word counts"));
         };
         let database =
             verdict.oldest_database().map(|updated| format!(", by advisories of {}", text::time(updated))).unwrap_or_default();
@@ -209,6 +210,11 @@ fn platforms(client: &Client, image: &Manifest) -> Result<Vec<Digest>, registry:
     match client.document(image)? {
         Document::Manifest(_) => Ok(vec![image.digest]),
         Document::Index(index) => {
+            bounds::index(&index).map_err(|error| registry::Error::Malformed {
+                host: client.repository().registry().to_owned(),
+                subject: registry::Subject::Manifest(image.digest.to_string()),
+                reason: error.to_string(),
+            })?;
             let images = index.manifests().iter().filter(|manifest| manifest.platform().is_some());
             images.map(|manifest| digest_of(manifest).map_err(registry::Error::from)).collect()
         }
