@@ -13,26 +13,36 @@ use crate::support::{Delivery, Ended, Source, part, validator};
 const WORKFLOW: &str = "octo-org/gp-deliver/.github/workflows/_build-and-release.yml@refs/tags/v1";
 
 /// A commit on `main`, a registry, and jobs whose tokens a private Sigstore takes for GitHub's.
-struct Scene {
-    source: Source,
+pub(crate) struct Scene {
+    pub(crate) source: Source,
     registry: String,
     _own: Option<Registry>,
     /// The commit, as tags have it.
-    sha: String,
+    pub(crate) sha: String,
     /// The names and values of what is claimed besides.
     claims: Vec<(&'static str, Value)>,
 }
 
 impl Scene {
     /// With a registry that lists referrers.
-    fn set() -> Self {
+    pub(crate) fn set() -> Self {
         Self::with(part("REFERRERS_REGISTRY"), None)
     }
 
     /// With one that does not.
-    fn without_referrers() -> Self {
+    pub(crate) fn without_referrers() -> Self {
         let registry = Registry::start(Options::default());
         Self::with(registry.address.clone(), Some(registry))
+    }
+
+    /// With the registry at an address.
+    pub(crate) fn at(registry: &str) -> Self {
+        Self::with(registry.to_owned(), None)
+    }
+
+    /// The same for a job of which nothing is claimed besides.
+    pub(crate) fn without_claims(self) -> Self {
+        Self { claims: Vec::new(), ..self }
     }
 
     fn with(registry: String, own: Option<Registry>) -> Self {
@@ -46,22 +56,22 @@ impl Scene {
         Self { source, registry, _own: own, sha, claims: Vec::new() }
     }
 
-    fn repository(&self) -> String {
+    pub(crate) fn repository(&self) -> String {
         // One registry is for all tests.
         format!("{}/team/app-{}", self.registry, self.sha)
     }
 
-    fn image(&self, tag: &str) -> String {
+    pub(crate) fn image(&self, tag: &str) -> String {
         format!("{}:{tag}", self.repository())
     }
 
-    fn claim(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+    pub(crate) fn claim(mut self, name: &'static str, value: impl Into<Value>) -> Self {
         self.claims.push((name, value.into()));
         self
     }
 
     /// A delivery by a job of the workflow.
-    fn deliver(&self, environment: &str) -> Delivery {
+    pub(crate) fn deliver(&self, environment: &str) -> Delivery {
         let commit = self.source.git(&["rev-parse", "HEAD"]);
         let job = World::options().issued_by(&PathBuf::from(part("SIGSTORE"))).environment(environment);
         let job = job.claim("job_workflow_ref", WORKFLOW).claim("sha", commit.clone()).claim("workflow_sha", commit.clone());
@@ -81,7 +91,7 @@ impl Scene {
             .flag("--sigstore-trusted-root", &document("trusted_root.json"))
     }
 
-    fn verify(&self, tag: &str, flags: &[&str], code: i32) -> Ended {
+    pub(crate) fn verify(&self, tag: &str, flags: &[&str], code: i32) -> Ended {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gp-deliver"));
         command.env_clear().env("HOME", self.source.beside("home")).args(["verify", &self.image(tag)]);
         command.args(["--sigstore-trusted-root", &document("trusted_root.json"), "--issuer", &part("ISSUER")]).args(flags);
@@ -90,7 +100,7 @@ impl Scene {
         ended
     }
 
-    fn digest(&self, tag: &str) -> String {
+    pub(crate) fn digest(&self, tag: &str) -> String {
         crane(&["digest", "--insecure", &self.image(tag)])
     }
 
@@ -107,7 +117,7 @@ impl Scene {
         types
     }
 
-    fn listed(&self, digest: &str) -> Value {
+    pub(crate) fn listed(&self, digest: &str) -> Value {
         let by_api = self.get(&format!("referrers/{digest}"));
         let listed = by_api.or_else(|| self.get(&format!("manifests/{}", digest.replace(':', "-"))));
         let mut listed = listed.unwrap_or(json!({ "manifests": [] }));
@@ -117,7 +127,7 @@ impl Scene {
     }
 
     /// What the registry answers below the repository; `None` where it refuses.
-    fn get(&self, path: &str) -> Option<Value> {
+    pub(crate) fn get(&self, path: &str) -> Option<Value> {
         let url = format!("http://{}/v2/{}", self.registry, self.repository().split_once('/').unwrap().1);
         let accept = "Accept: application/vnd.oci.image.index.v1+json";
         let curl = ["--silent", "--fail", "--noproxy", "*", "--header", accept];
@@ -130,7 +140,7 @@ fn document(name: &str) -> String {
     PathBuf::from(part("SIGSTORE")).join(name).to_str().unwrap().to_owned()
 }
 
-const SIGNER: &str = "https://github.com/octo-org/gp-deliver/.github/workflows/_build-and-release.yml@refs/tags/v*";
+pub(crate) const SIGNER: &str = "https://github.com/octo-org/gp-deliver/.github/workflows/_build-and-release.yml@refs/tags/v*";
 
 const ALL: [&str; 6] = [
     "https://cosign.sigstore.dev/attestation/vuln/v1",
@@ -215,7 +225,7 @@ fn a_commit_whose_image_is_proven_is_not_built_or_scanned_again() {
 fn what_another_workflow_has_signed_proves_nothing_here() {
     let planted = Scene::set().claim("job_workflow_ref", "octo-org/octo-repo/.github/workflows/mine.yml@refs/heads/mine");
     planted.deliver("prod").ends_with(0);
-    let scene = Scene { claims: Vec::new(), ..planted };
+    let scene = planted.without_claims();
     scene.deliver("prod").ends_with(0);
     let record = scene.source.record();
     assert_eq!(record["reuse"], Value::Null, "{record}");
