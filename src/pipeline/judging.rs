@@ -46,6 +46,12 @@ pub(super) async fn judge(
         .await
 }
 
+/// Whether an image that is there already is judged, though it says that this environment's delivery has published it: where the
+/// gates block, and where it is signed, since nobody signs what was not looked at.
+pub(super) fn judges_what_is_there(delivery: &Delivery) -> bool {
+    delivery.config.environment.is_blocking() || delivery.config.signing.is_on()
+}
+
 /// The `Cleared` to set the missing tags of an image that this environment's delivery published: where the gates only advise,
 /// it needs no new scan; where they block, a verdict does that is proven, and fresh. `None` if the image has to be judged again.
 pub(super) fn before(delivery: &Delivery, existing: &ExistingImage) -> Option<Cleared> {
@@ -58,6 +64,9 @@ pub(super) fn before(delivery: &Delivery, existing: &ExistingImage) -> Option<Cl
             delivery.recorder.write(|record| record.precedent = Some(proof.at()));
             return Some(cleared);
         }
+    }
+    if judges_what_is_there(delivery) {
+        return None;
     }
     let evidence = Evidence { image: existing.manifest.digest, scans: &[], findings: &[] };
     match policy::decide(delivery.config.environment.requirements(), delivery.config.threshold, &evidence) {

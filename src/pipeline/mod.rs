@@ -115,7 +115,7 @@ async fn run(delivery: &Arc<Delivery>) -> Result<RunResult, Error> {
     };
     // Who we are there, whether it may be written, and what is there of this commit.
     let ResolvedDestination { target, existing } = destination::look(delivery, &ready).await?;
-    let (existing, reuse) = match existing.course(delivery.config.environment) {
+    let (existing, reuse) = match existing.course(judging::judges_what_is_there(delivery)) {
         Course::Take(existing, reuse) => (existing, reuse),
         Course::Build(rival) => {
             let wanted = Wanted::of(&ready, rival.as_ref());

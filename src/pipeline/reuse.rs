@@ -77,13 +77,13 @@ pub(super) struct ExistingImage {
 }
 
 impl Existing {
-    /// What follows for an environment. A blocking one judges whatever it takes, though all tags are there: that they are says
-    /// nothing of who has set them.
-    pub(crate) fn course(self, environment: Environment) -> Course {
+    /// What follows; `judged` whether it is judged whatever is taken, though all tags are there: that they are says nothing of who
+    /// has set them.
+    pub(crate) fn course(self, judged: bool) -> Course {
         match self {
             Self::Nothing => Course::Build(None),
             Self::Untrusted(rival) => Course::Build(Some(rival)),
-            Self::Delivered(found) if environment.is_blocking() => Course::Take(found, Reuse::Completed),
+            Self::Delivered(found) if judged => Course::Take(found, Reuse::Completed),
             Self::Delivered(found) => Course::Take(found, Reuse::Delivered),
             Self::Incomplete(found) => Course::Take(found, Reuse::Completed),
             Self::Elsewhere(found, from) => Course::Take(found, Reuse::Promoted { from }),
