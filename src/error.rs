@@ -3,7 +3,7 @@
 use crate::aws;
 use crate::buildkit;
 use crate::coverage::Gap;
-use crate::github::{api, code_scanning, oidc};
+use crate::github::{api, attestations, code_scanning, oidc};
 use crate::inputs::Problem;
 use crate::publish;
 use crate::record::{RunResult, StageName};
@@ -47,6 +47,9 @@ pub(crate) enum Error {
     /// The findings could not be shown to the team.
     #[error(transparent)]
     CodeScanning(#[from] code_scanning::Error),
+    /// GitHub does not keep what is signed.
+    #[error(transparent)]
+    Attestations(#[from] attestations::Error),
     /// A call to GitHub failed.
     #[error(transparent)]
     GitHub(#[from] api::Error),

@@ -205,6 +205,13 @@ impl Body {
         Self(value)
     }
 
+    /// A body of what is signed, of which nothing can be left out; none if there is a secret in `statement`, which is what is in
+    /// it to read. All else is signatures and names that are public, in an encoding in which chance looks like anything.
+    pub(crate) fn signed(document: &impl Serialize, statement: &str) -> Option<Self> {
+        let value = serde_json::to_value(document).ok()?;
+        matches!(text::redacted(statement), Cow::Borrowed(_)).then_some(Self(value))
+    }
+
     /// With content under `name` that was made of a [`Redacted`], and is no text any more.
     pub(crate) fn with_encoded(mut self, name: &str, content: String) -> Self {
         self.0[name] = Value::from(content);
@@ -248,6 +255,14 @@ mod tests {
         redaction::remember("abcd");
         let body = Body::of(&serde_json::json!({"a": ["abcd"], "number": 1})).with_encoded("sarif", "xabcdx".to_owned());
         assert_eq!(serde_json::to_value(&body).unwrap(), serde_json::json!({"a": ["***"], "number": 1, "sarif": "xabcdx"}));
+    }
+
+    #[test]
+    fn what_may_not_be_changed_is_not_sent_with_a_secret_in_it() {
+        redaction::remember("s1gned-and-secret");
+        let document = serde_json::json!({"bundle": {"a": ["x"]}});
+        assert!(Body::signed(&document, "x s1gned-and-secret").is_none());
+        assert_eq!(serde_json::to_value(Body::signed(&document, "x").unwrap()).unwrap(), document);
     }
 
     #[test]

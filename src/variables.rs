@@ -53,6 +53,8 @@ variables! {
     GITHUB_OUTPUT;
     /// The file that the summary is added to.
     GITHUB_STEP_SUMMARY;
+    /// The file that lists what the job has made, for the workflow's attestations; runners before 2.336 have none.
+    GITHUB_ARTIFACTS;
     /// The service that gives the run's OIDC token: the runner sets it in jobs with `id-token: write`.
     ACTIONS_ID_TOKEN_REQUEST_URL;
     /// The credential for that service. It is secret.

@@ -24,7 +24,7 @@ pub(crate) use self::signing::Signing;
 pub(crate) use self::suppressions::{SecretsHistory, Suppressions};
 use crate::coverage::Acceptance;
 use crate::environment::{Choice, Environment, Gate, Origin};
-use crate::github::{Access, Event, code_scanning};
+use crate::github::{Access, Event, attestations, code_scanning};
 use crate::inputs::{self, Input, Inputs, Lines, Problem};
 use crate::policy::Threshold;
 use crate::process::Demand;
@@ -76,6 +76,8 @@ pub(crate) struct Config<B = Build> {
     pub(crate) reuse: Trust,
     /// By what the image is signed.
     pub(crate) signing: Signing,
+    /// Whether what is signed goes to GitHub too.
+    pub(crate) github_attestations: attestations::Demand,
     /// GitHub's API; absent outside GitHub Actions.
     pub(crate) github: Option<Access>,
     /// Where the report goes.
@@ -197,6 +199,7 @@ impl Reader<'_> {
         let publish = self.publish();
         let code_scanning = self.get(&inputs::CODE_SCANNING);
         let signing = self.signing(environment, publish.as_ref(), destination.as_ref());
+        let github_attestations = self.get(&inputs::GITHUB_ATTESTATIONS);
         let reuse = self.get(&inputs::REUSE);
         self.refuse_rebuild();
         Some(Config {
@@ -219,6 +222,7 @@ impl Reader<'_> {
             code_scanning: code_scanning?,
             reuse: reuse?.unwrap_or(Trust::usual(environment?)),
             signing: signing?,
+            github_attestations: github_attestations?,
             github: self.github(),
             report_dir: report_dir?,
         })

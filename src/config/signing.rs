@@ -85,12 +85,16 @@ impl Reader<'_> {
 
     /// The private instance that the inputs name: one of the two documents is nothing without the other.
     fn private_instance(&mut self) -> Result<Option<Instance>, Noted> {
+        let file = match self.get(&inputs::SIGSTORE_TRUSTED_ROOT) {
+            Some(Some(Document::File(path))) => Some(path),
+            _ => None,
+        };
         let configuration = self.document(&inputs::SIGSTORE_SIGNING_CONFIG);
         let root = self.document(&inputs::SIGSTORE_TRUSTED_ROOT);
         match (configuration?, root?) {
             (None, None) => Ok(None),
             (Some(configuration), Some(root)) => match Instance::private(&configuration, &root) {
-                Ok(instance) => Ok(Some(instance)),
+                Ok(instance) => Ok(Some(instance.with_root_file(file))),
                 Err(error) => {
                     let input =
                         if error.is_of_root() { &*inputs::SIGSTORE_TRUSTED_ROOT } else { &*inputs::SIGSTORE_SIGNING_CONFIG };

@@ -43,6 +43,7 @@ impl From<&Error> for Diagnosis {
             ),
             Error::NotJudged(gaps) => not_judged(gaps),
             Error::CodeScanning(error) => Self::from(error),
+            Error::Attestations(error) => Self::from(error),
             Error::GitHub(error) => Self::from(error),
             Error::NotShown(why) => Self::new(
                 "There is nothing to show here",

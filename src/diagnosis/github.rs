@@ -2,6 +2,7 @@
 
 use super::{Diagnosis, sentences};
 use crate::github::api::{Call, Error};
+use crate::github::attestations;
 use crate::github::code_scanning::{self, Missing};
 
 impl From<&code_scanning::Error> for Diagnosis {
@@ -37,6 +38,32 @@ fn unavailable(why: &str, missing: Missing) -> Diagnosis {
         Missing::Either => format!("To see them there, {permission}, and {feature}."),
     };
     Diagnosis::new(what, why, format!("{remedy} If they need not be there, set `code-scanning: off`."))
+}
+
+impl From<&attestations::Error> for Diagnosis {
+    fn from(error: &attestations::Error) -> Self {
+        let what = "What is signed is not among the repository's attestations at GitHub";
+        let off = "If it need not be there, set `github-attestations: off`.";
+        match error {
+            attestations::Error::Unavailable { status, message } => Self::new(
+                what,
+                format!("GitHub answers {status}: {message}"),
+                format!(
+                    "To have it there, give the job `permissions: attestations: write` (the calling job too, for a reusable \
+                     workflow); a private repository needs GitHub Enterprise Cloud. {off}"
+                ),
+            ),
+            attestations::Error::Impossible(why) => {
+                Self::new(what, *why, format!("Give the action the run's token: leave `github-token` out. {off}"))
+            }
+            attestations::Error::Secret => Self::new(
+                what,
+                "A secret of this run is in it, and nothing can be left out of what is signed.",
+                "Take the secret out of what is delivered, and revoke it.",
+            ),
+            attestations::Error::Api(error) => Self::from(error),
+        }
+    }
 }
 
 impl From<&Error> for Diagnosis {
@@ -90,5 +117,6 @@ fn what_failed(call: Call) -> &'static str {
         Call::FollowAnalysis => "GitHub does not say whether the findings reached the Security tab",
         Call::FindCheckRun | Call::WriteCheckRun => "The check run could not be shown",
         Call::ReadEnvironment => "The rules of GitHub's environment could not be read",
+        Call::StoreAttestation => "GitHub has not taken an attestation",
     }
 }

@@ -32,6 +32,8 @@ pub(crate) enum Call {
     WriteCheckRun,
     /// Asks which branches and tags may deploy to an environment.
     ReadEnvironment,
+    /// Hands an attestation over.
+    StoreAttestation,
 }
 
 /// A call failed.
@@ -190,6 +192,7 @@ impl fmt::Display for Call {
             Self::FindCheckRun => "search for the check run",
             Self::WriteCheckRun => "check run",
             Self::ReadEnvironment => "rules of the environment",
+            Self::StoreAttestation => "attestation",
         })
     }
 }

@@ -2,6 +2,7 @@
 
 mod access;
 pub(crate) mod api;
+pub(crate) mod attestations;
 pub(crate) mod checks;
 pub(crate) mod code_scanning;
 pub(crate) mod commands;

@@ -35,7 +35,7 @@ use crate::buildkit::namespace::BuilderCache;
 use crate::coverage::Acceptance;
 use crate::environment;
 use crate::finding::Severity;
-use crate::github::{JobResult, code_scanning};
+use crate::github::{JobResult, attestations, code_scanning};
 use crate::oci::{Compression, Platform};
 use crate::process::Demand;
 use crate::provenance::Trust;
@@ -178,6 +178,12 @@ inputs! {
         Input::new("sigstore-trusted-root", Group::Sign, "JSON",
             "The trusted root of that Sigstore, which has its keys: JSON, or a file with it. Whoever can change it decides what \
              is proven: keep it out of the repository, in a variable of the organization");
+    GITHUB_ATTESTATIONS: attestations::Demand =
+        Input::new("github-attestations", Group::Sign, "WHEN",
+            "Whether what a delivery signs is among the repository's attestations at GitHub too, for gh attestation verify: auto \
+             (where there is a token; a refusal is a warning), required (a refusal fails the delivery before a tag can be seen, \
+             from test up) or off")
+            .default("auto");
 
     ECR_REPOSITORY: Option<EcrRepository> =
         Input::new("ecr-repository", Group::Aws, "NAME",
@@ -241,7 +247,7 @@ pub(crate) const TOKEN: Input<Secret> = Input::new(
     "github-token",
     Group::Report,
     "TOKEN",
-    "The token for the Security tab and the check run: it needs security-events: write and checks: write; not a flag",
+    "The token for the Security tab, the check run and the attestations: it needs security-events: write, checks: write and attestations: write; not a flag",
 )
 .default("${{ github.token }}");
 

@@ -11,7 +11,7 @@ use crate::buildkit::namespace::BuilderCache;
 use crate::coverage::Acceptance;
 use crate::environment;
 use crate::finding::Severity;
-use crate::github::{JobResult, code_scanning};
+use crate::github::{JobResult, attestations, code_scanning};
 use crate::oci::{Compression, Platform};
 use crate::process::Demand;
 use crate::provenance::Trust;
@@ -106,6 +106,10 @@ impl Word for Address {
 }
 
 impl Word for code_scanning::Demand {
+    const EXPECTED: &'static str = "auto, required or off is expected";
+}
+
+impl Word for attestations::Demand {
     const EXPECTED: &'static str = "auto, required or off is expected";
 }
 

@@ -61,7 +61,9 @@ pub(super) fn before(delivery: &Delivery, existing: &ExistingImage) -> Option<Cl
         let (inputs, now) = (delivery.config.leniency(), Timestamp::now());
         let cleared = policy::follow(&proof.precedent(), environment, threshold, inputs, limit.into(), now);
         if let Some(cleared) = cleared.filter(|cleared| cleared.digest() == existing.manifest.digest) {
-            delivery.recorder.write(|record| record.precedent = Some(proof.at()));
+            delivery.recorder.write(|record| {
+                (record.precedent, record.signer) = (Some(proof.at()), Some(proof.signer().clone()));
+            });
             return Some(cleared);
         }
     }

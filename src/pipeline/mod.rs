@@ -4,6 +4,7 @@ mod advisories;
 mod after_tags;
 mod amazon;
 mod announcing;
+mod at_github;
 mod before_tags;
 mod besides;
 mod builder_state;

@@ -15,13 +15,16 @@ use crate::oci::Digest;
 use crate::oci::registry::{Client, Manifest};
 use crate::policy::{Precedent, Threshold};
 use crate::provenance::{Claim, Trust};
-use crate::sigstore::Verifier;
+use crate::record;
+use crate::sigstore::{Instance, Verifier};
 
 /// That an image is this commit's: what was decided about it, by this workflow's own word.
 #[derive(Clone, Debug)]
 pub(super) struct Proof {
     image: Digest,
     verdict: Verdict,
+    /// Who has signed it.
+    signer: record::Signer,
     at: Timestamp,
     /// Whether it is of this very workflow, run for this very ref: what it was told to let pass is what this one is told.
     same_workflow: bool,
@@ -36,6 +39,11 @@ impl Proof {
     /// The environment that it was judged for.
     pub(super) fn environment(&self) -> Environment {
         self.verdict.environment
+    }
+
+    /// Who has signed that.
+    pub(super) fn signer(&self) -> &record::Signer {
+        &self.signer
     }
 
     /// When that was.
@@ -68,7 +76,7 @@ pub(super) async fn find(delivery: &Delivery, client: &Client, image: &Manifest,
     }
     let Signing::Keyless(instance) = &delivery.config.signing else { return None };
     let verifier = Verifier::new(instance.root()).map_err(Error::from);
-    let found = async { look(delivery, client, &verifier?, image, ours).await };
+    let found = async { look(delivery, client, (instance, &verifier?), image, ours).await };
     match found.await {
         Ok(proof) => proof,
         Err(error) => {
@@ -82,7 +90,7 @@ pub(super) async fn find(delivery: &Delivery, client: &Client, image: &Manifest,
 async fn look(
     delivery: &Delivery,
     client: &Client,
-    verifier: &Verifier,
+    (instance, verifier): (&Instance, &Verifier),
     image: &Manifest,
     ours: &Claim,
 ) -> Result<Option<Proof>, Error> {
@@ -90,7 +98,7 @@ async fn look(
     let (rule, same) = (signing::own_rule(&run, &issuer), signing::same_workflow(&run, &issuer));
     let evidence = evidence::gather(client, &image.digest, verifier, &[PredicateType::Verdict]).await?;
     let builder = delivery.config.builder();
-    let proofs = evidence.statements.into_iter().filter_map(|signed| proof(signed, image.digest, [&rule, &same], ours));
+    let proofs = evidence.statements.into_iter().filter_map(|signed| proof(signed, instance, image.digest, [&rule, &same], ours));
     // A builder that somebody else has chosen may build something else.
     let proofs = proofs.filter(|proof| proof.verdict.builder == builder);
     // This environment's own says more than another's, and a late one more than an early one.
@@ -99,7 +107,7 @@ async fn look(
 }
 
 /// A statement as a proof, if it is one.
-fn proof(signed: SignedStatement, image: Digest, [rule, same]: [&Rule; 2], ours: &Claim) -> Option<Proof> {
+fn proof(signed: SignedStatement, instance: &Instance, image: Digest, [rule, same]: [&Rule; 2], ours: &Claim) -> Option<Proof> {
     rule.check(&signed.signer).ok()?;
     let Predicate::Verdict(verdict) = signed.statement.predicate else { return None };
     let (repository, commit) = (signed.signer.repository.as_ref()?, ours.revision.as_ref()?);
@@ -111,5 +119,6 @@ fn proof(signed: SignedStatement, image: Digest, [rule, same]: [&Rule; 2], ours:
     let known = verdict.origin != Origin::Claimed;
     (says_so && known && certified == [Some(commit); 2]).then_some(())?;
     let same_workflow = same.check(&signed.signer).is_ok();
-    Some(Proof { image, verdict: *verdict, at: signed.at?, same_workflow })
+    let signer = signing::recorded(instance, &signed.signer.subject, &signed.signer.issuer);
+    Some(Proof { image, verdict: *verdict, signer, at: signed.at?, same_workflow })
 }

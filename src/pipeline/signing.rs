@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use oci_spec::image::Descriptor;
 
 use super::vulnerabilities::Vulnerabilities;
-use super::{Delivery, Ending, building};
+use super::{Delivery, Ending, at_github, building};
 use crate::attestation::{
     Database, Lists, ListsOf, Origin, Predicate, PredicateType, Program, Provenance, ProvenanceFacts, Run, Scan, Statement,
     Subject, Verdict, VerdictFacts,
@@ -30,10 +30,10 @@ use crate::policy::Cleared;
 use crate::process;
 use crate::provenance::Parameters;
 use crate::publish::{Signed, Uploaded};
-use crate::record::{Attestation, Record, StageLog, StageName};
+use crate::record::{self, Attestation, Record, StageLog, StageName};
 use crate::scan;
 use crate::secret::Secret;
-use crate::sigstore::{self, Instance, Signer, Verifier};
+use crate::sigstore::{self, Bundle, Instance, Owner, SignedBy, Signer, Verifier};
 use crate::text;
 use crate::variables;
 
@@ -72,6 +72,25 @@ struct Planned {
     statement: Statement,
 }
 
+/// A statement that is signed.
+struct Sealed {
+    statement: Statement,
+    bundle: Bundle,
+}
+
+impl Sealed {
+    /// The type of what it says, by its address.
+    fn predicate(&self) -> &str {
+        self.statement.predicate.uri()
+    }
+}
+
+/// What is beside the image, and by whom.
+struct Kept {
+    attestations: Vec<Attestation>,
+    signer: Option<record::Signer>,
+}
+
 /// Signs what is known of an image, where that is asked for.
 ///
 /// # Errors
@@ -92,9 +111,9 @@ pub(super) async fn sign(delivery: &Delivery, ready: &Ready, uploaded: &Uploaded
         .stage(StageName::Signing, async |log| {
             let signed = keyless(delivery, ready, uploaded, known, instance, &log).await;
             match signed {
-                Ok(attestations) => {
-                    let detail = text::count(attestations.len(), "statement");
-                    Ok((Some(attestations), Ending::Pass(detail)))
+                Ok(kept) => {
+                    let detail = text::count(kept.attestations.len(), "statement");
+                    Ok((Some(kept), Ending::Pass(detail)))
                 }
                 Err(Error::Cancelled) => Err(Error::Cancelled),
                 Err(error) if delivery.config.environment.is_blocking() => Err(error),
@@ -107,8 +126,8 @@ pub(super) async fn sign(delivery: &Delivery, ready: &Ready, uploaded: &Uploaded
             }
         })
         .await?;
-    let Some(attestations) = signed else { return Ok(Signed::Failed) };
-    delivery.recorder.write(|record| record.attestations = attestations);
+    let Some(Kept { attestations, signer }) = signed else { return Ok(Signed::Failed) };
+    delivery.recorder.write(|record| (record.attestations, record.signer) = (attestations, signer));
     Ok(Signed::Written)
 }
 
@@ -142,8 +161,8 @@ async fn keyless(
     known: &Known<'_>,
     instance: &Instance,
     log: &StageLog,
-) -> Result<Vec<Attestation>, Error> {
-    let Some(client) = uploaded.target().repository() else { return Ok(Vec::new()) };
+) -> Result<Kept, Error> {
+    let Some(client) = uploaded.target().repository() else { return Ok(Kept { attestations: Vec::new(), signer: None }) };
     let verifier = Verifier::new(instance.root())?;
     let Token { secret, subject, issuer, run } = token(delivery).await?;
     if let Some(host) = instance.log_host().filter(|_| instance.is_public()) {
@@ -154,17 +173,44 @@ async fn keyless(
     let missing = missing(client, &verifier, planned, ours.as_ref(), delivery).await?;
     if missing.is_empty() {
         log.line("all of it is there already");
-        return Ok(Vec::new());
+        // It is by this workflow, or it would not have counted.
+        let signer = run.as_ref().map(|run| recorded(instance, &run.builder(), &issuer));
+        return Ok(Kept { attestations: Vec::new(), signer });
     }
     let signer = Signer::keyless(instance.clone(), verifier, &secret, &subject).await?;
     if let Some(run) = &run {
         log.line(&format!("signed as {}", run.builder()));
     }
-    let kept = by_subject(missing).into_iter().map(|(beside, statements)| {
-        let signer = &signer;
-        async move { keep(client, signer, &beside, statements).await }
-    });
-    Ok(try_join_all(kept).await?.into_iter().flatten().collect())
+    let sealed = by_subject(missing).into_iter().map(|(beside, statements)| seal(&signer, beside, statements));
+    let sealed = try_join_all(sealed).await?;
+    let by = sealed.iter().flat_map(|(_, sealed)| sealed).map(|sealed| &sealed.bundle.by).next();
+    let by = by.map(|SignedBy::Identity(by)| recorded(instance, &by.subject, &by.issuer));
+    // What is in the registry is taken for done by the next delivery: so that comes last.
+    let all = sealed.iter().flat_map(|(_, sealed)| sealed).map(|sealed| (sealed.predicate(), &sealed.bundle.bytes));
+    let all: Vec<_> = all.collect();
+    let mut numbers = at_github::store(delivery, &all, log).await?.into_iter();
+    let sealed: Vec<_> = sealed
+        .into_iter()
+        .map(|(beside, sealed)| (beside, sealed.into_iter().map(|one| (one, numbers.next().flatten())).collect::<Vec<_>>()))
+        .collect();
+    let kept = sealed.iter().map(|(beside, sealed)| keep(client, beside, sealed));
+    Ok(Kept { attestations: try_join_all(kept).await?.into_iter().flatten().collect(), signer: by })
+}
+
+/// The signer as the record has it.
+pub(super) fn recorded(instance: &Instance, identity: &str, issuer: &str) -> record::Signer {
+    record::Signer {
+        identity: identity.to_owned(),
+        issuer: issuer.to_owned(),
+        sigstore: match instance.owner() {
+            Owner::Public => record::Sigstore::Public,
+            Owner::GitHub => record::Sigstore::GitHub,
+            Owner::Private => record::Sigstore::Private,
+        },
+        log: instance.log_host(),
+        certificate_log: instance.logs_certificates(),
+        trusted_root: instance.root_file().map(|path| path.display().to_string()),
+    }
 }
 
 /// Whose statements are this delivery's own: the same workflow at the same ref, for the same repository.
@@ -191,25 +237,28 @@ pub(super) fn same_workflow(run: &Run, issuer: &str) -> Rule {
     Rule { event: Some(Pattern::exactly(run.event())), ..this_ref(run, issuer) }
 }
 
-/// Signs what is to be kept beside one manifest, and keeps it there.
-async fn keep(
-    client: &Client,
-    signer: &Signer,
-    beside: &Descriptor,
-    statements: Vec<Statement>,
-) -> Result<Vec<Attestation>, Error> {
-    let subject = digest_of(beside).map_err(crate::oci::registry::Error::from)?;
-    let bundles = statements.iter().map(|statement| async move {
+/// Signs what is to be kept beside one manifest.
+async fn seal(signer: &Signer, beside: Descriptor, statements: Vec<Statement>) -> Result<(Descriptor, Vec<Sealed>), Error> {
+    let subject = digest_of(&beside).map_err(crate::oci::registry::Error::from)?;
+    let sealed = statements.into_iter().map(|statement| async move {
         let bytes = statement.to_bytes().map_err(|error| Error::Statement(error.to_string()))?;
         let bundle = signer.sign(&bytes, &subject).await?;
-        Ok::<_, Error>(artifact(statement, bundle.bytes))
+        Ok::<_, Error>(Sealed { statement, bundle })
     });
-    let artifacts = try_join_all(bundles).await?;
+    let sealed = try_join_all(sealed).await?;
+    Ok((beside, sealed))
+}
+
+/// Keeps it there. With each the number that it has at GitHub.
+async fn keep(client: &Client, beside: &Descriptor, sealed: &[(Sealed, Option<u64>)]) -> Result<Vec<Attestation>, Error> {
+    let subject = digest_of(beside).map_err(crate::oci::registry::Error::from)?;
+    let artifacts: Vec<_> = sealed.iter().map(|(sealed, _)| artifact(&sealed.statement, sealed.bundle.bytes.clone())).collect();
     let digests = client.push_referrers(beside, &artifacts).await?;
-    let kept = statements.iter().zip(digests).map(|(statement, referrer)| Attestation {
+    let kept = sealed.iter().zip(digests).map(|((sealed, github), referrer)| Attestation {
         subject,
-        predicate: statement.predicate.uri().to_owned(),
+        predicate: sealed.predicate().to_owned(),
         referrer,
+        github: *github,
     });
     Ok(kept.collect())
 }

@@ -7,6 +7,7 @@
 mod diagnosis;
 mod recorder;
 mod sandbox;
+mod signer;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,7 @@ pub(crate) use crate::stage_name::StageName;
 pub(crate) use diagnosis::Diagnosis;
 pub(crate) use recorder::{Checkpoints, Contribution, Recorder, StageLog, StageRecorder, Watcher};
 pub(crate) use sandbox::{MissingPart, Sandbox};
+pub(crate) use signer::{Signer, Sigstore};
 
 use crate::coverage::Gap;
 use crate::environment::{Environment, Requirements};
@@ -76,6 +78,9 @@ pub(crate) struct Record {
     /// What was signed about the image, and kept beside it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) attestations: Vec<Attestation>,
+    /// By whom; absent where nothing is known to be signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) signer: Option<Signer>,
     /// When the image was judged whose verdict was taken as it is; absent where the image was judged now, or nothing was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
@@ -118,6 +123,7 @@ impl Record {
             destination: None,
             reuse: None,
             attestations: Vec::new(),
+            signer: None,
             precedent: None,
             publication: None,
             leftovers: Vec::new(),
@@ -313,6 +319,9 @@ pub(crate) struct Attestation {
     /// The digest of the manifest that it is kept by.
     #[cfg_attr(test, schemars(with = "String"))]
     pub(crate) referrer: Digest,
+    /// The number under which GitHub keeps it too; absent where GitHub does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) github: Option<u64>,
 }
 
 /// What was published, and where.

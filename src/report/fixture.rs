@@ -8,7 +8,8 @@ use crate::error::Error;
 use crate::finding::{Finding, Instruction, Leak, Severity, Standing, Suppression, Vulnerability};
 use crate::oci::Digest;
 use crate::record::{
-    Database, ImageRecord, PlatformRecord, Publication, Record, RunResult, Sandbox, Source, Stage, StageName, StageOutcome,
+    Attestation, Database, ImageRecord, PlatformRecord, Publication, Record, RunResult, Sandbox, Signer, Sigstore, Source, Stage,
+    StageName, StageOutcome,
 };
 use crate::scanner::Tool;
 
@@ -50,6 +51,7 @@ fn begun(environment: Environment) -> Record {
         destination: Some("registry.example/team/hello".to_owned()),
         reuse: None,
         attestations: Vec::new(),
+        signer: None,
         precedent: None,
         publication: None,
         leftovers: Vec::new(),
@@ -210,6 +212,31 @@ fn until(record: &mut Record, last: StageName, outcome: StageOutcome) {
     record.stages.truncate(index + 1);
     record.stages[index].outcome = outcome;
     record.stages[index].detail = String::new();
+}
+
+/// Delivered, and signed by sigstore.dev.
+pub(crate) fn signed() -> Record {
+    let mut record = delivered();
+    let attestation = |predicate: &str, github| Attestation {
+        subject: Digest::of(b"image"),
+        predicate: predicate.to_owned(),
+        referrer: Digest::of(predicate.as_bytes()),
+        github,
+    };
+    record.attestations = vec![
+        attestation("https://sigstore.dev/cosign/sign/v1", Some(101)),
+        attestation("https://slsa.dev/provenance/v1", Some(102)),
+        attestation("https://spdx.dev/Document", None),
+    ];
+    record.signer = Some(Signer {
+        identity: "https://github.com/acme/gp-deliver/.github/workflows/_build-and-release.yml@refs/tags/v1".to_owned(),
+        issuer: "https://token.actions.githubusercontent.com".to_owned(),
+        sigstore: Sigstore::Public,
+        log: Some("rekor.sigstore.dev".to_owned()),
+        certificate_log: true,
+        trusted_root: None,
+    });
+    record
 }
 
 /// Published, nothing found.

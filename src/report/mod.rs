@@ -2,6 +2,7 @@
 
 pub(crate) mod advice;
 pub(crate) mod annotations;
+mod artifacts;
 pub(crate) mod bounded;
 pub(crate) mod catalogue;
 pub(crate) mod claimed;
@@ -27,6 +28,7 @@ use crate::record::{Record, Stage, StageName};
 use crate::sink::Redacted;
 use crate::text;
 use crate::variables;
+pub(crate) use artifacts::add_artifact;
 use catalogue::Catalogue;
 pub(crate) use folder::Folder;
 use folder::append;

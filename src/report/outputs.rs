@@ -28,7 +28,10 @@ pub(crate) const ALL: [(&str, &str); 12] = [
     ("sarif-path", "The folder with the SARIF files; empty where there are none"),
     ("summary-path", "The report for people, in Markdown"),
     ("record-path", "The report for programs, as JSON"),
-    ("verify-command", "A command that shows what the registry holds under the published digest; empty for a folder"),
+    (
+        "verify-command",
+        "A command that checks what was published: of a signed image its signature, by cosign; else that the registry holds it, by docker. Empty for a folder",
+    ),
     ("matrix", "With the command plan and the input matrix: the jobs, as JSON for strategy.matrix"),
 ];
 
@@ -47,7 +50,7 @@ pub(crate) fn of(record: &Record, folder: &Path) -> Outputs {
         outputs.push(("image", format!("{}@{}", publication.destination, publication.digest)));
         outputs.push(("digest", publication.digest.to_string()));
         outputs.push(("tags", serde_json::json!(tags).to_string()));
-        outputs.extend(super::verify::command(publication).map(|command| ("verify-command", command)));
+        outputs.extend(super::verify::command(record).map(|command| ("verify-command", command)));
     }
     outputs.push(("findings", findings(record)));
     outputs.extend(sbom_folder(record).map(|sboms| ("sbom-path", path(sboms))));

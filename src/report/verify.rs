@@ -1,12 +1,169 @@
-//! How anyone can check what was published, without gp-deliver.
+//! How anyone can check what was published: the commands, to copy.
 
-use crate::record::Publication;
+use crate::environment::Environment;
+use crate::record::{Publication, Record, Signer, Sigstore};
+use crate::text;
 
-/// A command that shows what the registry holds under the digest that was published, and fails where it holds nothing. None
-/// for a folder.
+/// What the trusted root is called where no file of it is known: the reader has to put it there.
+const TRUSTED_ROOT: &str = "trusted_root.json";
+/// The issuer that `gp-deliver verify` takes for granted.
+const GITHUB_ISSUER: &str = "https://token.actions.githubusercontent.com";
+
+/// A command that checks, without gp-deliver, what was published: of a signed image its signature, else that the registry
+/// holds it. None for a folder.
 #[must_use]
-pub(crate) fn command(publication: &Publication) -> Option<String> {
-    let Publication { destination, digest, .. } = publication;
-    // All its parts are checked where they are read: none of them means anything to a shell.
-    (!destination.starts_with("oci:")).then(|| format!("docker buildx imagetools inspect {destination}@{digest}"))
+pub(crate) fn command(record: &Record) -> Option<String> {
+    let image = image(record)?;
+    let signed = record.signer.as_ref().and_then(|signer| cosign(signer, &image));
+    signed.or_else(|| line(&["docker", "buildx", "imagetools", "inspect", &image]))
+}
+
+/// The command by which gp-deliver checks a signed image.
+#[must_use]
+pub(crate) fn own_command(record: &Record) -> Option<String> {
+    let (image, signer) = (image(record)?, record.signer.as_ref()?);
+    // What stands for more than itself in a pattern would let others pass.
+    if signer.identity.contains('*') {
+        return None;
+    }
+    let mut words = vec!["gp-deliver", "verify", &image];
+    if let Some(environment) = record.environment.filter(|environment| environment.is_blocking()) {
+        words.extend(["--environment", Environment::name(environment)]);
+    }
+    words.extend(["--identity", &signer.identity]);
+    if signer.issuer != GITHUB_ISSUER {
+        words.extend(["--issuer", &signer.issuer]);
+    }
+    match signer.sigstore {
+        Sigstore::Public => {}
+        Sigstore::GitHub => words.extend(["--sigstore-trusted-root", "github"]),
+        Sigstore::Private => words.extend(["--sigstore-trusted-root", root(signer)]),
+    }
+    line(&words)
+}
+
+/// The published image by its digest; none where it is in a folder.
+fn image(record: &Record) -> Option<String> {
+    let Publication { destination, digest, .. } = record.publication.as_ref()?;
+    (!destination.starts_with("oci:")).then(|| format!("{destination}@{digest}"))
+}
+
+/// The command of cosign (3) for what this signer has signed.
+fn cosign(signer: &Signer, image: &str) -> Option<String> {
+    let mut words = vec!["cosign", "verify", "--certificate-identity", &signer.identity];
+    words.extend(["--certificate-oidc-issuer", &signer.issuer]);
+    if signer.sigstore != Sigstore::Public {
+        words.extend(["--trusted-root", root(signer)]);
+    }
+    if signer.log.is_none() {
+        words.extend(["--insecure-ignore-tlog", "--use-signed-timestamps"]);
+    }
+    if !signer.certificate_log {
+        words.push("--insecure-ignore-sct");
+    }
+    words.push(image);
+    line(&words)
+}
+
+fn root(signer: &Signer) -> &str {
+    signer.trusted_root.as_deref().unwrap_or(TRUSTED_ROOT)
+}
+
+/// Words as a line for a POSIX shell, to which nothing in them means anything. None where one can't stand in a line as it is.
+fn line(words: &[&str]) -> Option<String> {
+    let plain = words.iter().all(|word| text::line(word, usize::MAX) == *word);
+    plain.then(|| words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "))
+}
+
+/// A word, quoted where that is needed (POSIX.1-2024, Shell Command Language, 2.2.2: between single quotes all is literal).
+fn quoted(word: &str) -> String {
+    let is_harmless = |character: char| character.is_ascii_alphanumeric() || "-_./:@,+=%".contains(character);
+    if !word.is_empty() && word.chars().all(is_harmless) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::report::fixture;
+
+    const IDENTITY: &str = "https://github.com/acme/gp-deliver/.github/workflows/_build-and-release.yml@refs/tags/v1";
+
+    fn signed(change: impl FnOnce(&mut Signer)) -> Record {
+        let mut record = fixture::signed();
+        change(record.signer.as_mut().unwrap());
+        record
+    }
+
+    fn image() -> String {
+        format!("registry.example/team/hello@{}", crate::oci::Digest::of(b"image"))
+    }
+
+    /// What a shell makes of a line.
+    fn words(line: &str) -> Vec<String> {
+        let said = Command::new("sh").args(["-c", &format!("printf '%s\\0' {line}")]).output().unwrap();
+        assert!(said.status.success(), "{line}");
+        let said = String::from_utf8(said.stdout).unwrap();
+        said.split_terminator('\0').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_command_is_that_of_the_instance_that_has_signed() {
+        let image = image();
+        let issuer = "--certificate-oidc-issuer https://token.actions.githubusercontent.com";
+        let begin = format!("cosign verify --certificate-identity {IDENTITY} {issuer}");
+        assert_eq!(command(&signed(|_| ())).unwrap(), format!("{begin} {image}"));
+        let private = signed(|signer| {
+            (signer.sigstore, signer.trusted_root) = (Sigstore::Private, Some("our keys/root.json".to_owned()));
+        });
+        assert_eq!(command(&private).unwrap(), format!("{begin} --trusted-root 'our keys/root.json' {image}"));
+        assert!(own_command(&private).unwrap().ends_with("--sigstore-trusted-root 'our keys/root.json'"));
+        let github = signed(|signer| {
+            (signer.sigstore, signer.log, signer.certificate_log) = (Sigstore::GitHub, None, false);
+        });
+        let flags = "--trusted-root trusted_root.json --insecure-ignore-tlog --use-signed-timestamps --insecure-ignore-sct";
+        assert_eq!(command(&github).unwrap(), format!("{begin} {flags} {image}"));
+        let own = format!("gp-deliver verify {image} --environment prod --identity {IDENTITY} --sigstore-trusted-root github");
+        assert_eq!(own_command(&github).unwrap(), own);
+    }
+
+    #[test]
+    fn of_an_image_that_is_not_signed_the_registry_is_asked() {
+        let record = fixture::delivered();
+        assert_eq!(command(&record).unwrap(), format!("docker buildx imagetools inspect {}", image()));
+        assert_eq!(own_command(&record), None);
+    }
+
+    #[test]
+    fn an_identity_that_is_a_pattern_or_no_line_is_in_no_command() {
+        let record = signed(|signer| signer.identity = "https://github.com/**@**".to_owned());
+        assert_eq!(own_command(&record), None);
+        let record = signed(|signer| signer.identity = "a\nrm -rf b".to_owned());
+        assert!(command(&record).unwrap().starts_with("docker buildx imagetools inspect "));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn nothing_in_a_command_means_anything_to_a_shell(name in "[ -~é🚀]{1,40}", spoilt in r#"['"`$();&|<>*?~#! \\{}\[\]-]{1,20}"#) {
+            let identity = format!("https://github.com/o/r/.github/workflows/w.yml@refs/heads/{name}{spoilt}");
+            let record = signed(|signer| {
+                (signer.identity, signer.sigstore, signer.trusted_root) =
+                    (identity.clone(), Sigstore::Private, Some(spoilt.clone()));
+            });
+            let (command, image) = (command(&record).unwrap(), image());
+            if command.starts_with("cosign") {
+                let issuer = "https://token.actions.githubusercontent.com";
+                let expected = ["cosign", "verify", "--certificate-identity", &identity, "--certificate-oidc-issuer", issuer,
+                    "--trusted-root", &spoilt, &image];
+                prop_assert_eq!(words(&command), expected);
+            }
+        }
+    }
 }

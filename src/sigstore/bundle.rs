@@ -11,13 +11,6 @@ use super::envelope::Envelope;
 /// The media type of a bundle, which is the type of the artifact that a registry keeps it in, too.
 pub(crate) const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 
-/// A bundle as it is kept: one that was made here, and checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Bundle {
-    /// Its bytes.
-    pub(crate) bytes: Bytes,
-}
-
 /// What a signature is checked with.
 #[derive(Clone, Debug)]
 pub(super) enum Material {
@@ -49,7 +42,7 @@ impl Material {
 }
 
 /// Puts a bundle together.
-pub(super) fn assemble(envelope: &Envelope, material: &Material, entry: Option<Value>, stamp: Option<&[u8]>) -> Bundle {
+pub(super) fn assemble(envelope: &Envelope, material: &Material, entry: Option<Value>, stamp: Option<&[u8]>) -> Bytes {
     let (kind, material) = material.of_bundle();
     let entries: Vec<Value> = entry.into_iter().collect();
     let stamps = stamp.iter().map(|stamp| json!({ "signedTimestamp": STANDARD.encode(stamp) }));
@@ -62,5 +55,5 @@ pub(super) fn assemble(envelope: &Envelope, material: &Material, entry: Option<V
         },
         "dsseEnvelope": envelope,
     });
-    Bundle { bytes: Bytes::from(bundle.to_string()) }
+    Bytes::from(bundle.to_string())
 }

@@ -1,5 +1,7 @@
 //! Which Sigstore: who certifies, who logs, who says the time, and by which keys that is known.
 
+use std::path::{Path, PathBuf};
+
 use sigstore_verify::trust_root::signing_config::{ServiceConfiguration, ServiceEndpoint, ServiceSelector};
 use sigstore_verify::trust_root::{SigningConfig, SigstoreInstance};
 
@@ -22,8 +24,21 @@ pub(crate) struct Instance {
     pub(super) timestamps: Option<Service>,
     /// By which keys all of them are known.
     pub(super) root: Root,
-    /// Whether anyone can read what is signed.
-    public: bool,
+    /// Whose it is.
+    owner: Owner,
+    /// The file that has the trusted root; `None` where it comes from elsewhere.
+    root_file: Option<PathBuf>,
+}
+
+/// Whose an instance is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// Everybody's: sigstore.dev.
+    Public,
+    /// GitHub's.
+    GitHub,
+    /// Somebody's.
+    Private,
 }
 
 impl Instance {
@@ -34,7 +49,7 @@ impl Instance {
     /// What this program knows of it is outdated.
     pub(crate) fn public_good() -> Result<Self, InvalidInstance> {
         let configuration = SigstoreInstance::PublicGood.embedded_signing_config_json().unwrap_or_default();
-        Self::of(configuration, Root::public_good()?, true)
+        Self::of(configuration, Root::public_good()?, Owner::Public)
     }
 
     /// GitHub's own, for what is not public: no log, and times by GitHub.
@@ -47,7 +62,8 @@ impl Instance {
             log: None,
             timestamps: Some(Service::new(ServiceName::TimestampAuthority, "https://timestamp.githubapp.com/api/v1/timestamp")?),
             root: Root::github()?,
-            public: false,
+            owner: Owner::GitHub,
+            root_file: None,
         })
     }
 
@@ -57,10 +73,10 @@ impl Instance {
     /// # Errors
     /// One of them is refused, or names no service that is in use today.
     pub(crate) fn private(configuration: &str, trusted_root: &str) -> Result<Self, InvalidInstance> {
-        Self::of(configuration, Root::read(trusted_root)?, false)
+        Self::of(configuration, Root::read(trusted_root)?, Owner::Private)
     }
 
-    fn of(configuration: &str, root: Root, public: bool) -> Result<Self, InvalidInstance> {
+    fn of(configuration: &str, root: Root, owner: Owner) -> Result<Self, InvalidInstance> {
         let invalid = |words: &dyn std::fmt::Display| InvalidInstance::Configuration(words_of(words));
         document::read::<serde_json::Value>(configuration.as_bytes()).map_err(|error| invalid(&error))?;
         let configuration = SigningConfig::from_json(configuration).map_err(|error| invalid(&error))?;
@@ -81,13 +97,37 @@ impl Instance {
         if timestamps.is_none() && !matches!(log, Some(Log::One(_))) {
             return Err(InvalidInstance::Missing(ServiceName::TimestampAuthority));
         }
-        Ok(Self { authority, log, timestamps, root, public })
+        Ok(Self { authority, log, timestamps, root, owner, root_file: None })
     }
 
     /// Whether what is signed can be read by anyone.
     #[must_use]
     pub(crate) fn is_public(&self) -> bool {
-        self.public
+        self.owner == Owner::Public
+    }
+
+    /// Whose it is.
+    #[must_use]
+    pub(crate) fn owner(&self) -> Owner {
+        self.owner
+    }
+
+    /// The same, whose trusted root is in a file.
+    #[must_use]
+    pub(crate) fn with_root_file(self, root_file: Option<PathBuf>) -> Self {
+        Self { root_file, ..self }
+    }
+
+    /// The file that has its trusted root.
+    #[must_use]
+    pub(crate) fn root_file(&self) -> Option<&Path> {
+        self.root_file.as_deref()
+    }
+
+    /// Whether its certificates are in a log.
+    #[must_use]
+    pub(crate) fn logs_certificates(&self) -> bool {
+        !self.root.0.ctlogs.is_empty()
     }
 
     /// The keys by which it is known.

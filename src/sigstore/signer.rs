@@ -1,6 +1,8 @@
 //! Statements are signed.
 
-use super::bundle::{self, Bundle, Material};
+use bytes::Bytes;
+
+use super::bundle::{self, Material};
 use super::certificate::certify;
 use super::envelope::{Envelope, signed_bytes};
 use super::error::Error;
@@ -8,7 +10,7 @@ use super::instance::Instance;
 use super::key::Key;
 use super::log::Entry;
 use super::timestamp::stamp;
-use super::verifier::Verifier;
+use super::verifier::{SignedBy, Verifier};
 use crate::oci::Digest;
 use crate::secret::Secret;
 
@@ -18,6 +20,15 @@ pub(crate) struct Signer {
     verifier: Verifier,
     key: Key,
     material: Material,
+}
+
+/// A bundle as it is kept: one that was made here, and checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Bundle {
+    /// Its bytes.
+    pub(crate) bytes: Bytes,
+    /// Who has signed it, as whoever checks it finds.
+    pub(crate) by: SignedBy,
 }
 
 impl Signer {
@@ -39,20 +50,20 @@ impl Signer {
     /// # Errors
     /// A service fails or refuses; or what it gave does not hold.
     pub(crate) async fn sign(&self, statement: &[u8], subject: &Digest) -> Result<Bundle, Error> {
-        let bundle = match self.bundle(statement).await {
+        let bytes = match self.bundle(statement).await {
             // The answer before was lost. Another signature by the same key is another entry.
             Err(error) if error.is_there_already() => self.bundle(statement).await?,
             other => other?,
         };
-        match self.verifier.verify(&bundle.bytes, subject) {
-            Ok(attested) if attested.statement == statement => Ok(bundle),
+        match self.verifier.verify(&bytes, subject) {
+            Ok(attested) if attested.statement == statement => Ok(Bundle { bytes, by: attested.by }),
             Ok(_) => Err(Error::Unsound(crate::text::words("it holds another statement"))),
             Err(Error::Rejected(words)) => Err(Error::Unsound(words)),
             Err(error) => Err(error),
         }
     }
 
-    async fn bundle(&self, statement: &[u8]) -> Result<Bundle, Error> {
+    async fn bundle(&self, statement: &[u8]) -> Result<Bytes, Error> {
         let signed = signed_bytes(statement);
         let signature = self.key.sign(&signed)?;
         let envelope = Envelope::new(statement, &signature);

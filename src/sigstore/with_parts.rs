@@ -7,7 +7,6 @@ use base64::engine::general_purpose::STANDARD;
 use doubles::aws::World;
 use serde_json::{Value, json};
 
-use super::bundle::Bundle;
 use super::*;
 use crate::oci::Digest;
 use crate::secret::Secret;

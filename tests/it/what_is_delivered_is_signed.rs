@@ -1,10 +1,12 @@
 //! What a job delivers to a blocking environment is signed before a tag can be seen, by a certificate for the job's token; anyone
 //! can look at that, others' programs too; and what is proven so is not done again.
 
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use doubles::aws::World;
+use doubles::github::{Call, GitHub, Options as AtGitHub, Repository};
 use doubles::registry::{Options, Registry, crane};
 use serde_json::{Value, json};
 
@@ -100,6 +102,48 @@ impl Scene {
         ended
     }
 
+    /// The repository at GitHub, whose token may do this.
+    fn at_github(&self, permissions: &[&str]) -> Repository {
+        let commit = self.source.git(&["rev-parse", "HEAD"]);
+        GitHub::start().repository(AtGitHub::default().branch("main", &commit).permissions(permissions))
+    }
+
+    /// A delivery to prod by a job that has GitHub's token.
+    fn deliver_with(&self, repository: &Repository) -> Delivery {
+        let variables = repository.environment().into_iter();
+        variables.fold(self.deliver("prod"), |delivery, (name, value)| delivery.variable(&name, &value))
+    }
+
+    /// The tags that can be seen.
+    fn tags(&self) -> Vec<Value> {
+        let listed = self.get("tags/list").unwrap_or_default();
+        let tags = listed["tags"].as_array().cloned().unwrap_or_default();
+        // Where there is no referrers API, a tag stands in for it.
+        tags.into_iter().filter(|tag| !tag.as_str().unwrap().starts_with("sha256-")).collect()
+    }
+
+    /// The output that is a command.
+    fn verify_command(&self) -> String {
+        let outputs = std::fs::read_to_string(self.source.beside("report/outputs")).unwrap();
+        let mut lines = outputs.lines().skip_while(|line| !line.starts_with("verify-command<<"));
+        lines.nth(1).unwrap().to_owned()
+    }
+
+    /// The command for gp-deliver, as the summary shows it.
+    fn own_command(&self) -> String {
+        let summary = self.source.summary();
+        summary.lines().find(|line| line.starts_with("gp-deliver verify ")).unwrap().to_owned()
+    }
+
+    /// Whether a shell that finds `program` runs a command to a good end.
+    fn holds(&self, command: &str, program: &Path) -> Result<(), String> {
+        let path = format!("{}:/usr/bin:/bin", program.parent().unwrap().display());
+        let mut shell = Command::new("/bin/sh");
+        shell.env_clear().env("PATH", path).env("HOME", self.source.beside("home")).args(["-c", command]);
+        let said = shell.output().unwrap();
+        if said.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&said.stderr).into_owned()) }
+    }
+
     pub(crate) fn digest(&self, tag: &str) -> String {
         crane(&["digest", "--insecure", &self.image(tag)])
     }
@@ -138,6 +182,28 @@ impl Scene {
 
 fn document(name: &str) -> String {
     PathBuf::from(part("SIGSTORE")).join(name).to_str().unwrap().to_owned()
+}
+
+/// A program that takes long to build; where it is not built, that is said on the terminal itself.
+fn slow_part(name: &str) -> Option<PathBuf> {
+    let found = std::env::var_os(format!("GP_DELIVER_TEST_{name}")).map(PathBuf::from);
+    if found.is_none() {
+        let said = format!("WITHOUT {name}: what needs it is NOT TESTED (make test-all)\n");
+        std::io::stderr().write_all(said.as_bytes()).unwrap();
+    }
+    found
+}
+
+/// The private Sigstore as one without logs, as GitHub's own is.
+fn without_logs(scene: &Scene) -> [(&'static str, String); 2] {
+    let mut root: Value = serde_json::from_str(&std::fs::read_to_string(document("trusted_root.json")).unwrap()).unwrap();
+    (root["tlogs"], root["ctlogs"]) = (json!([]), json!([]));
+    let mut config: Value =
+        serde_json::from_str(&std::fs::read_to_string(document("signing_config_no_log.json")).unwrap()).unwrap();
+    config["caUrls"][0]["url"] = json!(part("FULCIO_PLAIN"));
+    let path = scene.source.beside("its $(keys)'s root.json");
+    std::fs::write(&path, root.to_string()).unwrap();
+    [("--sigstore-signing-config", config.to_string()), ("--sigstore-trusted-root", path.to_str().unwrap().to_owned())]
 }
 
 pub(crate) const SIGNER: &str = "https://github.com/octo-org/gp-deliver/.github/workflows/_build-and-release.yml@refs/tags/v*";
@@ -280,4 +346,104 @@ fn others_programs_take_what_is_signed() {
             assert!(said.status.success(), "{program}: {}", String::from_utf8_lossy(&said.stderr));
         }
     }
+}
+
+#[test]
+fn the_command_that_a_delivery_gives_holds_of_what_it_signed_and_of_nobody_elses() {
+    let cosign = slow_part("COSIGN");
+    let own = PathBuf::from(env!("CARGO_BIN_EXE_gp-deliver"));
+    for (scene, logs) in [(Scene::set(), true), (Scene::without_referrers(), true), (Scene::set(), false)] {
+        let deliver = || {
+            let flags = if logs { Vec::new() } else { without_logs(&scene).to_vec() };
+            flags.into_iter().fold(scene.deliver("prod"), |delivery, (flag, value)| delivery.flag(flag, &value))
+        };
+        deliver().ends_with(0);
+        let (command, own_command) = (scene.verify_command(), scene.own_command());
+        let begin = format!("cosign verify --certificate-identity https://github.com/{WORKFLOW} ");
+        assert!(command.starts_with(&begin) && command.ends_with(&scene.digest(&scene.sha)), "{command}");
+        let other = |command: &str| command.replace("@refs/tags/v1", "@refs/tags/v2");
+        assert_eq!(scene.holds(&own_command, &own), Ok(()), "{own_command}");
+        scene.holds(&other(&own_command), &own).unwrap_err();
+        if let Some(cosign) = &cosign {
+            assert_eq!(scene.holds(&command, cosign), Ok(()), "{command}");
+            let refused = scene.holds(&other(&command), cosign).unwrap_err();
+            assert!(refused.contains("v2"), "{refused}");
+            for predicate in ["spdxjson", "cyclonedx", "slsaprovenance1", "vuln", "https://gp-deliver.dev/verdict/v1"] {
+                let attested = |command: &str| {
+                    command.replacen("cosign verify ", &format!("cosign verify-attestation --type {predicate} "), 1)
+                };
+                assert_eq!(scene.holds(&attested(&command), cosign), Ok(()), "{predicate}: {command}");
+                scene.holds(&attested(&other(&command)), cosign).unwrap_err();
+            }
+        }
+        // What was signed before is checked in the same way.
+        deliver().ends_with(0);
+        assert_eq!((scene.verify_command(), scene.own_command()), (command, own_command));
+    }
+}
+
+#[test]
+fn what_a_delivery_signs_is_among_the_repositorys_attestations_and_gh_takes_it_from_there() {
+    let scene = Scene::set();
+    let repository = scene.at_github(&["attestations: write", "checks: write"]);
+    let list = scene.source.beside("artifacts");
+    scene.deliver_with(&repository).variable("GITHUB_ARTIFACTS", list.to_str().unwrap()).ends_with(0).says("6 attestations");
+    let digest = scene.digest(&scene.sha);
+    let kept = repository.attestations();
+    let mut types: Vec<_> = kept.iter().map(|kept| kept.statement["predicateType"].as_str().unwrap()).collect();
+    types.sort_unstable();
+    assert_eq!(types, ALL);
+    let about = |kept: &doubles::github::Attestation| kept.statement["subject"][0]["digest"]["sha256"] == digest[7..];
+    assert!(kept.iter().all(about), "{kept:?}");
+    let record = scene.source.record();
+    assert!(record["attestations"].as_array().unwrap().iter().all(|kept| kept["github"].is_u64()), "{record}");
+    let image = format!("oci://{}@{digest}", scene.repository());
+    assert_eq!(std::fs::read_to_string(list).unwrap(), format!("{image}\n"));
+    let Some(gh) = slow_part("GH") else { return };
+    let root: Value = serde_json::from_str(&std::fs::read_to_string(document("trusted_root.json")).unwrap()).unwrap();
+    std::fs::write(scene.source.beside("roots.jsonl"), root.to_string()).unwrap();
+    let provenance = kept.iter().find(|kept| kept.statement["predicateType"] == "https://slsa.dev/provenance/v1").unwrap();
+    std::fs::write(scene.source.beside("bundle.json"), provenance.bundle.to_string()).unwrap();
+    let verify = |repository: &str| {
+        let (workflow, _) = WORKFLOW.split_once('@').unwrap();
+        let mut verify = Command::new(&gh);
+        verify.env_clear().env("HOME", scene.source.beside("home")).env("GH_TOKEN", "none");
+        verify.args(["attestation", "verify", &image, "--repo", repository, "--signer-workflow", workflow]);
+        verify.arg("--bundle").arg(scene.source.beside("bundle.json"));
+        verify.arg("--custom-trusted-root").arg(scene.source.beside("roots.jsonl")).args(["--cert-oidc-issuer", &part("ISSUER")]);
+        verify.output().unwrap()
+    };
+    let said = verify("octo-org/octo-repo");
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    assert!(!verify("octo-org/other").status.success());
+}
+
+#[test]
+fn a_token_that_may_write_no_attestations_is_a_warning_and_where_they_are_required_nothing_is_visible() {
+    let scene = Scene::set();
+    let repository = scene.at_github(&["checks: write"]);
+    let required = scene.deliver_with(&repository).flag("--github-attestations", "required").ends_with(1);
+    required.says("attestations: write").says("`github-attestations: off`");
+    assert_eq!(scene.tags(), Vec::<Value>::new());
+    assert_eq!(repository.count(Call::CreateAttestation), 1, "what may not be done is not tried again");
+    let off = scene.deliver_with(&repository).flag("--github-attestations", "off").ends_with(0);
+    off.does_not_say("attestations: write");
+    assert_eq!(repository.count(Call::CreateAttestation), 1);
+    let scene = Scene::set();
+    let repository = scene.at_github(&["checks: write"]);
+    scene.deliver_with(&repository).ends_with(0).says("attestations: write");
+    let warnings = scene.source.record()["warnings"].to_string();
+    assert!(warnings.contains("Resource not accessible by integration"), "{warnings}");
+    assert_eq!(scene.referrers(&scene.digest(&scene.sha)), ALL);
+}
+
+#[test]
+fn what_was_refused_once_is_all_there_after_the_next_delivery() {
+    let scene = Scene::set();
+    let refusing = scene.at_github(&["checks: write"]);
+    scene.deliver_with(&refusing).flag("--github-attestations", "required").ends_with(1);
+    let repository = scene.at_github(&["attestations: write", "checks: write"]);
+    scene.deliver_with(&repository).flag("--github-attestations", "required").ends_with(0);
+    assert_eq!(repository.attestations().len(), ALL.len());
+    assert_eq!(scene.referrers(&scene.digest(&scene.sha)), ALL);
 }

@@ -1,11 +1,11 @@
 //! What was published, from what, and what is in it.
 
-use crate::record::{Database, ImageRecord, Publication, Record, Sandbox, Source};
+use crate::record::{Database, ImageRecord, Publication, Record, Sandbox, Signer, Sigstore, Source};
 use crate::report::advice::short_commit;
 use crate::report::document::Document;
 use crate::report::verify;
 use crate::text;
-use crate::text::markdown::{code, prose};
+use crate::text::markdown::{block, code, prose};
 
 /// Writes the table of facts.
 pub(crate) fn write(document: &mut Document, record: &Record) {
@@ -17,8 +17,8 @@ pub(crate) fn write(document: &mut Document, record: &Record) {
             row("Tags", publication.tags.iter().map(|tag| code(tag.as_str())).collect::<Vec<_>>().join(", "));
             row("Digest", code(&publication.digest.to_string()));
             row("Sent", sent(publication));
-            if let Some(command) = verify::command(publication) {
-                row("Verify with", code(&command));
+            if let Some(signer) = &record.signer {
+                row("Signed", signed(signer, record));
             }
         }
         (None, Some(destination)) => row("Destination", format!("{}: unchanged", code(destination))),
@@ -43,6 +43,30 @@ pub(crate) fn write(document: &mut Document, record: &Record) {
         row("Sandbox", self::sandbox(sandbox));
     }
     document.table(["", ""], rows);
+    // In a block of their own: a cell shows no line of such a length as a whole.
+    let commands: Vec<_> = [verify::command(record), verify::own_command(record)].into_iter().flatten().collect();
+    if let [_, ..] = &*commands {
+        document.paragraph(if commands.len() == 1 { "To check it:" } else { "To check who signed it, by either of these:" });
+        document.paragraph(&block(&commands));
+    }
+}
+
+/// By whom an image is signed, and who can read that.
+fn signed(signer: &Signer, record: &Record) -> String {
+    let log = signer.log.as_deref().map(code);
+    let place = match (signer.sigstore, log) {
+        (Sigstore::Public, Some(log)) => format!("anyone can read them in the public log {log}, for good"),
+        (Sigstore::Private, Some(log)) => format!("they are in the log {log}"),
+        (Sigstore::GitHub, _) => "they are in no log, for GitHub's own Sigstore has none".to_owned(),
+        (_, None) => "they are in no log".to_owned(),
+    };
+    let new = match record.attestations.len() {
+        0 => "an earlier delivery's signed statements are beside the image".to_owned(),
+        number => format!("{} beside the image", text::count(number, "signed statement")),
+    };
+    let at_github = record.attestations.iter().filter(|attestation| attestation.github.is_some()).count();
+    let at_github = if at_github == 0 { String::new() } else { format!(", {at_github} of them at GitHub too") };
+    format!("by {}<br>{new}{at_github}; {place}", code(&signer.identity))
 }
 
 /// What scanners and git were shut in.

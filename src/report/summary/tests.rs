@@ -22,6 +22,7 @@ fn assert_tables_hold(markdown: &str) {
 fn each_ending_has_its_summary() {
     for (name, record) in [
         ("delivered", fixture::delivered()),
+        ("signed", fixture::signed()),
         ("advised", fixture::advised()),
         ("blocked", fixture::blocked()),
         ("undecided", fixture::undecided()),

@@ -25,6 +25,8 @@ pub enum Call {
     GetEnvironment,
     /// List deployment branch policies.
     ListBranchPolicies,
+    /// Create an attestation.
+    CreateAttestation,
     /// What is not played here.
     Other,
 }
@@ -47,6 +49,7 @@ impl<'a> Place<'a> {
         let (slug, rest) = (&rest[..at], &rest[at + 1..]);
         let (call, id) = match (method.as_str(), rest.split_once('/')) {
             ("POST", None) if rest == "check-runs" => (Call::CreateCheckRun, ""),
+            ("POST", None) if rest == "attestations" => (Call::CreateAttestation, ""),
             ("POST", Some(("code-scanning", "sarifs"))) => (Call::UploadSarif, ""),
             ("GET", Some(("code-scanning", "analyses"))) => (Call::ListAnalyses, ""),
             ("GET", Some(("code-scanning", rest))) => with_id(Call::SarifStatus, rest.strip_prefix("sarifs/")),
@@ -79,6 +82,7 @@ impl Call {
             Self::CreateCheckRun | Self::UpdateCheckRun => Some(("checks", true)),
             Self::ListCheckRuns | Self::GetCheckRun | Self::ListAnnotations => Some(("checks", false)),
             Self::GetEnvironment | Self::ListBranchPolicies => Some(("actions", false)),
+            Self::CreateAttestation => Some(("attestations", true)),
             Self::Other => None,
         }
     }
@@ -101,6 +105,7 @@ impl Call {
             Self::ListAnnotations => "/checks/runs#list-check-run-annotations",
             Self::GetEnvironment => "/deployments/environments#get-an-environment",
             Self::ListBranchPolicies => "/deployments/branch-policies#list-deployment-branch-policies",
+            Self::CreateAttestation => "/repos/attestations#create-an-attestation",
             Self::Other => "",
         };
         format!("https://docs.github.com/rest{page}")

@@ -1,7 +1,8 @@
-//! The GitHub that a delivery reports to: code scanning, checks and environments, one server for a test process, one repository for each
+//! The GitHub that a delivery reports to: code scanning, checks, environments and attestations, one server for a test process, one repository for each
 //! test. It refuses as GitHub does, and Prism holds both sides against GitHub's own description.
 
 mod alert;
+mod attestation;
 mod call;
 mod check_run;
 mod checks;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub use alert::Alert;
+pub use attestation::Attestation;
 pub use call::Call;
 pub use check_run::CheckRun;
 pub use code_scanning::{Analysis, Upload};
@@ -117,6 +119,11 @@ impl Repository {
     /// What the Security tab shows of a ref: `refs/heads/main`.
     pub fn alerts(&self, reference: &str) -> Vec<Alert> {
         alert::alerts(self.analyses().iter().filter(|analysis| analysis.reference == reference))
+    }
+
+    /// All attestations, in the order they were made.
+    pub fn attestations(&self) -> Vec<Attestation> {
+        self.content.attestations.lock().unwrap().clone()
     }
 
     /// All check runs, in the order they were made.

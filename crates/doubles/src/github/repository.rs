@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use hyper::http::request::Parts;
 use serde_json::Value;
 
+use super::attestation::{self, Attestation};
 use super::call::{Call, Place};
 use super::check_run::CheckRun;
 use super::checks::{self, Base};
@@ -24,6 +25,7 @@ pub struct Repository {
     pub options: Options,
     pub uploads: Mutex<Vec<Upload>>,
     pub check_runs: Mutex<Vec<CheckRun>>,
+    pub attestations: Mutex<Vec<Attestation>>,
     pub faults: Faults,
     pub journal: Journal,
     /// What Prism found wrong.
@@ -39,6 +41,7 @@ impl Repository {
             options,
             uploads: Mutex::default(),
             check_runs: Mutex::default(),
+            attestations: Mutex::default(),
             faults: Faults::default(),
             journal: Journal::default(),
             violations: Mutex::default(),
@@ -80,6 +83,7 @@ impl Repository {
             Call::ListAnnotations => checks::annotations(self, place.id, query, base),
             Call::GetEnvironment => environment::get(self, place.id, &base.api),
             Call::ListBranchPolicies => environment::policies(self, place.id, query),
+            Call::CreateAttestation => attestation::create(self, &read(document)?),
             Call::Other => Err(Refusal::new(404, "Not Found")),
         }
     }
