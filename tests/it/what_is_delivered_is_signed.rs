@@ -401,7 +401,8 @@ fn what_a_delivery_signs_is_among_the_repositorys_attestations_and_gh_takes_it_f
     assert_eq!(std::fs::read_to_string(list).unwrap(), format!("{image}\n"));
     let Some(gh) = slow_part("GH") else { return };
     let root: Value = serde_json::from_str(&std::fs::read_to_string(document("trusted_root.json")).unwrap()).unwrap();
-    std::fs::write(scene.source.beside("roots.jsonl"), root.to_string()).unwrap();
+    // It reads a root a line.
+    std::fs::write(scene.source.beside("roots.jsonl"), format!("{root}\n")).unwrap();
     let provenance = kept.iter().find(|kept| kept.statement["predicateType"] == "https://slsa.dev/provenance/v1").unwrap();
     std::fs::write(scene.source.beside("bundle.json"), provenance.bundle.to_string()).unwrap();
     let verify = |repository: &str| {
