@@ -107,18 +107,18 @@ async fn look(
 }
 
 /// A statement as a proof, if it is one.
-fn proof(signed: SignedStatement, instance: &Instance, image: Digest, [rule, same]: [&Rule; 2], ours: &Claim) -> Option<Proof> {
-    rule.check(&signed.signer).ok()?;
-    let Predicate::Verdict(verdict) = signed.statement.predicate else { return None };
-    let (repository, commit) = (signed.signer.repository.as_ref()?, ours.revision.as_ref()?);
+fn proof(found: SignedStatement, instance: &Instance, image: Digest, [rule, same]: [&Rule; 2], ours: &Claim) -> Option<Proof> {
+    rule.check(&found.signer).ok()?;
+    let Predicate::Verdict(verdict) = found.statement.predicate else { return None };
+    let (repository, commit) = (found.signer.repository.as_ref()?, ours.revision.as_ref()?);
     // The certificate has the commit of the run and of its workflow's file, by GitHub's word; the verdict has it by the
     // program's own. Whoever may run a workflow of their own writing, on a branch of their own, has another commit.
-    let certified = [&signed.signer.commit, &signed.signer.workflow_commit].map(Option::as_ref);
+    let certified = [&found.signer.commit, &found.signer.workflow_commit].map(Option::as_ref);
     let says_so = verdict.is_of(repository, commit, ours.parameters.as_ref()?);
     // Who has taken an image at its word does not know more than the image says.
     let known = verdict.origin != Origin::Claimed;
     (says_so && known && certified == [Some(commit); 2]).then_some(())?;
-    let same_workflow = same.check(&signed.signer).is_ok();
-    let signer = signing::recorded(instance, &signed.signer.subject, &signed.signer.issuer);
-    Some(Proof { image, verdict: *verdict, signer, at: signed.at?, same_workflow })
+    let same_workflow = same.check(&found.signer).is_ok();
+    let signer = signing::recorded(instance, &found.signer.subject, &found.signer.issuer);
+    Some(Proof { image, verdict: *verdict, signer, at: found.at?, same_workflow })
 }

@@ -279,7 +279,11 @@ fn with_scanner(scene: &Scene, name: &str, text: &str) -> Delivery {
     let text = text.replace("REAL", &real.display().to_string());
     let versions = r#"case $1 in version | --version) exec REAL "$@" ;; esac"#.replace("REAL", &real.display().to_string());
     script(&scene.source.beside("bin").join(name), &format!("#!/bin/bash\n{versions}\n{text}\n"));
-    scene.delivery.clone().without_sandbox().path(&format!("{}:{}:/usr/bin:/bin", scene.source.beside("bin").display(), part("TOOLS")))
+    scene.delivery.clone().without_sandbox().path(&format!(
+        "{}:{}:/usr/bin:/bin",
+        scene.source.beside("bin").display(),
+        part("TOOLS")
+    ))
 }
 
 #[test]
