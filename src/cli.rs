@@ -1,4 +1,4 @@
-//! The command line: `deliver`, `plan`, `doctor`, `policy`, `verify`, `show`, and their flags, which are the inputs.
+//! The command line: `deliver`, `promote`, `plan`, `doctor`, `policy`, `verify`, `show`, and their flags, which are the inputs.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -19,6 +19,8 @@ pub(crate) enum Request {
     Version,
     /// Deliver.
     Deliver(Inputs),
+    /// Deliver an image that is signed already.
+    Promote(Inputs, verify::Request),
     /// Print what a delivery would do.
     Plan(Inputs),
     /// Find out why AWS says no.
@@ -61,11 +63,12 @@ pub(crate) fn read(
         Some(("doctor", matches)) => Ok(Request::Doctor(inputs(matches), matches.get_one(TRUST_POLICY).cloned())),
         Some(("policy", matches)) => Ok(Request::Policy(inputs(matches), matches.get_one(KIND).copied())),
         Some(("verify", matches)) => Ok(Request::Verify(verification(matches))),
+        Some(("promote", matches)) => Ok(promotion(inputs(matches), matches)),
         Some(("show", matches)) => Ok(Request::Show(inputs(matches))),
         Some((_, matches)) => Ok(Request::Deliver(inputs(matches))),
         None => Err(command().error(
             clap::error::ErrorKind::MissingSubcommand,
-            "a command is expected: deliver, plan, doctor, policy, verify or show",
+            "a command is expected: deliver, promote, plan, doctor, policy, verify or show",
         )),
     }
 }
@@ -90,6 +93,7 @@ pub(crate) fn command() -> Command {
         .subcommand(with_inputs(
             Command::new("deliver").about("Scan the source, build and scan the image, write its SBOM, decide, publish"),
         ))
+        .subcommand(promote_command())
         .subcommand(
             with_inputs(Command::new("plan").about("Print what `deliver` would do, as JSON, and do nothing"))
                 .arg(argument(&inputs::MATRIX)),
@@ -115,19 +119,48 @@ pub(crate) fn command() -> Command {
         )
 }
 
-fn verify_command() -> Command {
-    let flag = |name: &'static str, value: &'static str, help: &'static str| {
-        Arg::new(name).long(name).value_name(value).help(help).value_parser(value_parser!(String))
+fn promote_command() -> Command {
+    let about = "Take an image that a delivery has signed, judge it by another environment's policy, and deliver it there";
+    let command = with_inputs(Command::new("promote").about(about));
+    [&*inputs::FROM, &*inputs::IDENTITY].into_iter().fold(command, |command, input| command.arg(argument(input)))
+        .arg(flag("issuer", "URL", ISSUER))
+        .arg(flag("repository", "PATTERN", REPOSITORY))
+        .arg(flag("ref", "PATTERN", REF))
+}
+
+fn promotion(inputs: Inputs, matches: &ArgMatches) -> Request {
+    let text = |name: &str| matches.get_one::<String>(name).cloned();
+    let request = verify::Request {
+        image: inputs.text(&inputs::FROM).trim().to_owned(),
+        // What is no list is no pattern either, which is found out where it is read as one.
+        identities: inputs.get(&inputs::IDENTITY).unwrap_or_else(|_| vec![inputs.text(&inputs::IDENTITY).to_owned()]),
+        issuer: text("issuer"),
+        repository: text("repository"),
+        reference: text("ref"),
+        root: inputs.given(&inputs::SIGSTORE_TRUSTED_ROOT).map(str::to_owned),
+        ..verify::Request::default()
     };
+    Request::Promote(inputs, request)
+}
+
+fn flag(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name(value).help(help).value_parser(value_parser!(String))
+}
+
+const ISSUER: &str = "Who issued the signer's token [default: https://token.actions.githubusercontent.com]";
+const REPOSITORY: &str = "The repository that the signer's run was of: OWNER/NAME";
+const REF: &str = "The ref that the signer's run was of: refs/heads/main";
+
+fn verify_command() -> Command {
     Command::new("verify")
         .about("Look at what is signed about an image: by whom, of which commit, past which gates; exits with 3 unless all holds")
         .after_help(AFTER_VERIFY)
         .arg(Arg::new(IMAGE).value_name("IMAGE").required(true).help("The image: HOST[:PORT]/NAME:TAG, or NAME@DIGEST"))
         .arg(flag(inputs::ENVIRONMENT.name, "NAME", "The environment whose gates it has to have passed"))
         .arg(flag("identity", "PATTERN", "Whose signature counts: for a workflow, its address with its ref; may be repeated").action(ArgAction::Append))
-        .arg(flag("issuer", "URL", "Who issued the signer's token [default: https://token.actions.githubusercontent.com]"))
-        .arg(flag("repository", "PATTERN", "The repository that the signer's run was of: OWNER/NAME"))
-        .arg(flag("ref", "PATTERN", "The ref that the signer's run was of: refs/heads/main"))
+        .arg(flag("issuer", "URL", ISSUER))
+        .arg(flag("repository", "PATTERN", REPOSITORY))
+        .arg(flag("ref", "PATTERN", REF))
         .arg(flag("commit", "ID", "The commit that the image has to be of, in full"))
         .arg(flag("max-age", "AGE", "How old the verdict may be: 48h, 2d"))
         .arg(flag("policy", "FILE", "A file (YAML) that says all that").value_parser(value_parser!(PathBuf)))
@@ -224,6 +257,7 @@ mod tests {
             | Request::Plan(inputs)
             | Request::Doctor(inputs, _)
             | Request::Policy(inputs, _)
+            | Request::Promote(inputs, _)
             | Request::Show(inputs) => inputs,
             Request::Version | Request::Verify(_) => panic!("no version was asked for"),
         }

@@ -3,6 +3,7 @@
 use crate::aws;
 use crate::buildkit;
 use crate::coverage::Gap;
+use crate::evidence::Unproven;
 use crate::github::{api, attestations, code_scanning, oidc};
 use crate::inputs::Problem;
 use crate::publish;
@@ -59,6 +60,9 @@ pub(crate) enum Error {
     /// Publishing failed.
     #[error(transparent)]
     Publish(#[from] publish::Error),
+    /// What is signed about the image to promote does not suffice.
+    #[error(transparent)]
+    Unproven(#[from] Unproven),
     /// What is known of the image makes no statement.
     #[error("no statement: {0}")]
     Statement(String),

@@ -101,7 +101,8 @@ fn run(arguments: impl IntoIterator<Item = OsString>, lifeline: &Lifeline) -> an
             Request::Policy(inputs, kind) => policy(&inputs, kind).await.unwrap_or_else(|error| refuse(&error)),
             Request::Verify(request) => verify(&request).await.unwrap_or_else(|error| refuse(&error)),
             Request::Show(inputs) => show(&inputs).await.unwrap_or_else(|error| refuse(&error)),
-            Request::Deliver(inputs) => deliver(&inputs, lifeline).await,
+            Request::Deliver(inputs) => deliver(&inputs, None, lifeline).await,
+            Request::Promote(inputs, from) => deliver(&inputs, Some(&from), lifeline).await,
         }
     });
     // A thread that still reads from a builder that was let go must not keep the process.
@@ -269,14 +270,31 @@ fn printed(written: std::io::Result<()>) -> Result<(), Error> {
     written.map_err(|source| Error::Io { path: PathBuf::from("standard output"), source })
 }
 
-async fn deliver(inputs: &Inputs, lifeline: &Lifeline) -> Exit {
+/// What is delivered.
+enum Matter {
+    /// What the source comes to.
+    Source,
+    /// An image that is there.
+    Image(Box<verify::Question>),
+}
+
+/// The configuration of a delivery, of the source or of the image `from`.
+fn resolve(inputs: &Inputs, from: Option<&verify::Request>, env: &Env<'_>) -> Result<(Config, Matter), Vec<inputs::Problem>> {
+    let Some(from) = from else { return Config::resolve(inputs, env).map(|config| (config, Matter::Source)) };
+    match (Config::of_promotion(inputs, env), from.origin()) {
+        (Ok(config), Ok(image)) => Ok((config, Matter::Image(Box::new(image)))),
+        (config, image) => Err([config.err(), image.err()].into_iter().flatten().flatten().collect()),
+    }
+}
+
+async fn deliver(inputs: &Inputs, from: Option<&verify::Request>, lifeline: &Lifeline) -> Exit {
     let (form, runner) = (console::Form::detect(), RunnerFiles::from_environment());
     lifeline.surroundings(form, &runner);
     let console = console::Console::new(form);
     console.greet();
     let recorder = Recorder::begin(console.clone()).kept_by(Arc::new(lifeline.clone()));
     let event = read_event();
-    let resolved = Config::resolve(inputs, &env(event.as_ref()));
+    let resolved = resolve(inputs, from, &env(event.as_ref()));
     let context = PathBuf::from(inputs.text(&inputs::BUILD_CONTEXT));
     let project = source::project_of(&context, event.as_ref().and_then(|event| event.workspace.as_deref()));
     let launcher = Launcher::of_this_process(config::sandbox(inputs));
@@ -288,10 +306,15 @@ async fn deliver(inputs: &Inputs, lifeline: &Lifeline) -> Exit {
     let (result, exit) = match (resolved, &reports) {
         (Err(problems), _) => failed(&recorder, &Error::Inputs(problems)),
         (Ok(_), Err(error)) => failed(&recorder, error),
-        (Ok(config), Ok(_)) => match begin(config, event, recorder.clone(), lifeline) {
+        (Ok((config, matter)), Ok(_)) => match begin(config, event, recorder.clone(), lifeline) {
             Err(error) => failed(&recorder, &error),
             Ok((delivery, staging)) => {
-                let work = pipeline::deliver(&delivery);
+                let work = async {
+                    match &matter {
+                        Matter::Source => pipeline::deliver(&delivery).await,
+                        Matter::Image(image) => pipeline::promote(&delivery, image).await,
+                    }
+                };
                 let ended = until_its_end(&delivery.recorder, &delivery.cancel, lifeline, work).await;
                 delivery.cleanups.close();
                 let _ = tokio::time::timeout(CLEANUP, delivery.cleanups.wait()).await;

@@ -370,6 +370,16 @@ impl Verdict {
         same_source && Parameters::from(&self.build) == *parameters
     }
 
+    /// How many leaked secrets were found in the source, all of which was looked at; none where that did not happen.
+    #[must_use]
+    pub(crate) fn leaks_in_source(&self) -> Option<usize> {
+        let mut scans = self.scans.iter().filter(|scan| scan.tool == Tool::GITLEAKS.name() && scan.platform.is_none()).peekable();
+        scans.peek()?;
+        scans.try_fold(0, |found: usize, scan| {
+            (scan.coverage == Extent::Complete).then(|| found.saturating_add(scan.findings))
+        })
+    }
+
     /// When the oldest of its databases was gathered; none where vulnerabilities were not looked up.
     #[must_use]
     pub(crate) fn oldest_database(&self) -> Option<Timestamp> {

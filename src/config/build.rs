@@ -51,6 +51,25 @@ pub(crate) struct Build {
 }
 
 impl Build {
+    /// Of an image that is taken as it is.
+    pub(super) fn nothing() -> Self {
+        Self {
+            dockerfile: PathBuf::new(),
+            target: None,
+            arguments: Vec::new(),
+            secrets: Vec::new(),
+            agents: BTreeMap::new(),
+            proxies: Proxies::default(),
+            check_targets: Vec::new(),
+            platforms: Vec::new(),
+            labels: Vec::new(),
+            annotations: Annotations::default(),
+            compression: Compression::Gzip,
+            host: Host::Docker(Vec::new(), None),
+            cache: BuilderCache::Isolated,
+        }
+    }
+
     /// What is wrong with sending the build's secrets to the builder at `address`, if anything is.
     pub(crate) fn exposed_at(&self, address: &Address) -> Option<String> {
         let (Host::Docker(_, certificates) | Host::Buildkitd(_, certificates)) = &self.host;

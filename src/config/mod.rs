@@ -146,6 +146,20 @@ impl Config {
     pub(crate) fn resolve(inputs: &Inputs, env: &Env<'_>) -> Result<Self, Vec<Problem>> {
         Reader::read(inputs, env, |reader| reader.config(Reader::build))
     }
+
+    /// Reads and checks the inputs of a promotion, which builds nothing, has no source whose lists could count, and goes to a
+    /// registry.
+    ///
+    /// # Errors
+    /// All that is wrong with them, in the order of [`crate::inputs::ALL`].
+    pub(crate) fn of_promotion(inputs: &Inputs, env: &Env<'_>) -> Result<Self, Vec<Problem>> {
+        let config = Reader::read(inputs, env, |reader| reader.config(|_, _| Some(Build::nothing())))?;
+        if !config.destination.is_a_registry() {
+            let expected = "a repository of a registry is expected, or ecr-repository: what is signed about an image is kept there";
+            return Err(vec![inputs::DESTINATION.problem(inputs.text(&inputs::DESTINATION), expected)]);
+        }
+        Ok(Self { suppressions: Suppressions::Unproven, ..config })
+    }
 }
 
 impl Config<()> {

@@ -51,6 +51,7 @@ impl From<&Error> for Diagnosis {
                 "`show` is for the job that follows a pull request's own: see `.github/workflows/_build-and-release.yml`.",
             ),
             Error::Publish(error) => Self::from(error),
+            Error::Unproven(unproven) => Self::from(unproven),
             Error::Statement(why) => Self::new(
                 "What is known of the image makes no statement that could be signed",
                 format!("{why}."),

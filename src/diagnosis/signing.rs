@@ -1,7 +1,9 @@
 //! The words for signatures that can't be made.
 
 use super::Diagnosis;
+use crate::evidence::Unproven;
 use crate::sigstore::{Error, InvalidInstance, ServiceName};
+use crate::text::{self, Line};
 
 impl From<&Error> for Diagnosis {
     fn from(error: &Error) -> Self {
@@ -59,6 +61,49 @@ impl From<&Error> for Diagnosis {
             ),
         }
     }
+}
+
+impl From<&Unproven> for Diagnosis {
+    fn from(unproven: &Unproven) -> Self {
+        match unproven {
+            Unproven::Verdict { image, reasons } => Self::new(
+                format!("It is not proven where {image} came from"),
+                because("There is no verdict beside it that counts.", reasons),
+                "Promote an image that a delivery has signed (`sign`), and say by `identity` whose signature counts where that is \
+                 not this workflow. `gp-deliver verify` shows what is signed about an image.",
+            ),
+            Unproven::Commits { image, commits } => Self::new(
+                format!("It is not clear of which commit {image} is"),
+                format!("Its verdicts name {}.", text::list(&commits.iter().map(ToString::to_string).collect::<Vec<_>>())),
+                "Name the one whose signature counts more narrowly (`identity`, `--ref`), and find out who has signed the other.",
+            ),
+            Unproven::Sbom { image, reasons } => Self::new(
+                format!("It is not signed what is in {image}"),
+                because("There is no SPDX document beside it that counts.", reasons),
+                "Deliver the commit again with `sbom-formats` that have spdx-json, and promote that image.",
+            ),
+            Unproven::Source { image, environment, leaks } => Self::new(
+                format!("The source of {image} is not known to be free of secrets"),
+                match leaks {
+                    Some(leaks) => format!("Its verdict for {environment} counts {}.", text::count(*leaks, "leaked secret")),
+                    None => format!("Its verdict for {environment} has no scan of it."),
+                },
+                "Revoke what leaked, remove it, and deliver a commit without it: a promotion does not see the source, and takes the \
+                 word of the delivery that did.",
+            ),
+            Unproven::Tag { tag, commit } => Self::new(
+                "The image is of another commit than this run's tag",
+                format!("The run is of the tag {tag}, and the image is of commit {commit}."),
+                "Promote the image of the commit that is tagged, or run the promotion by hand or on a branch.",
+            ),
+        }
+    }
+}
+
+/// What is the case, and the reasons.
+fn because(what: &str, reasons: &[Line]) -> String {
+    let reasons: Vec<_> = reasons.iter().map(|reason| format!("{}.", reason.trim_end_matches('.'))).collect();
+    [what.to_owned()].into_iter().chain(reasons).collect::<Vec<_>>().join("\n")
 }
 
 impl From<&InvalidInstance> for Diagnosis {

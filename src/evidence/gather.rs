@@ -41,6 +41,8 @@ pub(crate) struct SignedStatement {
     pub(crate) at: Option<Timestamp>,
     /// The digest of the manifest that it is kept by.
     pub(crate) referrer: Digest,
+    /// The bundle that it is in.
+    pub(crate) bundle: Descriptor,
 }
 
 /// Something beside an image that does not hold.
@@ -182,7 +184,8 @@ async fn read(
         Err(error) => return rejected(&error),
     };
     let is_wanted = statement.predicate.of_type().is_some_and(|found| wanted.contains(&found));
-    is_wanted.then(|| Ok(SignedStatement { statement, signer: *signer, at, referrer: digest }))
+    let bundle = referrer.content;
+    is_wanted.then(|| Ok(SignedStatement { statement, signer: *signer, at, referrer: digest, bundle }))
 }
 
 #[cfg(test)]

@@ -7,7 +7,9 @@
 mod gather;
 mod pattern;
 mod rule;
+mod unproven;
 
 pub(crate) use gather::{Evidence, PREDICATE_TYPE, SignedStatement, gather};
 pub(crate) use pattern::Pattern;
 pub(crate) use rule::Rule;
+pub(crate) use unproven::Unproven;

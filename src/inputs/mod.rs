@@ -242,6 +242,23 @@ pub(crate) const JOB_RESULT: Input<Option<JobResult>> = Input::new(
     "For show: how the job ended whose report it is, by GitHub's own word: success, failure, cancelled or skipped",
 );
 
+/// An input of `promote` alone.
+pub(crate) const FROM: Input<Option<String>> = Input::new(
+    "from",
+    Group::Delivery,
+    "REFERENCE",
+    "For promote: the image to deliver, HOST[:PORT]/NAME:TAG or NAME@DIGEST",
+);
+
+/// An input of `promote` alone.
+pub(crate) const IDENTITY: Input<Vec<String>> = Input::new(
+    "identity",
+    Group::Delivery,
+    "PATTERNS",
+    "For promote: whose signatures count, separated by commas or newlines: for a workflow, its address with its ref",
+)
+.otherwise("in GitHub Actions the run's own workflow, for its own repository");
+
 /// The token for GitHub's API: an input of the action and not a flag, since every process can read the arguments of others.
 pub(crate) const TOKEN: Input<Secret> = Input::new(
     "github-token",
@@ -257,7 +274,7 @@ pub(crate) const REBUILD: Input<String> = Input::new("rebuild", Group::Publish, 
 /// What the action does: the command line's first word.
 #[cfg(test)]
 pub(crate) const COMMAND: Input<String> =
-    Input::new("command", Group::Delivery, "NAME", "What the action does: deliver, plan, doctor, policy or show; not a flag")
+    Input::new("command", Group::Delivery, "NAME", "What the action does: deliver, promote, plan, doctor, policy or show; not a flag")
         .default("deliver");
 
 /// All inputs of the action, in the order of its description.
@@ -268,7 +285,7 @@ pub(crate) fn of_action() -> impl Iterator<Item = &'static About> {
 
 /// All flags of the command line.
 fn flags() -> impl Iterator<Item = &'static About> {
-    ALL.iter().copied().chain([&MATRIX.about, &JOB_RESULT.about])
+    ALL.iter().copied().chain([&MATRIX.about, &JOB_RESULT.about, &FROM.about, &IDENTITY.about])
 }
 
 #[cfg(test)]

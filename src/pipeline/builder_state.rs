@@ -3,6 +3,7 @@
 use super::Delivery;
 use super::preflight::Ready;
 use crate::buildkit::Error as BuildError;
+use crate::buildkit::builder::Builder;
 use crate::buildkit::namespace::{BuilderCache, Namespace};
 use crate::config::Publish;
 use crate::dockerfile::Frontend;
@@ -13,7 +14,7 @@ use crate::error::Error;
 const UNPUBLISHED: &str = "unpublished";
 
 /// The namespace of a build; none where the builder's state is shared by choice.
-pub(super) fn namespace(delivery: &Delivery, ready: &Ready) -> Option<Namespace> {
+pub(super) fn namespace(delivery: &Delivery, ready: &Ready, builder: &Builder) -> Option<Namespace> {
     let config = &delivery.config;
     if config.build.cache == BuilderCache::Shared {
         return None;
@@ -26,7 +27,7 @@ pub(super) fn namespace(delivery: &Delivery, ready: &Ready) -> Option<Namespace>
     // A value that the project gives divides its own namespace, and leads to no other.
     let given = config.build.arguments.iter().rev().find(|(name, _)| name == Namespace::ARGUMENT);
     let given = given.map_or("", |(_, value)| value);
-    Some(Namespace::of(&["builder state", ready.builder.identity(), &repository, level, given]))
+    Some(Namespace::of(&["builder state", builder.identity(), &repository, level, given]))
 }
 
 /// Refuses a Dockerfile whose reader is not known to keep to a namespace: it is a program that hands the builder whatever

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 
-use super::preflight::Ready;
+use super::preflight::{Ready, Workshop};
 use super::{Delivery, Ending, Task, builder_state};
 use crate::buildkit::Error as BuildError;
 use crate::buildkit::builder::{Instructions, Product};
@@ -19,7 +19,7 @@ use crate::buildkit::session::credentials::{self, Credentials};
 use crate::buildkit::session::silence;
 use crate::buildkit::session::ssh::{self, Agents};
 use crate::buildkit::session::stats::TransferStats;
-use crate::config::Build;
+use crate::config::{Build, Config};
 use crate::dockerfile::Frontend;
 use crate::document;
 use crate::environment::Environment;
@@ -32,6 +32,7 @@ use crate::oci::{Digest, Image, Layout, Platform};
 use crate::provenance::{Claim, Parameters};
 use crate::record::{ImageRecord, PlatformRecord, StageLog, StageName};
 use crate::scan::gitleaks::Leaks;
+use crate::source::Checkout;
 use crate::stamp::Stamp;
 use crate::text;
 
@@ -54,19 +55,19 @@ pub(super) struct Built {
 struct BuildSession<'a> {
     delivery: &'a Delivery,
     ready: &'a Ready,
+    workshop: &'a Workshop,
     session: Session,
     stats: Arc<TransferStats>,
     instructions: Instructions,
-    claim: Claim,
 }
 
 /// Begins to build the checks and the image.
-pub(super) fn image(delivery: &Arc<Delivery>, ready: &Arc<Ready>) -> Task<Built> {
+pub(super) fn image(delivery: &Arc<Delivery>, ready: &Arc<Ready>, workshop: Workshop) -> Task<Built> {
     let checks = !delivery.config.build.check_targets.is_empty();
     let stages = if checks { &[StageName::Checks, StageName::Build][..] } else { &[StageName::Build] };
     let (owned, ready) = (Arc::clone(delivery), Arc::clone(ready));
     Task::begin(delivery, stages, async move {
-        let session = BuildSession::open(&owned, &ready).await?;
+        let session = BuildSession::open(&owned, &ready, &workshop).await?;
         let (mut built, ()) = tokio::try_join!(session.image(), session.checks())?;
         built.sent = session.stats.take_listed();
         session.session.close().await;
@@ -75,12 +76,12 @@ pub(super) fn image(delivery: &Arc<Delivery>, ready: &Arc<Ready>) -> Task<Built>
 }
 
 impl<'a> BuildSession<'a> {
-    async fn open(delivery: &'a Delivery, ready: &'a Ready) -> Result<Self, Error> {
+    async fn open(delivery: &'a Delivery, ready: &'a Ready, workshop: &'a Workshop) -> Result<Self, Error> {
         let build = &delivery.config.build;
         let stats = Arc::new(TransferStats::default());
         let left_out = [&delivery.config.report_dir, &delivery.staging];
         let left_out = left_out.into_iter().filter_map(|path| path.canonicalize().ok()).collect();
-        let definition = &ready.definition;
+        let Workshop { definition, builder } = workshop;
         builder_state::admit(delivery, &definition.dockerfile)?;
         let attachables = Attachables {
             context: Directory::within(definition.context.folder()?, left_out),
@@ -92,21 +93,20 @@ impl<'a> BuildSession<'a> {
         let routes = attachables.routes().add_service(Credentials::server(Store::from_env()));
         let routes = routes.add_service(Agents::server(build.agents.clone()));
         let methods: Vec<_> = METHODS.into_iter().chain(credentials::METHODS).chain(ssh::METHODS).collect();
-        let namespace = builder_state::namespace(delivery, ready);
+        let namespace = builder_state::namespace(delivery, ready, builder);
         // The builder keeps what it received of a context under this key, and asks next time for what changed.
         let key = delivery.config.real_context();
         let key = match &namespace {
             Some(namespace) => namespace.context(&key),
             None => Digest::of(key.as_os_str().as_encoded_bytes()).hex(),
         };
-        let claim = claim(delivery, ready);
-        let session = Session::open(ready.builder.channel(), routes, &methods, &key).await.map_err(BuildError::from)?;
-        if let Some(warning) = build.exposed_at(ready.builder.address()) {
+        let session = Session::open(builder.channel(), routes, &methods, &key).await.map_err(BuildError::from)?;
+        if let Some(warning) = build.exposed_at(builder.address()) {
             delivery.recorder.warn(warning);
         }
-        let proxies = build.proxies.arguments(&ready.builder.address().to_string(), &build.arguments);
-        let instructions = Instructions { namespace, ..instructions(build, definition.name(), &claim, proxies) };
-        Ok(Self { delivery, ready, session, stats, instructions, claim })
+        let proxies = build.proxies.arguments(&builder.address().to_string(), &build.arguments);
+        let instructions = Instructions { namespace, ..instructions(build, definition.name(), &ready.claim, proxies) };
+        Ok(Self { delivery, ready, workshop, session, stats, instructions })
     }
 
     async fn image(&self) -> Result<Built, Error> {
@@ -119,7 +119,7 @@ impl<'a> BuildSession<'a> {
                 let several = platforms.len() > 1;
                 let builds = platforms.into_iter().map(|platform| {
                     let show = Self::show(&log, platform.filter(|_| several));
-                    self.ready.builder.build(&self.session, &self.instructions, platform, &layout, config.compression, show)
+                    self.workshop.builder.build(&self.session, &self.instructions, platform, &layout, config.compression, show)
                 });
                 let built = self.in_time(try_join_all(builds)).await.map_err(|error| self.explained(error))?;
                 let (mut parts, mut warnings, mut materials) = (Vec::new(), Vec::new(), BTreeMap::new());
@@ -131,7 +131,7 @@ impl<'a> BuildSession<'a> {
                 warnings.dedup();
                 self.holds_no_proxy(&parts)?;
                 warnings.extend(self.homeless(&parts));
-                let annotations = annotations(self.delivery, &self.claim);
+                let annotations = annotations(self.delivery, &self.ready.claim);
                 let image = Image::assemble(layout, &parts, &annotations).map_err(BuildError::from)?;
                 let detail = extent(&image);
                 log.line(&format!(
@@ -181,7 +181,7 @@ impl<'a> BuildSession<'a> {
     fn with_reader(&self, mut materials: Materials) -> Materials {
         let argument = self.delivery.config.build.arguments.iter().filter(|(name, _)| name == "BUILDKIT_SYNTAX");
         let argument = argument.map(|(_, value)| Frontend { line: 0, reference: value.trim().to_owned() });
-        for reader in Frontend::asked_for(&self.ready.definition.dockerfile).into_iter().chain(argument) {
+        for reader in Frontend::asked_for(&self.workshop.definition.dockerfile).into_iter().chain(argument) {
             let name = &reader.reference;
             if !materials.named.iter().any(|material| material.is_image(name)) {
                 materials
@@ -205,7 +205,7 @@ impl<'a> BuildSession<'a> {
                 let checks = config.check_targets.iter().map(async |target| {
                     let instructions = Instructions { target: Some(target.clone()), labels: vec![], ..self.instructions.clone() };
                     let show = Self::show(&log, None);
-                    let check = self.ready.builder.check(&self.session, &instructions, config.platforms.first(), &*show);
+                    let check = self.workshop.builder.check(&self.session, &instructions, config.platforms.first(), &*show);
                     let checked = self.in_time(check).await;
                     checked.map(drop).map_err(|error| self.explained(error))
                 });
@@ -271,9 +271,8 @@ fn instructions(build: &Build, dockerfile: String, claim: &Claim, proxies: Vec<(
 }
 
 /// What the image of this delivery says of itself.
-pub(super) fn claim(delivery: &Delivery, ready: &Ready) -> Claim {
-    let (config, root) = (&delivery.config, &ready.checkout.root);
-    let build = &config.build;
+pub(super) fn claim(config: &Config, checkout: &Checkout, dockerfile: &[u8]) -> Claim {
+    let (build, root) = (&config.build, &checkout.root);
     let context = config.real_context();
     let context = context.strip_prefix(root).unwrap_or(&context);
     // The last value of a name counts, as for the builder.
@@ -284,11 +283,11 @@ pub(super) fn claim(delivery: &Delivery, ready: &Ready) -> Claim {
         arguments: Digest::of(&serde_json::to_vec(&arguments).unwrap_or_default()),
         context: if context.as_os_str().is_empty() { ".".to_owned() } else { context.to_string_lossy().into_owned() },
         dockerfile: dockerfile_name(&build.dockerfile, root),
-        dockerfile_digest: Digest::of(&ready.definition.dockerfile),
+        dockerfile_digest: Digest::of(dockerfile),
         platforms,
         target: build.target.clone(),
     };
-    Claim::of(&ready.checkout.source, config.environment, parameters)
+    Claim::of(&checkout.source, config.environment, parameters)
 }
 
 /// What the manifests say: where they came from, and what the inputs add.
@@ -302,7 +301,7 @@ fn annotations(delivery: &Delivery, claim: &Claim) -> Annotations {
 /// # Errors
 /// A document can't be read or written.
 pub(super) fn as_from(delivery: &Delivery, ready: &Ready, image: &Image, environment: Environment) -> Result<Image, Error> {
-    let claim = Claim { environment: Some(environment), ..claim(delivery, ready) };
+    let claim = Claim { environment: Some(environment), ..ready.claim.clone() };
     let parts = image.parts().map_err(BuildError::from)?;
     let annotations = annotations(delivery, &claim);
     Ok(Image::assemble(image.layout.clone(), &parts, &annotations).map_err(BuildError::from)?)

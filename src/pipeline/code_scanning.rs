@@ -116,6 +116,9 @@ impl Uploader {
         let (Some(event), Some(access)) = (&delivery.event, &delivery.config.github) else {
             return Err(Absence::NotAsked("this is not a job of GitHub Actions"));
         };
+        if ready.origin.is_some() && event.analysed(ready.checkout.source.commit.as_deref()).is_none() {
+            return Err(Absence::NotAsked("the image is of another commit than the run, which the Security tab is about"));
+        }
         let api = Api::open(access).map_err(|error| Absence::Failure(error.into()))?;
         let api = api.ok_or(Absence::NotAsked("the workflow gives no github-token"))?;
         Self::of(api, event, ready.checkout.source.commit.as_deref()).map_err(Absence::Failure)

@@ -1,5 +1,7 @@
 //! The destination is checked while the work begins: the identity, whether it may be written, what it holds already.
 
+use std::path::PathBuf;
+
 use super::preflight::Ready;
 use super::reuse::{self, Existing};
 use super::{Delivery, Ending, amazon};
@@ -24,14 +26,8 @@ pub(super) async fn look(delivery: &Delivery, ready: &Ready) -> Result<ResolvedD
     }
     delivery
         .stage(StageName::Destination, async |log| {
-            let (target, mutability) = match &delivery.config.destination {
-                RequestedDestination::Named(destination) => {
-                    let project = [ready.checkout.root.clone(), delivery.config.context.clone()];
-                    (publish::preflight(destination, &Store::from_env(), &project).await?, Mutability::Unknown)
-                }
-                RequestedDestination::Ecr(ecr) => sign_in(delivery, ecr, &log).await?,
-            };
-            delivery.recorder.write(|record| record.destination = Some(target.destination().to_string()));
+            let project = [ready.checkout.root.clone(), delivery.config.context.clone()];
+            let (target, mutability) = target(delivery, &project, &log).await?;
             let snapshot = target.snapshot(&ready.tags).await?;
             let existing = reuse::find(delivery, ready, &target, &snapshot, &mutability).await?;
             let detail = match target.repository() {
@@ -42,6 +38,22 @@ pub(super) async fn look(delivery: &Delivery, ready: &Ready) -> Result<ResolvedD
             Ok((ResolvedDestination { target: Some(target), existing }, Ending::Pass(detail)))
         })
         .await
+}
+
+/// The destination that is asked for, as a place that may be written, and which of its tags may move.
+pub(super) async fn target(
+    delivery: &Delivery,
+    project: &[PathBuf],
+    log: &StageLog,
+) -> Result<(Target, Mutability), Error> {
+    let (target, mutability) = match &delivery.config.destination {
+        RequestedDestination::Named(destination) => {
+            (publish::preflight(destination, &Store::from_env(), project).await?, Mutability::Unknown)
+        }
+        RequestedDestination::Ecr(ecr) => sign_in(delivery, ecr, log).await?,
+    };
+    delivery.recorder.write(|record| record.destination = Some(target.destination().to_string()));
+    Ok((target, mutability))
 }
 
 /// Signs in at AWS, and says as whom.

@@ -21,6 +21,7 @@ mod ground_rules;
 mod judging;
 mod moving;
 mod preflight;
+mod promote;
 mod promoting;
 mod proof;
 mod publishing;
@@ -36,6 +37,7 @@ mod task;
 mod vulnerabilities;
 
 pub(crate) use announcing::announce;
+pub(crate) use promote::promote;
 pub(crate) use showing::show;
 
 use std::path::PathBuf;
@@ -91,7 +93,12 @@ pub(crate) struct Delivery {
 /// # Errors
 /// Something failed, and nothing was published.
 pub(crate) async fn deliver(delivery: &Arc<Delivery>) -> Result<RunResult, Error> {
-    let ended = run(delivery).await;
+    to_its_end(delivery, run(delivery)).await
+}
+
+/// Does the work of a delivery, and waits for what was begun beside it.
+async fn to_its_end(delivery: &Delivery, work: impl Future<Output = Result<RunResult, Error>>) -> Result<RunResult, Error> {
+    let ended = work.await;
     // What was begun and is not needed any more ends before the record does.
     delivery.tasks.close();
     delivery.tasks.wait().await;
@@ -107,11 +114,12 @@ struct Begun {
 
 async fn run(delivery: &Arc<Delivery>) -> Result<RunResult, Error> {
     // What would fail after minutes: programs, the source, tags, the builder.
-    let ready = Arc::new(preflight::look(delivery).await?);
+    let (ready, workshop) = preflight::look(delivery).await?;
+    let ready = Arc::new(ready);
     // What needs nothing but the source begins at once.
     let begun = Begun {
         secrets: secrets::look(delivery, &ready),
-        image: building::image(delivery, &ready),
+        image: building::image(delivery, &ready, workshop),
         database: advisories::database(delivery),
     };
     // Who we are there, whether it may be written, and what is there of this commit.
@@ -130,7 +138,7 @@ async fn run(delivery: &Arc<Delivery>) -> Result<RunResult, Error> {
         Reuse::Delivered | Reuse::Promoted { .. } => None,
     };
     if reuse != Reuse::Delivered && cleared.is_none() {
-        let begun = Begun { image: promoting::image(delivery, &ready, &existing), ..begun };
+        let begun = Begun { image: promoting::image(delivery, &ready, &existing.client, &existing.manifest), ..begun };
         let origin = if existing.proof.is_some() { Origin::Proven } else { Origin::Claimed };
         let wanted = Wanted { tags: &existing.tags, rival: None, origin };
         return scan_and_publish(delivery, &ready, target.as_ref(), wanted, begun).await;
@@ -214,7 +222,7 @@ async fn scan_and_publish(
         };
         if let Some(rival) = wanted.rival.filter(|rival| is_cleared && rival.image.manifest.digest != image.digest) {
             shown.await?;
-            return Err(rival.differs(&building::claim(delivery, ready), image.digest));
+            return Err(rival.differs(&ready.claim, image.digest));
         }
         let (shown, content) = tokio::try_join!(shown, publishing::upload(delivery, ready, target, &image, cleared))?;
         Ok((shown, content, vulnerabilities, judged, decided_at))

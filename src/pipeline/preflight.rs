@@ -2,11 +2,15 @@
 
 use tokio::sync::OnceCell;
 
-use super::{Delivery, Ending, context, shutting_in};
+use super::promote::Origin;
+use super::{Delivery, Ending, building, context, publishing, shutting_in};
 use crate::buildkit::builder::Builder;
 use crate::config::{Publish, RequestedDestination, SecretsHistory};
+use crate::dockerfile::Dockerfile;
 use crate::error::Error;
+use crate::oci::reference::Repository;
 use crate::plan;
+use crate::provenance::Claim;
 use crate::publish;
 use crate::record::StageName;
 use crate::scan;
@@ -20,17 +24,29 @@ use crate::text;
 /// What a delivery knows before it begins its work.
 pub(super) struct Ready {
     pub(crate) checkout: Checkout,
-    pub(crate) definition: Definition,
+    /// What the Dockerfile says, where there is one and it can be told.
+    pub(crate) dockerfile: Option<Dockerfile>,
+    /// What an image of this delivery says of itself; of one that is promoted, what is proven of it.
+    pub(crate) claim: Claim,
     pub(crate) tags: Vec<PlannedTag>,
-    pub(crate) builder: Builder,
+    /// Repositories that have much of the image already, where the destination's registry has them.
+    pub(crate) siblings: Vec<Repository>,
     /// The commit before the change, once somebody has asked for it.
     pub(crate) base: OnceCell<Option<Base>>,
     /// What the project lets through of leaks that counts, and what is to be said where that is nothing, once somebody has
     /// asked: the lists are read once, whatever changes meanwhile.
     pub(crate) leaks: OnceCell<(Lists, Option<String>)>,
+    /// The image that is promoted; absent for one of the source.
+    pub(crate) origin: Option<Origin>,
 }
 
-pub(super) async fn look(delivery: &Delivery) -> Result<Ready, Error> {
+/// What an image is built from, and by whom.
+pub(super) struct Workshop {
+    pub(crate) definition: Definition,
+    pub(crate) builder: Builder,
+}
+
+pub(super) async fn look(delivery: &Delivery) -> Result<(Ready, Workshop), Error> {
     delivery
         .stage(StageName::Preflight, async |log| {
             shutting_in::note(delivery)?;
@@ -58,17 +74,25 @@ pub(super) async fn look(delivery: &Delivery) -> Result<Ready, Error> {
                 if names.is_empty() { "none".to_owned() } else { names.join(", ") }
             ));
             let detail = builder.description().to_owned();
-            Ok((
-                Ready { checkout, definition, tags, builder, base: OnceCell::new(), leaks: OnceCell::new() },
-                Ending::Pass(detail),
-            ))
+            let dockerfile = definition.parsed.clone();
+            let ready = Ready {
+                claim: building::claim(config, &checkout, &definition.dockerfile),
+                siblings: publishing::bases(&config.build, dockerfile.as_ref()),
+                checkout,
+                dockerfile,
+                tags,
+                base: OnceCell::new(),
+                leaks: OnceCell::new(),
+                origin: None,
+            };
+            Ok(((ready, Workshop { definition, builder }), Ending::Pass(detail)))
         })
         .await
 }
 
 /// What the image is called: its repository without a registry, which a pull request does not know yet; else the source, and
 /// the folder in it that is built.
-fn name(delivery: &Delivery, checkout: &Checkout) -> String {
+pub(super) fn name(delivery: &Delivery, checkout: &Checkout) -> String {
     let config = &delivery.config;
     match &config.destination {
         RequestedDestination::Named(publish::Destination::Registry(repository)) => repository.name().to_owned(),
@@ -84,7 +108,7 @@ fn name(delivery: &Delivery, checkout: &Checkout) -> String {
     }
 }
 
-fn plan_tags(delivery: &Delivery, checkout: &Checkout) -> Result<Vec<PlannedTag>, Error> {
+pub(super) fn plan_tags(delivery: &Delivery, checkout: &Checkout) -> Result<Vec<PlannedTag>, Error> {
     let config = &delivery.config;
     let planned = plan::tags(config, &checkout.source).map_err(Error::Tags)?;
     // A layout may hold an image without a tag; in a registry nobody would find it.

@@ -8,7 +8,6 @@ use oci_spec::image::Descriptor;
 
 use super::building::{Built, extent};
 use super::preflight::Ready;
-use super::reuse::ExistingImage;
 use super::{Delivery, Task, scanning, secrets};
 use crate::error::Error;
 use crate::oci::bounds::TooLarge;
@@ -25,9 +24,9 @@ use crate::text;
 const PARALLEL: usize = 4;
 
 /// Begins to fetch an image, every byte checked against its digest.
-pub(super) fn image(delivery: &Arc<Delivery>, ready: &Arc<Ready>, existing: &ExistingImage) -> Task<Built> {
+pub(super) fn image(delivery: &Arc<Delivery>, ready: &Arc<Ready>, client: &Client, manifest: &Manifest) -> Task<Built> {
     let (owned, ready) = (Arc::clone(delivery), Arc::clone(ready));
-    let (client, manifest) = (existing.client.clone(), existing.manifest.clone());
+    let (client, manifest) = (client.clone(), manifest.clone());
     Task::begin(delivery, &[StageName::Promotion], async move { fetch(&owned, &ready, &client, &manifest).await })
 }
 

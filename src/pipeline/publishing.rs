@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::reuse::ExistingImage;
 use super::{Delivery, Ending, conclude, moving, preflight};
 use crate::config::{Build, Publish};
-use crate::dockerfile::Base;
+use crate::dockerfile::{Base, Dockerfile};
 use crate::error::Error;
 use crate::oci::reference::Repository;
 use crate::oci::{Image, Reference, Tag};
@@ -48,13 +48,16 @@ pub(super) async fn upload(
         }
         return Ok(Content::NotAsked);
     };
-    let target = target.clone().with_siblings(bases(&delivery.config.build, source));
+    let target = target.clone().with_siblings(source.siblings.clone());
     let uploaded = if target.repository().is_some() {
         delivery
             .stage(StageName::Upload, async |log| {
                 let uploaded =
                     listen(delivery, &log, async |listener| publish::upload(&cleared, image, &target, &listener).await);
                 let uploaded = uploaded.await?;
+                if let Some(origin) = &source.origin {
+                    origin.hand_on(uploaded.target(), image, &log).await?;
+                }
                 let detail = uploaded.to_string();
                 Ok((uploaded, Ending::Pass(detail)))
             })
@@ -137,9 +140,9 @@ async fn listen<T>(
 }
 
 /// The repositories of the base images: where the destination's registry has them, their layers need not be sent.
-fn bases(build: &Build, source: &preflight::Ready) -> Vec<Repository> {
+pub(super) fn bases(build: &Build, dockerfile: Option<&Dockerfile>) -> Vec<Repository> {
     let arguments = build.arguments.iter().cloned().collect();
-    let bases = source.definition.parsed.as_ref().and_then(|dockerfile| dockerfile.bases(&arguments).ok());
+    let bases = dockerfile.and_then(|dockerfile| dockerfile.bases(&arguments).ok());
     let bases = bases.into_iter().flatten().filter_map(|base| match base {
         Base::Image(name) => name.parse::<Reference>().ok(),
         Base::Stage(_) => None,

@@ -136,16 +136,16 @@ pub(super) async fn find(
         movable(&repository, mutability, None, snapshot.tags.iter())?;
         return Ok(Existing::Nothing);
     };
-    let (ours, claim) = (building::claim(delivery, ready), Provenance::annotated(image));
+    let (ours, claim) = (&ready.claim, Provenance::annotated(image));
     let named = snapshot.fixed().filter_map(|tag| Some(TakenTag::new(&tag.planned.tag, tag.names.as_ref()?)));
     let taken: Vec<_> = named.collect();
     let one = taken.iter().all(|tag| tag.digest == image.digest);
-    let from = claim.delivery_of(&ours).filter(|_| one);
+    let from = claim.delivery_of(ours).filter(|_| one);
     let confirmed = from.is_some() && claim.agrees_with(&Claim::read(&labels(client, image).await?));
     let Some(from) = from.filter(|_| confirmed) else {
-        return Err(another(repository, &ours, &claim, taken).into());
+        return Err(another(repository, ours, &claim, taken).into());
     };
-    let proof = proof::find(delivery, client, image, &ours).await;
+    let proof = proof::find(delivery, client, image, ours).await;
     let provenance = if proof.is_some() { Provenance::Proven } else { Provenance::Claimed };
     let suffices = provenance.suffices(delivery.config.reuse);
     let trusted = |existing: Existing| if suffices { existing } else { existing.untrusted(from, taken) };
@@ -191,7 +191,7 @@ fn another(repository: String, ours: &Claim, claim: &Claim, taken: Vec<TakenTag>
 }
 
 /// Whether the tags that would have to move to `image`, or to one that is built anew, may; as far as that is known.
-fn movable<'a>(
+pub(super) fn movable<'a>(
     repository: &str,
     mutability: &Mutability,
     image: Option<Digest>,

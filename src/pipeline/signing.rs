@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use oci_spec::image::Descriptor;
 
 use super::vulnerabilities::Vulnerabilities;
-use super::{Delivery, Ending, at_github, building};
+use super::{Delivery, Ending, at_github};
 use crate::attestation::{
     Database, Lists, ListsOf, Origin, Predicate, PredicateType, Program, Provenance, ProvenanceFacts, Run, Scan, Statement,
     Subject, Verdict, VerdictFacts,
@@ -252,7 +252,7 @@ async fn seal(signer: &Signer, beside: Descriptor, statements: Vec<Statement>) -
 /// Keeps it there. With each the number that it has at GitHub.
 async fn keep(client: &Client, beside: &Descriptor, sealed: &[(Sealed, Option<u64>)]) -> Result<Vec<Attestation>, Error> {
     let subject = digest_of(beside).map_err(crate::oci::registry::Error::from)?;
-    let artifacts: Vec<_> = sealed.iter().map(|(sealed, _)| artifact(&sealed.statement, sealed.bundle.bytes.clone())).collect();
+    let artifacts: Vec<_> = sealed.iter().map(|(sealed, _)| artifact(&sealed.statement, Timestamp::now(), sealed.bundle.bytes.clone())).collect();
     let digests = client.push_referrers(beside, &artifacts).await?;
     let kept = sealed.iter().zip(digests).map(|((sealed, github), referrer)| Attestation {
         subject,
@@ -263,9 +263,10 @@ async fn keep(client: &Client, beside: &Descriptor, sealed: &[(Sealed, Option<u6
     Ok(kept.collect())
 }
 
-fn artifact(statement: &Statement, content: Bytes) -> Artifact {
+/// A bundle as it is kept beside an image.
+pub(super) fn artifact(statement: &Statement, at: Timestamp, content: Bytes) -> Artifact {
     let annotations = [
-        (CREATED, Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
+        (CREATED, at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
         (CONTENT.0, CONTENT.1.to_owned()),
         (evidence::PREDICATE_TYPE, statement.predicate.uri().to_owned()),
     ];
@@ -353,9 +354,8 @@ impl<'a> Facts<'a> {
             beside: beside.clone(),
             statement: Statement { subjects: vec![Subject { name: Some(repository.to_string()), digest }], predicate },
         };
-        let claim = building::claim(self.delivery, self.ready);
         let parameters =
-            claim.parameters.as_ref().ok_or_else(|| Error::Statement("it is not known what was built".to_owned()))?;
+            self.ready.claim.parameters.as_ref().ok_or_else(|| Error::Statement("it is not known what was built".to_owned()))?;
         let mut planned = vec![
             of(&image.root, image.digest, Predicate::Signature),
             of(&image.root, image.digest, Predicate::Verdict(Box::new(self.verdict(parameters)?))),
@@ -385,10 +385,15 @@ impl<'a> Facts<'a> {
 
     fn verdict(&self, parameters: &Parameters) -> Result<Verdict, Error> {
         let record = serde_json::to_vec(&self.record).map_err(|error| Error::Statement(error.to_string()))?;
+        // Of an image that is promoted the run is another's: who delivered it has said what it is of.
+        let (repository, reference) = match &self.ready.origin {
+            Some(origin) => (origin.verdict.source.repository.clone(), origin.verdict.source.reference.clone()),
+            None => (self.run.map(Run::repository), self.run.map(|run| run.reference().to_owned())),
+        };
         let facts = VerdictFacts {
             decided_at: self.known.decided_at,
-            repository: self.run.map(Run::repository),
-            reference: self.run.map(|run| run.reference().to_owned()),
+            repository,
+            reference,
             parameters,
             origin: self.known.origin,
             builder: self.delivery.config.builder(),

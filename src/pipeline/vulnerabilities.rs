@@ -150,7 +150,7 @@ impl<'a> Origins<'a> {
     fn of(build: &'a Build, ready: &'a Ready) -> Self {
         Self {
             build,
-            dockerfile: ready.definition.parsed.as_ref(),
+            dockerfile: ready.dockerfile.as_ref(),
             name: dockerfile_name(&build.dockerfile, &ready.checkout.root),
         }
     }

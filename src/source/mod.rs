@@ -77,6 +77,12 @@ impl Checkout {
         Ok(Self { root, in_git: true, shallow, source, repository: Some(repository), inner, strays })
     }
 
+    /// What is known of the source of an image that is taken as it is, in place of a checkout; `folder` is an empty one.
+    #[must_use]
+    pub(crate) fn absent(folder: PathBuf, source: Source) -> Self {
+        Self { root: folder, in_git: false, shallow: false, source, repository: None, inner: Vec::new(), strays: Vec::new() }
+    }
+
     /// Compares the files that go into the image with the commit: `sent` are their absolute paths, and `goes` says whether
     /// one that is not there would be among them. Outside git there is nothing to compare with, and before the first commit
     /// all is new.

@@ -6,10 +6,10 @@ mod row;
 mod table;
 mod wanted;
 
-pub(crate) use request::Request;
+pub(crate) use request::{Question, Request};
 pub(crate) use table::Table;
+pub(crate) use wanted::check;
 
-use self::request::Question;
 use crate::error::Error;
 use crate::oci::registry::{self, Client, Store};
 use crate::sigstore::Verifier;

@@ -62,11 +62,34 @@ impl Request {
     /// # Errors
     /// All that is wrong with it.
     pub(crate) fn question(&self) -> Result<Question, Vec<Problem>> {
+        let question = self.read("IMAGE")?;
+        if question.wanted.signers.is_empty() {
+            let expected =
+                "whoever may push can sign by a name of their own: say whose signature counts, by identity or by policy";
+            return Err(vec![problem("identity", "", expected)]);
+        }
+        Ok(question)
+    }
+
+    /// The same for an image to take, where somebody's signature may count without being named: then no rule is given.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub(crate) fn origin(&self) -> Result<Question, Vec<Problem>> {
+        let narrowed = [&self.issuer, &self.repository, &self.reference].into_iter().any(Option::is_some);
+        if narrowed && self.identities.is_empty() {
+            let expected = "issuer, repository and ref say more of one who is named here";
+            return Err(vec![problem(inputs::IDENTITY.name, "", expected)]);
+        }
+        self.read(inputs::FROM.name)
+    }
+
+    fn read(&self, name: &'static str) -> Result<Question, Vec<Problem>> {
         let mut problems = Vec::new();
-        let image = self.image.parse::<Reference>().map_err(|error| problem("IMAGE", &self.image, &error.to_string()));
+        let image = self.image.parse::<Reference>().map_err(|error| problem(name, &self.image, &error.to_string()));
         let image = image.and_then(|image| match Selector::of(&image) {
             Some(selector) => Ok((image, selector)),
-            None => Err(problem("IMAGE", &self.image, "a tag or a digest is expected")),
+            None => Err(problem(name, &self.image, "a tag or a digest is expected")),
         });
         let image = image.map_err(|error| problems.push(error)).ok();
         let wanted = self.wanted(&mut problems);
@@ -104,11 +127,6 @@ impl Request {
             if self.identities.is_empty() {
                 problems.push(problem(name, value, "it is about an identity, and none is given: a policy says it by itself"));
             }
-        }
-        if wanted.signers.is_empty() && problems.is_empty() {
-            let expected =
-                "whoever may push can sign by a name of their own: say whose signature counts, by identity or by policy";
-            problems.push(problem("identity", "", expected));
         }
         Some(wanted)
     }

@@ -62,13 +62,21 @@ impl Wanted {
     /// # Errors
     /// Why not, in words.
     pub(super) fn check(&self, signer: &Identity) -> Result<(), String> {
-        let mut reasons = Vec::new();
-        for rule in &self.signers {
-            match rule.check(signer) {
-                Ok(()) => return Ok(()),
-                Err(mismatch) => reasons.push(mismatch.to_string()),
-            }
-        }
-        Err(reasons.join("; "))
+        check(&self.signers, signer)
     }
+}
+
+/// Whether a signer's word counts, by one of some rules.
+///
+/// # Errors
+/// Why not, in words.
+pub(crate) fn check(rules: &[Rule], signer: &Identity) -> Result<(), String> {
+    let mut reasons = Vec::new();
+    for rule in rules {
+        match rule.check(signer) {
+            Ok(()) => return Ok(()),
+            Err(mismatch) => reasons.push(mismatch.to_string()),
+        }
+    }
+    Err(reasons.join("; "))
 }

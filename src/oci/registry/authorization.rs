@@ -31,6 +31,11 @@ impl Authorization {
         Self { auth, challenge: RwLock::new(Challenge::None), tokens: Tokens::default() }
     }
 
+    /// The credentials.
+    pub(super) fn auth(&self) -> &Auth {
+        &self.auth
+    }
+
     /// Takes note of what the registry wants to be shown.
     pub(super) async fn learn(&self, challenge: Challenge) {
         *self.challenge.write().await = challenge;

@@ -49,6 +49,15 @@ impl Client {
         Self { transport: Arc::new(Transport::over(repository, credentials, http, carrier)) }
     }
 
+    /// One for another repository of the same registry, with the same credentials.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub(crate) fn beside(&self, repository: Repository) -> Result<Self, Error> {
+        let credentials = self.transport.credentials();
+        Ok(Self { transport: Arc::new(Transport::new(repository, credentials, Patience::USUAL)?) })
+    }
+
     /// The repository.
     #[must_use]
     pub(crate) fn repository(&self) -> &Repository {

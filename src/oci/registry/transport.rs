@@ -35,6 +35,11 @@ impl Transport {
         Ok(Self { connection, authorization: Authorization::new(auth), base: OnceCell::new() })
     }
 
+    /// What the registry is shown.
+    pub(super) fn credentials(&self) -> Credentials {
+        Credentials { auth: self.authorization.auth().clone(), origin: self.connection.origin.clone() }
+    }
+
     #[cfg(test)]
     pub(super) fn over(
         repository: Repository,

@@ -1,0 +1,52 @@
+//! Why what is signed about an image does not suffice to take it.
+
+use crate::environment::Environment;
+use crate::oci::Digest;
+use crate::text::Line;
+
+/// What is missing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unproven {
+    /// Nobody whose word counts has said what was decided about it.
+    #[error("{image} has no verdict that counts")]
+    Verdict {
+        /// The image.
+        image: Digest,
+        /// Why what is there does not count.
+        reasons: Vec<Line>,
+    },
+    /// Its verdicts are of different commits.
+    #[error("{image} has verdicts of {} commits", commits.len())]
+    Commits {
+        /// The image.
+        image: Digest,
+        /// The commits.
+        commits: Vec<Line>,
+    },
+    /// Nobody whose word counts has said what is in it.
+    #[error("{image} has no SBOM that counts")]
+    Sbom {
+        /// The image of a platform.
+        image: Digest,
+        /// Why what is there does not count.
+        reasons: Vec<Line>,
+    },
+    /// Its source was not found free of secrets.
+    #[error("the source of {image} holds {leaks:?} secrets")]
+    Source {
+        /// The image.
+        image: Digest,
+        /// The environment whose delivery has looked.
+        environment: Environment,
+        /// How many it found; absent where it did not look.
+        leaks: Option<usize>,
+    },
+    /// The run is of a git tag, and the image of another commit.
+    #[error("the run is of the tag {tag}, and the image of commit {commit}")]
+    Tag {
+        /// The run's tag.
+        tag: Line,
+        /// The image's commit.
+        commit: Line,
+    },
+}

@@ -1,0 +1,350 @@
+//! An image that a delivery has signed is delivered to another environment, without its source and without a builder.
+//!
+//! A reference says nothing of what it names, and neither does what the image says of itself. What counts is what somebody
+//! whose word counts has signed: a verdict, which says of which commit the image is, and a list of what is in it for each
+//! platform. What they say of the image's dangers is not believed: it is fetched, and judged here by today's advisories.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::try_join_all;
+use jiff::Timestamp;
+use tokio::sync::OnceCell;
+
+use super::destination;
+use super::preflight::{self, Ready};
+use super::signing::{self, Token};
+use super::task::Task;
+use super::{Begun, Delivery, Ending, Wanted, advisories, promoting, reuse, scan_and_publish, shutting_in, to_its_end};
+use crate::attestation::{Predicate, PredicateType, Verdict};
+use crate::aws::ecr::Mutability;
+use crate::config::{Publish, Signing};
+use crate::environment::Gate;
+use crate::error::Error;
+use crate::evidence::{self, Evidence, Rule, SignedStatement, Unproven};
+use crate::inputs::{self, Problem};
+use crate::oci::layout::digest_of;
+use crate::oci::manifest::Document;
+use crate::oci::reference::Repository;
+use crate::oci::registry::{self, Client, Manifest, Store};
+use crate::oci::{Digest, Image};
+use crate::provenance::{Claim, Parameters};
+use crate::publish::{self, TakenTag, Target};
+use crate::record::{Reuse, RunResult, Source, StageLog, StageName};
+use crate::scan;
+use crate::scan::gitleaks::Leaks;
+use crate::scanner::Tool;
+use crate::sigstore::{Identity, Verifier};
+use crate::source::Checkout;
+use crate::text::{self, Line};
+use crate::verify::Question;
+
+/// How many reasons are named of the same kind.
+const NAMED: usize = 3;
+
+/// An image that is proven, and where it is.
+pub(super) struct Origin {
+    client: Client,
+    image: Manifest,
+    /// What was decided about it, by somebody whose word counts.
+    pub(super) verdict: Verdict,
+    /// The commit that it is of, by the certificate of whoever signed that.
+    commit: String,
+    /// Who that was, and when.
+    signer: String,
+    at: Option<Timestamp>,
+    /// What those whose word counts have said, and of which manifest.
+    statements: Vec<(Digest, SignedStatement)>,
+}
+
+/// Delivers an image that is there.
+///
+/// # Errors
+/// What is signed about it does not suffice, or something failed; nothing was published.
+pub(crate) async fn promote(delivery: &Arc<Delivery>, from: &Question) -> Result<RunResult, Error> {
+    to_its_end(delivery, run(delivery, from)).await
+}
+
+async fn run(delivery: &Arc<Delivery>, from: &Question) -> Result<RunResult, Error> {
+    let (ready, target) = look(delivery, from).await?;
+    let ready = Arc::new(ready);
+    let Some(origin) = &ready.origin else { return Err(Error::Cancelled) };
+    if let Some((target, mutability)) = &target {
+        look_at_tags(delivery, &ready, origin, target, mutability).await?;
+    }
+    delivery.recorder.write(|record| record.reuse = Some(Reuse::Promoted { from: origin.verdict.environment }));
+    let begun = Begun {
+        secrets: source_scan(delivery, &ready),
+        image: promoting::image(delivery, &ready, &origin.client, &origin.image),
+        database: advisories::database(delivery),
+    };
+    let wanted = Wanted { tags: &ready.tags, rival: None };
+    scan_and_publish(delivery, &ready, target.as_ref().map(|(target, _)| target), wanted, begun).await
+}
+
+/// Finds out what the image is, before anything of it is fetched.
+async fn look(delivery: &Delivery, from: &Question) -> Result<(Ready, Option<(Target, Mutability)>), Error> {
+    delivery
+        .stage(StageName::Preflight, async |log| {
+            shutting_in::note(delivery)?;
+            scan::find_all(&delivery.launcher).map_err(|error| Error::Scan(error.into()))?;
+            let target = match delivery.config.publish {
+                Publish::Yes => Some(destination::target(delivery, &[], &log).await?),
+                Publish::No(_) => None,
+            };
+            let client = client(&from.image.repository, target.as_ref().and_then(|(target, _)| target.repository())).await?;
+            let origin = Origin::find(delivery, from, client).await?;
+            log.line(&format!("{} is {}", from.image, origin.image.digest));
+            log.line(&format!("its verdict for {} is signed by {}", origin.verdict.environment, text::words(&origin.signer)));
+            log.line(&format!("it is of commit {}", text::words(&origin.commit)));
+            let folder = delivery.staging.join("source");
+            std::fs::create_dir(&folder).map_err(|source| Error::Io { path: folder.clone(), source })?;
+            let checkout = Checkout::absent(folder, origin.source());
+            let name = preflight::name(delivery, &checkout);
+            delivery.recorder.write(|record| (record.source, record.name) = (Some(checkout.source.clone()), Some(name)));
+            if let Some(tag) = delivery.event.as_ref().filter(|event| event.sha != origin.commit).and_then(|event| event.tag()) {
+                return Err(Unproven::Tag { tag: text::words(tag), commit: text::words(&origin.commit) }.into());
+            }
+            let detail = format!("{}, signed{}", origin.image.digest.short(), on(origin.at));
+            let ready = Ready {
+                claim: origin.claim(),
+                siblings: vec![origin.client.repository().clone()],
+                tags: preflight::plan_tags(delivery, &checkout)?,
+                checkout,
+                dockerfile: None,
+                base: OnceCell::new(),
+                leaks: OnceCell::new(),
+                origin: Some(origin),
+            };
+            Ok(((ready, target), Ending::Pass(detail)))
+        })
+        .await
+}
+
+/// A client for where the image is: with the destination's credentials, where that is the same registry.
+async fn client(repository: &Repository, destination: Option<&Client>) -> Result<Client, Error> {
+    if let Some(client) = destination.filter(|client| client.repository().registry() == repository.registry()) {
+        return Ok(client.beside(repository.clone())?);
+    }
+    let credentials = Store::from_env().find(repository.registry()).await.map_err(registry::Error::from)?;
+    Ok(Client::new(repository.clone(), credentials)?)
+}
+
+/// Sees to it that each fixed tag names this image or none, and that those which have to move may.
+async fn look_at_tags(
+    delivery: &Delivery,
+    ready: &Ready,
+    origin: &Origin,
+    target: &Target,
+    mutability: &Mutability,
+) -> Result<(), Error> {
+    delivery
+        .stage(StageName::Destination, async |log| {
+            let (repository, image) = (target.destination().to_string(), origin.image.digest);
+            let snapshot = target.snapshot(&ready.tags).await?;
+            let named = snapshot.fixed().filter_map(|tag| Some(TakenTag::new(&tag.planned.tag, tag.names.as_ref()?)));
+            let taken: Vec<_> = named.filter(|tag| tag.digest != image).collect();
+            if !taken.is_empty() {
+                let commit = Some(origin.commit.clone());
+                return Err(publish::Error::Taken { repository, commit, digest: Some(image), taken }.into());
+            }
+            reuse::movable(&repository, mutability, Some(image), snapshot.tags.iter())?;
+            let there = snapshot.tags.iter().filter(|tag| tag.digest() == Some(image)).count();
+            let detail = format!("{repository}: {there} of {} there", text::count(snapshot.tags.len(), "tag"));
+            log.line(&detail);
+            Ok(((), Ending::Pass(detail)))
+        })
+        .await
+}
+
+/// Takes the word of the image's delivery for the scan of its source, which is not here.
+fn source_scan(delivery: &Arc<Delivery>, ready: &Arc<Ready>) -> Task<Leaks> {
+    let (owned, ready) = (Arc::clone(delivery), Arc::clone(ready));
+    Task::begin(delivery, &[StageName::Secrets], async move {
+        let Some(origin) = &ready.origin else { return Err(Error::Cancelled) };
+        let Verdict { environment, demands, .. } = origin.verdict;
+        owned
+            .stage(StageName::Secrets, async |_| {
+                let mut leaks = Leaks::default();
+                let blocks = owned.is_held_back_by(Tool::GITLEAKS);
+                let found = origin.leaks();
+                if found != Some(0) {
+                    let unproven = Unproven::Source { image: origin.image.digest, environment, leaks: found };
+                    if blocks {
+                        return Err(unproven.into());
+                    }
+                    return Ok((leaks, Ending::Advise(unproven.to_string())));
+                }
+                if blocks && demands.secrets != Gate::Blocking {
+                    leaks.warnings.push(format!(
+                        "The source was scanned for secrets by its delivery to {environment}, which may have looked at no more than \
+                         the commits of its push. The image's layers are looked through here."
+                    ));
+                }
+                let detail = format!("no leak, by the verdict for {environment}{}", on(origin.at));
+                Ok((leaks, Ending::Pass(detail)))
+            })
+            .await
+    })
+}
+
+impl Origin {
+    /// Looks for what is signed about an image, and finds out what it is.
+    async fn find(delivery: &Delivery, from: &Question, client: Client) -> Result<Self, Error> {
+        let root = match &delivery.config.signing {
+            Signing::Keyless(instance) => instance.root(),
+            Signing::No(_) => &from.root,
+        };
+        let verifier = Verifier::new(root)?;
+        let signers = signers(delivery, from).await?;
+        let counts = |signer: &Identity| crate::verify::check(&signers, signer).map_err(|why| text::words(&why));
+        let image = client.pull_manifest(&from.selector).await?;
+        let platforms = platforms(&client, &image)?;
+        let manifests: Vec<_> = [image.digest].into_iter().chain(platforms.iter().copied()).collect::<BTreeSet<_>>().into_iter().collect();
+        let gathered = manifests.iter().map(|digest| evidence::gather(&client, digest, &verifier, &PredicateType::ALL));
+        let gathered: Vec<Evidence> = try_join_all(gathered).await?;
+        let of = |digest: &Digest| manifests.iter().zip(&gathered).find(|(found, _)| *found == digest).map(|(_, found)| found);
+        for platform in &platforms {
+            let listed = |found: &Evidence| found.of_type(PredicateType::Spdx).any(|signed| counts(&signed.signer).is_ok());
+            if !of(platform).is_some_and(listed) {
+                let reasons = of(platform).map(|found| reasons(found, PredicateType::Spdx, &counts)).unwrap_or_default();
+                return Err(Unproven::Sbom { image: *platform, reasons }.into());
+            }
+        }
+        let (signed, verdict, commit) = decided(of(&image.digest), image.digest, &counts)?;
+        let (signer, at) = (signed.signer.subject.clone(), signed.at);
+        let statements = manifests.iter().zip(gathered).flat_map(|(digest, found)| found.statements.into_iter().map(|one| (*digest, one)));
+        let statements: Vec<_> = statements.filter(|(_, signed)| counts(&signed.signer).is_ok()).collect();
+        Ok(Self { client, image, verdict, commit, signer, at, statements })
+    }
+
+    /// The source, as far as it is proven.
+    fn source(&self) -> Source {
+        let reference = self.verdict.source.reference.as_deref();
+        let under = |prefix: &str| reference.and_then(|reference| reference.strip_prefix(prefix)).map(str::to_owned);
+        Source { commit: Some(self.commit.clone()), branch: under("refs/heads/"), tag: under("refs/tags/"), dirty: false }
+    }
+
+    /// What the image is, as a delivery of it would say.
+    fn claim(&self) -> Claim {
+        Claim {
+            revision: Some(self.commit.clone()),
+            environment: Some(self.verdict.environment),
+            parameters: Some(Parameters::from(&self.verdict.build)),
+        }
+    }
+
+    /// How many leaked secrets the scan of the source found; `None` where there was none.
+    fn leaks(&self) -> Option<usize> {
+        self.verdict.leaks_in_source()
+    }
+
+    /// Puts what is signed about the image beside it where it goes, if that is another repository. What does not hold, and
+    /// what strangers say, stays behind; so does what the list said of it, which anyone could write.
+    pub(super) async fn hand_on(&self, target: &Target, image: &Image, log: &StageLog) -> Result<(), Error> {
+        let Some(there) = target.repository().filter(|there| there.repository() != self.client.repository()) else { return Ok(()) };
+        let roots = image.platforms.iter().map(|platform| &platform.manifest).chain([&image.root]);
+        let mut handed = BTreeSet::new();
+        for beside in roots {
+            let subject = digest_of(beside).map_err(registry::Error::from)?;
+            let mut artifacts = Vec::new();
+            for (_, signed) in self.statements.iter().filter(|(about, _)| *about == subject) {
+                // One bundle may be listed many times, in as many wrappings.
+                if !handed.insert((subject, signed.bundle.digest().to_string())) {
+                    continue;
+                }
+                let mut bytes = Vec::new();
+                self.client.pull_blob(&signed.bundle, &mut bytes, &|_| ()).await?;
+                artifacts.push(signing::artifact(&signed.statement, signed.at.unwrap_or_default(), Bytes::from(bytes)));
+            }
+            there.push_referrers(beside, &artifacts).await?;
+        }
+        log.line(&format!("{} from {} are beside it", text::count(handed.len(), "statement"), self.client.repository()));
+        Ok(())
+    }
+}
+
+/// Whose word counts: of those who are named, or of the run's own workflow for its own repository.
+async fn signers(delivery: &Delivery, from: &Question) -> Result<Vec<Rule>, Error> {
+    if !from.wanted.signers.is_empty() {
+        return Ok(from.wanted.signers.clone());
+    }
+    let nobody = || {
+        let expected = "whoever may push can sign by a name of their own: outside of a workflow's job, say whose signature counts";
+        Error::Inputs(vec![Problem { input: inputs::IDENTITY.name, value: String::new(), expected: expected.to_owned() }])
+    };
+    if delivery.event.is_none() {
+        return Err(nobody());
+    }
+    let Token { run, issuer, .. } = signing::token(delivery).await?;
+    run.map(|run| vec![signing::own_rule(&run, &issuer)]).ok_or_else(nobody)
+}
+
+/// The latest verdict that counts and says of which commit the image is. If several name several commits, none is believed.
+fn decided(
+    found: Option<&Evidence>,
+    image: Digest,
+    counts: &impl Fn(&Identity) -> Result<(), Line>,
+) -> Result<(SignedStatement, Verdict, String), Unproven> {
+    let Some(found) = found else { return Err(Unproven::Verdict { image, reasons: Vec::new() }) };
+    let verdicts: Vec<_> = found.of_type(PredicateType::Verdict).filter_map(|signed| of_commit(signed, counts).ok()).collect();
+    let commits: BTreeSet<_> = verdicts.iter().map(|(_, _, commit)| *commit).collect();
+    if commits.len() > 1 {
+        let commits = commits.into_iter().map(text::words).take(NAMED).collect();
+        return Err(Unproven::Commits { image, commits });
+    }
+    let latest = verdicts.into_iter().max_by_key(|(signed, verdict, _)| (verdict.leaks_in_source() == Some(0), signed.at));
+    let missing = || Unproven::Verdict { image, reasons: reasons(found, PredicateType::Verdict, counts) };
+    let (signed, verdict, commit) = latest.ok_or_else(missing)?;
+    Ok((signed.clone(), verdict.clone(), commit.to_owned()))
+}
+
+/// A verdict that says of which commit the image is, and the commit. The certificate has the commit of the run, of its
+/// workflow's file and the repository, by GitHub's word; the verdict has them by the program's own.
+fn of_commit<'a>(
+    signed: &'a SignedStatement,
+    counts: &impl Fn(&Identity) -> Result<(), Line>,
+) -> Result<(&'a SignedStatement, &'a Verdict, &'a str), Line> {
+    counts(&signed.signer)?;
+    let Predicate::Verdict(verdict) = &signed.statement.predicate else { return Err("it is no verdict".into()) };
+    let source = &verdict.source;
+    if source.dirty {
+        return Err("its source had changes that are in no commit".into());
+    }
+    let signer = &signed.signer;
+    let (Some(commit), Some(repository)) = (source.commit.as_deref(), source.repository.as_deref()) else {
+        return Err("it does not say of which commit and repository the image is".into());
+    };
+    let certified = [&signer.commit, &signer.workflow_commit].map(Option::as_deref) == [Some(commit); 2];
+    if !certified || signer.repository.as_deref() != Some(repository) {
+        return Err("its commit or repository is not that of the run which signed it".into());
+    }
+    Ok((signed, verdict, commit))
+}
+
+/// Why what is there of a type does not count.
+fn reasons(found: &Evidence, of: PredicateType, counts: &impl Fn(&Identity) -> Result<(), Line>) -> Vec<Line> {
+    let strangers = found.of_type(of).filter_map(|signed| {
+        let why = if of == PredicateType::Verdict { of_commit(signed, counts).err() } else { counts(&signed.signer).err() }?;
+        Some(text::words(&format!("one is signed by {}: {why}", signed.signer.subject)))
+    });
+    let rejected = found.rejected.iter().map(|rejected| text::words(&format!("{} does not hold: {}", rejected.referrer.short(), rejected.why)));
+    let unread = (found.unread > 0).then(|| text::words(&format!("{} were not looked at", text::count(found.unread, "statement"))));
+    strangers.chain(rejected).take(NAMED).chain(unread).collect()
+}
+
+/// The digests of the platforms' images; the image's own where it has one.
+fn platforms(client: &Client, image: &Manifest) -> Result<Vec<Digest>, Error> {
+    match client.document(image)? {
+        Document::Manifest(_) => Ok(vec![image.digest]),
+        Document::Index(index) => {
+            let listed = index.manifests().iter().map(|manifest| digest_of(manifest).map_err(registry::Error::from));
+            Ok(listed.collect::<Result<_, _>>()?)
+        }
+    }
+}
+
+fn on(at: Option<Timestamp>) -> String {
+    at.map(|at| format!(" on {}", text::time(at))).unwrap_or_default()
+}
