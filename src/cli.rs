@@ -122,7 +122,9 @@ pub(crate) fn command() -> Command {
 fn promote_command() -> Command {
     let about = "Take an image that a delivery has signed, judge it by another environment's policy, and deliver it there";
     let command = with_inputs(Command::new("promote").about(about));
-    [&*inputs::FROM, &*inputs::IDENTITY].into_iter().fold(command, |command, input| command.arg(argument(input)))
+    [&*inputs::FROM, &*inputs::IDENTITY]
+        .into_iter()
+        .fold(command, |command, input| command.arg(argument(input)))
         .arg(flag("issuer", "URL", ISSUER))
         .arg(flag("repository", "PATTERN", REPOSITORY))
         .arg(flag("ref", "PATTERN", REF))

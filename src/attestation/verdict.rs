@@ -375,9 +375,7 @@ impl Verdict {
     pub(crate) fn leaks_in_source(&self) -> Option<usize> {
         let mut scans = self.scans.iter().filter(|scan| scan.tool == Tool::GITLEAKS.name() && scan.platform.is_none()).peekable();
         scans.peek()?;
-        scans.try_fold(0, |found: usize, scan| {
-            (scan.coverage == Extent::Complete).then(|| found.saturating_add(scan.findings))
-        })
+        scans.try_fold(0, |found: usize, scan| (scan.coverage == Extent::Complete).then(|| found.saturating_add(scan.findings)))
     }
 
     /// When the oldest of its databases was gathered; none where vulnerabilities were not looked up.

@@ -155,7 +155,8 @@ impl Config {
     pub(crate) fn of_promotion(inputs: &Inputs, env: &Env<'_>) -> Result<Self, Vec<Problem>> {
         let config = Reader::read(inputs, env, |reader| reader.config(|_, _| Some(Build::nothing())))?;
         if !config.destination.is_a_registry() {
-            let expected = "a repository of a registry is expected, or ecr-repository: what is signed about an image is kept there";
+            let expected =
+                "a repository of a registry is expected, or ecr-repository: what is signed about an image is kept there";
             return Err(vec![inputs::DESTINATION.problem(inputs.text(&inputs::DESTINATION), expected)]);
         }
         Ok(Self { suppressions: Suppressions::Unproven, ..config })

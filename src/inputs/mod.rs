@@ -243,12 +243,8 @@ pub(crate) const JOB_RESULT: Input<Option<JobResult>> = Input::new(
 );
 
 /// An input of `promote` alone.
-pub(crate) const FROM: Input<Option<String>> = Input::new(
-    "from",
-    Group::Delivery,
-    "REFERENCE",
-    "For promote: the image to deliver, HOST[:PORT]/NAME:TAG or NAME@DIGEST",
-);
+pub(crate) const FROM: Input<Option<String>> =
+    Input::new("from", Group::Delivery, "REFERENCE", "For promote: the image to deliver, HOST[:PORT]/NAME:TAG or NAME@DIGEST");
 
 /// An input of `promote` alone.
 pub(crate) const IDENTITY: Input<Vec<String>> = Input::new(
@@ -273,9 +269,13 @@ pub(crate) const REBUILD: Input<String> = Input::new("rebuild", Group::Publish, 
 
 /// What the action does: the command line's first word.
 #[cfg(test)]
-pub(crate) const COMMAND: Input<String> =
-    Input::new("command", Group::Delivery, "NAME", "What the action does: deliver, promote, plan, doctor, policy or show; not a flag")
-        .default("deliver");
+pub(crate) const COMMAND: Input<String> = Input::new(
+    "command",
+    Group::Delivery,
+    "NAME",
+    "What the action does: deliver, promote, plan, doctor, policy or show; not a flag",
+)
+.default("deliver");
 
 /// All inputs of the action, in the order of its description.
 #[cfg(test)]

@@ -41,11 +41,7 @@ pub(super) async fn look(delivery: &Delivery, ready: &Ready) -> Result<ResolvedD
 }
 
 /// The destination that is asked for, as a place that may be written, and which of its tags may move.
-pub(super) async fn target(
-    delivery: &Delivery,
-    project: &[PathBuf],
-    log: &StageLog,
-) -> Result<(Target, Mutability), Error> {
+pub(super) async fn target(delivery: &Delivery, project: &[PathBuf], log: &StageLog) -> Result<(Target, Mutability), Error> {
     let (target, mutability) = match &delivery.config.destination {
         RequestedDestination::Named(destination) => {
             (publish::preflight(destination, &Store::from_env(), project).await?, Mutability::Unknown)

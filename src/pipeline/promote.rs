@@ -201,10 +201,13 @@ impl Origin {
         let counts = |signer: &Identity| crate::verify::check(&signers, signer).map_err(|why| text::words(&why));
         let image = client.pull_manifest(&from.selector).await?;
         let platforms = platforms(&client, &image)?;
-        let manifests: Vec<_> = [image.digest].into_iter().chain(platforms.iter().copied()).collect::<BTreeSet<_>>().into_iter().collect();
+        let manifests: Vec<_> =
+            [image.digest].into_iter().chain(platforms.iter().copied()).collect::<BTreeSet<_>>().into_iter().collect();
         let gathered = manifests.iter().map(|digest| evidence::gather(&client, digest, &verifier, &PredicateType::ALL));
         let gathered: Vec<Evidence> = try_join_all(gathered).await?;
         let of = |digest: &Digest| manifests.iter().zip(&gathered).find(|(found, _)| *found == digest).map(|(_, found)| found);
+        let (signed, verdict, commit) = decided(of(&image.digest), image.digest, &counts)?;
+        let (signer, at) = (signed.signer.subject.clone(), signed.at);
         for platform in &platforms {
             let listed = |found: &Evidence| found.of_type(PredicateType::Spdx).any(|signed| counts(&signed.signer).is_ok());
             if !of(platform).is_some_and(listed) {
@@ -212,9 +215,8 @@ impl Origin {
                 return Err(Unproven::Sbom { image: *platform, reasons }.into());
             }
         }
-        let (signed, verdict, commit) = decided(of(&image.digest), image.digest, &counts)?;
-        let (signer, at) = (signed.signer.subject.clone(), signed.at);
-        let statements = manifests.iter().zip(gathered).flat_map(|(digest, found)| found.statements.into_iter().map(|one| (*digest, one)));
+        let statements =
+            manifests.iter().zip(gathered).flat_map(|(digest, found)| found.statements.into_iter().map(|one| (*digest, one)));
         let statements: Vec<_> = statements.filter(|(_, signed)| counts(&signed.signer).is_ok()).collect();
         Ok(Self { client, image, verdict, commit, signer, at, statements })
     }
@@ -243,7 +245,9 @@ impl Origin {
     /// Puts what is signed about the image beside it where it goes, if that is another repository. What does not hold, and
     /// what strangers say, stays behind; so does what the list said of it, which anyone could write.
     pub(super) async fn hand_on(&self, target: &Target, image: &Image, log: &StageLog) -> Result<(), Error> {
-        let Some(there) = target.repository().filter(|there| there.repository() != self.client.repository()) else { return Ok(()) };
+        let Some(there) = target.repository().filter(|there| there.repository() != self.client.repository()) else {
+            return Ok(());
+        };
         let roots = image.platforms.iter().map(|platform| &platform.manifest).chain([&image.root]);
         let mut handed = BTreeSet::new();
         for beside in roots {
@@ -271,7 +275,8 @@ async fn signers(delivery: &Delivery, from: &Question) -> Result<Vec<Rule>, Erro
         return Ok(from.wanted.signers.clone());
     }
     let nobody = || {
-        let expected = "whoever may push can sign by a name of their own: outside of a workflow's job, say whose signature counts";
+        let expected =
+            "whoever may push can sign by a name of their own: outside of a workflow's job, say whose signature counts";
         Error::Inputs(vec![Problem { input: inputs::IDENTITY.name, value: String::new(), expected: expected.to_owned() }])
     };
     if delivery.event.is_none() {
@@ -329,8 +334,12 @@ fn reasons(found: &Evidence, of: PredicateType, counts: &impl Fn(&Identity) -> R
         let why = if of == PredicateType::Verdict { of_commit(signed, counts).err() } else { counts(&signed.signer).err() }?;
         Some(text::words(&format!("one is signed by {}: {why}", signed.signer.subject)))
     });
-    let rejected = found.rejected.iter().map(|rejected| text::words(&format!("{} does not hold: {}", rejected.referrer.short(), rejected.why)));
-    let unread = (found.unread > 0).then(|| text::words(&format!("{} were not looked at", text::count(found.unread, "statement"))));
+    let rejected = found
+        .rejected
+        .iter()
+        .map(|rejected| text::words(&format!("{} does not hold: {}", rejected.referrer.short(), rejected.why)));
+    let unread =
+        (found.unread > 0).then(|| text::words(&format!("{} were not looked at", text::count(found.unread, "statement"))));
     strangers.chain(rejected).take(NAMED).chain(unread).collect()
 }
 

@@ -148,11 +148,7 @@ struct Origins<'a> {
 
 impl<'a> Origins<'a> {
     fn of(build: &'a Build, ready: &'a Ready) -> Self {
-        Self {
-            build,
-            dockerfile: ready.dockerfile.as_ref(),
-            name: dockerfile_name(&build.dockerfile, &ready.checkout.root),
-        }
+        Self { build, dockerfile: ready.dockerfile.as_ref(), name: dockerfile_name(&build.dockerfile, &ready.checkout.root) }
     }
 
     /// Says for each finding which instruction brought its layer.
