@@ -150,7 +150,7 @@ impl<'a> BuildSession<'a> {
         tokio::select! {
             ended = tokio::time::timeout(LONGEST, work) => ended.unwrap_or(Err(BuildError::TooLong { after: LONGEST })),
             () = silence::silence(&self.stats) => Err(BuildError::Silent { after: silence::SILENCE }),
-            () = self.ready.builder.silence() => Err(BuildError::Silent { after: silence::SILENCE }),
+            () = self.workshop.builder.silence() => Err(BuildError::Silent { after: silence::SILENCE }),
         }
     }
 
