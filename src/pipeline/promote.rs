@@ -206,8 +206,8 @@ impl Origin {
         let gathered = manifests.iter().map(|digest| evidence::gather(&client, digest, &verifier, &PredicateType::ALL));
         let gathered: Vec<Evidence> = try_join_all(gathered).await?;
         let of = |digest: &Digest| manifests.iter().zip(&gathered).find(|(found, _)| *found == digest).map(|(_, found)| found);
-        let (signed, verdict, commit) = decided(of(&image.digest), image.digest, &counts)?;
-        let (signer, at) = (signed.signer.subject.clone(), signed.at);
+        let (decision, verdict, commit) = decided(of(&image.digest), image.digest, &counts)?;
+        let (signer, at) = (decision.signer.subject.clone(), decision.at);
         for platform in &platforms {
             let listed = |found: &Evidence| found.of_type(PredicateType::Spdx).any(|signed| counts(&signed.signer).is_ok());
             if !of(platform).is_some_and(listed) {
@@ -317,12 +317,12 @@ fn of_commit<'a>(
     if source.dirty {
         return Err("its source had changes that are in no commit".into());
     }
-    let signer = &signed.signer;
+    let by = &signed.signer;
     let (Some(commit), Some(repository)) = (source.commit.as_deref(), source.repository.as_deref()) else {
         return Err("it does not say of which commit and repository the image is".into());
     };
-    let certified = [&signer.commit, &signer.workflow_commit].map(Option::as_deref) == [Some(commit); 2];
-    if !certified || signer.repository.as_deref() != Some(repository) {
+    let certified = [&by.commit, &by.workflow_commit].map(Option::as_deref) == [Some(commit); 2];
+    if !certified || by.repository.as_deref() != Some(repository) {
         return Err("its commit or repository is not that of the run which signed it".into());
     }
     Ok((signed, verdict, commit))
