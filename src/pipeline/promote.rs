@@ -17,7 +17,7 @@ use super::preflight::{self, Ready};
 use super::signing::{self, Token};
 use super::task::Task;
 use super::{Begun, Delivery, Ending, Wanted, advisories, promoting, reuse, scan_and_publish, shutting_in, to_its_end};
-use crate::attestation::{Predicate, PredicateType, Verdict};
+use crate::attestation::{self, Predicate, PredicateType, Verdict};
 use crate::aws::ecr::Mutability;
 use crate::config::{Publish, Signing};
 use crate::environment::Gate;
@@ -79,7 +79,7 @@ async fn run(delivery: &Arc<Delivery>, from: &Question) -> Result<RunResult, Err
         image: promoting::image(delivery, &ready, &origin.client, &origin.image),
         database: advisories::database(delivery),
     };
-    let wanted = Wanted { tags: &ready.tags, rival: None };
+    let wanted = Wanted { tags: &ready.tags, rival: None, origin: attestation::Origin::Proven };
     scan_and_publish(delivery, &ready, target.as_ref().map(|(target, _)| target), wanted, begun).await
 }
 

@@ -252,7 +252,8 @@ async fn seal(signer: &Signer, beside: Descriptor, statements: Vec<Statement>) -
 /// Keeps it there. With each the number that it has at GitHub.
 async fn keep(client: &Client, beside: &Descriptor, sealed: &[(Sealed, Option<u64>)]) -> Result<Vec<Attestation>, Error> {
     let subject = digest_of(beside).map_err(crate::oci::registry::Error::from)?;
-    let artifacts: Vec<_> = sealed.iter().map(|(sealed, _)| artifact(&sealed.statement, Timestamp::now(), sealed.bundle.bytes.clone())).collect();
+    let artifacts: Vec<_> =
+        sealed.iter().map(|(sealed, _)| artifact(&sealed.statement, Timestamp::now(), sealed.bundle.bytes.clone())).collect();
     let digests = client.push_referrers(beside, &artifacts).await?;
     let kept = sealed.iter().zip(digests).map(|((sealed, github), referrer)| Attestation {
         subject,

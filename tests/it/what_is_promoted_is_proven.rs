@@ -118,7 +118,7 @@ impl Scene {
 
     #[track_caller]
     fn nothing_is_there(&self) {
-        let tags = self.get(&self.prod(), "tags/list").unwrap_or(json!({ "tags": [] }));
+        let tags = Self::get(&self.prod(), "tags/list").unwrap_or(json!({ "tags": [] }));
         assert!(tags["tags"].as_array().is_none_or(Vec::is_empty), "{tags}");
     }
 
@@ -142,8 +142,8 @@ impl Scene {
 
     /// What a repository lists about an image.
     fn listed(&self, repository: &str, digest: &str) -> Vec<Value> {
-        let by_api = self.get(repository, &format!("referrers/{digest}"));
-        let listed = by_api.or_else(|| self.get(repository, &format!("manifests/{}", digest.replace(':', "-"))));
+        let by_api = Self::get(repository, &format!("referrers/{digest}"));
+        let listed = by_api.or_else(|| Self::get(repository, &format!("manifests/{}", digest.replace(':', "-"))));
         let mut listed = listed.unwrap_or(json!({ "manifests": [] }))["manifests"].as_array().unwrap().clone();
         // A registry lists them in any order.
         let key = |listed: &Value| {
@@ -154,7 +154,7 @@ impl Scene {
     }
 
     /// What the registry answers below a repository; `None` where it refuses.
-    fn get(&self, repository: &str, path: &str) -> Option<Value> {
+    fn get(repository: &str, path: &str) -> Option<Value> {
         let accept = "Accept: application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json";
         let curl = ["--silent", "--fail", "--noproxy", "*", "--header", accept];
         let output = Command::new("curl").args(curl).arg(url(repository, path)).output().unwrap();
