@@ -24,6 +24,7 @@ mod preflight;
 mod promote;
 mod promoting;
 mod proof;
+mod proven_image;
 mod publishing;
 mod reuse;
 mod sbom;

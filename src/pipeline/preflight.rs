@@ -2,7 +2,7 @@
 
 use tokio::sync::OnceCell;
 
-use super::promote::Origin;
+use super::proven_image::ProvenImage;
 use super::{Delivery, Ending, building, context, publishing, shutting_in};
 use crate::buildkit::builder::Builder;
 use crate::config::{Publish, RequestedDestination, SecretsHistory};
@@ -37,7 +37,7 @@ pub(super) struct Ready {
     /// asked: the lists are read once, whatever changes meanwhile.
     pub(crate) leaks: OnceCell<(Lists, Option<String>)>,
     /// The image that is promoted; absent for one of the source.
-    pub(crate) origin: Option<Origin>,
+    pub(crate) origin: Option<ProvenImage>,
 }
 
 /// What an image is built from, and by whom.

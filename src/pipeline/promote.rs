@@ -14,6 +14,7 @@ use tokio::sync::OnceCell;
 
 use super::destination;
 use super::preflight::{self, Ready};
+use super::proven_image::ProvenImage;
 use super::signing::{self, Token};
 use super::task::Task;
 use super::{Begun, Delivery, Ending, Wanted, advisories, promoting, reuse, scan_and_publish, shutting_in, to_its_end};
@@ -42,21 +43,6 @@ use crate::verify::Question;
 
 /// How many reasons are named of the same kind.
 const NAMED: usize = 3;
-
-/// An image that is proven, and where it is.
-pub(super) struct Origin {
-    client: Client,
-    image: Manifest,
-    /// What was decided about it, by somebody whose word counts.
-    pub(super) verdict: Verdict,
-    /// The commit that it is of, by the certificate of whoever signed that.
-    commit: String,
-    /// Who that was, and when.
-    signer: String,
-    at: Option<Timestamp>,
-    /// What those whose word counts have said, and of which manifest.
-    statements: Vec<(Digest, SignedStatement)>,
-}
 
 /// Delivers an image that is there.
 ///
@@ -94,7 +80,7 @@ async fn look(delivery: &Delivery, from: &Question) -> Result<(Ready, Option<(Ta
                 Publish::No(_) => None,
             };
             let client = client(&from.image.repository, target.as_ref().and_then(|(target, _)| target.repository())).await?;
-            let origin = Origin::find(delivery, from, client).await?;
+            let origin = ProvenImage::find(delivery, from, client).await?;
             log.line(&format!("{} is {}", from.image, origin.image.digest));
             log.line(&format!("its verdict for {} is signed by {}", origin.verdict.environment, text::words(&origin.signer)));
             log.line(&format!("it is of commit {}", text::words(&origin.commit)));
@@ -135,7 +121,7 @@ async fn client(repository: &Repository, destination: Option<&Client>) -> Result
 async fn look_at_tags(
     delivery: &Delivery,
     ready: &Ready,
-    origin: &Origin,
+    origin: &ProvenImage,
     target: &Target,
     mutability: &Mutability,
 ) -> Result<(), Error> {
@@ -189,7 +175,7 @@ fn source_scan(delivery: &Arc<Delivery>, ready: &Arc<Ready>) -> Task<Leaks> {
     })
 }
 
-impl Origin {
+impl ProvenImage {
     /// Looks for what is signed about an image, and finds out what it is.
     async fn find(delivery: &Delivery, from: &Question, client: Client) -> Result<Self, Error> {
         let root = match &delivery.config.signing {

@@ -141,7 +141,7 @@ impl Scene {
     }
 
     /// What a repository lists about an image.
-    fn listed(&self, repository: &str, digest: &str) -> Vec<Value> {
+    fn listed(repository: &str, digest: &str) -> Vec<Value> {
         let by_api = Self::get(repository, &format!("referrers/{digest}"));
         let listed = by_api.or_else(|| Self::get(repository, &format!("manifests/{}", digest.replace(':', "-"))));
         let mut listed = listed.unwrap_or(json!({ "manifests": [] }))["manifests"].as_array().unwrap().clone();
@@ -192,7 +192,7 @@ fn a_signed_image_goes_to_prod_as_it_is_with_all_that_is_signed_about_it() {
         for says in ["cleared for prod", "1 of 1 platform", "built by"] {
             assert!(verified.stdout.contains(says), "{says}: {}", verified.stdout);
         }
-        let listed = scene.listed(&scene.prod(), &built);
+        let listed = Scene::listed(&scene.prod(), &built);
         let expected = [
             "https://cosign.sigstore.dev/attestation/vuln/v1",
             "https://cyclonedx.org/bom",
@@ -209,7 +209,7 @@ fn a_signed_image_goes_to_prod_as_it_is_with_all_that_is_signed_about_it() {
         assert_eq!(record["reuse"], json!({ "is": "promoted", "from": "dev" }), "{record}");
         // Again, by its digest: nothing is there twice.
         scene.promote(&format!("{}@{built}", scene.dev())).ends_with(0);
-        assert_eq!(scene.listed(&scene.prod(), &built), listed);
+        assert_eq!(Scene::listed(&scene.prod(), &built), listed);
     }
 }
 
@@ -239,10 +239,10 @@ fn an_image_that_says_what_a_signed_one_says_is_not_promoted_nor_with_its_signat
     assert_ne!(signed, planted);
     scene.is_refused(&scene.from(), "It is not proven where");
     // The verdict of the signed image, kept beside the planted one.
-    let about = scene.get(&scene.dev(), &format!("manifests/{planted}")).unwrap();
+    let about = Scene::get(&scene.dev(), &format!("manifests/{planted}")).unwrap();
     let size = crane(&["manifest", "--insecure", &format!("{}@{planted}", scene.dev())]).len();
-    for listed in scene.listed(&scene.dev(), &signed) {
-        let mut manifest = scene.get(&scene.dev(), &format!("manifests/{}", listed["digest"].as_str().unwrap())).unwrap();
+    for listed in Scene::listed(&scene.dev(), &signed) {
+        let mut manifest = Scene::get(&scene.dev(), &format!("manifests/{}", listed["digest"].as_str().unwrap())).unwrap();
         manifest["subject"] = json!({ "mediaType": about["mediaType"], "digest": planted, "size": size });
         let file = scene.source.beside("planted.json");
         std::fs::write(&file, manifest.to_string()).unwrap();
@@ -257,7 +257,7 @@ fn an_image_that_says_what_a_signed_one_says_is_not_promoted_nor_with_its_signat
             .unwrap();
         assert!(put.status.success(), "{}", String::from_utf8_lossy(&put.stderr));
     }
-    assert_eq!(scene.listed(&scene.dev(), &planted).len(), scene.listed(&scene.dev(), &signed).len());
+    assert_eq!(Scene::listed(&scene.dev(), &planted).len(), Scene::listed(&scene.dev(), &signed).len());
     scene.is_refused(&scene.from(), "does not hold");
 }
 

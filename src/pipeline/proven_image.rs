@@ -1,0 +1,23 @@
+//! An image that somebody whose word counts has signed.
+
+use jiff::Timestamp;
+
+use crate::attestation::Verdict;
+use crate::evidence::SignedStatement;
+use crate::oci::Digest;
+use crate::oci::registry::{Client, Manifest};
+
+/// An image that is proven, and where it is.
+pub(super) struct ProvenImage {
+    pub(super) client: Client,
+    pub(super) image: Manifest,
+    /// What was decided about it, by somebody whose word counts.
+    pub(super) verdict: Verdict,
+    /// The commit that it is of, by the certificate of whoever signed that.
+    pub(super) commit: String,
+    /// Who that was, and when.
+    pub(super) signer: String,
+    pub(super) at: Option<Timestamp>,
+    /// What those whose word counts have said, and of which manifest.
+    pub(super) statements: Vec<(Digest, SignedStatement)>,
+}
