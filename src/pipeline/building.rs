@@ -1,12 +1,12 @@
 //! The build: checks and the image, from one session, side by side.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
 
+use super::claim::dockerfile_name;
 use super::preflight::{Ready, Workshop};
 use super::{Delivery, Ending, Task, builder_state};
 use crate::buildkit::Error as BuildError;
@@ -19,7 +19,7 @@ use crate::buildkit::session::credentials::{self, Credentials};
 use crate::buildkit::session::silence;
 use crate::buildkit::session::ssh::{self, Agents};
 use crate::buildkit::session::stats::TransferStats;
-use crate::config::{Build, Config};
+use crate::config::Build;
 use crate::dockerfile::Frontend;
 use crate::document;
 use crate::environment::Environment;
@@ -29,10 +29,9 @@ use crate::oci::annotations::Annotations;
 use crate::oci::image::Parts;
 use crate::oci::registry::Store;
 use crate::oci::{Digest, Image, Layout, Platform};
-use crate::provenance::{Claim, Parameters};
+use crate::provenance::Claim;
 use crate::record::{ImageRecord, PlatformRecord, StageLog, StageName};
 use crate::scan::gitleaks::Leaks;
-use crate::source::Checkout;
 use crate::stamp::Stamp;
 use crate::text;
 
@@ -251,13 +250,6 @@ impl<'a> BuildSession<'a> {
     }
 }
 
-/// The Dockerfile as its readers know it: relative to the source's root where it is inside.
-pub(super) fn dockerfile_name(dockerfile: &Path, root: &Path) -> String {
-    let absolute = dockerfile.canonicalize().ok();
-    let inside = absolute.as_deref().and_then(|path| path.strip_prefix(root).ok());
-    inside.unwrap_or(dockerfile).to_string_lossy().into_owned()
-}
-
 fn instructions(build: &Build, dockerfile: String, claim: &Claim, proxies: Vec<(String, String)>) -> Instructions {
     // Ours come last and win: what an image says of its delivery is not for a label of the project to change.
     let given = build.labels.iter().filter(|(key, _)| !claim.is_said_by(key)).cloned();
@@ -268,26 +260,6 @@ fn instructions(build: &Build, dockerfile: String, claim: &Claim, proxies: Vec<(
         labels: given.chain(claim.labels()).collect(),
         namespace: None,
     }
-}
-
-/// What the image of this delivery says of itself.
-pub(super) fn claim(config: &Config, checkout: &Checkout, dockerfile: &[u8]) -> Claim {
-    let (build, root) = (&config.build, &checkout.root);
-    let context = config.real_context();
-    let context = context.strip_prefix(root).unwrap_or(&context);
-    // The last value of a name counts, as for the builder.
-    let arguments: BTreeMap<_, _> = build.arguments.iter().map(|(name, value)| (name, value)).collect();
-    let mut platforms: Vec<_> = build.platforms.iter().map(ToString::to_string).collect();
-    platforms.sort();
-    let parameters = Parameters {
-        arguments: Digest::of(&serde_json::to_vec(&arguments).unwrap_or_default()),
-        context: if context.as_os_str().is_empty() { ".".to_owned() } else { context.to_string_lossy().into_owned() },
-        dockerfile: dockerfile_name(&build.dockerfile, root),
-        dockerfile_digest: Digest::of(dockerfile),
-        platforms,
-        target: build.target.clone(),
-    };
-    Claim::of(&checkout.source, config.environment, parameters)
 }
 
 /// What the manifests say: where they came from, and what the inputs add.

@@ -3,7 +3,7 @@
 use tokio::sync::OnceCell;
 
 use super::proven_image::ProvenImage;
-use super::{Delivery, Ending, building, context, publishing, shutting_in};
+use super::{Delivery, Ending, bases, claim, context, shutting_in};
 use crate::buildkit::builder::Builder;
 use crate::config::{Publish, RequestedDestination, SecretsHistory};
 use crate::dockerfile::Dockerfile;
@@ -76,8 +76,8 @@ pub(super) async fn look(delivery: &Delivery) -> Result<(Ready, Workshop), Error
             let detail = builder.description().to_owned();
             let dockerfile = definition.parsed.clone();
             let ready = Ready {
-                claim: building::claim(config, &checkout, &definition.dockerfile),
-                siblings: publishing::bases(&config.build, dockerfile.as_ref()),
+                claim: claim::claim(config, &checkout, &definition.dockerfile),
+                siblings: bases::repositories(&config.build, dockerfile.as_ref()),
                 checkout,
                 dockerfile,
                 tags,

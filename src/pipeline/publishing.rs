@@ -5,11 +5,9 @@ use std::time::Instant;
 
 use super::reuse::ExistingImage;
 use super::{Delivery, Ending, conclude, moving, preflight};
-use crate::config::{Build, Publish};
-use crate::dockerfile::{Base, Dockerfile};
+use crate::config::Publish;
 use crate::error::Error;
-use crate::oci::reference::Repository;
-use crate::oci::{Image, Reference, Tag};
+use crate::oci::{Image, Tag};
 use crate::policy::Cleared;
 use crate::publish::{self, Ready, Target, Uploaded};
 use crate::record::{Publication, RunResult, StageLog, StageName};
@@ -137,15 +135,4 @@ async fn listen<T>(
         publish::Error::Cancelled => Error::Cancelled,
         error => error.into(),
     })
-}
-
-/// The repositories of the base images: where the destination's registry has them, their layers need not be sent.
-pub(super) fn bases(build: &Build, dockerfile: Option<&Dockerfile>) -> Vec<Repository> {
-    let arguments = build.arguments.iter().cloned().collect();
-    let bases = dockerfile.and_then(|dockerfile| dockerfile.bases(&arguments).ok());
-    let bases = bases.into_iter().flatten().filter_map(|base| match base {
-        Base::Image(name) => name.parse::<Reference>().ok(),
-        Base::Stage(_) => None,
-    });
-    bases.map(|reference| reference.repository).collect()
 }

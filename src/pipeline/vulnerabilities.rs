@@ -5,7 +5,7 @@ use futures_util::future::try_join_all;
 use jiff::Timestamp;
 
 use super::advisories::{Advisories, fetch};
-use super::building::dockerfile_name;
+use super::claim::dockerfile_name;
 use super::preflight::Ready;
 use super::scanning::{DEADLINE, ending};
 use super::{Delivery, suppressions};
