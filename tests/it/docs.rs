@@ -14,14 +14,18 @@ fn each_input_but_the_token_and_the_command_is_a_flag() {
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_gp-deliver")).args([command, "--help"]).output().unwrap();
         String::from_utf8(output.stdout).unwrap()
     };
-    let (plan, show) = (help("plan"), help("show"));
+    let (plan, show, promote) = (help("plan"), help("show"), help("promote"));
     let action = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("action.yml")).unwrap();
     let action: Value = serde_yaml::from_str(&action).unwrap();
     let inputs = action["inputs"].as_object().unwrap();
     assert!(inputs.len() > 10, "{inputs:?}");
     for name in inputs.keys() {
         let no_flag = ["github-token", "command"].contains(&name.as_str());
-        let help = if name == "job-result" { &show } else { &plan };
+        let help = match name.as_str() {
+            "job-result" => &show,
+            "from" | "identity" => &promote,
+            _ => &plan,
+        };
         let is_flag = help.contains(&format!("--{name} <")) || help.contains(&format!("--{name} ["));
         assert_eq!(is_flag, !no_flag, "{name}");
     }

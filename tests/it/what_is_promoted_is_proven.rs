@@ -303,7 +303,8 @@ fn a_tag_that_names_another_image_stays_where_it_is() {
     let scene = Scene::set();
     scene.deliver().ends_with(0);
     let tag = format!("{}:prod-{}", scene.prod(), scene.sha);
-    crane(&["mutate", "--insecure", &scene.from(), "--entrypoint", "/other", "--repo", &scene.prod(), "--tag", &tag]);
+    crane(&["copy", "--insecure", &scene.from(), &tag]);
+    crane(&["mutate", "--insecure", &tag, "--entrypoint", "/other", "--tag", &tag]);
     let before = digest(&tag);
     scene.promote(&scene.from()).ends_with(1);
     assert_eq!(digest(&tag), before);
