@@ -240,8 +240,10 @@ fn two_images_of_one_commit_do_not_pass_for_each_other() {
 #[test]
 fn a_workflow_that_asks_for_a_rebuild_is_told_what_took_its_place() {
     let scene = Scene::set(&[]);
+    let commit = scene.source.git(&["rev-parse", "HEAD"]);
     let job = |value: &str| {
         let delivery = scene.deliver("dev").variable("GITHUB_ACTIONS", "true").variable("GITHUB_EVENT_NAME", "push");
+        let delivery = delivery.variable("GITHUB_SHA", &commit);
         delivery.variable("GITHUB_REF", "refs/heads/development").variable("INPUT_REBUILD", value)
     };
     job("true").ends_with(2).says("rebuild: \"true\": reuse: never has taken its place");
