@@ -24,7 +24,7 @@ pub(crate) use self::signing::Signing;
 pub(crate) use self::suppressions::{SecretsHistory, Suppressions};
 use crate::coverage::Acceptance;
 use crate::environment::{Choice, Environment, Gate, Origin};
-use crate::github::{Access, Event, attestations, code_scanning};
+use crate::github::{self, Access, Event};
 use crate::inputs::{self, Input, Inputs, Lines, Problem};
 use crate::policy::Threshold;
 use crate::process::Demand;
@@ -71,13 +71,13 @@ pub(crate) struct Config<B = Build> {
     /// Whether the image is published.
     pub(crate) publish: Publish,
     /// Whether findings go to the Security tab.
-    pub(crate) code_scanning: code_scanning::Demand,
+    pub(crate) code_scanning: github::Demand,
     /// What an image of this commit has to show to be taken instead of built.
     pub(crate) reuse: Trust,
     /// By what the image is signed.
     pub(crate) signing: Signing,
     /// Whether what is signed goes to GitHub too.
-    pub(crate) github_attestations: attestations::Demand,
+    pub(crate) github_attestations: github::Demand,
     /// GitHub's API; absent outside GitHub Actions.
     pub(crate) github: Option<Access>,
     /// Where the report goes.

@@ -76,6 +76,13 @@ pub(super) enum Readers {
     Nobody,
 }
 
+/// What a service says to a request that it refuses, in one line: the `message` of its JSON, else what the body begins with.
+pub(crate) fn refusal(body: &[u8]) -> Line {
+    let message = read::<serde_json::Value>(body).ok();
+    let message = message.and_then(|body| body.get("message")?.as_str().map(str::to_owned));
+    text::words(&message.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned()))
+}
+
 /// Reads a document that is meant for this program: a report, an answer.
 ///
 /// # Errors

@@ -207,3 +207,9 @@ fn a_member_is_cut_out_as_it_stands() {
         assert_eq!(super::member(other.as_bytes(), "a").is_some(), other.ends_with('1') && other.len() > 1, "{other}");
     }
 }
+
+#[test]
+fn a_strangers_words_are_one_short_line() {
+    assert_eq!(refusal(br#"{"message":"no\n::add-mask::x"}"#), "no ::add-mask::x");
+    assert_eq!(refusal("x".repeat(1000).as_bytes()).chars().filter(|character| *character == 'x').count(), text::WORDS);
+}

@@ -161,16 +161,16 @@ async fn read(
     // A list may name anything, and a name that is no digest names nothing.
     let digest = digest_of(listed).ok()?;
     let rejected = |why: &dyn std::fmt::Display| Some(Err(Rejected { referrer: digest, why: text::words(&why.to_string()) }));
-    let referrer = match client.referrer(listed, subject, MEDIA_TYPE).await {
-        Ok(referrer) => referrer?,
+    let bundle = match client.referrer(listed, subject, MEDIA_TYPE).await {
+        Ok(content) => content?,
         Err(error) => return rejected(&error),
     };
-    if let Err(why) = room.take(referrer.content.size()) {
+    if let Err(why) = room.take(bundle.size()) {
         return rejected(&why);
     }
-    let _alone = if referrer.content.size() >= LARGE { room.large.acquire().await.ok() } else { None };
+    let _alone = if bundle.size() >= LARGE { room.large.acquire().await.ok() } else { None };
     let mut bytes = Vec::new();
-    if let Err(error) = client.pull_blob(&referrer.content, &mut bytes, &|_| ()).await {
+    if let Err(error) = client.pull_blob(&bundle, &mut bytes, &|_| ()).await {
         return rejected(&error);
     }
     let Attested { statement, by: SignedBy::Identity(signer), at } = match verifier.verify(&bytes, subject) {
@@ -184,7 +184,6 @@ async fn read(
         Err(error) => return rejected(&error),
     };
     let is_wanted = statement.predicate.of_type().is_some_and(|found| wanted.contains(&found));
-    let bundle = referrer.content;
     is_wanted.then(|| Ok(SignedStatement { statement, signer: *signer, at, referrer: digest, bundle }))
 }
 

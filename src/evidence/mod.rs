@@ -5,11 +5,13 @@
 //! word counts is a question of [`Rule`]s.
 
 mod gather;
+mod manifests;
 mod pattern;
 mod rule;
 mod unproven;
 
 pub(crate) use gather::{Evidence, PREDICATE_TYPE, SignedStatement, gather};
+pub(crate) use manifests::listed_manifests;
 pub(crate) use pattern::Pattern;
 pub(crate) use rule::Rule;
 pub(crate) use unproven::Unproven;

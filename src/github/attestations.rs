@@ -1,8 +1,6 @@
 //! Attestations: GitHub keeps what is signed too, for `gh attestation verify` and for the repository's own page of them (GitHub
 //! docs, "REST API endpoints for repository attestations", "Create an attestation").
 
-use std::str::FromStr;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
@@ -17,30 +15,6 @@ use crate::text::{self, Line};
 
 /// The largest bundle that is sent, in bytes: GitHub says nothing of a limit, and takes bodies of this size elsewhere.
 pub(crate) const LARGEST: usize = 10_000_000;
-
-/// Whether what is signed goes to GitHub.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Demand {
-    /// Where there is a token; where GitHub does not take it, that is a warning.
-    Auto,
-    /// Always.
-    Required,
-    /// Never.
-    Off,
-}
-
-impl FromStr for Demand {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "required" => Ok(Self::Required),
-            "off" => Ok(Self::Off),
-            _ => Err(()),
-        }
-    }
-}
 
 /// GitHub does not keep it.
 #[derive(Debug, thiserror::Error)]

@@ -2,7 +2,6 @@
 //! scanning", "Upload an analysis as SARIF data").
 
 use std::io::Write as _;
-use std::str::FromStr;
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable as _};
@@ -25,42 +24,6 @@ const FIRST_LOOK: Duration = Duration::from_millis(500);
 const LONGEST_LOOK: Duration = Duration::from_secs(5);
 /// How long processing is waited for: GitHub takes seconds, and minutes on a bad day.
 const PATIENCE: Duration = Duration::from_mins(2);
-
-/// Whether findings go to code scanning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Demand {
-    /// Where the environment asks for it. A repository that has no code scanning, by GitHub's own words, is passed over.
-    Auto,
-    /// Everywhere, and nothing is passed over.
-    Required,
-    /// Nowhere.
-    Off,
-}
-
-impl Demand {
-    /// Whether they go there from an environment that asks for it, or does not.
-    #[must_use]
-    pub(crate) fn applies(self, asked: bool) -> bool {
-        match self {
-            Self::Auto => asked,
-            Self::Required => true,
-            Self::Off => false,
-        }
-    }
-}
-
-impl FromStr for Demand {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "required" => Ok(Self::Required),
-            "off" => Ok(Self::Off),
-            _ => Err(()),
-        }
-    }
-}
 
 /// What GitHub is to show.
 #[derive(Clone, Copy, Debug)]

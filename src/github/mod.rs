@@ -6,6 +6,7 @@ pub(crate) mod attestations;
 pub(crate) mod checks;
 pub(crate) mod code_scanning;
 pub(crate) mod commands;
+mod demand;
 pub(crate) mod environments;
 pub(crate) mod event;
 mod job_result;
@@ -13,5 +14,6 @@ pub(crate) mod oidc;
 
 pub(crate) use access::Access;
 pub(crate) use api::Api;
+pub(crate) use demand::Demand;
 pub(crate) use event::Event;
 pub(crate) use job_result::JobResult;

@@ -13,7 +13,7 @@ pub(crate) use iam_policy::Claims;
 use crate::document;
 use crate::net::{self, Confidential, RetryPolicy, chain};
 use crate::secret::Secret;
-use crate::text::{self, Line};
+use crate::text::Line;
 use crate::variables;
 
 /// The most that is read of an answer, in bytes.
@@ -111,7 +111,7 @@ impl TokenSource {
             }
         }
         if !status.is_success() {
-            return Err(Error::Refused { status, message: words(&body) });
+            return Err(Error::Refused { status, message: document::refusal(&body) });
         }
         let token = document::read::<Answer>(&body).map_err(|_| Error::Malformed)?.value;
         let claims = claims::of_token(&token).ok_or(Error::Malformed)?;
@@ -135,13 +135,6 @@ impl fmt::Debug for TokenSource {
     }
 }
 
-/// The service's message: its JSON's `message`, else the beginning of the body, in one line.
-fn words(body: &[u8]) -> Line {
-    let message = document::read::<serde_json::Value>(body).ok();
-    let message = message.and_then(|body| body.get("message")?.as_str().map(str::to_owned));
-    text::words(&message.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,11 +152,5 @@ mod tests {
             false,
         );
         assert!(!format!("{:?}", source.unwrap()).contains("hunter2"));
-    }
-
-    #[test]
-    fn a_strangers_words_are_one_short_line() {
-        assert_eq!(words(br#"{"message":"no\n::add-mask::x"}"#), "no ::add-mask::x");
-        assert_eq!(words("x".repeat(1000).as_bytes()).chars().filter(|character| *character == 'x').count(), text::WORDS);
     }
 }

@@ -35,7 +35,7 @@ use crate::buildkit::namespace::BuilderCache;
 use crate::coverage::Acceptance;
 use crate::environment;
 use crate::finding::Severity;
-use crate::github::{JobResult, attestations, code_scanning};
+use crate::github::{self, JobResult};
 use crate::oci::{Compression, Platform};
 use crate::process::Demand;
 use crate::provenance::Trust;
@@ -178,7 +178,7 @@ inputs! {
         Input::new("sigstore-trusted-root", Group::Sign, "JSON",
             "The trusted root of that Sigstore, which has its keys: JSON, or a file with it. Whoever can change it decides what \
              is proven: keep it out of the repository, in a variable of the organization");
-    GITHUB_ATTESTATIONS: attestations::Demand =
+    GITHUB_ATTESTATIONS: github::Demand =
         Input::new("github-attestations", Group::Sign, "WHEN",
             "Whether what a delivery signs is among the repository's attestations at GitHub too, for gh attestation verify: auto \
              (where there is a token; a refusal is a warning), required (a refusal fails the delivery before a tag can be seen, \
@@ -216,7 +216,7 @@ inputs! {
     SESSION_POLICY: Option<SessionPolicy> =
         Input::new("session-policy", Group::Aws, "JSON", "A policy that narrows what the role may do");
 
-    CODE_SCANNING: code_scanning::Demand =
+    CODE_SCANNING: github::Demand =
         Input::new("code-scanning", Group::Report, "WHEN",
             "Whether findings go to the Security tab: auto (where the environment asks for it and the repository has code \
              scanning), required or off")

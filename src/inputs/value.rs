@@ -11,7 +11,7 @@ use crate::buildkit::namespace::BuilderCache;
 use crate::coverage::Acceptance;
 use crate::environment;
 use crate::finding::Severity;
-use crate::github::{JobResult, attestations, code_scanning};
+use crate::github::{self, JobResult};
 use crate::oci::{Compression, Platform};
 use crate::process::Demand;
 use crate::provenance::Trust;
@@ -105,11 +105,7 @@ impl Word for Address {
     const EXPECTED: &'static str = "unix:///PATH or tcp://HOST:PORT is expected";
 }
 
-impl Word for code_scanning::Demand {
-    const EXPECTED: &'static str = "auto, required or off is expected";
-}
-
-impl Word for attestations::Demand {
+impl Word for github::Demand {
     const EXPECTED: &'static str = "auto, required or off is expected";
 }
 

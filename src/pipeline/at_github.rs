@@ -6,8 +6,8 @@ use futures_util::future::join_all;
 use super::Delivery;
 use crate::diagnosis::Diagnosis;
 use crate::error::Error;
-use crate::github::Api;
-use crate::github::attestations::{self, Demand, LARGEST};
+use crate::github::attestations::{self, LARGEST};
+use crate::github::{Api, Demand};
 use crate::record::StageLog;
 use crate::text;
 

@@ -26,7 +26,6 @@ use crate::error::Error;
 use crate::evidence::{self, Evidence, Rule, SignedStatement, Unproven};
 use crate::inputs::{self, Problem};
 use crate::oci::layout::digest_of;
-use crate::oci::manifest::Document;
 use crate::oci::reference::Repository;
 use crate::oci::registry::{self, Client, Manifest, Store};
 use crate::oci::{Digest, Image};
@@ -307,8 +306,7 @@ fn of_commit<'a>(
     let (Some(commit), Some(repository)) = (source.commit.as_deref(), source.repository.as_deref()) else {
         return Err("it does not say of which commit and repository the image is".into());
     };
-    let certified = [&by.commit, &by.workflow_commit].map(Option::as_deref) == [Some(commit); 2];
-    if !certified || by.repository.as_deref() != Some(repository) {
+    if !by.ran_at(commit) || by.repository.as_deref() != Some(repository) {
         return Err("its commit or repository is not that of the run which signed it".into());
     }
     Ok((signed, verdict, commit))
@@ -331,13 +329,8 @@ fn reasons(found: &Evidence, of: PredicateType, counts: &impl Fn(&Identity) -> R
 
 /// The digests of the platforms' images; the image's own where it has one.
 fn platforms(client: &Client, image: &Manifest) -> Result<Vec<Digest>, Error> {
-    match client.document(image)? {
-        Document::Manifest(_) => Ok(vec![image.digest]),
-        Document::Index(index) => {
-            let listed = index.manifests().iter().map(|manifest| digest_of(manifest).map_err(registry::Error::from));
-            Ok(listed.collect::<Result<_, _>>()?)
-        }
-    }
+    let Some(listed) = evidence::listed_manifests(client, image)? else { return Ok(vec![image.digest]) };
+    Ok(listed.iter().map(digest_of).collect::<Result<_, _>>().map_err(registry::Error::from)?)
 }
 
 fn on(at: Option<Timestamp>) -> String {

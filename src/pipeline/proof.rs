@@ -111,13 +111,12 @@ fn proof(found: SignedStatement, instance: &Instance, image: Digest, [rule, same
     rule.check(&found.signer).ok()?;
     let Predicate::Verdict(verdict) = found.statement.predicate else { return None };
     let (repository, commit) = (found.signer.repository.as_ref()?, ours.revision.as_ref()?);
-    // The certificate has the commit of the run and of its workflow's file, by GitHub's word; the verdict has it by the
-    // program's own. Whoever may run a workflow of their own writing, on a branch of their own, has another commit.
-    let certified = [&found.signer.commit, &found.signer.workflow_commit].map(Option::as_ref);
+    // The certificate has the commit by GitHub's word; the verdict has it by the program's own.
+    let certified = found.signer.ran_at(commit);
     let says_so = verdict.is_of(repository, commit, ours.parameters.as_ref()?);
     // Who has taken an image at its word does not know more than the image says.
     let known = verdict.origin != Origin::Claimed;
-    (says_so && known && certified == [Some(commit); 2]).then_some(())?;
+    (says_so && known && certified).then_some(())?;
     let same_workflow = same.check(&found.signer).is_ok();
     let signer = signing::recorded(instance, &found.signer.subject, &found.signer.issuer);
     Some(Proof { image, verdict: *verdict, signer, at: found.at?, same_workflow })

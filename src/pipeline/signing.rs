@@ -8,8 +8,9 @@ use std::path::Path;
 use bytes::Bytes;
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
-use oci_spec::image::Descriptor;
+use oci_spec::image::{ANNOTATION_CREATED, Descriptor};
 
+use super::preflight::Ready;
 use super::vulnerabilities::Vulnerabilities;
 use super::{Delivery, Ending, at_github};
 use crate::attestation::{
@@ -37,15 +38,12 @@ use crate::sigstore::{self, Bundle, Instance, Owner, SignedBy, Signer, Verifier}
 use crate::text;
 use crate::variables;
 
-use super::preflight::Ready;
-
 /// For whom the run's token is.
 const AUDIENCE: &str = "sigstore";
 /// Where GitHub is, if nothing else is said.
 const GITHUB: &str = "https://github.com";
 /// What a list of referrers says of a bundle, as cosign writes it.
 const CONTENT: (&str, &str) = ("dev.sigstore.bundle.content", "dsse-envelope");
-const CREATED: &str = "org.opencontainers.image.created";
 
 /// The most that is read of an SBOM, in bytes.
 const MAX_SBOM: u64 = 128 << 20;
@@ -96,7 +94,7 @@ struct Kept {
 /// # Errors
 /// It can't be signed, or not be kept, and the environment's gates block.
 pub(super) async fn sign(delivery: &Delivery, ready: &Ready, uploaded: &Uploaded, known: &Known<'_>) -> Result<Signed, Error> {
-    let instance = match (&delivery.config.signing, uploaded.target().repository()) {
+    let (instance, client) = match (&delivery.config.signing, uploaded.target().repository()) {
         (Signing::No(why), _) => {
             delivery.recorder.skip(StageName::Signing, why.clone());
             return Ok(Signed::NotAsked);
@@ -105,11 +103,11 @@ pub(super) async fn sign(delivery: &Delivery, ready: &Ready, uploaded: &Uploaded
             delivery.recorder.skip(StageName::Signing, "the image goes to a folder");
             return Ok(Signed::NotAsked);
         }
-        (Signing::Keyless(instance), Some(_)) => instance,
+        (Signing::Keyless(instance), Some(client)) => (instance, client),
     };
     let signed = delivery
         .stage(StageName::Signing, async |log| {
-            let signed = keyless(delivery, ready, uploaded, known, instance, &log).await;
+            let signed = keyless(delivery, ready, client, known, instance, &log).await;
             match signed {
                 Ok(kept) => {
                     let detail = text::count(kept.attestations.len(), "statement");
@@ -157,12 +155,11 @@ pub(super) async fn token(delivery: &Delivery) -> Result<Token, Error> {
 async fn keyless(
     delivery: &Delivery,
     ready: &Ready,
-    uploaded: &Uploaded,
+    client: &Client,
     known: &Known<'_>,
     instance: &Instance,
     log: &StageLog,
 ) -> Result<Kept, Error> {
-    let Some(client) = uploaded.target().repository() else { return Ok(Kept { attestations: Vec::new(), signer: None }) };
     let verifier = Verifier::new(instance.root())?;
     let Token { secret, subject, issuer, run } = token(delivery).await?;
     if let Some(host) = instance.log_host().filter(|_| instance.is_public()) {
@@ -267,7 +264,7 @@ async fn keep(client: &Client, beside: &Descriptor, sealed: &[(Sealed, Option<u6
 /// A bundle as it is kept beside an image.
 pub(super) fn artifact(statement: &Statement, at: Timestamp, content: Bytes) -> Artifact {
     let annotations = [
-        (CREATED, at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
+        (ANNOTATION_CREATED, at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
         (CONTENT.0, CONTENT.1.to_owned()),
         (evidence::PREDICATE_TYPE, statement.predicate.uri().to_owned()),
     ];

@@ -36,6 +36,13 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
+    /// Whether the run was of this commit, and its workflow's file too, by the word of whoever issued the token. Whoever may run
+    /// a workflow of their own writing, on a branch of their own, has another commit.
+    #[must_use]
+    pub(crate) fn ran_at(&self, commit: &str) -> bool {
+        [&self.commit, &self.workflow_commit].map(Option::as_deref) == [Some(commit); 2]
+    }
+
     /// What a certificate says; `None` if it names nobody.
     pub(super) fn of(certificate: &CertificateInfo) -> Option<Self> {
         let claims = certificate.ci_claims.clone();

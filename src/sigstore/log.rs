@@ -12,7 +12,7 @@ use super::service::Service;
 use crate::oci::Digest;
 
 /// A log.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) enum Log {
     /// Version 1: it takes the whole envelope, so that who reads the log reads the statement.
     One(Service),

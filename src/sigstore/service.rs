@@ -1,5 +1,7 @@
 //! How the services are spoken to.
 
+use std::sync::OnceLock;
+
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use reqwest::Response;
@@ -9,17 +11,18 @@ use super::error::{Error, InvalidInstance};
 use super::service_name::ServiceName;
 use crate::document;
 use crate::net::{Confidential, RetryPolicy, TransportError, retry_after};
-use crate::text;
 
 /// The most that is read of an answer, in bytes: the log of Rekor 1 gives the statement's hash and its own proof, a timestamp
 /// is some kilobytes.
 const MAX_ANSWER: usize = 1 << 20;
 
 /// One service of an instance.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) struct Service {
     name: ServiceName,
     url: Confidential,
+    /// Made for the first request: it reads the machine's certificates. All requests of a delivery share its connections.
+    http: OnceLock<reqwest::Client>,
 }
 
 impl Service {
@@ -29,7 +32,7 @@ impl Service {
     /// It is not an address, or others could listen on the way.
     pub(super) fn new(name: ServiceName, url: &str) -> Result<Self, InvalidInstance> {
         let url = Confidential::parse(url).map_err(|error| InvalidInstance::Address { service: name, error })?;
-        Ok(Self { name, url })
+        Ok(Self { name, url, http: OnceLock::new() })
     }
 
     /// Its host, for people.
@@ -47,8 +50,7 @@ impl Service {
 
     /// Sends a body to `path` below the service's address, as one media type, for an answer of another.
     pub(super) async fn post(&self, path: &str, [sent, wanted]: [&str; 2], body: &Bytes) -> Result<Vec<u8>, Error> {
-        let client = self.url.client().timeout(RetryPolicy::SIGSTORE.request_timeout).build();
-        let http = client.map_err(|error| Error::Client(crate::net::chain(&error)))?;
+        let http = self.http()?;
         let mut url = self.url.url().clone();
         url.set_path(&format!("{}{path}", url.path().trim_end_matches('/')));
         RetryPolicy::SIGSTORE
@@ -58,6 +60,15 @@ impl Service {
                 self.answer(response).await
             })
             .await
+    }
+
+    fn http(&self) -> Result<&reqwest::Client, Error> {
+        if let Some(http) = self.http.get() {
+            return Ok(http);
+        }
+        let client = self.url.client().timeout(RetryPolicy::SIGSTORE.request_timeout).build();
+        let client = client.map_err(|error| Error::Client(crate::net::chain(&error)))?;
+        Ok(self.http.get_or_init(|| client))
     }
 
     async fn answer(&self, mut response: Response) -> Result<Vec<u8>, Error> {
@@ -72,7 +83,7 @@ impl Service {
         if status.is_success() {
             return Ok(body);
         }
-        let message = text::words(&words(&body));
+        let message = document::refusal(&body);
         Err(Error::Refused { service: self.name, host: self.host(), status, message, retry_after })
     }
 
@@ -84,11 +95,4 @@ impl Service {
     fn broken(&self, error: reqwest::Error) -> Error {
         Error::Connection { service: self.name, host: self.host(), error: TransportError::from(error) }
     }
-}
-
-/// A refusal in its own words: the `message` of its JSON, else what it begins with.
-fn words(body: &[u8]) -> String {
-    let message = document::read::<serde_json::Value>(body).ok();
-    let message = message.and_then(|body| body.get("message")?.as_str().map(str::to_owned));
-    message.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned())
 }

@@ -9,11 +9,10 @@ use serde::Serialize;
 use super::row::{Row, State};
 use super::wanted::Wanted;
 use crate::attestation::{Decision, Predicate, PredicateType, Verdict};
-use crate::evidence::{Evidence, SignedStatement, gather};
+use crate::evidence::{Evidence, SignedStatement, gather, listed_manifests};
 use crate::oci::layout::digest_of;
-use crate::oci::manifest::Document;
 use crate::oci::registry::{self, Client, Manifest, Selector};
-use crate::oci::{Digest, Reference, bounds};
+use crate::oci::{Digest, Reference};
 use crate::sigstore::Verifier;
 use crate::text;
 
@@ -207,18 +206,9 @@ impl Seen<'_> {
 
 /// The digests of the platforms' images; the image's own where it has one.
 fn platforms(client: &Client, image: &Manifest) -> Result<Vec<Digest>, registry::Error> {
-    match client.document(image)? {
-        Document::Manifest(_) => Ok(vec![image.digest]),
-        Document::Index(index) => {
-            bounds::index(&index).map_err(|error| registry::Error::Malformed {
-                host: client.repository().registry().to_owned(),
-                subject: registry::Subject::Manifest(image.digest.to_string()),
-                reason: error.to_string(),
-            })?;
-            let images = index.manifests().iter().filter(|manifest| manifest.platform().is_some());
-            images.map(|manifest| digest_of(manifest).map_err(registry::Error::from)).collect()
-        }
-    }
+    let Some(listed) = listed_manifests(client, image)? else { return Ok(vec![image.digest]) };
+    let images = listed.iter().filter(|manifest| manifest.platform().is_some());
+    images.map(|manifest| digest_of(manifest).map_err(registry::Error::from)).collect()
 }
 
 fn said(reference: &Reference, digest: Digest) -> String {

@@ -46,17 +46,6 @@ pub(crate) struct Artifact {
     pub(crate) content: Bytes,
 }
 
-/// Something that is said of an image: it has been read, and says itself whom it is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Referrer {
-    /// The digest of its manifest.
-    pub(crate) digest: Digest,
-    /// Its content.
-    pub(crate) content: Descriptor,
-    /// What is said of it.
-    pub(crate) annotations: BTreeMap<String, String>,
-}
-
 /// What is listed about a manifest, as far as it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Referrers {
@@ -88,7 +77,8 @@ impl Client {
         Ok(Referrers { listed: descriptors, more })
     }
 
-    /// Reads what is listed as a referrer; `None` if it is about something else, or is something else.
+    /// Where the content is of what is listed as a referrer, by its own manifest, which says itself whom it is about; `None` if
+    /// it is about something else, or is something else.
     ///
     /// # Errors
     /// It is not there, or is not what its descriptor says.
@@ -97,7 +87,7 @@ impl Client {
         listed: &Descriptor,
         subject: &Digest,
         media_type: &str,
-    ) -> Result<Option<Referrer>, Error> {
+    ) -> Result<Option<Descriptor>, Error> {
         let manifest = self.pull_listed(listed).await?;
         let document = self.manifest(&manifest)?;
         let about = document.subject().as_ref().and_then(|subject| digest_of(subject).ok());
@@ -106,8 +96,7 @@ impl Client {
         if about != Some(*subject) || !is_type || content.media_type().as_ref() != media_type {
             return Ok(None);
         }
-        let annotations = document.annotations().clone().unwrap_or_default().into_iter().collect();
-        Ok(Some(Referrer { digest: manifest.digest, content: content.clone(), annotations }))
+        Ok(Some(content.clone()))
     }
 
     /// Keeps artifacts beside the manifest that they are about, and makes sure that whoever asks for its referrers is told of
