@@ -209,28 +209,14 @@ impl Builder {
         show: Arc<dyn Fn(BuildEvent) + Send + Sync>,
     ) -> Result<Product, Error> {
         let frontend_attributes = instructions.attributes(platform);
-        let received = {
-            let show = show.clone();
-            move |bytes: u64| show(BuildEvent::Status(format!("image {}", text::size(bytes))))
-        };
-        let (parts, solved) = match &self.store {
-            Store::GraphDriver(docker) => {
-                let name = format!("gp-deliver.invalid/export:{}", random_id());
-                let _cleanup = Cleanup { docker: docker.clone(), name: name.clone(), tasks: self.cleanups.clone() };
-                let exporter = Some(("moby", HashMap::from([("name".to_owned(), name.clone())])));
-                let solve = Solve { frontend_attributes, exporter };
-                self.export(docker, &name, session, &solve, layout, compression, &*show, &received).await?
-            }
-            Store::Content { sets_times } => {
-                let attributes =
-                    [("push", "false"), ("store", "true"), ("oci-mediatypes", "true"), ("compression", "uncompressed")];
-                let attributes = attributes.into_iter().chain(instructions.source_date().filter(|_| *sets_times));
-                let attributes = attributes.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-                let exporter = Some(("image", attributes));
-                let solved = self.solve(session, Solve { frontend_attributes, exporter }, &*show).await?;
-                let manifest = solved.response.get("containerimage.digest").and_then(|digest| digest.parse::<Digest>().ok());
-                let manifest = manifest.ok_or_else(|| Error::Protocol("the builder names no image digest".to_owned()))?;
-                (content::read(&self.channel, manifest, layout, compression, &received).await?, solved)
+        let mut exports = 1;
+        let (parts, solved) = loop {
+            match self.export(session, instructions, &frontend_attributes, layout, compression, &show).await {
+                Err(Error::ImageGone { reason }) if exports < EXPORTS => {
+                    exports += 1;
+                    tracing::debug!(reason, exports, "the builder lost the image before it was read");
+                }
+                ended => break ended?,
             }
         };
         // Engines differ in what they make of one: a graph driver can't even save it.
@@ -255,39 +241,50 @@ impl Builder {
         }
     }
 
-    async fn solve(&self, session: &Session, what: Solve, show: &(dyn Fn(BuildEvent) + Send + Sync)) -> Result<Solved, Error> {
-        super::solve::solve(&self.channel, session.id(), what, show).await
-    }
-
-    /// Builds an image into a graph driver and saves it. The driver keeps equal images as one, so that another build of the
-    /// same image, which takes its own name away when it has saved it, takes the image away as long as this one's name is
-    /// not on it yet. Then it is built once more, out of the cache.
-    #[expect(clippy::too_many_arguments, reason = "what is built, and where it goes")]
+    /// Builds an image and reads it out of the builder's store.
+    ///
+    /// A graph driver keeps equal images as one, so that another build of the same image, which takes its own name away when
+    /// it has saved it, takes the image away as long as this one's name is not on it yet. In a content store nothing keeps an
+    /// image without a name from being collected once its solve is over. Both are [`Error::ImageGone`], and each step is in the
+    /// cache when it is built once more.
     async fn export(
         &self,
-        docker: &Docker,
-        name: &str,
         session: &Session,
-        solve: &Solve,
+        instructions: &Instructions,
+        frontend_attributes: &HashMap<String, String>,
         layout: &Layout,
         compression: Compression,
-        show: &(dyn Fn(BuildEvent) + Send + Sync),
-        received: &(impl Fn(u64) + Clone + Send + 'static),
+        show: &Arc<dyn Fn(BuildEvent) + Send + Sync>,
     ) -> Result<(Parts, Solved), Error> {
-        let mut exports = 1;
-        loop {
-            let exported = async {
-                let solved = self.solve(session, solve.clone(), show).await.map_err(Error::or_gone)?;
-                Ok((save(docker, name, layout, compression, received.clone()).await?, solved))
-            };
-            match exported.await {
-                Err(Error::ImageGone { reason }) if exports < EXPORTS => {
-                    exports += 1;
-                    tracing::debug!(reason, exports, "the engine lost the image before it was saved");
-                }
-                ended => return ended,
+        let received = {
+            let show = show.clone();
+            move |bytes: u64| show(BuildEvent::Status(format!("image {}", text::size(bytes))))
+        };
+        match &self.store {
+            Store::GraphDriver(docker) => {
+                let name = format!("gp-deliver.invalid/export:{}", random_id());
+                let _cleanup = Cleanup { docker: docker.clone(), name: name.clone(), tasks: self.cleanups.clone() };
+                let exporter = Some(("moby", HashMap::from([("name".to_owned(), name.clone())])));
+                let solve = Solve { frontend_attributes: frontend_attributes.clone(), exporter };
+                let solved = self.solve(session, solve, &**show).await.map_err(Error::or_gone)?;
+                Ok((save(docker, &name, layout, compression, received).await?, solved))
+            }
+            Store::Content { sets_times } => {
+                let attributes =
+                    [("push", "false"), ("store", "true"), ("oci-mediatypes", "true"), ("compression", "uncompressed")];
+                let attributes = attributes.into_iter().chain(instructions.source_date().filter(|_| *sets_times));
+                let attributes = attributes.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+                let solve = Solve { frontend_attributes: frontend_attributes.clone(), exporter: Some(("image", attributes)) };
+                let solved = self.solve(session, solve, &**show).await?;
+                let manifest = solved.response.get("containerimage.digest").and_then(|digest| digest.parse::<Digest>().ok());
+                let manifest = manifest.ok_or_else(|| Error::Protocol("the builder names no image digest".to_owned()))?;
+                Ok((content::read(&self.channel, manifest, layout, compression, &received).await?, solved))
             }
         }
+    }
+
+    async fn solve(&self, session: &Session, what: Solve, show: &(dyn Fn(BuildEvent) + Send + Sync)) -> Result<Solved, Error> {
+        super::solve::solve(&self.channel, session.id(), what, show).await
     }
 }
 

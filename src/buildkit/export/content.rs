@@ -7,7 +7,7 @@ use futures_util::StreamExt as _;
 use oci_spec::image::{Descriptor, MediaType};
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::Channel;
-use tonic::{Request, Status};
+use tonic::{Code, Request, Status};
 
 use super::described;
 use super::pipe::{Sender, pipe};
@@ -155,6 +155,14 @@ fn compress(content: impl Read, expected: Digest, compression: Compression, layo
     if actual == expected { Ok(descriptor) } else { Err(Error::LayerMismatch { expected, actual }) }
 }
 
+/// A refused look at the store: what it does not have any more, it has collected since the build.
+fn refusal(status: &Status) -> Error {
+    match status.code() {
+        Code::NotFound => Error::ImageGone { reason: status.message().to_owned() },
+        _ => Error::call("read an image's content", status),
+    }
+}
+
 fn broken(error: &io::Error) -> Error {
     Error::Lost { reason: format!("a layer: {error}") }
 }
@@ -191,7 +199,7 @@ async fn next(
         Some(Err(_)) | None => 0,
     };
     let piece = watch.next(pieces.next(), size).await.map_err(|error| Error::slow("an image's content", &error))?;
-    piece.transpose().map_err(|status| Error::call("read an image's content", &status))
+    piece.transpose().map_err(|status| refusal(&status))
 }
 
 /// A small blob, checked against its digest.
@@ -221,5 +229,8 @@ async fn call(channel: &Channel, digest: &Digest) -> Result<tonic::Streaming<Rea
     let mut watch = Pace::BUILDER.watch(0);
     let response = watch.next(grpc.server_streaming(request, path, codec), |_| 0).await;
     let response: Result<_, Status> = response.map_err(|error| Error::slow("an image's content", &error))?;
-    Ok(response.map_err(|status| Error::call("read an image's content", &status))?.into_inner())
+    Ok(response.map_err(|status| refusal(&status))?.into_inner())
 }
+
+#[cfg(test)]
+mod with_parts;

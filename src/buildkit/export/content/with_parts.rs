@@ -1,0 +1,25 @@
+//! Real stores, asked for what they do not have.
+
+use tokio_util::task::TaskTracker;
+
+use super::read;
+use crate::buildkit::Error;
+use crate::buildkit::builder::{Builder, Host};
+use crate::oci::{Compression, Digest, Layout};
+
+/// The builders that keep images as blobs.
+fn hosts() -> [Host; 2] {
+    let address = |part: &str| std::env::var(format!("GP_DELIVER_TEST_{part}")).unwrap().parse().unwrap();
+    [Host::Docker(vec![address("DOCKER_CONTAINERD")], None), Host::Buildkitd(address("BUILDKITD"), None)]
+}
+
+#[tokio::test]
+async fn an_image_that_the_store_has_collected_is_told_from_one_that_can_not_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    for host in hosts() {
+        let builder = Builder::connect(&host, &TaskTracker::new()).await.unwrap();
+        let layout = Layout::create(folder.path().join("layout")).unwrap();
+        let said = read(&builder.channel(), Digest::of(b"collected"), &layout, Compression::Gzip, &|_| ()).await;
+        assert!(matches!(said, Err(Error::ImageGone { .. })), "{host:?}: {:?}", said.err());
+    }
+}
