@@ -87,7 +87,23 @@ async fn write_to_two(log: &Service, entry: &Entry<'_>) -> Result<Value, Error> 
     verifier["keyDetails"] = json!("PKIX_ECDSA_P256_SHA_256");
     let signature = json!({ "content": STANDARD.encode(entry.signature), "verifier": verifier });
     let question = json!({ "hashedRekordRequestV002": { "digest": STANDARD.encode(digest), "signature": signature } });
-    log.ask("/api/v2/log/entries", &question).await
+    let mut entry = log.ask("/api/v2/log/entries", &question).await?;
+    with_indexes(&mut entry);
+    Ok(entry)
+}
+
+/// The first entry of a log has the index 0, which protobuf's JSON leaves out. Not every verifier takes an entry without
+/// (sigstore-python does not).
+fn with_indexes(entry: &mut Value) {
+    let complete = |object: &mut Value| {
+        if let Some(object) = object.as_object_mut() {
+            object.entry("logIndex").or_insert_with(|| json!("0"));
+        }
+    };
+    complete(entry);
+    if let Some(proof) = entry.get_mut("inclusionProof") {
+        complete(proof);
+    }
 }
 
 impl Written {
@@ -122,6 +138,18 @@ fn base64_of_hex(hex: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_entry_of_a_log_says_so() {
+        let mut first = json!({ "logId": { "keyId": "" }, "inclusionProof": { "treeSize": "1" } });
+        with_indexes(&mut first);
+        let said = json!({ "logId": { "keyId": "" }, "logIndex": "0", "inclusionProof": { "logIndex": "0", "treeSize": "1" } });
+        assert_eq!(first, said);
+        let second = json!({ "logIndex": "1", "inclusionProof": { "logIndex": "1", "treeSize": "2" } });
+        let mut entry = second.clone();
+        with_indexes(&mut entry);
+        assert_eq!(entry, second);
+    }
 
     #[test]
     fn a_hash_in_hexadecimal_becomes_base64_and_nothing_else_does() {
