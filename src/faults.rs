@@ -73,7 +73,8 @@ fn each_row_accounts_for_every_fault_and_names_tests_that_are_there() {
         assert_eq!(named.is_empty(), tried.is_empty(), "{}: what is tried is shown by a test", row[1]);
         for name in named {
             let function = format!("fn {}()", name[2].rsplit("::").next().unwrap());
-            let module = format!("tests/it/{}.rs", &name[1]);
+            let file = name[2].rsplit_once("::").map(|(inner, _)| format!("/{}", inner.replace("::", "/"))).unwrap_or_default();
+            let module = format!("tests/it/{}{file}.rs", &name[1]);
             let is_there = if Path::new(env!("CARGO_MANIFEST_DIR")).join(&module).exists() {
                 text(&module).contains(&function)
             } else {

@@ -95,11 +95,15 @@ impl InvalidInstance {
     }
 }
 
+/// A call that was cancelled, as grpc-gateway says it (`runtime.HTTPStatusFromCode`). A log of the second version takes entries
+/// in batches, and a client that goes away can take those of others with it.
+const CANCELLED: u16 = 499;
+
 impl net::Failure for Error {
     fn is_temporary(&self) -> bool {
         match self {
             Self::Connection { error, .. } => error.is_temporary(),
-            Self::Refused { status, .. } => net::is_temporary(*status),
+            Self::Refused { status, .. } => net::is_temporary(*status) || status.as_u16() == CANCELLED,
             Self::Malformed { .. } => true,
             Self::Client(_) | Self::Key(_) | Self::NoSubject | Self::Unsound(_) | Self::Rejected(_) => false,
         }

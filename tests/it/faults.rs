@@ -8,6 +8,7 @@ mod agent;
 mod line;
 mod namespace;
 mod scene;
+mod signing;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -583,6 +584,7 @@ fn the_table_says_of_each_case_that_it_is_tried() {
         cells(agent_cases()),
         cells(slow_agent_cases()),
         cells(keeper_cases()),
+        signing::cells(),
         vec![(REGISTRY, "disk")],
     ];
     let missing: Vec<_> = cells.concat().into_iter().filter(|cell| !is_tried(*cell)).collect();
