@@ -128,6 +128,21 @@ async fn a_tag_for_lists_that_names_something_else_ends_no_delivery() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_manifest_that_a_list_still_names_ends_no_delivery() {
+    let scene = Scene::without_referrers();
+    scene.deliver("staging").ends_with(0);
+    let digest = scene.digest(&scene.sha);
+    let list = digest.replace(':', "-");
+    let listed = scene.get(&format!("manifests/{list}")).unwrap()["manifests"].as_array().unwrap().clone();
+    crane(&["delete", "--insecure", &format!("{}@{}", scene.repository(), listed[0]["digest"].as_str().unwrap())]);
+    scene.deliver("prod").ends_with(0);
+    scene.verify(&scene.sha, &["--identity", SIGNER, "--environment", "prod"], 0);
+    // What nobody has deleted stays.
+    let after = scene.get(&format!("manifests/{list}")).unwrap()["manifests"].as_array().unwrap().clone();
+    assert!(listed[1..].iter().all(|kept| after.contains(kept)) && !after.contains(&listed[0]), "{after:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_list_without_end_or_too_long_to_read_ends_no_delivery() {
     let long = format!("{{\"schemaVersion\":2,\"mediaType\":\"{INDEX}\",\"manifests\":[],\"x\":\"{}\"}}", "x".repeat(17 << 20));
     for fault in [

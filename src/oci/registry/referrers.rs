@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use http::{Method, StatusCode};
 use oci_spec::image::{Descriptor, ImageIndex, ImageManifestBuilder, MediaType, SCHEMA_VERSION};
 use reqwest::Response;
@@ -28,6 +29,10 @@ const MAX_PAGE: u64 = 16 << 20;
 const MAX_PAGES: usize = 20;
 /// How often the index under a tag is written again, when another delivery has written it meanwhile.
 const MAX_TRIES: usize = 5;
+/// How many of an index are looked for where the registry does not take it, the last first: several times what a delivery leaves.
+const MAX_LOOKED_FOR: usize = 200;
+/// How many at once.
+const PARALLEL: usize = 6;
 /// The header by which a registry says that it lists the manifest as a referrer (distribution-spec, "Pushing Manifests with
 /// Subject").
 const LISTED: &str = "oci-subject";
@@ -178,16 +183,39 @@ impl Client {
             if missing.is_empty() {
                 return Ok(());
             }
-            manifests.extend(missing);
-            let mut bytes = Bytes::from(layout::document(&layout::index_of(manifests.clone())?)?);
-            // Whoever has filled it up has not been the last to write.
-            while bytes.len() as u64 > MAX_MANIFEST && manifests.len() > pushed.len() {
-                manifests.drain(..manifests.len().div_ceil(2).min(manifests.len() - pushed.len()));
-                bytes = Bytes::from(layout::document(&layout::index_of(manifests.clone())?)?);
+            let taken = self.write_index(&tag, [&manifests[..], &missing].concat(), pushed.len()).await;
+            if let Err(error) = taken {
+                if !names_what_is_gone(&error) {
+                    return Err(error);
+                }
+                manifests = self.still_there(manifests).await?;
+                self.write_index(&tag, [manifests, missing].concat(), pushed.len()).await?;
             }
-            self.put_manifest(&tag, &MediaType::ImageIndex, &bytes).await?;
         }
         Ok(())
+    }
+
+    /// Writes an index whose last `ours` manifests have to be in it.
+    async fn write_index(&self, tag: &Selector, mut manifests: Vec<Descriptor>, ours: usize) -> Result<(), Error> {
+        let mut bytes = Bytes::from(layout::document(&layout::index_of(manifests.clone())?)?);
+        // Whoever has filled it up has not been the last to write.
+        while bytes.len() as u64 > MAX_MANIFEST && manifests.len() > ours {
+            manifests.drain(..manifests.len().div_ceil(2).min(manifests.len() - ours));
+            bytes = Bytes::from(layout::document(&layout::index_of(manifests.clone())?)?);
+        }
+        self.put_manifest(tag, &MediaType::ImageIndex, &bytes).await
+    }
+
+    /// Those of the last [`MAX_LOOKED_FOR`] manifests of an index that the repository still has.
+    async fn still_there(&self, mut manifests: Vec<Descriptor>) -> Result<Vec<Descriptor>, Error> {
+        manifests.drain(..manifests.len().saturating_sub(MAX_LOOKED_FOR));
+        let looks = stream::iter(manifests).map(|listed| async move {
+            // What is no digest names nothing.
+            let Ok(digest) = digest_of(&listed) else { return Ok::<_, Error>(None) };
+            Ok(self.has_manifest(&digest.into()).await?.then_some(listed))
+        });
+        let found: Vec<_> = looks.buffered(PARALLEL).try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
     }
 
     /// All pages of a list, or the index under the subject's tag where the registry lists nothing.
@@ -246,6 +274,12 @@ impl Client {
         let index = found.document().and_then(Document::index);
         Ok(index.map(|index| index.manifests().clone()).unwrap_or_default())
     }
+}
+
+/// Whether a registry may have refused an index since it lists what is not there. Whoever may push may delete.
+fn names_what_is_gone(error: &Error) -> bool {
+    let statuses = [StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND, StatusCode::UNPROCESSABLE_ENTITY];
+    error.status().is_some_and(|status| statuses.contains(&status))
 }
 
 /// Whether a type that a list has may be the one that is looked for.
