@@ -185,6 +185,9 @@ pub(crate) struct Suppression {
     /// Whether it came with the change, and whether it counts.
     #[serde(default, skip_serializing_if = "Standing::is_known")]
     pub(crate) standing: Standing,
+    /// The commit that brought the entry as it is, whose author is who set it; absent where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) set_in: Option<String>,
 }
 
 /// Whether a suppression came with the change that it lets through, and whether it counts.

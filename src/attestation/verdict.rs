@@ -55,7 +55,7 @@ pub(crate) struct Verdict {
     pub(crate) suppressions: Vec<LetThrough>,
     /// What is in the image and was not judged.
     pub(crate) unscanned: Vec<Unscanned>,
-    /// The digest of the record of the delivery as it was when this was decided, as JSON.
+    /// The digest of the delivery's `record.signed.json`: its record as it was when this was decided, byte for byte.
     #[cfg_attr(test, schemars(with = "String"))]
     pub(crate) record: Digest,
     /// The version of gp-deliver.
@@ -230,7 +230,7 @@ pub(crate) struct LetThrough {
     pub(crate) count: u32,
     /// Whether it came with the change.
     pub(crate) new: bool,
-    /// The commit that brought the entry, whose author is who set it; absent where that is not known.
+    /// The commit that brought the entry as it is, whose author is who set it; absent where that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) set_in: Option<String>,
 }
@@ -281,7 +281,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) inputs: Digest,
     /// What the vulnerability scan judged; none where it was not compared with what is in the image.
     pub(crate) coverage: Option<&'a Coverage>,
-    /// The digest of the record as it is now, as JSON.
+    /// The digest of the record as it is now, in the bytes that are kept.
     pub(crate) record_digest: Digest,
 }
 
@@ -352,14 +352,6 @@ impl Verdict {
             record: facts.record_digest,
             gp_deliver: record.gp_deliver.clone(),
         })
-    }
-
-    /// Notes which commit brought the entries of a list that has let something through.
-    #[cfg(test)]
-    pub(crate) fn set_in(&mut self, list: &str, id: &str, commit: &str) {
-        for entry in self.suppressions.iter_mut().filter(|entry| entry.by == list && entry.id == id) {
-            entry.set_in = Some(commit.to_owned());
-        }
     }
 
     /// Whether it is about this commit, and nothing but what is in it, and the same part of it.
@@ -489,7 +481,7 @@ fn said(text: &str) -> String {
 impl LetThrough {
     /// None for one that did not count: its findings stayed.
     fn of(suppression: &Suppression) -> Option<Self> {
-        let Suppression { tool, by, id, reason, count, standing } = suppression;
+        let Suppression { tool, by, id, reason, count, standing, set_in } = suppression;
         (*standing != Standing::Refused).then(|| Self {
             tool: tool.name().to_owned(),
             by: said(by),
@@ -497,7 +489,7 @@ impl LetThrough {
             reason: reason.as_deref().map(said),
             count: *count,
             new: *standing == Standing::New,
-            set_in: None,
+            set_in: set_in.clone(),
         })
     }
 }

@@ -9,12 +9,14 @@
 //!
 //! The environment of the user's shell does not reach git either: `GIT_DIR` and its like change nothing.
 
+mod blame;
 mod error;
 mod place;
 mod repository;
 mod settings;
 mod view;
 
+pub(crate) use blame::Brought;
 pub(crate) use error::Error;
 pub(crate) use place::{Enclosing, Place, checkout_around, checkouts_around};
 pub(crate) use repository::{Entry, Repository, Status};

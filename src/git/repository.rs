@@ -324,7 +324,7 @@ impl Repository {
         Ok(text.strip_suffix('\n').map_or(text.clone(), str::to_owned))
     }
 
-    async fn said(&self, launcher: &Launcher, arguments: &[&str], stdin: Vec<u8>) -> Result<Vec<u8>, Error> {
+    pub(super) async fn said(&self, launcher: &Launcher, arguments: &[&str], stdin: Vec<u8>) -> Result<Vec<u8>, Error> {
         let run = self.run(launcher)?.args(arguments.iter().copied()).stdin(stdin).stdout_limit(MAX_OUTPUT);
         Ok(checked(run.output().await?, || arguments.join(" "))?.stdout)
     }

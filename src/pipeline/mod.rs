@@ -32,6 +32,7 @@ mod reuse;
 mod sbom;
 pub(crate) mod scanning;
 mod secrets;
+mod set_in;
 mod showing;
 mod shutting_in;
 mod signing;

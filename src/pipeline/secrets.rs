@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::preflight::Ready;
 use super::scanning::{DEADLINE, ending};
-use super::{Delivery, Task, besides, suppressions};
+use super::{Delivery, Task, besides, set_in, suppressions};
 use crate::config::SecretsHistory;
 use crate::diagnosis::Diagnosis;
 use crate::error::Error;
@@ -44,6 +44,7 @@ async fn leaks(delivery: &Delivery, ready: &Ready) -> Result<Leaks, Error> {
             let mut leaks = gitleaks::scan(&delivery.launcher, &request).await?;
             besides::scan(delivery, ready, &request, &mut leaks).await?;
             leaks.warnings.extend(warning);
+            set_in::note(delivery, ready, &mut leaks.suppressions).await;
             let refused = leaks.suppressions.iter().any(|suppression| suppression.standing == Standing::Refused);
             leaks.warnings.extend(unproven.clone().filter(|_| refused));
             let passed = leaks.suppressions.iter().filter(|suppression| suppression.standing != Standing::Refused);

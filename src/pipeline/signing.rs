@@ -32,6 +32,7 @@ use crate::process;
 use crate::provenance::Parameters;
 use crate::publish::{Signed, Uploaded};
 use crate::record::{self, Attestation, Record, StageLog, StageName};
+use crate::report::SignedRecord;
 use crate::scan;
 use crate::secret::Secret;
 use crate::sigstore::{self, Bundle, Instance, Owner, SignedBy, Signer, Verifier};
@@ -87,6 +88,8 @@ impl Sealed {
 struct Kept {
     attestations: Vec<Attestation>,
     signer: Option<record::Signer>,
+    /// The digest of the record that the verdict names; absent where no verdict is new.
+    record: Option<Digest>,
 }
 
 /// Signs what is known of an image, where that is asked for.
@@ -124,8 +127,10 @@ pub(super) async fn sign(delivery: &Delivery, ready: &Ready, uploaded: &Uploaded
             }
         })
         .await?;
-    let Some(Kept { attestations, signer }) = signed else { return Ok(Signed::Failed) };
-    delivery.recorder.write(|record| (record.attestations, record.signer) = (attestations, signer));
+    let Some(Kept { attestations, signer, record: digest }) = signed else { return Ok(Signed::Failed) };
+    delivery.recorder.write(|record| {
+        (record.attestations, record.signer, record.signed_record) = (attestations, signer, digest);
+    });
     Ok(Signed::Written)
 }
 
@@ -165,14 +170,21 @@ async fn keyless(
     if let Some(host) = instance.log_host().filter(|_| instance.is_public()) {
         log.line(&format!("what is signed can be read by anyone at {host}, for good"));
     }
-    let planned = Facts::of(delivery, ready, known, run.as_ref()).await?.statements(client.repository())?;
+    let facts = Facts::of(delivery, ready, known, run.as_ref()).await?;
+    let planned = facts.statements(client.repository())?;
     let ours = run.as_ref().map(|run| this_ref(run, &issuer));
     let missing = missing(client, &verifier, planned, ours.as_ref(), delivery).await?;
     if missing.is_empty() {
         log.line("all of it is there already");
         // It is by this workflow, or it would not have counted.
         let signer = run.as_ref().map(|run| recorded(instance, &run.builder(), &issuer));
-        return Ok(Kept { attestations: Vec::new(), signer });
+        return Ok(Kept { attestations: Vec::new(), signer, record: None });
+    }
+    // What a verdict names is there before the verdict is.
+    let names_it = missing.iter().any(|planned| matches!(planned.statement.predicate, Predicate::Verdict(_)));
+    let record = names_it.then(|| facts.signed.digest());
+    if names_it {
+        facts.signed.write(&delivery.config.report_dir)?;
     }
     let signer = Signer::keyless(instance.clone(), verifier, &secret, &subject).await?;
     if let Some(run) = &run {
@@ -191,7 +203,8 @@ async fn keyless(
         .map(|(beside, sealed)| (beside, sealed.into_iter().map(|one| (one, numbers.next().flatten())).collect::<Vec<_>>()))
         .collect();
     let kept = sealed.iter().map(|(beside, sealed)| keep(client, beside, sealed));
-    Ok(Kept { attestations: try_join_all(kept).await?.into_iter().flatten().collect(), signer: by })
+    let attestations = try_join_all(kept).await?.into_iter().flatten().collect();
+    Ok(Kept { attestations, signer: by, record })
 }
 
 /// The signer as the record has it.
@@ -342,7 +355,8 @@ impl<'a> Facts<'a> {
         let versions = scan::versions(&delivery.launcher).await.into_iter();
         let tools = versions.filter_map(|(name, version)| Some(Program { name: name.to_owned(), version: version.ok()? }));
         let record = delivery.recorder.write(|record| record.clone());
-        Ok(Self { delivery, ready, known, run, tools: tools.collect(), record })
+        let signed = SignedRecord::of(&record);
+        Ok(Self { delivery, ready, known, run, tools: tools.collect(), record, signed })
     }
 
     /// All that is said, each with what it is kept beside.
@@ -350,6 +364,8 @@ impl<'a> Facts<'a> {
         let image = self.known.image;
         let of = |beside: &Descriptor, digest: Digest, predicate: Predicate| Planned {
             beside: beside.clone(),
+    /// The same in the bytes that the verdict names.
+    signed: SignedRecord,
             statement: Statement { subjects: vec![Subject { name: Some(repository.to_string()), digest }], predicate },
         };
         let parameters =
@@ -382,7 +398,6 @@ impl<'a> Facts<'a> {
     }
 
     fn verdict(&self, parameters: &Parameters) -> Result<Verdict, Error> {
-        let record = serde_json::to_vec(&self.record).map_err(|error| Error::Statement(error.to_string()))?;
         // Of an image that is promoted the run is another's: who delivered it has said what it is of.
         let (repository, reference) = match &self.ready.origin {
             Some(origin) => (origin.verdict.source.repository.clone(), origin.verdict.source.reference.clone()),
@@ -400,7 +415,7 @@ impl<'a> Facts<'a> {
             lists: lists(&self.delivery.config.suppressions),
             inputs: self.delivery.config.leniency(),
             coverage: self.known.coverage,
-            record_digest: Digest::of(&record),
+            record_digest: self.signed.digest(),
         };
         Verdict::of(self.known.cleared, &self.record, facts).map_err(|error| Error::Statement(error.to_string()))
     }

@@ -8,7 +8,7 @@ use super::advisories::{Advisories, fetch};
 use super::claim::dockerfile_name;
 use super::preflight::Ready;
 use super::scanning::{DEADLINE, ending};
-use super::{Delivery, suppressions};
+use super::{Delivery, set_in, suppressions};
 use crate::config::Build;
 use crate::coverage::Gap;
 use crate::dockerfile::Dockerfile;
@@ -90,6 +90,7 @@ pub(super) async fn find(
             found.warnings.extend(differ);
             found.ignored = ignored;
             suppressions::mark_new(delivery, ready, &mut found.suppressions).await?;
+            set_in::note(delivery, ready, &mut found.suppressions).await;
             let (total, counting) =
                 (found.findings.len(), found.findings.iter().filter(|finding| config.threshold.counts(finding)).count());
             let packages = text::count(found.packages, "package");

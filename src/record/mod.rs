@@ -82,6 +82,11 @@ pub(crate) struct Record {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) signer: Option<Signer>,
     /// When the image was judged whose verdict was taken as it is; absent where the image was judged now, or nothing was.
+    /// The digest of `record.signed.json`: the record as it was when the verdict was signed, which names it so. Absent where this
+    /// delivery has signed no verdict.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub(crate) signed_record: Option<Digest>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub(crate) precedent: Option<Timestamp>,
@@ -128,6 +133,7 @@ impl Record {
             publication: None,
             leftovers: Vec::new(),
             failure: None,
+            signed_record: None,
             warnings: Vec::new(),
         }
     }

@@ -173,6 +173,7 @@ fn suppression(suppression: &Suppression) -> Suppression {
         reason: suppression.reason.as_deref().map(cut),
         count: suppression.count,
         standing: suppression.standing,
+        set_in: None,
     }
 }
 

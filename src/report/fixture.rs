@@ -55,6 +55,7 @@ fn begun(environment: Environment) -> Record {
         precedent: None,
         publication: None,
         leftovers: Vec::new(),
+        signed_record: None,
         failure: None,
         warnings: Vec::new(),
     }
@@ -188,6 +189,7 @@ fn found(mut record: Record, outcome: &StageOutcome) -> Record {
             tool: Tool::GITLEAKS,
             by: "gitleaks:allow".to_owned(),
             id: "generic-api-key".to_owned(),
+            set_in: Some("0f1e2d3c4b5a69788796a5b4c3d2e1f001234567".to_owned()),
             reason: None,
             count: 1,
             standing: Standing::New,
@@ -196,6 +198,7 @@ fn found(mut record: Record, outcome: &StageOutcome) -> Record {
     for (name, detail) in [
         (StageName::Secrets, "2 leaks in the working tree and 12 commits; 1 suppressed by the project"),
         (StageName::Vulnerabilities, "6 findings in 183 packages, 5 at HIGH or over"),
+            set_in: None,
     ] {
         ended(&mut record, name, outcome.clone(), detail);
     }

@@ -24,6 +24,7 @@ mod verify;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::oci::Digest;
 use crate::record::{Record, Stage, StageName};
 use crate::sink::Redacted;
 use crate::text;
@@ -145,6 +146,34 @@ pub(crate) fn write_without_folder(record: &Record, runner: &RunnerFiles) -> Res
 
 fn write_record(record: &Record, reports: &Folder) -> Result<PathBuf, Error> {
     reports.write("record.json", &Redacted::of_json(&json(&*bounded::bounded(record))))
+}
+
+/// The name of the file that has the record as a signed verdict names it.
+pub(crate) const SIGNED: &str = "record.signed.json";
+
+/// The record as it is at a moment, in the bytes that a verdict names by their digest.
+pub(crate) struct SignedRecord(Redacted);
+
+impl SignedRecord {
+    /// The record as it is now, as `record.json` would have it.
+    #[must_use]
+    pub(crate) fn of(record: &Record) -> Self {
+        Self(Redacted::of_json(&json(&*bounded::bounded(record))))
+    }
+
+    /// The digest of its bytes.
+    #[must_use]
+    pub(crate) fn digest(&self) -> Digest {
+        Digest::of(self.0.bytes())
+    }
+
+    /// Writes these bytes into the report's folder, which this delivery has opened.
+    ///
+    /// # Errors
+    /// They can't be written.
+    pub(crate) fn write(&self, reports: &Path) -> Result<(), Error> {
+        Folder::again(reports)?.write(SIGNED, &self.0).map(drop)
+    }
 }
 
 /// A document as JSON for people and programs. Ours have only text for keys, so there is none that can't be written.

@@ -17,7 +17,7 @@ pub(crate) type Outputs = Vec<(&'static str, String)>;
 
 /// All outputs of the action, and what each is.
 #[cfg(test)]
-pub(crate) const ALL: [(&str, &str); 12] = [
+pub(crate) const ALL: [(&str, &str); 13] = [
     ("result", "How it ended: delivered, blocked, failed, skipped (passed, and not to be published) or cancelled"),
     ("environment", "Where the image is bound for"),
     ("image", "The published image by its digest: HOST/NAME@sha256:…; empty where nothing was published"),
@@ -28,6 +28,10 @@ pub(crate) const ALL: [(&str, &str); 12] = [
     ("sarif-path", "The folder with the SARIF files; empty where there are none"),
     ("summary-path", "The report for people, in Markdown"),
     ("record-path", "The report for programs, as JSON"),
+    (
+        "signed-record-path",
+        "The report for programs as it was when the verdict was signed, which names its digest; empty where no verdict was",
+    ),
     (
         "verify-command",
         "A command that checks what was published: of a signed image its signature, by cosign; else that the registry holds it, by docker. Empty for a folder",
@@ -59,6 +63,7 @@ pub(crate) fn of(record: &Record, folder: &Path) -> Outputs {
     }
     outputs.push(("summary-path", path("summary.md")));
     outputs.push(("record-path", path("record.json")));
+    outputs.extend(record.signed_record.map(|_| ("signed-record-path", path(super::SIGNED))));
     outputs
 }
 

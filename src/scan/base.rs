@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Error;
 use crate::git;
+pub(crate) use crate::git::Brought;
 use crate::process::Launcher;
 
 /// The commit, in the repository of the source.
@@ -32,6 +33,19 @@ impl Base {
     /// git can't read it.
     pub(crate) async fn file(&self, path: &str) -> Result<Option<Vec<u8>>, Error> {
         Ok(self.repository.file(&self.launcher, &self.commit, path).await?)
+    }
+
+    /// The lines of the regular file at `path`, and which commit brought each.
+    ///
+    /// # Errors
+    /// There is no such file, or git can't tell.
+    pub(crate) async fn lines(&self, path: &str) -> Result<Vec<Brought>, Error> {
+        Ok(self.repository.lines(&self.launcher, &self.commit, path).await?)
+    }
+
+    /// Another commit of the same repository, which the clone has.
+    pub(crate) fn at(&self, commit: &str) -> Self {
+        Self { commit: commit.to_owned(), ..self.clone() }
     }
 
     /// Whether it is the commit `commit`, or came after it.

@@ -6,6 +6,7 @@ pub(crate) mod fuzzing;
 pub(crate) mod ignore;
 mod listed;
 mod log;
+pub(crate) mod placed;
 pub(crate) mod report;
 
 use std::path::{Path, PathBuf};

@@ -76,4 +76,5 @@ mod what_is_promoted_is_proven;
 mod what_is_signed_holds_against_strangers;
 mod what_other_actions_hand_on_is_understood;
 mod whoever_drips_is_given_up;
+mod who_lets_something_through_is_known;
 mod workflows;

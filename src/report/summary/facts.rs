@@ -60,13 +60,17 @@ fn signed(signer: &Signer, record: &Record) -> String {
         (Sigstore::GitHub, _) => "they are in no log, for GitHub's own Sigstore has none".to_owned(),
         (_, None) => "they are in no log".to_owned(),
     };
+    let kept = record
+        .signed_record
+        .map(|digest| format!("<br>the verdict names {} ({})", code(crate::report::SIGNED), code(&digest.short())));
+    let kept = kept.unwrap_or_default();
     let new = match record.attestations.len() {
         0 => "an earlier delivery's signed statements are beside the image".to_owned(),
         number => format!("{} beside the image", text::count(number, "signed statement")),
     };
     let at_github = record.attestations.iter().filter(|attestation| attestation.github.is_some()).count();
     let at_github = if at_github == 0 { String::new() } else { format!(", {at_github} of them at GitHub too") };
-    format!("by {}<br>{new}{at_github}; {place}", code(&signer.identity))
+    format!("by {}<br>{new}{at_github}; {place}{kept}", code(&signer.identity))
 }
 
 /// What scanners and git were shut in.

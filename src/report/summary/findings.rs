@@ -66,11 +66,13 @@ fn suppressed(document: &mut Document, suppressions: &[&Suppression]) {
     let rows = suppressions.iter().map(|suppression| {
         let reason = suppression.reason.as_deref().map_or_else(|| "_no reason given_".to_owned(), prose);
         let new = if suppression.standing == Standing::New { "**new with this change**; " } else { "" };
+        let set_in = suppression.set_in.as_deref().map(|commit| format!("in commit {}", code(&short_commit(commit))));
+        let set_in = set_in.unwrap_or_else(|| "not known".to_owned());
         let number = text::count(suppression.count as usize, "finding");
         let (tool, by) = (suppression.tool.name().to_owned(), code(&suppression.by));
-        [code(&suppression.id), number, tool, by, format!("{new}{reason}")]
+        [code(&suppression.id), number, tool, by, set_in, format!("{new}{reason}")]
     });
-    document.table(["What", "How many", "Of", "By", "Reason"], rows);
+    document.table(["What", "How many", "Of", "By", "Set", "Reason"], rows);
 }
 
 fn folded(document: &mut Document, merged: &[&Merged<'_>], why: &str) {

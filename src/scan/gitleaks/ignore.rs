@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::report::Match;
 
 /// The project's file.
-pub(super) const FILE: &str = ".gitleaksignore";
+pub(crate) const FILE: &str = ".gitleaksignore";
 
 /// The leaks that the project lists as known.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -35,6 +35,13 @@ impl Ignored {
     pub(super) fn lists(&self, leak: &Match) -> bool {
         self.0.contains(&leak.fingerprint()) || self.0.contains(&leak.place_in_file())
     }
+}
+
+/// The lines of such a list that let leaks of a rule through, counted from 0.
+#[must_use]
+pub(crate) fn lines_of(text: &str, rule: &str) -> Vec<usize> {
+    let is_of = |line: &str| !line.trim().starts_with('#') && line.trim().rsplit(':').nth(1) == Some(rule);
+    text.lines().enumerate().filter(|(_, line)| is_of(line)).map(|(number, _)| number).collect()
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ mod defaults;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod history;
-mod ignore;
+pub(crate) mod ignore;
 mod lists;
 mod names;
 mod objects;
@@ -318,6 +318,7 @@ fn count(tree: &[Passed], past: &[Passed]) -> Vec<Suppression> {
         reason: None,
         count,
         standing,
+        set_in: None,
     };
     counts.into_iter().map(suppression).collect()
 }

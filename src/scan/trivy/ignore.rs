@@ -52,8 +52,8 @@ pub(super) struct Entry {
 /// The entry as `.trivyignore.yaml` has it (trivy's `result.IgnoreFinding`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Rule {
-    id: String,
+pub(super) struct Rule {
+    pub(super) id: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     paths: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -180,7 +180,7 @@ fn list(folder: &Path) -> Result<Option<(PathBuf, String)>, Error> {
     Ok(None)
 }
 
-fn structured(text: &str) -> Result<Vec<Rule>, String> {
+pub(super) fn structured(text: &str) -> Result<Vec<Rule>, String> {
     if text.trim().is_empty() {
         return Ok(Vec::new());
     }
@@ -189,7 +189,7 @@ fn structured(text: &str) -> Result<Vec<Rule>, String> {
 }
 
 /// A line is an ID, and may have `exp:YYYY-MM-DD` behind it (trivy's `parseIgnore`).
-fn plain_rules(text: &str) -> Result<Vec<Rule>, String> {
+pub(super) fn plain_rules(text: &str) -> Result<Vec<Rule>, String> {
     let mut rules = Vec::new();
     for (index, line) in text.lines().enumerate() {
         let line = line.trim();

@@ -187,8 +187,15 @@ impl Report {
         findings.dedup_by(|one, other| {
             (&one.id, &one.package, &one.target, &one.installed) == (&other.id, &other.package, &other.target, &other.installed)
         });
-        let suppression =
-            |((by, id, reason), count)| Suppression { tool: Tool::TRIVY, by, id, reason, count, standing: Standing::default() };
+        let suppression = |((by, id, reason), count)| Suppression {
+            tool: Tool::TRIVY,
+            by,
+            id,
+            reason,
+            count,
+            standing: Standing::default(),
+            set_in: None,
+        };
         let suppressions = suppressed.into_iter().map(suppression).collect();
         let now = Timestamp::now();
         let (report, times, warnings) = (Bytes::new(), (now, now), Vec::new());

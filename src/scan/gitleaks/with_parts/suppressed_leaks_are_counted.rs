@@ -19,7 +19,15 @@ async fn scan(repository: &Repository, history: History) -> Leaks {
 }
 
 fn suppression(by: &str, count: u32) -> Suppression {
-    Suppression { tool: Tool::GITLEAKS, by: by.to_owned(), id: RULE.to_owned(), reason: None, count, standing: Standing::Known }
+    Suppression {
+        tool: Tool::GITLEAKS,
+        by: by.to_owned(),
+        id: RULE.to_owned(),
+        reason: None,
+        count,
+        standing: Standing::Known,
+        set_in: None,
+    }
 }
 
 fn files(leaks: &Leaks) -> Vec<&str> {
