@@ -5,25 +5,91 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
 use crate::document;
 use crate::finding::{Severity, Vulnerability};
-use crate::oci::Digest;
+use crate::oci::{Digest, Platform, Tag};
 
-/// What is different in the image of one platform.
+/// What is different in an image since an earlier one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Since {
+    /// The earlier image; absent where none is known.
+    pub(crate) image: Option<Earlier>,
+    /// The image of each platform that both have.
+    pub(crate) platforms: Vec<Changes>,
+    /// What it was built from and is another now, by its name; absent where that is not known of both.
+    pub(crate) sources: Option<BTreeMap<String, SourceChange>>,
+    /// What is not known, and why.
+    pub(crate) unknown: Vec<String>,
+}
+
+/// An image of before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Earlier {
+    /// The tag that named it.
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub(crate) tag: Tag,
+    /// Its digest.
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub(crate) digest: Digest,
+    /// Who has signed what is said of its packages, its findings and what it was built from.
+    pub(crate) by: BTreeSet<String>,
+    /// When the advisories were gathered that its findings are by, the oldest.
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub(crate) advisories_of: Option<Timestamp>,
+}
+
+/// What is different in the image of one platform. What is absent is not known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Changes {
+    /// The platform.
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub(crate) platform: Platform,
     /// The packages.
-    pub(crate) packages: PackageChanges,
+    pub(crate) packages: Option<PackageChanges>,
     /// The findings.
-    pub(crate) findings: FindingChanges,
+    pub(crate) findings: Option<FindingChanges>,
     /// The layers.
     pub(crate) layers: LayerChanges,
-    /// What it was built from and is another now, by its name.
-    pub(crate) sources: BTreeMap<String, SourceChange>,
+}
+
+impl Since {
+    /// Takes what is over `most` out of each list, and says how much that was.
+    pub(crate) fn cut(&mut self, most: usize) -> usize {
+        let mut left_out = 0;
+        for platform in &mut self.platforms {
+            if let Some(PackageChanges { added, removed, changed }) = &mut platform.packages {
+                left_out += cut(added, most) + cut(removed, most) + cut(changed, most);
+            }
+            if let Some(FindingChanges { new, gone }) = &mut platform.findings {
+                for list in [new, gone] {
+                    left_out += list.len().saturating_sub(most);
+                    list.truncate(most);
+                }
+            }
+        }
+        if let Some(sources) = &mut self.sources {
+            while sources.len() > most {
+                sources.pop_last();
+                left_out += 1;
+            }
+        }
+        left_out
+    }
+}
+
+fn cut<T: Ord>(list: &mut BTreeSet<T>, most: usize) -> usize {
+    let whole = list.len();
+    while list.len() > most {
+        list.pop_last();
+    }
+    whole - list.len()
 }
 
 /// The packages that are different.
@@ -236,13 +302,19 @@ impl Contents {
     }
 }
 
+impl From<&Vulnerability> for Advisory {
+    fn from(found: &Vulnerability) -> Self {
+        Self { id: found.id.clone(), package: found.package.clone(), severity: found.severity }
+    }
+}
+
 /// The findings that are different. Those before are best looked up on the same day, or what is new may be the database's.
 #[must_use]
-pub(crate) fn findings(before: &[Vulnerability], now: &[Vulnerability]) -> FindingChanges {
-    let known = |findings: &[Vulnerability]| -> BTreeMap<(String, String), Severity> {
+pub(crate) fn findings(before: &[Advisory], now: &[Advisory]) -> FindingChanges {
+    let known = |findings: &[Advisory]| -> BTreeMap<(String, String), Severity> {
         // Of several severities, the worst.
         let mut known = BTreeMap::new();
-        for Vulnerability { id, package, severity, .. } in findings {
+        for Advisory { id, package, severity } in findings {
             let worst = known.entry((id.clone(), package.clone())).or_insert(*severity);
             *worst = (*worst).max(*severity);
         }
@@ -401,7 +473,8 @@ mod tests {
             vulnerability("CVE-4", "a", "2", Severity::Medium),
             vulnerability("CVE-4", "a", "3", Severity::Critical),
         ];
-        let changes = findings(&before, &now);
+        let advisories = |found: &[Vulnerability]| found.iter().map(Advisory::from).collect::<Vec<_>>();
+        let changes = findings(&advisories(&before), &advisories(&now));
         let ids = |found: &[Advisory]| {
             found.iter().map(|one| format!("{} {} {}", one.id, one.package, one.severity)).collect::<Vec<_>>()
         };
@@ -420,6 +493,22 @@ mod tests {
         assert_eq!((&changes.added[..], &changes.removed[..]), (&now[1..], &before[1..]));
         assert_eq!(layers(&before, &before).added, []);
         assert_eq!(layers(&[], &now).added, now);
+    }
+
+    #[test]
+    fn what_is_cut_is_counted_and_the_worst_findings_stay() {
+        let advisory = |id: &str, severity| Advisory { id: id.to_owned(), package: "a".to_owned(), severity };
+        let new = vec![advisory("CVE-1", Severity::Critical), advisory("CVE-2", Severity::Low)];
+        let packages = PackageChanges { added: BTreeSet::from([package("a", "1"), package("b", "1")]), ..Default::default() };
+        let changes = Changes {
+            platform: "linux/amd64".parse().unwrap(),
+            packages: Some(packages),
+            findings: Some(FindingChanges { new, gone: Vec::new() }),
+            layers: LayerChanges::default(),
+        };
+        let mut since = Since { platforms: vec![changes], ..Since::default() };
+        assert_eq!((since.cut(1), since.cut(1)), (2, 0));
+        assert_eq!(since.platforms[0].findings.as_ref().unwrap().new[0].id, "CVE-1");
     }
 
     #[test]

@@ -27,7 +27,7 @@ mod written;
 
 pub(crate) use predicate::Predicate;
 pub(crate) use predicate_type::PredicateType;
-pub(crate) use provenance::{Facts as ProvenanceFacts, Provenance, Run};
+pub(crate) use provenance::{Facts as ProvenanceFacts, Provenance, Run, sources};
 pub(crate) use statement::{Statement, Subject};
 pub(crate) use verdict::{Database, Decision, Facts as VerdictFacts, Lists, ListsOf, Origin, Program, Verdict};
 pub(crate) use vulnerabilities::{Scan, Vulnerabilities};

@@ -147,7 +147,6 @@ pub(crate) struct Dependency {
 impl Dependency {
     /// What names it whatever its bytes are, and its digest: to tell what is another than in an earlier image.
     #[must_use]
-    #[allow(dead_code, reason = "the comparison with an earlier image comes next")]
     pub(crate) fn named(&self) -> (String, Option<String>) {
         let is_digest = |part: &&str| !part.starts_with("digest=");
         let name = match self.uri.split_once('?') {
@@ -381,6 +380,15 @@ impl Provenance {
         }
     }
 
+    /// What the build names besides the source, to be compared with that of another image.
+    #[must_use]
+    pub(crate) fn sources(&self) -> BTreeMap<String, Option<String>> {
+        let source = self.build_definition.external_parameters.source.as_ref().map(Origin::uri);
+        let dependencies = &self.build_definition.resolved_dependencies;
+        let of_source = usize::from(dependencies.first().is_some_and(|first| Some(&first.uri) == source.as_ref()));
+        dependencies[of_source..].iter().map(Dependency::named).collect()
+    }
+
     /// The commit of the source, where a run vouches for it.
     #[must_use]
     pub(crate) fn commit(&self) -> Option<&str> {
@@ -389,6 +397,12 @@ impl Provenance {
         let source = self.build_definition.resolved_dependencies.first().filter(|first| first.uri == uri)?;
         source.digest.get("gitCommit").map(String::as_str)
     }
+}
+
+/// What a build names, as [`Provenance::sources`] has it.
+#[must_use]
+pub(crate) fn sources(materials: &[Materials]) -> BTreeMap<String, Option<String>> {
+    materials.iter().flat_map(|materials| &materials.named).map(|named| Dependency::from(named).named()).collect()
 }
 
 /// Where the source is from, and the source; or else why it is not known which bytes it had.

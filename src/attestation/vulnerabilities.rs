@@ -15,7 +15,9 @@ use super::predicate_type::PredicateType;
 use super::provenance::Run;
 use super::verdict::Database;
 use super::written::Written;
+use crate::changes::Advisory;
 use crate::finding::Severity;
+use crate::text;
 
 /// What trivy found in the image of one platform.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,8 +109,18 @@ struct Results {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Detected {
+    #[serde(rename = "VulnerabilityID", default)]
+    id: String,
+    #[serde(default)]
+    pkg_name: String,
     #[serde(default)]
     severity: String,
+}
+
+impl Detected {
+    fn severity(&self) -> Severity {
+        self.severity.parse().unwrap_or(Severity::Unknown)
+    }
 }
 
 impl Scan {
@@ -172,16 +184,33 @@ impl Vulnerabilities {
     /// # Errors
     /// It is no report of a form that is known.
     pub(crate) fn counts(&self) -> Result<BTreeMap<Severity, usize>, Error> {
+        let mut counts = BTreeMap::new();
+        for found in self.detected()? {
+            *counts.entry(found.severity()).or_default() += 1;
+        }
+        Ok(counts)
+    }
+
+    /// What it found: the advisory, the package, and how bad it is.
+    ///
+    /// # Errors
+    /// It is no report of a form that is known.
+    pub(crate) fn found(&self) -> Result<Vec<Advisory>, Error> {
+        let advisory = |found: &Detected| Advisory {
+            id: text::plain(&found.id),
+            package: text::plain(&found.pkg_name),
+            severity: found.severity(),
+        };
+        Ok(self.detected()?.iter().map(advisory).collect())
+    }
+
+    fn detected(&self) -> Result<Vec<Detected>, Error> {
         let report: Report = self.report.typed(PredicateType::Vulnerabilities)?;
         if report.schema_version != 2 {
             let why = format!("its report has schema {}, not 2", report.schema_version);
             return Err(Error::Predicate { of: PredicateType::Vulnerabilities, why });
         }
-        let mut counts = BTreeMap::new();
-        for found in report.results.into_iter().flatten().flat_map(|result| result.vulnerabilities.unwrap_or_default()) {
-            *counts.entry(found.severity.parse().unwrap_or(Severity::Unknown)).or_default() += 1;
-        }
-        Ok(counts)
+        Ok(report.results.into_iter().flatten().flat_map(|result| result.vulnerabilities.unwrap_or_default()).collect())
     }
 
     pub(super) fn read(document: &Written) -> Result<Self, Error> {

@@ -7,6 +7,7 @@ mod dockerfile;
 mod leniency;
 mod proxies;
 mod reader;
+mod reading;
 mod signing;
 mod suppressions;
 #[cfg(test)]
@@ -32,6 +33,7 @@ use crate::provenance::Trust;
 use crate::publish;
 use crate::scan::database::{MaxAge, Mirror};
 use crate::scan::syft::Format;
+use crate::sigstore::Instance;
 use crate::tags::{self, Template};
 use crate::variables;
 
@@ -76,6 +78,8 @@ pub(crate) struct Config<B = Build> {
     pub(crate) reuse: Trust,
     /// By what the image is signed.
     pub(crate) signing: Signing,
+    /// By what is checked what was signed about an earlier image; absent where nothing is.
+    pub(crate) read_by: Option<Box<Instance>>,
     /// Whether what is signed goes to GitHub too.
     pub(crate) github_attestations: github::Demand,
     /// GitHub's API; absent outside GitHub Actions.
@@ -214,6 +218,7 @@ impl Reader<'_> {
         let publish = self.publish();
         let code_scanning = self.get(&inputs::CODE_SCANNING);
         let signing = self.signing(environment, publish.as_ref(), destination.as_ref());
+        let read_by = self.read_by(signing.as_ref(), publish.as_ref());
         let github_attestations = self.get(&inputs::GITHUB_ATTESTATIONS);
         let reuse = self.get(&inputs::REUSE);
         self.refuse_rebuild();
@@ -237,6 +242,7 @@ impl Reader<'_> {
             code_scanning: code_scanning?,
             reuse: reuse?.unwrap_or(Trust::usual(environment?)),
             signing: signing?,
+            read_by,
             github_attestations: github_attestations?,
             github: self.github(),
             report_dir: report_dir?,

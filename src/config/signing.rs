@@ -29,7 +29,7 @@ impl Signing {
 }
 
 /// What is wrong is among the reader's problems.
-struct Noted;
+pub(super) struct Noted;
 
 impl Reader<'_> {
     /// By what the image is signed, as far as that is known before the network is used.
@@ -84,7 +84,7 @@ impl Reader<'_> {
     }
 
     /// The private instance that the inputs name: one of the two documents is nothing without the other.
-    fn private_instance(&mut self) -> Result<Option<Instance>, Noted> {
+    pub(super) fn private_instance(&mut self) -> Result<Option<Instance>, Noted> {
         let file = match self.get(&inputs::SIGSTORE_TRUSTED_ROOT) {
             Some(Some(Document::File(path))) => Some(path),
             _ => None,

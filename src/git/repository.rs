@@ -201,6 +201,16 @@ impl Repository {
         Ok(answer(self.ask(launcher, &["merge-base", "--is-ancestor", ancestor, commit]).await)?.is_some())
     }
 
+    /// The commits before `commit` on its own line, the latest first, at most `most`; those that the clone has.
+    ///
+    /// # Errors
+    /// git can't tell.
+    pub(crate) async fn before(&self, launcher: &Launcher, commit: &str, most: usize) -> Result<Vec<String>, Error> {
+        let (skip, most) = ("--skip=1", format!("--max-count={most}"));
+        let listed = self.ask(launcher, &["rev-list", "--first-parent", skip, &most, commit, "--"]).await?;
+        Ok(listed.lines().map(str::to_owned).collect())
+    }
+
     /// What the regular file at `path`, from the top, holds in a commit; `None` if there is none.
     ///
     /// # Errors

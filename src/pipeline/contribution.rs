@@ -3,6 +3,7 @@
 use super::advisories::Advisories;
 use super::building::{Built, recorded};
 use super::sbom::Sboms;
+use super::since::Earlier;
 use super::vulnerabilities::Vulnerabilities;
 use crate::finding::Finding;
 use crate::record::{Contribution, Publication, Record};
@@ -55,6 +56,11 @@ impl Contribution for Sboms {
             platform.sboms = sbom.files.iter().map(|file| format!("sbom/{file}")).collect();
         }
     }
+}
+
+impl Contribution for Earlier {
+    // It is compared with first.
+    fn enter(&self, _: &mut Record) {}
 }
 
 impl Contribution for Publication {

@@ -9,7 +9,7 @@ use crate::aws::ecr::Mutability;
 use crate::config::{Ecr, Publish, RequestedDestination};
 use crate::error::Error;
 use crate::oci::registry::{self, Store};
-use crate::publish::{self, Target};
+use crate::publish::{self, ExistingTag, Target};
 use crate::record::{StageLog, StageName};
 
 /// A destination that was checked.
@@ -18,11 +18,13 @@ pub(super) struct ResolvedDestination {
     pub(crate) target: Option<Target>,
     /// What it already holds of this delivery.
     pub(crate) existing: Existing,
+    /// What the moving tags name before it.
+    pub(crate) moving: Vec<ExistingTag>,
 }
 
 pub(super) async fn look(delivery: &Delivery, ready: &Ready) -> Result<ResolvedDestination, Error> {
     if delivery.config.publish != Publish::Yes {
-        return Ok(ResolvedDestination { target: None, existing: Existing::Nothing });
+        return Ok(ResolvedDestination { target: None, existing: Existing::Nothing, moving: Vec::new() });
     }
     delivery
         .stage(StageName::Destination, async |log| {
@@ -35,7 +37,8 @@ pub(super) async fn look(delivery: &Delivery, ready: &Ready) -> Result<ResolvedD
                 None => target.destination().to_string(),
             };
             log.line(&detail);
-            Ok((ResolvedDestination { target: Some(target), existing }, Ending::Pass(detail)))
+            let moving = snapshot.tags.into_iter().filter(|tag| tag.planned.moving).collect();
+            Ok((ResolvedDestination { target: Some(target), existing, moving }, Ending::Pass(detail)))
         })
         .await
 }

@@ -36,6 +36,7 @@ mod set_in;
 mod showing;
 mod shutting_in;
 mod signing;
+mod since;
 mod suppressions;
 mod task;
 mod vulnerabilities;
@@ -58,6 +59,7 @@ use self::destination::ResolvedDestination;
 use self::preflight::Ready;
 use self::publishing::Content;
 use self::reuse::{Course, Rival};
+use self::since::Earlier;
 use self::task::Task;
 use self::vulnerabilities::Vulnerabilities;
 use crate::attestation::Origin;
@@ -127,12 +129,13 @@ async fn run(delivery: &Arc<Delivery>) -> Result<RunResult, Error> {
         database: advisories::database(delivery),
     };
     // Who we are there, whether it may be written, and what is there of this commit.
-    let ResolvedDestination { target, existing } = destination::look(delivery, &ready).await?;
+    let ResolvedDestination { target, existing, moving } = destination::look(delivery, &ready).await?;
     let (existing, reuse) = match existing.course(judging::judges_what_is_there(delivery)) {
         Course::Take(existing, reuse) => (existing, reuse),
         Course::Build(rival) => {
             let wanted = Wanted::of(&ready, rival.as_ref());
-            return scan_and_publish(delivery, &ready, target.as_ref(), wanted, begun).await;
+            let earlier = since::look(delivery, &ready, target.as_ref(), moving);
+            return scan_and_publish(delivery, &ready, target.as_ref(), wanted, begun, earlier).await;
         }
     };
     delivery.recorder.write(|record| record.reuse = Some(reuse));
@@ -145,7 +148,8 @@ async fn run(delivery: &Arc<Delivery>) -> Result<RunResult, Error> {
         let begun = Begun { image: promoting::image(delivery, &ready, &existing.client, &existing.manifest), ..begun };
         let origin = if existing.proof.is_some() { Origin::Proven } else { Origin::Claimed };
         let wanted = Wanted { tags: &existing.tags, rival: None, origin };
-        return scan_and_publish(delivery, &ready, target.as_ref(), wanted, begun).await;
+        let earlier = since::look(delivery, &ready, target.as_ref(), moving);
+        return scan_and_publish(delivery, &ready, target.as_ref(), wanted, begun, earlier).await;
     }
     let judged_before = "this commit was judged before";
     begun.secrets.call_off(judged_before).await;
@@ -186,6 +190,7 @@ async fn scan_and_publish(
     target: Option<&Target>,
     wanted: Wanted<'_>,
     begun: Begun,
+    earlier: Task<Earlier>,
 ) -> Result<RunResult, Error> {
     let Begun { mut secrets, image, database } = begun;
     let built = async { tokio::try_join!(image.accept(), database.accept()) };
@@ -232,17 +237,22 @@ async fn scan_and_publish(
         Ok((shown, content, vulnerabilities, judged, decided_at))
     };
     let (listed, (shown, content, vulnerabilities, judged, decided_at)) = tokio::try_join!(listed, judged)?;
-    match content {
-        Content::Blocked => Ok(RunResult::Blocked),
-        Content::NotAsked => Ok(RunResult::Skipped),
+    let vulnerabilities = vulnerabilities.as_ref();
+    let result = match content {
+        Content::Blocked => RunResult::Blocked,
+        Content::NotAsked => RunResult::Skipped,
         Content::There { uploaded, cleared, since } => {
-            let (vulnerabilities, coverage) = (vulnerabilities.as_ref(), judged.as_ref().map(|judged| &judged.coverage));
+            let coverage = judged.as_ref().map(|judged| &judged.coverage);
             let known =
                 signing::Known { image: &image, origin: wanted.origin, cleared: &cleared, vulnerabilities, coverage, decided_at };
             let signed = signing::sign(delivery, ready, &uploaded, &known).await?;
-            set_tags(delivery, ready, before_tags::complete(*uploaded, listed, shown, signed), wanted.tags, since).await
+            set_tags(delivery, ready, before_tags::complete(*uploaded, listed, shown, signed), wanted.tags, since).await?
         }
-    }
+    };
+    // What changed is told last: nothing waits for it.
+    let found = vulnerabilities.map(|found| (found, judged.as_ref().map_or(&[][..], |judged| &judged.findings)));
+    since::tell(delivery, earlier, &image, found).await;
+    Ok(result)
 }
 
 /// Sets the tags of an image, and does what follows them. `since` when its content is there.

@@ -17,7 +17,7 @@ use super::preflight::{self, Ready};
 use super::proven_image::ProvenImage;
 use super::signing::{self, Token};
 use super::task::Task;
-use super::{Begun, Delivery, Ending, Wanted, advisories, promoting, reuse, scan_and_publish, shutting_in, to_its_end};
+use super::{Begun, Delivery, Ending, Wanted, advisories, promoting, reuse, scan_and_publish, shutting_in, since, to_its_end};
 use crate::attestation::{self, Predicate, PredicateType, Verdict};
 use crate::aws::ecr::Mutability;
 use crate::config::{Publish, Signing};
@@ -30,7 +30,7 @@ use crate::oci::reference::Repository;
 use crate::oci::registry::{self, Client, Manifest, Store};
 use crate::oci::{Digest, Image};
 use crate::provenance::{Claim, Parameters};
-use crate::publish::{self, TakenTag, Target};
+use crate::publish::{self, ExistingTag, TakenTag, Target};
 use crate::record::{Reuse, RunResult, Source, StageLog, StageName};
 use crate::scan;
 use crate::scan::gitleaks::Leaks;
@@ -55,9 +55,10 @@ async fn run(delivery: &Arc<Delivery>, from: &Question) -> Result<RunResult, Err
     let (ready, target) = look(delivery, from).await?;
     let ready = Arc::new(ready);
     let Some(origin) = &ready.origin else { return Err(Error::Cancelled) };
-    if let Some((target, mutability)) = &target {
-        look_at_tags(delivery, &ready, origin, target, mutability).await?;
-    }
+    let moving = match &target {
+        Some((target, mutability)) => look_at_tags(delivery, &ready, origin, target, mutability).await?,
+        None => Vec::new(),
+    };
     delivery.recorder.write(|record| record.reuse = Some(Reuse::Promoted { from: origin.verdict.environment }));
     let begun = Begun {
         secrets: source_scan(delivery, &ready),
@@ -65,7 +66,9 @@ async fn run(delivery: &Arc<Delivery>, from: &Question) -> Result<RunResult, Err
         database: advisories::database(delivery),
     };
     let wanted = Wanted { tags: &ready.tags, rival: None, origin: attestation::Origin::Proven };
-    scan_and_publish(delivery, &ready, target.as_ref().map(|(target, _)| target), wanted, begun).await
+    let target = target.as_ref().map(|(target, _)| target);
+    let earlier = since::look(delivery, &ready, target, moving);
+    scan_and_publish(delivery, &ready, target, wanted, begun, earlier).await
 }
 
 /// Finds out what the image is, before anything of it is fetched.
@@ -116,14 +119,14 @@ async fn client(repository: &Repository, destination: Option<&Client>) -> Result
     Ok(Client::new(repository.clone(), credentials)?)
 }
 
-/// Sees to it that each fixed tag names this image or none, and that those which have to move may.
+/// Sees to it that each fixed tag names this image or none, and that those which have to move may. What the moving ones name.
 async fn look_at_tags(
     delivery: &Delivery,
     ready: &Ready,
     origin: &ProvenImage,
     target: &Target,
     mutability: &Mutability,
-) -> Result<(), Error> {
+) -> Result<Vec<ExistingTag>, Error> {
     delivery
         .stage(StageName::Destination, async |log| {
             let (repository, image) = (target.destination().to_string(), origin.image.digest);
@@ -138,7 +141,8 @@ async fn look_at_tags(
             let there = snapshot.tags.iter().filter(|tag| tag.digest() == Some(image)).count();
             let detail = format!("{repository}: {there} of {} there", text::count(snapshot.tags.len(), "tag"));
             log.line(&detail);
-            Ok(((), Ending::Pass(detail)))
+            let moving = snapshot.tags.into_iter().filter(|tag| tag.planned.moving).collect();
+            Ok((moving, Ending::Pass(detail)))
         })
         .await
 }

@@ -256,4 +256,4 @@ async fn labels(client: &Client, image: &Manifest) -> Result<BTreeMap<String, St
 }
 
 /// The most that is read of a configuration, in bytes.
-const MAX_CONFIG: u64 = 4 << 20;
+pub(super) const MAX_CONFIG: u64 = 4 << 20;

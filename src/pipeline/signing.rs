@@ -232,6 +232,21 @@ pub(super) fn own_rule(run: &Run, issuer: &str) -> Rule {
     }
 }
 
+/// Whose statements about an earlier image are this workflow's own. A run of a change is of another ref than the deliveries of the
+/// branch that it is for (`base`), and deliveries of tags are of a tag each; where the workflow's file is the caller's own, the
+/// signer's name has that ref.
+pub(super) fn rule_of_before(run: &Run, issuer: &str, base: Option<&str>) -> Rule {
+    let rule = own_rule(run, issuer);
+    let builder = run.builder();
+    let Some(file) = builder.strip_suffix(&format!("@{}", run.reference())) else { return rule };
+    let identity = match base {
+        Some(base) => Some(Pattern::exactly(format!("{file}@refs/heads/{base}"))),
+        None if run.reference().starts_with("refs/tags/") && !file.contains('*') => format!("{file}@refs/tags/*").parse().ok(),
+        None => None,
+    };
+    Rule { identity: identity.unwrap_or(Pattern::exactly(builder)), ..rule }
+}
+
 /// The same for a run of the team's very workflow for this very ref: whoever asks for that ref is not told of another's.
 fn this_ref(run: &Run, issuer: &str) -> Rule {
     Rule {
@@ -348,6 +363,8 @@ struct Facts<'a> {
     run: Option<&'a Run>,
     tools: Vec<Program>,
     record: Record,
+    /// The same in the bytes that the verdict names.
+    signed: SignedRecord,
 }
 
 impl<'a> Facts<'a> {
@@ -364,8 +381,6 @@ impl<'a> Facts<'a> {
         let image = self.known.image;
         let of = |beside: &Descriptor, digest: Digest, predicate: Predicate| Planned {
             beside: beside.clone(),
-    /// The same in the bytes that the verdict names.
-    signed: SignedRecord,
             statement: Statement { subjects: vec![Subject { name: Some(repository.to_string()), digest }], predicate },
         };
         let parameters =

@@ -18,6 +18,7 @@ pub(crate) use recorder::{Checkpoints, Contribution, Recorder, StageLog, StageRe
 pub(crate) use sandbox::{MissingPart, Sandbox};
 pub(crate) use signer::{Signer, Sigstore};
 
+use crate::changes::Since;
 use crate::coverage::Gap;
 use crate::environment::{Environment, Requirements};
 use crate::finding::{Finding, Severity, Suppression};
@@ -81,15 +82,18 @@ pub(crate) struct Record {
     /// By whom; absent where nothing is known to be signed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) signer: Option<Signer>,
-    /// When the image was judged whose verdict was taken as it is; absent where the image was judged now, or nothing was.
     /// The digest of `record.signed.json`: the record as it was when the verdict was signed, which names it so. Absent where this
     /// delivery has signed no verdict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub(crate) signed_record: Option<Digest>,
+    /// When the image was judged whose verdict was taken as it is; absent where the image was judged now, or nothing was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub(crate) precedent: Option<Timestamp>,
+    /// What is different since the image of before; absent where that is not asked, or it is this image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) since: Option<Since>,
     /// What was published; absent where nothing was.
     pub(crate) publication: Option<Publication>,
     /// The tags that may name the image although nothing was published: they could not be put back, or it is not known what
@@ -129,11 +133,12 @@ impl Record {
             reuse: None,
             attestations: Vec::new(),
             signer: None,
+            signed_record: None,
             precedent: None,
+            since: None,
             publication: None,
             leftovers: Vec::new(),
             failure: None,
-            signed_record: None,
             warnings: Vec::new(),
         }
     }

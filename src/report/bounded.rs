@@ -15,11 +15,14 @@ pub(crate) const ENTRIES: usize = 1000;
 
 /// The record, with an end to its lists and a warning that says what is left out.
 pub(super) fn bounded(record: &Record) -> Cow<'_, Record> {
-    let Record { findings, suppressions, unscanned, warnings, .. } = record;
+    let Record { findings, suppressions, unscanned, warnings, since, .. } = record;
+    let mut since = since.clone();
+    let changes = since.as_mut().map_or(0, |since| since.cut(ENTRIES));
     let lists = [
         ("finding", findings.len(), FINDINGS),
         ("suppression", suppressions.len(), ENTRIES),
         ("gap", unscanned.len(), ENTRIES),
+        ("change", changes, 0),
         // One place is for the warning that says so.
         ("warning", warnings.len(), ENTRIES - 1),
     ];
@@ -35,6 +38,7 @@ pub(super) fn bounded(record: &Record) -> Cow<'_, Record> {
     record.findings.truncate(FINDINGS);
     record.suppressions.truncate(ENTRIES);
     record.unscanned.truncate(ENTRIES);
+    record.since = since;
     record.warnings.truncate(ENTRIES - 1);
     record.warnings.push(format!(
         "record.json is cut: {} left out, the mildest findings first. What was decided goes by all of them.",

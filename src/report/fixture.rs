@@ -1,6 +1,9 @@
 //! Records for the tests of the reports: one for each ending, one that is hostile, one that is huge. Their words are the
 //! pipeline's and the diagnoses' own.
 
+use std::collections::BTreeSet;
+
+use crate::changes::{self, Since};
 use crate::coverage::{Gap, GapKind};
 use crate::diagnosis::Diagnosis;
 use crate::environment::Environment;
@@ -52,10 +55,11 @@ fn begun(environment: Environment) -> Record {
         reuse: None,
         attestations: Vec::new(),
         signer: None,
+        since: None,
+        signed_record: None,
         precedent: None,
         publication: None,
         leftovers: Vec::new(),
-        signed_record: None,
         failure: None,
         warnings: Vec::new(),
     }
@@ -184,21 +188,21 @@ fn found(mut record: Record, outcome: &StageOutcome) -> Record {
             reason: Some("apt is not used at run time".to_owned()),
             count: 2,
             standing: Standing::Known,
+            set_in: Some("0f1e2d3c4b5a69788796a5b4c3d2e1f001234567".to_owned()),
         },
         Suppression {
             tool: Tool::GITLEAKS,
             by: "gitleaks:allow".to_owned(),
             id: "generic-api-key".to_owned(),
-            set_in: Some("0f1e2d3c4b5a69788796a5b4c3d2e1f001234567".to_owned()),
             reason: None,
             count: 1,
             standing: Standing::New,
+            set_in: None,
         },
     ];
     for (name, detail) in [
         (StageName::Secrets, "2 leaks in the working tree and 12 commits; 1 suppressed by the project"),
         (StageName::Vulnerabilities, "6 findings in 183 packages, 5 at HIGH or over"),
-            set_in: None,
     ] {
         ended(&mut record, name, outcome.clone(), detail);
     }
@@ -247,10 +251,46 @@ pub(crate) fn delivered() -> Record {
     Record { result: Some(RunResult::Delivered), publication: Some(publication(Environment::Prod)), ..begun(Environment::Prod) }
 }
 
+/// What changed, with a name of everything.
+fn since(name: &dyn Fn() -> String) -> Since {
+    let package = |version: &str| changes::Package { name: name(), version: version.to_owned() };
+    let advisory = |id: &str| changes::Advisory { id: id.to_owned(), package: name(), severity: Severity::High };
+    let layer = |content: &[u8], size| changes::Layer { diff_id: Digest::of(content), size };
+    let changed = changes::ChangedPackage {
+        name: name(),
+        from: BTreeSet::from(["5.2".to_owned()]),
+        to: BTreeSet::from(["5.3".to_owned()]),
+    };
+    let packages = changes::PackageChanges {
+        added: BTreeSet::from([package("1")]),
+        removed: BTreeSet::from([package("2")]),
+        changed: BTreeSet::from([changed]),
+    };
+    let platform = changes::Changes {
+        platform: "linux/amd64".parse().unwrap(),
+        packages: Some(packages),
+        findings: Some(changes::FindingChanges { new: vec![advisory("CVE-2020-14343")], gone: vec![advisory("CVE-2011-3374")] }),
+        layers: changes::layers(&[layer(b"one", 1000), layer(b"two", 3000)], &[layer(b"one", 1000), layer(b"three", 2000)]),
+    };
+    let source = changes::SourceChange { from: Some("sha256:aa".to_owned()), to: None };
+    Since {
+        image: Some(changes::Earlier {
+            tag: "dev-latest".parse().unwrap(),
+            digest: Digest::of(b"earlier"),
+            by: BTreeSet::from([name()]),
+            advisories_of: Some("2026-07-01T00:00:00Z".parse().unwrap()),
+        }),
+        platforms: vec![platform],
+        sources: Some([(name(), source)].into()),
+        unknown: vec![name()],
+    }
+}
+
 /// Published at dev with findings, to a folder.
 pub(crate) fn advised() -> Record {
     let mut record = found(begun(Environment::Dev), &StageOutcome::Advised);
     record.result = Some(RunResult::Delivered);
+    record.since = Some(since(&|| "pypi/pyyaml".to_owned()));
     record.warnings =
         vec!["The tag {version} is skipped: there is no version: neither the input nor a v* tag gives one.".to_owned()];
     ended(&mut record, StageName::Destination, StageOutcome::Passed, "oci:target/demo/dev/image");
@@ -394,6 +434,7 @@ pub(crate) fn hostile() -> Record {
         (gap.name, gap.why) = (text(), long());
         gap.accepted = gap.accepted.as_ref().map(|_| text());
     }
+    record.since = Some(since(&text));
     record.failure = Some(Diagnosis {
         what: text(),
         why: long(),

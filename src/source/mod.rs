@@ -173,6 +173,16 @@ impl Checkout {
         }
     }
 
+    /// The commits that came before the one that is checked out, on its own line, the latest first: at most `most` of those that
+    /// the clone has.
+    ///
+    /// # Errors
+    /// git can't be run.
+    pub(crate) async fn before(&self, launcher: &Launcher, most: usize) -> Result<Vec<String>, Error> {
+        let (Some(repository), Some(commit)) = (&self.repository, &self.source.commit) else { return Ok(Vec::new()) };
+        Ok(repository.before(launcher, commit, most).await?)
+    }
+
     /// The tags of a commit, given by any text; none where the clone does not have it.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 
 mod facts;
 mod findings;
+mod since;
 mod timeline;
 
 use super::advice;
@@ -32,6 +33,7 @@ pub(crate) fn render(record: &Record, limit: usize) -> String {
     what_to_do(&mut document, record, &catalogue);
     not_judged(&mut document, record);
     facts::write(&mut document, record);
+    since::write(&mut document, record);
     warnings(&mut document, record);
     timeline::stages(&mut document, record);
     timeline::picture(&mut document, record);
