@@ -57,4 +57,6 @@ stages! {
     Signing = "signing",
     /// The image gets its tags: from here on it can be seen.
     Publish = "publish",
+    /// GitHub is told where the published image is kept.
+    StorageRecord = "storage record",
 }

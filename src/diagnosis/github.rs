@@ -89,6 +89,10 @@ impl From<&Error> for Diagnosis {
                     (403, Call::FindCheckRun | Call::WriteCheckRun) => {
                         "Give the job `permissions: checks: write` (the calling job too, for a reusable workflow)."
                     }
+                    (403 | 404, Call::RecordStorage) => {
+                        "Give the job `permissions: artifact-metadata: write` (the calling job too, for a reusable workflow). Only \
+                         organisations have such records; `github-attestations: off` asks for none."
+                    }
                     (401, _) => {
                         "Give the action the run's own token: leave `github-token` out, or set it to ${{ github.token }}."
                     }
@@ -118,5 +122,6 @@ fn what_failed(call: Call) -> &'static str {
         Call::FindCheckRun | Call::WriteCheckRun => "The check run could not be shown",
         Call::ReadEnvironment => "The rules of GitHub's environment could not be read",
         Call::StoreAttestation => "GitHub has not taken an attestation",
+        Call::RecordStorage => "GitHub has no record of where the image is kept",
     }
 }

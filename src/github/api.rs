@@ -17,6 +17,10 @@ use crate::text::{self, Line};
 pub(crate) struct Api {
     octocrab: Octocrab,
     repository: String,
+    /// The repository's owner, where that is an organisation.
+    owner: String,
+    /// The repository's name, without its owner.
+    name: String,
 }
 
 /// A kind of call, as messages name it.
@@ -34,6 +38,8 @@ pub(crate) enum Call {
     ReadEnvironment,
     /// Hands an attestation over.
     StoreAttestation,
+    /// Notes where an image is kept.
+    RecordStorage,
 }
 
 /// A call failed.
@@ -102,7 +108,8 @@ impl Api {
         // The names that GitHub gives have nothing to encode but these.
         let segment = |name: &str| segment(name).replace("%2D", "-").replace("%2E", ".").replace("%5F", "_");
         let repository = format!("/repos/{}/{}", segment(&access.owner), segment(&access.repository));
-        Ok(Some(Self { octocrab, repository }))
+        let owner = format!("/orgs/{}", segment(&access.owner));
+        Ok(Some(Self { octocrab, repository, owner, name: access.repository.clone() }))
     }
 
     /// Asks for something below the repository.
@@ -115,6 +122,17 @@ impl Api {
     pub(super) async fn post<T: DeserializeOwned>(&self, call: Call, path: &str, body: &Body) -> Result<T, Error> {
         let answer = self.octocrab.post(format!("{}{path}", self.repository), Some(body)).await;
         answer.map_err(|error| Error::of(call, error))
+    }
+
+    /// Creates something below the organisation that owns the repository.
+    pub(super) async fn post_to_owner<T: DeserializeOwned>(&self, call: Call, path: &str, body: &Body) -> Result<T, Error> {
+        let answer = self.octocrab.post(format!("{}{path}", self.owner), Some(body)).await;
+        answer.map_err(|error| Error::of(call, error))
+    }
+
+    /// The name of the repository, without its owner.
+    pub(super) fn repository_name(&self) -> &str {
+        &self.name
     }
 
     /// Changes something below the repository.
@@ -193,6 +211,7 @@ impl fmt::Display for Call {
             Self::WriteCheckRun => "check run",
             Self::ReadEnvironment => "rules of the environment",
             Self::StoreAttestation => "attestation",
+            Self::RecordStorage => "storage record",
         })
     }
 }

@@ -11,6 +11,7 @@ pub(crate) mod environments;
 pub(crate) mod event;
 mod job_result;
 pub(crate) mod oidc;
+pub(crate) mod storage_records;
 
 pub(crate) use access::Access;
 pub(crate) use api::Api;

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::Delivery;
+use super::{Delivery, storage_record};
 use crate::diagnosis::Diagnosis;
 use crate::error::Error;
 use crate::record::Publication;
@@ -11,10 +11,11 @@ use crate::report;
 use crate::variables;
 
 /// The list, in its order. A new entry (whoever deploys the image hears of it) is a line here.
-pub(super) fn run(delivery: &Delivery, publication: &Publication) {
+pub(super) async fn run(delivery: &Delivery, publication: &Publication) {
     // The report names what is out, whatever comes next.
     delivery.recorder.accept(publication);
     name_to_runner(delivery, publication);
+    storage_record::write(delivery, publication).await;
 }
 
 /// Adds the image to what the job has made, where the runner keeps a list of that (actions/runner, ADR 0039).

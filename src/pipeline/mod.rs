@@ -37,6 +37,7 @@ mod showing;
 mod shutting_in;
 mod signing;
 mod since;
+mod storage_record;
 mod suppressions;
 mod task;
 mod vulnerabilities;
@@ -264,7 +265,7 @@ async fn set_tags(
     since: Instant,
 ) -> Result<RunResult, Error> {
     let publication = publishing::tag(delivery, ready, complete, tags, since).await?;
-    after_tags::run(delivery, &publication);
+    after_tags::run(delivery, &publication).await;
     Ok(RunResult::Delivered)
 }
 

@@ -439,6 +439,38 @@ fn a_token_that_may_write_no_attestations_is_a_warning_and_where_they_are_requir
 }
 
 #[test]
+fn github_is_told_where_the_image_is_kept_or_the_permission_that_it_takes_is_named() {
+    let scene = Scene::set();
+    let repository = scene.at_github(&["attestations: write", "artifact-metadata: write", "checks: write"]);
+    scene.deliver_with(&repository).ends_with(0);
+    let [record] = &repository.storage_records()[..] else { panic!("one is made") };
+    let (host, name) = scene.repository().split_once('/').map(|(host, name)| (host.to_owned(), name.to_owned())).unwrap();
+    assert_eq!(record["digest"], scene.digest(&scene.sha));
+    assert_eq!((&record["registry_url"], &record["repository"]), (&json!(format!("https://{host}")), &json!(name)));
+    assert_eq!(record["github_repository"], repository.slug().split_once('/').unwrap().1);
+
+    // Who has asked for attestations is warned; who has not is told; and it holds nothing back.
+    for (demand, warned) in [("required", true), ("auto", false)] {
+        let scene = Scene::set();
+        let repository = scene.at_github(&["attestations: write", "checks: write"]);
+        let ended = scene.deliver_with(&repository).flag("--github-attestations", demand).ends_with(0);
+        ended.says("artifact-metadata: write");
+        assert_eq!(repository.count(Call::CreateStorageRecord), 1, "what may not be done is not tried again");
+        let record = scene.source.record();
+        assert_eq!(record["result"], "delivered");
+        assert_eq!(record["warnings"].to_string().contains("artifact-metadata"), warned, "{record}");
+    }
+
+    // Without attestations there is nothing to record, and off is off.
+    for (permissions, demand) in [(&["checks: write"][..], "auto"), (&["artifact-metadata: write"], "off")] {
+        let scene = Scene::set();
+        let repository = scene.at_github(permissions);
+        scene.deliver_with(&repository).flag("--github-attestations", demand).ends_with(0);
+        assert_eq!(repository.count(Call::CreateStorageRecord), 0, "{demand}");
+    }
+}
+
+#[test]
 fn what_was_refused_once_is_all_there_after_the_next_delivery() {
     let scene = Scene::set();
     let refusing = scene.at_github(&["checks: write"]);

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs'
 
 const CALLS = {
+  '/orgs/{org}/artifacts/metadata/storage-record': ['post'],
   '/repos/{owner}/{repo}/attestations': ['post'],
   '/repos/{owner}/{repo}/check-runs': ['post'],
   '/repos/{owner}/{repo}/check-runs/{check_run_id}': ['get', 'patch'],

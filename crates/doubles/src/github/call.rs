@@ -27,6 +27,8 @@ pub enum Call {
     ListBranchPolicies,
     /// Create an attestation.
     CreateAttestation,
+    /// Create artifact metadata storage record.
+    CreateStorageRecord,
     /// What is not played here.
     Other,
 }
@@ -34,7 +36,7 @@ pub enum Call {
 /// A request's path, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place<'a> {
-    /// `owner/name`.
+    /// `owner/name`; the owner alone, where it is asked of an organisation.
     pub slug: &'a str,
     pub call: Call,
     /// The upload, the check run, the environment or the ref.
@@ -44,6 +46,11 @@ pub struct Place<'a> {
 impl<'a> Place<'a> {
     /// Reads a path without a query.
     pub fn of(method: &Method, path: &'a str) -> Option<Self> {
+        if let Some((owner, rest)) = path.strip_prefix("/orgs/").and_then(|rest| rest.split_once('/')) {
+            let is_record = method == Method::POST && rest == "artifacts/metadata/storage-record";
+            let call = if is_record { Call::CreateStorageRecord } else { Call::Other };
+            return Some(Self { slug: owner, call, id: "" });
+        }
         let rest = path.strip_prefix("/repos/")?;
         let (at, _) = rest.match_indices('/').nth(1)?;
         let (slug, rest) = (&rest[..at], &rest[at + 1..]);
@@ -83,6 +90,7 @@ impl Call {
             Self::ListCheckRuns | Self::GetCheckRun | Self::ListAnnotations => Some(("checks", false)),
             Self::GetEnvironment | Self::ListBranchPolicies => Some(("actions", false)),
             Self::CreateAttestation => Some(("attestations", true)),
+            Self::CreateStorageRecord => Some(("artifact-metadata", true)),
             Self::Other => None,
         }
     }
@@ -106,6 +114,7 @@ impl Call {
             Self::GetEnvironment => "/deployments/environments#get-an-environment",
             Self::ListBranchPolicies => "/deployments/branch-policies#list-deployment-branch-policies",
             Self::CreateAttestation => "/repos/attestations#create-an-attestation",
+            Self::CreateStorageRecord => "/orgs/artifact-metadata#create-artifact-metadata-storage-record",
             Self::Other => "",
         };
         format!("https://docs.github.com/rest{page}")

@@ -17,6 +17,7 @@ mod repository;
 mod sarif;
 mod schema;
 mod server;
+mod storage_record;
 pub mod stranger;
 
 use std::sync::Arc;
@@ -124,6 +125,11 @@ impl Repository {
     /// All attestations, in the order they were made.
     pub fn attestations(&self) -> Vec<Attestation> {
         self.content.attestations.lock().unwrap().clone()
+    }
+
+    /// All storage records that its jobs have made, in the order they were made.
+    pub fn storage_records(&self) -> Vec<serde_json::Value> {
+        self.content.storage_records.lock().unwrap().clone()
     }
 
     /// All check runs, in the order they were made.

@@ -16,6 +16,7 @@ use super::fault::Faults;
 use super::journal::Journal;
 use super::options::Options;
 use super::refusal::Refusal;
+use super::storage_record;
 
 /// A repository.
 pub struct Repository {
@@ -26,6 +27,8 @@ pub struct Repository {
     pub uploads: Mutex<Vec<Upload>>,
     pub check_runs: Mutex<Vec<CheckRun>>,
     pub attestations: Mutex<Vec<Attestation>>,
+    /// Where artifacts are kept, as it was told.
+    pub storage_records: Mutex<Vec<Value>>,
     pub faults: Faults,
     pub journal: Journal,
     /// What Prism found wrong.
@@ -42,6 +45,7 @@ impl Repository {
             uploads: Mutex::default(),
             check_runs: Mutex::default(),
             attestations: Mutex::default(),
+            storage_records: Mutex::default(),
             faults: Faults::default(),
             journal: Journal::default(),
             violations: Mutex::default(),
@@ -84,6 +88,7 @@ impl Repository {
             Call::GetEnvironment => environment::get(self, place.id, &base.api),
             Call::ListBranchPolicies => environment::policies(self, place.id, query),
             Call::CreateAttestation => attestation::create(self, &read(document)?),
+            Call::CreateStorageRecord => storage_record::create(self, &read(document)?),
             Call::Other => Err(Refusal::new(404, "Not Found")),
         }
     }

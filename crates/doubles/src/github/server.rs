@@ -149,7 +149,19 @@ impl Server {
 
     fn find<'a>(&self, head: &'a Parts) -> Option<(Place<'a>, Arc<Repository>)> {
         let place = Place::of(&head.method, head.uri.path())?;
-        let repository = self.repositories.lock().unwrap().get(&place.slug.to_lowercase()).cloned()?;
+        let repositories = self.repositories.lock().unwrap();
+        let repository = if place.slug.contains('/') {
+            repositories.get(&place.slug.to_lowercase()).cloned()?
+        } else {
+            // Of an organisation, it is asked by the token of one of its repositories.
+            let authorization = head.headers.get("authorization").and_then(|value| value.to_str().ok())?;
+            let owner = format!("{}/", place.slug);
+            let asks = |repository: &&Arc<Repository>| {
+                repository.slug.starts_with(&owner) && authorization.ends_with(&format!(" {}", repository.token))
+            };
+            repositories.values().find(asks).cloned()?
+        };
+        drop(repositories);
         Some((place, repository))
     }
 
