@@ -42,13 +42,12 @@ fn read(told: &[u8], shallow: bool) -> Option<Vec<Brought>> {
                 commit = None;
             }
             (b"boundary", Some(by)) => drop(boundaries.insert(by)),
-            (b"", None) => {}
-            (header, None) => {
+            (header, None) if !header.is_empty() => {
                 let id = header.split(|byte| *byte == b' ').next()?;
                 commit = Some(std::str::from_utf8(id).ok().filter(|id| id.len() >= 40)?);
             }
-            // Who wrote it, and when.
-            (_, Some(_)) => {}
+            // Who wrote it, and when; the end.
+            _ => {}
         }
     }
     commit.is_none().then_some(lines)

@@ -129,7 +129,7 @@ pub(super) async fn sign(delivery: &Delivery, ready: &Ready, uploaded: &Uploaded
         .await?;
     let Some(Kept { attestations, signer, record: digest }) = signed else { return Ok(Signed::Failed) };
     delivery.recorder.write(|record| {
-        (record.attestations, record.signer, record.signed_record) = (attestations, signer, digest);
+        (record.attestations, record.signer, record.signed) = (attestations, signer, digest);
     });
     Ok(Signed::Written)
 }

@@ -30,6 +30,7 @@ use crate::diagnosis::Diagnosis;
 use crate::error::Error;
 use crate::evidence::{self, Evidence, Rule, SignedStatement};
 use crate::finding::Vulnerability;
+use crate::github::Event;
 use crate::github::event::is_commit;
 use crate::oci::image::described;
 use crate::oci::reference::Repository;
@@ -84,6 +85,14 @@ struct Named {
     manifest: Manifest,
 }
 
+/// Where the image of this delivery goes.
+enum Place {
+    Registry(Client),
+    Folder,
+    /// It is not published.
+    Nowhere,
+}
+
 /// Whose word counts, and how it is checked.
 struct Voice {
     verifier: Verifier,
@@ -98,9 +107,13 @@ pub(super) fn look(
     moving: Vec<ExistingTag>,
 ) -> Task<Earlier> {
     let (owned, ready) = (Arc::clone(delivery), Arc::clone(ready));
-    let client = target.map(|target| target.repository().cloned());
+    let place = match target.map(Target::repository) {
+        Some(Some(client)) => Place::Registry(client.clone()),
+        Some(None) => Place::Folder,
+        None => Place::Nowhere,
+    };
     Task::begin(delivery, &[], async move {
-        let found = tokio::time::timeout(DEADLINE, find(&owned, &ready, client, moving)).await;
+        let found = tokio::time::timeout(DEADLINE, find(&owned, &ready, place, moving)).await;
         Ok(match found {
             Ok(Ok(earlier)) => earlier,
             Ok(Err(error)) => Earlier::not_known(Diagnosis::from(&error).what),
@@ -129,17 +142,12 @@ pub(super) async fn tell(
     }
 }
 
-async fn find(
-    delivery: &Delivery,
-    ready: &Ready,
-    client: Option<Option<Client>>,
-    moving: Vec<ExistingTag>,
-) -> Result<Earlier, Error> {
-    let client = match client {
-        // A folder has no image of before.
-        Some(None) => return Ok(Earlier::default()),
-        Some(Some(client)) => client,
-        None => match read_only(delivery).await? {
+async fn find(delivery: &Delivery, ready: &Ready, place: Place, moving: Vec<ExistingTag>) -> Result<Earlier, Error> {
+    let client = match place {
+        // It has no image of before.
+        Place::Folder => return Ok(Earlier::default()),
+        Place::Registry(client) => client,
+        Place::Nowhere => match read_only(delivery).await? {
             Ok(client) => client,
             Err(Some(why)) => return Ok(Earlier::not_known(why.to_owned())),
             Err(None) => return Ok(Earlier::default()),
@@ -162,7 +170,7 @@ async fn find(
 
 /// The registry, for a run that publishes nothing: it takes no credentials of AWS. Or why it is not asked.
 async fn read_only(delivery: &Delivery) -> Result<Result<Client, Option<&'static str>>, Error> {
-    let proposes = delivery.event.as_ref().is_some_and(|event| event.is_proposal());
+    let proposes = delivery.event.as_ref().is_some_and(Event::is_proposal);
     if !matches!(delivery.config.publish, Publish::No(_)) || !proposes {
         return Ok(Err(None));
     }
@@ -266,19 +274,19 @@ impl Earlier {
             let (platform, layers) = layers(client, &client.manifest(manifest)?).await?;
             let mut of_platform = OfPlatform { platform, layers, packages: None, found: None };
             let counts = |of| evidence.get(&manifest.digest).and_then(|found| latest(found, voice, of));
-            if let Some(sbom) = counts(PredicateType::Spdx).or_else(|| counts(PredicateType::CycloneDx)) {
-                if let Predicate::Spdx(list) | Predicate::CycloneDx(list) = &sbom.statement.predicate {
-                    of_platform.packages = Contents::of_sbom(list.bytes()).ok();
-                    by.insert(sbom.signer.subject.clone());
-                }
+            let sbom = counts(PredicateType::Spdx).or_else(|| counts(PredicateType::CycloneDx));
+            if let Some(SignedStatement { statement, signer, .. }) = sbom
+                && let Predicate::Spdx(list) | Predicate::CycloneDx(list) = &statement.predicate
+            {
+                of_platform.packages = Contents::of_sbom(list.bytes()).ok();
+                by.insert(signer.subject.clone());
             }
-            if let Some(report) = counts(PredicateType::Vulnerabilities) {
-                if let Predicate::Vulnerabilities(found) = &report.statement.predicate {
-                    of_platform.found = found.found().ok();
-                    by.insert(report.signer.subject.clone());
-                    let updated = found.scan.database_updated_at();
-                    advisories_of = advisories_of.into_iter().chain(updated).min();
-                }
+            if let Some(SignedStatement { statement, signer, .. }) = counts(PredicateType::Vulnerabilities)
+                && let Predicate::Vulnerabilities(found) = &statement.predicate
+            {
+                of_platform.found = found.found().ok();
+                by.insert(signer.subject.clone());
+                advisories_of = advisories_of.into_iter().chain(found.scan.database_updated_at()).min();
             }
             self.platforms.push(of_platform);
         }

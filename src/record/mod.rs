@@ -86,7 +86,7 @@ pub(crate) struct Record {
     /// delivery has signed no verdict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
-    pub(crate) signed_record: Option<Digest>,
+    pub(crate) signed: Option<Digest>,
     /// When the image was judged whose verdict was taken as it is; absent where the image was judged now, or nothing was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
@@ -133,7 +133,7 @@ impl Record {
             reuse: None,
             attestations: Vec::new(),
             signer: None,
-            signed_record: None,
+            signed: None,
             precedent: None,
             since: None,
             publication: None,

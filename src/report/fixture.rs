@@ -56,7 +56,7 @@ fn begun(environment: Environment) -> Record {
         attestations: Vec::new(),
         signer: None,
         since: None,
-        signed_record: None,
+        signed: None,
         precedent: None,
         publication: None,
         leftovers: Vec::new(),

@@ -63,7 +63,7 @@ pub(crate) fn of(record: &Record, folder: &Path) -> Outputs {
     }
     outputs.push(("summary-path", path("summary.md")));
     outputs.push(("record-path", path("record.json")));
-    outputs.extend(record.signed_record.map(|_| ("signed-record-path", path(super::SIGNED))));
+    outputs.extend(record.signed.map(|_| ("signed-record-path", path(super::SIGNED))));
     outputs
 }
 

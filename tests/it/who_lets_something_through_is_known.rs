@@ -105,7 +105,7 @@ fn the_verdict_names_who_set_what_it_lets_through_and_the_bytes_of_the_record_th
 
     let kept = fs::read(scene.source.beside("report/record.signed.json")).unwrap();
     assert_eq!(verdict["record"], digest_of(&kept));
-    assert_eq!(record["signed_record"], verdict["record"]);
+    assert_eq!(record["signed"], verdict["record"]);
     let signed: Value = serde_json::from_slice(&kept).unwrap();
     assert_eq!((&signed["publication"], &signed["image"]), (&Value::Null, &record["image"]));
     assert_eq!(signed["suppressions"], json!(record["suppressions"]));
@@ -115,5 +115,5 @@ fn the_verdict_names_who_set_what_it_lets_through_and_the_bytes_of_the_record_th
     // A verdict that is there already is of another run's record, and this one has none to show.
     scene.deliver("prod").flag("--suppressions", "head").flag("--tags", "one-{sha},two-{sha}").ends_with(0);
     assert!(!scene.source.beside("report/record.signed.json").exists());
-    assert_eq!(scene.source.record()["signed_record"], Value::Null);
+    assert_eq!(scene.source.record()["signed"], Value::Null);
 }

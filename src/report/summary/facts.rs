@@ -60,9 +60,8 @@ fn signed(signer: &Signer, record: &Record) -> String {
         (Sigstore::GitHub, _) => "they are in no log, for GitHub's own Sigstore has none".to_owned(),
         (_, None) => "they are in no log".to_owned(),
     };
-    let kept = record
-        .signed_record
-        .map(|digest| format!("<br>the verdict names {} ({})", code(crate::report::SIGNED), code(&digest.short())));
+    let kept =
+        record.signed.map(|digest| format!("<br>the verdict names {} ({})", code(crate::report::SIGNED), code(&digest.short())));
     let kept = kept.unwrap_or_default();
     let new = match record.attestations.len() {
         0 => "an earlier delivery's signed statements are beside the image".to_owned(),

@@ -52,8 +52,8 @@ pub(super) fn write(document: &mut Document, record: &Record) {
 fn counts(changes: &Changes) -> Vec<String> {
     let mut counts = Vec::new();
     if let Some(packages) = &changes.packages {
-        let (added, removed, changed) = (packages.added.len(), packages.removed.len(), packages.changed.len());
-        counts.push(format!("{} added, {removed} removed, {changed} in another version", text::count(added, "package")));
+        let (added, removed, other) = (packages.added.len(), packages.removed.len(), packages.changed.len());
+        counts.push(format!("{} added, {removed} removed, {other} in another version", text::count(added, "package")));
     }
     if let Some(findings) = &changes.findings {
         counts.push(format!("{} new, {} gone", text::count(findings.new.len(), "finding"), findings.gone.len()));
