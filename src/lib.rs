@@ -29,6 +29,7 @@ mod git;
 mod github;
 mod inputs;
 mod keeper;
+mod lifecycle;
 mod machine;
 mod materials;
 mod matrix;
