@@ -1,4 +1,6 @@
-//! The command line: `deliver`, `promote`, `plan`, `doctor`, `policy`, `verify`, `show`, and their flags, which are the inputs.
+//! The command line: `deliver`, `promote`, `plan`, `doctor`, `policy`, `verify`, `show`, `lifecycle`, and their flags, which are the inputs.
+
+mod lifecycle;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -7,6 +9,7 @@ use clap::builder::styling::Styles;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use crate::inputs::{self, About, Inputs};
+use crate::repository::LifecycleRequest;
 use crate::setup::Kind;
 use crate::tags::VARIABLES;
 use crate::variables;
@@ -31,6 +34,8 @@ pub(crate) enum Request {
     Verify(verify::Request),
     /// Show the report of a change's job, which may not.
     Show(Inputs),
+    /// Look at what a lifecycle policy does.
+    Lifecycle(LifecycleRequest),
 }
 
 /// Reads the command line. Under GitHub Actions an input that has no flag is taken from its `INPUT_*` variable.
@@ -49,12 +54,11 @@ pub(crate) fn read(
     let arguments = arguments.into_iter().enumerate().map(|(at, argument)| if at == 1 { word(argument) } else { argument });
     let matches = command().try_get_matches_from(arguments)?;
     let in_actions = environment(variables::GITHUB_ACTIONS).as_deref() == Some("true");
-    let inputs = |matches: &ArgMatches| {
-        Inputs::collect(|input| {
-            let flag = matches.try_get_one::<String>(input.name).ok().flatten().cloned();
-            flag.or_else(|| in_actions.then(|| environment(&input.variable())).flatten().map(inputs::without_line_ends))
-        })
+    let given = |matches: &ArgMatches, input: &About| {
+        let flag = matches.try_get_one::<String>(input.name).ok().flatten().cloned();
+        flag.or_else(|| in_actions.then(|| environment(&input.variable())).flatten().map(inputs::without_line_ends))
     };
+    let inputs = |matches: &ArgMatches| Inputs::collect(|input| given(matches, input));
     if matches.get_flag(VERSION) {
         return Ok(Request::Version);
     }
@@ -65,12 +69,21 @@ pub(crate) fn read(
         Some(("verify", matches)) => Ok(Request::Verify(verification(matches))),
         Some(("promote", matches)) => Ok(promotion(inputs(matches), matches)),
         Some(("show", matches)) => Ok(Request::Show(inputs(matches))),
+        Some(("lifecycle", matches)) => {
+            let of_repository = |matches: &ArgMatches, name: &str| {
+                let repository = inputs::ECR_REPOSITORY.name;
+                Inputs::collect(|input| if input.name == repository { Some(name.to_owned()) } else { given(matches, input) })
+            };
+            lifecycle::request(matches, of_repository).map(Request::Lifecycle).ok_or_else(nothing_asked)
+        }
         Some((_, matches)) => Ok(Request::Deliver(inputs(matches))),
-        None => Err(command().error(
-            clap::error::ErrorKind::MissingSubcommand,
-            "a command is expected: deliver, promote, plan, doctor, policy, verify or show",
-        )),
+        None => Err(nothing_asked()),
     }
+}
+
+fn nothing_asked() -> clap::Error {
+    let expected = "a command is expected: deliver, promote, plan, doctor, policy, verify, show or lifecycle";
+    command().error(clap::error::ErrorKind::MissingSubcommand, expected)
 }
 
 /// The program as clap knows it.
@@ -108,9 +121,10 @@ pub(crate) fn command() -> Command {
             ),
         )
         .subcommand(with_inputs(Command::new("policy").about("Print the policies that a delivery needs, to copy")).arg(
-            Arg::new(KIND).value_name("KIND").help("Which: environment, trust, role, workflow or repository; all by default").value_parser(kind),
+            Arg::new(KIND).value_name("KIND").help("Which: environment, trust, role, workflow, repository or lifecycle; all but the last by default").value_parser(kind),
         ))
         .subcommand(verify_command())
+        .subcommand(lifecycle::command())
         .subcommand(
             with_inputs(Command::new("show").about(
                 "In another job of GitHub Actions: show the report of a pull request's job, which may not write, as a stranger's word",
@@ -209,7 +223,10 @@ const TRUST_POLICY: &str = "trust-policy";
 const KIND: &str = "kind";
 
 fn kind(text: &str) -> Result<Kind, &'static str> {
-    Kind::ALL.into_iter().find(|kind| kind.name() == text).ok_or("environment, trust, role, workflow or repository is expected")
+    Kind::ALL
+        .into_iter()
+        .find(|kind| kind.name() == text)
+        .ok_or("environment, trust, role, workflow, repository or lifecycle is expected")
 }
 
 const AFTER_HELP: &str = "\
@@ -261,7 +278,7 @@ mod tests {
             | Request::Policy(inputs, _)
             | Request::Promote(inputs, _)
             | Request::Show(inputs) => inputs,
-            Request::Version | Request::Verify(_) => panic!("no version was asked for"),
+            Request::Version | Request::Verify(_) | Request::Lifecycle(_) => panic!("no version was asked for"),
         }
     }
 

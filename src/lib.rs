@@ -45,6 +45,7 @@ mod publish;
 mod record;
 mod redaction;
 mod report;
+mod repository;
 pub mod run;
 mod scan;
 mod scanner;

@@ -30,6 +30,7 @@ use crate::process::{self, Demand, Launcher};
 use crate::record::{Record, Recorder, RunResult, Stage, StageOutcome};
 use crate::redaction;
 use crate::report::{self, RunnerFiles, console};
+use crate::repository::{self, LifecycleRequest};
 use crate::scan;
 use crate::setup::{self, PolicyInputs};
 use crate::sink::{self, Lines, Redacted, Stream};
@@ -100,6 +101,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>, lifeline: &Lifeline) -> an
             Request::Doctor(inputs, file) => doctor(&inputs, file.as_deref()).await.unwrap_or_else(|error| refuse(&error)),
             Request::Policy(inputs, kind) => policy(&inputs, kind).await.unwrap_or_else(|error| refuse(&error)),
             Request::Verify(request) => verify(&request).await.unwrap_or_else(|error| refuse(&error)),
+            Request::Lifecycle(request) => lifecycle(&request).await.unwrap_or_else(|error| refuse(&error)),
             Request::Show(inputs) => show(&inputs).await.unwrap_or_else(|error| refuse(&error)),
             Request::Deliver(inputs) => deliver(&inputs, None, lifeline).await,
             Request::Promote(inputs, from) => deliver(&inputs, Some(&from), lifeline).await,
@@ -250,12 +252,45 @@ async fn verify(request: &verify::Request) -> Result<Exit, Error> {
     Ok(if table.holds { Exit::Done } else { Exit::Blocked })
 }
 
+async fn lifecycle(request: &LifecycleRequest) -> Result<Exit, Error> {
+    match request {
+        LifecycleRequest::Preview(inputs, request) => {
+            let event = Event::read(variables::text);
+            let config = Config::without_build(inputs, &env(event.as_ref())).map_err(Error::Inputs)?;
+            let preview = repository::preview(&config, event.as_ref(), request).await?;
+            if request.json {
+                answer(&Redacted::json(&preview))?;
+            } else {
+                tell(preview.to_string().trim_end())?;
+            }
+            Ok(if preview.is_refused() { Exit::Blocked } else { Exit::Done })
+        }
+        LifecycleRequest::Check { file, ordered } => {
+            let repository::Checked { text, warnings } = repository::check(file)?;
+            beside(&warnings)?;
+            let says = format!("{}: AWS takes it as a lifecycle policy", file.display());
+            tell(if *ordered { &text } else { &says }).map(|()| Exit::Done)
+        }
+        LifecycleRequest::Presets(None) => tell(&repository::presets()).map(|()| Exit::Done),
+        LifecycleRequest::Presets(Some(name)) => {
+            let preset = repository::preset(name)?;
+            beside(&repository::preset_warnings(preset))?;
+            tell(preset.text().trim_end()).map(|()| Exit::Done)
+        }
+    }
+}
+
 async fn show(inputs: &Inputs) -> Result<Exit, Error> {
     let event = read_event();
     let config = Config::without_build(inputs, &env(event.as_ref())).map_err(Error::Inputs)?;
     let job = inputs.get(&inputs::JOB_RESULT).map_err(Error::Inputs)?;
     let shown = pipeline::show(&config, event.as_ref(), job).await?;
     tell(&shown.join("\n")).map(|()| Exit::Done)
+}
+
+/// Says beside the answer what is to be looked at.
+fn beside(warnings: &[String]) -> Result<(), Error> {
+    if warnings.is_empty() { Ok(()) } else { printed(sink::say(Stream::Error, &warnings.join("\n"))) }
 }
 
 fn tell(text: &str) -> Result<(), Error> {

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use iam_policy::github::{Context, Job, Repository, RepositoryIds, Subjects};
 use iam_policy::trust::Caller;
 
-use crate::aws::ecr::Permissions;
+use crate::aws::ecr::{Permissions, preview_policy};
 use crate::aws::{RepositoryArn, RoleArn};
 use crate::config::{Config, Ecr, RequestedDestination};
 use crate::environment::{Environment, Trigger};
@@ -35,11 +35,15 @@ pub(crate) enum Kind {
     Environment,
     /// Which tags of the repository may move.
     Repository,
+    /// What a role may do that looks at lifecycle policies. A delivery does not need it, so it is printed where it is asked for
+    /// alone.
+    Lifecycle,
 }
 
 impl Kind {
     /// All kinds, in the order in which they are printed.
-    pub(crate) const ALL: [Self; 5] = [Self::Environment, Self::Trust, Self::Role, Self::Workflow, Self::Repository];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Environment, Self::Trust, Self::Role, Self::Workflow, Self::Repository, Self::Lifecycle];
 
     /// The word for the command line.
     #[must_use]
@@ -50,6 +54,7 @@ impl Kind {
             Self::Workflow => "workflow",
             Self::Environment => "environment",
             Self::Repository => "repository",
+            Self::Lifecycle => "lifecycle",
         }
     }
 }
@@ -119,6 +124,7 @@ impl PolicyInputs<'_> {
             Kind::Workflow => Ok(WORKFLOW.to_owned()),
             Kind::Environment => self.environment().ok_or_else(unknown_repository),
             Kind::Repository => self.immutability(),
+            Kind::Lifecycle => Ok(preview_policy(&self.permissions()?.repository).to_json()),
         }
     }
 

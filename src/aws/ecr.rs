@@ -1,18 +1,24 @@
 //! Amazon ECR: the registry's address and password, and what a repository allows (Amazon ECR API reference). Images go
 //! there by the registry's protocol, as to any registry.
 
+mod images;
+mod lifecycle;
 mod permissions;
 mod tag_filter;
 
 use std::time::SystemTime;
 
+use aws_sdk_ecr::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ecr::operation::create_repository::CreateRepositoryError;
 use aws_sdk_ecr::operation::describe_repositories::DescribeRepositoriesError;
 use aws_sdk_ecr::types::{ImageIdentifier, ImageTagMutability};
+use aws_smithy_runtime_api::http::Response;
 use base64::Engine as _;
 use futures_util::future::BoxFuture;
 
-pub(crate) use permissions::Permissions;
+pub(crate) use images::ImageDetail;
+pub(crate) use lifecycle::{LifecyclePreview, NoPreview};
+pub(crate) use permissions::{OF_PREVIEW, Permissions, preview_policy};
 pub(crate) use tag_filter::TagFilter;
 
 use super::{AccountId, Call, Error, RepositoryArn, Session, confidential};
@@ -56,6 +62,19 @@ impl Repository {
     pub(crate) fn new(session: Session, account: AccountId, name: impl Into<String>) -> Self {
         let arn = RepositoryArn { region: session.region.clone(), account, name: name.into() };
         Self { ecr: confidential::ecr(&session.config), session, arn }
+    }
+
+    /// The error of a call about the repository.
+    fn failed<E>(&self, call: Call, error: &SdkError<E, Response>) -> Error
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        match call.failed(error) {
+            Error::Call(failure) if failure.code.as_deref() == Some("RepositoryNotFoundException") => {
+                Error::NoRepository(self.arn.clone())
+            }
+            error => error,
+        }
     }
 
     /// Gets the address and a password of the registry (`GetAuthorizationToken`).

@@ -86,6 +86,16 @@ pub(crate) enum Call {
     CreateRepository,
     /// `ecr:BatchDeleteImage`.
     BatchDeleteImage,
+    /// `ecr:DescribeImages`.
+    DescribeImages,
+    /// `ecr:BatchGetImage`.
+    BatchGetImage,
+    /// `ecr:GetLifecyclePolicy`.
+    GetLifecyclePolicy,
+    /// `ecr:StartLifecyclePolicyPreview`.
+    StartLifecyclePolicyPreview,
+    /// `ecr:GetLifecyclePolicyPreview`.
+    GetLifecyclePolicyPreview,
 }
 
 /// A call that failed.
@@ -112,6 +122,11 @@ impl Call {
             Self::DescribeRepositories => "ecr:DescribeRepositories",
             Self::CreateRepository => "ecr:CreateRepository",
             Self::BatchDeleteImage => "ecr:BatchDeleteImage",
+            Self::DescribeImages => "ecr:DescribeImages",
+            Self::BatchGetImage => "ecr:BatchGetImage",
+            Self::GetLifecyclePolicy => "ecr:GetLifecyclePolicy",
+            Self::StartLifecyclePolicyPreview => "ecr:StartLifecyclePolicyPreview",
+            Self::GetLifecyclePolicyPreview => "ecr:GetLifecyclePolicyPreview",
         }
     }
 

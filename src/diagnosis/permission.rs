@@ -4,7 +4,7 @@ use iam_policy::{Denial, DenialReason, PolicyKind};
 
 use super::Diagnosis;
 use crate::aws::RepositoryArn;
-use crate::aws::ecr::Permissions;
+use crate::aws::ecr::{OF_PREVIEW, Permissions, preview_policy};
 
 /// The diagnosis of a refusal by AWS; `None` if it is not about a permission. `said` is AWS's whole message, `words` the
 /// sentence in it.
@@ -16,9 +16,15 @@ pub(super) fn lacking(said: &str, words: &str) -> Option<Diagnosis> {
     let diagnosis = Diagnosis::new(what, said, remedy(&denial));
     let allowed_by_role = matches!(denial.reason, DenialReason::NotSaid | DenialReason::NotAllowed(PolicyKind::Identity));
     Some(match repository.filter(|_| allowed_by_role) {
+        Some(repository) if is_of_preview(&denial) => diagnosis.with_copy(&preview_policy(&repository).to_json()),
         Some(repository) => diagnosis.with_copy(&needed(&denial, repository).policy().to_json()),
         None => diagnosis,
     })
+}
+
+/// Whether no delivery asks for it, but who looks at a lifecycle policy.
+fn is_of_preview(denial: &Denial) -> bool {
+    denial.action.strip_prefix("ecr:").is_some_and(|action| OF_PREVIEW.contains(&action))
 }
 
 /// The smallest policy, with what was refused if that is more.
@@ -33,14 +39,16 @@ fn needed(denial: &Denial, repository: RepositoryArn) -> Permissions {
 
 fn remedy(denial: &Denial) -> String {
     let who = denial.principal.as_deref().unwrap_or("the role");
+    let needs = if is_of_preview(denial) { "a preview of a lifecycle policy" } else { "publishing" };
+    let give = || format!("Give {who} the permission; this policy is the least that {needs} needs.");
     let (DenialReason::NotAllowed(policy) | DenialReason::Denied { by: policy, .. }) = &denial.reason else {
-        return format!("Give {who} the permission; this policy is the least that publishing needs.");
+        return give();
     };
     let denied = matches!(denial.reason, DenialReason::Denied { .. });
     let verb = if denied { "does not deny" } else { "allows" };
     let see_to = |whose: &str| format!("Make sure that {whose} {verb} {} for {who}.", denial.action);
     match policy {
-        PolicyKind::Identity if !denied => format!("Give {who} the permission; this policy is the least that publishing needs."),
+        PolicyKind::Identity if !denied => give(),
         PolicyKind::Identity => see_to("a policy of the role"),
         PolicyKind::Resource => see_to("the repository's own policy"),
         PolicyKind::RoleTrust => see_to("the role's trust policy"),

@@ -19,7 +19,7 @@ macro_rules! targets {
     };
 }
 
-const TARGETS: [Target; 19] = targets! {
+const TARGETS: [Target; 20] = targets! {
     build_progress: 1000;
     dockerfile: 1000;
     dockerignore: 300;
@@ -31,6 +31,7 @@ const TARGETS: [Target; 19] = targets! {
     json: 1000;
     layer: 200;
     layout: 200;
+    lifecycle_policy: 500;
     manifest: 1000;
     record: 300;
     references: 1000;

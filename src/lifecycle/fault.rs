@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use super::policy::{LEAST_DAYS_ARCHIVED, Priority};
-use super::reader::{LENGTH, MAX_RULES};
+use super::policy::{LEAST_DAYS_ARCHIVED, LENGTH, MAX_RULES, Priority};
 use super::tag_list::MAX_WILDCARDS;
 use crate::document;
 use crate::text::{self, Line};

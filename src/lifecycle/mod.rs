@@ -15,10 +15,10 @@ mod tag_list;
 mod tests;
 mod warning;
 
-pub(crate) use evaluation::{Evaluation, Fate, Until, evaluate};
+pub(crate) use evaluation::{Fate, Until, evaluate};
 pub(crate) use fault::Problem;
 pub(crate) use image::{Image, Storage};
-pub(crate) use policy::{Action, Policy, Priority};
+pub(crate) use policy::{Policy, Priority};
 pub(crate) use preset::Preset;
 pub(crate) use reader::read;
-pub(crate) use warning::{Warning, warnings};
+pub(crate) use warning::warnings;

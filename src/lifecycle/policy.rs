@@ -2,12 +2,17 @@
 
 use std::fmt;
 use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
 
 use serde::Serialize;
 
 use super::image::Class;
 use super::tag_list::TagList;
 
+/// How many characters a policy has (Amazon ECR API reference, `PutLifecyclePolicy`).
+pub(super) const LENGTH: RangeInclusive<usize> = 100..=30_720;
+/// The most rules of a policy (Amazon ECR User Guide, "Amazon ECR service quotas").
+pub(super) const MAX_RULES: usize = 50;
 /// The fewest days in archive storage after which an image may be deleted.
 pub(crate) const LEAST_DAYS_ARCHIVED: u32 = 90;
 
@@ -125,12 +130,6 @@ impl Policy {
     /// The rules, in the order in which they act.
     pub(super) fn rules(&self) -> &[Rule] {
         &self.0
-    }
-
-    /// What a rule does.
-    #[must_use]
-    pub(crate) fn action(&self, rule: Priority) -> Option<Action> {
-        self.0.iter().find(|one| one.priority == rule).map(|rule| rule.action)
     }
 
     /// The policy as AWS takes it, in the order in which the rules act.

@@ -2,21 +2,15 @@
 //! once (Amazon ECR User Guide, "Lifecycle policy properties in Amazon ECR").
 
 use std::collections::BTreeSet;
-use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value};
 
 use super::fault::{Fault, Problem};
 use super::image::Class;
-use super::policy::{Action, ArchiveLimit, LEAST_DAYS_ARCHIVED, Limit, Number, Policy, Priority, Rule, Tags};
+use super::policy::{Action, ArchiveLimit, LEAST_DAYS_ARCHIVED, LENGTH, Limit, MAX_RULES, Number, Policy, Priority, Rule, Tags};
 use super::tag_list::{Kind, MAX_WILDCARDS, TagList};
 use crate::document;
 use crate::text;
-
-/// How many characters a policy has (Amazon ECR API reference, `PutLifecyclePolicy`).
-pub(super) const LENGTH: RangeInclusive<usize> = 100..=30_720;
-/// The most rules of a policy (Amazon ECR User Guide, "Amazon ECR service quotas").
-pub(super) const MAX_RULES: usize = 50;
 
 /// Reads a policy.
 ///

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use serde::Deserialize;
 
-use super::policy::{ArchiveLimit, Limit, Number, Rule, Tags};
+use super::policy::{Action, ArchiveLimit, Limit, Number, Rule, Tags};
 use super::tag_list::{Kind, TagList};
 use super::*;
 use crate::document;

@@ -49,6 +49,7 @@ mod faults;
 mod git_starts_no_program_of_the_repository;
 mod hostile_words_give_no_orders;
 mod keyless_delivery;
+mod lifecycle_policies_are_looked_at_before_they_act;
 mod no_report_passes_for_anothers;
 mod no_secret_leaves;
 mod not_judged_is_not_clean;

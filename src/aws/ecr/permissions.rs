@@ -17,6 +17,19 @@ pub(crate) struct Permissions {
     pub(crate) delete_images: bool,
 }
 
+/// What is asked of a repository to look at what a lifecycle policy would do, beside what a push asks for.
+pub(crate) const OF_PREVIEW: [&str; 4] =
+    ["DescribeImages", "GetLifecyclePolicy", "GetLifecyclePolicyPreview", "StartLifecyclePolicyPreview"];
+
+/// The smallest policy with which `gp-deliver lifecycle preview` sees everything. It changes nothing of a repository.
+#[must_use]
+pub(crate) fn preview_policy(repository: &RepositoryArn) -> Document {
+    let mut actions: Vec<&str> = OF_PREVIEW.into_iter().chain(["BatchGetImage"]).collect();
+    actions.sort_unstable();
+    let statements = vec![statement("PreviewLifecyclePolicy", &actions, &repository.to_string())];
+    Document { version: Version::V2012, id: None, statements }
+}
+
 impl Permissions {
     /// The smallest policy that gives them (Amazon ECR User Guide, "IAM permissions for pushing an image"). Reading is in it,
     /// for what is there already is not sent again.

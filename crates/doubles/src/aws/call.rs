@@ -24,6 +24,18 @@ pub enum Call {
     CreateRepository,
     /// ECR: `BatchDeleteImage`.
     BatchDeleteImage,
+    /// ECR: `DescribeImages`.
+    DescribeImages,
+    /// ECR: `BatchGetImage`.
+    BatchGetImage,
+    /// ECR: `GetLifecyclePolicy`.
+    GetLifecyclePolicy,
+    /// ECR: `PutLifecyclePolicy`.
+    PutLifecyclePolicy,
+    /// ECR: `StartLifecyclePolicyPreview`.
+    StartLifecyclePolicyPreview,
+    /// ECR: `GetLifecyclePolicyPreview`.
+    GetLifecyclePolicyPreview,
     /// Another call of ECR's API.
     OtherEcr,
     /// The registry: `GET /v2/`.
@@ -97,6 +109,12 @@ impl Call {
             Some("DescribeRepositories") => Self::DescribeRepositories,
             Some("CreateRepository") => Self::CreateRepository,
             Some("BatchDeleteImage") => Self::BatchDeleteImage,
+            Some("DescribeImages") => Self::DescribeImages,
+            Some("BatchGetImage") => Self::BatchGetImage,
+            Some("GetLifecyclePolicy") => Self::GetLifecyclePolicy,
+            Some("PutLifecyclePolicy") => Self::PutLifecyclePolicy,
+            Some("StartLifecyclePolicyPreview") => Self::StartLifecyclePolicyPreview,
+            Some("GetLifecyclePolicyPreview") => Self::GetLifecyclePolicyPreview,
             _ => Self::OtherEcr,
         }
     }
@@ -120,6 +138,12 @@ impl Call {
             | Self::DescribeRepositories
             | Self::CreateRepository
             | Self::BatchDeleteImage
+            | Self::DescribeImages
+            | Self::BatchGetImage
+            | Self::GetLifecyclePolicy
+            | Self::PutLifecyclePolicy
+            | Self::StartLifecyclePolicyPreview
+            | Self::GetLifecyclePolicyPreview
             | Self::OtherEcr => Service::Ecr,
             Self::BlobContent => Service::Storage,
             _ => Service::Registry,

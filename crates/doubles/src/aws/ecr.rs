@@ -15,6 +15,7 @@ use super::refusal::{answer, of_ecr};
 use super::repository::Repository;
 use super::secrets::random_text;
 use super::server::{Password, Server, Unknown};
+use super::{lifecycle, shelf};
 
 /// How long a password of the registry is valid.
 const PASSWORD_LIFETIME: Duration = Duration::from_hours(12);
@@ -42,6 +43,12 @@ impl Server {
         if let Err(sentence) = self.permitted(&session, &operation, &parameters) {
             return Ok(of_ecr(400, "AccessDeniedException", &sentence));
         }
+        if let Some(said) = self.of_shelf(call, &parameters) {
+            return Ok(match said {
+                Ok(said) => answer(200, "application/x-amz-json-1.1", said.to_string()),
+                Err((code, sentence)) => of_ecr(400, code, &sentence),
+            });
+        }
         let checked = forward(self.moto.address, hyper::Request::from_parts(head, full(document.to_vec()))).await?;
         if matches!(checked.status().as_u16(), 401 | 403) {
             let message = "The request signature we calculated does not match the signature you provided. Check your AWS Secret \
@@ -62,6 +69,54 @@ impl Server {
             }
         };
         Ok(answer(200, "application/x-amz-json-1.1", said.to_string()))
+    }
+
+    /// What is said of images and lifecycle policies, which are here and not in moto. The signature of these calls is not
+    /// checked; whose they are is.
+    fn of_shelf(&self, call: Call, parameters: &Value) -> Option<Result<Value, (&'static str, String)>> {
+        let known = [
+            Call::DescribeImages,
+            Call::BatchGetImage,
+            Call::GetLifecyclePolicy,
+            Call::PutLifecyclePolicy,
+            Call::StartLifecyclePolicyPreview,
+            Call::GetLifecyclePolicyPreview,
+        ];
+        if !known.contains(&call) {
+            return None;
+        }
+        let name = parameters["repositoryName"].as_str().unwrap_or_default();
+        let mut content = self.account.content();
+        let id = &self.account.id;
+        let Some(Repository { images, lifecycle, .. }) = content.repositories.get_mut(name) else {
+            let sentence = format!("The repository with name '{name}' does not exist in the registry with id '{id}'");
+            return Some(Err(("RepositoryNotFoundException", sentence)));
+        };
+        let text = parameters["lifecyclePolicyText"].as_str();
+        let named = |mut said: Value| {
+            (said["registryId"], said["repositoryName"]) = (id.as_str().into(), name.into());
+            said
+        };
+        let said = match call {
+            Call::DescribeImages => Ok(shelf::describe(images, parameters, id)),
+            Call::BatchGetImage => Ok(shelf::manifests(images, parameters)),
+            Call::GetLifecyclePolicy => match &lifecycle.policy {
+                Some(policy) => Ok(named(json!({"lifecyclePolicyText": policy}))),
+                None => Err(("LifecyclePolicyNotFoundException", "Lifecycle policy does not exist".to_owned())),
+            },
+            Call::PutLifecyclePolicy => match lifecycle::refusal(text.unwrap_or_default()) {
+                Some(refusal) => Err(refusal),
+                None => {
+                    lifecycle.policy = text.map(str::to_owned);
+                    Ok(named(json!({"lifecyclePolicyText": text})))
+                }
+            },
+            Call::StartLifecyclePolicyPreview => {
+                lifecycle.start(text, 2).map(|policy| named(json!({"lifecyclePolicyText": policy, "status": "IN_PROGRESS"})))
+            }
+            _ => lifecycle.show(images, parameters).map(named),
+        };
+        Some(said)
     }
 
     /// Whether a session may do this; the error is AWS's sentence.
@@ -108,7 +163,8 @@ impl Server {
         let repositories = &mut self.account.content().repositories;
         match operation {
             "CreateRepository" | "PutImageTagMutability" => {
-                repositories.insert(name.to_owned(), Repository::read(described));
+                let before = repositories.remove(name).unwrap_or_default();
+                repositories.insert(name.to_owned(), before.changed(described));
             }
             "DeleteRepository" => {
                 repositories.remove(name);

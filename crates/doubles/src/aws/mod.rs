@@ -9,6 +9,7 @@ mod fault;
 mod issuer;
 mod job;
 mod journal;
+mod lifecycle;
 mod moto;
 mod options;
 mod policy;
@@ -17,6 +18,7 @@ mod removal;
 mod repository;
 mod secrets;
 mod server;
+mod shelf;
 mod signing_key;
 mod storage;
 pub mod stranger;
@@ -34,6 +36,7 @@ pub use fault::{Fault, Times};
 pub use journal::{Entry, Held};
 pub use options::{Options, PUSH};
 pub use repository::Mutability;
+pub use shelf::ShelfImage;
 pub use token_service::TokenService;
 
 use crate::service::content;
@@ -212,6 +215,24 @@ impl World {
         let (server, parameters) = (self.server.clone(), Repository::parameters(name, mutability, filters));
         let said = self.wait(async move { server.moto.ecr("CreateRepository", &parameters).await });
         self.server.account.content().repositories.insert(name.into(), Repository::read(&said["repository"]));
+    }
+
+    /// Puts images into what ECR's API says that the repository has; the registry itself does not serve them.
+    pub fn shelve(&self, images: impl IntoIterator<Item = ShelfImage>) {
+        let mut content = self.server.account.content();
+        content.repositories.get_mut(&self.repository).expect("a repository").images.extend(images);
+    }
+
+    /// Takes an image away again.
+    pub fn unshelve(&self, digest: &str) {
+        let mut content = self.server.account.content();
+        content.repositories.get_mut(&self.repository).expect("a repository").images.retain(|image| image.digest() != digest);
+    }
+
+    /// The repository's lifecycle policy from now on, as its owner's.
+    pub fn set_lifecycle_policy(&self, text: &str) {
+        let mut content = self.server.account.content();
+        content.repositories.get_mut(&self.repository).expect("a repository").lifecycle.policy = Some(text.to_owned());
     }
 
     /// What the tags of the repository name, as the registry says.

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::lifecycle::Lifecycle;
+use super::shelf::ShelfImage;
 use super::wildcard::matches_star;
 
 /// Whether a tag can be moved.
@@ -35,6 +37,9 @@ impl Mutability {
 pub struct Repository {
     mutability: String,
     filters: Vec<String>,
+    /// What ECR's API says that is in it.
+    pub images: Vec<ShelfImage>,
+    pub lifecycle: Lifecycle,
 }
 
 impl Repository {
@@ -42,7 +47,13 @@ impl Repository {
     pub fn read(description: &Value) -> Self {
         let filters = description["imageTagMutabilityExclusionFilters"].as_array();
         let filters = filters.into_iter().flatten().filter_map(|filter| filter["filter"].as_str()).map(str::to_owned);
-        Self { mutability: description["imageTagMutability"].as_str().unwrap_or("MUTABLE").into(), filters: filters.collect() }
+        let mutability = description["imageTagMutability"].as_str().unwrap_or("MUTABLE").into();
+        Self { mutability, filters: filters.collect(), ..Self::default() }
+    }
+
+    /// The same repository, as ECR says that it is now: what is in it stays.
+    pub fn changed(self, description: &Value) -> Self {
+        Self { images: self.images, lifecycle: self.lifecycle, ..Self::read(description) }
     }
 
     /// The parameters of `CreateRepository`.

@@ -1,7 +1,7 @@
 //! The registry of the world that other tests deliver into is checked by strangers: crane, boto3 and plain HTTP.
 
 use doubles::aws::stranger::{Login, digest_of, push, reference, session};
-use doubles::aws::{Call, Fault, Mutability, Times, World};
+use doubles::aws::{Call, Fault, Mutability, ShelfImage, Times, World};
 use serde_json::{Value, json};
 
 #[test]
@@ -275,4 +275,71 @@ fn of_a_client_that_dies_while_its_request_is_held_nothing_is_done() {
     held.release();
     assert!(push(&world, &login, "two", "v2").is_ok());
     assert_eq!(world.tags().into_keys().collect::<Vec<_>>(), ["v2"]);
+}
+
+#[test]
+fn boto3_reads_images_and_lifecycle_policies_and_is_refused_as_by_ecr() {
+    let actions = ["ecr:DescribeImages", "ecr:BatchGetImage", "ecr:*LifecyclePolicy*"];
+    let world = World::options().also_allow(&actions).start();
+    let child = ShelfImage::new("child", &[], 40.0).archived(10.0);
+    let index = ShelfImage::index(&["v1"], 40.0, &[&child]);
+    let [old, new] = [ShelfImage::new("old", &["v2"], 3.0), ShelfImage::new("new", &["v3"], 2.0).pulled(1.0)];
+    world.shelve([index.clone(), child.clone(), old.clone(), new]);
+    let name = world.repository();
+    let rule = |priority: u32, status: &str, number: u32| {
+        json!({"rulePriority": priority, "action": {"type": "expire"},
+            "selection": {"tagStatus": status, "countType": "imageCountMoreThan", "countNumber": number}})
+    };
+    let text = |rules: Value| json!({"rules": rules}).to_string();
+    let put = |text: String| json!(["ecr", "put_lifecycle_policy", {"repositoryName": name, "lifecyclePolicyText": text}]);
+    let of = |call: &str| json!(["ecr", call, {"repositoryName": name}]);
+    let calls = json!([
+        of("describe_images"),
+        ["ecr", "batch_get_image", {"repositoryName": name, "imageIds": [{"imageDigest": index.digest()}]}],
+        of("get_lifecycle_policy"),
+        of("get_lifecycle_policy_preview"),
+        put("{\"rules\":[]}".into()),
+        put(text(json!([rule(1, "any", 1), rule(2, "untagged", 1)]))),
+        put(text(json!([rule(1, "untagged", 1), rule(2, "untagged", 1)]))),
+        put(text(json!([rule(1, "tagged", 1)]))),
+        put(text(json!([rule(1, "any", 0)]))),
+        put(text(json!([rule(1, "any", 2)]))),
+        of("start_lifecycle_policy_preview"),
+        of("start_lifecycle_policy_preview"),
+        of("get_lifecycle_policy_preview"),
+        of("get_lifecycle_policy_preview"),
+    ]);
+    let said = session(&world, &calls);
+    let details = said[1]["said"]["imageDetails"].as_array().unwrap();
+    assert_eq!(details.len(), 3, "what is archived is left out unless it is asked for");
+    assert!(said[2]["said"]["images"][0]["imageManifest"].as_str().unwrap().contains(&child.digest()));
+    let codes: Vec<_> = [3, 4, 5, 6, 7, 8, 9, 10, 12].iter().map(|at| said[*at]["code"].as_str().unwrap_or("")).collect();
+    let invalid = "InvalidParameterException";
+    assert_eq!(
+        codes,
+        [
+            "LifecyclePolicyNotFoundException",
+            "LifecyclePolicyPreviewNotFoundException",
+            invalid,
+            invalid,
+            invalid,
+            invalid,
+            invalid,
+            "",
+            "LifecyclePolicyPreviewInProgressException"
+        ]
+    );
+    let words = |at: usize| said[at]["message"].as_str().unwrap().to_owned();
+    assert!(words(6).contains("Rule for tagStatus=ANY must have the lowest priority per storage class"), "{}", words(6));
+    assert!(words(7).contains("Only one rule can select Untagged images per storage class"), "{}", words(7));
+    assert!(words(8).contains("Must specify tagPrefixList or tagPatternList when tagStatus=TAGGED."), "{}", words(8));
+    assert!(words(9).contains("instance failed to match exactly one schema (matched 0 out of 2)"), "{}", words(9));
+    assert_eq!(said[13]["said"]["status"], "IN_PROGRESS");
+    let preview = &said[14]["said"];
+    assert_eq!((&preview["status"], &preview["summary"]["expiringImageTotalCount"]), (&json!("COMPLETE"), &json!(1)));
+    assert_eq!(
+        preview["previewResults"][0]["imageDigest"],
+        index.digest(),
+        "the oldest goes, and what it refers to does not count"
+    );
 }

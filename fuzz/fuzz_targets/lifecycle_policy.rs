@@ -1,0 +1,5 @@
+#![no_main]
+
+use gp_deliver::fuzzing::lifecycle_policy;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| lifecycle_policy(bytes));

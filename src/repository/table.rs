@@ -1,0 +1,104 @@
+//! A preview as a person reads it.
+
+use std::fmt;
+
+use super::guard::Reason;
+use super::preview::{Confirmation, Preview, Refusal};
+use super::row::{Outcome, Row};
+use crate::text;
+
+/// How many tags of an image are shown.
+const TAGS: usize = 3;
+/// The widest column of tags, in characters.
+const WIDEST: usize = 48;
+
+impl fmt::Display for Preview {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let policy = self.policy.as_deref().map_or_else(|| "no policy".into(), text::words);
+        writeln!(f, "{}: {policy}, {}\n", self.repository, text::time(self.at))?;
+        let tags: Vec<_> = self.images.iter().map(tags).collect();
+        let width = tags.iter().map(|tags| tags.chars().count()).max().unwrap_or_default();
+        for (row, tags) in self.images.iter().zip(tags) {
+            let mark = match (row.must_stay.is_some(), row.outcome) {
+                (true, _) => '!',
+                (_, Outcome::Deleted | Outcome::DeletedWithSubject | Outcome::Archived) => '-',
+                _ => ' ',
+            };
+            let (pushed, size) = (text::time(row.pushed), text::size(row.size));
+            writeln!(f, "{mark} {}  {tags:<width$}  {pushed}  {size:>8}  {}", row.digest.short(), row.says())?;
+        }
+        writeln!(f, "\n{}", self.summary())?;
+        for warning in &self.warnings {
+            writeln!(f, "{warning}")?;
+        }
+        writeln!(f, "{}", self.confirmation)?;
+        for refusal in &self.forced {
+            writeln!(f, "Let through: {refusal}.")?;
+        }
+        for refusal in &self.refused {
+            writeln!(f, "Refused: {refusal}.")?;
+        }
+        if self.is_refused() {
+            writeln!(f, "Nothing was changed. Change the policy, or name each image by --force TAG or --force DIGEST.")?;
+        }
+        Ok(())
+    }
+}
+
+impl Preview {
+    fn summary(&self) -> String {
+        let deleted = self.count(Outcome::Deleted) + self.count(Outcome::DeletedWithSubject);
+        let uncounted = self.images.iter().filter(|row| row.subject.is_some()).count();
+        let mut summary = format!("{}, of which {deleted} are deleted within 24 hours", text::count(self.images.len(), "image"));
+        if deleted > 0 {
+            summary.push_str(&format!(": up to {}, less what they share with others", text::size(self.frees)));
+        }
+        match self.count(Outcome::Archived) {
+            0 => {}
+            archived => summary.push_str(&format!("; {archived} are archived")),
+        }
+        if uncounted > 0 {
+            let uncounted = text::count(uncounted, "signature, SBOM or the like");
+            summary
+                .push_str(&format!(". {uncounted}: what refers to an image goes with it, and is taken not to count for a rule"));
+        }
+        summary.push('.');
+        summary
+    }
+}
+
+fn tags(row: &Row) -> String {
+    let mut shown: Vec<_> = row.tags.iter().take(TAGS).map(|tag| text::line(tag, WIDEST).to_string()).collect();
+    if row.tags.len() > TAGS {
+        shown.push(format!("and {} more", row.tags.len() - TAGS));
+    }
+    text::line(&shown.join(", "), WIDEST).to_string()
+}
+
+impl fmt::Display for Confirmation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Same => f.write_str("AWS's own preview says the same."),
+            Self::None(why) => write!(f, "AWS's own preview does not confirm this: {why}."),
+            Self::Different(differences) => {
+                write!(f, "AWS's own preview says something else of {}:", text::count(differences.len(), "image"))?;
+                let rule = |rule: Option<u32>| rule.map_or_else(|| "stays".to_owned(), |rule| format!("goes by rule {rule}"));
+                for difference in differences {
+                    let (ours, by_aws) = (rule(difference.rule), rule(difference.rule_by_aws));
+                    write!(f, "\n  {} {by_aws}, and {ours} by this preview", difference.digest.short())?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let why = match &self.must_stay {
+            Reason::Tag(tag) => format!("the tag {} names it", text::words(tag)),
+            Reason::Pulled(at) => format!("it was pulled on {}", text::time(*at)),
+        };
+        write!(f, "rule {} takes {}, and {why}", self.rule, self.digest)
+    }
+}
