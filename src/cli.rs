@@ -1,6 +1,7 @@
-//! The command line: `deliver`, `promote`, `plan`, `doctor`, `policy`, `verify`, `show`, `lifecycle`, and their flags, which are the inputs.
+//! The command line: `deliver`, `promote`, `plan`, `doctor`, `policy`, `verify`, `show`, `lifecycle`, `repository`, and their flags, which are the inputs.
 
 mod lifecycle;
+mod repository;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -9,7 +10,7 @@ use clap::builder::styling::Styles;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use crate::inputs::{self, About, Inputs};
-use crate::repository::LifecycleRequest;
+use crate::repository::{LifecycleRequest, SettingsRequest};
 use crate::setup::Kind;
 use crate::tags::VARIABLES;
 use crate::variables;
@@ -36,6 +37,8 @@ pub(crate) enum Request {
     Show(Inputs),
     /// Look at what a lifecycle policy does.
     Lifecycle(LifecycleRequest),
+    /// Look at a repository's settings, or bring them to what is wanted.
+    Repository(Inputs, SettingsRequest),
 }
 
 /// Reads the command line. Under GitHub Actions an input that has no flag is taken from its `INPUT_*` variable.
@@ -59,6 +62,11 @@ pub(crate) fn read(
         flag.or_else(|| in_actions.then(|| environment(&input.variable())).flatten().map(inputs::without_line_ends))
     };
     let inputs = |matches: &ArgMatches| Inputs::collect(|input| given(matches, input));
+    // The repository is an argument of its own there.
+    let of_repository = |matches: &ArgMatches, name: &str| {
+        let repository = inputs::ECR_REPOSITORY.name;
+        Inputs::collect(|input| if input.name == repository { Some(name.to_owned()) } else { given(matches, input) })
+    };
     if matches.get_flag(VERSION) {
         return Ok(Request::Version);
     }
@@ -70,11 +78,11 @@ pub(crate) fn read(
         Some(("promote", matches)) => Ok(promotion(inputs(matches), matches)),
         Some(("show", matches)) => Ok(Request::Show(inputs(matches))),
         Some(("lifecycle", matches)) => {
-            let of_repository = |matches: &ArgMatches, name: &str| {
-                let repository = inputs::ECR_REPOSITORY.name;
-                Inputs::collect(|input| if input.name == repository { Some(name.to_owned()) } else { given(matches, input) })
-            };
             lifecycle::request(matches, of_repository).map(Request::Lifecycle).ok_or_else(nothing_asked)
+        }
+        Some(("repository", matches)) => {
+            let request = repository::request(matches, of_repository);
+            request.map(|(inputs, request)| Request::Repository(inputs, request)).ok_or_else(nothing_asked)
         }
         Some((_, matches)) => Ok(Request::Deliver(inputs(matches))),
         None => Err(nothing_asked()),
@@ -82,7 +90,7 @@ pub(crate) fn read(
 }
 
 fn nothing_asked() -> clap::Error {
-    let expected = "a command is expected: deliver, promote, plan, doctor, policy, verify, show or lifecycle";
+    let expected = "a command is expected: deliver, promote, plan, doctor, policy, verify, show, lifecycle or repository";
     command().error(clap::error::ErrorKind::MissingSubcommand, expected)
 }
 
@@ -125,6 +133,7 @@ pub(crate) fn command() -> Command {
         ))
         .subcommand(verify_command())
         .subcommand(lifecycle::command())
+        .subcommand(repository::command())
         .subcommand(
             with_inputs(Command::new("show").about(
                 "In another job of GitHub Actions: show the report of a pull request's job, which may not write, as a stranger's word",
@@ -278,7 +287,9 @@ mod tests {
             | Request::Policy(inputs, _)
             | Request::Promote(inputs, _)
             | Request::Show(inputs) => inputs,
-            Request::Version | Request::Verify(_) | Request::Lifecycle(_) => panic!("no version was asked for"),
+            Request::Version | Request::Verify(_) | Request::Lifecycle(_) | Request::Repository(..) => {
+                panic!("no version was asked for")
+            }
         }
     }
 

@@ -30,7 +30,7 @@ use crate::process::{self, Demand, Launcher};
 use crate::record::{Record, Recorder, RunResult, Stage, StageOutcome};
 use crate::redaction;
 use crate::report::{self, RunnerFiles, console};
-use crate::repository::{self, LifecycleRequest};
+use crate::repository::{self, LifecycleRequest, SettingsRequest};
 use crate::scan;
 use crate::setup::{self, PolicyInputs};
 use crate::sink::{self, Lines, Redacted, Stream};
@@ -102,6 +102,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>, lifeline: &Lifeline) -> an
             Request::Policy(inputs, kind) => policy(&inputs, kind).await.unwrap_or_else(|error| refuse(&error)),
             Request::Verify(request) => verify(&request).await.unwrap_or_else(|error| refuse(&error)),
             Request::Lifecycle(request) => lifecycle(&request).await.unwrap_or_else(|error| refuse(&error)),
+            Request::Repository(inputs, request) => settings(&inputs, &request).await.unwrap_or_else(|error| refuse(&error)),
             Request::Show(inputs) => show(&inputs).await.unwrap_or_else(|error| refuse(&error)),
             Request::Deliver(inputs) => deliver(&inputs, None, lifeline).await,
             Request::Promote(inputs, from) => deliver(&inputs, Some(&from), lifeline).await,
@@ -278,6 +279,22 @@ async fn lifecycle(request: &LifecycleRequest) -> Result<Exit, Error> {
             tell(preset.text().trim_end()).map(|()| Exit::Done)
         }
     }
+}
+
+async fn settings(inputs: &Inputs, request: &SettingsRequest) -> Result<Exit, Error> {
+    let event = Event::read(variables::text);
+    let config = Config::without_build(inputs, &env(event.as_ref())).map_err(Error::Inputs)?;
+    let report = repository::settings(&config, event.as_ref(), request).await?;
+    if request.json {
+        answer(&Redacted::json(&report))?;
+    } else {
+        tell(report.to_string().trim_end())?;
+    }
+    Ok(match (report.is_different(), report.is_unseen()) {
+        (true, _) => Exit::Blocked,
+        (false, true) => Exit::Failed,
+        (false, false) => Exit::Done,
+    })
 }
 
 async fn show(inputs: &Inputs) -> Result<Exit, Error> {

@@ -4,6 +4,7 @@
 mod images;
 mod lifecycle;
 mod permissions;
+mod settings;
 mod tag_filter;
 
 use std::time::SystemTime;
@@ -19,6 +20,7 @@ use futures_util::future::BoxFuture;
 pub(crate) use images::ImageDetail;
 pub(crate) use lifecycle::{LifecyclePreview, NoPreview};
 pub(crate) use permissions::{OF_PREVIEW, Permissions, preview_policy};
+pub(crate) use settings::{Encryption, Settings};
 pub(crate) use tag_filter::TagFilter;
 
 use super::{AccountId, Call, Error, RepositoryArn, Session, confidential};

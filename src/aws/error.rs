@@ -86,6 +86,12 @@ pub(crate) enum Call {
     CreateRepository,
     /// `ecr:BatchDeleteImage`.
     BatchDeleteImage,
+    /// `ecr:PutImageScanningConfiguration`.
+    PutImageScanningConfiguration,
+    /// `ecr:PutImageTagMutability`.
+    PutImageTagMutability,
+    /// `ecr:PutLifecyclePolicy`.
+    PutLifecyclePolicy,
     /// `ecr:DescribeImages`.
     DescribeImages,
     /// `ecr:BatchGetImage`.
@@ -122,6 +128,9 @@ impl Call {
             Self::DescribeRepositories => "ecr:DescribeRepositories",
             Self::CreateRepository => "ecr:CreateRepository",
             Self::BatchDeleteImage => "ecr:BatchDeleteImage",
+            Self::PutImageScanningConfiguration => "ecr:PutImageScanningConfiguration",
+            Self::PutImageTagMutability => "ecr:PutImageTagMutability",
+            Self::PutLifecyclePolicy => "ecr:PutLifecyclePolicy",
             Self::DescribeImages => "ecr:DescribeImages",
             Self::BatchGetImage => "ecr:BatchGetImage",
             Self::GetLifecyclePolicy => "ecr:GetLifecyclePolicy",

@@ -16,7 +16,7 @@ EXIT CODES:
   3  the policy takes an image that has to stay: what a moving tag of an environment names, or what was pulled lately";
 
 /// The inputs that say who asks, and where.
-fn identity() -> [&'static About; 9] {
+pub(super) fn identity() -> [&'static About; 9] {
     [
         &inputs::AWS_REGION,
         &inputs::AWS_ACCOUNT_ID,

@@ -34,10 +34,18 @@ impl Policy {
             (Some(file), None) => Self::of_file(file).map(Some),
             (None, Some(name)) => {
                 let preset = preset(name).map_err(|problem| vec![problem])?;
-                Self::read(format!("the preset {}", preset.name()), preset.text().to_owned(), "preset").map(Some)
+                Self::of_preset(preset).map(Some)
             }
             (None, None) => Ok(None),
         }
+    }
+
+    /// A preset.
+    ///
+    /// # Errors
+    /// None that a test would not find.
+    pub(super) fn of_preset(preset: Preset) -> Result<Self, Vec<Problem>> {
+        Self::read(format!("the preset {}", preset.name()), preset.text().to_owned(), "preset")
     }
 
     /// The one in a file.

@@ -1,16 +1,22 @@
-//! What a repository of Amazon ECR holds, looked at from outside a delivery, and what a lifecycle policy would do to it. Nothing
-//! here changes a repository.
+//! What a repository of Amazon ECR holds, looked at from outside a delivery, and what a lifecycle policy would do to it; and
+//! its settings, shown and brought to what is wanted. No image is deleted by anything here.
 
 mod chosen;
 mod contents;
 mod guard;
 mod preview;
+mod report;
 mod request;
 mod row;
+mod settings;
+mod state;
 mod table;
+mod wanted;
 
 pub(crate) use preview::Preview;
-pub(crate) use request::{LifecycleRequest, PreviewRequest};
+pub(crate) use report::Report;
+pub(crate) use request::{LifecycleRequest, PreviewRequest, SettingsRequest};
+pub(crate) use wanted::{Said, Verb};
 
 use crate::aws::Session;
 use crate::aws::ecr::Repository;
@@ -39,6 +45,17 @@ pub(crate) async fn preview(config: &Config<()>, event: Option<&Event>, request:
         }
     })?;
     preview::Preview::of(&repository, contents, policy, &guard, &request.force).await
+}
+
+/// Shows a repository's settings, compares them with what is wanted, or brings them to that.
+///
+/// # Errors
+/// What is wanted makes no sense, there is no repository to show, or ECR refuses or can't be reached.
+pub(crate) async fn settings(config: &Config<()>, event: Option<&Event>, request: &SettingsRequest) -> Result<Report, Error> {
+    let wanted = wanted::Wanted::read(request.file.as_deref(), &request.said, request.verb).map_err(Error::Inputs)?;
+    let guard = guard::Guard::of(&config.tags, &[], None).map_err(Error::Inputs)?;
+    let repository = open(config, event).await?;
+    settings::run(&repository, &wanted, &guard, request).await
 }
 
 /// A policy that AWS would take.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::wanted::{Said, Verb};
 use crate::inputs::Inputs;
 
 /// A subcommand of `lifecycle`.
@@ -18,6 +19,21 @@ pub(crate) enum LifecycleRequest {
     },
     /// The presets: all of them, or one to print.
     Presets(Option<String>),
+}
+
+/// A subcommand of `repository`.
+#[derive(Clone, Debug)]
+pub(crate) struct SettingsRequest {
+    /// What is done.
+    pub(crate) verb: Verb,
+    /// The file that says what is wanted.
+    pub(crate) file: Option<PathBuf>,
+    /// What flags say of it.
+    pub(crate) said: Said,
+    /// Images that the lifecycle policy may take all the same, by tag or digest.
+    pub(crate) force: Vec<String>,
+    /// Whether JSON is wanted.
+    pub(crate) json: bool,
 }
 
 /// Which policy, and what has to stay.

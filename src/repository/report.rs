@@ -1,0 +1,88 @@
+//! What `repository show`, `diff` and `ensure` come to.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::preview::Preview;
+use super::state::{Change, Seen, Setting, State, said_of, said_of_encryption, said_of_scan, said_of_tags};
+
+/// A repository, what it is set to, and what was to be changed.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Report {
+    /// The repository's ARN.
+    pub(super) repository: String,
+    /// What it is set to, in words; empty where there is none.
+    pub(super) settings: Vec<Shown>,
+    /// What is not as it is wanted, and was not changed.
+    pub(super) different: Vec<Change>,
+    /// What was changed.
+    pub(super) changed: Vec<Change>,
+    /// Permissions that the role lacks to see what was wanted.
+    pub(super) unseen: Vec<&'static str>,
+    /// What the wanted lifecycle policy would take and may not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) refused: Option<Preview>,
+}
+
+/// A setting and what it is, in words.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Shown {
+    setting: Setting,
+    is: String,
+}
+
+impl Report {
+    pub(super) fn of(repository: String, state: &State) -> Self {
+        let mut settings = Vec::new();
+        if let Some(known) = &state.settings {
+            let lifecycle = match &state.lifecycle {
+                Seen::Is(policy) => said_of(policy.as_deref()),
+                Seen::Denied(permission) => format!("not known: the role lacks {permission}"),
+            };
+            let shown = [
+                (Setting::ScanOnPush, said_of_scan(known.scan_on_push)),
+                (Setting::Encryption, said_of_encryption(&known.encryption)),
+                (Setting::Tags, said_of_tags(&known.mutability)),
+                (Setting::Lifecycle, lifecycle),
+            ];
+            settings.extend(shown.map(|(setting, is)| Shown { setting, is }));
+        }
+        Self { repository, settings, different: Vec::new(), changed: Vec::new(), unseen: Vec::new(), refused: None }
+    }
+
+    /// Whether something is not as it is wanted.
+    #[must_use]
+    pub(crate) fn is_different(&self) -> bool {
+        !self.different.is_empty()
+    }
+
+    /// Whether something that was wanted could not be seen.
+    #[must_use]
+    pub(crate) fn is_unseen(&self) -> bool {
+        !self.unseen.is_empty()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.repository)?;
+        for Shown { setting, is } in &self.settings {
+            writeln!(f, "  {setting:<12}  {is}")?;
+        }
+        for (mark, changes) in [("changed:", &self.changed), ("different:", &self.different)] {
+            for change in changes {
+                writeln!(f, "{mark:<10} {change}")?;
+            }
+        }
+        for permission in &self.unseen {
+            writeln!(f, "not known:  the role lacks {permission}")?;
+        }
+        if let Some(preview) = &self.refused {
+            write!(f, "\nThe lifecycle policy is not put in force:\n{preview}")?;
+        }
+        Ok(())
+    }
+}
