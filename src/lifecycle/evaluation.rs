@@ -205,11 +205,11 @@ impl Standing {
         let keeps = usize::try_from(number.get()).unwrap_or(usize::MAX);
         let time = |at: usize| order.get(at).map(|(_, time)| *time);
         // The time of the last that stays, where one of the same time goes.
-        let tie = keeps.checked_sub(1).and_then(time).filter(|last| time(keeps) == Some(*last));
+        let last_kept = keeps.checked_sub(1).and_then(time).filter(|last| time(keeps) == Some(*last));
         let standing = |(place, (at, time)): (usize, &(usize, Timestamp))| {
             let more = keeps.saturating_sub(place);
             let until = Until::MoreImages(u32::try_from(more).unwrap_or(u32::MAX));
-            (*at, Self { over: place >= keeps, until, tied: tie == Some(*time) })
+            (*at, Self { over: place >= keeps, until, tied: last_kept == Some(*time) })
         };
         order.iter().enumerate().map(standing).collect()
     }

@@ -37,7 +37,7 @@ struct Case {
 
 /// A policy's text.
 #[derive(Deserialize)]
-struct Text {
+struct Sample {
     why: String,
     text: String,
     aws: Option<String>,
@@ -75,7 +75,7 @@ impl Given {
     }
 }
 
-fn texts(cases: &str) -> Vec<Text> {
+fn texts(cases: &str) -> Vec<Sample> {
     document::read(cases.as_bytes()).unwrap()
 }
 
@@ -105,7 +105,7 @@ fn a_policy_does_what_aws_says_that_it_does() {
 fn what_aws_refuses_is_refused_with_its_own_words_where_they_are_known() {
     let cases = texts(include_str!("cases/refused.json"));
     assert!(cases.len() >= 20);
-    for Text { why, text, aws } in cases {
+    for Sample { why, text, aws } in cases {
         let problems = read(&text).expect_err(&why);
         let Some(aws) = aws else { continue };
         let said = problems.iter().filter_map(Problem::in_words_of_aws).any(|words| words == aws);
@@ -115,7 +115,7 @@ fn what_aws_refuses_is_refused_with_its_own_words_where_they_are_known() {
 
 #[test]
 fn what_aws_takes_is_read() {
-    for Text { why, text, .. } in texts(include_str!("cases/taken.json")) {
+    for Sample { why, text, .. } in texts(include_str!("cases/taken.json")) {
         assert!(read(&text).is_ok(), "{why}: {:?}", read(&text));
     }
 }

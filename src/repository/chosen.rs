@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use super::request::PreviewRequest;
 use crate::aws::ecr::Repository;
 use crate::beneath;
 use crate::error::Error;
@@ -28,12 +27,12 @@ impl Policy {
     ///
     /// # Errors
     /// All that is wrong with it.
-    pub(super) fn given(request: &PreviewRequest) -> Result<Option<Self>, Vec<Problem>> {
-        match (&request.policy, &request.preset) {
+    pub(super) fn given(file: Option<&Path>, preset: Option<&str>) -> Result<Option<Self>, Vec<Problem>> {
+        match (file, preset) {
             (Some(_), Some(preset)) => Err(vec![problem("preset", preset, "a file is given too, and one policy is looked at")]),
             (Some(file), None) => Self::of_file(file).map(Some),
             (None, Some(name)) => {
-                let preset = preset(name).map_err(|problem| vec![problem])?;
+                let preset = self::preset("preset", name).map_err(|problem| vec![problem])?;
                 Self::of_preset(preset).map(Some)
             }
             (None, None) => Ok(None),
@@ -79,9 +78,9 @@ impl Policy {
 }
 
 /// The preset with a name.
-pub(super) fn preset(name: &str) -> Result<Preset, Problem> {
+pub(super) fn preset(input: &'static str, name: &str) -> Result<Preset, Problem> {
     let known = Preset::ALL.into_iter().find(|preset| preset.name() == name);
-    known.ok_or_else(|| problem("preset", name, "simple, environments or environments-safe is expected"))
+    known.ok_or_else(|| problem(input, name, "simple, environments or environments-safe is expected"))
 }
 
 fn problem(input: &'static str, value: &str, expected: &str) -> Problem {

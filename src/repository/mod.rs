@@ -36,7 +36,7 @@ use crate::variables;
 pub(crate) async fn preview(config: &Config<()>, event: Option<&Event>, request: &PreviewRequest) -> Result<Preview, Error> {
     // What is wrong with the request is said before anyone is asked.
     let guard = guard::Guard::of(&config.tags, &request.keep, request.pulled_within.as_deref()).map_err(Error::Inputs)?;
-    let given = chosen::Policy::given(request).map_err(Error::Inputs)?;
+    let given = chosen::Policy::given(request.policy.as_deref(), request.preset.as_deref()).map_err(Error::Inputs)?;
     let repository = open(config, event).await?;
     let (contents, policy) = tokio::try_join!(contents::Contents::read(&repository), async {
         match given {
@@ -90,7 +90,7 @@ pub(crate) fn presets() -> String {
 /// # Errors
 /// There is none.
 pub(crate) fn preset(name: &str) -> Result<Preset, Error> {
-    chosen::preset(name).map_err(|problem| Error::Inputs(vec![problem]))
+    chosen::preset("print", name).map_err(|problem| Error::Inputs(vec![problem]))
 }
 
 /// What is to be looked at in a preset.

@@ -135,7 +135,7 @@ impl Row {
         };
         if !self.shielded_from.is_empty() {
             let rules: Vec<_> = self.shielded_from.iter().map(ToString::to_string).collect();
-            says.push_str(&format!("; so rule {} leaves it", text::list(&rules)));
+            says = format!("{says}; so rule {} leaves it", text::list(&rules));
         }
         if self.tied {
             says.push_str("; another one was pushed at the same time, and AWS may take either");

@@ -51,16 +51,17 @@ impl Preview {
         let uncounted = self.images.iter().filter(|row| row.subject.is_some()).count();
         let mut summary = format!("{}, of which {deleted} are deleted within 24 hours", text::count(self.images.len(), "image"));
         if deleted > 0 {
-            summary.push_str(&format!(": up to {}, less what they share with others", text::size(self.frees)));
+            summary = format!("{summary}: up to {}, less what they share with others", text::size(self.frees));
         }
-        match self.count(Outcome::Archived) {
-            0 => {}
-            archived => summary.push_str(&format!("; {archived} are archived")),
+        let archived = self.count(Outcome::Archived);
+        if archived > 0 {
+            summary = format!("{summary}; {archived} are archived");
         }
         if uncounted > 0 {
-            let uncounted = text::count(uncounted, "signature, SBOM or the like");
-            summary
-                .push_str(&format!(". {uncounted}: what refers to an image goes with it, and is taken not to count for a rule"));
+            summary = format!(
+                "{summary}. What refers to an image (signatures, SBOMs; {uncounted} here) goes with it, and is taken not to count \
+                 for a rule"
+            );
         }
         summary.push('.');
         summary

@@ -112,7 +112,9 @@ impl Said {
                 Err(vec![problem("lifecycle-preset", preset, "lifecycle-policy is given too, and a repository has one policy")])
             }
             (Some(file), None) => Policy::of_file(file).map(Some),
-            (None, Some(name)) => preset(name).map_err(|error| vec![error]).and_then(Policy::of_preset).map(Some),
+            (None, Some(name)) => {
+                preset("lifecycle-preset", name).map_err(|error| vec![error]).and_then(Policy::of_preset).map(Some)
+            }
             (None, None) => Ok(None),
         };
         let lifecycle = policy.map_err(|errors| problems.extend(errors)).ok();

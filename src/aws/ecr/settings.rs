@@ -100,8 +100,7 @@ impl Settings {
         let scanning = described.image_scanning_configuration;
         let encryption = match described.encryption_configuration {
             // What was created before there was a choice.
-            None => Encryption::Aes256,
-            Some(EncryptionConfiguration { encryption_type: EncryptionType::Aes256, .. }) => Encryption::Aes256,
+            None | Some(EncryptionConfiguration { encryption_type: EncryptionType::Aes256, .. }) => Encryption::Aes256,
             Some(EncryptionConfiguration { encryption_type: EncryptionType::Kms, kms_key, .. }) => Encryption::Kms(kms_key),
             Some(EncryptionConfiguration { encryption_type: EncryptionType::KmsDsse, kms_key, .. }) => {
                 Encryption::KmsTwice(kms_key)

@@ -116,7 +116,9 @@ impl ShelfImage {
 
 fn digest_of(manifest: &str) -> String {
     let hash = digest(&SHA256, manifest.as_bytes());
-    format!("sha256:{}", hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+    let digits = hash.as_ref().iter().flat_map(|byte| [byte >> 4, byte & 15]).map(u32::from);
+    let hex = digits.filter_map(|digit| char::from_digit(digit, 16));
+    ["sha256:"].into_iter().flat_map(str::chars).chain(hex).collect()
 }
 
 /// A time as AWS's JSON has it.
