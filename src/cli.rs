@@ -149,6 +149,10 @@ fn flag(name: &'static str, value: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).value_name(value).help(help).value_parser(value_parser!(String))
 }
 
+fn switch(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
+}
+
 const ISSUER: &str = "Who issued the signer's token [default: https://token.actions.githubusercontent.com]";
 const REPOSITORY: &str = "The repository that the signer's run was of: OWNER/NAME";
 const REF: &str = "The ref that the signer's run was of: refs/heads/main";
@@ -157,7 +161,7 @@ fn verify_command() -> Command {
     Command::new("verify")
         .about("Look at what is signed about an image: by whom, of which commit, past which gates; exits with 3 unless all holds")
         .after_help(AFTER_VERIFY)
-        .arg(Arg::new(IMAGE).value_name("IMAGE").required(true).help("The image: HOST[:PORT]/NAME:TAG, or NAME@DIGEST"))
+        .arg(Arg::new(IMAGE).value_name("IMAGE").required(true).help("The image: HOST[:PORT]/NAME:TAG or NAME@DIGEST, or a layout folder: oci:PATH, oci:PATH:TAG"))
         .arg(flag(inputs::ENVIRONMENT.name, "NAME", "The environment whose gates it has to have passed"))
         .arg(flag("identity", "PATTERN", "Whose signature counts: for a workflow, its address with its ref; may be repeated").action(ArgAction::Append))
         .arg(flag("issuer", "URL", ISSUER))
@@ -165,13 +169,18 @@ fn verify_command() -> Command {
         .arg(flag("ref", "PATTERN", REF))
         .arg(flag("commit", "ID", "The commit that the image has to be of, in full"))
         .arg(flag("max-age", "AGE", "How old the verdict may be: 48h, 2d"))
+        .arg(switch("today", "Judge its SBOM by what is known today: needs trivy, and fails where it can't be told"))
+        .arg(flag(inputs::SEVERITY_THRESHOLD.name, "SEVERITY", "The lowest severity that may not be in it today; asks for --today"))
+        .arg(switch(inputs::IGNORE_UNFIXED.name, inputs::IGNORE_UNFIXED.help).requires(inputs::SEVERITY_THRESHOLD.name))
+        .arg(flag(inputs::TRIVY_DB_REPOSITORY.name, inputs::TRIVY_DB_REPOSITORY.value, inputs::TRIVY_DB_REPOSITORY.help))
+        .arg(flag(inputs::DATABASE_MAX_AGE.name, inputs::DATABASE_MAX_AGE.value, "How old that database may be [default: 48h]"))
         .arg(flag("policy", "FILE", "A file (YAML) that says all that").value_parser(value_parser!(PathBuf)))
         .arg(flag(
             inputs::SIGSTORE_TRUSTED_ROOT.name,
             "FILE",
             "The trusted root of the Sigstore that it was signed by: a file, or github for GitHub's own [default: sigstore.dev's]",
         ))
-        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print the table as JSON"))
+        .arg(switch("json", "Print the table as JSON"))
 }
 
 fn verification(matches: &ArgMatches) -> verify::Request {
@@ -187,6 +196,11 @@ fn verification(matches: &ArgMatches) -> verify::Request {
         max_age: text("max-age"),
         policy: matches.get_one("policy").cloned(),
         root: text(inputs::SIGSTORE_TRUSTED_ROOT.name),
+        today: matches.get_flag("today"),
+        severity_threshold: text(inputs::SEVERITY_THRESHOLD.name),
+        ignore_unfixed: matches.get_flag(inputs::IGNORE_UNFIXED.name),
+        mirrors: text(inputs::TRIVY_DB_REPOSITORY.name),
+        database_max_age: text(inputs::DATABASE_MAX_AGE.name),
         json: matches.get_flag("json"),
     }
 }

@@ -3,6 +3,7 @@
 use jiff::SignedDuration;
 use serde::Deserialize;
 
+use super::today::{self, Today};
 use crate::environment::Environment;
 use crate::evidence::Rule;
 use crate::sigstore::Identity;
@@ -22,13 +23,15 @@ pub(crate) struct Wanted {
     pub(crate) sbom: bool,
     /// Whether it has to be said where it came from.
     pub(crate) provenance: bool,
+    /// What is asked of it by what is known today; absent where that is not looked at.
+    pub(crate) today: Option<Today>,
 }
 
 impl From<Policy> for Wanted {
     fn from(policy: Policy) -> Self {
-        let Policy { signers, environment, max_age_hours, sbom, provenance } = policy;
+        let Policy { signers, environment, max_age_hours, sbom, provenance, today } = policy;
         let max_age = max_age_hours.map(|hours| SignedDuration::from_hours(hours.into()));
-        Self { signers, environment, max_age, commit: None, sbom, provenance }
+        Self { signers, environment, max_age, commit: None, sbom, provenance, today: today.map(Today::from) }
     }
 }
 
@@ -49,12 +52,14 @@ pub(crate) struct Policy {
     /// Whether it has to be said where it came from.
     #[serde(default)]
     pub(crate) provenance: bool,
+    /// What is asked of it by what is known today, by its SBOM.
+    pub(crate) today: Option<today::Asked>,
 }
 
 impl Wanted {
     /// Nothing, by nobody's word.
     pub(super) fn nothing() -> Self {
-        Self { signers: Vec::new(), environment: None, max_age: None, commit: None, sbom: false, provenance: false }
+        Self { signers: Vec::new(), environment: None, max_age: None, commit: None, sbom: false, provenance: false, today: None }
     }
 
     /// Whether a signer's word counts.

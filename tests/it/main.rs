@@ -72,6 +72,7 @@ mod what_an_image_was_built_from_is_known;
 mod what_is_built_lies_beneath_its_root;
 mod what_is_delivered_is_signed;
 mod what_is_delivered_is_the_runs_commit;
+mod what_is_known_today_is_told;
 mod what_is_promoted_is_proven;
 mod what_is_signed_holds_against_strangers;
 mod what_other_actions_hand_on_is_understood;
