@@ -65,7 +65,7 @@ pub(crate) fn read(
         Some(("verify", matches)) => Ok(Request::Verify(verification(matches))),
         Some(("promote", matches)) => Ok(promotion(inputs(matches), matches)),
         Some(("show", matches)) => Ok(Request::Show(inputs(matches))),
-        Some((_, matches)) => Ok(Request::Deliver(inputs(matches))),
+        Some((_, matches)) => Ok(delivery(inputs(matches), matches)),
         None => Err(command().error(
             clap::error::ErrorKind::MissingSubcommand,
             "a command is expected: deliver, promote, plan, doctor, policy, verify or show",
@@ -130,8 +130,14 @@ fn promote_command() -> Command {
         .arg(flag("ref", "PATTERN", REF))
 }
 
+/// A delivery: of the source, or, in a job that names an image, of that. On the command line that is a command of its own.
+fn delivery(inputs: Inputs, matches: &ArgMatches) -> Request {
+    let names_an_image = inputs.given(&inputs::FROM).is_some_and(|from| !from.trim().is_empty());
+    if names_an_image { promotion(inputs, matches) } else { Request::Deliver(inputs) }
+}
+
 fn promotion(inputs: Inputs, matches: &ArgMatches) -> Request {
-    let text = |name: &str| matches.get_one::<String>(name).cloned();
+    let text = |name: &str| matches.try_get_one::<String>(name).ok().flatten().cloned();
     let request = verify::Request {
         image: inputs.text(&inputs::FROM).trim().to_owned(),
         // What is no list is no pattern either, which is found out where it is read as one.
@@ -174,6 +180,7 @@ fn verify_command() -> Command {
         .arg(switch(inputs::IGNORE_UNFIXED.name, inputs::IGNORE_UNFIXED.help).requires(inputs::SEVERITY_THRESHOLD.name))
         .arg(flag(inputs::TRIVY_DB_REPOSITORY.name, inputs::TRIVY_DB_REPOSITORY.value, inputs::TRIVY_DB_REPOSITORY.help))
         .arg(flag(inputs::DATABASE_MAX_AGE.name, inputs::DATABASE_MAX_AGE.value, "How old that database may be [default: 48h]"))
+        .arg(switch("ecr", "Amazon ECR has to say what it knows of the image, also where the repository has another address than ECR's"))
         .arg(flag("policy", "FILE", "A file (YAML) that says all that").value_parser(value_parser!(PathBuf)))
         .arg(flag(
             inputs::SIGSTORE_TRUSTED_ROOT.name,
@@ -201,6 +208,7 @@ fn verification(matches: &ArgMatches) -> verify::Request {
         ignore_unfixed: matches.get_flag(inputs::IGNORE_UNFIXED.name),
         mirrors: text(inputs::TRIVY_DB_REPOSITORY.name),
         database_max_age: text(inputs::DATABASE_MAX_AGE.name),
+        ecr: matches.get_flag("ecr"),
         json: matches.get_flag("json"),
     }
 }
@@ -290,6 +298,24 @@ mod tests {
         let inputs = read_with(&["--tags", "from-flag"], &variables);
         assert_eq!((inputs.given(&inputs::TAGS), inputs.given(&inputs::ENVIRONMENT)), (Some("from-flag"), Some("dev")));
         assert_eq!(read_with(&[], &variables[1..]).given(&inputs::ENVIRONMENT), None);
+    }
+
+    #[test]
+    fn a_job_that_names_an_image_delivers_that() {
+        let variables = |from: &'static str| {
+            move |name: &str| match name {
+                "GITHUB_ACTIONS" => Some("true".to_owned()),
+                "INPUT_FROM" => Some(from.to_owned()),
+                _ => None,
+            }
+        };
+        let deliver = || ["gp-deliver", "deliver"].map(OsString::from);
+        let Ok(Request::Promote(_, request)) = read(deliver(), variables("r.example/a:b\n")) else { panic!("it is built") };
+        assert_eq!(request.image, "r.example/a:b");
+        for nothing in ["", "\n"] {
+            assert!(matches!(read(deliver(), variables(nothing)), Ok(Request::Deliver(_))));
+        }
+        assert!(matches!(read(deliver(), |_| None), Ok(Request::Deliver(_))));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! there by the registry's protocol, as to any registry.
 
 mod permissions;
+mod state;
 mod tag_filter;
 
 use std::time::SystemTime;
@@ -13,6 +14,7 @@ use base64::Engine as _;
 use futures_util::future::BoxFuture;
 
 pub(crate) use permissions::Permissions;
+pub(crate) use state::{ManagedSigning, ScanResult};
 pub(crate) use tag_filter::TagFilter;
 
 use super::{AccountId, Call, Error, RepositoryArn, Session, confidential};

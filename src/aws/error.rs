@@ -86,6 +86,12 @@ pub(crate) enum Call {
     CreateRepository,
     /// `ecr:BatchDeleteImage`.
     BatchDeleteImage,
+    /// `ecr:DescribeImageScanFindings`.
+    DescribeImageScanFindings,
+    /// `ecr:DescribeImageSigningStatus`.
+    DescribeImageSigningStatus,
+    /// `ecr:GetLifecyclePolicy`.
+    GetLifecyclePolicy,
 }
 
 /// A call that failed.
@@ -112,6 +118,9 @@ impl Call {
             Self::DescribeRepositories => "ecr:DescribeRepositories",
             Self::CreateRepository => "ecr:CreateRepository",
             Self::BatchDeleteImage => "ecr:BatchDeleteImage",
+            Self::DescribeImageScanFindings => "ecr:DescribeImageScanFindings",
+            Self::DescribeImageSigningStatus => "ecr:DescribeImageSigningStatus",
+            Self::GetLifecyclePolicy => "ecr:GetLifecyclePolicy",
         }
     }
 

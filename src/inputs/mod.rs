@@ -242,9 +242,10 @@ pub(crate) const JOB_RESULT: Input<Option<JobResult>> = Input::new(
     "For show: how the job ended whose report it is, by GitHub's own word: success, failure, cancelled or skipped",
 );
 
-/// An input of `promote` alone.
+/// An input of `promote`, and of a job: one that gives it promotes.
 pub(crate) const FROM: Input<Option<String>> =
-    Input::new("from", Group::Delivery, "REFERENCE", "For promote: the image to deliver, HOST[:PORT]/NAME:TAG or NAME@DIGEST");
+    Input::new("from", Group::Delivery, "REFERENCE",
+        "The image to deliver in place of one that is built (promote): HOST[:PORT]/NAME:TAG or NAME@DIGEST");
 
 /// An input of `promote` alone.
 pub(crate) const IDENTITY: Input<Vec<String>> = Input::new(

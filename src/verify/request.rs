@@ -55,6 +55,8 @@ pub(crate) struct Request {
     pub(crate) mirrors: Option<String>,
     /// How old it may be.
     pub(crate) database_max_age: Option<String>,
+    /// Whether Amazon ECR has to answer about it.
+    pub(crate) ecr: bool,
     /// Whether the table is wanted as JSON.
     pub(crate) json: bool,
 }
@@ -104,6 +106,9 @@ impl Request {
             let expected =
                 "whoever may push can sign by a name of their own: say whose signature counts, by identity or by policy";
             return Err(vec![problem("identity", "", expected)]);
+        }
+        if matches!(&looked, Looked::Folder(..)) && (wanted.ecr || wanted.immutable_tag) {
+            return Err(vec![problem(IMAGE, &self.image, "what Amazon ECR is asked about is in one of its repositories")]);
         }
         Ok(looked)
     }
@@ -157,6 +162,7 @@ impl Request {
         }
         wanted.commit.clone_from(&self.commit);
         self.ask_of_today(&mut wanted, problems);
+        wanted.ecr |= self.ecr;
         for identity in &self.identities {
             match self.rule(identity) {
                 Ok(rule) => wanted.signers.push(rule),

@@ -239,6 +239,11 @@ fn images(place: Place<'_>, image: &Manifest) -> Result<Vec<Descriptor>, registr
     Ok(listed.into_iter().filter(|manifest| manifest.platform().is_some()).collect())
 }
 
+/// The digests of the platforms' images.
+pub(super) fn platforms(place: Place<'_>, image: &Manifest) -> Result<Vec<Digest>, registry::Error> {
+    images(place, image)?.iter().map(|image| digest_of(image).map_err(registry::Error::from)).collect()
+}
+
 /// An image and its digest, in words.
 pub(super) fn said(reference: &Reference, digest: Digest) -> String {
     match (&reference.tag, reference.digest) {

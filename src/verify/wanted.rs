@@ -25,13 +25,18 @@ pub(crate) struct Wanted {
     pub(crate) provenance: bool,
     /// What is asked of it by what is known today; absent where that is not looked at.
     pub(crate) today: Option<Today>,
+    /// Whether Amazon ECR has to answer about it.
+    pub(crate) ecr: bool,
+    /// Whether its tag may be none that can be moved.
+    pub(crate) immutable_tag: bool,
 }
 
 impl From<Policy> for Wanted {
     fn from(policy: Policy) -> Self {
-        let Policy { signers, environment, max_age_hours, sbom, provenance, today } = policy;
+        let Policy { signers, environment, max_age_hours, sbom, provenance, today, ecr, immutable_tag } = policy;
         let max_age = max_age_hours.map(|hours| SignedDuration::from_hours(hours.into()));
-        Self { signers, environment, max_age, commit: None, sbom, provenance, today: today.map(Today::from) }
+        let today = today.map(Today::from);
+        Self { signers, environment, max_age, commit: None, sbom, provenance, today, ecr, immutable_tag }
     }
 }
 
@@ -54,12 +59,28 @@ pub(crate) struct Policy {
     pub(crate) provenance: bool,
     /// What is asked of it by what is known today, by its SBOM.
     pub(crate) today: Option<today::Asked>,
+    /// Whether Amazon ECR has to answer about it.
+    #[serde(default)]
+    pub(crate) ecr: bool,
+    /// Whether its tag may be none that can be moved.
+    #[serde(default)]
+    pub(crate) immutable_tag: bool,
 }
 
 impl Wanted {
     /// Nothing, by nobody's word.
     pub(super) fn nothing() -> Self {
-        Self { signers: Vec::new(), environment: None, max_age: None, commit: None, sbom: false, provenance: false, today: None }
+        Self {
+            signers: Vec::new(),
+            environment: None,
+            max_age: None,
+            commit: None,
+            sbom: false,
+            provenance: false,
+            today: None,
+            ecr: false,
+            immutable_tag: false,
+        }
     }
 
     /// Whether a signer's word counts.

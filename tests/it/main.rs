@@ -31,6 +31,7 @@ mod a_folder_that_is_the_projects_is_left_alone;
 mod a_release_names_what_it_runs;
 mod a_service_has_lists_of_its_own;
 mod act_runs_the_image;
+mod amazon_says_what_it_knows_of_an_image;
 mod an_old_database_judges_nothing;
 mod aws_faults;
 mod aws_says_no;

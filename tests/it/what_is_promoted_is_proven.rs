@@ -224,6 +224,22 @@ fn an_image_is_promoted_by_a_run_of_another_commit_too() {
 }
 
 #[test]
+fn a_job_of_the_action_that_names_an_image_promotes_it_and_builds_nothing() {
+    let scene = Scene::set();
+    scene.deliver().ends_with(0);
+    let nothing = scene.source.beside("nothing");
+    std::fs::create_dir_all(&nothing).unwrap();
+    // The action's own words: `deliver`, and the inputs as variables, of which those of the workflow that are not given are empty.
+    let run = scene.source.run("deliver").without("--build-context").in_folder(&nothing);
+    let run = run.variable("DOCKER_HOST", "unix:///nowhere/docker.sock").variable("INPUT_IDENTITY", "");
+    let job = scene.job(run, "prod", ELSEWHERE).flag("--destination", &scene.prod());
+    job.clone().variable("INPUT_FROM", "").ends_with(2);
+    job.variable("INPUT_FROM", &scene.from()).ends_with(0).says("statements from");
+    assert_eq!(digest(&format!("{}:prod-{}", scene.prod(), scene.sha)), digest(&scene.from()));
+    assert_eq!(scene.source.record()["reuse"]["is"], "promoted");
+}
+
+#[test]
 fn an_image_that_nobody_has_signed_is_not_promoted() {
     let scene = Scene::set();
     scene.deliver().flag("--sign", "off").ends_with(0);
