@@ -122,7 +122,7 @@ pub(crate) fn command() -> Command {
 fn promote_command() -> Command {
     let about = "Take an image that a delivery has signed, judge it by another environment's policy, and deliver it there";
     let command = with_inputs(Command::new("promote").about(about));
-    [&*inputs::FROM, &*inputs::IDENTITY]
+    [&*inputs::FROM, &*inputs::IDENTITY, &*inputs::PROMOTE_BY]
         .into_iter()
         .fold(command, |command, input| command.arg(argument(input)))
         .arg(flag("issuer", "URL", ISSUER))

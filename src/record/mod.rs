@@ -18,7 +18,7 @@ pub(crate) use recorder::{Checkpoints, Contribution, Recorder, StageLog, StageRe
 pub(crate) use sandbox::{MissingPart, Sandbox};
 pub(crate) use signer::{Signer, Sigstore};
 
-use crate::coverage::Gap;
+use crate::coverage::{Gap, JudgedBy};
 use crate::environment::{Environment, Requirements};
 use crate::finding::{Finding, Severity, Suppression};
 use crate::materials::Materials;
@@ -177,6 +177,9 @@ pub(crate) enum Reuse {
     Promoted {
         /// The environment whose delivery built it.
         from: Environment,
+        /// What it was judged by; absent where that is the image itself.
+        #[serde(rename = "judged-by", default, skip_serializing_if = "JudgedBy::is_image")]
+        judged_by: JudgedBy,
     },
 }
 

@@ -69,12 +69,8 @@ impl Amazon {
             Err(why) => return vec![self.unknown("ECR", &format!("not asked: {why}"))],
         };
         let scans = join_all(images.iter().map(|image| repository.scan_result(*image)));
-        let (mutability, scans, signing, lifecycle) = tokio::join!(
-            repository.mutability(),
-            scans,
-            repository.managed_signing(root),
-            repository.has_lifecycle_policy(),
-        );
+        let (mutability, scans, signing, lifecycle) =
+            tokio::join!(repository.mutability(), scans, repository.managed_signing(root), repository.has_lifecycle_policy(),);
         vec![self.tag(mutability, selector), self.scan(scans), self.signing(signing), self.lifecycle(lifecycle)]
     }
 
@@ -84,7 +80,9 @@ impl Amazon {
     }
 
     fn tag(&self, mutability: Result<Mutability, aws::Error>, selector: &Selector) -> Row {
-        let Selector::Tag(tag) = selector else { return Row::note(TAG, "the image is named by its digest, which names no other") };
+        let Selector::Tag(tag) = selector else {
+            return Row::note(TAG, "the image is named by its digest, which names no other");
+        };
         let mutability = match mutability {
             Ok(Mutability::Unknown) => {
                 return self.unknown(TAG, "whether it may be moved is not known: ecr:DescribeRepositories is missing");
@@ -205,7 +203,11 @@ mod tests {
         let nothing = || vec![Ok(ScanResult::Nothing("its state is UNSUPPORTED_IMAGE".into()))];
         assert_eq!(amazon(true).scan(nothing()).state, State::Fails);
         let row = amazon(false).scan(nothing());
-        assert!(row.state == State::Note && row.says.contains("no result") && !row.says.contains("nothing found"), "{}", row.says);
+        assert!(
+            row.state == State::Note && row.says.contains("no result") && !row.says.contains("nothing found"),
+            "{}",
+            row.says
+        );
         let found = ScanResult::Found { enhanced: true, counts: Vec::new(), at: None };
         assert_eq!(amazon(true).scan(vec![Ok(found)]).says, "nothing found by ECR's enhanced scan");
     }

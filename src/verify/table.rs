@@ -12,6 +12,7 @@ use super::row::{Row, State};
 use super::today::{self, Listed, Today};
 use super::wanted::Wanted;
 use crate::attestation::{Decision, Predicate, PredicateType, Verdict};
+use crate::coverage::JudgedBy;
 use crate::evidence::{Evidence, Place, SignedStatement, gather, listed_manifests};
 use crate::oci::image::described;
 use crate::oci::layout::{self, digest_of};
@@ -157,7 +158,11 @@ impl Seen<'_> {
             Decision::Cleared => "cleared",
             Decision::Advised => "let pass with advice",
         };
-        let says = format!("{decision} for {}{}{database}", verdict.environment, on(signed.at));
+        let by = match verdict.judged_by {
+            JudgedBy::Image => "",
+            JudgedBy::Sbom => " by its SBOM",
+        };
+        let says = format!("{decision} for {}{by}{}{database}", verdict.environment, on(signed.at));
         if asked.is_some_and(|environment| environment.is_blocking() && verdict.decision != Decision::Cleared) {
             return Row::fails("gates", format!("{says}; it has to be cleared"));
         }

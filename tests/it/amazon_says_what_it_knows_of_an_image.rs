@@ -12,12 +12,8 @@ use crate::support::{Ended, part};
 use crate::what_is_delivered_is_signed::SIGNER;
 
 /// What the rows need besides a push.
-const ROWS: [&str; 4] = [
-    "ecr:DescribeRepositories",
-    "ecr:DescribeImageScanFindings",
-    "ecr:DescribeImageSigningStatus",
-    "ecr:GetLifecyclePolicy",
-];
+const ROWS: [&str; 4] =
+    ["ecr:DescribeRepositories", "ecr:DescribeImageScanFindings", "ecr:DescribeImageSigningStatus", "ecr:GetLifecyclePolicy"];
 
 /// Looks at what a tag names, by a role at AWS.
 fn verify(world: &World, source: &Source, tag: &str, flags: &[&str]) -> (Option<i32>, Value) {

@@ -68,7 +68,8 @@ impl Repository {
             return Ok(ScanResult::Nothing(text::words(format!("its state is {status} {why}").trim())));
         };
         let counted = findings.finding_severity_counts.iter().flatten();
-        let mut counts: Vec<_> = counted.filter(|(_, count)| **count != 0).map(|(severity, count)| (severity.as_str(), *count)).collect();
+        let mut counts: Vec<_> =
+            counted.filter(|(_, count)| **count != 0).map(|(severity, count)| (severity.as_str(), *count)).collect();
         let rank = |severity: &str| SEVERITIES.iter().position(|known| *known == severity).unwrap_or_default();
         counts.sort_by_key(|(severity, _)| (rank(severity), (*severity).to_owned()));
         let at = findings.image_scan_completed_at.and_then(|at| SystemTime::try_from(at).ok());
