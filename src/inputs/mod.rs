@@ -265,7 +265,7 @@ pub(crate) const PROMOTE_BY: Input<JudgedBy> = Input::new(
     Group::Delivery,
     "image|sbom",
     "What a promoted image is judged by: image (it is fetched, and its layers are looked through for secrets) or sbom (its signed \
-     list of packages and its verdict, by today's advisories; nothing is fetched, and the delivery that built it has to have held \
+     list of packages and its verdict, by today's advisories; within a registry nothing is fetched, and the delivery that built it has to have held \
      back leaked secrets)",
 )
 .default("image");

@@ -69,6 +69,10 @@ pub(super) async fn bring(origin: &ProvenImage, there: &Client, image: &Image, l
     let missing: Vec<_> = image.descriptors().into_iter().filter(|blob| !is_there(blob)).collect();
     let from = origin.client.repository();
     let same_registry = from.registry() == there.repository().registry();
+    if !same_registry {
+        let size = missing.iter().fold(0, |bytes: u64, blob| bytes.saturating_add(blob.size()));
+        disk::has_room(image.layout.root(), size).map_err(publish::Error::from)?;
+    }
     let brought = missing.iter().map(|blob| async move {
         if same_registry && there.mount_blob(blob, from).await? {
             return Ok(());

@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use doubles::aws::{PUSH, World};
+use doubles::aws::{Call, Fault, PUSH, Times, World};
 use serde_json::{Value, json};
 
 use crate::support::Source;
@@ -36,7 +36,10 @@ fn row<'a>(table: &'a Value, check: &str) -> (&'a str, &'a str) {
 }
 
 fn scan(status: &str, counts: Value) -> Value {
-    let findings = json!({ "findingSeverityCounts": counts, "enhancedFindings": [] });
+    let mut findings = json!({ "findingSeverityCounts": counts });
+    if status == "ACTIVE" {
+        findings["enhancedFindings"] = json!([]);
+    }
     json!({ "imageScanStatus": { "status": status, "description": "as it is" }, "imageScanFindings": findings })
 }
 
@@ -97,4 +100,25 @@ fn what_is_no_result_of_ecrs_is_said_and_fails_where_ecr_was_asked_for() {
     let ended = Ended::from(command.args(["verify", &image, "--identity", SIGNER]).output().unwrap());
     assert_eq!(ended.code, Some(1), "{ended}");
     assert!(!ended.stdout.contains("ECR") && world.calls().len() > calls, "{ended}");
+}
+
+#[test]
+fn an_ecr_that_fails_has_said_nothing() {
+    let world = World::options().start();
+    let source = source();
+    world.allow(&[&PUSH[..], &ROWS].concat());
+    deliver(&world, &source).ends_with(0);
+    world.answer("DescribeImageScanFindings", scan("COMPLETE", json!({})));
+    world.answer("DescribeImageSigningStatus", json!({ "signingStatuses": [] }));
+    for fault in [Fault::Refused, Fault::Status(500), Fault::Throttle, Fault::Wrong, Fault::Cut] {
+        world.fail(Call::OtherEcr, Times::Always, fault);
+        let (_, table) = verify(&world, &source, "latest", &["--ecr"]);
+        for check in ["ECR scan", "ECR signing", "lifecycle"] {
+            let (state, says) = row(&table, check);
+            assert!(state == "fails" && !says.contains("nothing found"), "{fault:?}: {check}: {says}");
+        }
+        world.mend(Call::OtherEcr);
+    }
+    let (_, table) = verify(&world, &source, "latest", &["--ecr"]);
+    assert_eq!(row(&table, "ECR scan"), ("note", "nothing found by ECR's basic scan"));
 }
