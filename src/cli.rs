@@ -203,11 +203,13 @@ fn verification(matches: &ArgMatches) -> verify::Request {
         max_age: text("max-age"),
         policy: matches.get_one("policy").cloned(),
         root: text(inputs::SIGSTORE_TRUSTED_ROOT.name),
-        today: matches.get_flag("today"),
-        severity_threshold: text(inputs::SEVERITY_THRESHOLD.name),
-        ignore_unfixed: matches.get_flag(inputs::IGNORE_UNFIXED.name),
-        mirrors: text(inputs::TRIVY_DB_REPOSITORY.name),
-        database_max_age: text(inputs::DATABASE_MAX_AGE.name),
+        today: verify::TodayRequest {
+            asked: matches.get_flag("today"),
+            severity_threshold: text(inputs::SEVERITY_THRESHOLD.name),
+            ignore_unfixed: matches.get_flag(inputs::IGNORE_UNFIXED.name),
+            mirrors: text(inputs::TRIVY_DB_REPOSITORY.name),
+            database_max_age: text(inputs::DATABASE_MAX_AGE.name),
+        },
         ecr: matches.get_flag("ecr"),
         json: matches.get_flag("json"),
     }

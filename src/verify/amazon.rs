@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use serde::Deserialize;
 
 use super::row::Row;
 use crate::aws::ecr::{ManagedSigning, Mutability, Repository, ScanResult};
@@ -23,23 +24,30 @@ const SCAN: &str = "ECR scan";
 const SIGNING: &str = "ECR signing";
 const LIFECYCLE: &str = "lifecycle";
 
+/// What Amazon ECR has to say of an image, in a policy: to all that it is asked about, an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Asked {
+    /// Whether the tag may be none that can be moved.
+    #[serde(default)]
+    immutable_tag: bool,
+}
+
 /// A repository of Amazon ECR, and whether it has to answer.
 pub(super) struct Amazon {
     /// As a session sees it; else why there is none.
     pub(super) repository: Result<Repository, String>,
-    asked: bool,
-    immutable: bool,
+    /// Absent where it need not.
+    asked: Option<Asked>,
 }
 
 impl Amazon {
-    /// The repository, if it is one of Amazon ECR's by its address, or if it is `asked` for. `immutable` is whether the tag may not
-    /// be one that can be moved.
-    pub(super) async fn find(name: &Name, asked: bool, immutable: bool) -> Option<Self> {
+    /// The repository, if it is one of Amazon ECR's by its address, or if it is `asked` for.
+    pub(super) async fn find(name: &Name, asked: Option<Asked>) -> Option<Self> {
         let host = RegistryHost::parse(name.registry());
-        if host.is_none() && !asked && !immutable {
+        if host.is_none() && asked.is_none() {
             return None;
         }
-        let asked = asked || immutable;
         let settings = Settings {
             role: None,
             region: host.as_ref().map(|host| host.region.clone()),
@@ -50,7 +58,7 @@ impl Amazon {
             session_policy: None,
         };
         let opened = Session::open(&settings, || None);
-        let opened = if asked { Ok(opened.await) } else { tokio::time::timeout(PATIENCE, opened).await };
+        let opened = if asked.is_some() { Ok(opened.await) } else { tokio::time::timeout(PATIENCE, opened).await };
         let repository = match opened {
             Ok(Ok(session)) => {
                 let account = host.map_or_else(|| session.account.clone(), |host| host.account);
@@ -59,7 +67,7 @@ impl Amazon {
             Ok(Err(error)) => Err(error.to_string()),
             Err(_) => Err("no credentials of AWS were found in time".to_owned()),
         };
-        Some(Self { repository, asked, immutable })
+        Some(Self { repository, asked })
     }
 
     /// The rows. `images` are the images of the platforms, which ECR scans one by one.
@@ -76,7 +84,7 @@ impl Amazon {
 
     /// What can't be told fails where it is asked for.
     fn unknown(&self, check: &'static str, says: &str) -> Row {
-        Row::missing(check, self.asked, text::words(says).to_string())
+        Row::missing(check, self.asked.is_some(), text::words(says).to_string())
     }
 
     fn tag(&self, mutability: Result<Mutability, aws::Error>, selector: &Selector) -> Row {
@@ -93,7 +101,7 @@ impl Amazon {
         let says = format!("{tag} {}", moves(&mutability, tag));
         match mutability.may_move(tag) {
             Some(false) => Row::holds(TAG, says),
-            _ => Row::missing(TAG, self.immutable, says),
+            _ => Row::missing(TAG, self.asked.is_some_and(|asked| asked.immutable_tag), says),
         }
     }
 
@@ -136,7 +144,11 @@ impl Amazon {
         let lines: Vec<_> = signing.iter().map(managed).collect();
         let complete = signing.iter().all(|one| one.is_complete);
         // It is a signature of Notation's form, which is not looked at here.
-        if complete { Row::note(SIGNING, lines.join("\n")) } else { Row::missing(SIGNING, self.asked, lines.join("\n")) }
+        if complete {
+            Row::note(SIGNING, lines.join("\n"))
+        } else {
+            Row::missing(SIGNING, self.asked.is_some(), lines.join("\n"))
+        }
     }
 
     /// Whether it may expire. The one place for what a simulation of the policy would say.
@@ -181,7 +193,7 @@ mod tests {
     use crate::aws::ecr::TagFilter;
 
     fn amazon(asked: bool) -> Amazon {
-        Amazon { repository: Err(String::new()), asked, immutable: asked }
+        Amazon { repository: Err(String::new()), asked: asked.then_some(Asked { immutable_tag: true }) }
     }
 
     fn tag(text: &str) -> Selector {

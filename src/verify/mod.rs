@@ -9,7 +9,7 @@ mod table;
 mod today;
 mod wanted;
 
-pub(crate) use request::{Question, Request};
+pub(crate) use request::{Question, Request, TodayRequest};
 pub(crate) use table::Table;
 pub(crate) use wanted::check;
 
@@ -36,7 +36,7 @@ pub(crate) async fn verify(request: &Request) -> Result<Table, Error> {
     match request.looked().map_err(Error::Inputs)? {
         Looked::Image(question) => {
             let Question { image, selector, root, wanted } = *question;
-            let amazon = Amazon::find(&image.repository, wanted.ecr, wanted.immutable_tag).await;
+            let amazon = Amazon::find(&image.repository, wanted.ecr).await;
             let client = Client::new(image.repository.clone(), credentials(&image.repository, amazon.as_ref()).await?)?;
             let manifest = client.pull_manifest(&selector).await?;
             let place = Place::Repository(&client);

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::SignedDuration;
 
+use super::amazon;
 use super::folder::Folder;
 use super::today::{Asked, Today};
 use super::wanted::{Policy, Wanted};
@@ -45,8 +46,19 @@ pub(crate) struct Request {
     pub(crate) policy: Option<PathBuf>,
     /// A trusted root, or `github`.
     pub(crate) root: Option<String>,
-    /// Whether its SBOM is judged by what is known today.
-    pub(crate) today: bool,
+    /// What is asked of it by what is known today.
+    pub(crate) today: TodayRequest,
+    /// Whether Amazon ECR has to answer about it.
+    pub(crate) ecr: bool,
+    /// Whether the table is wanted as JSON.
+    pub(crate) json: bool,
+}
+
+/// What the command line asks of an image by what is known today.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TodayRequest {
+    /// Whether its SBOM is judged by that.
+    pub(crate) asked: bool,
     /// The lowest severity that may not be in it then.
     pub(crate) severity_threshold: Option<String>,
     /// Whether what has no fix does not count.
@@ -55,10 +67,6 @@ pub(crate) struct Request {
     pub(crate) mirrors: Option<String>,
     /// How old it may be.
     pub(crate) database_max_age: Option<String>,
-    /// Whether Amazon ECR has to answer about it.
-    pub(crate) ecr: bool,
-    /// Whether the table is wanted as JSON.
-    pub(crate) json: bool,
 }
 
 /// What is looked at, wherever it is.
@@ -107,7 +115,7 @@ impl Request {
                 "whoever may push can sign by a name of their own: say whose signature counts, by identity or by policy";
             return Err(vec![problem("identity", "", expected)]);
         }
-        if matches!(&looked, Looked::Folder(..)) && (wanted.ecr || wanted.immutable_tag) {
+        if matches!(&looked, Looked::Folder(..)) && wanted.ecr.is_some() {
             return Err(vec![problem(IMAGE, &self.image, "what Amazon ECR is asked about is in one of its repositories")]);
         }
         Ok(looked)
@@ -161,8 +169,8 @@ impl Request {
             Err(text) => problems.push(problem("max-age", text, "an age such as 48h or 2d is expected")),
         }
         wanted.commit.clone_from(&self.commit);
-        self.ask_of_today(&mut wanted, problems);
-        wanted.ecr |= self.ecr;
+        self.today.ask(&mut wanted, problems);
+        wanted.ecr = wanted.ecr.or_else(|| self.ecr.then(amazon::Asked::default));
         for identity in &self.identities {
             match self.rule(identity) {
                 Ok(rule) => wanted.signers.push(rule),
@@ -177,25 +185,6 @@ impl Request {
             }
         }
         Some(wanted)
-    }
-
-    /// What the command line asks by what is known today, beside what the policy does.
-    fn ask_of_today(&self, wanted: &mut Wanted, problems: &mut Vec<Problem>) {
-        let read = |text: &String| inputs::SEVERITY_THRESHOLD.read(text);
-        let severity = self.severity_threshold.as_ref().map(read).transpose().map_err(|mut found| problems.append(&mut found));
-        let (severity, ignore_unfixed) = (severity.ok().flatten(), self.ignore_unfixed);
-        if self.today || self.severity_threshold.is_some() {
-            let asked = Asked { severity_threshold: severity, ignore_unfixed };
-            let by_policy = wanted.today.take().filter(|_| severity.is_none());
-            wanted.today = Some(by_policy.unwrap_or_else(|| Today::from(asked)));
-        }
-        let mirrors = self.mirrors.as_ref().map(|text| inputs::TRIVY_DB_REPOSITORY.read(text)).transpose();
-        let mirrors = mirrors.map_err(|mut found| problems.append(&mut found)).ok().flatten();
-        let max_age = self.database_max_age.as_ref().map(|text| inputs::DATABASE_MAX_AGE.read(text)).transpose();
-        let max_age = max_age.map_err(|mut found| problems.append(&mut found)).ok().flatten().flatten();
-        let Some(today) = &mut wanted.today else { return };
-        today.mirrors = mirrors.filter(|given| !given.is_empty()).unwrap_or_else(|| std::mem::take(&mut today.mirrors));
-        today.max_age = max_age.unwrap_or(today.max_age);
     }
 
     fn rule(&self, identity: &str) -> Result<Rule, Problem> {
@@ -225,6 +214,27 @@ impl Request {
             Some(json) if json.starts_with('{') => Root::read(json).map_err(refused),
             Some(path) => Root::read(&text(Path::new(path), input.name)?).map_err(refused),
         }
+    }
+}
+
+impl TodayRequest {
+    /// Adds it to what a policy asks.
+    fn ask(&self, wanted: &mut Wanted, problems: &mut Vec<Problem>) {
+        let read = |text: &String| inputs::SEVERITY_THRESHOLD.read(text);
+        let severity = self.severity_threshold.as_ref().map(read).transpose().map_err(|mut found| problems.append(&mut found));
+        let (severity, ignore_unfixed) = (severity.ok().flatten(), self.ignore_unfixed);
+        if self.asked || self.severity_threshold.is_some() {
+            let asked = Asked { severity_threshold: severity, ignore_unfixed };
+            let by_policy = wanted.today.take().filter(|_| severity.is_none());
+            wanted.today = Some(by_policy.unwrap_or_else(|| Today::from(asked)));
+        }
+        let mirrors = self.mirrors.as_ref().map(|text| inputs::TRIVY_DB_REPOSITORY.read(text)).transpose();
+        let mirrors = mirrors.map_err(|mut found| problems.append(&mut found)).ok().flatten();
+        let max_age = self.database_max_age.as_ref().map(|text| inputs::DATABASE_MAX_AGE.read(text)).transpose();
+        let max_age = max_age.map_err(|mut found| problems.append(&mut found)).ok().flatten().flatten();
+        let Some(today) = &mut wanted.today else { return };
+        today.mirrors = mirrors.filter(|given| !given.is_empty()).unwrap_or_else(|| std::mem::take(&mut today.mirrors));
+        today.max_age = max_age.unwrap_or(today.max_age);
     }
 }
 

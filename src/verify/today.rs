@@ -158,7 +158,7 @@ fn said(threshold: Option<Threshold>, database: &Database, judged: &[Judged]) ->
     lines.dedup();
     if let [first, ..] = &mut *lines {
         let updated = text::time(database.record.updated_at);
-        first.push_str(&format!(", by SBOM, by advisories of {updated}"));
+        *first = format!("{first}, by SBOM, by advisories of {updated}");
     }
     let counts = |found: &&Vulnerability| threshold.is_some_and(|threshold| threshold.counts(found));
     let counting: Vec<_> = judged.iter().flat_map(|judged| &judged.findings).filter(counts).collect();

@@ -3,6 +3,7 @@
 use jiff::SignedDuration;
 use serde::Deserialize;
 
+use super::amazon;
 use super::today::{self, Today};
 use crate::environment::Environment;
 use crate::evidence::Rule;
@@ -25,18 +26,16 @@ pub(crate) struct Wanted {
     pub(crate) provenance: bool,
     /// What is asked of it by what is known today; absent where that is not looked at.
     pub(crate) today: Option<Today>,
-    /// Whether Amazon ECR has to answer about it.
-    pub(crate) ecr: bool,
-    /// Whether its tag may be none that can be moved.
-    pub(crate) immutable_tag: bool,
+    /// What Amazon ECR has to say of it; absent where it need not answer.
+    pub(crate) ecr: Option<amazon::Asked>,
 }
 
 impl From<Policy> for Wanted {
     fn from(policy: Policy) -> Self {
-        let Policy { signers, environment, max_age_hours, sbom, provenance, today, ecr, immutable_tag } = policy;
+        let Policy { signers, environment, max_age_hours, sbom, provenance, today, ecr } = policy;
         let max_age = max_age_hours.map(|hours| SignedDuration::from_hours(hours.into()));
         let today = today.map(Today::from);
-        Self { signers, environment, max_age, commit: None, sbom, provenance, today, ecr, immutable_tag }
+        Self { signers, environment, max_age, commit: None, sbom, provenance, today, ecr }
     }
 }
 
@@ -59,12 +58,8 @@ pub(crate) struct Policy {
     pub(crate) provenance: bool,
     /// What is asked of it by what is known today, by its SBOM.
     pub(crate) today: Option<today::Asked>,
-    /// Whether Amazon ECR has to answer about it.
-    #[serde(default)]
-    pub(crate) ecr: bool,
-    /// Whether its tag may be none that can be moved.
-    #[serde(default)]
-    pub(crate) immutable_tag: bool,
+    /// What Amazon ECR has to say of it.
+    pub(crate) ecr: Option<amazon::Asked>,
 }
 
 impl Wanted {
@@ -78,8 +73,7 @@ impl Wanted {
             sbom: false,
             provenance: false,
             today: None,
-            ecr: false,
-            immutable_tag: false,
+            ecr: None,
         }
     }
 

@@ -35,7 +35,7 @@ fn row<'a>(table: &'a Value, check: &str) -> (&'a str, &'a str) {
     (row["state"].as_str().unwrap(), row["says"].as_str().unwrap())
 }
 
-fn scan(status: &str, counts: Value) -> Value {
+fn scan(status: &str, counts: &Value) -> Value {
     let mut findings = json!({ "findingSeverityCounts": counts });
     if status == "ACTIVE" {
         findings["enhancedFindings"] = json!([]);
@@ -49,7 +49,7 @@ fn what_ecr_knows_of_an_image_is_said() {
     let source = source();
     world.allow(&[&PUSH[..], &ROWS].concat());
     deliver(&world, &source).ends_with(0);
-    world.answer("DescribeImageScanFindings", scan("ACTIVE", json!({ "LOW": 2, "CRITICAL": 1 })));
+    world.answer("DescribeImageScanFindings", scan("ACTIVE", &json!({ "LOW": 2, "CRITICAL": 1 })));
     let failed = json!({
         "signingProfileArn": "arn:aws:signer:eu-central-1:012345678901:/signing-profiles/p", "status": "FAILED",
         "failureCode": "AccessDenied", "failureReason": "not allowed",
@@ -67,7 +67,7 @@ fn what_ecr_knows_of_an_image_is_said() {
     assert!(state == "note" && says.contains("may be moved"), "{says}");
     // Where that may not be.
     let policy = source.beside("policy.yaml");
-    std::fs::write(&policy, "immutable-tag: true\n").unwrap();
+    std::fs::write(&policy, "ecr:\n  immutable-tag: true\n").unwrap();
     let (code, table) = verify(&world, &source, "latest", &["--policy", policy.to_str().unwrap()]);
     assert_eq!((code, row(&table, "tag").0), (Some(3), "fails"), "{table}");
 }
@@ -80,7 +80,7 @@ fn what_is_no_result_of_ecrs_is_said_and_fails_where_ecr_was_asked_for() {
     deliver(&world, &source).ends_with(0);
     world.answer("DescribeImageSigningStatus", json!({ "signingStatuses": [] }));
     for status in ["FAILED", "UNSUPPORTED_IMAGE", "SCAN_ELIGIBILITY_EXPIRED", "IN_PROGRESS", "PENDING", "SOMETHING_NEW"] {
-        world.answer("DescribeImageScanFindings", scan(status, json!({})));
+        world.answer("DescribeImageScanFindings", scan(status, &json!({})));
         let (_, table) = verify(&world, &source, "latest", &["--ecr"]);
         let (state, says) = row(&table, "ECR scan");
         assert!(state == "fails" && says.contains("no result") && says.contains(status), "{status}: {says}");
@@ -108,7 +108,7 @@ fn an_ecr_that_fails_has_said_nothing() {
     let source = source();
     world.allow(&[&PUSH[..], &ROWS].concat());
     deliver(&world, &source).ends_with(0);
-    world.answer("DescribeImageScanFindings", scan("COMPLETE", json!({})));
+    world.answer("DescribeImageScanFindings", scan("COMPLETE", &json!({})));
     world.answer("DescribeImageSigningStatus", json!({ "signingStatuses": [] }));
     for fault in [Fault::Refused, Fault::Status(500), Fault::Throttle, Fault::Wrong, Fault::Cut] {
         world.fail(Call::OtherEcr, Times::Always, fault);

@@ -18,7 +18,8 @@ const WORKFLOW: &str = "octo-org/gp-deliver/.github/workflows/_build-and-release
 pub(crate) struct Scene {
     pub(crate) source: Source,
     registry: String,
-    _own: Option<Registry>,
+    /// Its own registry, which ends with it.
+    own: Option<Registry>,
     /// The commit, as tags have it.
     pub(crate) sha: String,
     /// The names and values of what is claimed besides.
@@ -58,7 +59,7 @@ impl Scene {
         let manifest: Value = serde_json::from_str(&crane(&["manifest", "--insecure", &self.image(tag)])).unwrap();
         for layer in manifest["layers"].as_array().unwrap() {
             let hex = &layer["digest"].as_str().unwrap()[7..];
-            let blobs = self._own.as_ref().unwrap().content().join("docker/registry/v2/blobs/sha256");
+            let blobs = self.own.as_ref().unwrap().content().join("docker/registry/v2/blobs/sha256");
             std::fs::remove_file(blobs.join(&hex[..2]).join(hex).join("data")).unwrap();
         }
     }
@@ -76,7 +77,7 @@ impl Scene {
         ];
         let source = Source::in_git(&[&usual, files].concat());
         let sha = source.git(&["rev-parse", "HEAD"])[..7].to_owned();
-        Self { source, registry, _own: own, sha, claims: Vec::new() }
+        Self { source, registry, own, sha, claims: Vec::new() }
     }
 
     pub(crate) fn repository(&self) -> String {

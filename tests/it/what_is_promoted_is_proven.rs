@@ -111,7 +111,7 @@ impl Scene {
     }
 
     /// What the tag of an environment in dev's repository names.
-    fn from_environment(&self, environment: &str) -> String {
+    fn tag_of(&self, environment: &str) -> String {
         format!("{}:{environment}-{}", self.dev(), self.sha)
     }
 
@@ -227,7 +227,7 @@ fn a_signed_image_goes_to_prod_as_it_is_with_all_that_is_signed_about_it() {
 fn an_image_is_promoted_by_its_signed_sbom_and_within_a_registry_no_layer_is_fetched() {
     for (scene, fetched) in [(Scene::set(), 1), (Scene::set().across_registries(), 2)] {
         scene.deliver_to("test").ends_with(0);
-        let from = scene.from_environment("test");
+        let from = scene.tag_of("test");
         let ended = scene.promote(&from).flag("--promote-by", "sbom").ends_with(0);
         // The configuration alone; else what has to be brought over as well.
         assert_eq!(ended.stderr.matches(" kB fetched").count(), fetched, "{ended}");
@@ -252,7 +252,7 @@ fn what_has_become_known_since_blocks_an_image_that_is_judged_by_its_sbom() {
     run(make.arg("--advisories").arg(advisories_without_one(&scene.source)).arg("--output").arg(&before));
     let before = format!("oci:{}:2", before.display());
     scene.deliver_to("test").flag("--trivy-db-repository", &before).ends_with(0);
-    let promote = scene.promote(&scene.from_environment("test")).flag("--promote-by", "sbom");
+    let promote = scene.promote(&scene.tag_of("test")).flag("--promote-by", "sbom");
     promote.ends_with(3).says("CVE-2020-14343");
     scene.nothing_is_there();
 }
@@ -266,7 +266,7 @@ fn where_leaks_were_not_held_back_an_sbom_does_not_suffice() {
     scene.nothing_is_there();
     let unlisted = Scene::set();
     unlisted.deliver_to("test").flag("--sbom-formats", "cyclonedx-json").ends_with(0);
-    let by_sbom = unlisted.promote(&unlisted.from_environment("test")).flag("--promote-by", "sbom");
+    let by_sbom = unlisted.promote(&unlisted.tag_of("test")).flag("--promote-by", "sbom");
     by_sbom.ends_with(1).says("no SPDX document beside it that counts");
     unlisted.nothing_is_there();
 }
