@@ -84,7 +84,7 @@ pub(crate) fn read(
             let request = repository::request(matches, of_repository);
             request.map(|(inputs, request)| Request::Repository(inputs, request)).ok_or_else(nothing_asked)
         }
-        Some((_, matches)) => Ok(Request::Deliver(inputs(matches))),
+        Some((_, matches)) => Ok(delivery(inputs(matches), matches)),
         None => Err(nothing_asked()),
     }
 }
@@ -145,7 +145,7 @@ pub(crate) fn command() -> Command {
 fn promote_command() -> Command {
     let about = "Take an image that a delivery has signed, judge it by another environment's policy, and deliver it there";
     let command = with_inputs(Command::new("promote").about(about));
-    [&*inputs::FROM, &*inputs::IDENTITY]
+    [&*inputs::FROM, &*inputs::IDENTITY, &*inputs::PROMOTE_BY]
         .into_iter()
         .fold(command, |command, input| command.arg(argument(input)))
         .arg(flag("issuer", "URL", ISSUER))
@@ -153,8 +153,14 @@ fn promote_command() -> Command {
         .arg(flag("ref", "PATTERN", REF))
 }
 
+/// A delivery: of the source, or, in a job that names an image, of that. On the command line that is a command of its own.
+fn delivery(inputs: Inputs, matches: &ArgMatches) -> Request {
+    let names_an_image = inputs.given(&inputs::FROM).is_some_and(|from| !from.trim().is_empty());
+    if names_an_image { promotion(inputs, matches) } else { Request::Deliver(inputs) }
+}
+
 fn promotion(inputs: Inputs, matches: &ArgMatches) -> Request {
-    let text = |name: &str| matches.get_one::<String>(name).cloned();
+    let text = |name: &str| matches.try_get_one::<String>(name).ok().flatten().cloned();
     let request = verify::Request {
         image: inputs.text(&inputs::FROM).trim().to_owned(),
         // What is no list is no pattern either, which is found out where it is read as one.
@@ -172,6 +178,10 @@ fn flag(name: &'static str, value: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).value_name(value).help(help).value_parser(value_parser!(String))
 }
 
+fn switch(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
+}
+
 const ISSUER: &str = "Who issued the signer's token [default: https://token.actions.githubusercontent.com]";
 const REPOSITORY: &str = "The repository that the signer's run was of: OWNER/NAME";
 const REF: &str = "The ref that the signer's run was of: refs/heads/main";
@@ -180,7 +190,7 @@ fn verify_command() -> Command {
     Command::new("verify")
         .about("Look at what is signed about an image: by whom, of which commit, past which gates; exits with 3 unless all holds")
         .after_help(AFTER_VERIFY)
-        .arg(Arg::new(IMAGE).value_name("IMAGE").required(true).help("The image: HOST[:PORT]/NAME:TAG, or NAME@DIGEST"))
+        .arg(Arg::new(IMAGE).value_name("IMAGE").required(true).help("The image: HOST[:PORT]/NAME:TAG or NAME@DIGEST, or a layout folder: oci:PATH, oci:PATH:TAG"))
         .arg(flag(inputs::ENVIRONMENT.name, "NAME", "The environment whose gates it has to have passed"))
         .arg(flag("identity", "PATTERN", "Whose signature counts: for a workflow, its address with its ref; may be repeated").action(ArgAction::Append))
         .arg(flag("issuer", "URL", ISSUER))
@@ -188,13 +198,19 @@ fn verify_command() -> Command {
         .arg(flag("ref", "PATTERN", REF))
         .arg(flag("commit", "ID", "The commit that the image has to be of, in full"))
         .arg(flag("max-age", "AGE", "How old the verdict may be: 48h, 2d"))
+        .arg(switch("today", "Judge its SBOM by what is known today: needs trivy, and fails where it can't be told"))
+        .arg(flag(inputs::SEVERITY_THRESHOLD.name, "SEVERITY", "The lowest severity that may not be in it today; asks for --today"))
+        .arg(switch(inputs::IGNORE_UNFIXED.name, inputs::IGNORE_UNFIXED.help).requires(inputs::SEVERITY_THRESHOLD.name))
+        .arg(flag(inputs::TRIVY_DB_REPOSITORY.name, inputs::TRIVY_DB_REPOSITORY.value, inputs::TRIVY_DB_REPOSITORY.help))
+        .arg(flag(inputs::DATABASE_MAX_AGE.name, inputs::DATABASE_MAX_AGE.value, "How old that database may be [default: 48h]"))
+        .arg(switch("ecr", "Amazon ECR has to say what it knows of the image, also where the repository has another address than ECR's"))
         .arg(flag("policy", "FILE", "A file (YAML) that says all that").value_parser(value_parser!(PathBuf)))
         .arg(flag(
             inputs::SIGSTORE_TRUSTED_ROOT.name,
             "FILE",
             "The trusted root of the Sigstore that it was signed by: a file, or github for GitHub's own [default: sigstore.dev's]",
         ))
-        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print the table as JSON"))
+        .arg(switch("json", "Print the table as JSON"))
 }
 
 fn verification(matches: &ArgMatches) -> verify::Request {
@@ -210,6 +226,14 @@ fn verification(matches: &ArgMatches) -> verify::Request {
         max_age: text("max-age"),
         policy: matches.get_one("policy").cloned(),
         root: text(inputs::SIGSTORE_TRUSTED_ROOT.name),
+        today: verify::TodayRequest {
+            asked: matches.get_flag("today"),
+            severity_threshold: text(inputs::SEVERITY_THRESHOLD.name),
+            ignore_unfixed: matches.get_flag(inputs::IGNORE_UNFIXED.name),
+            mirrors: text(inputs::TRIVY_DB_REPOSITORY.name),
+            database_max_age: text(inputs::DATABASE_MAX_AGE.name),
+        },
+        ecr: matches.get_flag("ecr"),
         json: matches.get_flag("json"),
     }
 }
@@ -304,6 +328,24 @@ mod tests {
         let inputs = read_with(&["--tags", "from-flag"], &variables);
         assert_eq!((inputs.given(&inputs::TAGS), inputs.given(&inputs::ENVIRONMENT)), (Some("from-flag"), Some("dev")));
         assert_eq!(read_with(&[], &variables[1..]).given(&inputs::ENVIRONMENT), None);
+    }
+
+    #[test]
+    fn a_job_that_names_an_image_delivers_that() {
+        let variables = |from: &'static str| {
+            move |name: &str| match name {
+                "GITHUB_ACTIONS" => Some("true".to_owned()),
+                "INPUT_FROM" => Some(from.to_owned()),
+                _ => None,
+            }
+        };
+        let deliver = || ["gp-deliver", "deliver"].map(OsString::from);
+        let Ok(Request::Promote(_, request)) = read(deliver(), variables("r.example/a:b\n")) else { panic!("it is built") };
+        assert_eq!(request.image, "r.example/a:b");
+        for nothing in ["", "\n"] {
+            assert!(matches!(read(deliver(), variables(nothing)), Ok(Request::Deliver(_))));
+        }
+        assert!(matches!(read(deliver(), |_| None), Ok(Request::Deliver(_))));
     }
 
     #[test]

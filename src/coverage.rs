@@ -8,6 +8,39 @@ use serde::{Deserialize, Serialize};
 use crate::oci::Platform;
 use crate::scanner::Tool;
 
+/// By what an image that is there already is judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum JudgedBy {
+    /// By the image itself, which is fetched and looked through.
+    #[default]
+    Image,
+    /// By the signed list of what is in it.
+    Sbom,
+}
+
+impl JudgedBy {
+    /// Whether it is the image itself.
+    #[must_use]
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+    pub(crate) fn is_image(&self) -> bool {
+        *self == Self::Image
+    }
+}
+
+impl FromStr for JudgedBy {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "image" => Ok(Self::Image),
+            "sbom" => Ok(Self::Sbom),
+            _ => Err(()),
+        }
+    }
+}
+
 /// What a scan that ran to its end has judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Coverage {

@@ -31,3 +31,4 @@ pub(crate) use provenance::{Facts as ProvenanceFacts, Provenance, Run, sources};
 pub(crate) use statement::{Statement, Subject};
 pub(crate) use verdict::{Database, Decision, Facts as VerdictFacts, Lists, ListsOf, Origin, Program, Verdict};
 pub(crate) use vulnerabilities::{Scan, Vulnerabilities};
+pub(crate) use written::Written;

@@ -10,13 +10,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::build::Build;
-use crate::coverage::{Coverage, Gap, GapKind};
+use crate::coverage::{Coverage, Gap, GapKind, JudgedBy};
 use crate::environment::{Environment, Gate};
 use crate::finding::{Finding, Severity, Standing, Suppression};
 use crate::oci::{Digest, Platform};
 use crate::policy::{Cleared, Threshold};
 use crate::provenance::Parameters;
-use crate::record::{Record, StageName, StageOutcome};
+use crate::record::{Record, Reuse, StageName, StageOutcome};
 use crate::scanner::Tool;
 use crate::text;
 
@@ -40,6 +40,9 @@ pub(crate) struct Verdict {
     pub(crate) build: Build,
     /// How it is known that the image is of this source.
     pub(crate) origin: Origin,
+    /// What of the image was judged; absent where that is the image itself.
+    #[serde(default, skip_serializing_if = "JudgedBy::is_image")]
+    pub(crate) judged_by: JudgedBy,
     /// The digest of where builds are run, where that is another machine than the job's. It is for comparison.
     #[cfg_attr(test, schemars(with = "String"))]
     pub(crate) builder: Digest,
@@ -342,6 +345,10 @@ impl Verdict {
             },
             build: facts.parameters.into(),
             origin: facts.origin,
+            judged_by: match record.reuse {
+                Some(Reuse::Promoted { judged_by, .. }) => judged_by,
+                _ => JudgedBy::Image,
+            },
             builder: facts.builder,
             tools: facts.tools,
             databases: facts.databases,

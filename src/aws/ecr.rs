@@ -5,6 +5,7 @@ mod images;
 mod lifecycle;
 mod permissions;
 mod settings;
+mod state;
 mod tag_filter;
 
 use std::time::SystemTime;
@@ -21,6 +22,7 @@ pub(crate) use images::ImageDetail;
 pub(crate) use lifecycle::{LifecyclePreview, NoPreview};
 pub(crate) use permissions::{OF_PREVIEW, Permissions, preview_policy};
 pub(crate) use settings::{Encryption, Settings};
+pub(crate) use state::{ManagedSigning, ScanResult};
 pub(crate) use tag_filter::TagFilter;
 
 use super::{AccountId, Call, Error, RepositoryArn, Session, confidential};

@@ -102,6 +102,10 @@ pub(crate) enum Call {
     StartLifecyclePolicyPreview,
     /// `ecr:GetLifecyclePolicyPreview`.
     GetLifecyclePolicyPreview,
+    /// `ecr:DescribeImageScanFindings`.
+    DescribeImageScanFindings,
+    /// `ecr:DescribeImageSigningStatus`.
+    DescribeImageSigningStatus,
 }
 
 /// A call that failed.
@@ -136,6 +140,8 @@ impl Call {
             Self::GetLifecyclePolicy => "ecr:GetLifecyclePolicy",
             Self::StartLifecyclePolicyPreview => "ecr:StartLifecyclePolicyPreview",
             Self::GetLifecyclePolicyPreview => "ecr:GetLifecyclePolicyPreview",
+            Self::DescribeImageScanFindings => "ecr:DescribeImageScanFindings",
+            Self::DescribeImageSigningStatus => "ecr:DescribeImageSigningStatus",
         }
     }
 

@@ -34,6 +34,7 @@ impl Config {
             "javaDatabases": mirrors(&self.java_database_mirrors),
             "databaseMaxAge": self.database_max_age.map(|age| jiff::SignedDuration::from(age).as_secs()),
             "sandbox": format!("{:?}", self.sandbox),
+            "promoteBy": self.promote_by,
         });
         Digest::of(said.to_string().as_bytes())
     }

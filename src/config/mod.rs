@@ -23,7 +23,7 @@ pub(crate) use self::build::Build;
 use self::reader::Reader;
 pub(crate) use self::signing::Signing;
 pub(crate) use self::suppressions::{SecretsHistory, Suppressions};
-use crate::coverage::Acceptance;
+use crate::coverage::{Acceptance, JudgedBy};
 use crate::environment::{Choice, Environment, Gate, Origin};
 use crate::github::{self, Access, Event};
 use crate::inputs::{self, Input, Inputs, Lines, Problem};
@@ -76,6 +76,8 @@ pub(crate) struct Config<B = Build> {
     pub(crate) code_scanning: github::Demand,
     /// What an image of this commit has to show to be taken instead of built.
     pub(crate) reuse: Trust,
+    /// What an image that is promoted is judged by.
+    pub(crate) promote_by: JudgedBy,
     /// By what the image is signed.
     pub(crate) signing: Signing,
     /// By what is checked what was signed about an earlier image; absent where nothing is.
@@ -217,6 +219,7 @@ impl Reader<'_> {
         let destination = self.destination(report_dir.as_deref());
         let publish = self.publish();
         let code_scanning = self.get(&inputs::CODE_SCANNING);
+        let promote_by = self.get(&inputs::PROMOTE_BY);
         let signing = self.signing(environment, publish.as_ref(), destination.as_ref());
         let read_by = self.read_by(signing.as_ref(), publish.as_ref());
         let github_attestations = self.get(&inputs::GITHUB_ATTESTATIONS);
@@ -240,6 +243,7 @@ impl Reader<'_> {
             destination: destination?,
             publish: publish?,
             code_scanning: code_scanning?,
+            promote_by: promote_by?,
             reuse: reuse?.unwrap_or(Trust::usual(environment?)),
             signing: signing?,
             read_by,

@@ -91,6 +91,15 @@ impl From<&Unproven> for Diagnosis {
                 "Revoke what leaked, remove it, and deliver a commit without it: a promotion does not see the source, and takes the \
                  word of the delivery that did.",
             ),
+            Unproven::Leaks { image, environment } => Self::new(
+                format!("{image} can't be judged by its SBOM"),
+                format!(
+                    "An SBOM says nothing of leaked secrets, and the delivery to {environment} did not hold them back: it may have \
+                     looked at no more than the commits of its push."
+                ),
+                "Promote it with `promote-by: image`, which looks through its layers, or deliver it to an environment from `test` up \
+                 first and promote what that has signed.",
+            ),
             Unproven::Tag { tag, commit } => Self::new(
                 "The image is of another commit than this run's tag",
                 format!("The run is of the tag {tag}, and the image is of commit {commit}."),

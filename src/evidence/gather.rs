@@ -9,10 +9,11 @@ use jiff::Timestamp;
 use oci_spec::image::{ANNOTATION_CREATED, Descriptor};
 use tokio::sync::Semaphore;
 
+use super::place::Place;
 use crate::attestation::{PredicateType, Statement};
 use crate::oci::Digest;
 use crate::oci::layout::digest_of;
-use crate::oci::registry::{self, Client, Referrers};
+use crate::oci::registry::{self, Referrers};
 use crate::sigstore::{Attested, Identity, MEDIA_TYPE, SignedBy, Verifier};
 use crate::text::{self, Line};
 
@@ -76,20 +77,21 @@ impl Evidence {
 /// does not hold: it ends nothing.
 ///
 /// # Errors
-/// The registry can't be asked for a list.
-pub(crate) async fn gather(
-    client: &Client,
+/// The place can't be asked for a list.
+pub(crate) async fn gather<'a>(
+    place: impl Into<Place<'a>>,
     subject: &Digest,
     verifier: &Verifier,
     wanted: &[PredicateType],
 ) -> Result<Evidence, registry::Error> {
-    let Referrers { listed, more } = client.referrers(subject, MEDIA_TYPE).await?;
+    let place = place.into();
+    let Referrers { listed, more } = place.referrers(subject, MEDIA_TYPE).await?;
     let (listed, unread) = chosen(listed, wanted);
     let mut evidence = Evidence { unread: unread + usize::from(more), ..Evidence::default() };
     let room = Room { all: Mutex::new(MAX_ALL), large: Semaphore::new(1) };
     let read = stream::iter(listed).map(|listed| {
         let room = &room;
-        async move { read(client, &listed, subject, verifier, wanted, room).await }
+        async move { read(place, &listed, subject, verifier, wanted, room).await }
     });
     let read: Vec<_> = read.buffered(PARALLEL).collect().await;
     for one in read.into_iter().flatten() {
@@ -151,7 +153,7 @@ fn may_be_one(listed: &Descriptor, wanted: &[PredicateType]) -> bool {
 
 /// Reads one; `None` if it is about something else or of another type.
 async fn read(
-    client: &Client,
+    place: Place<'_>,
     listed: &Descriptor,
     subject: &Digest,
     verifier: &Verifier,
@@ -161,7 +163,7 @@ async fn read(
     // A list may name anything, and a name that is no digest names nothing.
     let digest = digest_of(listed).ok()?;
     let rejected = |why: &dyn std::fmt::Display| Some(Err(Rejected { referrer: digest, why: text::words(&why.to_string()) }));
-    let bundle = match client.referrer(listed, subject, MEDIA_TYPE).await {
+    let bundle = match place.referrer(listed, subject, MEDIA_TYPE).await {
         Ok(content) => content?,
         Err(error) => return rejected(&error),
     };
@@ -170,7 +172,7 @@ async fn read(
     }
     let _alone = if bundle.size() >= LARGE { room.large.acquire().await.ok() } else { None };
     let mut bytes = Vec::new();
-    if let Err(error) = client.pull_blob(&bundle, &mut bytes, &|_| ()).await {
+    if let Err(error) = place.read_blob(&bundle, &mut bytes).await {
         return rejected(&error);
     }
     let Attested { statement, by: SignedBy::Identity(signer), at } = match verifier.verify(&bytes, subject) {

@@ -2,20 +2,28 @@
 
 use oci_spec::image::Descriptor;
 
-use crate::oci::bounds;
+use super::place::Place;
 use crate::oci::manifest::Document;
-use crate::oci::registry::{self, Client, Manifest};
+use crate::oci::registry::{self, Manifest};
+use crate::oci::{bounds, layout};
 
 /// The manifests that an index lists; `None` for an image of its own.
 ///
 /// # Errors
 /// It is neither, or lists more than any image has.
-pub(crate) fn listed_manifests(client: &Client, image: &Manifest) -> Result<Option<Vec<Descriptor>>, registry::Error> {
-    let Document::Index(index) = client.document(image)? else { return Ok(None) };
-    bounds::index(&index).map_err(|error| registry::Error::Malformed {
-        host: client.repository().registry().to_owned(),
-        subject: registry::Subject::Manifest(image.digest.to_string()),
-        reason: error.to_string(),
+pub(crate) fn listed_manifests<'a>(
+    place: impl Into<Place<'a>>,
+    image: &Manifest,
+) -> Result<Option<Vec<Descriptor>>, registry::Error> {
+    let place = place.into();
+    let Document::Index(index) = place.document(image)? else { return Ok(None) };
+    bounds::index(&index).map_err(|error| match place {
+        Place::Repository(client) => registry::Error::Malformed {
+            host: client.repository().registry().to_owned(),
+            subject: registry::Subject::Manifest(image.digest.to_string()),
+            reason: error.to_string(),
+        },
+        Place::Folder(_) => layout::Error::from(error).into(),
     })?;
     Ok(Some(index.manifests().clone()))
 }

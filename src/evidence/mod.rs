@@ -7,11 +7,13 @@
 mod gather;
 mod manifests;
 mod pattern;
+mod place;
 mod rule;
 mod unproven;
 
 pub(crate) use gather::{Evidence, PREDICATE_TYPE, SignedStatement, gather};
 pub(crate) use manifests::listed_manifests;
 pub(crate) use pattern::Pattern;
+pub(crate) use place::Place;
 pub(crate) use rule::Rule;
 pub(crate) use unproven::Unproven;

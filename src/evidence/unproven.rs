@@ -41,6 +41,14 @@ pub(crate) enum Unproven {
         /// How many it found; absent where it did not look.
         leaks: Option<usize>,
     },
+    /// It is to be judged by its SBOM, and whoever delivered it may not have looked at all that leaks.
+    #[error("leaks in {image} were not held back by its delivery to {environment}")]
+    Leaks {
+        /// The image.
+        image: Digest,
+        /// The environment whose delivery has looked.
+        environment: Environment,
+    },
     /// The run is of a git tag, and the image of another commit.
     #[error("the run is of the tag {tag}, and the image of commit {commit}")]
     Tag {

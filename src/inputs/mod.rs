@@ -32,7 +32,7 @@ pub(crate) use self::value::{Lines, Value};
 use crate::aws::AccountId;
 use crate::buildkit::endpoint::Address;
 use crate::buildkit::namespace::BuilderCache;
-use crate::coverage::Acceptance;
+use crate::coverage::{Acceptance, JudgedBy};
 use crate::environment;
 use crate::finding::Severity;
 use crate::github::{self, JobResult};
@@ -242,9 +242,13 @@ pub(crate) const JOB_RESULT: Input<Option<JobResult>> = Input::new(
     "For show: how the job ended whose report it is, by GitHub's own word: success, failure, cancelled or skipped",
 );
 
-/// An input of `promote` alone.
-pub(crate) const FROM: Input<Option<String>> =
-    Input::new("from", Group::Delivery, "REFERENCE", "For promote: the image to deliver, HOST[:PORT]/NAME:TAG or NAME@DIGEST");
+/// An input of `promote`, and of a job: one that gives it promotes.
+pub(crate) const FROM: Input<Option<String>> = Input::new(
+    "from",
+    Group::Delivery,
+    "REFERENCE",
+    "The image to deliver in place of one that is built (promote): HOST[:PORT]/NAME:TAG or NAME@DIGEST",
+);
 
 /// An input of `promote` alone.
 pub(crate) const IDENTITY: Input<Vec<String>> = Input::new(
@@ -254,6 +258,17 @@ pub(crate) const IDENTITY: Input<Vec<String>> = Input::new(
     "For promote: whose signatures count, separated by commas or newlines: for a workflow, its address with its ref",
 )
 .otherwise("in GitHub Actions the run's own workflow, for its own repository");
+
+/// An input of a promotion.
+pub(crate) const PROMOTE_BY: Input<JudgedBy> = Input::new(
+    "promote-by",
+    Group::Delivery,
+    "image|sbom",
+    "What a promoted image is judged by: image (it is fetched, and its layers are looked through for secrets) or sbom (its signed \
+     list of packages and its verdict, by today's advisories; within a registry nothing is fetched, and the delivery that built it has to have held \
+     back leaked secrets)",
+)
+.default("image");
 
 /// The token for GitHub's API: an input of the action and not a flag, since every process can read the arguments of others.
 pub(crate) const TOKEN: Input<Secret> = Input::new(
@@ -285,7 +300,7 @@ pub(crate) fn of_action() -> impl Iterator<Item = &'static About> {
 
 /// All flags of the command line.
 fn flags() -> impl Iterator<Item = &'static About> {
-    ALL.iter().copied().chain([&MATRIX.about, &JOB_RESULT.about, &FROM.about, &IDENTITY.about])
+    ALL.iter().copied().chain([&MATRIX.about, &JOB_RESULT.about, &FROM.about, &IDENTITY.about, &PROMOTE_BY.about])
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use semver::Version;
 use crate::aws::AccountId;
 use crate::buildkit::endpoint::Address;
 use crate::buildkit::namespace::BuilderCache;
-use crate::coverage::Acceptance;
+use crate::coverage::{Acceptance, JudgedBy};
 use crate::environment;
 use crate::finding::Severity;
 use crate::github::{self, JobResult};
@@ -66,6 +66,10 @@ impl Word for environment::Choice {
 
 impl Word for Severity {
     const EXPECTED: &'static str = "CRITICAL, HIGH, MEDIUM, LOW or UNKNOWN is expected";
+}
+
+impl Word for JudgedBy {
+    const EXPECTED: &'static str = "image or sbom is expected";
 }
 
 impl Word for Trust {

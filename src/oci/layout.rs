@@ -67,7 +67,8 @@ pub(crate) enum Error {
 }
 
 impl Error {
-    fn invalid(path: &Path, reason: impl fmt::Display) -> Self {
+    /// A file that is not what it should be.
+    pub(crate) fn invalid(path: &Path, reason: impl fmt::Display) -> Self {
         Self::Invalid { path: path.to_owned(), reason: reason.to_string() }
     }
 }
@@ -194,6 +195,23 @@ impl Layout {
         parse(&self.blob(&digest_of(descriptor)?), &self.read(descriptor)?)
     }
 
+    /// Reads a blob of any size, checked against its descriptor. How large it may be is for the caller to have looked at.
+    ///
+    /// # Errors
+    /// It is not there, or is not what the descriptor says.
+    pub(crate) fn read_whole(&self, descriptor: &Descriptor) -> Result<Vec<u8>, Error> {
+        let digest = digest_of(descriptor)?;
+        let path = self.blob(&digest);
+        let mut bytes = Vec::new();
+        open(&path)?.take(descriptor.size().saturating_add(1)).read_to_end(&mut bytes).map_err(io_error(&path))?;
+        let (expected, actual) = (descriptor.size(), bytes.len() as u64);
+        if actual != expected {
+            return Err(Error::SizeMismatch { digest, expected, actual });
+        }
+        let actual = Digest::of(&bytes);
+        if actual == digest { Ok(bytes) } else { Err(Error::DigestMismatch { expected: digest, actual }) }
+    }
+
     /// Hashes a blob of any size against its descriptor.
     ///
     /// # Errors
@@ -201,7 +219,7 @@ impl Layout {
     pub(crate) fn verify(&self, descriptor: &Descriptor) -> Result<(), Error> {
         let expected = digest_of(descriptor)?;
         let path = self.blob(&expected);
-        let mut file = File::open(&path).map_err(io_error(&path))?;
+        let mut file = open(&path)?;
         let mut hasher = Hasher::new();
         let mut buffer = vec![0; 1 << 20];
         let mut size = 0;
@@ -360,8 +378,17 @@ fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, Error> {
     document::read_shared(bytes).map_err(|error| Error::invalid(path, error))
 }
 
+/// Opens a file. Whoever made the folder may have put there what never ends, or never begins.
+fn open(path: &Path) -> Result<File, Error> {
+    if path.metadata().map_err(io_error(path))?.is_file() {
+        File::open(path).map_err(io_error(path))
+    } else {
+        Err(Error::invalid(path, "it is not a file"))
+    }
+}
+
 fn read_bounded(path: &Path) -> Result<Vec<u8>, Error> {
-    let file = File::open(path).map_err(io_error(path))?;
+    let file = open(path)?;
     let mut bytes = Vec::new();
     file.take(MAX_DOCUMENT_BYTES + 1).read_to_end(&mut bytes).map_err(io_error(path))?;
     if bytes.len() as u64 > MAX_DOCUMENT_BYTES {

@@ -1,7 +1,5 @@
 //! What of an image was judged: what trivy says that it could not read, and what it did not see of what syft lists.
 
-use std::collections::BTreeSet;
-
 use tokio::sync::oneshot;
 
 use super::advisories::Advisories;
@@ -14,7 +12,7 @@ use crate::error::Error;
 use crate::finding::{Finding, Suppression, Vulnerability};
 use crate::oci::Image;
 use crate::record::{Contribution, Record};
-use crate::scan::packages::{Missing, OF_DISTRIBUTIONS, Packages, Shortfall};
+use crate::scan::packages::{Missing, Packages, Shortfall};
 use crate::scan::{self, trivy};
 use crate::scanner::Tool;
 use crate::text;
@@ -88,25 +86,13 @@ pub(super) async fn find(
 impl Scanned {
     /// What syft lists and trivy did not see, as far as that is not told already.
     fn missing(&self, listed: &Packages) -> Missing {
-        let lists = self.gaps.iter().filter(|gap| gap.kind == GapKind::List).map(|gap| gap.name.as_str());
-        let unread: BTreeSet<&str> = lists.collect();
-        let mut told: Vec<&str> = TOLD_AS_LISTS.into_iter().filter(|kind| unread.contains(kind)).collect();
-        // Where the packages of the distribution are not judged at all, that is told once.
-        let is_told = self.gaps.iter().any(|gap| gap.kind == GapKind::Distribution);
-        if is_told && !self.list.shares_distribution(listed) {
-            told.extend(OF_DISTRIBUTIONS);
-        }
-        self.list.missing(listed, &unread, &told)
+        trivy::unseen(&self.list, &self.gaps, listed)
     }
 
     fn gap(&self, Shortfall { name, why }: Shortfall) -> Gap {
         Gap { tool: Tool::TRIVY, kind: GapKind::Packages, name, why, platform: self.platform.clone(), accepted: None }
     }
 }
-
-/// The types of package that trivy says itself that it can't judge, by the name of the type: their database can't be read,
-/// or it has no advisories.
-const TOLD_AS_LISTS: [&str; 2] = ["rpm", "conda"];
 
 /// What was found out.
 #[derive(Default)]

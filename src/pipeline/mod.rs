@@ -194,6 +194,7 @@ async fn scan_and_publish(
     earlier: Task<Earlier>,
 ) -> Result<RunResult, Error> {
     let Begun { mut secrets, image, database } = begun;
+    let by_sbom = ready.origin.as_ref().is_some_and(|origin| origin.sboms.is_some());
     let built = async { tokio::try_join!(image.accept(), database.accept()) };
     let (Built { image, leaks: in_layers, sent, .. }, database) = secrets.unless_it_fails(built).await?;
     let image = match wanted.rival {
@@ -202,7 +203,15 @@ async fn scan_and_publish(
     };
     // What is in the image: the tags alone wait for it.
     let (lists, listing) = coverage::lists();
-    let listed = sbom::list(delivery, &image, lists);
+    let listed = async {
+        if by_sbom {
+            // Nobody lists it again, and what trivy did not judge of the list it has said.
+            drop(lists);
+            delivery.recorder.skip(StageName::Sbom, "the image is judged by the SBOM that is signed");
+            return Ok(Listed::Before);
+        }
+        sbom::list(delivery, &image, lists).await
+    };
     let judged = async {
         // What is wrong with it, and with the source.
         let vulnerabilities = vulnerabilities::find(delivery, ready, &image, &database);

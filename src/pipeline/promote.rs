@@ -21,6 +21,7 @@ use super::{Begun, Delivery, Ending, Wanted, advisories, promoting, reuse, scan_
 use crate::attestation::{self, Predicate, PredicateType, Verdict};
 use crate::aws::ecr::Mutability;
 use crate::config::{Publish, Signing};
+use crate::coverage::JudgedBy;
 use crate::environment::Gate;
 use crate::error::Error;
 use crate::evidence::{self, Evidence, Rule, SignedStatement, Unproven};
@@ -34,6 +35,7 @@ use crate::publish::{self, ExistingTag, TakenTag, Target};
 use crate::record::{Reuse, RunResult, Source, StageLog, StageName};
 use crate::scan;
 use crate::scan::gitleaks::Leaks;
+use crate::scan::syft::Attested;
 use crate::scanner::Tool;
 use crate::sigstore::{Identity, Verifier};
 use crate::source::Checkout;
@@ -59,7 +61,8 @@ async fn run(delivery: &Arc<Delivery>, from: &Question) -> Result<RunResult, Err
         Some((target, mutability)) => look_at_tags(delivery, &ready, origin, target, mutability).await?,
         None => Vec::new(),
     };
-    delivery.recorder.write(|record| record.reuse = Some(Reuse::Promoted { from: origin.verdict.environment }));
+    let reuse = Reuse::Promoted { from: origin.verdict.environment, judged_by: delivery.config.promote_by };
+    delivery.recorder.write(|record| record.reuse = Some(reuse));
     let begun = Begun {
         secrets: source_scan(delivery, &ready),
         image: promoting::image(delivery, &ready, &origin.client, &origin.image),
@@ -204,10 +207,19 @@ impl ProvenImage {
                 return Err(Unproven::Sbom { image: *platform, reasons }.into());
             }
         }
+        let sboms = match delivery.config.promote_by {
+            JudgedBy::Image => None,
+            JudgedBy::Sbom if verdict.demands.secrets != Gate::Blocking => {
+                return Err(Unproven::Leaks { image: image.digest, environment: verdict.environment }.into());
+            }
+            JudgedBy::Sbom => {
+                Some(platforms.iter().map(|platform| attested(of(platform), *platform, &counts)).collect::<Result<_, _>>()?)
+            }
+        };
         let statements =
             manifests.iter().zip(gathered).flat_map(|(digest, found)| found.statements.into_iter().map(|one| (*digest, one)));
         let statements: Vec<_> = statements.filter(|(_, signed)| counts(&signed.signer).is_ok()).collect();
-        Ok(Self { client, image, verdict, commit, signer, at, statements })
+        Ok(Self { client, image, verdict, commit, signer, at, statements, sboms })
     }
 
     /// The source, as far as it is proven.
@@ -273,6 +285,21 @@ async fn signers(delivery: &Delivery, from: &Question) -> Result<Vec<Rule>, Erro
     }
     let Token { run, issuer, .. } = signing::token(delivery).await?;
     run.map(|run| vec![signing::own_rule(&run, &issuer)]).ok_or_else(nobody)
+}
+
+/// The latest list of what is in the image of a platform that counts.
+fn attested(
+    found: Option<&Evidence>,
+    image: Digest,
+    counts: &impl Fn(&Identity) -> Result<(), Line>,
+) -> Result<(Digest, Attested), Unproven> {
+    let listed = found.into_iter().flat_map(|found| found.of_type(PredicateType::Spdx));
+    let latest = listed.filter(|signed| counts(&signed.signer).is_ok()).max_by_key(|signed| signed.at);
+    let unread = |why: String| Unproven::Sbom { image, reasons: vec![text::words(&why)] };
+    match latest.map(|signed| &signed.statement.predicate) {
+        Some(Predicate::Spdx(sbom)) => Attested::read(sbom.bytes()).map(|sbom| (image, sbom)).map_err(unread),
+        _ => Err(Unproven::Sbom { image, reasons: Vec::new() }),
+    }
 }
 
 /// The latest verdict that counts and says of which commit the image is. If several name several commits, none is believed.

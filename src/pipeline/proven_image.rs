@@ -6,6 +6,7 @@ use crate::attestation::Verdict;
 use crate::evidence::SignedStatement;
 use crate::oci::Digest;
 use crate::oci::registry::{Client, Manifest};
+use crate::scan::syft::Attested;
 
 /// An image that is proven, and where it is.
 pub(super) struct ProvenImage {
@@ -20,4 +21,13 @@ pub(super) struct ProvenImage {
     pub(super) at: Option<Timestamp>,
     /// What those whose word counts have said, and of which manifest.
     pub(super) statements: Vec<(Digest, SignedStatement)>,
+    /// What is in the image of each platform, by its manifest, where it is judged by that.
+    pub(super) sboms: Option<Vec<(Digest, Attested)>>,
+}
+
+impl ProvenImage {
+    /// What is in the image of a platform, where it is judged by that.
+    pub(super) fn sbom(&self, platform: Digest) -> Option<&Attested> {
+        self.sboms.iter().flatten().find(|(manifest, _)| *manifest == platform).map(|(_, sbom)| sbom)
+    }
 }

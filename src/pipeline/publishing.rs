@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::reuse::ExistingImage;
-use super::{Delivery, Ending, conclude, moving, preflight};
+use super::{Delivery, Ending, conclude, moving, preflight, promoting};
 use crate::config::Publish;
 use crate::error::Error;
 use crate::oci::{Image, Tag};
@@ -50,6 +50,11 @@ pub(super) async fn upload(
     let uploaded = if target.repository().is_some() {
         delivery
             .stage(StageName::Upload, async |log| {
+                if let (Some(origin), Some(there)) =
+                    (source.origin.as_ref().filter(|origin| origin.sboms.is_some()), target.repository())
+                {
+                    promoting::bring(origin, there, image, &log).await?;
+                }
                 let uploaded =
                     listen(delivery, &log, async |listener| publish::upload(&cleared, image, &target, &listener).await);
                 let uploaded = uploaded.await?;

@@ -11,6 +11,7 @@ use super::preflight::Ready;
 use super::proof::{self, Proof};
 use super::{Delivery, building};
 use crate::aws::ecr::Mutability;
+use crate::coverage::JudgedBy;
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::oci::manifest::Document;
@@ -86,7 +87,7 @@ impl Existing {
             Self::Delivered(found) if judged => Course::Take(found, Reuse::Completed),
             Self::Delivered(found) => Course::Take(found, Reuse::Delivered),
             Self::Incomplete(found) => Course::Take(found, Reuse::Completed),
-            Self::Elsewhere(found, from) => Course::Take(found, Reuse::Promoted { from }),
+            Self::Elsewhere(found, from) => Course::Take(found, Reuse::Promoted { from, judged_by: JudgedBy::Image }),
         }
     }
 }

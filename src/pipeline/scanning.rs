@@ -1,12 +1,8 @@
 //! What the scans have in common.
 
-use std::time::Duration;
-
 use super::{Delivery, Ending};
+pub(crate) use crate::scan::DEADLINE;
 use crate::scanner::Tool;
-
-/// Scanners take seconds; one that takes this long hangs.
-pub(crate) const DEADLINE: Duration = Duration::from_mins(15);
 
 /// How a scan ends in which `counting` findings of `tool` count.
 pub(super) fn ending(delivery: &Delivery, tool: Tool, counting: usize, detail: String) -> Ending {

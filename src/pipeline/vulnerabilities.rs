@@ -19,6 +19,7 @@ use crate::oci::{Image, Platform};
 use crate::record::{StageLog, StageName};
 use crate::scan::database::{Database, Kind};
 use crate::scan::packages::Packages;
+use crate::scan::syft::Attested;
 use crate::scan::trivy::ignore::Lists;
 use crate::scan::{self, trivy};
 use crate::scanner::Tool;
@@ -79,7 +80,11 @@ pub(super) async fn find(
             let origins = Origins::of(&config.build, ready);
             let (ignored, differ) = suppressions::of_vulnerabilities(delivery, ready).await?;
             let scans = image.platforms.iter().map(async |platform| {
-                let mut found = scan_platform(delivery, &ignored, (image, platform), database, &log).await?;
+                let sbom = ready.origin.as_ref().and_then(|origin| origin.sbom(platform.digest));
+                let mut found = match sbom {
+                    Some(sbom) => by_sbom(delivery, &ignored, (sbom, platform), database).await?,
+                    None => scan_platform(delivery, &ignored, (image, platform), database, &log).await?,
+                };
                 origins.trace(&mut found.findings, platform)?;
                 Ok::<_, Error>(found)
             });
@@ -122,6 +127,25 @@ async fn scan_platform(
     let mut found = trivy::scan(&delivery.launcher, &request, java).await?;
     found.warnings.extend(java_warnings);
     Ok(found)
+}
+
+/// The same by the list of what is in the image, which is not here.
+async fn by_sbom(
+    delivery: &Delivery,
+    ignored: &Lists,
+    (sbom, platform): (&Attested, &PlatformImage),
+    database: &Database,
+) -> Result<trivy::Vulnerabilities, scan::Error> {
+    let request = trivy::SbomRequest {
+        sbom,
+        platform: &platform.platform,
+        image: platform.digest,
+        database: database.folder.as_path(),
+        ignored,
+        deadline: DEADLINE,
+        keep: delivery.config.signing.is_on(),
+    };
+    trivy::judge_sbom(&delivery.launcher, &request).await
 }
 
 impl Vulnerabilities {

@@ -19,7 +19,7 @@ pub(crate) use sandbox::{MissingPart, Sandbox};
 pub(crate) use signer::{Signer, Sigstore};
 
 use crate::changes::Since;
-use crate::coverage::Gap;
+use crate::coverage::{Gap, JudgedBy};
 use crate::environment::{Environment, Requirements};
 use crate::finding::{Finding, Severity, Suppression};
 use crate::materials::Materials;
@@ -188,6 +188,9 @@ pub(crate) enum Reuse {
     Promoted {
         /// The environment whose delivery built it.
         from: Environment,
+        /// What it was judged by; absent where that is the image itself.
+        #[serde(rename = "judged-by", default, skip_serializing_if = "JudgedBy::is_image")]
+        judged_by: JudgedBy,
     },
 }
 

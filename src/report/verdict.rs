@@ -3,6 +3,7 @@
 use super::catalogue::{self, Catalogue, Merged};
 use super::phrase::Phrase;
 use super::unjudged;
+use crate::coverage::JudgedBy;
 use crate::environment::Environment;
 use crate::finding::Severity;
 use crate::oci::Tag;
@@ -172,7 +173,10 @@ fn clean(record: &Record) -> String {
             ": this commit's image was there, and the tags that were missing are set.".to_owned()
         }
         Some(Reuse::Completed) => format!(": this commit's image was there and is judged again; {nothing}"),
-        Some(Reuse::Promoted { from }) => format!(", the image that {from} has: {nothing}"),
+        Some(Reuse::Promoted { from, judged_by: JudgedBy::Image }) => format!(", the image that {from} has: {nothing}"),
+        Some(Reuse::Promoted { from, judged_by: JudgedBy::Sbom }) => {
+            format!(", the image that {from} has, judged by its signed SBOM: {nothing}")
+        }
         None => format!(": {nothing}"),
     }
 }
@@ -261,7 +265,7 @@ mod tests {
     #[test]
     fn an_image_of_another_environment_is_said_to_be_judged_here() {
         let mut record = fixture::delivered();
-        record.reuse = Some(Reuse::Promoted { from: Environment::Dev });
+        record.reuse = Some(Reuse::Promoted { from: Environment::Dev, judged_by: JudgedBy::Image });
         assert!(said(&record).1.starts_with("to prod, the image that dev has: nothing found"), "{:?}", said(&record));
     }
 

@@ -16,6 +16,11 @@ pub(crate) mod syft;
 pub(crate) mod trivy;
 mod version;
 
+use std::time::Duration;
+
 pub(crate) use error::Error;
 pub(crate) use version::find_all;
 pub(crate) use version::versions;
+
+/// Scanners take seconds; one that takes this long hangs.
+pub(crate) const DEADLINE: Duration = Duration::from_mins(15);

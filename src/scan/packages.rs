@@ -238,6 +238,13 @@ impl Packages {
         self.0.values()
     }
 
+    /// Those that can be judged by their name and version alone.
+    #[must_use]
+    pub(crate) fn by_name(&self) -> Self {
+        let by_name = self.0.iter().filter(|(_, package)| package.judged() == Judged::ByName && !package.version.is_empty());
+        Self(by_name.map(|(key, package)| (key.clone(), package.clone())).collect())
+    }
+
     /// Whether both lists have packages of the same kind of distribution.
     #[must_use]
     pub(crate) fn shares_distribution(&self, other: &Self) -> bool {

@@ -1,7 +1,10 @@
 //! syft: what is in the image, as SBOM files.
 
+mod attested;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
+
+pub(crate) use attested::{Attested, Distribution, Installed};
 
 use std::collections::HashSet;
 use std::fmt;

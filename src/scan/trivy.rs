@@ -1,5 +1,6 @@
 //! trivy: packages in the image with known vulnerabilities.
 
+mod by_sbom;
 mod distribution;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
@@ -8,6 +9,10 @@ mod listed;
 mod log;
 pub(crate) mod placed;
 pub(crate) mod report;
+mod unseen;
+
+pub(crate) use by_sbom::{SbomRequest, judge_sbom};
+pub(crate) use unseen::unseen;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,8 +25,8 @@ use super::packages::Packages;
 use super::platform::PlatformFolder;
 use crate::coverage::Gap;
 use crate::finding::{Suppression, Vulnerability};
-use crate::oci::Image;
 use crate::oci::image::PlatformImage;
+use crate::oci::{Image, Platform};
 use crate::process::{Launcher, Limits, Output, Reach};
 use crate::scanner::Tool;
 use crate::text;
@@ -90,7 +95,7 @@ pub(crate) async fn scan(
     java: impl AsyncFnOnce() -> Result<PathBuf, Error>,
 ) -> Result<Vulnerabilities, Error> {
     let folder = PlatformFolder::create(request.image, request.platform)?;
-    let run = Scan::new(launcher, request, Subject::Image(folder))?;
+    let run = Scan::new(launcher, request.means(), About::image(request.platform), Subject::Image(folder))?;
     let output = run.start(None).await?;
     let output = if output.code != 0 && output.stderr.contains(JAVA_DATABASE_NEEDED) {
         run.start(Some(&java().await?)).await?
@@ -106,11 +111,46 @@ pub(crate) async fn scan(
 /// # Errors
 /// The packages were not looked up.
 pub(crate) async fn judge(launcher: &Launcher, request: &Request<'_>, packages: &Packages) -> Result<Vulnerabilities, Error> {
-    let run = Scan::new(launcher, request, Subject::List)?;
+    let run = Scan::new(launcher, request.means(), About::image(request.platform), Subject::List)?;
     let path = run.list();
-    listed::write(&path, request.platform, packages).map_err(Error::io(&path))?;
+    listed::write(&path, &run.about, packages, None).map_err(Error::io(&path))?;
     let output = run.start(None).await?;
     run.conclude(&output)
+}
+
+impl<'a> Request<'a> {
+    fn means(&self) -> Means<'a> {
+        Means { database: self.database, ignored: self.ignored, deadline: self.deadline, keep: self.keep }
+    }
+}
+
+/// What it is judged by.
+#[derive(Clone, Copy)]
+struct Means<'a> {
+    database: &'a Path,
+    ignored: &'a Lists,
+    deadline: Duration,
+    keep: bool,
+}
+
+/// Which image a report has to be about.
+struct About {
+    platform: Platform,
+    image_id: String,
+    diff_ids: Vec<String>,
+    /// By which part of trivy a distribution's packages would have been read, where they are handed over in a list.
+    analyzer: Option<&'static str>,
+}
+
+impl About {
+    fn image(image: &PlatformImage) -> Self {
+        Self {
+            platform: image.platform.clone(),
+            image_id: image.config_descriptor.digest().to_string(),
+            diff_ids: image.layers.iter().map(|layer| layer.diff_id.to_string()).collect(),
+            analyzer: None,
+        }
+    }
 }
 
 /// What trivy is shown.
@@ -123,7 +163,8 @@ enum Subject {
 
 struct Scan<'a> {
     launcher: &'a Launcher,
-    request: &'a Request<'a>,
+    means: Means<'a>,
+    about: About,
     subject: Subject,
     ignore_file: Option<PathBuf>,
     scratch: tempfile::TempDir,
@@ -132,13 +173,13 @@ struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    fn new(launcher: &'a Launcher, request: &'a Request<'a>, subject: Subject) -> Result<Self, Error> {
+    fn new(launcher: &'a Launcher, means: Means<'a>, about: About, subject: Subject) -> Result<Self, Error> {
         let temporary = std::env::temp_dir();
         let scratch = tempfile::Builder::new().prefix("gp-deliver-").tempdir().map_err(Error::io(&temporary))?;
         std::fs::create_dir(scratch.path().join("empty")).map_err(Error::io(scratch.path()))?;
-        let ignore_file = request.ignored.write(scratch.path())?;
+        let ignore_file = means.ignored.write(scratch.path())?;
         let report = scratch.path().join("report.json");
-        Ok(Self { launcher, request, subject, ignore_file, scratch, report, began: Timestamp::now() })
+        Ok(Self { launcher, means, about, subject, ignore_file, scratch, report, began: Timestamp::now() })
     }
 
     /// Where the list of packages stands.
@@ -152,19 +193,19 @@ impl<'a> Scan<'a> {
         let _ = std::fs::remove_dir_all(&cache);
         let fill = || {
             std::fs::create_dir(&cache)?;
-            link(self.request.database, &cache.join("db"))?;
+            link(self.means.database, &cache.join("db"))?;
             java.map_or(Ok(()), |java| link(java, &cache.join("java-db")))
         };
         fill().map_err(Error::io(&cache))?;
-        let reach = Reach::nothing(Limits::TRIVY).writes(scratch).reads(self.request.database);
+        let reach = Reach::nothing(Limits::TRIVY).writes(scratch).reads(self.means.database);
         let reach = match &self.subject {
             Subject::Image(folder) => folder.readable(reach),
             Subject::List => reach,
         };
         let reach = java.into_iter().fold(reach, Reach::reads);
-        let run = self.launcher.find(Tool::TRIVY.name())?.run(self.request.deadline, reach).in_turn();
+        let run = self.launcher.find(Tool::TRIVY.name())?.run(self.means.deadline, reach).in_turn();
         // Its own limit is five minutes; ours is the one that counts.
-        let run = run.arg(format!("--timeout={}s", self.request.deadline.as_secs().saturating_add(60)));
+        let run = run.arg(format!("--timeout={}s", self.means.deadline.as_secs().saturating_add(60)));
         // It reports a list of packages that it can't read only at the debug level.
         let run = run.arg("--debug").stderr_limit(MAX_STDERR_BYTES);
         // Either of the last two switches by itself still lets trivy ask its maker's servers.
@@ -188,12 +229,16 @@ impl<'a> Scan<'a> {
         if output.code != 0 {
             return Err(self.failure(output));
         }
-        let report = report::Report::read(&self.report).map_err(|reason| Error::invalid_output(Tool::TRIVY, reason, output))?;
-        report.check(self.request.platform).map_err(|reason| Error::invalid_output(Tool::TRIVY, reason, output))?;
+        let mut report =
+            report::Report::read(&self.report).map_err(|reason| Error::invalid_output(Tool::TRIVY, reason, output))?;
+        report.check(&self.about).map_err(|reason| Error::invalid_output(Tool::TRIVY, reason, output))?;
+        if let Some(analyzer) = self.about.analyzer {
+            report.read_by(analyzer);
+        }
         let log = Log::of(output);
-        let mut found = report.into_vulnerabilities(&self.request.platform.platform, self.request.ignored, &log);
+        let mut found = report.into_vulnerabilities(&self.about.platform, self.means.ignored, &log);
         found.warnings.extend(self.words(&log));
-        if self.request.keep {
+        if self.means.keep {
             let kept = report::bytes(&self.report);
             found.report = kept.map_err(|reason| Error::invalid_output(Tool::TRIVY, reason, output))?;
         }
@@ -203,7 +248,7 @@ impl<'a> Scan<'a> {
 
     /// What trivy says besides its report, and is no gap in what it judged.
     fn words(&self, log: &Log<'_>) -> Vec<String> {
-        let platform = &self.request.platform.platform;
+        let platform = &self.about.platform;
         let mut warnings: Vec<_> = log.warnings().into_iter().map(|warning| format!("{platform}: trivy: {warning}")).collect();
         let brought: Vec<_> = log.unread().into_iter().filter(|unread| !unread.is_installed).map(|unread| unread.name).collect();
         if !brought.is_empty() {
@@ -220,7 +265,7 @@ impl<'a> Scan<'a> {
         let Some(reason) = Log::of(output).fatal() else { return Error::failed(Tool::TRIVY, output) };
         let reason = String::from(text::line(&reason, text::WORDS));
         match self.ignore_file.as_ref().filter(|path| reason.contains(&*path.to_string_lossy())) {
-            Some(_) => Error::IgnoreFile { path: self.request.ignored.names().into(), reason },
+            Some(_) => Error::IgnoreFile { path: self.means.ignored.names().into(), reason },
             None => Error::Failed { tool: Tool::TRIVY, code: output.code, last: vec![reason] },
         }
     }

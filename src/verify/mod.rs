@@ -1,27 +1,76 @@
 //! What is known of an image, looked at from outside: is it signed, and by whom; what is said of it, and does that hold; what
 //! was decided about it, and when. A table that a person reads, and the same as JSON.
 
+mod amazon;
+mod folder;
 mod request;
 mod row;
 mod table;
+mod today;
 mod wanted;
 
-pub(crate) use request::{Question, Request};
+pub(crate) use request::{Question, Request, TodayRequest};
 pub(crate) use table::Table;
 pub(crate) use wanted::check;
 
+use std::sync::Arc;
+
+use self::amazon::Amazon;
+use self::folder::NotFound;
+use self::request::Looked;
+use self::table::Subject;
+use crate::aws::RegistryHost;
 use crate::error::Error;
-use crate::oci::registry::{self, Client, Store};
+use crate::evidence::Place;
+use crate::inputs::Problem;
+use crate::oci::reference::Repository;
+use crate::oci::registry::credentials::{Auth, CachedPassword, Origin};
+use crate::oci::registry::{self, Client, Credentials, Store};
 use crate::sigstore::Verifier;
 
 /// Looks at an image.
 ///
 /// # Errors
-/// The request makes no sense, or the registry can't be asked or has no such image.
+/// The request makes no sense, or the place can't be asked or has no such image.
 pub(crate) async fn verify(request: &Request) -> Result<Table, Error> {
-    let Question { image, selector, root, wanted } = request.question().map_err(Error::Inputs)?;
-    let verifier = Verifier::new(&root)?;
-    let credentials = Store::from_env().find(image.repository.registry()).await.map_err(registry::Error::from)?;
-    let client = Client::new(image.repository.clone(), credentials)?;
-    Ok(Table::of(&client, &image, &selector, &verifier, &wanted).await?)
+    match request.looked().map_err(Error::Inputs)? {
+        Looked::Image(question) => {
+            let Question { image, selector, root, wanted } = *question;
+            let amazon = Amazon::find(&image.repository, wanted.ecr).await;
+            let client = Client::new(image.repository.clone(), credentials(&image.repository, amazon.as_ref()).await?)?;
+            let manifest = client.pull_manifest(&selector).await?;
+            let place = Place::Repository(&client);
+            let rows = match &amazon {
+                Some(amazon) => amazon.rows(&selector, manifest.digest, &table::platforms(place, &manifest)?).await,
+                None => Vec::new(),
+            };
+            let subject = Subject { place, name: image.to_string(), said: table::said(&image, manifest.digest), manifest };
+            Ok(Table::of(subject, rows, &Verifier::new(&root)?, &wanted).await?)
+        }
+        Looked::Folder(folder, root, wanted) => {
+            let (layout, manifest) = folder.find().map_err(|error| match error {
+                NotFound::Layout(error) => folder::unreadable(error).into(),
+                NotFound::Which(expected) => {
+                    Error::Inputs(vec![Problem { input: request::IMAGE, value: folder.to_string(), expected }])
+                }
+            })?;
+            let rows = vec![folder::content(&layout, &manifest)];
+            let (place, name, said) = (Place::Folder(&layout), folder.to_string(), folder.said(manifest.digest));
+            let subject = Subject { place, name, said, manifest };
+            Ok(Table::of(subject, rows, &Verifier::new(&root)?, &wanted).await?)
+        }
+    }
+}
+
+/// Credentials for a registry: those that `docker login` left, else those that Amazon ECR gives.
+async fn credentials(repository: &Repository, amazon: Option<&Amazon>) -> Result<Credentials, registry::Error> {
+    let known = Store::from_env().find(repository.registry()).await?;
+    let issuer = amazon.and_then(|amazon| amazon.repository.as_ref().ok()).filter(|_| matches!(known.auth, Auth::Anonymous));
+    let Some(issuer) = issuer else { return Ok(known) };
+    // Who may not log in may be let in all the same.
+    let Ok(login) = issuer.login().await else { return Ok(known) };
+    // A password is for nobody but the registry that it was issued for.
+    let is_there = login.host == repository.registry() || RegistryHost::parse(repository.registry()).is_some();
+    let password = CachedPassword::new(Arc::new(issuer.clone()), login.password);
+    Ok(if is_there { Credentials { auth: Auth::Issued(password), origin: Origin::Given } } else { known })
 }

@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 
 use jiff::SignedDuration;
 
+use super::amazon;
+use super::folder::Folder;
+use super::today::{Asked, Today};
 use super::wanted::{Policy, Wanted};
 use crate::beneath;
 use crate::document;
@@ -17,10 +20,13 @@ use crate::sigstore::{InvalidInstance, Root};
 /// The most that is read of a policy or a trusted root, in bytes.
 const MAX_DOCUMENT: u64 = 1 << 20;
 
+/// The argument, as it is named to people.
+pub(super) const IMAGE: &str = "IMAGE";
+
 /// What the command line says, as text.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Request {
-    /// `HOST[:PORT]/NAME:TAG` or `…@DIGEST`.
+    /// `HOST[:PORT]/NAME:TAG` or `…@DIGEST`; to be looked at also a layout folder, `oci:PATH[:TAG]`.
     pub(crate) image: String,
     /// The environment whose gates it has to have passed.
     pub(crate) environment: Option<String>,
@@ -40,8 +46,35 @@ pub(crate) struct Request {
     pub(crate) policy: Option<PathBuf>,
     /// A trusted root, or `github`.
     pub(crate) root: Option<String>,
+    /// What is asked of it by what is known today.
+    pub(crate) today: TodayRequest,
+    /// Whether Amazon ECR has to answer about it.
+    pub(crate) ecr: bool,
     /// Whether the table is wanted as JSON.
     pub(crate) json: bool,
+}
+
+/// What the command line asks of an image by what is known today.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TodayRequest {
+    /// Whether its SBOM is judged by that.
+    pub(crate) asked: bool,
+    /// The lowest severity that may not be in it then.
+    pub(crate) severity_threshold: Option<String>,
+    /// Whether what has no fix does not count.
+    pub(crate) ignore_unfixed: bool,
+    /// Where the database is.
+    pub(crate) mirrors: Option<String>,
+    /// How old it may be.
+    pub(crate) database_max_age: Option<String>,
+}
+
+/// What is looked at, wherever it is.
+pub(super) enum Looked {
+    /// An image in a registry.
+    Image(Box<Question>),
+    /// One in a layout folder.
+    Folder(Folder, Root, Box<Wanted>),
 }
 
 /// What is looked at, and what is asked of it.
@@ -61,14 +94,31 @@ impl Request {
     ///
     /// # Errors
     /// All that is wrong with it.
-    pub(crate) fn question(&self) -> Result<Question, Vec<Problem>> {
-        let question = self.read("IMAGE")?;
-        if question.wanted.signers.is_empty() {
+    pub(super) fn looked(&self) -> Result<Looked, Vec<Problem>> {
+        let looked = match Folder::named(&self.image) {
+            None => Looked::Image(Box::new(self.read(IMAGE)?)),
+            Some(folder) => {
+                let mut problems = Vec::new();
+                let folder = folder.map_err(|expected| problems.push(problem(IMAGE, &self.image, expected))).ok();
+                match (folder, self.asked(&mut problems)) {
+                    (Some(folder), Some((root, wanted))) if problems.is_empty() => Looked::Folder(folder, root, Box::new(wanted)),
+                    _ => return Err(problems),
+                }
+            }
+        };
+        let wanted = match &looked {
+            Looked::Image(question) => &question.wanted,
+            Looked::Folder(_, _, wanted) => wanted,
+        };
+        if wanted.signers.is_empty() {
             let expected =
                 "whoever may push can sign by a name of their own: say whose signature counts, by identity or by policy";
             return Err(vec![problem("identity", "", expected)]);
         }
-        Ok(question)
+        if matches!(&looked, Looked::Folder(..)) && wanted.ecr.is_some() {
+            return Err(vec![problem(IMAGE, &self.image, "what Amazon ECR is asked about is in one of its repositories")]);
+        }
+        Ok(looked)
     }
 
     /// The same for an image to take, where somebody's signature may count without being named: then no rule is given.
@@ -92,33 +142,39 @@ impl Request {
             None => Err(problem(name, &self.image, "a tag or a digest is expected")),
         });
         let image = image.map_err(|error| problems.push(error)).ok();
-        let wanted = self.wanted(&mut problems);
-        let root = self.root().map_err(|error| problems.push(error)).ok();
-        match (image, root, wanted) {
-            (Some((image, selector)), Some(root), Some(wanted)) if problems.is_empty() => {
+        match (image, self.asked(&mut problems)) {
+            (Some((image, selector)), Some((root, wanted))) if problems.is_empty() => {
                 Ok(Question { image, selector, root, wanted })
             }
             _ => Err(problems),
         }
     }
 
+    /// What is asked, and by which keys signers are known.
+    fn asked(&self, problems: &mut Vec<Problem>) -> Option<(Root, Wanted)> {
+        let wanted = self.wanted(problems);
+        let root = self.root().map_err(|error| problems.push(error)).ok();
+        Some((root?, wanted?))
+    }
+
     fn wanted(&self, problems: &mut Vec<Problem>) -> Option<Wanted> {
         let policy = self.policy.as_deref().map(policy).transpose().map_err(|error| problems.push(error)).ok()?;
         let mut wanted = policy.map_or_else(Wanted::nothing, Wanted::from);
-        let mut note = |problem: Problem| problems.push(problem);
         match self.environment.as_deref().map(|name| name.parse::<Environment>().map_err(|()| name)).transpose() {
             Ok(environment) => wanted.environment = environment.or(wanted.environment),
-            Err(name) => note(problem("environment", name, "local, dev, test, staging or prod is expected")),
+            Err(name) => problems.push(problem("environment", name, "local, dev, test, staging or prod is expected")),
         }
         match self.max_age.as_deref().map(|text| text.parse::<crate::scan::database::MaxAge>().map_err(|_| text)).transpose() {
             Ok(limit) => wanted.max_age = limit.map(SignedDuration::from).or(wanted.max_age),
-            Err(text) => note(problem("max-age", text, "an age such as 48h or 2d is expected")),
+            Err(text) => problems.push(problem("max-age", text, "an age such as 48h or 2d is expected")),
         }
         wanted.commit.clone_from(&self.commit);
+        self.today.ask(&mut wanted, problems);
+        wanted.ecr = wanted.ecr.or_else(|| self.ecr.then(amazon::Asked::default));
         for identity in &self.identities {
             match self.rule(identity) {
                 Ok(rule) => wanted.signers.push(rule),
-                Err(error) => note(error),
+                Err(error) => problems.push(error),
             }
         }
         // They say more of an identity that is given, and nothing of the rules of a policy.
@@ -158,6 +214,27 @@ impl Request {
             Some(json) if json.starts_with('{') => Root::read(json).map_err(refused),
             Some(path) => Root::read(&text(Path::new(path), input.name)?).map_err(refused),
         }
+    }
+}
+
+impl TodayRequest {
+    /// Adds it to what a policy asks.
+    fn ask(&self, wanted: &mut Wanted, problems: &mut Vec<Problem>) {
+        let read = |text: &String| inputs::SEVERITY_THRESHOLD.read(text);
+        let severity = self.severity_threshold.as_ref().map(read).transpose().map_err(|mut found| problems.append(&mut found));
+        let (severity, ignore_unfixed) = (severity.ok().flatten(), self.ignore_unfixed);
+        if self.asked || self.severity_threshold.is_some() {
+            let asked = Asked { severity_threshold: severity, ignore_unfixed };
+            let by_policy = wanted.today.take().filter(|_| severity.is_none());
+            wanted.today = Some(by_policy.unwrap_or_else(|| Today::from(asked)));
+        }
+        let mirrors = self.mirrors.as_ref().map(|text| inputs::TRIVY_DB_REPOSITORY.read(text)).transpose();
+        let mirrors = mirrors.map_err(|mut found| problems.append(&mut found)).ok().flatten();
+        let max_age = self.database_max_age.as_ref().map(|text| inputs::DATABASE_MAX_AGE.read(text)).transpose();
+        let max_age = max_age.map_err(|mut found| problems.append(&mut found)).ok().flatten().flatten();
+        let Some(today) = &mut wanted.today else { return };
+        today.mirrors = mirrors.filter(|given| !given.is_empty()).unwrap_or_else(|| std::mem::take(&mut today.mirrors));
+        today.max_age = max_age.unwrap_or(today.max_age);
     }
 }
 

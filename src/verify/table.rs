@@ -1,17 +1,22 @@
 //! The table: an image looked at, row by row.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
+use oci_spec::image::Descriptor;
 use serde::Serialize;
 
 use super::row::{Row, State};
+use super::today::{self, Listed, Today};
 use super::wanted::Wanted;
 use crate::attestation::{Decision, Predicate, PredicateType, Verdict};
-use crate::evidence::{Evidence, SignedStatement, gather, listed_manifests};
-use crate::oci::layout::digest_of;
-use crate::oci::registry::{self, Client, Manifest, Selector};
+use crate::coverage::JudgedBy;
+use crate::evidence::{Evidence, Place, SignedStatement, gather, listed_manifests};
+use crate::oci::image::described;
+use crate::oci::layout::{self, digest_of};
+use crate::oci::registry::{self, Manifest};
 use crate::oci::{Digest, Reference};
 use crate::sigstore::Verifier;
 use crate::text;
@@ -37,35 +42,43 @@ pub(crate) struct Table {
     pub(crate) rows: Vec<Row>,
 }
 
+/// What is looked at.
+pub(super) struct Subject<'a> {
+    pub(super) place: Place<'a>,
+    /// The image, as it was named.
+    pub(super) name: String,
+    /// The same with its digest, in words.
+    pub(super) said: String,
+    pub(super) manifest: Manifest,
+}
+
 impl Table {
-    /// Looks at an image in a registry.
+    /// Looks at an image. `rows` are what was seen of it besides.
     ///
     /// # Errors
-    /// The registry can't be asked, or has no such image.
+    /// The place can't be asked.
     pub(super) async fn of(
-        client: &Client,
-        reference: &Reference,
-        selector: &Selector,
+        subject: Subject<'_>,
+        rows: Vec<Row>,
         verifier: &Verifier,
         wanted: &Wanted,
     ) -> Result<Table, registry::Error> {
-        let image = client.pull_manifest(selector).await?;
-        let platforms = platforms(client, &image)?;
+        let Subject { place, name, said, manifest } = subject;
+        let images = images(place, &manifest)?;
         let (evidence, lists) = tokio::try_join!(
-            gather(client, &image.digest, verifier, &OF_IMAGE),
-            try_join_all(platforms.iter().map(|platform| gather(client, platform, verifier, &OF_PLATFORM))),
+            gather(place, &manifest.digest, verifier, &OF_IMAGE),
+            try_join_all(images.iter().map(async |image| gather(place, &digest_of(image)?, verifier, &OF_PLATFORM).await)),
         )?;
         let seen = Seen { wanted, evidence: &evidence, lists: &lists, now: Timestamp::now() };
-        let mut rows = vec![Row::holds("image", said(reference, image.digest))];
-        rows.push(seen.signature());
-        rows.push(seen.commit());
-        rows.push(seen.gates());
-        rows.push(seen.provenance());
-        rows.push(seen.sbom());
-        rows.push(seen.findings());
-        rows.extend(seen.others());
-        let holds = rows.iter().all(|row| row.state != State::Fails);
-        Ok(Table { image: reference.to_string(), digest: image.digest, holds, rows })
+        let mut all = vec![Row::holds("image", said)];
+        all.extend([seen.signature(), seen.commit(), seen.gates(), seen.provenance(), seen.sbom(), seen.findings()]);
+        if let Some(today) = &wanted.today {
+            all.push(seen.today(today, place, &images).await?);
+        }
+        all.extend(rows);
+        all.extend(seen.others());
+        let holds = all.iter().all(|row| row.state != State::Fails);
+        Ok(Table { image: name, digest: manifest.digest, holds, rows: all })
     }
 }
 
@@ -145,7 +158,11 @@ impl Seen<'_> {
             Decision::Cleared => "cleared",
             Decision::Advised => "let pass with advice",
         };
-        let says = format!("{decision} for {}{}{database}", verdict.environment, on(signed.at));
+        let by = match verdict.judged_by {
+            JudgedBy::Image => "",
+            JudgedBy::Sbom => " by its SBOM",
+        };
+        let says = format!("{decision} for {}{by}{}{database}", verdict.environment, on(signed.at));
         if asked.is_some_and(|environment| environment.is_blocking() && verdict.decision != Decision::Cleared) {
             return Row::fails("gates", format!("{says}; it has to be cleared"));
         }
@@ -181,6 +198,23 @@ impl Seen<'_> {
         Row::note("findings", says)
     }
 
+    /// What is known today of what the lists have.
+    async fn today(&self, today: &Today, place: Place<'_>, images: &[Descriptor]) -> Result<Row, registry::Error> {
+        let unscanned = self.verdict().map(|(_, verdict)| &*verdict.unscanned).unwrap_or_default();
+        let accepted = unscanned.iter().filter(|gap| gap.accepted.is_some());
+        let accepted = accepted.map(|gap| (gap.name.clone(), gap.platform.to_string())).collect();
+        let mut listed = Vec::new();
+        for (image, evidence) in images.iter().zip(self.lists) {
+            let (platform, _) = described(&place.config(image).await?).map_err(|reason| unknown(image, &reason))?;
+            let sbom = match self.latest(evidence, PredicateType::Spdx).map(|signed| &signed.statement.predicate) {
+                Some(Predicate::Spdx(sbom)) => Some(sbom),
+                _ => None,
+            };
+            listed.push(Listed { platform, image: digest_of(image)?, sbom });
+        }
+        Ok(today::row(today, &listed, &accepted).await)
+    }
+
     fn sbom(&self) -> Row {
         let listed = self.lists.iter().filter(|evidence| self.latest(evidence, PredicateType::Spdx).is_some()).count();
         let says = format!("{listed} of {} have one", text::count(self.lists.len(), "platform"));
@@ -204,18 +238,28 @@ impl Seen<'_> {
     }
 }
 
-/// The digests of the platforms' images; the image's own where it has one.
-fn platforms(client: &Client, image: &Manifest) -> Result<Vec<Digest>, registry::Error> {
-    let Some(listed) = listed_manifests(client, image)? else { return Ok(vec![image.digest]) };
-    let images = listed.iter().filter(|manifest| manifest.platform().is_some());
-    images.map(|manifest| digest_of(manifest).map_err(registry::Error::from)).collect()
+/// The platforms' images; the image itself where it is one.
+fn images(place: Place<'_>, image: &Manifest) -> Result<Vec<Descriptor>, registry::Error> {
+    let Some(listed) = listed_manifests(place, image)? else { return Ok(vec![image.descriptor.clone()]) };
+    Ok(listed.into_iter().filter(|manifest| manifest.platform().is_some()).collect())
 }
 
-fn said(reference: &Reference, digest: Digest) -> String {
+/// The digests of the platforms' images.
+pub(super) fn platforms(place: Place<'_>, image: &Manifest) -> Result<Vec<Digest>, registry::Error> {
+    images(place, image)?.iter().map(|image| digest_of(image).map_err(registry::Error::from)).collect()
+}
+
+/// An image and its digest, in words.
+pub(super) fn said(reference: &Reference, digest: Digest) -> String {
     match (&reference.tag, reference.digest) {
         (Some(tag), None) => format!("{tag} is {digest}"),
         _ => digest.to_string(),
     }
+}
+
+fn unknown(image: &Descriptor, reason: &str) -> registry::Error {
+    let path = PathBuf::from(image.digest().to_string());
+    layout::Error::invalid(&path, format_args!("its config: {reason}")).into()
 }
 
 fn on(at: Option<Timestamp>) -> String {

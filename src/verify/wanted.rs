@@ -3,6 +3,8 @@
 use jiff::SignedDuration;
 use serde::Deserialize;
 
+use super::amazon;
+use super::today::{self, Today};
 use crate::environment::Environment;
 use crate::evidence::Rule;
 use crate::sigstore::Identity;
@@ -22,13 +24,18 @@ pub(crate) struct Wanted {
     pub(crate) sbom: bool,
     /// Whether it has to be said where it came from.
     pub(crate) provenance: bool,
+    /// What is asked of it by what is known today; absent where that is not looked at.
+    pub(crate) today: Option<Today>,
+    /// What Amazon ECR has to say of it; absent where it need not answer.
+    pub(crate) ecr: Option<amazon::Asked>,
 }
 
 impl From<Policy> for Wanted {
     fn from(policy: Policy) -> Self {
-        let Policy { signers, environment, max_age_hours, sbom, provenance } = policy;
+        let Policy { signers, environment, max_age_hours, sbom, provenance, today, ecr } = policy;
         let max_age = max_age_hours.map(|hours| SignedDuration::from_hours(hours.into()));
-        Self { signers, environment, max_age, commit: None, sbom, provenance }
+        let today = today.map(Today::from);
+        Self { signers, environment, max_age, commit: None, sbom, provenance, today, ecr }
     }
 }
 
@@ -49,12 +56,25 @@ pub(crate) struct Policy {
     /// Whether it has to be said where it came from.
     #[serde(default)]
     pub(crate) provenance: bool,
+    /// What is asked of it by what is known today, by its SBOM.
+    pub(crate) today: Option<today::Asked>,
+    /// What Amazon ECR has to say of it.
+    pub(crate) ecr: Option<amazon::Asked>,
 }
 
 impl Wanted {
     /// Nothing, by nobody's word.
     pub(super) fn nothing() -> Self {
-        Self { signers: Vec::new(), environment: None, max_age: None, commit: None, sbom: false, provenance: false }
+        Self {
+            signers: Vec::new(),
+            environment: None,
+            max_age: None,
+            commit: None,
+            sbom: false,
+            provenance: false,
+            today: None,
+            ecr: None,
+        }
     }
 
     /// Whether a signer's word counts.

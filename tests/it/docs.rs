@@ -23,7 +23,7 @@ fn each_input_but_the_token_and_the_command_is_a_flag() {
         let no_flag = ["github-token", "command"].contains(&name.as_str());
         let help = match name.as_str() {
             "job-result" => &show,
-            "from" | "identity" => &promote,
+            "from" | "identity" | "promote-by" => &promote,
             _ => &plan,
         };
         let is_flag = help.contains(&format!("--{name} <")) || help.contains(&format!("--{name} ["));

@@ -18,7 +18,8 @@ const WORKFLOW: &str = "octo-org/gp-deliver/.github/workflows/_build-and-release
 pub(crate) struct Scene {
     pub(crate) source: Source,
     registry: String,
-    _own: Option<Registry>,
+    /// Its own registry, which ends with it.
+    own: Option<Registry>,
     /// The commit, as tags have it.
     pub(crate) sha: String,
     /// The names and values of what is claimed besides.
@@ -47,15 +48,36 @@ impl Scene {
         Self { claims: Vec::new(), ..self }
     }
 
+    /// With files besides, in a registry of its own.
+    pub(crate) fn holding(files: &[(&str, &str)]) -> Self {
+        let registry = Registry::start(Options::default());
+        Self::of(registry.address.clone(), Some(registry), files)
+    }
+
+    /// Takes the layers of an image away from its own registry; all else stays.
+    pub(crate) fn lose_layers(&self, tag: &str) {
+        let manifest: Value = serde_json::from_str(&crane(&["manifest", "--insecure", &self.image(tag)])).unwrap();
+        for layer in manifest["layers"].as_array().unwrap() {
+            let hex = &layer["digest"].as_str().unwrap()[7..];
+            let blobs = self.own.as_ref().unwrap().content().join("docker/registry/v2/blobs/sha256");
+            std::fs::remove_file(blobs.join(&hex[..2]).join(hex).join("data")).unwrap();
+        }
+    }
+
     fn with(registry: String, own: Option<Registry>) -> Self {
-        let source = Source::in_git(&[
+        Self::of(registry, own, &[])
+    }
+
+    fn of(registry: String, own: Option<Registry>, files: &[(&str, &str)]) -> Self {
+        let usual = [
             ("Dockerfile", "FROM scratch\nCOPY . /app/\n"),
             (".dockerignore", ".git\n"),
             // A package that no advisory is about.
             ("six-1.16.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: six\nVersion: 1.16.0\n"),
-        ]);
+        ];
+        let source = Source::in_git(&[&usual, files].concat());
         let sha = source.git(&["rev-parse", "HEAD"])[..7].to_owned();
-        Self { source, registry, _own: own, sha, claims: Vec::new() }
+        Self { source, registry, own, sha, claims: Vec::new() }
     }
 
     pub(crate) fn repository(&self) -> String {

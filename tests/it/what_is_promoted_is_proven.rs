@@ -8,7 +8,7 @@ use doubles::aws::World;
 use doubles::registry::{Options, Registry, crane};
 use serde_json::{Value, json};
 
-use crate::support::{Delivery, Ended, Source, part, secret};
+use crate::support::{Delivery, Ended, Source, advisories_without_one, part, run, secret, tool};
 
 const WORKFLOW: &str = "octo-org/gp-deliver/.github/workflows/_build-and-release.yml@refs/tags/v1";
 const SIGNER: &str = "https://github.com/octo-org/gp-deliver/.github/workflows/_build-and-release.yml@refs/tags/v*";
@@ -88,8 +88,13 @@ impl Scene {
 
     /// A delivery to dev, signed.
     fn deliver(&self) -> Delivery {
+        self.deliver_to("dev")
+    }
+
+    /// A delivery to some environment, signed, into dev's repository.
+    fn deliver_to(&self, environment: &str) -> Delivery {
         let commit = self.source.git(&["rev-parse", "HEAD"]);
-        self.job(self.source.deliver(), "dev", &commit).flag("--destination", &self.dev()).flag("--sign", "keyless")
+        self.job(self.source.deliver(), environment, &commit).flag("--destination", &self.dev()).flag("--sign", "keyless")
     }
 
     /// A promotion of what `reference` names to prod, by a job of `commit`, with no source and no builder.
@@ -103,6 +108,11 @@ impl Scene {
 
     fn promote(&self, reference: &str) -> Delivery {
         self.promote_at(reference, &self.source.git(&["rev-parse", "HEAD"]))
+    }
+
+    /// What the tag of an environment in dev's repository names.
+    fn tag_of(&self, environment: &str) -> String {
+        format!("{}:{environment}-{}", self.dev(), self.sha)
     }
 
     /// What dev's own tag names.
@@ -214,6 +224,54 @@ fn a_signed_image_goes_to_prod_as_it_is_with_all_that_is_signed_about_it() {
 }
 
 #[test]
+fn an_image_is_promoted_by_its_signed_sbom_and_within_a_registry_no_layer_is_fetched() {
+    for (scene, fetched) in [(Scene::set(), 1), (Scene::set().across_registries(), 2)] {
+        scene.deliver_to("test").ends_with(0);
+        let from = scene.tag_of("test");
+        let ended = scene.promote(&from).flag("--promote-by", "sbom").ends_with(0);
+        // The configuration alone; else what has to be brought over as well.
+        assert_eq!(ended.stderr.matches(" kB fetched").count(), fetched, "{ended}");
+        let image = format!("{}:prod-{}", scene.prod(), scene.sha);
+        assert_eq!(digest(&image), digest(&from));
+        crane(&["validate", "--insecure", "--remote", &image]);
+        let verified = scene.verify(&image, "prod");
+        assert!(verified.stdout.contains("cleared for prod by its SBOM"), "{}", verified.stdout);
+        let record = scene.source.record();
+        assert_eq!(record["reuse"], json!({ "is": "promoted", "from": "test", "judged-by": "sbom" }), "{record}");
+        let listed = Scene::listed(&scene.prod(), &digest(&image));
+        scene.promote(&from).flag("--promote-by", "sbom").ends_with(0);
+        assert_eq!(Scene::listed(&scene.prod(), &digest(&image)), listed, "nothing is there twice");
+    }
+}
+
+#[test]
+fn what_has_become_known_since_blocks_an_image_that_is_judged_by_its_sbom() {
+    let scene = Scene::with(&[CRITICAL]);
+    let before = scene.source.beside("before");
+    let mut make = Command::new(tool("trivy-db"));
+    run(make.arg("--advisories").arg(advisories_without_one(&scene.source)).arg("--output").arg(&before));
+    let before = format!("oci:{}:2", before.display());
+    scene.deliver_to("test").flag("--trivy-db-repository", &before).ends_with(0);
+    let promote = scene.promote(&scene.tag_of("test")).flag("--promote-by", "sbom");
+    promote.ends_with(3).says("CVE-2020-14343");
+    scene.nothing_is_there();
+}
+
+#[test]
+fn where_leaks_were_not_held_back_an_sbom_does_not_suffice() {
+    let scene = Scene::set();
+    scene.deliver().ends_with(0);
+    let by_sbom = scene.promote(&scene.from()).flag("--promote-by", "sbom");
+    by_sbom.ends_with(1).says("can't be judged by its SBOM").says("promote-by: image");
+    scene.nothing_is_there();
+    let unlisted = Scene::set();
+    unlisted.deliver_to("test").flag("--sbom-formats", "cyclonedx-json").ends_with(0);
+    let by_sbom = unlisted.promote(&unlisted.tag_of("test")).flag("--promote-by", "sbom");
+    by_sbom.ends_with(1).says("no SPDX document beside it that counts");
+    unlisted.nothing_is_there();
+}
+
+#[test]
 fn an_image_is_promoted_by_a_run_of_another_commit_too() {
     let scene = Scene::set();
     scene.deliver().ends_with(0);
@@ -221,6 +279,22 @@ fn an_image_is_promoted_by_a_run_of_another_commit_too() {
     let image = format!("{}:prod-{}", scene.prod(), scene.sha);
     assert_eq!(digest(&image), digest(&scene.from()));
     scene.verify(&image, "prod");
+}
+
+#[test]
+fn a_job_of_the_action_that_names_an_image_promotes_it_and_builds_nothing() {
+    let scene = Scene::set();
+    scene.deliver().ends_with(0);
+    let nothing = scene.source.beside("nothing");
+    std::fs::create_dir_all(&nothing).unwrap();
+    // The action's own words: `deliver`, and the inputs as variables, of which those of the workflow that are not given are empty.
+    let run = scene.source.run("deliver").without("--build-context").in_folder(&nothing);
+    let run = run.variable("DOCKER_HOST", "unix:///nowhere/docker.sock").variable("INPUT_IDENTITY", "");
+    let job = scene.job(run, "prod", ELSEWHERE).flag("--destination", &scene.prod());
+    job.clone().variable("INPUT_FROM", "").ends_with(2);
+    job.variable("INPUT_FROM", &scene.from()).ends_with(0).says("statements from");
+    assert_eq!(digest(&format!("{}:prod-{}", scene.prod(), scene.sha)), digest(&scene.from()));
+    assert_eq!(scene.source.record()["reuse"]["is"], "promoted");
 }
 
 #[test]

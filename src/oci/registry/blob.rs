@@ -1,6 +1,6 @@
 //! Blobs: looked for, fetched, mounted, sent.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use bytes::Bytes;
@@ -134,14 +134,17 @@ impl Client {
         progress: &Progress,
     ) -> Result<Upload, Error> {
         let digest = digest_of(descriptor)?;
-        let size = size_of(file).map_err(|source| Error::Local {
-            subject: Subject::Blob(digest),
-            path: Some(file.to_owned()),
-            source,
-        })?;
-        if size != descriptor.size() {
-            return Err(layout::Error::SizeMismatch { digest, expected: descriptor.size(), actual: size }.into());
-        }
+        let size = descriptor.size();
+        let unread = |source| Error::Local { subject: Subject::Blob(digest), path: Some(file.to_owned()), source };
+        let is_here = match size_of(file) {
+            Ok(actual) if actual != size => {
+                return Err(layout::Error::SizeMismatch { digest, expected: size, actual }.into());
+            }
+            Ok(_) => true,
+            // What is there already is not sent.
+            Err(error) if error.kind() == ErrorKind::NotFound => false,
+            Err(error) => return Err(unread(error)),
+        };
         RetryPolicy::REGISTRY
             .run(|| async {
                 // Asked on each attempt: a registry may have kept the blob and lost the connection before it said so.
@@ -150,13 +153,25 @@ impl Client {
                 }
                 let location = match self.try_mount(digest, from).await? {
                     Start::Mounted => return Ok(Upload::Mounted),
-                    Start::At(location) => location,
-                    Start::Nowhere => self.start_upload(digest).await?,
+                    Start::At(location) if is_here => location,
+                    Start::Nowhere if is_here => self.start_upload(digest).await?,
+                    Start::At(_) | Start::Nowhere => return Err(unread(ErrorKind::NotFound.into())),
                 };
                 let body = Payload::File { path: file.to_owned(), size, progress: progress.clone() };
                 self.upload(digest, location, body).await.map(|()| Upload::Sent)
             })
             .await
+    }
+
+    /// Whether a blob is in the repository, or is now, mounted from `from`, a repository of the same registry.
+    ///
+    /// # Errors
+    /// The registry can't be asked.
+    pub(crate) async fn mount_blob(&self, descriptor: &Descriptor, from: &Repository) -> Result<bool, Error> {
+        let digest = digest_of(descriptor)?;
+        let mounted =
+            async || Ok(self.has_blob(digest).await? || matches!(self.try_mount(digest, Some(from)).await?, Start::Mounted));
+        RetryPolicy::REGISTRY.run(mounted).await
     }
 
     /// Makes sure that a small blob is in the repository, which is in memory. What is `new` is not looked for first.

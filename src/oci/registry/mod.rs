@@ -38,7 +38,7 @@ pub(crate) use manifest::{Manifest, Selector};
 #[cfg(test)]
 pub(crate) use patience::Patience;
 pub(crate) use payload::Progress;
-pub(crate) use referrers::{Artifact, Referrers};
+pub(crate) use referrers::{Artifact, Referrers, content};
 #[cfg(test)]
 pub(crate) use tag_list::MAX_TAGS;
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use http::{Method, StatusCode};
-use oci_spec::image::{Descriptor, ImageIndex, ImageManifestBuilder, MediaType, SCHEMA_VERSION};
+use oci_spec::image::{Descriptor, ImageIndex, ImageManifest, ImageManifestBuilder, MediaType, SCHEMA_VERSION};
 use reqwest::Response;
 use url::Url;
 
@@ -69,6 +69,15 @@ struct Listing {
     by_registry: bool,
 }
 
+/// Where the content is of an artifact of a media type about `subject`; `None` if it is about something else, or is something
+/// else.
+pub(crate) fn content(manifest: &ImageManifest, subject: &Digest, media_type: &str) -> Option<Descriptor> {
+    let about = manifest.subject().as_ref().and_then(|subject| digest_of(subject).ok());
+    let is_type = manifest.artifact_type().as_ref().is_some_and(|found| found.as_ref() == media_type);
+    let [content] = &manifest.layers()[..] else { return None };
+    (about == Some(*subject) && is_type && content.media_type().as_ref() == media_type).then(|| content.clone())
+}
+
 impl Client {
     /// What the registry lists as referrers of `subject` that are of a media type, in its order. None of it is checked.
     ///
@@ -94,14 +103,7 @@ impl Client {
         media_type: &str,
     ) -> Result<Option<Descriptor>, Error> {
         let manifest = self.pull_listed(listed).await?;
-        let document = self.manifest(&manifest)?;
-        let about = document.subject().as_ref().and_then(|subject| digest_of(subject).ok());
-        let is_type = document.artifact_type().as_ref().is_some_and(|found| found.as_ref() == media_type);
-        let [content] = &document.layers()[..] else { return Ok(None) };
-        if about != Some(*subject) || !is_type || content.media_type().as_ref() != media_type {
-            return Ok(None);
-        }
-        Ok(Some(content.clone()))
+        Ok(content(&self.manifest(&manifest)?, subject, media_type))
     }
 
     /// Keeps artifacts beside the manifest that they are about, and makes sure that whoever asks for its referrers is told of

@@ -8,8 +8,9 @@ use std::path::Path;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
-use crate::oci::image::PlatformImage;
+use super::About;
 use crate::scan::packages::{Package, Packages};
+use crate::scan::syft::{Distribution, Installed};
 
 /// More than any image has of packages that trivy does not see; its time grows with the square of their number. What is
 /// beyond is not taken, and so not judged.
@@ -50,18 +51,18 @@ struct Component<'a> {
 
 #[derive(Serialize)]
 struct Property {
-    name: &'static str,
+    name: String,
     value: String,
 }
 
-/// Writes the document of some packages. It says which image it is about, so that trivy's report does too.
+/// Writes the document of some packages, and of those of a distribution. It says which image it is about, so that trivy's
+/// report does too.
 ///
 /// # Errors
 /// The file can't be written.
-pub(super) fn write(path: &Path, platform: &PlatformImage, packages: &Packages) -> std::io::Result<()> {
-    let image_id = Property { name: "aquasecurity:trivy:ImageID", value: platform.config_descriptor.digest().to_string() };
-    let diff_id = |diff_id: String| Property { name: "aquasecurity:trivy:DiffID", value: diff_id };
-    let diff_ids = platform.layers.iter().map(|layer| diff_id(layer.diff_id.to_string()));
+pub(super) fn write(path: &Path, about: &About, packages: &Packages, distribution: Option<&Distribution>) -> std::io::Result<()> {
+    let image_id = property("ImageID", &about.image_id);
+    let diff_ids = about.diff_ids.iter().map(|diff_id| property("DiffID", diff_id));
     let image = Component {
         reference: "image".to_owned(),
         kind: "container",
@@ -71,21 +72,67 @@ pub(super) fn write(path: &Path, platform: &PlatformImage, packages: &Packages) 
         properties: [image_id].into_iter().chain(diff_ids).collect(),
     };
     let names = packages.iter().flat_map(|package| package.names().into_iter().map(move |name| (package, name)));
-    let components = names.take(MAX_COMPONENTS).enumerate().map(|(index, (package, name))| component(index, package, name));
+    let by_name = names.take(MAX_COMPONENTS).enumerate().map(|(index, (package, name))| component(index, package, name));
     let document = Document {
         bom_format: "CycloneDX",
         spec_version: "1.6",
         version: 1,
         metadata: Metadata { component: image },
-        components: components.collect(),
+        components: distribution.map(of_distribution).unwrap_or_default().into_iter().chain(by_name).collect(),
     };
     let mut file = BufWriter::new(fs::File::create(path)?);
     serde_json::to_writer(&mut file, &document)?;
     file.flush()
 }
 
+fn property(name: &str, value: &str) -> Property {
+    Property { name: format!("aquasecurity:trivy:{name}"), value: value.to_owned() }
+}
+
+/// A distribution and its packages, each with what it was built from: trivy looks many of them up by that, and takes it from
+/// its own properties alone (its `sbom/io.Decoder`).
+fn of_distribution(distribution: &Distribution) -> Vec<Component<'_>> {
+    let itself = Component {
+        reference: "distribution".to_owned(),
+        kind: "operating-system",
+        name: distribution.family().to_owned(),
+        version: &distribution.version,
+        purl: String::new(),
+        properties: Vec::new(),
+    };
+    let packages = distribution.packages.iter().take(MAX_COMPONENTS).enumerate().map(|(index, package)| {
+        let qualifiers = [("arch", &package.architecture), ("epoch", &package.epoch)];
+        let qualifiers = qualifiers.into_iter().filter_map(|(key, value)| Some(format!("{key}={}", encoded(value.as_ref()?))));
+        let qualifiers: Vec<_> = qualifiers.collect();
+        let url = url(distribution.kind, &package.name, &package.version);
+        Component {
+            reference: format!("installed-{index}"),
+            kind: "library",
+            name: package.name.clone(),
+            version: &package.version,
+            purl: if qualifiers.is_empty() { url } else { format!("{url}?{}", qualifiers.join("&")) },
+            properties: sources(distribution.kind, package),
+        }
+    });
+    [itself].into_iter().chain(packages).collect()
+}
+
+/// What says from what a package was built.
+fn sources(kind: &str, package: &Installed) -> Vec<Property> {
+    let Some((name, version)) = &package.source else { return Vec::new() };
+    let mut properties = vec![property("SrcName", name)];
+    match version.as_deref().map(|version| (version, version.rsplit_once('-'))) {
+        Some((_, Some((version, release)))) if kind == "rpm" => {
+            properties.extend([property("SrcVersion", version), property("SrcRelease", release)]);
+        }
+        Some((version, _)) => properties.push(property("SrcVersion", version)),
+        None => {}
+    }
+    properties
+}
+
 fn component(index: usize, package: &Package, name: String) -> Component<'_> {
-    let file = package.file().map(|file| Property { name: "aquasecurity:trivy:FilePath", value: file.to_owned() });
+    let file = package.file().map(|file| property("FilePath", file));
     let version = package.version();
     Component {
         reference: index.to_string(),
@@ -99,11 +146,14 @@ fn component(index: usize, package: &Package, name: String) -> Component<'_> {
 
 /// The package URL of a name and a version, whatever is in them.
 fn url(kind: &str, name: &str, version: &str) -> String {
-    let encoded = |part: &str| utf8_percent_encode(part, &ENCODED).to_string();
     // The group of a Maven package is its namespace.
     let path = if kind == "maven" { name.replacen(':', "/", 1) } else { name.to_owned() };
     let path: Vec<_> = path.split('/').map(encoded).collect();
     format!("pkg:{kind}/{}@{}", path.join("/"), encoded(version))
+}
+
+fn encoded(part: &str) -> String {
+    utf8_percent_encode(part, &ENCODED).to_string()
 }
 
 #[cfg(test)]

@@ -8,16 +8,14 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::Vulnerabilities;
 use super::distribution::{Distribution, Os, Packaged};
 use super::ignore::Lists;
 use super::log::Log;
+use super::{About, Vulnerabilities};
 use crate::coverage::{Gap, GapKind};
 use crate::document;
 use crate::finding::{Severity, Standing, Suppression, Vulnerability};
 use crate::oci::Platform;
-use crate::oci::image::PlatformImage;
-use crate::oci::layout::digest_of;
 use crate::process;
 use crate::scan::packages::{Package, Packages};
 use crate::scanner::Tool;
@@ -131,16 +129,23 @@ impl Report {
     }
 
     /// Whether the report is about this very image.
-    pub(super) fn check(&self, platform: &PlatformImage) -> Result<(), String> {
+    pub(super) fn check(&self, about: &About) -> Result<(), String> {
         if self.schema_version != SCHEMA_VERSION {
             return Err(format!("its report has schema {}, not {SCHEMA_VERSION}", self.schema_version));
         }
-        let config = digest_of(&platform.config_descriptor).map_err(|error| error.to_string())?.to_string();
-        let layers: Vec<_> = platform.layers.iter().map(|layer| layer.diff_id.to_string()).collect();
-        if self.metadata.image_id != config || self.metadata.diff_ids != layers {
+        if self.metadata.image_id != about.image_id || self.metadata.diff_ids != about.diff_ids {
             return Err(format!("its report is about another image, {:?}", self.metadata.image_id));
         }
         Ok(())
+    }
+
+    /// Says of the packages of a distribution that were handed over in a list on whose they are: no part of trivy has read that.
+    pub(super) fn read_by(&mut self, analyzer: &str) {
+        for result in self.results.iter_mut().filter(|result| result.class == OF_DISTRIBUTION) {
+            for package in result.packages.iter_mut().filter(|package| package.analyzed_by.is_empty()) {
+                analyzer.clone_into(&mut package.analyzed_by);
+            }
+        }
     }
 
     pub(super) fn into_vulnerabilities(self, platform: &Platform, ignored: &Lists, log: &Log<'_>) -> Vulnerabilities {

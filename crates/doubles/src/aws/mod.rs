@@ -96,6 +96,7 @@ impl World {
             uploads: Mutex::default(),
             tagging: tokio::sync::Mutex::default(),
             faults: fault::Faults::default(),
+            answers: Mutex::default(),
             journal: Journal::default(),
             secrets,
         });
@@ -202,6 +203,11 @@ impl World {
         let actions: Vec<String> = actions.iter().map(|&action| action.to_owned()).collect();
         let policy = Policy::of_ecr(&actions, &self.server.account.repository_arn(&self.repository));
         self.server.account.content().roles.get_mut(ROLE).unwrap().policy = policy;
+    }
+
+    /// What ECR answers from now on to a call, such as `DescribeImageSigningStatus`, in place of moto.
+    pub fn answer(&self, operation: &str, answer: Value) {
+        self.server.answers.lock().unwrap().insert(operation.to_owned(), answer);
     }
 
     /// What the role may do from now on, in the words of IAM.

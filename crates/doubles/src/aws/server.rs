@@ -49,6 +49,8 @@ pub struct Server {
     /// Tags are read and written by one at a time.
     pub tagging: tokio::sync::Mutex<()>,
     pub faults: Faults,
+    /// What ECR answers to calls that moto does not know, by their names.
+    pub answers: Mutex<HashMap<String, serde_json::Value>>,
     pub journal: Journal,
     pub secrets: Secrets,
 }

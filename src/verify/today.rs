@@ -1,0 +1,243 @@
+//! Vulnerabilities that are known today, by the signed list of what is in the image: the image itself is not fetched.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use futures_util::future::try_join_all;
+use serde::Deserialize;
+
+use super::row::Row;
+use crate::attestation::Written;
+use crate::finding::{Severity, Vulnerability};
+use crate::oci::registry::Store;
+use crate::oci::{Digest, Platform};
+use crate::policy::Threshold;
+use crate::process::{Demand, Launcher};
+use crate::scan::database::{self, Database, Kind, MaxAge, Mirror};
+use crate::scan::syft::Attested;
+use crate::scan::trivy::ignore::Lists;
+use crate::scan::{self, DEADLINE, trivy};
+use crate::text;
+
+/// What the row is called.
+const CHECK: &str = "today";
+/// How many are named of the same kind.
+const NAMED: usize = 3;
+
+/// What is asked of an image today.
+#[derive(Clone, Debug)]
+pub(crate) struct Today {
+    /// What may not be in it; absent where it is only to be told.
+    pub(crate) threshold: Option<Threshold>,
+    /// Where the database is.
+    pub(crate) mirrors: Vec<Mirror>,
+    /// How old it may be.
+    pub(crate) max_age: MaxAge,
+}
+
+/// The same in a policy.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Asked {
+    /// The lowest severity that may not be in it.
+    pub(crate) severity_threshold: Option<Severity>,
+    /// Whether what has no fix does not count.
+    #[serde(default)]
+    pub(crate) ignore_unfixed: bool,
+}
+
+impl From<Asked> for Today {
+    fn from(Asked { severity_threshold, ignore_unfixed }: Asked) -> Self {
+        Self {
+            threshold: severity_threshold.map(|severity| Threshold { severity, ignore_unfixed }),
+            mirrors: Mirror::DATABASES.iter().filter_map(|text| text.parse().ok()).collect(),
+            max_age: MaxAge::BLOCKING,
+        }
+    }
+}
+
+/// The image of a platform, and what somebody whose word counts has signed of it.
+pub(super) struct Listed<'a> {
+    pub(super) platform: Platform,
+    pub(super) image: Digest,
+    /// What is in it; absent where nobody has said it.
+    pub(super) sbom: Option<&'a Written>,
+}
+
+/// What came of one.
+struct Judged {
+    platform: Platform,
+    packages: u32,
+    findings: Vec<Vulnerability>,
+    /// What was not judged and nobody has accepted.
+    gaps: Vec<String>,
+}
+
+/// Judges the lists. `accepted` is what may be in the image unjudged, by the word of its verdict. What can't be told fails.
+pub(super) async fn row(today: &Today, images: &[Listed<'_>], accepted: &BTreeSet<(String, String)>) -> Row {
+    match judge(today, images, accepted).await {
+        Ok((database, judged)) => said(today.threshold, &database, &judged),
+        Err(why) => Row::fails(CHECK, why),
+    }
+}
+
+async fn judge(
+    today: &Today,
+    images: &[Listed<'_>],
+    accepted: &BTreeSet<(String, String)>,
+) -> Result<(Database, Vec<Judged>), String> {
+    let mut lists = Vec::new();
+    for Listed { platform, image, sbom } in images {
+        let sbom = sbom.ok_or_else(|| format!("nobody whose word counts has signed an SBOM for {platform}"))?;
+        let sbom = Attested::read(sbom.bytes()).map_err(|why| format!("the SBOM for {platform} is not understood: {why}"))?;
+        lists.push((platform, *image, sbom));
+    }
+    if lists.is_empty() {
+        return Err("the image has no platform".to_owned());
+    }
+    let launcher = Launcher::of_this_process(Demand::Auto);
+    // Without a home there is no cache that lasts, and what is unpacked has to last as long as trivy reads it.
+    let temporary = tempfile::tempdir().map_err(|error| format!("it can't be told: {error}"))?;
+    let cache = database::cache_folder().unwrap_or_else(|| temporary.path().to_owned());
+    let database = fetch(today, &cache).await.map_err(|error| words(&error))?;
+    let (ignored, folder) = (Lists::default(), database.folder.as_path());
+    let judged = lists.iter().map(|(platform, image, sbom)| {
+        let request = trivy::SbomRequest {
+            sbom,
+            platform,
+            image: *image,
+            database: folder,
+            ignored: &ignored,
+            deadline: DEADLINE,
+            keep: false,
+        };
+        let launcher = &launcher;
+        async move {
+            let found = trivy::judge_sbom(launcher, &request).await.map_err(|error| words(&error))?;
+            let open = found.gaps.iter().filter(|gap| !accepted.contains(&(gap.name.clone(), gap.platform.to_string())));
+            let gaps = open.map(|gap| format!("{}: {}", text::words(&gap.name), text::words(&gap.why))).collect();
+            let (platform, packages) = ((*platform).clone(), sbom.packages);
+            Ok::<_, String>(Judged { platform, packages, findings: found.findings, gaps })
+        }
+    });
+    let judged = try_join_all(judged).await?;
+    Ok((database, judged))
+}
+
+async fn fetch(today: &Today, cache: &Path) -> Result<Database, scan::Error> {
+    let request = database::Request {
+        kind: Kind::Vulnerabilities,
+        mirrors: &today.mirrors,
+        cache,
+        credentials: &Store::from_env(),
+        max_age: Some(today.max_age),
+        grace: database::GRACE,
+    };
+    database::fetch(&request, &|_| ()).await
+}
+
+/// Why it can't be told.
+fn words(error: &scan::Error) -> String {
+    let reasons = match error {
+        scan::Error::Database { failures, .. } => {
+            failures.iter().take(NAMED).map(|(mirror, why)| format!("\n{mirror}: {why}")).collect()
+        }
+        scan::Error::Failed { last, .. } | scan::Error::InvalidOutput { last, .. } => {
+            last.last().map(|last| format!("\n{last}")).into_iter().collect()
+        }
+        _ => Vec::new(),
+    };
+    let text = format!("it can't be told: {error}{}", reasons.concat());
+    text.lines().map(|line| text::words(line).to_string()).collect::<Vec<_>>().join("\n")
+}
+
+/// The row.
+fn said(threshold: Option<Threshold>, database: &Database, judged: &[Judged]) -> Row {
+    let mut lines: Vec<String> = judged.iter().map(Judged::line).collect();
+    // Most images are the same on all platforms.
+    lines.dedup();
+    if let [first, ..] = &mut *lines {
+        let updated = text::time(database.record.updated_at);
+        *first = format!("{first}, by SBOM, by advisories of {updated}");
+    }
+    let counts = |found: &&Vulnerability| threshold.is_some_and(|threshold| threshold.counts(found));
+    let counting: Vec<_> = judged.iter().flat_map(|judged| &judged.findings).filter(counts).collect();
+    let gaps: BTreeSet<_> = judged.iter().flat_map(|judged| &judged.gaps).collect();
+    if let (Some(threshold), false) = (threshold, counting.is_empty()) {
+        let named: BTreeSet<_> =
+            counting.iter().map(|found| format!("{} ({} {})", found.id, found.package, found.installed)).collect();
+        let named: Vec<_> = named.iter().take(NAMED).map(|name| text::words(name).to_string()).collect();
+        lines.push(format!("{} at {} or over: {}", counting.len(), threshold.severity, text::list(&named)));
+    }
+    if !gaps.is_empty() {
+        let named = gaps.iter().take(NAMED).map(|gap| format!("not judged: {gap}"));
+        lines.extend(named);
+        let more = gaps.len().saturating_sub(NAMED);
+        lines.extend((more > 0).then(|| format!("not judged: {more} more")));
+    }
+    let says = lines.join("\n");
+    if counting.is_empty() && gaps.is_empty() { Row::holds(CHECK, says) } else { Row::fails(CHECK, says) }
+}
+
+impl Judged {
+    fn line(&self) -> String {
+        let mut counts: BTreeMap<Severity, usize> = BTreeMap::new();
+        for found in &self.findings {
+            *counts.entry(found.severity).or_default() += 1;
+        }
+        let counts: Vec<_> = counts.iter().rev().map(|(severity, count)| format!("{count} {severity}")).collect();
+        let counts = if counts.is_empty() { "nothing".to_owned() } else { text::list(&counts) };
+        format!("{}: {counts} known in {}", self.platform, text::count(self.packages, "package"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record;
+    use crate::scanner::Tool;
+
+    fn judged(severities: &[Severity], gaps: &[&str]) -> Judged {
+        let found = |severity: &Severity| Vulnerability {
+            id: "CVE-2020-14343".to_owned(),
+            severity: *severity,
+            title: String::new(),
+            package: "PyYAML".to_owned(),
+            installed: "5.3".to_owned(),
+            fixed: None,
+            target: String::new(),
+            url: None,
+            platform: "linux/amd64".parse().unwrap(),
+            layer: None,
+            instruction: None,
+            tool: Tool::TRIVY,
+        };
+        Judged {
+            platform: "linux/amd64".parse().unwrap(),
+            packages: 2,
+            findings: severities.iter().map(found).collect(),
+            gaps: gaps.iter().map(|&gap| gap.to_owned()).collect(),
+        }
+    }
+
+    fn state(severity: Option<Severity>, ignore_unfixed: bool, judged: Judged) -> super::super::row::State {
+        let record = record::Database {
+            repository: "r".to_owned(),
+            digest: Digest::of(b"database"),
+            updated_at: "2026-11-27T06:00:00Z".parse().unwrap(),
+        };
+        let database = Database { record, folder: "/nowhere".into(), warnings: Vec::new() };
+        said(severity.map(|severity| Threshold { severity, ignore_unfixed }), &database, &[judged]).state
+    }
+
+    #[test]
+    fn what_counts_fails_and_so_does_what_was_not_judged() {
+        use super::super::row::State::{Fails, Holds};
+        assert_eq!(state(None, false, judged(&[Severity::Critical], &[])), Holds);
+        assert_eq!(state(Some(Severity::High), false, judged(&[Severity::Medium], &[])), Holds);
+        assert_eq!(state(Some(Severity::High), true, judged(&[Severity::Critical], &[])), Holds);
+        assert_eq!(state(Some(Severity::High), false, judged(&[Severity::High], &[])), Fails);
+        assert_eq!(state(Some(Severity::Critical), false, judged(&[Severity::Unknown], &[])), Fails);
+        assert_eq!(state(None, false, judged(&[], &["deb: not seen"])), Fails);
+    }
+}
