@@ -1,5 +1,6 @@
 //! The public half of a key that somebody keeps.
 
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sigstore_verify::types::DerPublicKey;
@@ -58,6 +59,12 @@ impl PublicKey {
     /// The name that a bundle has for it, as cosign writes it.
     pub(super) fn hint(&self) -> String {
         STANDARD.encode(self.fingerprint().bytes())
+    }
+
+    /// Whether a signature, in DER, is the key's, of the SHA-256 of `message`.
+    pub(super) fn has_signed(&self, message: &[u8], signature: &[u8]) -> bool {
+        let point = &self.0[HEAD.len() - 1..];
+        UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point).verify(message, signature).is_ok()
     }
 
     pub(super) fn der(&self) -> DerPublicKey {

@@ -73,6 +73,7 @@ mod what_is_built_lies_beneath_its_root;
 mod what_is_delivered_is_signed;
 mod what_is_delivered_is_the_runs_commit;
 mod what_is_promoted_is_proven;
+mod what_is_signed_by_a_key;
 mod what_is_signed_holds_against_strangers;
 mod what_other_actions_hand_on_is_understood;
 mod whoever_drips_is_given_up;
