@@ -353,7 +353,7 @@ fn a_kms_that_fails_in_any_way_leaves_nothing_visible() {
         let scene = Scene::set();
         let what = format!("{call:?} {fault:?}");
         scene.world.fail(call, Times::Always, fault);
-        scene.deliver("prod", &scene.prod).ends_with(1).says("KMS");
+        scene.deliver("prod", &scene.prod).ends_with(1).says("kms:");
         assert_eq!(scene.tags(&scene.repository()), Vec::<Value>::new(), "{what}");
         scene.world.mend(call);
         scene.deliver("prod", &scene.prod).ends_with(0);
