@@ -53,7 +53,33 @@ mod tests {
         let key = "arn:aws:kms:eu-central-1:012345678901:key/1234abcd-12ab-34cd-56ef-1234567890ab".parse().unwrap();
         let alias = "arn:aws:kms:eu-central-1:012345678901:alias/deliver-test".parse().unwrap();
         let statements = Permissions { signs: Some(key), reads: vec![alias] }.statements();
-        insta::assert_snapshot!(Document { version: Version::V2012, id: None, statements }.to_json(), @r#""#);
+        insta::assert_snapshot!(Document { version: Version::V2012, id: None, statements }.to_json(), @r#"
+        {
+          "Version": "2012-10-17",
+          "Statement": [
+            {
+              "Sid": "Sign",
+              "Effect": "Allow",
+              "Action": [
+                "kms:GetPublicKey",
+                "kms:Sign"
+              ],
+              "Resource": "arn:aws:kms:eu-central-1:012345678901:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+            },
+            {
+              "Sid": "ReadKey1",
+              "Effect": "Allow",
+              "Action": "kms:GetPublicKey",
+              "Resource": "arn:aws:kms:eu-central-1:012345678901:key/*",
+              "Condition": {
+                "ForAnyValue:StringEquals": {
+                  "kms:ResourceAliases": "alias/deliver-test"
+                }
+              }
+            }
+          ]
+        }
+        "#);
     }
 
     #[test]
