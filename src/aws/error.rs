@@ -62,7 +62,7 @@ pub(crate) enum Error {
     #[error("{key}: {failure}")]
     Key {
         /// The key, as it was named.
-        key: KeyArn,
+        key: Box<KeyArn>,
         /// The call that failed.
         failure: Box<Failure>,
     },
@@ -70,7 +70,7 @@ pub(crate) enum Error {
     #[error("{key} is for {usage}, of the kind {spec}")]
     UnfitKey {
         /// The key.
-        key: KeyArn,
+        key: Box<KeyArn>,
         /// What it is for, in AWS's word.
         usage: Line,
         /// Its kind, in AWS's word.

@@ -30,14 +30,13 @@ impl Key {
         let answer = kms.get_public_key().key_id(named.to_string()).send().await;
         let answer = answer.map_err(|error| of_key(named, call.failed(&error)))?;
         let signs = answer.key_usage == Some(KeyUsageType::SignVerify);
-        // `KeySpec` took the place of `CustomerMasterKeySpec`, which some still answer with.
-        #[allow(deprecated, reason = "it is read where the other is not there")]
+        // It took the place of `CustomerMasterKeySpec`, which some still answer with.
         let spec = answer.key_spec.as_ref().map(KeySpec::as_str);
         #[allow(deprecated, reason = "it is read where the other is not there")]
-        let spec = spec.or(answer.customer_master_key_spec.as_ref().map(|spec| spec.as_str()));
+        let spec = spec.or(answer.customer_master_key_spec.as_ref().map(aws_sdk_kms::types::CustomerMasterKeySpec::as_str));
         if !signs || spec != Some(KeySpec::EccNistP256.as_str()) {
             return Err(Error::UnfitKey {
-                key: named.clone(),
+                key: Box::new(named.clone()),
                 usage: text::words(answer.key_usage.as_ref().map_or("?", KeyUsageType::as_str)),
                 spec: text::words(spec.unwrap_or("?")),
             });
@@ -63,7 +62,7 @@ impl Key {
 /// The same error, with the key that it is about.
 fn of_key(key: &KeyArn, error: Error) -> Error {
     match error {
-        Error::Call(failure) => Error::Key { key: key.clone(), failure },
+        Error::Call(failure) => Error::Key { key: Box::new(key.clone()), failure },
         error => error,
     }
 }

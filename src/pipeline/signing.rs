@@ -168,7 +168,7 @@ pub(super) async fn run(delivery: &Delivery) -> Result<Option<Run>, Error> {
 /// Who signs.
 enum Hand<'a> {
     /// Whoever has a certificate.
-    Certified(Signer),
+    Certified(Box<Signer>),
     /// Whoever keeps a key.
     Key(&'a Keys),
 }
@@ -234,7 +234,7 @@ async fn keyless(
         let signer = run.as_ref().map(|run| recorded(instance, &run.builder(), &issuer));
         return Ok(Kept { attestations: Vec::new(), signer });
     }
-    let signer = Hand::Certified(Signer::keyless(instance.clone(), verifier, &secret, &subject).await?);
+    let signer = Hand::Certified(Box::new(Signer::keyless(instance.clone(), verifier, &secret, &subject).await?));
     if let Some(run) = &run {
         log.line(&format!("signed as {}", run.builder()));
     }

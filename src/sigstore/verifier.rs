@@ -24,7 +24,7 @@ const MAX_CHECKS: usize = 8;
 
 /// Checks bundles by the keys of one instance, and by keys that are known by themselves.
 pub(crate) struct Verifier {
-    verifier: sigstore_verify::Verifier,
+    bundles: sigstore_verify::Verifier,
     /// What is demanded of a certificate; `None` where none counts.
     policy: Option<VerificationPolicy>,
     /// The keys.
@@ -52,7 +52,7 @@ impl Verifier {
     /// # Errors
     /// A key of its trusted root is refused.
     pub(crate) fn new(Root(root): &Root) -> Result<Self, InvalidInstance> {
-        let verifier = sigstore_verify::Verifier::new(root).map_err(refused)?;
+        let bundles = sigstore_verify::Verifier::new(root).map_err(|error| refused(&error))?;
         let mut policy = VerificationPolicy::any_identity();
         if root.tlogs.is_empty() {
             policy = policy.skip_tlog_unsafe();
@@ -60,7 +60,7 @@ impl Verifier {
         if root.ctlogs.is_empty() {
             policy = policy.skip_sct();
         }
-        Ok(Self { verifier, policy: Some(policy), keys: Vec::new(), demands_time: false })
+        Ok(Self { bundles, policy: Some(policy), keys: Vec::new(), demands_time: false })
     }
 
     /// One for keys, for which no certificate counts. Where a trusted root is given, each signature has to have a time by an
@@ -70,8 +70,8 @@ impl Verifier {
     /// A key of the trusted root is refused.
     pub(crate) fn of_keys(keys: Vec<PublicKey>, timestamps: Option<&Root>) -> Result<Self, InvalidInstance> {
         let Root(root) = timestamps.cloned().map_or_else(Root::nobody, Ok)?;
-        let verifier = sigstore_verify::Verifier::new(&root).map_err(refused)?;
-        Ok(Self { verifier, policy: None, keys, demands_time: timestamps.is_some() })
+        let bundles = sigstore_verify::Verifier::new(&root).map_err(|error| refused(&error))?;
+        Ok(Self { bundles, policy: None, keys, demands_time: timestamps.is_some() })
     }
 
     /// The same, for which these keys count too.
@@ -125,14 +125,14 @@ impl Verifier {
                 } else {
                     // Nobody's log is asked for; an entry that is there has to agree.
                     let policy = PublicKeyVerificationPolicy::new(key.der()).skip_tlog_unsafe();
-                    let result = self.verifier.verify(Artifact::from_digest(hash), &parsed, &policy);
+                    let result = self.bundles.verify(Artifact::from_digest(hash), &parsed, &policy);
                     (earliest(&result.map_err(|error| rejected(&error))?), by)
                 }
             }
             _ => {
                 let policy =
                     self.policy.as_ref().ok_or_else(|| rejected(&"a key's signature is expected, and it is another's"))?;
-                let result = self.verifier.verify(Artifact::from_digest(hash), &parsed, policy);
+                let result = self.bundles.verify(Artifact::from_digest(hash), &parsed, policy);
                 let result = result.map_err(|error| rejected(&error))?;
                 let by = certified(&result).ok_or_else(|| rejected(&"its certificate names nobody"))?;
                 (earliest(&result), by)
@@ -175,7 +175,7 @@ fn earliest(result: &VerificationResult) -> Option<Timestamp> {
     result.verified_timestamps().iter().min().copied()
 }
 
-fn refused(error: sigstore_verify::Error) -> InvalidInstance {
+fn refused(error: &sigstore_verify::Error) -> InvalidInstance {
     InvalidInstance::Root(text::words(&error.to_string()))
 }
 

@@ -105,7 +105,7 @@ impl Scene {
     }
 
     /// The tags that can be seen.
-    fn tags(&self, repository: &str) -> Vec<Value> {
+    fn tags(repository: &str) -> Vec<Value> {
         let listed = Self::get(repository, "tags/list").unwrap_or_default();
         listed["tags"].as_array().cloned().unwrap_or_default()
     }
@@ -310,7 +310,7 @@ fn what_dev_has_signed_is_promoted_where_its_key_is_named_and_speaks_for_dev() {
     scene.deliver("staging", &scene.dev).ends_with(0);
     let staging = scene.image(&format!("staging-{}", scene.sha));
     assert_ne!(crane(&["digest", "--insecure", &staging]), "");
-    assert_eq!(scene.tags(&to), Vec::<Value>::new());
+    assert_eq!(Scene::tags(&to), Vec::<Value>::new());
     scene.promote(&from).flag("--trusted-keys", &trusted).ends_with(0).says("statements from");
     let key = format!("prod={}", scene.public(&scene.prod));
     scene.verify(&format!("{to}:prod-{}", scene.sha), &["--key", &key, "--environment", "prod"], 0);
@@ -330,7 +330,7 @@ fn a_signature_that_kms_refuses_leaves_nothing_visible_and_where_gates_advise_it
     scene.allow("kms:GetPublicKey", "*");
     let refused = scene.deliver("prod", &scene.prod).ends_with(1);
     refused.says("AWS does not allow kms:Sign").says("\"kms:Sign\"").says(&scene.prod);
-    assert_eq!(scene.tags(&scene.repository()), Vec::<Value>::new());
+    assert_eq!(Scene::tags(&scene.repository()), Vec::<Value>::new());
     scene.deliver("dev", &scene.dev).ends_with(0).says("The image is not signed.");
     scene.allow("kms:*", "*");
     scene.deliver("prod", &scene.prod).ends_with(0);
@@ -354,7 +354,7 @@ fn a_kms_that_fails_in_any_way_leaves_nothing_visible() {
         let what = format!("{call:?} {fault:?}");
         scene.world.fail(call, Times::Always, fault);
         scene.deliver("prod", &scene.prod).ends_with(1).says("kms:");
-        assert_eq!(scene.tags(&scene.repository()), Vec::<Value>::new(), "{what}");
+        assert_eq!(Scene::tags(&scene.repository()), Vec::<Value>::new(), "{what}");
         scene.world.mend(call);
         scene.deliver("prod", &scene.prod).ends_with(0);
     }
