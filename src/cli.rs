@@ -151,6 +151,7 @@ fn promote_command() -> Command {
         .arg(flag("issuer", "URL", ISSUER))
         .arg(flag("repository", "PATTERN", REPOSITORY))
         .arg(flag("ref", "PATTERN", REF))
+        .arg(flag("key", "KEY", KEY).action(ArgAction::Append))
 }
 
 /// A delivery: of the source, or, in a job that names an image, of that. On the command line that is a command of its own.
@@ -168,6 +169,7 @@ fn promotion(inputs: Inputs, matches: &ArgMatches) -> Request {
         issuer: text("issuer"),
         repository: text("repository"),
         reference: text("ref"),
+        keys: keys(matches),
         root: inputs.given(&inputs::SIGSTORE_TRUSTED_ROOT).map(str::to_owned),
         ..verify::Request::default()
     };
@@ -184,6 +186,8 @@ fn switch(name: &'static str, help: &'static str) -> Arg {
 
 const ISSUER: &str = "Who issued the signer's token [default: https://token.actions.githubusercontent.com]";
 const REPOSITORY: &str = "The repository that the signer's run was of: OWNER/NAME";
+const KEY: &str = "A key that may have signed, and the environment that it speaks for: [ENVIRONMENT=]KEY, with the key as a file of \
+                   PEM, its content or, of `verify`, an ARN of AWS KMS; may be repeated";
 const REF: &str = "The ref that the signer's run was of: refs/heads/main";
 
 fn verify_command() -> Command {
@@ -196,6 +200,7 @@ fn verify_command() -> Command {
         .arg(flag("issuer", "URL", ISSUER))
         .arg(flag("repository", "PATTERN", REPOSITORY))
         .arg(flag("ref", "PATTERN", REF))
+        .arg(flag("key", "KEY", KEY).action(ArgAction::Append))
         .arg(flag("commit", "ID", "The commit that the image has to be of, in full"))
         .arg(flag("max-age", "AGE", "How old the verdict may be: 48h, 2d"))
         .arg(switch("today", "Judge its SBOM by what is known today: needs trivy, and fails where it can't be told"))
@@ -213,12 +218,17 @@ fn verify_command() -> Command {
         .arg(switch("json", "Print the table as JSON"))
 }
 
+fn keys(matches: &ArgMatches) -> Vec<String> {
+    matches.get_many::<String>("key").into_iter().flatten().cloned().collect()
+}
+
 fn verification(matches: &ArgMatches) -> verify::Request {
     let text = |name: &str| matches.get_one::<String>(name).cloned();
     verify::Request {
         image: text(IMAGE).unwrap_or_default(),
         environment: text(inputs::ENVIRONMENT.name),
         identities: matches.get_many::<String>("identity").into_iter().flatten().cloned().collect(),
+        keys: keys(matches),
         issuer: text("issuer"),
         repository: text("repository"),
         reference: text("ref"),

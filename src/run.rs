@@ -456,6 +456,7 @@ fn begin(
         cancel: CancellationToken::new(),
         tasks: TaskTracker::new(),
         cleanups: TaskTracker::new(),
+        at_aws: pipeline::AtAws::default(),
         staging: staging.path().to_owned(),
     };
     Ok((Arc::new(delivery), staging))

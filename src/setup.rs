@@ -3,12 +3,13 @@
 
 use std::fmt::Write as _;
 
+use iam_policy::Document;
 use iam_policy::github::{Context, Job, Repository, RepositoryIds, Subjects};
 use iam_policy::trust::Caller;
 
 use crate::aws::ecr::{Permissions, preview_policy};
-use crate::aws::{RepositoryArn, RoleArn};
-use crate::config::{Config, Ecr, RequestedDestination};
+use crate::aws::{RepositoryArn, RoleArn, kms};
+use crate::config::{Config, Ecr, RequestedDestination, Signing, Trusted};
 use crate::environment::{Environment, Trigger};
 use crate::github::oidc::Claims;
 use crate::inputs::{self, About, Problem};
@@ -120,7 +121,7 @@ impl PolicyInputs<'_> {
         };
         match kind {
             Kind::Trust => Ok(self.caller()?.trust_policy().to_json()),
-            Kind::Role => Ok(self.permissions()?.policy().to_json()),
+            Kind::Role => Ok(self.role_policy()?.to_json()),
             Kind::Workflow => Ok(WORKFLOW.to_owned()),
             Kind::Environment => self.environment().ok_or_else(unknown_repository),
             Kind::Repository => self.immutability(),
@@ -216,6 +217,20 @@ impl PolicyInputs<'_> {
             describe_repository: false,
             delete_images: false,
         })
+    }
+
+    /// All that the role may do: push images, and where it signs by a key, that.
+    fn role_policy(&self) -> Result<Document, Vec<Problem>> {
+        let mut policy = self.permissions()?.policy();
+        if let Signing::Key(signing) = &self.config.signing {
+            let reads = signing.trusted.iter().filter_map(|(_, trusted)| match trusted {
+                Trusted::Arn(arn) => Some(arn.clone()),
+                Trusted::Known(..) => None,
+            });
+            let keys = kms::Permissions { signs: Some(signing.arn.clone()), reads: reads.collect() };
+            policy.statements.extend(keys.statements());
+        }
+        Ok(policy)
     }
 
     fn role(&self) -> Result<(&RoleArn, &Ecr), Vec<Problem>> {

@@ -34,6 +34,12 @@ pub(super) fn sts(config: &SdkConfig) -> aws_sdk_sts::Client {
     aws_sdk_sts::Client::from_conf(aws_sdk_sts::config::Builder::from(config).interceptor(Confidential).build())
 }
 
+/// A client of AWS KMS in a region.
+pub(super) fn kms(config: &SdkConfig, region: &str) -> aws_sdk_kms::Client {
+    let region = aws_sdk_kms::config::Region::new(region.to_owned());
+    aws_sdk_kms::Client::from_conf(aws_sdk_kms::config::Builder::from(config).region(region).interceptor(Confidential).build())
+}
+
 /// A client of Amazon ECR.
 pub(super) fn ecr(config: &SdkConfig) -> aws_sdk_ecr::Client {
     aws_sdk_ecr::Client::from_conf(aws_sdk_ecr::config::Builder::from(config).interceptor(Confidential).build())

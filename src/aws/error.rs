@@ -7,7 +7,7 @@ use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sts::operation::RequestId as _;
 use aws_smithy_runtime_api::http::Response;
 
-use super::{AccountId, RepositoryArn, RoleArn};
+use super::{AccountId, KeyArn, RepositoryArn, RoleArn};
 use crate::github::oidc::{self, Claims};
 use crate::net::{causes, chain};
 use crate::text::{self, Line};
@@ -58,6 +58,24 @@ pub(crate) enum Error {
     /// There is no such repository.
     #[error("there is no repository {0}")]
     NoRepository(RepositoryArn),
+    /// A call about a key failed.
+    #[error("{key}: {failure}")]
+    Key {
+        /// The key, as it was named.
+        key: Box<KeyArn>,
+        /// The call that failed.
+        failure: Box<Failure>,
+    },
+    /// A key is not of the kind that signs here.
+    #[error("{key} is for {usage}, of the kind {spec}")]
+    UnfitKey {
+        /// The key.
+        key: Box<KeyArn>,
+        /// What it is for, in AWS's word.
+        usage: Line,
+        /// Its kind, in AWS's word.
+        spec: Line,
+    },
     /// The repository was named with its registry, and that is not the one that the credentials are for.
     #[error("the registry is {actual}, not {asked}")]
     OtherRegistry {
@@ -106,6 +124,10 @@ pub(crate) enum Call {
     DescribeImageScanFindings,
     /// `ecr:DescribeImageSigningStatus`.
     DescribeImageSigningStatus,
+    /// `kms:GetPublicKey`.
+    GetPublicKey,
+    /// `kms:Sign`.
+    Sign,
 }
 
 /// A call that failed.
@@ -142,6 +164,8 @@ impl Call {
             Self::GetLifecyclePolicyPreview => "ecr:GetLifecyclePolicyPreview",
             Self::DescribeImageScanFindings => "ecr:DescribeImageScanFindings",
             Self::DescribeImageSigningStatus => "ecr:DescribeImageSigningStatus",
+            Self::GetPublicKey => "kms:GetPublicKey",
+            Self::Sign => "kms:Sign",
         }
     }
 

@@ -1,4 +1,4 @@
-//! Amazon Web Services: who we are there, and the repository of Amazon ECR that an image goes to.
+//! Amazon Web Services: who we are there, the repository of Amazon ECR that an image goes to, and a key of AWS KMS.
 //!
 //! Nothing here knows what a delivery is. The results are general: credentials for a registry, its address, and what the
 //! repository allows. Endpoints, partitions, FIPS and dual-stack addresses are left to the SDK and its own variables (AWS
@@ -10,6 +10,8 @@ mod confidential;
 pub(crate) mod ecr;
 mod error;
 mod http;
+mod key_arn;
+pub(crate) mod kms;
 mod registry_host;
 mod repository_arn;
 pub(crate) mod session;
@@ -18,6 +20,7 @@ mod web_identity;
 
 pub(crate) use error::{Call, Error, Failure};
 pub(crate) use iam_policy::{AccountId, Partition, RoleArn};
+pub(crate) use key_arn::KeyArn;
 pub(crate) use registry_host::RegistryHost;
 pub(crate) use repository_arn::RepositoryArn;
 pub(crate) use session::Session;

@@ -20,3 +20,19 @@ pub(crate) struct Settings {
     /// A policy that narrows the role's own, as JSON.
     pub(crate) session_policy: Option<String>,
 }
+
+impl Settings {
+    /// Those by which the SDK's default chain finds credentials, of whichever account.
+    #[must_use]
+    pub(crate) fn of_chain(region: &str) -> Self {
+        Self {
+            role: None,
+            region: Some(region.to_owned()),
+            allowed_accounts: Vec::new(),
+            session_name: "gp-deliver".to_owned(),
+            duration_seconds: 3600,
+            audience: String::new(),
+            session_policy: None,
+        }
+    }
+}

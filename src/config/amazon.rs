@@ -1,5 +1,6 @@
 //! The inputs about Amazon ECR and the identity to use there.
 
+use super::RequestedDestination;
 use super::reader::Reader;
 use crate::aws::{self, AccountId, Partition, RoleArn};
 use crate::inputs::{self, EcrRepository, Region, Role, SessionName, SessionPolicy};
@@ -30,15 +31,36 @@ impl Reader<'_> {
         let region = self.region(repository.as_ref());
         let given_account = self.get(&inputs::AWS_ACCOUNT_ID);
         let account = self.account(given_account.clone().flatten(), repository.as_ref());
-        let role = self.role(account.as_ref(), region.as_deref());
-        let allowed_accounts = self.allowed_accounts(given_account.flatten(), role.as_ref());
+        let identity = self.identity(given_account.flatten(), account.as_ref(), region);
+        let create = self.get(&inputs::CREATE_REPOSITORY);
+        let EcrRepository { host, name, .. } = repository?;
+        Some(Ecr { host, name, account, create: create?, identity: identity? })
+    }
+
+    /// The identity that a key is used by: the one that publishes, where that is one of AWS.
+    pub(super) fn aws_identity(&mut self, destination: &RequestedDestination) -> Option<aws::Settings> {
+        if let RequestedDestination::Ecr(ecr) = destination {
+            return Some(ecr.identity.clone());
+        }
+        let region = self.region(None).or_else(|| self.get(&inputs::KMS_KEY)?.map(|key| key.region().to_owned()));
+        let account = self.get(&inputs::AWS_ACCOUNT_ID)?;
+        self.identity(account.clone(), account.as_ref(), region)
+    }
+
+    /// The identity by the inputs about it; `named` is the account that they name, `account` the one that is meant.
+    fn identity(
+        &mut self,
+        named: Option<AccountId>,
+        account: Option<&AccountId>,
+        region: Option<String>,
+    ) -> Option<aws::Settings> {
+        let role = self.role(account, region.as_deref());
+        let allowed_accounts = self.allowed_accounts(named, role.as_ref());
         let session_name = self.session_name();
         let duration = self.get(&inputs::ROLE_DURATION_SECONDS);
         let audience = self.get(&inputs::AUDIENCE);
         let session_policy = self.get(&inputs::SESSION_POLICY);
-        let create = self.get(&inputs::CREATE_REPOSITORY);
-        let EcrRepository { host, name, .. } = repository?;
-        let identity = aws::Settings {
+        Some(aws::Settings {
             role,
             region,
             allowed_accounts: allowed_accounts?,
@@ -46,8 +68,7 @@ impl Reader<'_> {
             duration_seconds: duration?.0,
             audience: audience?,
             session_policy: session_policy?.map(|SessionPolicy(text)| text),
-        };
-        Some(Ecr { host, name, account, create: create?, identity })
+        })
     }
 
     /// A role that no repository is named for is most likely half of what was meant.

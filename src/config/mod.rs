@@ -21,7 +21,7 @@ use semver::Version;
 pub(crate) use self::amazon::Ecr;
 pub(crate) use self::build::Build;
 use self::reader::Reader;
-pub(crate) use self::signing::Signing;
+pub(crate) use self::signing::{Signing, SigningKey, Trusted};
 pub(crate) use self::suppressions::{SecretsHistory, Suppressions};
 use crate::coverage::{Acceptance, JudgedBy};
 use crate::environment::{Choice, Environment, Gate, Origin};

@@ -13,12 +13,13 @@ impl Reader<'_> {
         match signing? {
             Signing::Keyless(instance) => return Some(instance.clone()),
             Signing::No(_) if matches!(publish?, Publish::No(_)) => {}
-            Signing::No(_) => return None,
+            // Keys are asked for at AWS, where a run that publishes nothing signs in at no account.
+            Signing::No(_) | Signing::Key(_) => return None,
         }
         let public = self.env.event.is_some_and(|event| event.public);
         let private = self.private_instance().ok()?;
         let known = match self.get(&inputs::SIGN)? {
-            Sign::Off => return None,
+            Sign::Off | Sign::Kms => return None,
             Sign::GitHub => Instance::github(),
             Sign::Auto | Sign::Keyless if private.is_some() => return private.map(Box::new),
             Sign::Auto if !public => return None,

@@ -3,7 +3,7 @@
 use iam_policy::trust::{Caller, provider_arn};
 
 use super::Diagnosis;
-use crate::aws::{Call, Error, Failure, RoleArn};
+use crate::aws::{Call, Error, Failure, KeyArn, RoleArn};
 use crate::github::oidc::{self, Claims};
 
 impl From<&Error> for Diagnosis {
@@ -40,6 +40,16 @@ impl From<&Error> for Diagnosis {
                  true.",
             )
             .with_copy(&format!("aws ecr create-repository --region {} --repository-name {}", arn.region, arn.name)),
+            Error::Key { key: named, failure } => key(named, failure),
+            Error::UnfitKey { key, usage, spec } => Self::new(
+                format!("{key} is not a key that signs here"),
+                format!("It is for {usage}, of the kind {spec}; SIGN_VERIFY and ECC_NIST_P256 are expected."),
+                "Name another key by `kms-key`. The usage and the kind of a key can't be changed: create one.",
+            )
+            .with_copy(&format!(
+                "aws kms create-key --region {} --key-usage SIGN_VERIFY --key-spec ECC_NIST_P256",
+                key.region()
+            )),
             Error::OtherRegistry { asked, actual } => Self::new(
                 format!("{asked} is not the registry of these credentials"),
                 format!("Amazon ECR names {actual} as the registry."),
@@ -172,12 +182,51 @@ fn expired(claims: &Claims, said: &str) -> Diagnosis {
 /// The clock difference, in seconds, from which it is reported.
 const CLOCK_TOLERANCE: i64 = 60;
 
-fn call(failure: &Failure) -> Diagnosis {
-    let said = match &failure.request_id {
+/// A key can't be used.
+fn key(named: &KeyArn, failure: &Failure) -> Diagnosis {
+    let said = said(failure);
+    match failure.code.as_deref() {
+        Some("NotFoundException") => Diagnosis::new(
+            format!("There is no key {named}"),
+            said,
+            "Check `kms-key` and `trusted-keys`: account, region, and the key's ID or the alias.",
+        ),
+        Some("DisabledException") => Diagnosis::new(
+            format!("The key {named} is disabled"),
+            said,
+            "Enable it, or name another key by `kms-key`. If it was disabled because somebody else has used it, what it has signed is \
+             no better than unsigned.",
+        ),
+        Some("KMSInvalidStateException" | "KeyUnavailableException") => Diagnosis::new(
+            format!("The key {named} can't be used in the state that it is in"),
+            said,
+            "See `aws kms describe-key`: a key that is to be deleted signs nothing. Cancel that, or name another by `kms-key`.",
+        ),
+        Some("InvalidKeyUsageException" | "UnsupportedOperationException") => Diagnosis::new(
+            format!("{named} is not a key that signs here"),
+            said,
+            "Name a key for SIGN_VERIFY of the kind ECC_NIST_P256 by `kms-key`.",
+        ),
+        Some(_) if failure.is_denied() => super::permission::lacking_of_key(&said, &failure.message, named, failure.call),
+        _ => call(failure),
+    }
+}
+
+/// AWS's words, with the number of the request.
+fn said(failure: &Failure) -> String {
+    match &failure.request_id {
         Some(id) => format!("{failure}\nAWS's request ID: {id}."),
         None => failure.to_string(),
+    }
+}
+
+fn call(failure: &Failure) -> Diagnosis {
+    let said = said(failure);
+    let service = match failure.call.permission().split_once(':') {
+        Some(("sts", _)) => "AWS STS",
+        Some(("kms", _)) => "AWS KMS",
+        _ => "Amazon ECR",
     };
-    let service = if failure.call.permission().starts_with("sts:") { "AWS STS" } else { "Amazon ECR" };
     match failure.code.as_deref() {
         None => Diagnosis::new(
             format!("{service} can't be reached"),

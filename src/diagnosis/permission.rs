@@ -1,10 +1,10 @@
 //! The words for a permission that the role does not have.
 
-use iam_policy::{Denial, DenialReason, PolicyKind};
+use iam_policy::{Denial, DenialReason, Document, PolicyKind, Version};
 
 use super::Diagnosis;
-use crate::aws::RepositoryArn;
 use crate::aws::ecr::{OF_PREVIEW, Permissions, preview_policy};
+use crate::aws::{Call, KeyArn, RepositoryArn, kms};
 
 /// The diagnosis of a refusal by AWS; `None` if it is not about a permission. `said` is AWS's whole message, `words` the
 /// sentence in it.
@@ -25,6 +25,40 @@ pub(super) fn lacking(said: &str, words: &str) -> Option<Diagnosis> {
 /// Whether no delivery asks for it, but who looks at a lifecycle policy.
 fn is_of_preview(denial: &Denial) -> bool {
     denial.action.strip_prefix("ecr:").is_some_and(|action| OF_PREVIEW.contains(&action))
+}
+
+/// The diagnosis of a refusal by AWS KMS. What is missing may be in the role's policy or in the key's own.
+pub(super) fn lacking_of_key(said: &str, words: &str, key: &KeyArn, call: Call) -> Diagnosis {
+    let permissions = match call {
+        Call::Sign => kms::Permissions { signs: Some(key.clone()), reads: Vec::new() },
+        _ => kms::Permissions { signs: None, reads: vec![key.clone()] },
+    };
+    let document = Document { version: Version::V2012, id: None, statements: permissions.statements() };
+    let what = format!("AWS does not allow {} with {key}", call.permission());
+    let denial = Denial::parse(words);
+    let reason = denial.as_ref().map(|denial| &denial.reason);
+    match (denial.as_ref(), reason) {
+        (
+            Some(denial),
+            Some(DenialReason::NotAllowed(PolicyKind::Resource) | DenialReason::Denied { by: PolicyKind::Resource, .. }),
+        ) => {
+            let who = denial.principal.as_deref().unwrap_or("the role");
+            let remedy = format!(
+                "Make sure that the key's own policy allows {} for {who}, or the key's account to decide.",
+                denial.action
+            );
+            Diagnosis::new(what, said, remedy)
+        }
+        (Some(denial), Some(DenialReason::NotSaid | DenialReason::NotAllowed(PolicyKind::Identity))) => {
+            let who = denial.principal.as_deref().unwrap_or("the role");
+            let remedy =
+                format!("Give {who} the permission; the key's own policy has to let its account decide, or name the role.");
+            Diagnosis::new(what, said, remedy).with_copy(&document.to_json())
+        }
+        (Some(denial), _) => Diagnosis::new(what, said, remedy(denial)),
+        (None, _) => Diagnosis::new(what, said, "Give the role the permission, in its own policy and in the key's.")
+            .with_copy(&document.to_json()),
+    }
 }
 
 /// The smallest policy, with what was refused if that is more.

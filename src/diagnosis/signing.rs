@@ -48,11 +48,17 @@ impl From<&Error> for Diagnosis {
                 "It has no `sub`.",
                 "Check that no proxy answers in place of GitHub's token service.",
             ),
+            Error::SharedKey { key, environments } => Self::new(
+                format!("One key is to speak for {environments}"),
+                format!("It is {key}. Whoever may use it for one of them could speak for the other."),
+                "Give each environment a key of its own, which its role alone may use: see `kms-key` and `trusted-keys`.",
+            ),
             Error::Unsound(words) => Self::new(
                 "The signature that was made would be refused by whoever checks it",
                 format!("{words}."),
                 "Check that `sigstore-trusted-root` is the root of the services that `sigstore-signing-config` names. Of sigstore.dev, \
-                 a newer gp-deliver may know newer keys.",
+                 a newer gp-deliver may know newer keys. Of a key of AWS KMS, check that nobody has changed it meanwhile, and \
+                 run again.",
             ),
             Error::Rejected(words) => Self::new(
                 "A signature does not hold",
@@ -70,7 +76,7 @@ impl From<&Unproven> for Diagnosis {
                 format!("It is not proven where {image} came from"),
                 because("There is no verdict beside it that counts.", reasons),
                 "Promote an image that a delivery has signed (`sign`), and say by `identity` whose signature counts where that is \
-                 not this workflow. `gp-deliver verify` shows what is signed about an image.",
+                 not this workflow; of keys by `trusted-keys`. `gp-deliver verify` shows what is signed about an image.",
             ),
             Unproven::Commits { image, commits } => Self::new(
                 format!("It is not clear of which commit {image} is"),

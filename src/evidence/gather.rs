@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _};
@@ -10,11 +11,11 @@ use oci_spec::image::{ANNOTATION_CREATED, Descriptor};
 use tokio::sync::Semaphore;
 
 use super::place::Place;
-use crate::attestation::{PredicateType, Statement};
+use crate::attestation::{Predicate, PredicateType, Statement};
 use crate::oci::Digest;
 use crate::oci::layout::digest_of;
 use crate::oci::registry::{self, Referrers};
-use crate::sigstore::{Attested, Identity, MEDIA_TYPE, SignedBy, Verifier};
+use crate::sigstore::{Attested, MEDIA_TYPE, SignedBy, Verifier};
 use crate::text::{self, Line};
 
 /// The most that is looked at of what is beside an image: a delivery leaves seven for each, and admission controllers read no
@@ -26,6 +27,8 @@ const MAX_CONTENT: u64 = 64 << 20;
 const MAX_ALL: u64 = 256 << 20;
 /// From so many bytes on they are read one by one: checking one takes several times its size of memory.
 const LARGE: u64 = 4 << 20;
+/// How far a signer's clock may be ahead of this one.
+const CLOCK_TOLERANCE: Duration = Duration::from_mins(5);
 /// How many are read at once.
 const PARALLEL: usize = 6;
 /// Where a list says what a bundle's statement says, as cosign writes it. It is a hint: the statement has the last word.
@@ -37,8 +40,8 @@ pub(crate) struct SignedStatement {
     /// What it says, and of what.
     pub(crate) statement: Statement,
     /// Who has signed it.
-    pub(crate) signer: Identity,
-    /// When, by somebody else's word.
+    pub(crate) signer: SignedBy,
+    /// When, by somebody else's word; of what a key has signed without such a time, by the signer's own.
     pub(crate) at: Option<Timestamp>,
     /// The digest of the manifest that it is kept by.
     pub(crate) referrer: Digest,
@@ -175,7 +178,7 @@ async fn read(
     if let Err(error) = place.read_blob(&bundle, &mut bytes).await {
         return rejected(&error);
     }
-    let Attested { statement, by: SignedBy::Identity(signer), at } = match verifier.verify(&bytes, subject) {
+    let Attested { statement, by: signer, at } = match verifier.verify(&bytes, subject) {
         Ok(attested) => attested,
         Err(error) => return rejected(&error),
     };
@@ -185,8 +188,25 @@ async fn read(
         Ok(_) => return rejected(&"it is about another image"),
         Err(error) => return rejected(&error),
     };
+    let at = match (&signer, at) {
+        (SignedBy::Key(_), None) => own_time(&statement),
+        (_, at) => at,
+    };
+    // What says that it is of days to come would be fresh until then, and hide what comes before.
+    if at.is_some_and(|at| at > Timestamp::now() + CLOCK_TOLERANCE) {
+        return rejected(&"it says that it is of a time to come");
+    }
     let is_wanted = statement.predicate.of_type().is_some_and(|found| wanted.contains(&found));
-    is_wanted.then(|| Ok(SignedStatement { statement, signer: *signer, at, referrer: digest, bundle }))
+    is_wanted.then(|| Ok(SignedStatement { statement, signer, at, referrer: digest, bundle }))
+}
+
+/// When a statement was made, by its own word.
+fn own_time(statement: &Statement) -> Option<Timestamp> {
+    match &statement.predicate {
+        Predicate::Verdict(verdict) => Some(verdict.decided_at),
+        Predicate::Vulnerabilities(report) => Some(report.scan.finished_at()),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -4,14 +4,18 @@
 //! hold is put aside with the reason, and no more is read than a delivery leaves behind several times over. Whether a signer's
 //! word counts is a question of [`Rule`]s.
 
+mod accepted;
 mod gather;
+mod key_rule;
 mod manifests;
 mod pattern;
 mod place;
 mod rule;
 mod unproven;
 
+pub(crate) use accepted::Accepted;
 pub(crate) use gather::{Evidence, PREDICATE_TYPE, SignedStatement, gather};
+pub(crate) use key_rule::KeyRule;
 pub(crate) use manifests::listed_manifests;
 pub(crate) use pattern::Pattern;
 pub(crate) use place::Place;

@@ -8,7 +8,7 @@ use crate::sigstore::Identity;
 /// Who GitHub's tokens are issued by.
 const GITHUB: &str = "https://token.actions.githubusercontent.com";
 
-/// What a signer has to be. All that is said has to hold.
+/// What a certificate has to say of a signer. All that is said has to hold.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct Rule {

@@ -25,11 +25,11 @@ pub(crate) use self::given::{Inputs, without_line_ends};
 pub(crate) use self::history::History;
 pub(crate) use self::input::{About, Group, Input};
 pub(crate) use self::problem::Problem;
-pub(crate) use self::signing::{Document, Sign};
+pub(crate) use self::signing::{Document, KeySource, Sign, TrustedKey};
 pub(crate) use self::suppressions::Suppressions;
 pub(crate) use self::value::{Lines, Value};
 
-use crate::aws::AccountId;
+use crate::aws::{AccountId, KeyArn};
 use crate::buildkit::endpoint::Address;
 use crate::buildkit::namespace::BuilderCache;
 use crate::coverage::{Acceptance, JudgedBy};
@@ -168,9 +168,18 @@ inputs! {
     SIGN: Sign =
         Input::new("sign", Group::Sign, "HOW",
             "By what the image is signed: auto (from test up, where the job has id-token: write and the repository is public or a \
-             private Sigstore is named), keyless (by sigstore.dev or a private Sigstore, whatever the repository), github \
-             (GitHub's own instance, which has no public log) or off")
+             private Sigstore is named, or with kms-key), keyless (by sigstore.dev or a private Sigstore, whatever the \
+             repository), github (GitHub's own instance, which has no public log), kms (by kms-key, with no log) or off")
             .default("auto");
+    KMS_KEY: Option<KeyArn> =
+        Input::new("kms-key", Group::Sign, "ARN",
+            "The key of AWS KMS that signs for this environment and for no other: the ARN of a key of the kind ECC_NIST_P256, or \
+             of its alias");
+    TRUSTED_KEYS: Lines<TrustedKey> =
+        Input::new("trusted-keys", Group::Sign, "LINES",
+            "Whose keys count besides, one per line with the environment that each speaks for: ENVIRONMENT=KEY, with the key as an \
+             ARN of AWS KMS, a file of PEM or the content of one. Whoever may use such a key decides what is taken for a commit's: \
+             keep the list out of the repository, in a variable of the organization");
     SIGSTORE_SIGNING_CONFIG: Option<Document> =
         Input::new("sigstore-signing-config", Group::Sign, "JSON",
             "A private Sigstore's signing configuration, which names its services: JSON, or a file with it");

@@ -86,7 +86,7 @@ impl RetryPolicy {
         total_timeout: Some(Duration::from_mins(3)),
         ..Self::REGISTRY
     };
-    /// AWS STS and Amazon ECR, whose SDK does the repeating, with chance down to no wait (AWS SDKs and Tools Reference Guide,
+    /// AWS STS, Amazon ECR and AWS KMS, whose SDK does the repeating, with chance down to no wait (AWS SDKs and Tools Reference Guide,
     /// "Retry behavior", standard mode).
     pub(crate) const AWS: Self = Self {
         repeats: 3,
@@ -197,7 +197,7 @@ mod tests {
         ("GitHub's API", RetryPolicy::GITHUB_API),
         ("the run's token service", RetryPolicy::TOKEN_SERVICE),
         ("the services of Sigstore", RetryPolicy::SIGSTORE),
-        ("AWS STS and Amazon ECR", RetryPolicy::AWS),
+        ("AWS STS, Amazon ECR and AWS KMS", RetryPolicy::AWS),
     ];
 
     #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

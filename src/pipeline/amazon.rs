@@ -8,19 +8,14 @@ use crate::aws::ecr::{self, Mutability};
 use crate::aws::{self, RepositoryArn, Session};
 use crate::config::Ecr;
 use crate::error::Error;
-use crate::github::Event;
-use crate::github::oidc::TokenSource;
 use crate::oci::Tag;
 use crate::oci::reference::Repository;
 use crate::oci::registry::credentials::{Auth, CachedPassword, Origin};
 use crate::oci::registry::{Client, Credentials};
 use crate::publish::{TagRemover, Target};
-use crate::variables;
 
 /// A repository, signed in to.
 pub(super) struct SignedIn {
-    /// The identity.
-    pub(crate) session: Session,
     /// The repository as a place for an image.
     pub(crate) target: Target,
     /// Which of its tags may move.
@@ -29,10 +24,8 @@ pub(super) struct SignedIn {
     pub(crate) created: Option<RepositoryArn>,
 }
 
-/// Signs in at AWS and opens the repository, creating it if that is asked for and it is missing.
-pub(super) async fn sign_in(ecr: &Ecr, event: Option<&Event>) -> Result<SignedIn, Error> {
-    let tokens = || event.map(|event| TokenSource::find(variables::text, event.fork));
-    let session = Session::open(&ecr.identity, tokens).await?;
+/// Opens the repository with an identity at AWS, creating it if that is asked for and it is missing.
+pub(super) async fn sign_in(ecr: &Ecr, session: &Session) -> Result<SignedIn, Error> {
     let account = ecr.account.clone().unwrap_or_else(|| session.account.clone());
     let repository = ecr::Repository::new(session.clone(), account, &ecr.name);
     let (login, (mutability, created)) = tokio::try_join!(repository.login(), mutability(ecr, &repository))?;
@@ -46,7 +39,7 @@ pub(super) async fn sign_in(ecr: &Ecr, event: Option<&Event>) -> Result<SignedIn
     }
     let created = created.then(|| repository.arn.clone());
     let target = Target::of_repository(client).with_remover(Arc::new(Untag(repository)));
-    Ok(SignedIn { session, target, mutability, created })
+    Ok(SignedIn { target, mutability, created })
 }
 
 /// Asks what the repository allows; says too whether it was created for that.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::preflight::Ready;
 use super::reuse::{self, Existing};
-use super::{Delivery, Ending, amazon};
+use super::{Delivery, Ending, amazon, keys};
 use crate::aws::ecr::Mutability;
 use crate::config::{Ecr, Publish, RequestedDestination};
 use crate::error::Error;
@@ -57,8 +57,9 @@ pub(super) async fn target(delivery: &Delivery, project: &[PathBuf], log: &Stage
 
 /// Signs in at AWS, and says as whom.
 async fn sign_in(delivery: &Delivery, ecr: &Ecr, log: &StageLog) -> Result<(Target, Mutability), Error> {
-    let signed_in = amazon::sign_in(ecr, delivery.event.as_ref()).await?;
-    log.line(&format!("identity: {}", signed_in.session.arn));
+    let session = keys::session(delivery, &ecr.identity).await?;
+    let signed_in = amazon::sign_in(ecr, session).await?;
+    log.line(&format!("identity: {}", session.arn));
     if let Some(arn) = &signed_in.created {
         delivery.recorder.warn(format!("The repository {arn} did not exist and is created with its registry's defaults."));
     }

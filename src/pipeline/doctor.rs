@@ -9,8 +9,10 @@ use jiff::Timestamp;
 
 use super::check::Check;
 use super::{amazon, fixed_tags, ground_rules};
+use crate::aws::Session;
 use crate::aws::ecr::Mutability;
-use crate::config::{Ecr, RequestedDestination};
+use crate::aws::kms::Key;
+use crate::config::{Ecr, RequestedDestination, Signing, SigningKey, Trusted};
 use crate::diagnosis::{Diagnosis, Explanation};
 use crate::error::Error;
 use crate::github::Event;
@@ -72,7 +74,7 @@ pub(crate) async fn examine(
     if claims.is_none() && event.is_some() && ecr.identity.role.is_some() {
         return DoctorReport { checks };
     }
-    let (signed_in, mutability) = sign_in(ecr, event, tags).await;
+    let (signed_in, mutability) = sign_in(inputs, ecr, event, tags).await;
     checks.extend(signed_in);
     if let Some(mutability) = mutability.filter(|_| strict) {
         checks.push(("immutability", ground_rules::immutability(inputs, &mutability, tags)));
@@ -130,9 +132,19 @@ fn compare(inputs: &PolicyInputs<'_>, claims: Option<&Claims>, document: &Docume
     Err(Diagnosis::new(what, words.join("\n"), remedy).with_copy(&caller.trust_policy().to_json()))
 }
 
-async fn sign_in(ecr: &Ecr, event: Option<&Event>, tags: &[PlannedTag]) -> (Vec<(&'static str, Check)>, Option<Mutability>) {
+async fn sign_in(
+    inputs: &PolicyInputs<'_>,
+    ecr: &Ecr,
+    event: Option<&Event>,
+    tags: &[PlannedTag],
+) -> (Vec<(&'static str, Check)>, Option<Mutability>) {
     let ecr = Ecr { create: false, ..ecr.clone() };
-    let signed_in = match amazon::sign_in(&ecr, event).await {
+    let tokens = || event.map(|event| TokenSource::find(variables::text, event.fork));
+    let signed_in = async {
+        let session = Session::open(&ecr.identity, tokens).await?;
+        Ok::<_, Error>((amazon::sign_in(&ecr, &session).await?, session))
+    };
+    let (signed_in, session) = match signed_in.await {
         Ok(signed_in) => signed_in,
         Err(error) => return (vec![("sign-in", Check::Wrong(Diagnosis::from(&error)))], None),
     };
@@ -150,13 +162,30 @@ async fn sign_in(ecr: &Ecr, event: Option<&Event>, tags: &[PlannedTag]) -> (Vec<
         };
         snapshot.tags.iter().map(tag).collect::<Vec<_>>().join("\n")
     });
-    let checks = vec![
-        ("identity", Check::Well(format!("{} in {}", signed_in.session.arn, signed_in.session.region))),
+    let mut checks = vec![
+        ("identity", Check::Well(format!("{} in {}", session.arn, session.region))),
         ("repository", Check::Well(format!("{}: {rule}", signed_in.target.destination()))),
         ("tags", tags.into()),
         ("fixed tags", Check::Note(held)),
     ];
+    if let Signing::Key(signing) = &inputs.config.signing {
+        checks.extend(keys(&session, signing).await);
+    }
     (checks, Some(signed_in.mutability))
+}
+
+/// Whether the keys can be read. Whether this run may sign is only known once it does.
+async fn keys(session: &Session, signing: &SigningKey) -> Vec<(&'static str, Check)> {
+    let others = signing.trusted.iter().filter_map(|(_, trusted)| match trusted {
+        Trusted::Arn(arn) => Some(("trusted key", arn)),
+        Trusted::Known(..) => None,
+    });
+    let mut checks = Vec::new();
+    for (name, arn) in [("key", &signing.arn)].into_iter().chain(others) {
+        let found = Key::find(session, arn).await.map(|key| format!("{} can be read", key.arn));
+        checks.push((name, found.map_err(|error| Diagnosis::from(&error)).into()));
+    }
+    checks
 }
 
 impl fmt::Display for DoctorReport {

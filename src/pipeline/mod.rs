@@ -21,6 +21,7 @@ pub(crate) mod doctor;
 mod fixed_tags;
 mod ground_rules;
 mod judging;
+mod keys;
 mod moving;
 mod preflight;
 mod promote;
@@ -43,6 +44,7 @@ mod task;
 mod vulnerabilities;
 
 pub(crate) use announcing::announce;
+pub(crate) use keys::AtAws;
 pub(crate) use promote::promote;
 pub(crate) use showing::show;
 
@@ -91,6 +93,8 @@ pub(crate) struct Delivery {
     pub(crate) tasks: TaskTracker,
     /// Cleanup tasks, which may outlive what they clean up.
     pub(crate) cleanups: TaskTracker,
+    /// What was found out at AWS.
+    pub(crate) at_aws: AtAws,
     /// A folder of our own for the image until it is published; whoever made it removes it.
     pub(crate) staging: PathBuf,
 }

@@ -3,7 +3,7 @@
 use tokio::sync::OnceCell;
 
 use super::proven_image::ProvenImage;
-use super::{Delivery, Ending, bases, claim, context, shutting_in};
+use super::{Delivery, Ending, bases, claim, context, keys, shutting_in};
 use crate::buildkit::builder::Builder;
 use crate::config::{Publish, RequestedDestination, SecretsHistory};
 use crate::dockerfile::Dockerfile;
@@ -65,6 +65,7 @@ pub(super) async fn look(delivery: &Delivery) -> Result<(Ready, Workshop), Error
             delivery.recorder.write(|record| (record.source, record.name) = (Some(checkout.source.clone()), Some(name)));
             let tags = plan_tags(delivery, &checkout)?;
             warn(delivery, &checkout, &compared);
+            keys::look(delivery, &log).await?;
             let builder = Builder::connect(&config.build.host, &delivery.cleanups).await?;
             log.line(&format!("builder: {}", builder.description()));
             let names: Vec<_> = tags.iter().map(|planned| planned.tag.as_str()).collect();

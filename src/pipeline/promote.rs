@@ -17,14 +17,16 @@ use super::preflight::{self, Ready};
 use super::proven_image::ProvenImage;
 use super::signing::{self, Token};
 use super::task::Task;
-use super::{Begun, Delivery, Ending, Wanted, advisories, promoting, reuse, scan_and_publish, shutting_in, since, to_its_end};
+use super::{
+    Begun, Delivery, Ending, Wanted, advisories, keys, promoting, reuse, scan_and_publish, shutting_in, since, to_its_end,
+};
 use crate::attestation::{self, Predicate, PredicateType, Verdict};
 use crate::aws::ecr::Mutability;
 use crate::config::{Publish, Signing};
 use crate::coverage::JudgedBy;
 use crate::environment::Gate;
 use crate::error::Error;
-use crate::evidence::{self, Evidence, Rule, SignedStatement, Unproven};
+use crate::evidence::{self, Accepted, Evidence, SignedStatement, Unproven};
 use crate::inputs::{self, Problem};
 use crate::oci::layout::digest_of;
 use crate::oci::reference::Repository;
@@ -37,7 +39,7 @@ use crate::scan;
 use crate::scan::gitleaks::Leaks;
 use crate::scan::syft::Attested;
 use crate::scanner::Tool;
-use crate::sigstore::{Identity, Verifier};
+use crate::sigstore::{Identity, SignedBy, Verifier};
 use crate::source::Checkout;
 use crate::text::{self, Line};
 use crate::verify::Question;
@@ -80,6 +82,7 @@ async fn look(delivery: &Delivery, from: &Question) -> Result<(Ready, Option<(Ta
         .stage(StageName::Preflight, async |log| {
             shutting_in::note(delivery)?;
             scan::find_all(&delivery.launcher).map_err(|error| Error::Scan(error.into()))?;
+            keys::look(delivery, &log).await?;
             let target = match delivery.config.publish {
                 Publish::Yes => Some(destination::target(delivery, &[], &log).await?),
                 Publish::No(_) => None,
@@ -184,13 +187,9 @@ fn source_scan(delivery: &Arc<Delivery>, ready: &Arc<Ready>) -> Task<Leaks> {
 impl ProvenImage {
     /// Looks for what is signed about an image, and finds out what it is.
     async fn find(delivery: &Delivery, from: &Question, client: Client) -> Result<Self, Error> {
-        let root = match &delivery.config.signing {
-            Signing::Keyless(instance) => instance.root(),
-            Signing::No(_) => &from.root,
-        };
-        let verifier = Verifier::new(root)?;
+        let verifier = verifier(delivery, from).await?;
         let signers = signers(delivery, from).await?;
-        let counts = |signer: &Identity| crate::verify::check(&signers, signer).map_err(|why| text::words(&why));
+        let counts = |signed: &SignedStatement| crate::verify::check(&signers, signed).map_err(|why| text::words(&why));
         let image = client.pull_manifest(&from.selector).await?;
         let platforms = platforms(&client, &image)?;
         let manifests: Vec<_> =
@@ -199,26 +198,30 @@ impl ProvenImage {
         let gathered: Vec<Evidence> = try_join_all(gathered).await?;
         let of = |digest: &Digest| manifests.iter().zip(&gathered).find(|(found, _)| *found == digest).map(|(_, found)| found);
         let (decision, verdict, commit) = decided(of(&image.digest), image.digest, &counts)?;
-        let (signer, at) = (decision.signer.subject.clone(), decision.at);
+        let (signer, at) = (decision.signer.name(), decision.at);
+        let lists = |signed: &SignedStatement| {
+            counts(signed)?;
+            of_the_same(&decision, signed)
+        };
         for platform in &platforms {
-            let listed = |found: &Evidence| found.of_type(PredicateType::Spdx).any(|signed| counts(&signed.signer).is_ok());
+            let listed = |found: &Evidence| found.of_type(PredicateType::Spdx).any(|signed| lists(signed).is_ok());
             if !of(platform).is_some_and(listed) {
-                let reasons = of(platform).map(|found| reasons(found, PredicateType::Spdx, &counts)).unwrap_or_default();
+                let reasons = of(platform).map(|found| reasons(found, PredicateType::Spdx, &lists)).unwrap_or_default();
                 return Err(Unproven::Sbom { image: *platform, reasons }.into());
             }
         }
         let sboms = match delivery.config.promote_by {
             JudgedBy::Image => None,
-            JudgedBy::Sbom if verdict.demands.secrets != Gate::Blocking => {
+            JudgedBy::Sbom if !held_back_leaks(&decision, &verdict) => {
                 return Err(Unproven::Leaks { image: image.digest, environment: verdict.environment }.into());
             }
             JudgedBy::Sbom => {
-                Some(platforms.iter().map(|platform| attested(of(platform), *platform, &counts)).collect::<Result<_, _>>()?)
+                Some(platforms.iter().map(|platform| attested(of(platform), *platform, &lists)).collect::<Result<_, _>>()?)
             }
         };
         let statements =
             manifests.iter().zip(gathered).flat_map(|(digest, found)| found.statements.into_iter().map(|one| (*digest, one)));
-        let statements: Vec<_> = statements.filter(|(_, signed)| counts(&signed.signer).is_ok()).collect();
+        let statements: Vec<_> = statements.filter(|(_, signed)| counts(signed).is_ok()).collect();
         Ok(Self { client, image, verdict, commit, signer, at, statements, sboms })
     }
 
@@ -271,30 +274,64 @@ impl ProvenImage {
 }
 
 /// Whose word counts: of those who are named, or of the run's own workflow for its own repository.
-async fn signers(delivery: &Delivery, from: &Question) -> Result<Vec<Rule>, Error> {
-    if !from.wanted.signers.is_empty() {
-        return Ok(from.wanted.signers.clone());
+async fn signers(delivery: &Delivery, from: &Question) -> Result<Vec<Accepted>, Error> {
+    if !from.criteria.wanted.signers.is_empty() {
+        return Ok(from.criteria.wanted.signers.clone());
     }
     let nobody = || {
         let expected =
             "whoever may push can sign by a name of their own: outside of a workflow's job, say whose signature counts";
         Error::Inputs(vec![Problem { input: inputs::IDENTITY.name, value: String::new(), expected: expected.to_owned() }])
     };
+    if let Signing::Key(signing) = &delivery.config.signing {
+        let run = signing::run(delivery).await?;
+        let rules = keys::of(delivery, signing).await?.rules(run.map(|run| run.repository()).as_deref());
+        return Ok(rules.into_iter().map(Accepted::from).collect());
+    }
     if delivery.event.is_none() {
         return Err(nobody());
     }
-    let Token { run, issuer, .. } = signing::token(delivery).await?;
-    run.map(|run| vec![signing::own_rule(&run, &issuer)]).ok_or_else(nobody)
+    let Token { run, issuer, .. } = signing::token(delivery, signing::AUDIENCE).await?;
+    run.map(|run| vec![signing::own_rule(&run, &issuer).into()]).ok_or_else(nobody)
+}
+
+/// Whoever checks what is signed about the image: by the keys of this delivery, or by what the command line names.
+async fn verifier(delivery: &Delivery, from: &Question) -> Result<Verifier, Error> {
+    let (root, demands_time) = match &delivery.config.signing {
+        Signing::Keyless(instance) => (instance.root(), from.criteria.demands_time),
+        Signing::Key(signing) if from.criteria.wanted.signers.is_empty() => {
+            return Ok(keys::of(delivery, signing).await?.verifier()?);
+        }
+        Signing::Key(_) | Signing::No(_) => (&from.criteria.root, from.criteria.demands_time),
+    };
+    Ok(Verifier::new(root)?.with_keys(from.criteria.keys.clone(), demands_time))
+}
+
+/// Whether leaks were held back, by a verdict. What a key's verdict demanded is the word of whoever may use the key, so it has to
+/// be the key of an environment that blocks.
+fn held_back_leaks(decision: &SignedStatement, verdict: &Verdict) -> bool {
+    let by_certificate = decision.signer.identity().is_some();
+    verdict.demands.secrets == Gate::Blocking && (by_certificate || verdict.environment.is_blocking())
+}
+
+/// Whether a list is by whoever has decided about the image, as far as keys go: each is bound to an environment, and a list says
+/// of none.
+fn of_the_same(decision: &SignedStatement, list: &SignedStatement) -> Result<(), Line> {
+    match (&decision.signer, &list.signer) {
+        (SignedBy::Identity(_), SignedBy::Identity(_)) => Ok(()),
+        (one, other) if one == other => Ok(()),
+        (one, _) => Err(text::words(&format!("the verdict that counts is by {}", one.name()))),
+    }
 }
 
 /// The latest list of what is in the image of a platform that counts.
 fn attested(
     found: Option<&Evidence>,
     image: Digest,
-    counts: &impl Fn(&Identity) -> Result<(), Line>,
+    counts: &impl Fn(&SignedStatement) -> Result<(), Line>,
 ) -> Result<(Digest, Attested), Unproven> {
     let listed = found.into_iter().flat_map(|found| found.of_type(PredicateType::Spdx));
-    let latest = listed.filter(|signed| counts(&signed.signer).is_ok()).max_by_key(|signed| signed.at);
+    let latest = listed.filter(|signed| counts(signed).is_ok()).max_by_key(|signed| signed.at);
     let unread = |why: String| Unproven::Sbom { image, reasons: vec![text::words(&why)] };
     match latest.map(|signed| &signed.statement.predicate) {
         Some(Predicate::Spdx(sbom)) => Attested::read(sbom.bytes()).map(|sbom| (image, sbom)).map_err(unread),
@@ -306,7 +343,7 @@ fn attested(
 fn decided(
     found: Option<&Evidence>,
     image: Digest,
-    counts: &impl Fn(&Identity) -> Result<(), Line>,
+    counts: &impl Fn(&SignedStatement) -> Result<(), Line>,
 ) -> Result<(SignedStatement, Verdict, String), Unproven> {
     let Some(found) = found else { return Err(Unproven::Verdict { image, reasons: Vec::new() }) };
     let verdicts: Vec<_> = found.of_type(PredicateType::Verdict).filter_map(|signed| of_commit(signed, counts).ok()).collect();
@@ -315,7 +352,10 @@ fn decided(
         let commits = commits.into_iter().map(text::words).take(NAMED).collect();
         return Err(Unproven::Commits { image, commits });
     }
-    let latest = verdicts.into_iter().max_by_key(|(signed, verdict, _)| (verdict.leaks_in_source() == Some(0), signed.at));
+    let latest = verdicts.into_iter().max_by_key(|(signed, verdict, _)| {
+        // Whoever may speak for an environment that only advises can't take the word of one that blocks away by a later one.
+        (verdict.leaks_in_source() == Some(0), verdict.environment.is_blocking(), signed.at)
+    });
     let missing = || Unproven::Verdict { image, reasons: reasons(found, PredicateType::Verdict, counts) };
     let (signed, verdict, commit) = latest.ok_or_else(missing)?;
     Ok((signed.clone(), verdict.clone(), commit.to_owned()))
@@ -325,29 +365,30 @@ fn decided(
 /// workflow's file and the repository, by GitHub's word; the verdict has them by the program's own.
 fn of_commit<'a>(
     signed: &'a SignedStatement,
-    counts: &impl Fn(&Identity) -> Result<(), Line>,
+    counts: &impl Fn(&SignedStatement) -> Result<(), Line>,
 ) -> Result<(&'a SignedStatement, &'a Verdict, &'a str), Line> {
-    counts(&signed.signer)?;
+    counts(signed)?;
     let Predicate::Verdict(verdict) = &signed.statement.predicate else { return Err("it is no verdict".into()) };
     let source = &verdict.source;
     if source.dirty {
         return Err("its source had changes that are in no commit".into());
     }
-    let by = &signed.signer;
     let (Some(commit), Some(repository)) = (source.commit.as_deref(), source.repository.as_deref()) else {
         return Err("it does not say of which commit and repository the image is".into());
     };
-    if !by.ran_at(commit) || by.repository.as_deref() != Some(repository) {
+    // Whoever may use a key says it by their own word alone: that is what the key's word counts for.
+    let is_of_run = |by: &Identity| by.ran_at(commit) && by.repository.as_deref() == Some(repository);
+    if !signed.signer.identity().is_none_or(is_of_run) {
         return Err("its commit or repository is not that of the run which signed it".into());
     }
     Ok((signed, verdict, commit))
 }
 
 /// Why what is there of a type does not count.
-fn reasons(found: &Evidence, of: PredicateType, counts: &impl Fn(&Identity) -> Result<(), Line>) -> Vec<Line> {
+fn reasons(found: &Evidence, of: PredicateType, counts: &impl Fn(&SignedStatement) -> Result<(), Line>) -> Vec<Line> {
     let strangers = found.of_type(of).filter_map(|signed| {
-        let why = if of == PredicateType::Verdict { of_commit(signed, counts).err() } else { counts(&signed.signer).err() }?;
-        Some(text::words(&format!("one is signed by {}: {why}", signed.signer.subject)))
+        let why = if of == PredicateType::Verdict { of_commit(signed, counts).err() } else { counts(signed).err() }?;
+        Some(text::words(&format!("one is signed by {}: {why}", signed.signer.name())))
     });
     let rejected = found
         .rejected

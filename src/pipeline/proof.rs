@@ -3,10 +3,10 @@
 
 use jiff::Timestamp;
 
-use super::Delivery;
 use super::signing::{self, Token};
+use super::{Delivery, keys};
 use crate::attestation::{Decision, Origin, Predicate, PredicateType, Verdict};
-use crate::config::Signing;
+use crate::config::{Signing, SigningKey};
 use crate::diagnosis::Diagnosis;
 use crate::environment::Environment;
 use crate::error::Error;
@@ -74,10 +74,12 @@ pub(super) async fn find(delivery: &Delivery, client: &Client, image: &Manifest,
     if delivery.config.reuse != Trust::Proven {
         return None;
     }
-    let Signing::Keyless(instance) = &delivery.config.signing else { return None };
-    let verifier = Verifier::new(instance.root()).map_err(Error::from);
-    let found = async { look(delivery, client, (instance, &verifier?), image, ours).await };
-    match found.await {
+    let found = match &delivery.config.signing {
+        Signing::Keyless(instance) => by_certificate(delivery, client, instance, image, ours).await,
+        Signing::Key(signing) => by_key(delivery, client, signing, image, ours).await,
+        Signing::No(_) => return None,
+    };
+    match found.map(|proofs| best(delivery, proofs)) {
         Ok(proof) => proof,
         Err(error) => {
             let diagnosis = Diagnosis::from(&error);
@@ -87,37 +89,72 @@ pub(super) async fn find(delivery: &Delivery, client: &Client, image: &Manifest,
     }
 }
 
-async fn look(
-    delivery: &Delivery,
-    client: &Client,
-    (instance, verifier): (&Instance, &Verifier),
-    image: &Manifest,
-    ours: &Claim,
-) -> Result<Option<Proof>, Error> {
-    let Token { run: Some(run), issuer, .. } = signing::token(delivery).await? else { return Ok(None) };
-    let (rule, same) = (signing::own_rule(&run, &issuer), signing::same_workflow(&run, &issuer));
-    let evidence = evidence::gather(client, &image.digest, verifier, &[PredicateType::Verdict]).await?;
+/// The proof that says most.
+fn best(delivery: &Delivery, proofs: Vec<Proof>) -> Option<Proof> {
     let builder = delivery.config.builder();
-    let proofs = evidence.statements.into_iter().filter_map(|signed| proof(signed, instance, image.digest, [&rule, &same], ours));
     // A builder that somebody else has chosen may build something else.
-    let proofs = proofs.filter(|proof| proof.verdict.builder == builder);
+    let proofs = proofs.into_iter().filter(|proof| proof.verdict.builder == builder);
     // This environment's own says more than another's, and a late one more than an early one.
     let own = delivery.config.environment;
-    Ok(proofs.max_by_key(|proof| (proof.environment() == own, proof.same_workflow, proof.at)))
+    proofs.max_by_key(|proof| (proof.environment() == own, proof.same_workflow, proof.at))
+}
+
+async fn by_certificate(
+    delivery: &Delivery,
+    client: &Client,
+    instance: &Instance,
+    image: &Manifest,
+    ours: &Claim,
+) -> Result<Vec<Proof>, Error> {
+    let verifier = Verifier::new(instance.root())?;
+    let Token { run: Some(run), issuer, .. } = signing::token(delivery, signing::AUDIENCE).await? else { return Ok(Vec::new()) };
+    let (rule, same) = (signing::own_rule(&run, &issuer), signing::same_workflow(&run, &issuer));
+    let evidence = evidence::gather(client, &image.digest, &verifier, &[PredicateType::Verdict]).await?;
+    let proofs = evidence.statements.into_iter().filter_map(|signed| proof(signed, instance, image.digest, [&rule, &same], ours));
+    Ok(proofs.collect())
+}
+
+/// Proofs by keys. Of which commit an image is, is the word of whoever may use the key, and here the source is at hand: so
+/// where gates block, only the keys of environments whose gates block stand for a build.
+async fn by_key(
+    delivery: &Delivery,
+    client: &Client,
+    signing: &SigningKey,
+    image: &Manifest,
+    ours: &Claim,
+) -> Result<Vec<Proof>, Error> {
+    let keys = keys::of(delivery, signing).await?;
+    let Some(run) = signing::run(delivery).await? else { return Ok(Vec::new()) };
+    let (rules, own) = (keys.rules(Some(&run.repository())), delivery.config.environment);
+    let evidence = evidence::gather(client, &image.digest, &keys.verifier()?, &[PredicateType::Verdict]).await?;
+    let proofs = evidence.statements.into_iter().filter_map(|signed| {
+        rules.iter().find(|rule| rule.check(&signed).is_ok())?;
+        let signer = keys.signer_of(&signed)?;
+        let Predicate::Verdict(verdict) = signed.statement.predicate else { return None };
+        let counts = verdict.environment == own || verdict.environment.is_blocking() || !own.is_blocking();
+        (counts && says_so(&verdict, &run.repository(), ours)).then_some(())?;
+        let same_workflow = verdict.environment == own && verdict.source.reference.as_deref() == Some(run.reference());
+        Some(Proof { image: image.digest, verdict: *verdict, signer, at: signed.at?, same_workflow })
+    });
+    Ok(proofs.collect())
+}
+
+/// Whether a verdict is about what `ours` says, of a repository. Who has taken an image at its word does not know more than
+/// the image says.
+fn says_so(verdict: &Verdict, repository: &str, ours: &Claim) -> bool {
+    let of = ours.revision.as_ref().zip(ours.parameters.as_ref());
+    verdict.origin != Origin::Claimed && of.is_some_and(|(commit, parameters)| verdict.is_of(repository, commit, parameters))
 }
 
 /// A statement as a proof, if it is one.
 fn proof(found: SignedStatement, instance: &Instance, image: Digest, [rule, same]: [&Rule; 2], ours: &Claim) -> Option<Proof> {
-    rule.check(&found.signer).ok()?;
+    let by = found.signer.identity()?;
+    rule.check(by).ok()?;
     let Predicate::Verdict(verdict) = found.statement.predicate else { return None };
-    let (repository, commit) = (found.signer.repository.as_ref()?, ours.revision.as_ref()?);
     // The certificate has the commit by GitHub's word; the verdict has it by the program's own.
-    let certified = found.signer.ran_at(commit);
-    let says_so = verdict.is_of(repository, commit, ours.parameters.as_ref()?);
-    // Who has taken an image at its word does not know more than the image says.
-    let known = verdict.origin != Origin::Claimed;
-    (says_so && known && certified).then_some(())?;
-    let same_workflow = same.check(&found.signer).is_ok();
-    let signer = signing::recorded(instance, &found.signer.subject, &found.signer.issuer);
+    let certified = by.ran_at(ours.revision.as_ref()?);
+    (certified && says_so(&verdict, by.repository.as_ref()?, ours)).then_some(())?;
+    let same_workflow = same.check(by).is_ok();
+    let signer = signing::recorded(instance, &by.subject, &by.issuer);
     Some(Proof { image, verdict: *verdict, signer, at: found.at?, same_workflow })
 }

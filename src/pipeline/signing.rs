@@ -10,6 +10,7 @@ use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use oci_spec::image::{ANNOTATION_CREATED, Descriptor};
 
+use super::keys::{self, Keys};
 use super::preflight::Ready;
 use super::vulnerabilities::Vulnerabilities;
 use super::{Delivery, Ending, at_github};
@@ -17,12 +18,12 @@ use crate::attestation::{
     Database, Lists, ListsOf, Origin, Predicate, PredicateType, Program, Provenance, ProvenanceFacts, Run, Scan, Statement,
     Subject, Verdict, VerdictFacts,
 };
-use crate::config::{Signing, Suppressions};
+use crate::config::{Signing, SigningKey, Suppressions};
 use crate::coverage::Coverage;
 use crate::diagnosis::Diagnosis;
 use crate::error::Error;
-use crate::evidence::{self, Evidence, Pattern, Rule};
-use crate::github::oidc::{IdToken, TokenSource};
+use crate::evidence::{self, Accepted, Evidence, Pattern, Rule};
+use crate::github::oidc::{self, IdToken, TokenSource};
 use crate::oci::layout::digest_of;
 use crate::oci::reference::Repository;
 use crate::oci::registry::{Artifact, Client};
@@ -35,12 +36,14 @@ use crate::record::{self, Attestation, Record, StageLog, StageName};
 use crate::report::SignedRecord;
 use crate::scan;
 use crate::secret::Secret;
-use crate::sigstore::{self, Bundle, Instance, Owner, SignedBy, Signer, Verifier};
+use crate::sigstore::{self, Bundle, Instance, Owner, Signer, Verifier};
 use crate::text;
 use crate::variables;
 
 /// For whom the run's token is.
-const AUDIENCE: &str = "sigstore";
+pub(super) const AUDIENCE: &str = "sigstore";
+/// For whom it is where it is only read: nobody takes it for anything.
+const NOBODY: &str = "gp-deliver";
 /// Where GitHub is, if nothing else is said.
 const GITHUB: &str = "https://github.com";
 /// What a list of referrers says of a bundle, as cosign writes it.
@@ -97,20 +100,22 @@ struct Kept {
 /// # Errors
 /// It can't be signed, or not be kept, and the environment's gates block.
 pub(super) async fn sign(delivery: &Delivery, ready: &Ready, uploaded: &Uploaded, known: &Known<'_>) -> Result<Signed, Error> {
-    let (instance, client) = match (&delivery.config.signing, uploaded.target().repository()) {
-        (Signing::No(why), _) => {
-            delivery.recorder.skip(StageName::Signing, why.clone());
-            return Ok(Signed::NotAsked);
-        }
-        (Signing::Keyless(_), None) => {
-            delivery.recorder.skip(StageName::Signing, "the image goes to a folder");
-            return Ok(Signed::NotAsked);
-        }
-        (Signing::Keyless(instance), Some(client)) => (instance, client),
+    let signing = &delivery.config.signing;
+    if let Signing::No(why) = signing {
+        delivery.recorder.skip(StageName::Signing, why.clone());
+        return Ok(Signed::NotAsked);
+    }
+    let Some(client) = uploaded.target().repository() else {
+        delivery.recorder.skip(StageName::Signing, "the image goes to a folder");
+        return Ok(Signed::NotAsked);
     };
     let signed = delivery
         .stage(StageName::Signing, async |log| {
-            let signed = keyless(delivery, ready, client, known, instance, &log).await;
+            let signed = match signing {
+                Signing::Keyless(instance) => keyless(delivery, ready, client, known, instance, &log).await,
+                Signing::Key(signing) => by_key(delivery, ready, client, known, signing, &log).await,
+                Signing::No(_) => Ok(Kept { attestations: Vec::new(), signer: None, record: None }),
+            };
             match signed {
                 Ok(kept) => {
                     let detail = text::count(kept.attestations.len(), "statement");
@@ -147,13 +152,70 @@ pub(super) struct Token {
 }
 
 /// Asks for the run's token.
-pub(super) async fn token(delivery: &Delivery) -> Result<Token, Error> {
+pub(super) async fn token(delivery: &Delivery, audience: &str) -> Result<Token, Error> {
     let fork = delivery.event.as_ref().is_some_and(|event| event.fork);
-    let IdToken { token, claims } = TokenSource::find(variables::text, fork)?.token(AUDIENCE).await?;
+    let IdToken { token, claims } = TokenSource::find(variables::text, fork)?.token(audience).await?;
     let server = variables::text(variables::GITHUB_SERVER_URL).unwrap_or_else(|| GITHUB.to_owned());
     let run = Run::of_claims(&server, |name| claims.get(name));
     let word = Option::unwrap_or_default;
     Ok(Token { secret: token, subject: word(claims.subject()), issuer: word(claims.issuer()), run })
+}
+
+/// The run, where a token says it; a job that may not ask for one is of no run that is known.
+pub(super) async fn run(delivery: &Delivery) -> Result<Option<Run>, Error> {
+    match token(delivery, NOBODY).await {
+        Ok(token) => Ok(token.run),
+        Err(Error::Token(oidc::Error::NotGranted { .. })) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Who signs.
+enum Hand<'a> {
+    /// Whoever has a certificate.
+    Certified(Box<Signer>),
+    /// Whoever keeps a key.
+    Key(&'a Keys),
+}
+
+impl Hand<'_> {
+    async fn sign(&self, statement: &[u8], subject: &Digest) -> Result<Bundle, Error> {
+        match self {
+            Self::Certified(signer) => Ok(signer.sign(statement, subject).await?),
+            Self::Key(keys) => keys.sign(statement, subject).await,
+        }
+    }
+}
+
+/// Signs by a key.
+async fn by_key(
+    delivery: &Delivery,
+    ready: &Ready,
+    client: &Client,
+    known: &Known<'_>,
+    signing: &SigningKey,
+    log: &StageLog,
+) -> Result<Kept, Error> {
+    let keys = keys::of(delivery, signing).await?;
+    at_github::not_by_key(delivery, log)?;
+    let run = run(delivery).await?;
+    let facts = Facts::of(delivery, ready, known, run.as_ref()).await?;
+    let planned = facts.statements(client.repository())?;
+    let missing = missing(client, &keys.verifier()?, planned, Some(&keys.own_rule().into()), delivery).await?;
+    let signer = Some(keys.recorded());
+    if missing.is_empty() {
+        log.line("all of it is there already");
+        return Ok(Kept { attestations: Vec::new(), signer, record: None });
+    }
+    let record = facts.written(&missing, delivery)?;
+    log.line(&format!("signed by {}", signing.arn));
+    let hand = Hand::Key(keys);
+    let sealed = by_subject(missing).into_iter().map(|(beside, statements)| seal(&hand, beside, statements));
+    let sealed = try_join_all(sealed).await?;
+    let numbered = |sealed: Vec<Sealed>| sealed.into_iter().map(|one| (one, None)).collect::<Vec<_>>();
+    let sealed: Vec<_> = sealed.into_iter().map(|(beside, sealed)| (beside, numbered(sealed))).collect();
+    let kept = sealed.iter().map(|(beside, sealed)| keep(client, beside, sealed));
+    Ok(Kept { attestations: try_join_all(kept).await?.into_iter().flatten().collect(), signer, record })
 }
 
 /// Signs by a certificate for the run's token.
@@ -166,13 +228,13 @@ async fn keyless(
     log: &StageLog,
 ) -> Result<Kept, Error> {
     let verifier = Verifier::new(instance.root())?;
-    let Token { secret, subject, issuer, run } = token(delivery).await?;
+    let Token { secret, subject, issuer, run } = token(delivery, AUDIENCE).await?;
     if let Some(host) = instance.log_host().filter(|_| instance.is_public()) {
         log.line(&format!("what is signed can be read by anyone at {host}, for good"));
     }
     let facts = Facts::of(delivery, ready, known, run.as_ref()).await?;
     let planned = facts.statements(client.repository())?;
-    let ours = run.as_ref().map(|run| this_ref(run, &issuer));
+    let ours = run.as_ref().map(|run| this_ref(run, &issuer).into());
     let missing = missing(client, &verifier, planned, ours.as_ref(), delivery).await?;
     if missing.is_empty() {
         log.line("all of it is there already");
@@ -180,20 +242,15 @@ async fn keyless(
         let signer = run.as_ref().map(|run| recorded(instance, &run.builder(), &issuer));
         return Ok(Kept { attestations: Vec::new(), signer, record: None });
     }
-    // What a verdict names is there before the verdict is.
-    let names_it = missing.iter().any(|planned| matches!(planned.statement.predicate, Predicate::Verdict(_)));
-    let record = names_it.then(|| facts.signed.digest());
-    if names_it {
-        facts.signed.write(&delivery.config.report_dir)?;
-    }
-    let signer = Signer::keyless(instance.clone(), verifier, &secret, &subject).await?;
+    let record = facts.written(&missing, delivery)?;
+    let signer = Hand::Certified(Box::new(Signer::keyless(instance.clone(), verifier, &secret, &subject).await?));
     if let Some(run) = &run {
         log.line(&format!("signed as {}", run.builder()));
     }
     let sealed = by_subject(missing).into_iter().map(|(beside, statements)| seal(&signer, beside, statements));
     let sealed = try_join_all(sealed).await?;
-    let by = sealed.iter().flat_map(|(_, sealed)| sealed).map(|sealed| &sealed.bundle.by).next();
-    let by = by.map(|SignedBy::Identity(by)| recorded(instance, &by.subject, &by.issuer));
+    let by = sealed.iter().flat_map(|(_, sealed)| sealed).find_map(|sealed| sealed.bundle.by.identity());
+    let by = by.map(|by| recorded(instance, &by.subject, &by.issuer));
     // What is in the registry is taken for done by the next delivery: so that comes last.
     let all = sealed.iter().flat_map(|(_, sealed)| sealed).map(|sealed| (sealed.predicate(), &sealed.bundle.bytes));
     let all: Vec<_> = all.collect();
@@ -209,7 +266,7 @@ async fn keyless(
 
 /// The signer as the record has it.
 pub(super) fn recorded(instance: &Instance, identity: &str, issuer: &str) -> record::Signer {
-    record::Signer {
+    record::Signer::Certificate(record::Certified {
         identity: identity.to_owned(),
         issuer: issuer.to_owned(),
         sigstore: match instance.owner() {
@@ -220,7 +277,7 @@ pub(super) fn recorded(instance: &Instance, identity: &str, issuer: &str) -> rec
         log: instance.log_host(),
         certificate_log: instance.logs_certificates(),
         trusted_root: instance.root_file().map(|path| path.display().to_string()),
-    }
+    })
 }
 
 /// Whose statements are this delivery's own: the same workflow at the same ref, for the same repository.
@@ -263,7 +320,7 @@ pub(super) fn same_workflow(run: &Run, issuer: &str) -> Rule {
 }
 
 /// Signs what is to be kept beside one manifest.
-async fn seal(signer: &Signer, beside: Descriptor, statements: Vec<Statement>) -> Result<(Descriptor, Vec<Sealed>), Error> {
+async fn seal(signer: &Hand<'_>, beside: Descriptor, statements: Vec<Statement>) -> Result<(Descriptor, Vec<Sealed>), Error> {
     let subject = digest_of(&beside).map_err(crate::oci::registry::Error::from)?;
     let sealed = statements.into_iter().map(|statement| async move {
         let bytes = statement.to_bytes().map_err(|error| Error::Statement(error.to_string()))?;
@@ -305,7 +362,7 @@ async fn missing(
     client: &Client,
     verifier: &Verifier,
     planned: Vec<Planned>,
-    ours: Option<&Rule>,
+    ours: Option<&Accepted>,
     delivery: &Delivery,
 ) -> Result<Vec<Planned>, Error> {
     let Some(ours) = ours else { return Ok(planned) };
@@ -319,7 +376,7 @@ async fn missing(
         let evidence = digest_of(&planned.beside).ok().and_then(|subject| there.get(&subject));
         evidence.is_some_and(|evidence| {
             evidence.statements.iter().any(|signed| {
-                ours.check(&signed.signer).is_ok() && says_the_same(&signed.statement, signed.at, &planned.statement, delivery)
+                ours.check(signed).is_ok() && says_the_same(&signed.statement, signed.at, &planned.statement, delivery)
             })
         })
     };
@@ -368,6 +425,15 @@ struct Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
+    /// Writes the record that a verdict among the statements names, so that it is there before the verdict is; gives its digest.
+    fn written(&self, missing: &[Planned], delivery: &Delivery) -> Result<Option<Digest>, Error> {
+        if !missing.iter().any(|planned| matches!(planned.statement.predicate, Predicate::Verdict(_))) {
+            return Ok(None);
+        }
+        self.signed.write(&delivery.config.report_dir)?;
+        Ok(Some(self.signed.digest()))
+    }
+
     async fn of(delivery: &'a Delivery, ready: &'a Ready, known: &'a Known<'a>, run: Option<&'a Run>) -> Result<Self, Error> {
         let versions = scan::versions(&delivery.launcher).await.into_iter();
         let tools = versions.filter_map(|(name, version)| Some(Program { name: name.to_owned(), version: version.ok()? }));

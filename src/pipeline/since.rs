@@ -22,13 +22,13 @@ use super::preflight::Ready;
 use super::signing::{self, Token};
 use super::task::Task;
 use super::vulnerabilities::Vulnerabilities;
-use super::{Delivery, reuse};
+use super::{Delivery, keys, reuse};
 use crate::attestation::{self, Predicate, PredicateType};
 use crate::changes::{self, Advisory, Changes, Contents, Layer, Since};
-use crate::config::{Publish, RequestedDestination};
+use crate::config::{Publish, RequestedDestination, Signing};
 use crate::diagnosis::Diagnosis;
 use crate::error::Error;
-use crate::evidence::{self, Evidence, Rule, SignedStatement};
+use crate::evidence::{self, Accepted, Evidence, SignedStatement};
 use crate::finding::Vulnerability;
 use crate::github::Event;
 use crate::github::event::is_commit;
@@ -96,7 +96,7 @@ enum Place {
 /// Whose word counts, and how it is checked.
 struct Voice {
     verifier: Verifier,
-    rule: Rule,
+    accepted: Accepted,
 }
 
 /// Begins to look up the image of before; `moving` is what the moving tags named when the destination was looked at.
@@ -233,18 +233,25 @@ fn is_ours(ready: &Ready, tag: &Tag) -> bool {
     ready.tags.iter().any(|planned| planned.tag == *tag)
 }
 
-/// Whose word counts: this workflow's own, for this repository. Or why nobody's does.
+/// Whose word counts: this workflow's own, for this repository, or that of whoever may use this environment's key. Or why
+/// nobody's does.
 async fn voice(delivery: &Delivery) -> Result<Voice, String> {
+    let unread = |error: Error| Diagnosis::from(&error).what;
+    if let Signing::Key(signing) = &delivery.config.signing {
+        let keys = keys::of(delivery, signing).await.map_err(unread)?;
+        let verifier = keys.verifier().map_err(Error::from).map_err(unread)?;
+        return Ok(Voice { verifier, accepted: keys.own_rule().into() });
+    }
     let Some(instance) = &delivery.config.read_by else {
         return Err("nothing is signed here, so nobody's word for the earlier image's packages and findings counts".to_owned());
     };
-    let verifier = Verifier::new(instance.root()).map_err(|error| Diagnosis::from(&Error::from(error)).what)?;
+    let verifier = Verifier::new(instance.root()).map_err(Error::from).map_err(unread)?;
     let no_token = "the job has no token that says which workflow it is of, so nobody's word for the earlier image's packages and \
                     findings counts";
-    match signing::token(delivery).await {
+    match signing::token(delivery, signing::AUDIENCE).await {
         Ok(Token { run: Some(run), issuer, .. }) => {
             let base = delivery.event.as_ref().filter(|event| event.is_proposal()).and_then(|event| event.base.as_deref());
-            Ok(Voice { verifier, rule: signing::rule_of_before(&run, &issuer, base) })
+            Ok(Voice { verifier, accepted: signing::rule_of_before(&run, &issuer, base).into() })
         }
         _ => Err(no_token.to_owned()),
     }
@@ -279,13 +286,13 @@ impl Earlier {
                 && let Predicate::Spdx(list) | Predicate::CycloneDx(list) = &statement.predicate
             {
                 of_platform.packages = Contents::of_sbom(list.bytes()).ok();
-                by.insert(signer.subject.clone());
+                by.insert(signer.name());
             }
             if let Some(SignedStatement { statement, signer, .. }) = counts(PredicateType::Vulnerabilities)
                 && let Predicate::Vulnerabilities(found) = &statement.predicate
             {
                 of_platform.found = found.found().ok();
-                by.insert(signer.subject.clone());
+                by.insert(signer.name());
                 advisories_of = advisories_of.into_iter().chain(found.scan.database_updated_at()).min();
             }
             self.platforms.push(of_platform);
@@ -293,7 +300,7 @@ impl Earlier {
         let provenance = evidence.get(&manifest.digest).and_then(|found| latest(found, voice, PredicateType::Provenance));
         if let Some((Predicate::Provenance(provenance), signer)) = provenance.map(|one| (&one.statement.predicate, &one.signer)) {
             self.sources = Some(provenance.sources());
-            by.insert(signer.subject.clone());
+            by.insert(signer.name());
         }
         self.image = Some(changes::Earlier { tag: tag.clone(), digest: manifest.digest, by, advisories_of });
         Ok(())
@@ -358,7 +365,7 @@ impl Earlier {
 /// The latest statement of a type by one whose word counts.
 fn latest<'a>(evidence: &'a Evidence, voice: Option<&Voice>, of: PredicateType) -> Option<&'a SignedStatement> {
     let voice = voice?;
-    evidence.of_type(of).filter(|signed| voice.rule.check(&signed.signer).is_ok()).max_by_key(|signed| signed.at)
+    evidence.of_type(of).filter(|signed| voice.accepted.check(signed).is_ok()).max_by_key(|signed| signed.at)
 }
 
 /// The platform of an image, and its layers, by its configuration.

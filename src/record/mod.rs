@@ -16,7 +16,7 @@ pub(crate) use crate::stage_name::StageName;
 pub(crate) use diagnosis::Diagnosis;
 pub(crate) use recorder::{Checkpoints, Contribution, Recorder, StageLog, StageRecorder, Watcher};
 pub(crate) use sandbox::{MissingPart, Sandbox};
-pub(crate) use signer::{Signer, Sigstore};
+pub(crate) use signer::{Certified, KeySigner, Signer, Sigstore};
 
 use crate::changes::Since;
 use crate::coverage::{Gap, JudgedBy};

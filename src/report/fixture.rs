@@ -11,8 +11,8 @@ use crate::error::Error;
 use crate::finding::{Finding, Instruction, Leak, Severity, Standing, Suppression, Vulnerability};
 use crate::oci::Digest;
 use crate::record::{
-    Attestation, Database, ImageRecord, PlatformRecord, Publication, Record, RunResult, Sandbox, Signer, Sigstore, Source, Stage,
-    StageName, StageOutcome,
+    Attestation, Certified, Database, ImageRecord, PlatformRecord, Publication, Record, RunResult, Sandbox, Signer, Sigstore,
+    Source, Stage, StageName, StageOutcome,
 };
 use crate::scanner::Tool;
 
@@ -235,14 +235,14 @@ pub(crate) fn signed() -> Record {
         attestation("https://slsa.dev/provenance/v1", Some(102)),
         attestation("https://spdx.dev/Document", None),
     ];
-    record.signer = Some(Signer {
+    record.signer = Some(Signer::Certificate(Certified {
         identity: "https://github.com/acme/gp-deliver/.github/workflows/_build-and-release.yml@refs/tags/v1".to_owned(),
         issuer: "https://token.actions.githubusercontent.com".to_owned(),
         sigstore: Sigstore::Public,
         log: Some("rekor.sigstore.dev".to_owned()),
         certificate_log: true,
         trusted_root: None,
-    });
+    }));
     record
 }
 

@@ -1,7 +1,7 @@
 //! How anyone can check what was published: the commands, to copy.
 
 use crate::environment::Environment;
-use crate::record::{Publication, Record, Signer, Sigstore};
+use crate::record::{Certified, KeySigner, Publication, Record, Signer, Sigstore};
 use crate::text;
 
 /// What the trusted root is called where no file of it is known: the reader has to put it there.
@@ -14,7 +14,10 @@ const GITHUB_ISSUER: &str = "https://token.actions.githubusercontent.com";
 #[must_use]
 pub(crate) fn command(record: &Record) -> Option<String> {
     let image = image(record)?;
-    let signed = record.signer.as_ref().and_then(|signer| cosign(signer, &image));
+    let signed = record.signer.as_ref().and_then(|signer| match signer {
+        Signer::Certificate(signer) => cosign(signer, &image),
+        Signer::Key(signer) => cosign_by_key(signer, &image),
+    });
     signed.or_else(|| line(&["docker", "buildx", "imagetools", "inspect", &image]))
 }
 
@@ -22,12 +25,17 @@ pub(crate) fn command(record: &Record) -> Option<String> {
 #[must_use]
 pub(crate) fn own_command(record: &Record) -> Option<String> {
     let (image, signer) = (image(record)?, record.signer.as_ref()?);
+    let environment = record.environment.filter(|environment| environment.is_blocking());
+    let signer = match signer {
+        Signer::Certificate(signer) => signer,
+        Signer::Key(signer) => return own_by_key(signer, &image, environment),
+    };
     // What stands for more than itself in a pattern would let others pass.
     if signer.identity.contains('*') {
         return None;
     }
     let mut words = vec!["gp-deliver", "verify", &image];
-    if let Some(environment) = record.environment.filter(|environment| environment.is_blocking()) {
+    if let Some(environment) = environment {
         words.extend(["--environment", Environment::name(environment)]);
     }
     words.extend(["--identity", &signer.identity]);
@@ -37,7 +45,7 @@ pub(crate) fn own_command(record: &Record) -> Option<String> {
     match signer.sigstore {
         Sigstore::Public => {}
         Sigstore::GitHub => words.extend(["--sigstore-trusted-root", "github"]),
-        Sigstore::Private => words.extend(["--sigstore-trusted-root", root(signer)]),
+        Sigstore::Private => words.extend(["--sigstore-trusted-root", root(signer.trusted_root.as_deref())]),
     }
     line(&words)
 }
@@ -49,11 +57,11 @@ fn image(record: &Record) -> Option<String> {
 }
 
 /// The command of cosign (3) for what this signer has signed.
-fn cosign(signer: &Signer, image: &str) -> Option<String> {
+fn cosign(signer: &Certified, image: &str) -> Option<String> {
     let mut words = vec!["cosign", "verify", "--certificate-identity", &signer.identity];
     words.extend(["--certificate-oidc-issuer", &signer.issuer]);
     if signer.sigstore != Sigstore::Public {
-        words.extend(["--trusted-root", root(signer)]);
+        words.extend(["--trusted-root", root(signer.trusted_root.as_deref())]);
     }
     if signer.log.is_none() {
         words.extend(["--insecure-ignore-tlog", "--use-signed-timestamps"]);
@@ -65,8 +73,37 @@ fn cosign(signer: &Signer, image: &str) -> Option<String> {
     line(&words)
 }
 
-fn root(signer: &Signer) -> &str {
-    signer.trusted_root.as_deref().unwrap_or(TRUSTED_ROOT)
+/// The command of cosign (3) for what this key has signed. It asks AWS KMS for the key by itself. None where it is not known
+/// where the key is.
+fn cosign_by_key(signer: &KeySigner, image: &str) -> Option<String> {
+    let source = signer.source.as_deref()?;
+    let key = if source.starts_with("arn:") { format!("awskms:///{source}") } else { source.to_owned() };
+    let mut words = vec!["cosign", "verify", "--key", &key, "--insecure-ignore-tlog"];
+    if signer.timestamps {
+        words.extend(["--trusted-root", root(signer.trusted_root.as_deref()), "--use-signed-timestamps"]);
+    }
+    words.push(image);
+    line(&words)
+}
+
+/// The command of gp-deliver for what this key has signed, for an environment where that blocks.
+fn own_by_key(signer: &KeySigner, image: &str, environment: Option<Environment>) -> Option<String> {
+    let source = signer.source.as_deref()?;
+    let bound = environment.map(|environment| format!("{environment}=")).unwrap_or_default();
+    let key = format!("{bound}{source}");
+    let mut words = vec!["gp-deliver", "verify", image];
+    if let Some(environment) = environment {
+        words.extend(["--environment", Environment::name(environment)]);
+    }
+    words.extend(["--key", &key]);
+    if signer.timestamps {
+        words.extend(["--sigstore-trusted-root", root(signer.trusted_root.as_deref())]);
+    }
+    line(&words)
+}
+
+fn root(file: Option<&str>) -> &str {
+    file.unwrap_or(TRUSTED_ROOT)
 }
 
 /// Words as a line for a POSIX shell, to which nothing in them means anything. None where one can't stand in a line as it is.
@@ -95,10 +132,36 @@ mod tests {
 
     const IDENTITY: &str = "https://github.com/acme/gp-deliver/.github/workflows/_build-and-release.yml@refs/tags/v1";
 
-    fn signed(change: impl FnOnce(&mut Signer)) -> Record {
+    fn signed(change: impl FnOnce(&mut Certified)) -> Record {
         let mut record = fixture::signed();
-        change(record.signer.as_mut().unwrap());
+        let Some(Signer::Certificate(signer)) = &mut record.signer else { panic!("{:?}", record.signer) };
+        change(signer);
         record
+    }
+
+    fn by_key(source: Option<&str>, timestamps: bool) -> Record {
+        let key = KeySigner {
+            key: crate::oci::Digest::of(b"key"),
+            source: source.map(str::to_owned),
+            timestamps,
+            trusted_root: timestamps.then(|| "times.json".to_owned()),
+        };
+        Record { signer: Some(Signer::Key(key)), ..fixture::signed() }
+    }
+
+    #[test]
+    fn what_a_key_has_signed_is_checked_by_that_key_and_for_its_environment() {
+        let (image, arn) = (image(), "arn:aws:kms:eu-central-1:012345678901:key/a");
+        let record = by_key(Some(arn), false);
+        assert_eq!(command(&record).unwrap(), format!("cosign verify --key awskms:///{arn} --insecure-ignore-tlog {image}"));
+        let own = format!("gp-deliver verify {image} --environment prod --key prod={arn}");
+        assert_eq!(own_command(&record).unwrap(), own);
+        let record = by_key(Some("our keys/prod.pem"), true);
+        let flags = "--insecure-ignore-tlog --trusted-root times.json --use-signed-timestamps";
+        assert_eq!(command(&record).unwrap(), format!("cosign verify --key 'our keys/prod.pem' {flags} {image}"));
+        assert!(own_command(&record).unwrap().ends_with("--key 'prod=our keys/prod.pem' --sigstore-trusted-root times.json"));
+        assert!(command(&by_key(None, false)).unwrap().starts_with("docker buildx imagetools inspect "));
+        assert_eq!(own_command(&by_key(None, false)), None);
     }
 
     fn image() -> String {

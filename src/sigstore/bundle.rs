@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use sigstore_verify::types::DerCertificate;
 
 use super::envelope::Envelope;
+use super::public_key::PublicKey;
+use super::signed_by::SignedBy;
 
 /// The media type of a bundle, which is the type of the artifact that a registry keeps it in, too.
 pub(crate) const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
@@ -16,6 +18,17 @@ pub(crate) const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+js
 pub(super) enum Material {
     /// A certificate, which names the signer.
     Certificate(DerCertificate),
+    /// A key, which names nobody.
+    Key(PublicKey),
+}
+
+/// A bundle as it is kept: one that was made here, and checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Bundle {
+    /// Its bytes.
+    pub(crate) bytes: Bytes,
+    /// Who has signed it, as whoever checks it finds.
+    pub(crate) by: SignedBy,
 }
 
 impl Material {
@@ -23,6 +36,7 @@ impl Material {
     pub(super) fn to_pem(&self) -> String {
         match self {
             Self::Certificate(certificate) => certificate.to_pem(),
+            Self::Key(key) => key.der().to_pem(),
         }
     }
 
@@ -30,6 +44,7 @@ impl Material {
     pub(super) fn verifier(&self) -> Value {
         match self {
             Self::Certificate(certificate) => json!({ "x509Certificate": { "rawBytes": certificate.to_base64() } }),
+            Self::Key(key) => json!({ "publicKey": { "rawBytes": key.der().to_base64() } }),
         }
     }
 
@@ -37,6 +52,7 @@ impl Material {
     fn of_bundle(&self) -> (&'static str, Value) {
         match self {
             Self::Certificate(certificate) => ("certificate", json!({ "rawBytes": certificate.to_base64() })),
+            Self::Key(key) => ("publicKey", json!({ "hint": key.hint() })),
         }
     }
 }

@@ -6,6 +6,7 @@ use http::StatusCode;
 
 use super::service_name::ServiceName;
 use crate::net::{self, TransportError, Unfit};
+use crate::oci::Digest;
 use crate::text::Line;
 
 /// A statement is not signed, or a bundle does not hold.
@@ -54,6 +55,14 @@ pub(crate) enum Error {
     /// The token is not one that a certificate can be had for.
     #[error("the token names no subject")]
     NoSubject,
+    /// A key speaks for several environments.
+    #[error("{key} speaks for {environments}")]
+    SharedKey {
+        /// Its fingerprint.
+        key: Digest,
+        /// The environments, as a list.
+        environments: Line,
+    },
     /// What was just made is not what others will accept.
     #[error("the bundle that was made does not hold: {0}")]
     Unsound(Line),
@@ -105,7 +114,9 @@ impl net::Failure for Error {
             Self::Connection { error, .. } => error.is_temporary(),
             Self::Refused { status, .. } => net::is_temporary(*status) || status.as_u16() == CANCELLED,
             Self::Malformed { .. } => true,
-            Self::Client(_) | Self::Key(_) | Self::NoSubject | Self::Unsound(_) | Self::Rejected(_) => false,
+            Self::Client(_) | Self::Key(_) | Self::NoSubject | Self::SharedKey { .. } | Self::Unsound(_) | Self::Rejected(_) => {
+                false
+            }
         }
     }
 

@@ -143,12 +143,12 @@ impl Instance {
     }
 }
 
-fn service(name: ServiceName, endpoint: Option<&ServiceEndpoint>) -> Result<Option<Service>, InvalidInstance> {
+pub(super) fn service(name: ServiceName, endpoint: Option<&ServiceEndpoint>) -> Result<Option<Service>, InvalidInstance> {
     endpoint.map(|endpoint| Service::new(name, &endpoint.url)).transpose()
 }
 
 /// One of each kind is used here.
-fn one(name: ServiceName, wanted: &ServiceConfiguration) -> Result<(), InvalidInstance> {
+pub(super) fn one(name: ServiceName, wanted: &ServiceConfiguration) -> Result<(), InvalidInstance> {
     match wanted.selector {
         ServiceSelector::Any => Ok(()),
         ServiceSelector::Exact if wanted.count == Some(1) => Ok(()),

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::bundle::{self, Material};
+use super::bundle::{self, Bundle, Material};
 use super::certificate::certify;
 use super::envelope::{Envelope, signed_bytes};
 use super::error::Error;
@@ -10,7 +10,7 @@ use super::instance::Instance;
 use super::key::Key;
 use super::log::Entry;
 use super::timestamp::stamp;
-use super::verifier::{SignedBy, Verifier};
+use super::verifier::Verifier;
 use crate::oci::Digest;
 use crate::secret::Secret;
 
@@ -20,15 +20,6 @@ pub(crate) struct Signer {
     verifier: Verifier,
     key: Key,
     material: Material,
-}
-
-/// A bundle as it is kept: one that was made here, and checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Bundle {
-    /// Its bytes.
-    pub(crate) bytes: Bytes,
-    /// Who has signed it, as whoever checks it finds.
-    pub(crate) by: SignedBy,
 }
 
 impl Signer {
@@ -55,12 +46,7 @@ impl Signer {
             Err(error) if error.is_there_already() => self.bundle(statement).await?,
             other => other?,
         };
-        match self.verifier.verify(&bytes, subject) {
-            Ok(attested) if attested.statement == statement => Ok(Bundle { bytes, by: attested.by }),
-            Ok(_) => Err(Error::Unsound(crate::text::words("it holds another statement"))),
-            Err(Error::Rejected(words)) => Err(Error::Unsound(words)),
-            Err(error) => Err(error),
-        }
+        self.verifier.sound(bytes, statement, subject)
     }
 
     async fn bundle(&self, statement: &[u8]) -> Result<Bytes, Error> {

@@ -91,7 +91,7 @@ async fn what_is_signed_says_by_whom_with_either_version_of_the_log() {
         let attested = verify(&bundle(log).await).unwrap();
         assert_eq!(attested.statement, statement());
         assert!(attested.at.is_some_and(|at| (jiff::Timestamp::now().as_second() - at.as_second()).abs() < 600));
-        let SignedBy::Identity(identity) = attested.by;
+        let SignedBy::Identity(identity) = attested.by else { panic!("{:?}", attested.by) };
         assert_eq!(identity.subject, format!("https://github.com/{WORKFLOW}"), "{log}");
         assert_eq!(identity.issuer, part("ISSUER"));
         assert_eq!(identity.repository.as_deref(), Some("https://github.com/octo-org/octo-repo"));

@@ -17,16 +17,18 @@ use std::sync::Arc;
 
 use self::amazon::Amazon;
 use self::folder::NotFound;
-use self::request::Looked;
+use self::request::{Criteria, Looked};
 use self::table::Subject;
-use crate::aws::RegistryHost;
+use self::wanted::Wanted;
+use crate::aws::kms::Key;
+use crate::aws::{self, RegistryHost, Session};
 use crate::error::Error;
 use crate::evidence::Place;
 use crate::inputs::Problem;
 use crate::oci::reference::Repository;
 use crate::oci::registry::credentials::{Auth, CachedPassword, Origin};
 use crate::oci::registry::{self, Client, Credentials, Store};
-use crate::sigstore::Verifier;
+use crate::sigstore::{PublicKey, Verifier};
 
 /// Looks at an image.
 ///
@@ -35,7 +37,8 @@ use crate::sigstore::Verifier;
 pub(crate) async fn verify(request: &Request) -> Result<Table, Error> {
     match request.looked().map_err(Error::Inputs)? {
         Looked::Image(question) => {
-            let Question { image, selector, root, wanted } = *question;
+            let Question { image, selector, criteria } = *question;
+            let (verifier, wanted) = criteria.settled().await?;
             let amazon = Amazon::find(&image.repository, wanted.ecr).await;
             let client = Client::new(image.repository.clone(), credentials(&image.repository, amazon.as_ref()).await?)?;
             let manifest = client.pull_manifest(&selector).await?;
@@ -45,9 +48,10 @@ pub(crate) async fn verify(request: &Request) -> Result<Table, Error> {
                 None => Vec::new(),
             };
             let subject = Subject { place, name: image.to_string(), said: table::said(&image, manifest.digest), manifest };
-            Ok(Table::of(subject, rows, &Verifier::new(&root)?, &wanted).await?)
+            Ok(Table::of(subject, rows, &verifier, &wanted).await?)
         }
-        Looked::Folder(folder, root, wanted) => {
+        Looked::Folder(folder, criteria) => {
+            let (verifier, wanted) = criteria.settled().await?;
             let (layout, manifest) = folder.find().map_err(|error| match error {
                 NotFound::Layout(error) => folder::unreadable(error).into(),
                 NotFound::Which(expected) => {
@@ -57,7 +61,7 @@ pub(crate) async fn verify(request: &Request) -> Result<Table, Error> {
             let rows = vec![folder::content(&layout, &manifest)];
             let (place, name, said) = (Place::Folder(&layout), folder.to_string(), folder.said(manifest.digest));
             let subject = Subject { place, name, said, manifest };
-            Ok(Table::of(subject, rows, &Verifier::new(&root)?, &wanted).await?)
+            Ok(Table::of(subject, rows, &verifier, &wanted).await?)
         }
     }
 }
@@ -73,4 +77,18 @@ async fn credentials(repository: &Repository, amazon: Option<&Amazon>) -> Result
     let is_there = login.host == repository.registry() || RegistryHost::parse(repository.registry()).is_some();
     let password = CachedPassword::new(Arc::new(issuer.clone()), login.password);
     Ok(if is_there { Credentials { auth: Auth::Issued(password), origin: Origin::Given } } else { known })
+}
+
+impl Criteria {
+    /// How signers are known, and what is asked, once AWS KMS has said the keys that are its to say, by the credentials that the
+    /// SDK finds.
+    async fn settled(mut self) -> Result<(Verifier, Wanted), Error> {
+        for unread in std::mem::take(&mut self.unread) {
+            let session = Session::open(&aws::Settings::of_chain(unread.arn.region()), || None).await?;
+            let key = Key::find(&session, &unread.arn).await?;
+            let malformed = aws::Error::Malformed { call: aws::Call::GetPublicKey, missing: "an ECDSA key on the curve P-256" };
+            self.know(&unread, PublicKey::of_der(&key.public).map_err(|_| malformed)?);
+        }
+        Ok((Verifier::new(&self.root)?.with_keys(self.keys, self.demands_time), self.wanted))
+    }
 }

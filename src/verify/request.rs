@@ -7,15 +7,16 @@ use jiff::SignedDuration;
 use super::amazon;
 use super::folder::Folder;
 use super::today::{Asked, Today};
-use super::wanted::{Policy, Wanted};
+use super::wanted::{NamedKey, Policy, Signer, Wanted};
+use crate::aws::KeyArn;
 use crate::beneath;
 use crate::document;
 use crate::environment::Environment;
-use crate::evidence::{Pattern, Rule};
-use crate::inputs::{self, Problem};
+use crate::evidence::{Accepted, KeyRule, Pattern, Rule};
+use crate::inputs::{self, KeySource, Problem};
 use crate::oci::Reference;
 use crate::oci::registry::Selector;
-use crate::sigstore::{InvalidInstance, Root};
+use crate::sigstore::{InvalidInstance, PublicKey, Root};
 
 /// The most that is read of a policy or a trusted root, in bytes.
 const MAX_DOCUMENT: u64 = 1 << 20;
@@ -32,6 +33,8 @@ pub(crate) struct Request {
     pub(crate) environment: Option<String>,
     /// Who may have signed.
     pub(crate) identities: Vec<String>,
+    /// Which keys may have signed: `[ENVIRONMENT=]KEY`.
+    pub(crate) keys: Vec<String>,
     /// Who has to have issued the signer's token.
     pub(crate) issuer: Option<String>,
     /// The repository that the signer's run has to be of: `OWNER/NAME` or an address.
@@ -74,7 +77,7 @@ pub(super) enum Looked {
     /// An image in a registry.
     Image(Box<Question>),
     /// One in a layout folder.
-    Folder(Folder, Root, Box<Wanted>),
+    Folder(Folder, Box<Criteria>),
 }
 
 /// What is looked at, and what is asked of it.
@@ -83,10 +86,48 @@ pub(crate) struct Question {
     pub(crate) image: Reference,
     /// The same, as a registry is asked for it.
     pub(crate) selector: Selector,
-    /// The keys by which signers are known.
+    /// What is asked of it.
+    pub(crate) criteria: Criteria,
+}
+
+/// What is asked of an image, and how it is known who has signed.
+pub(crate) struct Criteria {
+    /// The root by which those are known who sign with a certificate.
     pub(crate) root: Root,
+    /// Whether that was said, and there is somebody among them who says times: then a key's signature has to have one.
+    pub(crate) demands_time: bool,
     /// What is asked of it.
     pub(crate) wanted: Wanted,
+    /// The keys that may have signed, as far as they are known.
+    pub(crate) keys: Vec<PublicKey>,
+    /// Those that AWS KMS has to be asked for.
+    pub(crate) unread: Vec<UnreadKey>,
+}
+
+/// A key that AWS KMS has to be asked for.
+pub(crate) struct UnreadKey {
+    /// The key.
+    pub(crate) arn: KeyArn,
+    named: NamedKey,
+}
+
+impl Criteria {
+    /// Takes note of a key that was read.
+    pub(super) fn know(&mut self, unread: &UnreadKey, key: PublicKey) {
+        self.wanted.signers.push(rule(&unread.named, &key));
+        self.keys.push(key);
+    }
+
+    /// Whether nobody's word counts.
+    #[must_use]
+    pub(crate) fn name_nobody(&self) -> bool {
+        self.wanted.signers.is_empty() && self.unread.is_empty()
+    }
+}
+
+fn rule(named: &NamedKey, key: &PublicKey) -> Accepted {
+    let NamedKey { environments, repository, .. } = named.clone();
+    KeyRule { key: key.fingerprint(), environments, repository }.into()
 }
 
 impl Request {
@@ -100,22 +141,22 @@ impl Request {
             Some(folder) => {
                 let mut problems = Vec::new();
                 let folder = folder.map_err(|expected| problems.push(problem(IMAGE, &self.image, expected))).ok();
-                match (folder, self.asked(&mut problems)) {
-                    (Some(folder), Some((root, wanted))) if problems.is_empty() => Looked::Folder(folder, root, Box::new(wanted)),
+                match (folder, self.criteria(&mut problems)) {
+                    (Some(folder), Some(criteria)) if problems.is_empty() => Looked::Folder(folder, Box::new(criteria)),
                     _ => return Err(problems),
                 }
             }
         };
-        let wanted = match &looked {
-            Looked::Image(question) => &question.wanted,
-            Looked::Folder(_, _, wanted) => wanted,
+        let criteria = match &looked {
+            Looked::Image(question) => &question.criteria,
+            Looked::Folder(_, criteria) => criteria,
         };
-        if wanted.signers.is_empty() {
+        if criteria.name_nobody() {
             let expected =
-                "whoever may push can sign by a name of their own: say whose signature counts, by identity or by policy";
+                "whoever may push can sign by a name of their own: say whose signature counts, by identity, key or policy";
             return Err(vec![problem("identity", "", expected)]);
         }
-        if matches!(&looked, Looked::Folder(..)) && wanted.ecr.is_some() {
+        if matches!(&looked, Looked::Folder(..)) && criteria.wanted.ecr.is_some() {
             return Err(vec![problem(IMAGE, &self.image, "what Amazon ECR is asked about is in one of its repositories")]);
         }
         Ok(looked)
@@ -127,6 +168,10 @@ impl Request {
     /// All that is wrong with it.
     pub(crate) fn origin(&self) -> Result<Question, Vec<Problem>> {
         let narrowed = [&self.issuer, &self.repository, &self.reference].into_iter().any(Option::is_some);
+        if let Some(key) = self.keys.iter().find(|key| key.contains("arn:")) {
+            let expected = "a file of PEM is expected here; trusted-keys takes ARNs";
+            return Err(vec![problem("key", key, expected)]);
+        }
         if narrowed && self.identities.is_empty() {
             let expected = "issuer, repository and ref say more of one who is named here";
             return Err(vec![problem(inputs::IDENTITY.name, "", expected)]);
@@ -142,23 +187,65 @@ impl Request {
             None => Err(problem(name, &self.image, "a tag or a digest is expected")),
         });
         let image = image.map_err(|error| problems.push(error)).ok();
-        match (image, self.asked(&mut problems)) {
-            (Some((image, selector)), Some((root, wanted))) if problems.is_empty() => {
-                Ok(Question { image, selector, root, wanted })
-            }
+        match (image, self.criteria(&mut problems)) {
+            (Some((image, selector)), Some(criteria)) if problems.is_empty() => Ok(Question { image, selector, criteria }),
             _ => Err(problems),
         }
     }
 
     /// What is asked, and by which keys signers are known.
-    fn asked(&self, problems: &mut Vec<Problem>) -> Option<(Root, Wanted)> {
-        let wanted = self.wanted(problems);
-        let root = self.root().map_err(|error| problems.push(error)).ok();
-        Some((root?, wanted?))
+    fn criteria(&self, problems: &mut Vec<Problem>) -> Option<Criteria> {
+        let policy = self.policy.as_deref().map(policy).transpose().map_err(|error| problems.push(error)).ok().flatten();
+        let mut wanted = self.wanted(policy.as_ref(), problems);
+        let (keys, unread) = self.keys(policy.as_ref(), &mut wanted, problems);
+        let root = self.root().map_err(|error| problems.push(error)).ok()?;
+        let demands_time = self.root.is_some() && root.names_timestamps();
+        Some(Criteria { root, demands_time, wanted, keys, unread })
     }
 
-    fn wanted(&self, problems: &mut Vec<Problem>) -> Option<Wanted> {
-        let policy = self.policy.as_deref().map(policy).transpose().map_err(|error| problems.push(error)).ok()?;
+    /// The keys that may have signed.
+    fn keys(
+        &self,
+        policy: Option<&Policy>,
+        wanted: &mut Wanted,
+        problems: &mut Vec<Problem>,
+    ) -> (Vec<PublicKey>, Vec<UnreadKey>) {
+        let of_policy = policy.into_iter().flat_map(|policy| &policy.signers).filter_map(|signer| match signer {
+            Signer::Key(named) => Some(("policy", named.clone())),
+            Signer::Identity(_) => None,
+        });
+        let of_line = self.keys.iter().map(|key| ("key", self.named(key)));
+        let named: Vec<_> = of_policy.chain(of_line).collect();
+        let (mut keys, mut unread) = (Vec::new(), Vec::new());
+        for (input, named) in &named {
+            if named.environments.is_empty() && self.keys.len() > 1 {
+                let expected = "of several keys each has to say for which environment it speaks: ENVIRONMENT=KEY";
+                problems.push(problem(input, &named.key, expected));
+            }
+            match KeySource::of(&named.key) {
+                Ok(KeySource::Arn(arn)) => unread.push(UnreadKey { arn, named: named.clone() }),
+                Ok(KeySource::Text(key)) => match key_of(&key) {
+                    Some(key) => {
+                        wanted.signers.push(rule(named, &key));
+                        keys.push(key);
+                    }
+                    None => problems.push(problem(input, &named.key, NO_KEY)),
+                },
+                Err(expected) => problems.push(problem(input, &named.key, expected)),
+            }
+        }
+        (keys, unread)
+    }
+
+    /// A key as the command line names it. Where a repository is named too, its verdicts have to be of that.
+    fn named(&self, key: &str) -> NamedKey {
+        let bound = key.split_once('=').and_then(|(environment, key)| Some((environment.parse::<Environment>().ok()?, key)));
+        let (environments, key) = bound.map_or((Vec::new(), key), |(environment, key)| (vec![environment], key));
+        let repository = self.repository.as_deref().and_then(|repository| address(repository).parse().ok());
+        NamedKey { key: key.to_owned(), environments, repository }
+    }
+
+    fn wanted(&self, policy: Option<&Policy>, problems: &mut Vec<Problem>) -> Wanted {
         let mut wanted = policy.map_or_else(Wanted::nothing, Wanted::from);
         match self.environment.as_deref().map(|name| name.parse::<Environment>().map_err(|()| name)).transpose() {
             Ok(environment) => wanted.environment = environment.or(wanted.environment),
@@ -173,18 +260,19 @@ impl Request {
         wanted.ecr = wanted.ecr.or_else(|| self.ecr.then(amazon::Asked::default));
         for identity in &self.identities {
             match self.rule(identity) {
-                Ok(rule) => wanted.signers.push(rule),
+                Ok(rule) => wanted.signers.push(rule.into()),
                 Err(error) => problems.push(error),
             }
         }
         // They say more of an identity that is given, and nothing of the rules of a policy.
         let more = [("issuer", &self.issuer), ("repository", &self.repository), ("ref", &self.reference)];
         for (name, value) in more.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?))) {
-            if self.identities.is_empty() {
+            let of_key = name == "repository" && !self.keys.is_empty();
+            if self.identities.is_empty() && !of_key {
                 problems.push(problem(name, value, "it is about an identity, and none is given: a policy says it by itself"));
             }
         }
-        Some(wanted)
+        wanted
     }
 
     fn rule(&self, identity: &str) -> Result<Rule, Problem> {
@@ -195,9 +283,7 @@ impl Request {
             rule.issuer = Pattern::exactly(issuer);
         }
         if let Some(repository) = &self.repository {
-            let address =
-                if repository.contains("://") { repository.clone() } else { format!("https://github.com/{repository}") };
-            rule.repository = Some(pattern("repository", &address)?);
+            rule.repository = Some(pattern("repository", &address(repository))?);
         }
         if let Some(reference) = &self.reference {
             rule.reference = Some(pattern("ref", reference)?);
@@ -211,8 +297,8 @@ impl Request {
         match self.root.as_deref().map(str::trim) {
             None => Root::public_good().map_err(refused),
             Some("github") => Root::github().map_err(refused),
-            Some(json) if json.starts_with('{') => Root::read(json).map_err(refused),
-            Some(path) => Root::read(&text(Path::new(path), input.name)?).map_err(refused),
+            Some(json) if json.starts_with('{') => Root::of_anyone(json).map_err(refused),
+            Some(path) => Root::of_anyone(&text(Path::new(path), input.name)?).map_err(refused),
         }
     }
 }
@@ -236,6 +322,20 @@ impl TodayRequest {
         today.mirrors = mirrors.filter(|given| !given.is_empty()).unwrap_or_else(|| std::mem::take(&mut today.mirrors));
         today.max_age = max_age.unwrap_or(today.max_age);
     }
+}
+
+/// What is expected of a key.
+const NO_KEY: &str = "an ARN of AWS KMS is expected, or an ECDSA key on the curve P-256: a file of PEM, or its content";
+
+/// The address of a repository, which may be given without GitHub's.
+fn address(repository: &str) -> String {
+    if repository.contains("://") { repository.to_owned() } else { format!("https://github.com/{repository}") }
+}
+
+/// A key as it stands in a text: itself, or the name of a file with it.
+fn key_of(named: &str) -> Option<PublicKey> {
+    let read = || PublicKey::read(&text(Path::new(named), "key").ok()?).ok();
+    PublicKey::read(named).ok().or_else(read)
 }
 
 fn policy(path: &Path) -> Result<Policy, Problem> {

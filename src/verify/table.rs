@@ -94,7 +94,7 @@ struct Seen<'a> {
 impl Seen<'_> {
     /// The latest statement of a type, by someone whose word counts.
     fn latest<'e>(&self, evidence: &'e Evidence, of: PredicateType) -> Option<&'e SignedStatement> {
-        evidence.of_type(of).filter(|signed| self.wanted.check(&signed.signer).is_ok()).max_by_key(|signed| signed.at)
+        evidence.of_type(of).filter(|signed| self.wanted.check(signed).is_ok()).max_by_key(|signed| signed.at)
     }
 
     /// The verdict that counts: the latest for the environment that is asked for.
@@ -104,7 +104,7 @@ impl Seen<'_> {
             _ => None,
         });
         let counts = verdicts.filter(|(signed, verdict)| {
-            self.wanted.check(&signed.signer).is_ok()
+            self.wanted.check(signed).is_ok()
                 && self.wanted.environment.is_none_or(|environment| environment == verdict.environment)
         });
         counts.max_by_key(|(signed, _)| signed.at)
@@ -114,16 +114,18 @@ impl Seen<'_> {
         // An SBOM's signature says that somebody made a list, and nothing of the image.
         let signed = [PredicateType::Signature, PredicateType::Verdict].map(|of| self.latest(self.evidence, of));
         if let Some(signed) = signed.into_iter().flatten().next() {
-            let workflow = signed.signer.workflow.as_ref().filter(|workflow| **workflow != signed.signer.subject);
+            let identity = signed.signer.identity();
+            let workflow = identity.and_then(|by| by.workflow.as_ref().filter(|workflow| **workflow != by.subject));
             let workflow = workflow.map(|workflow| format!(", called by {}", text::words(workflow))).unwrap_or_default();
             let referrer = signed.referrer.short();
-            let run = signed.signer.run.as_ref().map(|run| format!(", run {}", text::words(run))).unwrap_or_default();
-            let by = text::words(&signed.signer.subject);
+            let run =
+                identity.and_then(|by| by.run.as_ref()).map(|run| format!(", run {}", text::words(run))).unwrap_or_default();
+            let by = text::words(&signed.signer.name());
             return Row::holds("signature", format!("{by}{workflow}{run}{} ({referrer})", on(signed.at)));
         }
         let strangers = self.evidence.statements.iter().filter_map(|signed| {
-            let why = self.wanted.check(&signed.signer).err()?;
-            Some(format!("one by {}: {}", text::words(&signed.signer.subject), text::words(&why)))
+            let why = self.wanted.check(signed).err()?;
+            Some(format!("one by {}: {}", text::words(&signed.signer.name()), text::words(&why)))
         });
         let strangers: Vec<_> = strangers.take(NAMED).collect();
         let says = if strangers.is_empty() { "there is none that holds".to_owned() } else { strangers.join("\n") };
@@ -133,14 +135,16 @@ impl Seen<'_> {
     fn commit(&self) -> Row {
         let proven = self.verdict().and_then(|(signed, verdict)| {
             let commit = verdict.source.commit.as_ref()?;
-            // The certificate has the commit of the run, which nobody but GitHub says.
-            (signed.signer.commit.as_ref() == Some(commit) && !verdict.source.dirty).then_some(commit)
+            // A certificate has the commit of the run, which nobody but GitHub says; of a key it is the signer's own word.
+            let certified = signed.signer.identity().is_none_or(|by| by.commit.as_ref() == Some(commit));
+            let whose = if signed.signer.identity().is_some() { "" } else { ", by the word of its key's holder" };
+            (certified && !verdict.source.dirty).then_some((commit, whose))
         });
         match (proven, &self.wanted.commit) {
-            (Some(commit), Some(wanted)) if commit != wanted => {
+            (Some((commit, _)), Some(wanted)) if commit != wanted => {
                 Row::fails("commit", format!("{}; {} is asked for", text::words(commit), text::words(wanted)))
             }
-            (Some(commit), _) => Row::holds("commit", text::words(commit).to_string()),
+            (Some((commit, whose)), _) => Row::holds("commit", format!("{}{whose}", text::words(commit))),
             (None, asked) => Row::missing("commit", asked.is_some(), "nobody whose word counts says it"),
         }
     }

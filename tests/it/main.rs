@@ -78,6 +78,7 @@ mod what_is_delivered_is_signed;
 mod what_is_delivered_is_the_runs_commit;
 mod what_is_known_today_is_told;
 mod what_is_promoted_is_proven;
+mod what_is_signed_by_a_key;
 mod what_is_signed_holds_against_strangers;
 mod what_other_actions_hand_on_is_understood;
 mod who_lets_something_through_is_known;

@@ -1,6 +1,6 @@
 //! What was published, from what, and what is in it.
 
-use crate::record::{Database, ImageRecord, Publication, Record, Sandbox, Signer, Sigstore, Source};
+use crate::record::{Certified, Database, ImageRecord, Publication, Record, Sandbox, Signer, Sigstore, Source};
 use crate::report::advice::short_commit;
 use crate::report::document::Document;
 use crate::report::verify;
@@ -53,12 +53,13 @@ pub(crate) fn write(document: &mut Document, record: &Record) {
 
 /// By whom an image is signed, and who can read that.
 fn signed(signer: &Signer, record: &Record) -> String {
-    let log = signer.log.as_deref().map(code);
-    let place = match (signer.sigstore, log) {
-        (Sigstore::Public, Some(log)) => format!("anyone can read them in the public log {log}, for good"),
-        (Sigstore::Private, Some(log)) => format!("they are in the log {log}"),
-        (Sigstore::GitHub, _) => "they are in no log, for GitHub's own Sigstore has none".to_owned(),
-        (_, None) => "they are in no log".to_owned(),
+    let (who, place) = match signer {
+        Signer::Certificate(signer) => (code(&signer.identity), place(signer)),
+        Signer::Key(signer) => {
+            let key = signer.source.as_ref().map_or_else(|| code(&signer.key.to_string()), |source| code(source));
+            let times = if signer.timestamps { "" } else { ", and nobody else has said when that was" };
+            (format!("the key {key}"), format!("they are in no log{times}"))
+        }
     };
     let kept =
         record.signed.map(|digest| format!("<br>the verdict names {} ({})", code(crate::report::SIGNED), code(&digest.short())));
@@ -69,7 +70,17 @@ fn signed(signer: &Signer, record: &Record) -> String {
     };
     let at_github = record.attestations.iter().filter(|attestation| attestation.github.is_some()).count();
     let at_github = if at_github == 0 { String::new() } else { format!(", {at_github} of them at GitHub too") };
-    format!("by {}<br>{new}{at_github}; {place}{kept}", code(&signer.identity))
+    format!("by {who}<br>{new}{at_github}; {place}{kept}")
+}
+
+/// Who can read what certificates have signed.
+fn place(signer: &Certified) -> String {
+    match (signer.sigstore, signer.log.as_deref().map(code)) {
+        (Sigstore::Public, Some(log)) => format!("anyone can read them in the public log {log}, for good"),
+        (Sigstore::Private, Some(log)) => format!("they are in the log {log}"),
+        (Sigstore::GitHub, _) => "they are in no log, for GitHub's own Sigstore has none".to_owned(),
+        (_, None) => "they are in no log".to_owned(),
+    }
 }
 
 /// What scanners and git were shut in.

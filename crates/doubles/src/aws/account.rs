@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 use std::time::SystemTime;
 
+use super::kms::Key;
 use super::policy::{Decision, Policy};
 use super::repository::Repository;
 use super::trust::Trust;
@@ -22,6 +23,8 @@ pub struct Content {
     pub providers: BTreeMap<String, Vec<String>>,
     pub roles: BTreeMap<String, Role>,
     pub repositories: BTreeMap<String, Repository>,
+    /// By ARN.
+    pub keys: BTreeMap<String, Key>,
     /// By access key id.
     pub sessions: BTreeMap<String, Session>,
 }
@@ -47,8 +50,13 @@ pub struct Session {
 
 impl Content {
     /// What is in an account that nobody furnished.
-    pub const EMPTY: Self =
-        Self { providers: BTreeMap::new(), roles: BTreeMap::new(), repositories: BTreeMap::new(), sessions: BTreeMap::new() };
+    pub const EMPTY: Self = Self {
+        providers: BTreeMap::new(),
+        roles: BTreeMap::new(),
+        repositories: BTreeMap::new(),
+        keys: BTreeMap::new(),
+        sessions: BTreeMap::new(),
+    };
 }
 
 impl Account {
@@ -76,6 +84,11 @@ impl Account {
     /// The ARN of a repository.
     pub fn repository_arn(&self, repository: &str) -> String {
         format!("arn:aws:ecr:{}:{}:repository/{repository}", self.region, self.id)
+    }
+
+    /// The ARN of a key or an alias.
+    pub fn kms_arn(&self, resource: &str) -> String {
+        format!("arn:aws:kms:{}:{}:{resource}", self.region, self.id)
     }
 
     /// The ARN of a session.

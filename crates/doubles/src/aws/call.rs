@@ -38,6 +38,12 @@ pub enum Call {
     GetLifecyclePolicyPreview,
     /// Another call of ECR's API.
     OtherEcr,
+    /// KMS: `GetPublicKey`.
+    GetPublicKey,
+    /// KMS: `Sign`.
+    Sign,
+    /// Another call of KMS.
+    OtherKms,
     /// The registry: `GET /v2/`.
     Ping,
     /// The registry: a manifest.
@@ -78,6 +84,7 @@ pub enum Service {
     GitHub,
     Sts,
     Ecr,
+    Kms,
     Registry,
     Storage,
 }
@@ -94,7 +101,7 @@ impl Call {
         }
         if path == "/" {
             let target = head.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
-            return target.map_or_else(|| Self::of_sts(document), Self::of_ecr);
+            return target.map_or_else(|| Self::of_sts(document), Self::of_target);
         }
         match Place::of(path) {
             Some(place) => place.call(&head.method),
@@ -103,8 +110,11 @@ impl Call {
         }
     }
 
-    fn of_ecr(target: &str) -> Self {
+    fn of_target(target: &str) -> Self {
         match target.rsplit('.').next() {
+            Some("GetPublicKey") => Self::GetPublicKey,
+            Some("Sign") => Self::Sign,
+            _ if target.starts_with("TrentService.") => Self::OtherKms,
             Some("GetAuthorizationToken") => Self::GetAuthorizationToken,
             Some("DescribeRepositories") => Self::DescribeRepositories,
             Some("CreateRepository") => Self::CreateRepository,
@@ -145,6 +155,7 @@ impl Call {
             | Self::StartLifecyclePolicyPreview
             | Self::GetLifecyclePolicyPreview
             | Self::OtherEcr => Service::Ecr,
+            Self::GetPublicKey | Self::Sign | Self::OtherKms => Service::Kms,
             Self::BlobContent => Service::Storage,
             _ => Service::Registry,
         }

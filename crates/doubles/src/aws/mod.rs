@@ -9,6 +9,7 @@ mod fault;
 mod issuer;
 mod job;
 mod journal;
+mod kms;
 mod lifecycle;
 mod moto;
 mod options;
@@ -239,6 +240,39 @@ impl World {
     pub fn set_lifecycle_policy(&self, text: &str) {
         let mut content = self.server.account.content();
         content.repositories.get_mut(&self.repository).expect("a repository").lifecycle.policy = Some(text.to_owned());
+    }
+
+    /// Makes a key that signs, perhaps with an alias (`alias/NAME`), and says its ARN.
+    pub fn create_key(&self, alias: Option<&str>) -> String {
+        let account = &self.server.account;
+        let arn = account.kms_arn(&format!("key/{}", kms::Key::id()));
+        account.content().keys.insert(arn.clone(), kms::Key::new(alias));
+        arn
+    }
+
+    /// The ARN of an alias.
+    pub fn alias_arn(&self, alias: &str) -> String {
+        self.server.account.kms_arn(alias)
+    }
+
+    /// Disables a key.
+    pub fn disable_key(&self, arn: &str) {
+        self.server.account.content().keys.get_mut(arn).unwrap().enabled = false;
+    }
+
+    /// Says of a key that it is for something else, and of another kind.
+    pub fn change_key(&self, arn: &str, usage: &str, spec: &str) {
+        let mut content = self.server.account.content();
+        let key = content.keys.get_mut(arn).unwrap();
+        (key.usage, key.spec) = (usage.to_owned(), spec.to_owned());
+    }
+
+    /// The public half of a key, as PEM.
+    pub fn public_key(&self, arn: &str) -> String {
+        use base64::Engine as _;
+        let text = base64::engine::general_purpose::STANDARD.encode(self.server.account.content().keys[arn].public());
+        let lines: Vec<&str> = text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+        format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines.join("\n"))
     }
 
     /// What the tags of the repository name, as the registry says.

@@ -60,6 +60,7 @@ pub fn of_trouble(service: Service, status: u16) -> Answer {
         Service::Sts => of_sts(status, "InternalFailure", "The request processing has failed."),
         Service::Ecr if down => of_ecr(503, "ServiceUnavailableException", "Service is unavailable"),
         Service::Ecr => of_ecr(status, "ServerException", "An internal error occurred."),
+        Service::Kms => of_ecr(status, "KMSInternalException", "An internal error occurred."),
         Service::Storage if down => of_storage(503, "ServiceUnavailable", "Service is unable to handle request."),
         Service::Storage => of_storage(status, "InternalError", "We encountered an internal error. Please try again."),
         Service::Registry if down => of_registry(503, "UNAVAILABLE", "Service Unavailable"),
@@ -72,7 +73,7 @@ pub fn of_denial(service: Service, message: &str) -> Answer {
     match service {
         Service::GitHub => of_github(403, message),
         Service::Sts => of_sts(403, "AccessDenied", message),
-        Service::Ecr => of_ecr(400, "AccessDeniedException", message),
+        Service::Ecr | Service::Kms => of_ecr(400, "AccessDeniedException", message),
         Service::Storage => of_storage(403, "AccessDenied", message),
         Service::Registry => of_registry(403, "DENIED", message),
     }
@@ -83,7 +84,7 @@ pub fn of_haste(service: Service) -> Answer {
     match service {
         Service::GitHub => of_github(429, "Too many requests."),
         Service::Sts => of_sts(400, "Throttling", "Rate exceeded"),
-        Service::Ecr => of_ecr(400, "ThrottlingException", "Rate exceeded"),
+        Service::Ecr | Service::Kms => of_ecr(400, "ThrottlingException", "Rate exceeded"),
         Service::Storage => of_storage(503, "SlowDown", "Please reduce your request rate."),
         Service::Registry => of_registry(429, "TOOMANYREQUESTS", "Rate exceeded"),
     }
@@ -94,7 +95,9 @@ pub fn of_expiry(service: Service) -> Answer {
     match service {
         Service::GitHub => of_github(401, "The job's token has expired."),
         Service::Sts => of_sts(400, "ExpiredTokenException", "Token expired: current date/time must be before the expiration"),
-        Service::Ecr => of_ecr(400, "ExpiredTokenException", "The security token included in the request is expired"),
+        Service::Ecr | Service::Kms => {
+            of_ecr(400, "ExpiredTokenException", "The security token included in the request is expired")
+        }
         Service::Storage => of_storage(403, "AccessDenied", "Request has expired"),
         Service::Registry => of_registry(403, "DENIED", "Your authorization token has expired. Reauthenticate and try again."),
     }

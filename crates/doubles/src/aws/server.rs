@@ -136,6 +136,7 @@ impl Server {
             (Call::BlobContent, _) => self.content(&head).await,
             (_, Service::Sts) => self.sts(call, head, document).await,
             (_, Service::Ecr) => self.ecr(call, head, document).await,
+            (_, Service::Kms) => self.kms(head, document).await,
             _ => self.distribution(call, head, content).await,
         }
     }
