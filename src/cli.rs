@@ -219,7 +219,8 @@ fn verify_command() -> Command {
 }
 
 fn keys(matches: &ArgMatches) -> Vec<String> {
-    matches.get_many::<String>("key").into_iter().flatten().cloned().collect()
+    // A delivery that promotes has no such flag.
+    matches.try_get_many::<String>("key").ok().flatten().into_iter().flatten().cloned().collect()
 }
 
 fn verification(matches: &ArgMatches) -> verify::Request {

@@ -48,6 +48,7 @@ mod every_byte_is_looked_at_for_secrets;
 mod every_event_is_taken_by_its_kind;
 mod failures;
 mod faults;
+mod figures;
 mod git_starts_no_program_of_the_repository;
 mod hostile_words_give_no_orders;
 mod keyless_delivery;

@@ -10,7 +10,7 @@ use doubles::github::{Call, GitHub, Options as AtGitHub, Repository};
 use doubles::registry::{Options, Registry, crane};
 use serde_json::{Value, json};
 
-use crate::support::{Delivery, Ended, Source, part, validator};
+use crate::support::{Delivery, Ended, Source, binary, part, validator};
 
 const WORKFLOW: &str = "octo-org/gp-deliver/.github/workflows/_build-and-release.yml@refs/tags/v1";
 
@@ -116,7 +116,7 @@ impl Scene {
     }
 
     pub(crate) fn verify(&self, tag: &str, flags: &[&str], code: i32) -> Ended {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_gp-deliver"));
+        let mut command = Command::new(binary());
         command.env_clear().env("HOME", self.source.beside("home")).args(["verify", &self.image(tag)]);
         command.args(["--sigstore-trusted-root", &document("trusted_root.json"), "--issuer", &part("ISSUER")]).args(flags);
         let ended = Ended::from(command.output().unwrap());

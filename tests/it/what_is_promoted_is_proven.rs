@@ -8,7 +8,7 @@ use doubles::aws::World;
 use doubles::registry::{Options, Registry, crane};
 use serde_json::{Value, json};
 
-use crate::support::{Delivery, Ended, Source, advisories_without_one, part, run, secret, tool};
+use crate::support::{Delivery, Ended, Source, advisories_without_one, binary, part, run, secret, tool};
 
 const WORKFLOW: &str = "octo-org/gp-deliver/.github/workflows/_build-and-release.yml@refs/tags/v1";
 const SIGNER: &str = "https://github.com/octo-org/gp-deliver/.github/workflows/_build-and-release.yml@refs/tags/v*";
@@ -18,7 +18,7 @@ const ELSEWHERE: &str = "0123456789012345678901234567890123456789";
 const CRITICAL: (&str, &str) = ("PyYAML-5.3.dist-info/METADATA", "Metadata-Version: 2.1\nName: PyYAML\nVersion: 5.3\n");
 
 /// A commit that dev has delivered and signed, and jobs that promote it to prod's repository.
-struct Scene {
+pub(crate) struct Scene {
     source: Source,
     registry: String,
     /// Where prod's repository is.
@@ -46,6 +46,12 @@ impl Scene {
         let sha = source.git(&["rev-parse", "HEAD"])[..7].to_owned();
         let registry = part("REFERRERS_REGISTRY");
         Self { source, to: registry.clone(), registry, _own: None, sha, claims: Vec::new() }
+    }
+
+    /// An image of some 620 MB, of which 400 MB do not compress.
+    pub(crate) fn large() -> Self {
+        let noise = "RUN head -c 400000000 /dev/urandom >/random && head -c 150000000 /dev/zero >/zeros\n";
+        Self::with(&[("Dockerfile", &format!("FROM debian:bookworm-slim\n{noise}COPY . /app/\n"))])
     }
 
     /// The same, with prod's repository in another registry, which does not list referrers.
@@ -92,7 +98,7 @@ impl Scene {
     }
 
     /// A delivery to some environment, signed, into dev's repository.
-    fn deliver_to(&self, environment: &str) -> Delivery {
+    pub(crate) fn deliver_to(&self, environment: &str) -> Delivery {
         let commit = self.source.git(&["rev-parse", "HEAD"]);
         self.job(self.source.deliver(), environment, &commit).flag("--destination", &self.dev()).flag("--sign", "keyless")
     }
@@ -106,12 +112,12 @@ impl Scene {
         self.job(run, "prod", commit).flag("--from", reference).flag("--destination", &self.prod())
     }
 
-    fn promote(&self, reference: &str) -> Delivery {
+    pub(crate) fn promote(&self, reference: &str) -> Delivery {
         self.promote_at(reference, &self.source.git(&["rev-parse", "HEAD"]))
     }
 
     /// What the tag of an environment in dev's repository names.
-    fn tag_of(&self, environment: &str) -> String {
+    pub(crate) fn tag_of(&self, environment: &str) -> String {
         format!("{}:{environment}-{}", self.dev(), self.sha)
     }
 
@@ -134,7 +140,7 @@ impl Scene {
 
     #[track_caller]
     fn verify(&self, image: &str, environment: &str) -> Ended {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_gp-deliver"));
+        let mut command = Command::new(binary());
         command.env_clear().env("HOME", self.source.beside("home")).args(["verify", image]);
         command.args(["--sigstore-trusted-root", &document("trusted_root.json"), "--issuer", &part("ISSUER")]);
         command.args(["--identity", SIGNER, "--environment", environment]);

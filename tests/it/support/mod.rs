@@ -69,6 +69,12 @@ pub fn engines() -> Vec<Engine> {
     ]
 }
 
+/// The program: the one that is built for the tests, or that whose figures are wanted.
+#[must_use]
+pub fn binary() -> PathBuf {
+    std::env::var_os("GP_DELIVER_TEST_BINARY").map_or_else(|| env!("CARGO_BIN_EXE_gp-deliver").into(), PathBuf::from)
+}
+
 /// The engine that most tests use: the one a laptop has.
 #[must_use]
 pub fn engine() -> Engine {
@@ -259,7 +265,7 @@ impl Delivery {
     /// The command, for a test that does more with it than run it.
     #[must_use]
     pub fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_gp-deliver"));
+        let mut command = Command::new(binary());
         command.args(&self.command).env_clear().env("PATH", &self.path).envs(&self.variables);
         command.current_dir(&self.folder).stdin(Stdio::null());
         command
