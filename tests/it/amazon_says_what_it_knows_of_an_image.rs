@@ -111,13 +111,14 @@ fn an_ecr_that_fails_has_said_nothing() {
     world.answer("DescribeImageScanFindings", scan("COMPLETE", &json!({})));
     world.answer("DescribeImageSigningStatus", json!({ "signingStatuses": [] }));
     for fault in [Fault::Refused, Fault::Status(500), Fault::Throttle, Fault::Wrong, Fault::Cut] {
-        world.fail(Call::OtherEcr, Times::Always, fault);
+        let calls = [Call::OtherEcr, Call::GetLifecyclePolicy];
+        calls.iter().for_each(|call| world.fail(*call, Times::Always, fault));
         let (_, table) = verify(&world, &source, "latest", &["--ecr"]);
         for check in ["ECR scan", "ECR signing", "lifecycle"] {
             let (state, says) = row(&table, check);
             assert!(state == "fails" && !says.contains("nothing found"), "{fault:?}: {check}: {says}");
         }
-        world.mend(Call::OtherEcr);
+        calls.iter().for_each(|call| world.mend(*call));
     }
     let (_, table) = verify(&world, &source, "latest", &["--ecr"]);
     assert_eq!(row(&table, "ECR scan"), ("note", "nothing found by ECR's basic scan"));
