@@ -38,8 +38,13 @@ const OLDEST_API: (u32, u32) = (1, 41);
 /// How long an engine may take before the first piece of an image that it saves: it writes the whole of it to its own disk first.
 pub(crate) const FIRST_PIECE: Duration = Duration::from_mins(15);
 
-/// How often an image is exported whose engine lost it in between. A repetition finds every step in the engine's cache.
+/// How often an image is exported whose engine lost it in between.
 const EXPORTS: usize = 5;
+/// How many of these go by the cache. A prune can take a layer away that the record of a step still names, and then no
+/// repetition by the cache finds it (Docker 20.10: `layer does not exist`).
+const BY_THE_CACHE: usize = 3;
+/// The frontend's attribute by which every step is run anew (BuildKit, `frontend/dockerui/config.go`).
+const NO_CACHE: &str = "no-cache";
 
 /// Where to look for a builder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -208,13 +213,16 @@ impl Builder {
         compression: Compression,
         show: Arc<dyn Fn(BuildEvent) + Send + Sync>,
     ) -> Result<Product, Error> {
-        let frontend_attributes = instructions.attributes(platform);
+        let mut frontend_attributes = instructions.attributes(platform);
         let mut exports = 1;
         let (parts, solved) = loop {
             match self.export(session, instructions, &frontend_attributes, layout, compression, &show).await {
                 Err(Error::ImageGone { reason }) if exports < EXPORTS => {
                     exports += 1;
                     tracing::debug!(reason, exports, "the builder lost the image before it was read");
+                    if exports > BY_THE_CACHE {
+                        frontend_attributes.insert(NO_CACHE.to_owned(), String::new());
+                    }
                 }
                 ended => break ended?,
             }

@@ -325,6 +325,28 @@ fn what_dev_has_signed_is_promoted_where_its_key_is_named_and_speaks_for_dev() {
 }
 
 #[test]
+fn an_image_is_promoted_by_no_list_of_a_key_that_did_not_decide_about_it() {
+    let scene = Scene::set();
+    let tag = format!("staging-{}", scene.sha);
+    let lists = || -> Vec<String> {
+        let listed = Scene::get(&scene.repository(), &format!("referrers/{}", scene.digest(&tag))).unwrap();
+        let spdx = |listed: &&Value| listed["annotations"]["dev.sigstore.bundle.predicateType"] == "https://spdx.dev/Document";
+        let listed = listed["manifests"].as_array().unwrap().iter().filter(spdx);
+        listed.map(|listed| listed["digest"].as_str().unwrap().to_owned()).collect()
+    };
+    scene.deliver("staging", &scene.staging).ends_with(0);
+    let of_staging = lists();
+    scene.deliver("dev", &scene.dev).ends_with(0);
+    assert_eq!((of_staging.len(), lists().len()), (1, 2));
+    let trusted = format!("dev={}\nstaging={}", scene.dev, scene.staging);
+    let promote = scene.promote(&scene.image(&tag)).flag("--promote-by", "sbom").flag("--trusted-keys", &trusted);
+    promote.ends_with(0);
+    crane(&["delete", "--insecure", &format!("{}@{}", scene.repository(), of_staging[0])]);
+    assert_eq!(lists().len(), 1);
+    promote.ends_with(1).says("the verdict that counts is by the key");
+}
+
+#[test]
 fn a_signature_that_kms_refuses_leaves_nothing_visible_and_where_gates_advise_it_is_a_warning() {
     let scene = Scene::set();
     scene.allow("kms:GetPublicKey", "*");
