@@ -277,10 +277,19 @@ def pushes(work):
 
 
 def services():
-    """What signing, `verify` and a promotion take against services on this machine, by a test that writes it down."""
-    settings = subprocess.run(["scripts/test-parts", "env"], check=True, capture_output=True, text=True).stdout
-    command = f"{settings}\nGP_DELIVER_TEST_BINARY='{BINARY}' cargo test --locked --test it -- --include-ignored figures::"
-    run("bash", "-c", command)
+    """What signing, `verify` and a promotion take against services on this machine, by a test that writes it down. The services
+    are those of the tests, and run only meanwhile, unless they do already."""
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    starts = subprocess.run(["scripts/test-parts", "env"], **quiet).returncode != 0
+    if starts:
+        for command in (["scripts/prepare", "test"], ["cargo", "build", "--locked"], ["scripts/test-parts", "up"]):
+            subprocess.run(command, check=True)
+    try:
+        test = 'eval "$(scripts/test-parts env)" && cargo test --locked --test it -- --include-ignored figures::'
+        subprocess.run(["bash", "-c", test], check=True, env={**os.environ, "GP_DELIVER_TEST_BINARY": str(BINARY)})
+    finally:
+        if starts:
+            subprocess.run(["scripts/test-parts", "down"], check=True)
     return json.loads((ROOT / "target/bench/figures.json").read_text())
 
 
