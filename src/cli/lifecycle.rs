@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
-use super::{argument, flag};
+use super::{argument, flag, switch};
 use crate::inputs::{self, About, Inputs};
 use crate::repository::{LifecycleRequest, PreviewRequest};
 
@@ -50,7 +50,7 @@ pub(super) fn command() -> Command {
             flag("force", "IMAGE", "An image that may go all the same, by its tag or digest; may be repeated")
                 .action(ArgAction::Append),
         )
-        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print the preview as JSON"));
+        .arg(switch("json", "Print the preview as JSON"));
     let preview = identity().into_iter().fold(preview, |command, input| command.arg(argument(input)));
     let check = Command::new("check")
         .about("Say whether AWS would take a file as a lifecycle policy, and what of it is to be looked at")

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::lifecycle::identity;
-use super::{argument, flag};
+use super::{argument, flag, switch};
 use crate::inputs::Inputs;
 use crate::repository::{Said, SettingsRequest, Verb};
 
@@ -25,7 +25,7 @@ pub(super) fn command() -> Command {
         let command = Command::new(name)
             .about(about)
             .arg(Arg::new(NAME).value_name("NAME").required(true).help("The repository: NAME, or HOST/NAME"))
-            .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print it as JSON"));
+            .arg(switch("json", "Print it as JSON"));
         identity().into_iter().fold(command, |command, input| command.arg(argument(input)))
     };
     Command::new("repository")

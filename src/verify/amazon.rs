@@ -78,7 +78,7 @@ impl Amazon {
         };
         let scans = join_all(images.iter().map(|image| repository.scan_result(*image)));
         let (mutability, scans, signing, lifecycle) =
-            tokio::join!(repository.mutability(), scans, repository.managed_signing(root), repository.has_lifecycle_policy(),);
+            tokio::join!(repository.mutability(), scans, repository.managed_signing(root), repository.lifecycle_policy());
         vec![self.tag(mutability, selector), self.scan(scans), self.signing(signing), self.lifecycle(lifecycle)]
     }
 
@@ -152,10 +152,10 @@ impl Amazon {
     }
 
     /// Whether it may expire. The one place for what a simulation of the policy would say.
-    fn lifecycle(&self, has_policy: Result<bool, aws::Error>) -> Row {
-        match has_policy {
-            Ok(true) => Row::note(LIFECYCLE, "the repository has a policy: the image may expire"),
-            Ok(false) => Row::note(LIFECYCLE, "the repository has no policy: the image does not expire"),
+    fn lifecycle(&self, policy: Result<Option<String>, aws::Error>) -> Row {
+        match policy {
+            Ok(Some(_)) => Row::note(LIFECYCLE, "the repository has a policy: the image may expire"),
+            Ok(None) => Row::note(LIFECYCLE, "the repository has no policy: the image does not expire"),
             Err(error) => self.unknown(LIFECYCLE, &format!("not known: {error}")),
         }
     }

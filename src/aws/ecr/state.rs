@@ -1,4 +1,4 @@
-//! What Amazon ECR itself knows of an image: what its scan found, whether it has signed it, and whether it may expire.
+//! What Amazon ECR itself knows of an image: what its scan found, and whether it has signed it.
 
 use std::time::SystemTime;
 
@@ -98,23 +98,6 @@ impl Repository {
             }
         });
         Ok(statuses.collect())
-    }
-
-    /// Whether the repository has a lifecycle policy (`GetLifecyclePolicy`).
-    ///
-    /// # Errors
-    /// ECR refuses, or can't be reached.
-    pub(crate) async fn has_lifecycle_policy(&self) -> Result<bool, Error> {
-        let request = self.ecr.get_lifecycle_policy().registry_id(self.arn.account.as_str()).repository_name(&self.arn.name);
-        match request.send().await {
-            Ok(_) => Ok(true),
-            Err(error)
-                if error.as_service_error().is_some_and(|error| error.code() == Some("LifecyclePolicyNotFoundException")) =>
-            {
-                Ok(false)
-            }
-            Err(error) => Err(Call::GetLifecyclePolicy.failed(&error)),
-        }
     }
 }
 

@@ -14,7 +14,7 @@ use super::content::{Answer, collected, forward, full};
 use super::refusal::{answer, of_ecr};
 use super::repository::Repository;
 use super::secrets::random_text;
-use super::server::{Password, Server, Unknown};
+use super::server::{Asked, Password, Server};
 use super::{lifecycle, shelf};
 
 /// How long a password of the registry is valid.
@@ -23,22 +23,9 @@ const PASSWORD_LIFETIME: Duration = Duration::from_hours(12);
 impl Server {
     /// Answers a call.
     pub async fn ecr(&self, call: Call, head: Parts, document: &[u8]) -> std::io::Result<Answer> {
-        let session = match self.session(&head) {
-            Ok(session) => session,
-            Err(Unknown::Unsigned) => {
-                return Ok(of_ecr(400, "MissingAuthenticationTokenException", "Missing Authentication Token"));
-            }
-            Err(Unknown::Stranger) => {
-                return Ok(of_ecr(400, "UnrecognizedClientException", "The security token included in the request is invalid."));
-            }
-            Err(Unknown::Expired) => {
-                return Ok(of_ecr(400, "ExpiredTokenException", "The security token included in the request is expired"));
-            }
-        };
-        let target = head.headers["x-amz-target"].to_str().unwrap_or_default();
-        let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
-        let Ok(parameters) = serde_json::from_slice(document) else {
-            return Ok(of_ecr(400, "SerializationException", "Unexpected content"));
+        let Asked { session, operation, parameters } = match self.asked(&head, document) {
+            Ok(asked) => asked,
+            Err(refusal) => return Ok(refusal),
         };
         if let Err(sentence) = self.permitted(&session, &operation, &parameters) {
             return Ok(of_ecr(400, "AccessDeniedException", &sentence));

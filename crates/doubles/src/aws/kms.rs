@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::content::{Answer, collected, forward, full};
 use super::refusal::{answer, of_ecr, request_id};
-use super::server::{Server, Unknown};
+use super::server::{Asked, Server};
 
 /// A key. All of them are for `SIGN_VERIFY` and `ECC_NIST_P256`, unless they say that they are not.
 pub struct Key {
@@ -51,22 +51,9 @@ impl Key {
 impl Server {
     /// Answers a call.
     pub async fn kms(&self, head: Parts, document: &[u8]) -> std::io::Result<Answer> {
-        let session = match self.session(&head) {
-            Ok(session) => session,
-            Err(Unknown::Unsigned) => {
-                return Ok(of_ecr(400, "MissingAuthenticationTokenException", "Missing Authentication Token"));
-            }
-            Err(Unknown::Stranger) => {
-                return Ok(of_ecr(400, "UnrecognizedClientException", "The security token included in the request is invalid."));
-            }
-            Err(Unknown::Expired) => {
-                return Ok(of_ecr(400, "ExpiredTokenException", "The security token included in the request is expired"));
-            }
-        };
-        let target = head.headers["x-amz-target"].to_str().unwrap_or_default();
-        let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
-        let Ok(parameters) = serde_json::from_slice::<Value>(document) else {
-            return Ok(of_ecr(400, "SerializationException", "Unexpected content"));
+        let Asked { session, operation, parameters } = match self.asked(&head, document) {
+            Ok(asked) => asked,
+            Err(refusal) => return Ok(refusal),
         };
         let checked = forward(self.moto.address, hyper::Request::from_parts(head, full(document.to_vec()))).await?;
         if matches!(checked.status().as_u16(), 401 | 403) {

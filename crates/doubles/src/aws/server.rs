@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use serde_json::Value;
 use tokio::net::TcpListener;
 
 use super::account::{Account, Session};
@@ -20,7 +21,7 @@ use super::fault::{Fault, Faults, corrupted};
 use super::issuer::Issuer;
 use super::journal::Journal;
 use super::moto::Moto;
-use super::refusal::{of_denial, of_expiry, of_github, of_haste, of_trouble};
+use super::refusal::{of_denial, of_ecr, of_expiry, of_github, of_haste, of_trouble};
 use super::secrets::Secrets;
 
 /// Everything that the services know.
@@ -66,6 +67,16 @@ pub enum Unknown {
     Unsigned,
     Stranger,
     Expired,
+}
+
+/// A call of AWS's JSON protocol by somebody who is known.
+pub struct Asked {
+    /// Who asks.
+    pub session: Session,
+    /// What for.
+    pub operation: String,
+    /// With what.
+    pub parameters: Value,
 }
 
 impl Server {
@@ -139,6 +150,22 @@ impl Server {
             (_, Service::Kms) => self.kms(head, document).await,
             _ => self.distribution(call, head, content).await,
         }
+    }
+
+    /// Who asks for what, by a call of AWS's JSON protocol; the error is the refusal.
+    pub fn asked(&self, head: &Parts, document: &[u8]) -> Result<Asked, Answer> {
+        let session = self.session(head).map_err(|unknown| match unknown {
+            Unknown::Unsigned => of_ecr(400, "MissingAuthenticationTokenException", "Missing Authentication Token"),
+            Unknown::Stranger => {
+                of_ecr(400, "UnrecognizedClientException", "The security token included in the request is invalid.")
+            }
+            Unknown::Expired => of_ecr(400, "ExpiredTokenException", "The security token included in the request is expired"),
+        })?;
+        let target = head.headers["x-amz-target"].to_str().unwrap_or_default();
+        let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
+        let parameters =
+            serde_json::from_slice(document).map_err(|_| of_ecr(400, "SerializationException", "Unexpected content"))?;
+        Ok(Asked { session, operation, parameters })
     }
 
     /// Whose request this is, by the access key in its signature. Moto checks the signature itself.
