@@ -104,15 +104,14 @@ impl InvalidInstance {
     }
 }
 
-/// A call that was cancelled, as grpc-gateway says it (`runtime.HTTPStatusFromCode`). A log of the second version takes entries
-/// in batches, and a client that goes away can take those of others with it.
+/// A call that was cancelled, as grpc-gateway says it (`runtime.HTTPStatusFromCode`).
 const CANCELLED: u16 = 499;
 
 impl net::Failure for Error {
     fn is_temporary(&self) -> bool {
         match self {
             Self::Connection { error, .. } => error.is_temporary(),
-            Self::Refused { status, .. } => net::is_temporary(*status) || status.as_u16() == CANCELLED,
+            Self::Refused { status, .. } => net::is_temporary(*status),
             Self::Malformed { .. } => true,
             Self::Client(_) | Self::Key(_) | Self::NoSubject | Self::SharedKey { .. } | Self::Unsound(_) | Self::Rejected(_) => {
                 false
@@ -133,8 +132,11 @@ impl net::Failure for Error {
 }
 
 impl Error {
-    /// Whether a log has the entry already: the answer to the request before was lost.
-    pub(super) fn is_there_already(&self) -> bool {
-        matches!(self, Self::Refused { service: ServiceName::Log, status: StatusCode::CONFLICT, .. })
+    /// Whether a log does not take this entry, and would take another of the same statement. It has the entry already, if the
+    /// answer to the request before was lost; and the second version takes entries in batches, where a client that goes away
+    /// takes those of others with it, of which some are written all the same.
+    pub(super) fn is_of_the_entry(&self) -> bool {
+        let Self::Refused { service: ServiceName::Log, status, .. } = self else { return false };
+        *status == StatusCode::CONFLICT || status.as_u16() == CANCELLED
     }
 }

@@ -11,6 +11,7 @@ use super::key::Key;
 use super::log::Entry;
 use super::timestamp::stamp;
 use super::verifier::Verifier;
+use crate::net::RetryPolicy;
 use crate::oci::Digest;
 use crate::secret::Secret;
 
@@ -41,11 +42,8 @@ impl Signer {
     /// # Errors
     /// A service fails or refuses; or what it gave does not hold.
     pub(crate) async fn sign(&self, statement: &[u8], subject: &Digest) -> Result<Bundle, Error> {
-        let bytes = match self.bundle(statement).await {
-            // The answer before was lost. Another signature by the same key is another entry.
-            Err(error) if error.is_there_already() => self.bundle(statement).await?,
-            other => other?,
-        };
+        // Another signature by the same key is another entry.
+        let bytes = RetryPolicy::SIGSTORE.run_when(|| self.bundle(statement), Error::is_of_the_entry).await?;
         self.verifier.sound(bytes, statement, subject)
     }
 
