@@ -50,7 +50,12 @@ pub(crate) struct Variable {
 
 /// All variables.
 pub(crate) static VARIABLES: [Variable; 8] = [
-    Variable { name: "sha", what: "the first 7 characters of the commit", fixed: true, value: |values| values.commit(7) },
+    Variable {
+        name: "sha",
+        what: "the first 7 characters of the commit",
+        fixed: true,
+        value: |values| values.commit(SHORT_COMMIT),
+    },
     Variable { name: "sha8", what: "the first 8 characters of the commit", fixed: true, value: |values| values.commit(8) },
     Variable {
         name: ENVIRONMENT,
@@ -98,6 +103,9 @@ const BUILD_METADATA: &str = "_";
 pub(crate) fn version_of(tag: &str) -> Option<Version> {
     tag.strip_prefix('v').unwrap_or(tag).replace(BUILD_METADATA, "+").parse().ok()
 }
+
+/// To how many characters git shortens the id of a commit at least (git-config, `core.abbrev`).
+const SHORT_COMMIT: usize = 7;
 
 /// The names of the variables that make a moving tag follow versions.
 const VERSION_PARTS: [&str; 2] = ["major", "minor"];
@@ -212,6 +220,12 @@ impl Values<'_> {
         Ok(commit.chars().take(length).collect())
     }
 
+    /// Whether a tag is the commit's id, or the beginning of it as git would shorten it: it is of this commit, whoever wrote it
+    /// out.
+    fn names_commit(&self, tag: &Tag) -> bool {
+        tag.as_str().len() >= SHORT_COMMIT && self.commit.is_some_and(|commit| commit.starts_with(tag.as_str()))
+    }
+
     fn version(&self) -> Result<&Version, &'static str> {
         self.version.ok_or("there is no version: neither the input nor a v* tag gives one")
     }
@@ -262,7 +276,8 @@ pub(crate) fn plan(templates: &[Template], values: &Values<'_>) -> Result<Planne
                 Ok(tag) => {
                     let of_environment = template.variables().any(|variable| variable.name == ENVIRONMENT);
                     let of_version = template.variables().any(|variable| VERSION_PARTS.contains(&variable.name));
-                    planned.tags.push(PlannedTag { tag, moving: !template.is_fixed(), of_version, of_environment });
+                    let moving = !template.is_fixed() && !values.names_commit(&tag);
+                    planned.tags.push(PlannedTag { tag, moving, of_version, of_environment });
                 }
                 Err(_) => forbidden.push(ForbiddenTag { template: template.text.clone(), tag: text }),
             },
@@ -349,6 +364,15 @@ mod tests {
         let planned = tags(&["latest", "{branch}-latest", "{sha}"], &values(Some("main")), None).unwrap();
         assert_eq!(names(&planned), ["a1b2c3d", "latest", "main-latest"]);
         assert!(!planned.tags[0].moving && planned.tags[1].moving);
+    }
+
+    #[test]
+    fn a_tag_that_is_the_commits_id_written_out_stays_with_the_commit() {
+        let planned = tags(&["latest", "a1b2c3", "a1b2c3d4e", "b1b2c3d", COMMIT], &values(None), None).unwrap();
+        let fixed: Vec<_> = planned.tags.iter().filter(|tag| !tag.moving).map(|tag| tag.tag.as_str()).collect();
+        assert_eq!(fixed, ["a1b2c3d4e", COMMIT]);
+        let elsewhere = Values { commit: None, ..values(None) };
+        assert!(tags(&[COMMIT], &elsewhere, None).unwrap().tags[0].moving);
     }
 
     #[test]

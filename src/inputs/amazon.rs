@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use super::value::{Fault, Value, Word};
-use crate::aws::{RegistryHost, RoleArn};
+use crate::aws::{AccountId, RegistryHost, RoleArn};
 use crate::document;
 use crate::oci::reference::Repository;
 
@@ -30,6 +30,13 @@ impl Value for EcrRepository {
         })?;
         let host = full.then(|| repository.registry().to_owned());
         let registry = host.as_deref().and_then(RegistryHost::parse);
+        // Documents show account ids of nine digits, which get copied with the rest.
+        let account = host.as_deref().and_then(|host| host.split_once(".dkr.ecr.")).map(|(account, _)| account);
+        if account
+            .is_some_and(|account| account.bytes().all(|byte| byte.is_ascii_digit()) && account.parse::<AccountId>().is_err())
+        {
+            return Err(Fault::new(text, "an account of twelve digits is expected in the registry's address"));
+        }
         Ok(Self { host, name: repository.name().to_owned(), registry })
     }
 }

@@ -13,13 +13,15 @@ const WORKFLOW: &str = ".github/workflows/_build-and-release.yml";
 const CALLER: &str = "docs/templates/workflows/delivery.yml";
 const MONOREPO: &str = "docs/templates/workflows/monorepo.yml";
 
+const SCRIPT: &str = "scripts/ecr-build-push.sh";
+
 /// What a file is made into.
 type Change<'a> = &'a dyn Fn(String) -> String;
 
 /// A repository with this one's files that a release changes.
 fn repository() -> TempDir {
     let repository = tempfile::tempdir().unwrap();
-    for file in ["scripts/release", "scripts/release-tree", "action.yml", "SECURITY.md", WORKFLOW, CALLER, MONOREPO] {
+    for file in ["scripts/release", "scripts/release-tree", SCRIPT, "action.yml", "SECURITY.md", WORKFLOW, CALLER, MONOREPO] {
         let to = repository.path().join(file);
         fs::create_dir_all(to.parent().unwrap()).unwrap();
         fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join(file), to).unwrap();
@@ -90,6 +92,8 @@ fn the_first_commit_names_the_image_by_its_digest_and_changes_nothing_else() {
     let output = release(repository.path(), &[&image]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(changes(repository.path(), "action.yml"), [pair("image: Dockerfile", &format!("image: docker://{image}"))]);
+    let image = pair("IMAGE=${GP_DELIVER_IMAGE:-}", &format!("IMAGE=${{GP_DELIVER_IMAGE:-{image}}}"));
+    assert_eq!(changes(repository.path(), SCRIPT), [image]);
     for file in ["scripts/release-tree", "SECURITY.md", WORKFLOW, CALLER, MONOREPO] {
         assert_eq!(changes(repository.path(), file), [], "{file}");
     }
@@ -164,7 +168,7 @@ fn the_tags_are_on_a_commit_whose_workflow_names_the_commit_whose_action_names_t
     let has = |object: &str, line: String| git(path, &["show", object]).lines().any(|found| found.trim() == line);
     assert!(has(&format!("v1.2.3:{WORKFLOW}"), format!("uses: Acme/gp-deliver@{first}")));
     assert!(has(&format!("{first}:action.yml"), format!("image: docker://{image}")));
-    assert_eq!(git(path, &["diff", "--name-only", "main", &first]), "action.yml");
+    assert_eq!(git(path, &["diff", "--name-only", "main", &first]), format!("action.yml\n{SCRIPT}"));
     assert_eq!(git(path, &["status", "--porcelain"]), "", "the checkout is as it was");
 }
 

@@ -66,6 +66,7 @@ mod reports_are_valid;
 mod scanners_are_shut_in;
 mod scanners_take_turns;
 mod tags_have_an_order;
+mod the_build_and_push_script_goes_on_working;
 mod the_doctor_looks_at_the_ground_rules;
 mod the_image_runs_as_the_runner_runs_it;
 mod the_report_is_kept;
