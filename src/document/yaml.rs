@@ -6,7 +6,7 @@
 
 use std::cell::RefCell;
 
-use serde::de::DeserializeOwned;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 
 use super::checked::{Checked, Place, Room};
 use super::{Error, Readers, Reason};
@@ -34,6 +34,15 @@ pub(crate) fn read_yaml<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
         let form = || Reason::Form(text::words(words.rsplit_once(" at line ").map_or(&*words, |(words, _)| words)));
         Error { reason: reason.take().unwrap_or_else(form), line, column }
     })
+}
+
+/// Reads a member that may be left out. One that is there and has no value, as a template leaves it that has none for it, is not
+/// the same: whoever wrote it has asked for something.
+///
+/// # Errors
+/// It is refused.
+pub(crate) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 /// The first line with more open than there may be.

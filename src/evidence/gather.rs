@@ -8,10 +8,12 @@ use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _};
 use jiff::Timestamp;
 use oci_spec::image::{ANNOTATION_CREATED, Descriptor};
+use serde::Deserialize;
 use tokio::sync::Semaphore;
 
 use super::place::Place;
 use crate::attestation::{Predicate, PredicateType, Statement};
+use crate::document;
 use crate::oci::Digest;
 use crate::oci::layout::digest_of;
 use crate::oci::registry::{self, Referrers};
@@ -41,7 +43,7 @@ pub(crate) struct SignedStatement {
     pub(crate) statement: Statement,
     /// Who has signed it.
     pub(crate) signer: SignedBy,
-    /// When, by somebody else's word; of what a key has signed without such a time, by the signer's own.
+    /// When, by somebody else's word; of what a key has signed, by the signer's own too, and then the earlier of both.
     pub(crate) at: Option<Timestamp>,
     /// The digest of the manifest that it is kept by.
     pub(crate) referrer: Digest,
@@ -188,9 +190,9 @@ async fn read(
         Ok(_) => return rejected(&"it is about another image"),
         Err(error) => return rejected(&error),
     };
-    let at = match (&signer, at) {
-        (SignedBy::Key(_), None) => own_time(&statement),
-        (_, at) => at,
+    let at = match &signer {
+        SignedBy::Key(_) => earlier(own_time(&statement), at),
+        SignedBy::Identity(_) => at,
     };
     // What says that it is of days to come would be fresh until then, and hide what comes before.
     if at.is_some_and(|at| at > Timestamp::now() + CLOCK_TOLERANCE) {
@@ -205,8 +207,40 @@ fn own_time(statement: &Statement) -> Option<Timestamp> {
     match &statement.predicate {
         Predicate::Verdict(verdict) => Some(verdict.decided_at),
         Predicate::Vulnerabilities(report) => Some(report.scan.finished_at()),
-        _ => None,
+        Predicate::Provenance(provenance) => provenance.run_details.metadata.finished_on,
+        Predicate::Spdx(sbom) => document::read::<SpdxTime>(sbom.bytes()).ok().map(|sbom| sbom.creation_info.created),
+        Predicate::CycloneDx(sbom) => document::read::<CycloneDxTime>(sbom.bytes()).ok().map(|sbom| sbom.metadata.timestamp),
+        Predicate::Signature | Predicate::OtherProvenance { .. } | Predicate::Other { .. } => None,
     }
+}
+
+/// SPDX 2.3, "Document Creation Information".
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SpdxTime {
+    creation_info: SpdxCreation,
+}
+
+#[derive(Deserialize)]
+struct SpdxCreation {
+    created: Timestamp,
+}
+
+/// `CycloneDX` 1.6, the BOM's metadata.
+#[derive(Deserialize)]
+struct CycloneDxTime {
+    metadata: CycloneDxMetadata,
+}
+
+#[derive(Deserialize)]
+struct CycloneDxMetadata {
+    timestamp: Timestamp,
+}
+
+/// When something was signed by a key. A timestamp says that the signature was there by then, and anyone can have it stamped
+/// again; its signer says when it was made, and could say a later time. So neither makes it younger than the other.
+fn earlier(own: Option<Timestamp>, stamped: Option<Timestamp>) -> Option<Timestamp> {
+    own.into_iter().chain(stamped).min()
 }
 
 #[cfg(test)]
@@ -222,6 +256,32 @@ mod tests {
         ];
         listed.set_annotations(Some(said.into()));
         listed
+    }
+
+    #[test]
+    fn nobody_makes_what_a_key_has_signed_younger_by_a_timestamp_of_today() {
+        let [before, today] = ["2026-05-01T00:00:00Z", "2026-11-28T00:00:00Z"].map(|at| Some(at.parse().unwrap()));
+        assert_eq!(earlier(before, today), before);
+        assert_eq!(earlier(today, before), before, "nor does its signer, by signing in advance");
+        assert_eq!((earlier(before, None), earlier(None, today), earlier(None, None)), (before, today, None));
+    }
+
+    #[test]
+    fn a_list_of_packages_is_of_the_time_that_it_says() {
+        let time = |predicate: &str, document: &str| {
+            let digest = Digest::of(b"image").hex();
+            let text = format!(
+                r#"{{"_type":"https://in-toto.io/Statement/v1","subject":[{{"digest":{{"sha256":"{digest}"}}}}],"predicateType":"{predicate}","predicate":{document}}}"#
+            );
+            own_time(&Statement::read(&text.into_bytes().into()).unwrap())
+        };
+        let at = Some("2026-05-01T00:00:00Z".parse().unwrap());
+        let spdx = |info: &str| format!(r#"{{"spdxVersion":"SPDX-2.3","SPDXID":"SPDXRef-DOCUMENT"{info}}}"#);
+        let created = spdx(r#","creationInfo":{"created":"2026-05-01T00:00:00Z","creators":[]}"#);
+        assert_eq!(time(PredicateType::Spdx.uri(), &created), at);
+        assert_eq!(time(PredicateType::Spdx.uri(), &spdx("")), None);
+        let made = r#"{"bomFormat":"CycloneDX","specVersion":"1.6","metadata":{"timestamp":"2026-05-01T02:00:00+02:00"}}"#;
+        assert_eq!(time(PredicateType::CycloneDx.uri(), made), at);
     }
 
     #[test]

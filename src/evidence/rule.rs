@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::pattern::Pattern;
+use crate::document::yaml;
 use crate::sigstore::Identity;
 
 /// Who GitHub's tokens are issued by.
@@ -18,19 +19,25 @@ pub(crate) struct Rule {
     #[serde(default = "github")]
     pub(crate) issuer: Pattern,
     /// The repository that the run was of, by address.
+    #[serde(default, deserialize_with = "yaml::given")]
     pub(crate) repository: Option<Pattern>,
     /// Its number, which it keeps when it is renamed.
+    #[serde(default, deserialize_with = "yaml::given")]
     pub(crate) repository_id: Option<Pattern>,
     /// The ref that the run was of.
-    #[serde(rename = "ref")]
+    #[serde(default, rename = "ref", deserialize_with = "yaml::given")]
     pub(crate) reference: Option<Pattern>,
     /// The workflow that the run was of: the team's own, where `identity` is a reusable one.
+    #[serde(default, deserialize_with = "yaml::given")]
     pub(crate) workflow: Option<Pattern>,
     /// What started the run.
+    #[serde(default, deserialize_with = "yaml::given")]
     pub(crate) event: Option<Pattern>,
     /// The environment of GitHub that the job was of.
+    #[serde(default, deserialize_with = "yaml::given")]
     pub(crate) environment: Option<Pattern>,
     /// Whose machine it ran on.
+    #[serde(default, deserialize_with = "yaml::given")]
     pub(crate) runner: Option<Pattern>,
 }
 

@@ -353,8 +353,9 @@ fn decided(
         return Err(Unproven::Commits { image, commits });
     }
     let latest = verdicts.into_iter().max_by_key(|(signed, verdict, _)| {
-        // Whoever may speak for an environment that only advises can't take the word of one that blocks away by a later one.
-        (verdict.leaks_in_source() == Some(0), verdict.environment.is_blocking(), signed.at)
+        // Whoever may speak for an environment that only advises can't take the word of one that blocks away by a later one. Who
+        // has scanned the source says more than who has not; a leak that was found later is not undone by what was said before.
+        (verdict.environment.is_blocking(), verdict.leaks_in_source().is_some(), signed.at)
     });
     let missing = || Unproven::Verdict { image, reasons: reasons(found, PredicateType::Verdict, counts) };
     let (signed, verdict, commit) = latest.ok_or_else(missing)?;

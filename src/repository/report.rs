@@ -24,6 +24,9 @@ pub(crate) struct Report {
     /// What the wanted lifecycle policy would take and may not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) refused: Option<Preview>,
+    /// What is to be looked at in the lifecycle policy that was put in force.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) warnings: Vec<String>,
 }
 
 /// A setting and what it is, in words.
@@ -50,7 +53,15 @@ impl Report {
             ];
             settings.extend(shown.map(|(setting, is)| Shown { setting, is }));
         }
-        Self { repository, settings, different: Vec::new(), changed: Vec::new(), unseen: Vec::new(), refused: None }
+        Self {
+            repository,
+            settings,
+            different: Vec::new(),
+            changed: Vec::new(),
+            unseen: Vec::new(),
+            refused: None,
+            warnings: Vec::new(),
+        }
     }
 
     /// Whether something is not as it is wanted.
@@ -79,6 +90,9 @@ impl fmt::Display for Report {
         }
         for permission in &self.unseen {
             writeln!(f, "not known:  the role lacks {permission}")?;
+        }
+        for warning in &self.warnings {
+            writeln!(f, "{warning}")?;
         }
         if let Some(preview) = &self.refused {
             write!(f, "\nThe lifecycle policy is not put in force:\n{preview}")?;

@@ -59,6 +59,8 @@ async fn change_one(
                 return Ok(false);
             }
             repository.set_lifecycle_policy(&policy.text).await?;
+            // What goes later than by the first run is not refused, and is seen here or nowhere.
+            report.warnings = preview.warnings;
         }
         // By which key it is encrypted is said once.
         _ => return Ok(false),

@@ -8,6 +8,7 @@ use super::chosen::{Policy, preset};
 use crate::aws::ecr::{Encryption, Mutability, TagFilter};
 use crate::beneath;
 use crate::document;
+use crate::document::yaml;
 use crate::inputs::Problem;
 
 /// Where it is said, unless another file is named.
@@ -37,16 +38,22 @@ pub(crate) enum Verb {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct Said {
     /// Whether AWS scans each image when it is pushed.
+    #[serde(default, deserialize_with = "yaml::given")]
     pub(crate) scan_on_push: Option<bool>,
     /// `aes256`, `kms`, or the ARN of a key.
+    #[serde(default, deserialize_with = "yaml::given")]
     pub(crate) encryption: Option<String>,
     /// Whether a tag stays with the image that it was first given to.
+    #[serde(default, deserialize_with = "yaml::given")]
     pub(crate) immutable_tags: Option<bool>,
     /// Filters of the tags that move all the same.
+    #[serde(default, deserialize_with = "yaml::given")]
     pub(crate) moving_tags: Option<Vec<String>>,
     /// The name of a preset.
+    #[serde(default, deserialize_with = "yaml::given")]
     pub(crate) lifecycle_preset: Option<String>,
     /// A file with a policy; one that the file names is beside it.
+    #[serde(default, deserialize_with = "yaml::given")]
     pub(crate) lifecycle_policy: Option<PathBuf>,
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use oci_spec::image::{Descriptor, MediaType};
+use oci_spec::image::{Descriptor, ImageManifest, MediaType};
 
 use super::row::Row;
 use crate::oci::layout::{self, REF_NAME, digest_of};
@@ -127,7 +127,8 @@ fn images<'a>(layout: &Layout, listed: &[&'a Descriptor]) -> Result<Vec<&'a Desc
             continue;
         }
         match layout.read_manifest(listed)? {
-            Document::Manifest(manifest) if manifest.subject().is_some() => {}
+            // Engines run an image whatever it says that it is about.
+            Document::Manifest(manifest) if manifest.subject().is_some() && !is_image(&manifest) => {}
             Document::Manifest(_) => images.push(*listed),
             Document::Index(index) => {
                 parts.extend(index.manifests().iter().filter_map(|part| digest_of(part).ok()));
@@ -137,6 +138,13 @@ fn images<'a>(layout: &Layout, listed: &[&'a Descriptor]) -> Result<Vec<&'a Desc
     }
     images.retain(|image| digest_of(image).is_ok_and(|digest| !parts.contains(&digest)));
     Ok(images)
+}
+
+/// Whether a manifest is one of an image, by its configuration.
+fn is_image(manifest: &ImageManifest) -> bool {
+    let of_docker = "application/vnd.docker.container.image.v1+json";
+    let of = manifest.config().media_type();
+    *of == MediaType::ImageConfig || of.as_ref() == of_docker
 }
 
 /// Whether each blob of the image is what its digest says.
@@ -161,7 +169,34 @@ pub(super) fn unreadable(error: layout::Error) -> registry::Error {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
+    use crate::oci::sample;
+
+    #[test]
+    fn an_image_that_says_it_is_about_another_is_an_image_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let image = sample::random(folder.path(), 1, &["amd64"], 10);
+        let other = sample::random(folder.path(), 2, &["amd64"], 10);
+        let document: Value = serde_json::from_slice(&other.layout.read(&other.root).unwrap()).unwrap();
+        let about = |change: &dyn Fn(&mut Value)| {
+            let mut document = document.clone();
+            document["subject"] = serde_json::to_value(&image.root).unwrap();
+            change(&mut document);
+            image.layout.write_document(MediaType::ImageManifest, &document).unwrap()
+        };
+        let found = |beside: Descriptor| {
+            image.layout.set_index(&layout::index_of(vec![image.root.clone(), beside]).unwrap()).unwrap();
+            let folder = Folder::named(&format!("oci:{}", folder.path().display())).unwrap().unwrap();
+            folder.find().ok().map(|(_, manifest)| manifest.digest)
+        };
+        assert_eq!(found(about(&|_| ())), None, "which of them is meant has to be said");
+        assert_eq!(found(about(&|it| it["artifactType"] = json!("application/x"))), None);
+        let empty = image.layout.write(MediaType::EmptyJSON, b"{}").unwrap();
+        let statement = about(&|it| it["config"] = serde_json::to_value(&empty).unwrap());
+        assert_eq!(found(statement), Some(image.digest));
+    }
 
     #[test]
     fn a_folder_is_named_by_a_path_and_a_registry_is_not() {

@@ -92,9 +92,11 @@ struct Seen<'a> {
 }
 
 impl Seen<'_> {
-    /// The latest statement of a type, by someone whose word counts.
+    /// The latest statement of a type, by someone whose word counts: of those who speak for the environment that is asked for,
+    /// if there is one.
     fn latest<'e>(&self, evidence: &'e Evidence, of: PredicateType) -> Option<&'e SignedStatement> {
-        evidence.of_type(of).filter(|signed| self.wanted.check(signed).is_ok()).max_by_key(|signed| signed.at)
+        let counts = evidence.of_type(of).filter(|signed| self.wanted.check(signed).is_ok());
+        counts.max_by_key(|signed| (self.wanted.is_of_environment(signed), signed.at))
     }
 
     /// The verdict that counts: the latest for the environment that is asked for.
@@ -242,10 +244,10 @@ impl Seen<'_> {
     }
 }
 
-/// The platforms' images; the image itself where it is one.
+/// The platforms' images; the image itself where it is one. Where an index does not say of which platform one is, its
+/// configuration does, and engines take it.
 fn images(place: Place<'_>, image: &Manifest) -> Result<Vec<Descriptor>, registry::Error> {
-    let Some(listed) = listed_manifests(place, image)? else { return Ok(vec![image.descriptor.clone()]) };
-    Ok(listed.into_iter().filter(|manifest| manifest.platform().is_some()).collect())
+    Ok(listed_manifests(place, image)?.unwrap_or_else(|| vec![image.descriptor.clone()]))
 }
 
 /// The digests of the platforms' images.

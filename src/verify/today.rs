@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::row::Row;
 use crate::attestation::Written;
+use crate::document::yaml;
 use crate::finding::{Severity, Vulnerability};
 use crate::oci::registry::Store;
 use crate::oci::{Digest, Platform};
@@ -40,6 +41,7 @@ pub(crate) struct Today {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct Asked {
     /// The lowest severity that may not be in it.
+    #[serde(default, deserialize_with = "yaml::given")]
     pub(crate) severity_threshold: Option<Severity>,
     /// Whether what has no fix does not count.
     #[serde(default)]

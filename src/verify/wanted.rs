@@ -6,8 +6,9 @@ use serde::Deserialize;
 use super::amazon;
 use super::today::{self, Today};
 use crate::attestation::PredicateType;
+use crate::document::yaml;
 use crate::environment::Environment;
-use crate::evidence::{Accepted, Pattern, Rule, SignedStatement};
+use crate::evidence::{Accepted, KeyRule, Pattern, Rule, SignedStatement};
 
 /// What is asked of an image, and by whose word.
 #[derive(Clone, Debug)]
@@ -52,8 +53,10 @@ pub(crate) struct Policy {
     #[serde(default)]
     pub(crate) signers: Vec<Signer>,
     /// The environment whose gates it has to have passed.
+    #[serde(default, deserialize_with = "yaml::given")]
     pub(crate) environment: Option<Environment>,
     /// How old that verdict may be, in hours.
+    #[serde(default, deserialize_with = "yaml::given")]
     pub(crate) max_age_hours: Option<u32>,
     /// Whether there has to be a list of what is in it.
     #[serde(default)]
@@ -62,8 +65,10 @@ pub(crate) struct Policy {
     #[serde(default)]
     pub(crate) provenance: bool,
     /// What is asked of it by what is known today, by its SBOM.
+    #[serde(default, deserialize_with = "yaml::given")]
     pub(crate) today: Option<today::Asked>,
     /// What Amazon ECR has to say of it.
+    #[serde(default, deserialize_with = "yaml::given")]
     pub(crate) ecr: Option<amazon::Asked>,
 }
 
@@ -87,6 +92,7 @@ pub(crate) struct NamedKey {
     #[serde(default)]
     pub(crate) environments: Vec<Environment>,
     /// The repository that its verdicts have to be of, by their own word.
+    #[serde(default, deserialize_with = "yaml::given")]
     pub(crate) repository: Option<Pattern>,
 }
 
@@ -110,13 +116,22 @@ impl Wanted {
     /// # Errors
     /// Why not, in words.
     pub(super) fn check(&self, signed: &SignedStatement) -> Result<(), String> {
-        // What the key of one environment has signed is no leave for another.
-        let leave = signed.statement.predicate.of_type() == Some(PredicateType::Signature);
+        let of = signed.statement.predicate.of_type();
         let is_of = |accepted: &Accepted| match (accepted, self.environment) {
-            (Accepted::Key(rule), Some(environment)) => !leave || rule.speaks_for(environment),
+            (Accepted::Key(rule), Some(environment)) => rule.speaks_for(environment) || says_besides(rule, of),
             _ => true,
         };
         any(self.signers.iter().filter(|accepted| is_of(accepted)), signed)
+    }
+
+    /// Whether a statement is by someone who speaks for the environment that is asked for: their word comes before that of
+    /// others, whenever it was.
+    pub(super) fn is_of_environment(&self, signed: &SignedStatement) -> bool {
+        let speaks = |accepted: &Accepted| match (accepted, self.environment) {
+            (Accepted::Key(rule), Some(environment)) => rule.speaks_for(environment),
+            _ => true,
+        };
+        any(self.signers.iter().filter(|accepted| speaks(accepted)), signed).is_ok()
     }
 }
 
@@ -126,6 +141,17 @@ impl Wanted {
 /// Why not, in words.
 pub(crate) fn check(accepted: &[Accepted], signed: &SignedStatement) -> Result<(), String> {
     any(accepted.iter(), signed)
+}
+
+/// Whether a key that speaks for other environments than the one that is asked for may say something of such a type. A verdict
+/// says itself for which environment it is. A signature is a leave, and no leave for another. Anything else says of no
+/// environment: where an image is promoted by its list, that is by the key of one whose gates block.
+fn says_besides(rule: &KeyRule, of: Option<PredicateType>) -> bool {
+    match of {
+        Some(PredicateType::Verdict) => true,
+        Some(PredicateType::Signature) => false,
+        _ => rule.environments.iter().all(|environment| environment.is_blocking()),
+    }
 }
 
 fn any<'a>(accepted: impl Iterator<Item = &'a Accepted>, signed: &SignedStatement) -> Result<(), String> {
@@ -140,4 +166,69 @@ fn any<'a>(accepted: impl Iterator<Item = &'a Accepted>, signed: &SignedStatemen
         reasons.push("nobody speaks for the environment that is asked for".to_owned());
     }
     Err(reasons.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attestation::{Predicate, Statement, Subject};
+    use crate::oci::{Digest, layout};
+    use crate::sigstore::SignedBy;
+
+    #[test]
+    fn what_is_asked_for_without_a_value_is_not_passed_over() {
+        let read = |text: &str| yaml::read_yaml::<Policy>(text);
+        let passed = |text: &str| read(text).is_ok_and(|read| (read.environment, read.max_age_hours).eq(&(None, None)));
+        assert!(passed("signers: []\n"));
+        for name in ["environment", "max-age-hours"] {
+            for value in ["", " ~", " null"] {
+                assert!(read(&format!("{name}:{value}\n")).is_err(), "{name}:{value}");
+            }
+        }
+        for name in ["today", "ecr"] {
+            let asked = |read: Policy| read.today.is_some() || read.ecr.is_some();
+            assert!(read(&format!("{name}:\n")).map_or(true, asked), "{name}");
+        }
+        for name in ["repository", "ref", "event", "environment"] {
+            assert!(read(&format!("signers:\n- identity: x\n  {name}:\n")).is_err(), "{name}");
+        }
+        assert!(read("signers:\n- key: x\n  repository:\n").is_err());
+        assert!(read("today: { severity-threshold: }\n").is_err());
+    }
+
+    fn signed(by: Digest, predicate: Predicate) -> SignedStatement {
+        let digest = Digest::of(b"image");
+        let subjects = vec![Subject { name: None, digest }];
+        let bundle = layout::descriptor(oci_spec::image::MediaType::ImageManifest, digest, 1);
+        SignedStatement {
+            statement: Statement { subjects, predicate },
+            signer: SignedBy::Key(by),
+            at: None,
+            referrer: digest,
+            bundle,
+        }
+    }
+
+    fn list() -> Predicate {
+        let sbom = &br#"{"spdxVersion":"SPDX-2.3","SPDXID":"SPDXRef-DOCUMENT"}"#[..];
+        Predicate::sbom(PredicateType::Spdx, sbom.into()).unwrap()
+    }
+
+    #[test]
+    fn what_devs_key_says_of_an_image_counts_for_nothing_where_prod_is_asked_for() {
+        let [dev, staging, prod] = ["dev", "staging", "prod"].map(|name| Digest::of(name.as_bytes()));
+        let rule = |key, environment: &str| {
+            Accepted::from(KeyRule { key, environments: vec![environment.parse().unwrap()], repository: None })
+        };
+        let signers = vec![rule(dev, "dev"), rule(staging, "staging"), rule(prod, "prod")];
+        let wanted = Wanted { signers, environment: Some(Environment::Prod), ..Wanted::nothing() };
+        for (key, of_list, leave, first) in [(dev, false, false, false), (staging, true, false, false), (prod, true, true, true)]
+        {
+            assert_eq!(wanted.check(&signed(key, list())).is_ok(), of_list);
+            assert_eq!(wanted.check(&signed(key, Predicate::Signature)).is_ok(), leave);
+            assert_eq!(wanted.is_of_environment(&signed(key, list())), first);
+        }
+        let of_any = Wanted { environment: None, ..wanted };
+        assert!(of_any.check(&signed(dev, list())).is_ok());
+    }
 }

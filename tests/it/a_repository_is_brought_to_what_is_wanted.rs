@@ -124,6 +124,19 @@ fn a_lifecycle_policy_that_takes_what_has_to_stay_is_not_put_in_force() {
 }
 
 #[test]
+fn what_a_policy_that_is_put_in_force_takes_later_is_said() {
+    let world = World::options().start();
+    world.allow(&ENSURE);
+    world.shelve([ShelfImage::new("live", &["prod"], 0.5)]);
+    let folder = folder("lifecycle-policy: policy.json\n");
+    let rule = r#"{"rulePriority":1,"selection":{"tagStatus":"any","countType":"sinceImagePushed","countUnit":"days","countNumber":1},"action":{"type":"expire"}}"#;
+    std::fs::write(folder.path().join(".gp-deliver/policy.json"), format!(r#"{{"rules":[{rule}]}}"#)).unwrap();
+    let ensured = repository(&world, folder.path(), "ensure", &[]);
+    assert_eq!((ensured.code, world.count(Call::PutLifecyclePolicy)), (Some(0), 1), "{ensured}");
+    assert!(ensured.stdout.contains("The image that the tag prod names is not safe"), "{ensured}");
+}
+
+#[test]
 fn flags_count_before_the_file_and_what_nobody_says_is_left_alone() {
     let world = World::options().tags(Mutability::Immutable, &[]).start();
     world.allow(&ENSURE);
