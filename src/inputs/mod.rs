@@ -264,7 +264,8 @@ pub(crate) const IDENTITY: Input<Vec<String>> = Input::new(
     "identity",
     Group::Delivery,
     "PATTERNS",
-    "For promote: whose signatures count, separated by commas or newlines: for a workflow, its address with its ref",
+    "For promote: whose signatures count, separated by commas or newlines: for a workflow, its address with its ref, and before \
+     it the repository that its run was of, where that is not the run's own: OWNER/NAME=ADDRESS",
 )
 .otherwise("in GitHub Actions the run's own workflow, for its own repository");
 

@@ -60,8 +60,12 @@ impl<T: Word> Value for T {
     }
 }
 
-impl Word for environment::Choice {
-    const EXPECTED: &'static str = Self::EXPECTED;
+/// The word as it is, without blanks around it: a workflow asks GitHub for the protected environment of the same text, and has to
+/// get the one that is meant here.
+impl Value for environment::Choice {
+    fn read(text: &str) -> Result<Self, Vec<Fault>> {
+        text.parse().map_err(|()| Fault::new(text, Self::EXPECTED))
+    }
 }
 
 impl Word for Severity {

@@ -26,7 +26,7 @@ use crate::config::{Publish, Signing};
 use crate::coverage::JudgedBy;
 use crate::environment::Gate;
 use crate::error::Error;
-use crate::evidence::{self, Accepted, Evidence, SignedStatement, Unproven};
+use crate::evidence::{self, Accepted, Evidence, Pattern, SignedStatement, Unproven};
 use crate::inputs::{self, Problem};
 use crate::oci::layout::digest_of;
 use crate::oci::reference::Repository;
@@ -42,6 +42,7 @@ use crate::scanner::Tool;
 use crate::sigstore::{Identity, SignedBy, Verifier};
 use crate::source::Checkout;
 use crate::text::{self, Line};
+use crate::variables;
 use crate::verify::Question;
 
 /// How many reasons are named of the same kind.
@@ -276,7 +277,7 @@ impl ProvenImage {
 /// Whose word counts: of those who are named, or of the run's own workflow for its own repository.
 async fn signers(delivery: &Delivery, from: &Question) -> Result<Vec<Accepted>, Error> {
     if !from.criteria.wanted.signers.is_empty() {
-        return Ok(from.criteria.wanted.signers.clone());
+        return from.criteria.wanted.signers.iter().cloned().map(|named| of_a_repository(delivery, named)).collect();
     }
     let nobody = || {
         let expected =
@@ -293,6 +294,25 @@ async fn signers(delivery: &Delivery, from: &Question) -> Result<Vec<Accepted>, 
     }
     let Token { run, issuer, .. } = signing::token(delivery, signing::AUDIENCE).await?;
     run.map(|run| vec![signing::own_rule(&run, &issuer).into()]).ok_or_else(nobody)
+}
+
+/// Anyone may call a reusable workflow, in a repository of their own: who is named counts for one repository, the run's own where
+/// nothing else is said.
+fn of_a_repository(delivery: &Delivery, named: Accepted) -> Result<Accepted, Error> {
+    let Accepted::Identity(mut rule) = named else { return Ok(named) };
+    if rule.repository.is_none() && rule.repository_id.is_none() {
+        let Some(github) = &delivery.config.github else {
+            let expected = "anyone may call a reusable workflow: say of which repository its run was, by repository or as OWNER/NAME=IDENTITY";
+            return Err(Error::Inputs(vec![Problem {
+                input: inputs::IDENTITY.name,
+                value: rule.identity.to_string(),
+                expected: expected.to_owned(),
+            }]));
+        };
+        let server = variables::text(variables::GITHUB_SERVER_URL).unwrap_or_else(|| signing::GITHUB.to_owned());
+        rule.repository = Some(Pattern::exactly(&format!("{server}/{}", github.repository)));
+    }
+    Ok(Accepted::Identity(rule))
 }
 
 /// Whoever checks what is signed about the image: by the keys of this delivery, or by what the command line names.

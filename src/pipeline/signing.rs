@@ -45,7 +45,7 @@ pub(super) const AUDIENCE: &str = "sigstore";
 /// For whom it is where it is only read: nobody takes it for anything.
 const NOBODY: &str = "gp-deliver";
 /// Where GitHub is, if nothing else is said.
-const GITHUB: &str = "https://github.com";
+pub(super) const GITHUB: &str = "https://github.com";
 /// What a list of referrers says of a bundle, as cosign writes it.
 const CONTENT: (&str, &str) = ("dev.sigstore.bundle.content", "dsse-envelope");
 

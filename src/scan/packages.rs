@@ -114,8 +114,10 @@ impl Package {
     /// A package that the SBOM lists; `None` where it is of no type that counts. What has no URL has its type as one:
     /// `pkg:deb/tar`.
     pub(crate) fn listed(url: &str, name: &str, version: &str, file: Option<String>) -> Option<Self> {
-        let (kind, path) = url.strip_prefix("pkg:")?.split_once('/')?;
-        let (kind, _) = TYPES.iter().find(|(known, _)| *known == kind)?;
+        // The scheme and the type have no case, and slashes after the scheme say nothing (purl specification, "How to parse").
+        let (scheme, path) = url.split_once(':')?;
+        let (kind, path) = path.trim_start_matches('/').split_once('/').filter(|_| scheme.eq_ignore_ascii_case("pkg"))?;
+        let (kind, _) = TYPES.iter().find(|(known, _)| known.eq_ignore_ascii_case(kind))?;
         let name = match *kind {
             // trivy takes these by their URL, and a Maven package has its group there alone.
             "maven" | "cocoapods" | "bitnami" => name_in_url(kind, path),

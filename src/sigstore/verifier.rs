@@ -22,6 +22,16 @@ const MAX_BESIDE: usize = 256 << 10;
 /// The most entries of logs and times that are checked of one: each takes its time.
 const MAX_CHECKS: usize = 8;
 
+/// What a bundle has one of, where its form leaves a choice (`oneof` of Sigstore's protobuf specifications): with two of them,
+/// each reader would take its own.
+const ONE_OF: [(&str, &[&str]); 2] = [
+    ("content", &["/dsseEnvelope", "/messageSignature"]),
+    (
+        "key",
+        &["/verificationMaterial/publicKey", "/verificationMaterial/certificate", "/verificationMaterial/x509CertificateChain"],
+    ),
+];
+
 /// Checks bundles by the keys of one instance, and by keys that are known by themselves.
 pub(crate) struct Verifier {
     bundles: sigstore_verify::Verifier,
@@ -97,6 +107,12 @@ impl Verifier {
         let value: serde_json::Value = document::read(bundle).map_err(|error| rejected(&error))?;
         if value.get("mediaType").and_then(serde_json::Value::as_str) != Some(MEDIA_TYPE) {
             return Err(rejected(&format!("it is not of the type {MEDIA_TYPE}")));
+        }
+        for (what, ways) in ONE_OF {
+            let there = ways.iter().filter(|way| value.pointer(way).is_some()).count();
+            if there != 1 {
+                return Err(rejected(&format!("it has {there} kinds of {what}, and one is expected")));
+            }
         }
         drop(value);
         let text = std::str::from_utf8(bundle).map_err(|error| rejected(&error))?;

@@ -209,6 +209,9 @@ async fn a_bundle_with_two_readings_is_refused() {
         ("a second payload", "\"payload\":", format!("\"payload\":\"{payload}\",\"payload\":")),
         ("a second envelope", "\"dsseEnvelope\":", "\"dsseEnvelope\":{},\"dsseEnvelope\":".to_owned()),
         ("a second type", "\"mediaType\":", "\"mediaType\":\"x\",\"mediaType\":".to_owned()),
+        ("a message too", "\"dsseEnvelope\":", "\"messageSignature\":{},\"dsseEnvelope\":".to_owned()),
+        ("a key too", "\"certificate\":", "\"publicKey\":{\"hint\":\"\"},\"certificate\":".to_owned()),
+        ("a chain too", "\"certificate\":", "\"x509CertificateChain\":{\"certificates\":[]},\"certificate\":".to_owned()),
     ] {
         let twice = whole.replacen(from, &to, 1);
         assert_ne!(twice, whole, "{what}");

@@ -87,7 +87,8 @@ impl Criteria {
             let session = Session::open(&aws::Settings::of_chain(unread.arn.region()), || None).await?;
             let key = Key::find(&session, &unread.arn).await?;
             let malformed = aws::Error::Malformed { call: aws::Call::GetPublicKey, missing: "an ECDSA key on the curve P-256" };
-            self.know(&unread, PublicKey::of_der(&key.public).map_err(|_| malformed)?);
+            let key = PublicKey::of_der(&key.public).map_err(|_| malformed)?;
+            self.know(&unread, key).map_err(|problem| Error::Inputs(vec![problem]))?;
         }
         Ok((Verifier::new(&self.root)?.with_keys(self.keys, self.demands_time), self.wanted))
     }

@@ -113,9 +113,16 @@ pub(crate) struct UnreadKey {
 
 impl Criteria {
     /// Takes note of a key that was read.
-    pub(super) fn know(&mut self, unread: &UnreadKey, key: PublicKey) {
+    ///
+    /// # Errors
+    /// It is named for other environments too.
+    pub(super) fn know(&mut self, unread: &UnreadKey, key: PublicKey) -> Result<(), Problem> {
+        if speaks_for_others(&self.wanted.signers, &unread.named, &key) {
+            return Err(problem("key", &unread.named.key, ONE_ENVIRONMENT));
+        }
         self.wanted.signers.push(rule(&unread.named, &key));
         self.keys.push(key);
+        Ok(())
     }
 
     /// Whether nobody's word counts.
@@ -225,6 +232,9 @@ impl Request {
             match KeySource::of(&named.key) {
                 Ok(KeySource::Arn(arn)) => unread.push(UnreadKey { arn, named: named.clone() }),
                 Ok(KeySource::Text(key)) => match key_of(&key) {
+                    Some(key) if speaks_for_others(&wanted.signers, named, &key) => {
+                        problems.push(problem(input, &named.key, ONE_ENVIRONMENT));
+                    }
                     Some(key) => {
                         wanted.signers.push(rule(named, &key));
                         keys.push(key);
@@ -278,11 +288,12 @@ impl Request {
     fn rule(&self, identity: &str) -> Result<Rule, Problem> {
         let pattern =
             |name: &'static str, text: &str| text.parse::<Pattern>().map_err(|error| problem(name, text, &error.to_string()));
+        let (of, identity) = of_repository(identity);
         let mut rule = Rule::of(pattern("identity", identity)?);
         if let Some(issuer) = &self.issuer {
             rule.issuer = Pattern::exactly(issuer);
         }
-        if let Some(repository) = &self.repository {
+        if let Some(repository) = of.or(self.repository.as_deref()) {
             rule.repository = Some(pattern("repository", &address(repository))?);
         }
         if let Some(reference) = &self.reference {
@@ -326,6 +337,22 @@ impl TodayRequest {
 
 /// What is expected of a key.
 const NO_KEY: &str = "an ARN of AWS KMS is expected, or an ECDSA key on the curve P-256: a file of PEM, or its content";
+
+/// An identity as it is named, and the repository before it, if there is one: `OWNER/NAME=IDENTITY`. An identity has a scheme
+/// before any `=`, which no repository has.
+fn of_repository(identity: &str) -> (Option<&str>, &str) {
+    let named = identity.split_once('=').filter(|(repository, _)| repository.contains('/') && !repository.contains(':'));
+    named.map_or((None, identity), |(repository, identity)| (Some(repository), identity))
+}
+
+/// Whoever may use one environment's key would speak for the other.
+const ONE_ENVIRONMENT: &str = "a key speaks for one environment, and this one is named for others too";
+
+/// Whether a key is named already, for other environments.
+fn speaks_for_others(signers: &[Accepted], named: &NamedKey, key: &PublicKey) -> bool {
+    let (key, environments) = (key.fingerprint(), &named.environments);
+    signers.iter().any(|signer| matches!(signer, Accepted::Key(rule) if rule.key == key && rule.environments != *environments))
+}
 
 /// The address of a repository, which may be given without GitHub's.
 fn address(repository: &str) -> String {

@@ -356,6 +356,20 @@ fn what_another_workflow_has_signed_is_not_promoted_unless_it_is_named() {
 }
 
 #[test]
+fn a_workflow_that_anyone_may_call_counts_for_one_repository_that_of_the_run_unless_another_is_named() {
+    let scene = Scene::set();
+    scene.deliver().ends_with(0);
+    let promote = scene.promote(&scene.from()).flag("--issuer", &part("ISSUER"));
+    let elsewhere = promote.clone().variable("GITHUB_REPOSITORY", "octo-org/deploy");
+    elsewhere.clone().flag("--identity", SIGNER).ends_with(1).says("https://github.com/octo-org/deploy is expected");
+    promote.clone().flag("--identity", &format!("octo-org/other={SIGNER}")).ends_with(1).says("octo-org/other is expected");
+    let laptop = promote.variable("GITHUB_ACTIONS", "false");
+    laptop.clone().flag("--identity", SIGNER).ends_with(2).says("say of which repository its run was");
+    scene.nothing_is_there();
+    elsewhere.flag("--identity", &format!("octo-org/octo-repo={SIGNER}")).ends_with(0);
+}
+
+#[test]
 fn a_verdict_of_another_commit_than_the_run_that_signed_it_proves_nothing() {
     let lying = Scene::set().claim("sha", ELSEWHERE).claim("workflow_sha", ELSEWHERE);
     lying.deliver().ends_with(0);

@@ -9,7 +9,7 @@ use doubles::aws::{Call, Fault, Times, World};
 use doubles::registry::crane;
 use serde_json::{Value, json};
 
-use crate::support::{Delivery, Ended, Source, part};
+use crate::support::{Delivery, Ended, Source, part, secret};
 
 /// A commit on `main`, a registry, and a world with keys.
 struct Scene {
@@ -344,6 +344,34 @@ fn an_image_is_promoted_by_no_list_of_a_key_that_did_not_decide_about_it() {
     crane(&["delete", "--insecure", &format!("{}@{}", scene.repository(), of_staging[0])]);
     assert_eq!(lists().len(), 1);
     promote.ends_with(1).says("the verdict that counts is by the key");
+}
+
+#[test]
+fn a_leak_that_a_later_verdict_names_is_not_undone_by_an_earlier_one() {
+    let scene = Scene::set();
+    scene.source.write("deploy/staging.env", &format!("TOKEN={}\n", secret()));
+    scene.source.commit("a leak");
+    std::fs::remove_file(scene.source.context().join("deploy/staging.env")).unwrap();
+    let sha = scene.source.commit("it is in the history now")[..7].to_owned();
+    let dev = scene.deliver("dev", &scene.dev).flag("--reuse", "never");
+    dev.clone().flag("--secrets-history", "none").ends_with(0);
+    let from = scene.image(&format!("dev-{sha}"));
+    let promote = scene.promote(&from).flag("--trusted-keys", &format!("dev={}", scene.dev));
+    let to_staging = promote.clone().flag("--environment", "staging").flag("--kms-key", &scene.staging);
+    to_staging.flag("--publish", "false").ends_with(0);
+    dev.flag("--secrets-history", "full").ends_with(0);
+    promote.ends_with(3).says("1 leak");
+}
+
+#[test]
+fn a_key_that_is_named_for_two_environments_is_an_error_wherever_it_is_named() {
+    let scene = Scene::set();
+    let key = scene.public(&scene.dev);
+    let (dev, prod) = (format!("dev={key}"), format!("prod={key}"));
+    let image = scene.image("none");
+    scene.verify(&image, &["--key", &dev, "--key", &prod], 2).says("a key speaks for one environment");
+    let promote = scene.promote(&image).flag("--trusted-keys", &format!("dev={}\nstaging={}", scene.dev, scene.dev));
+    promote.ends_with(2);
 }
 
 #[test]

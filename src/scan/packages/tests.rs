@@ -162,3 +162,12 @@ fn each_hyphen_of_a_python_package_may_be_a_dot() {
     assert_eq!(names(&"a-".repeat(100)).len(), 8);
     assert_eq!(Package::looked_up("npm", "a-b", "1").unwrap().names(), ["a-b"]);
 }
+
+#[test]
+fn the_type_of_a_package_has_no_case() {
+    let usual = Package::listed("pkg:pypi/pyyaml@5.3", "pyyaml", "5.3", None);
+    assert!(usual.is_some());
+    for url in ["pkg:PyPI/pyyaml@5.3", "PKG:pypi/pyyaml@5.3", "pkg:/pypi/pyyaml@5.3", "pkg://pypi/pyyaml@5.3"] {
+        assert_eq!(Package::listed(url, "pyyaml", "5.3", None), usual, "{url}");
+    }
+}
