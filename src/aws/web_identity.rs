@@ -53,7 +53,7 @@ struct Held {
 
 impl WebIdentity {
     pub(super) fn new(source: TokenSource, sts: aws_sdk_sts::Client, role: RoleArn, settings: Settings) -> Self {
-        let (held, renewal) = Default::default();
+        let (held, renewal) = (Mutex::default(), tokio::sync::Mutex::default());
         Self(Arc::new(Inner { source, sts, role, settings, held, renewal }))
     }
 
