@@ -45,6 +45,7 @@ verify-tools: tools ## Build the scanners once more, from nothing, and compare
 	@for name in gitleaks trivy syft; do scripts/tools --again $$name || exit; done
 
 verify-image: ## Build the project's own image twice, from nothing, and compare
+	@scripts/prepare test
 	@cargo build --locked
 	@scripts/verify-image
 

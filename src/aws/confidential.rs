@@ -6,6 +6,7 @@ use aws_sdk_sts::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_sts::error::BoxError;
 use url::Url;
 
+use super::config::Config;
 use crate::net::{Unfit, is_confidential};
 
 /// Sends nothing over plain http to another machine: a token, a session's token and a registry's password would be read
@@ -35,12 +36,20 @@ pub(super) fn sts(config: &SdkConfig) -> aws_sdk_sts::Client {
 }
 
 /// A client of AWS KMS in a region.
-pub(super) fn kms(config: &SdkConfig, region: &str) -> aws_sdk_kms::Client {
+pub(super) fn kms(config: &Config, region: &str) -> aws_sdk_kms::Client {
     let region = aws_sdk_kms::config::Region::new(region.to_owned());
-    aws_sdk_kms::Client::from_conf(aws_sdk_kms::config::Builder::from(config).region(region).interceptor(Confidential).build())
+    let mut builder = aws_sdk_kms::config::Builder::from(&config.sdk).region(region).interceptor(Confidential);
+    config.renewal().into_iter().for_each(|renewal| {
+        builder.push_interceptor(renewal);
+    });
+    aws_sdk_kms::Client::from_conf(builder.build())
 }
 
 /// A client of Amazon ECR.
-pub(super) fn ecr(config: &SdkConfig) -> aws_sdk_ecr::Client {
-    aws_sdk_ecr::Client::from_conf(aws_sdk_ecr::config::Builder::from(config).interceptor(Confidential).build())
+pub(super) fn ecr(config: &Config) -> aws_sdk_ecr::Client {
+    let mut builder = aws_sdk_ecr::config::Builder::from(&config.sdk).interceptor(Confidential);
+    config.renewal().into_iter().for_each(|renewal| {
+        builder.push_interceptor(renewal);
+    });
+    aws_sdk_ecr::Client::from_conf(builder.build())
 }

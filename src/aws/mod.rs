@@ -7,8 +7,10 @@
 
 mod chain;
 mod confidential;
+mod config;
 pub(crate) mod ecr;
 mod error;
+mod expiry;
 mod http;
 mod key_arn;
 pub(crate) mod kms;

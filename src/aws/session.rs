@@ -1,7 +1,5 @@
 //! The identity at AWS, valid for as long as a delivery lasts.
 
-use std::sync::Mutex;
-
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig};
@@ -9,7 +7,8 @@ use aws_sdk_sts::config::IdentityCache;
 use aws_types::os_shim_internal::Env;
 
 use super::chain::{self, Chain};
-use super::web_identity::{Assumed, WebIdentity};
+use super::config::Config;
+use super::web_identity::WebIdentity;
 use super::{AccountId, Call, Error, RoleArn, Settings, confidential};
 use crate::github::oidc::TokenSource;
 use crate::net::RetryPolicy;
@@ -18,7 +17,7 @@ use crate::variables;
 /// An identity at AWS. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
-    pub(super) config: SdkConfig,
+    pub(super) config: Config,
     /// The account of the credentials.
     pub(crate) account: AccountId,
     /// The caller's ARN: `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`.
@@ -49,20 +48,15 @@ impl Session {
     }
 
     async fn by_token(settings: &Settings, role: &RoleArn, source: TokenSource) -> Result<Self, Error> {
-        // Not the default chain: the identity of the runner's machine must not stand in for the run's.
-        let config = loader(settings).no_credentials().load().await;
+        // Not the default chain: the identity of the runner's machine must not stand in for the run's. And no cache of the SDK's,
+        // which keeps what AWS has refused.
+        let config = loader(settings).no_credentials().identity_cache(IdentityCache::no_cache()).load().await;
         let region = region(&config)?;
-        let identity = WebIdentity {
-            source,
-            sts: confidential::sts(&config),
-            role: role.clone(),
-            settings: settings.clone(),
-            first: Mutex::default(),
-        };
-        let Assumed { credentials, arn } = identity.assume().await?;
-        let identity = WebIdentity { first: Mutex::new(Some(credentials)), ..identity };
-        let config = config.into_builder().credentials_provider(aws_sdk_sts::config::SharedCredentialsProvider::new(identity));
-        Ok(Self { config: config.build(), account: role.account().clone(), arn, region })
+        let identity = WebIdentity::new(source, confidential::sts(&config), role.clone(), settings.clone());
+        let arn = identity.sign_in().await?;
+        let provider = aws_sdk_sts::config::SharedCredentialsProvider::new(identity.clone());
+        let sdk = config.into_builder().credentials_provider(provider).build();
+        Ok(Self { config: Config { sdk, renewed_by: Some(identity) }, account: role.account().clone(), arn, region })
     }
 
     async fn by_chain(settings: &Settings) -> Result<Self, Error> {
@@ -77,7 +71,7 @@ impl Session {
         let malformed = |missing| Error::Malformed { call: Call::GetCallerIdentity, missing };
         let account = answer.account.and_then(|account| account.parse().ok()).ok_or_else(|| malformed("an account"))?;
         let arn = answer.arn.ok_or_else(|| malformed("the caller's ARN"))?;
-        Ok(Self { config, account, arn, region })
+        Ok(Self { config: Config { sdk: config, renewed_by: None }, account, arn, region })
     }
 }
 

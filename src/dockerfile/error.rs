@@ -29,6 +29,12 @@ pub(crate) enum Error {
         /// The word that should end it.
         name: String,
     },
+    /// An instruction of which nothing is left once its lines are put together.
+    #[error("line {line}: there is no instruction")]
+    Empty {
+        /// The line, counted from 1.
+        line: u32,
+    },
     /// A `FROM` that has neither one argument nor `IMAGE AS NAME`.
     #[error("line {line}: FROM takes IMAGE, or IMAGE AS NAME")]
     From {

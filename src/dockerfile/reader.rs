@@ -95,7 +95,10 @@ impl<'a> Reader<'a> {
             let first_line = self.line;
             let joined = self.continued(line);
             let text = joined.trim();
-            let Some(keyword) = text.split(is_separator).next().map(str::to_uppercase) else { continue };
+            let keyword = text.split(is_separator).next().unwrap_or_default().to_uppercase();
+            if keyword.is_empty() {
+                return Err(Error::Empty { line: first_line });
+            }
             let head = line.trim_end().to_owned();
             for heredoc in heredoc::in_instruction(&keyword, &joined) {
                 self.skip(&heredoc).ok_or(Error::Heredoc { line: first_line, name: heredoc.name })?;
@@ -236,5 +239,9 @@ mod tests {
         assert_eq!((file.preamble.len(), file.stages[1].name.as_deref()), (1, None));
         assert_eq!(read("FROM a b\n").unwrap_err(), Error::From { line: 1 });
         assert_eq!(read("ARG A\n").unwrap_err(), Error::NoStage);
+        // A line that is continued by nothing.
+        for text in ["FROM a\n\\", "FROM a\n  \\\n\n# b\n"] {
+            assert_eq!(read(text).unwrap_err(), Error::Empty { line: 2 }, "{text:?}");
+        }
     }
 }

@@ -97,6 +97,26 @@ fn a_call_that_always_fails_leaves_no_new_tag_and_moves_none() {
 }
 
 #[test]
+fn a_session_that_is_over_before_its_time_is_replaced_and_one_that_came_in_its_place_is_not() {
+    // The registry is logged in to once more after the build.
+    let world = World::options().first_password_lifetime(2).start();
+    let dockerfile = format!("FROM debian:bookworm-slim\nRUN sleep 3; : {}\nCOPY . /app/\n", world.account());
+    let source = Source::in_git(&[("Dockerfile", &dockerfile), ("file", "1\n")]);
+    let asked = || [Call::IdToken, Call::AssumeRole, Call::GetAuthorizationToken].map(|call| world.count(call));
+    world.fail(Call::GetAuthorizationToken, Times::Once, Fault::Delay(0));
+    world.fail(Call::GetAuthorizationToken, Times::Once, Fault::SessionEnds);
+    deliver(&world, &source).ends_with(0);
+    assert_eq!(asked(), [2, 2, 3]);
+    // One that is never good.
+    source.write("file", "2\n");
+    source.commit("second");
+    let before = world.tags();
+    world.fail(Call::GetAuthorizationToken, Times::Always, Fault::SessionEnds);
+    deliver(&world, &source).ends_with(1).says("The AWS credentials have expired");
+    assert_eq!((asked(), world.tags()), ([4, 4, 5], before));
+}
+
+#[test]
 fn content_that_is_changed_on_the_way_is_never_believed() {
     let (world, source) = begun();
     deliver(&world, &source).ends_with(0);

@@ -5,17 +5,19 @@
 //! What takes minutes, since a silence is given up after minutes, is ignored here, and run by `make faults`.
 
 mod agent;
+mod kms;
 mod line;
 mod namespace;
 mod scene;
 mod signing;
+mod verification;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use doubles::aws::{self, Call, Times};
+use doubles::aws::{self, Call, Times, World};
 use doubles::clock::Clock;
 use doubles::github;
 use doubles::github::{Moment, Options};
@@ -47,17 +49,17 @@ enum AtAws {
     Nobody(&'static str),
     /// The service does this.
     Answers(Call, Times, aws::Fault),
-    /// The process that was started gets a signal meanwhile.
-    Signal(Call, &'static str),
-    /// The clock jumps by so many seconds meanwhile.
-    Jump(Call, i64),
+    /// The process that was started gets a signal during this request, counted from one and from the world's beginning.
+    Signal(Call, usize, &'static str),
+    /// The clock jumps by so many seconds during this request, counted as that.
+    Jump(Call, usize, i64),
 }
 
 fn aws_cases() -> Vec<Case<AtAws>> {
     use AtAws::{Answers, Jump, Nobody, Signal};
     use Call::{AssumeRole, DescribeRepositories, GetAuthorizationToken, IdToken, ManifestPutTag, UploadPut};
     use Times::{Always, Once};
-    use aws::Fault::{Expired, Hang, Refused, ThrottleFor, Wrong};
+    use aws::Fault::{Expired, Hang, Refused, SessionEnds, ThrottleFor, Wrong};
     vec![
         // What is waited for longest comes first.
         case(TOKENS, "hung", Answers(IdToken, Always, Hang), Fails),
@@ -71,10 +73,10 @@ fn aws_cases() -> Vec<Case<AtAws>> {
         case(TOKENS, "429", Answers(IdToken, Once, ThrottleFor(1)), Overcome),
         case(TOKENS, "wrong", Answers(IdToken, Always, Wrong), Fails),
         case(TOKENS, "expired", Answers(IdToken, Always, Expired), Fails),
-        case(TOKENS, "SIGTERM", Signal(IdToken, "TERM"), Cancelled),
-        case(TOKENS, "SIGKILL", Signal(IdToken, "KILL"), Killed),
-        case(TOKENS, "clock", Jump(IdToken, DAY), Overcome),
-        case(TOKENS, "clock", Jump(IdToken, -DAY), Overcome),
+        case(TOKENS, "SIGTERM", Signal(IdToken, 1, "TERM"), Cancelled),
+        case(TOKENS, "SIGKILL", Signal(IdToken, 1, "KILL"), Killed),
+        case(TOKENS, "clock", Jump(IdToken, 1, DAY), Overcome),
+        case(TOKENS, "clock", Jump(IdToken, 1, -DAY), Overcome),
         case(AWS, "refused", Nobody("AWS_ENDPOINT_URL"), Fails),
         case(AWS, "refused", Answers(GetAuthorizationToken, Once, Refused), Overcome),
         case(AWS, "wrong", Answers(AssumeRole, Always, Wrong), Fails),
@@ -82,17 +84,20 @@ fn aws_cases() -> Vec<Case<AtAws>> {
         case(AWS, "wrong", Answers(DescribeRepositories, Always, Wrong), Fails),
         case(AWS, "expired", Answers(AssumeRole, Always, Expired), Fails),
         case(AWS, "expired", Answers(GetAuthorizationToken, Always, Expired), Fails),
-        case(AWS, "SIGTERM", Signal(AssumeRole, "TERM"), Cancelled),
-        case(AWS, "SIGTERM", Signal(GetAuthorizationToken, "TERM"), Cancelled),
-        case(AWS, "SIGTERM", Signal(DescribeRepositories, "TERM"), Cancelled),
-        case(AWS, "SIGKILL", Signal(DescribeRepositories, "KILL"), Killed),
-        case(AWS, "clock", Jump(AssumeRole, DAY), Overcome),
-        case(AWS, "clock", Jump(GetAuthorizationToken, -DAY), Overcome),
-        case(REGISTRY, "clock", Jump(UploadPut, DAY), Overcome),
-        case(REGISTRY, "clock", Jump(ManifestPutTag, -DAY), Overcome),
+        case(AWS, "expired", Answers(GetAuthorizationToken, Once, SessionEnds), Overcome),
+        case(AWS, "expired", Answers(DescribeRepositories, Once, SessionEnds), Overcome),
+        case(AWS, "expired", Answers(DescribeRepositories, Always, SessionEnds), Fails),
+        case(AWS, "SIGTERM", Signal(AssumeRole, 1, "TERM"), Cancelled),
+        case(AWS, "SIGTERM", Signal(GetAuthorizationToken, 1, "TERM"), Cancelled),
+        case(AWS, "SIGTERM", Signal(DescribeRepositories, 1, "TERM"), Cancelled),
+        case(AWS, "SIGKILL", Signal(DescribeRepositories, 1, "KILL"), Killed),
+        case(AWS, "clock", Jump(AssumeRole, 1, DAY), Overcome),
+        case(AWS, "clock", Jump(GetAuthorizationToken, 1, -DAY), Overcome),
+        case(REGISTRY, "clock", Jump(UploadPut, 1, DAY), Overcome),
+        case(REGISTRY, "clock", Jump(ManifestPutTag, 1, -DAY), Overcome),
         case(REGISTRY, "wrong", Answers(UploadPut, Always, Wrong), Fails),
         case(REGISTRY, "429", Answers(ManifestPutTag, Once, ThrottleFor(1)), Overcome),
-        case(REGISTRY, "SIGTERM", Signal(UploadPut, "TERM"), Cancelled),
+        case(REGISTRY, "SIGTERM", Signal(UploadPut, 1, "TERM"), Cancelled),
     ]
 }
 
@@ -101,32 +106,38 @@ fn no_fault_of_aws_shows_what_was_not_cleared_or_leaves_anything() {
     let template = Template::plain();
     try_all("AWS, its registry and the token service", &aws_cases(), |case| {
         let scene = Scene::in_world(&template);
-        let world = scene.world();
-        let ended = match case.trouble {
-            AtAws::Nobody(variable) => scene.delivery.clone().variable(variable, "http://127.0.0.1:1/?a=b").output(),
-            AtAws::Answers(call, times, fault) => {
+        let ended = case.trouble.happens(&scene, scene.world());
+        scene.holds(case.comes, &ended);
+    });
+}
+
+impl AtAws {
+    /// The scene's delivery, while this happens in a world.
+    fn happens(&self, scene: &Scene, world: &World) -> Ended {
+        match *self {
+            Self::Nobody(variable) => scene.delivery.clone().variable(variable, "http://127.0.0.1:1/?a=b").output(),
+            Self::Answers(call, times, fault) => {
                 world.fail(call, times, fault);
                 let ended = scene.delivery.output();
                 world.mend(call);
                 ended
             }
-            AtAws::Signal(call, name) => {
-                let held = world.hold(call, 1);
+            Self::Signal(call, nth, name) => {
+                let held = world.hold(call, nth);
                 let ended = ended_by(&scene.delivery, || held.arrived(), name);
                 held.gone();
                 ended
             }
-            AtAws::Jump(call, seconds) => {
-                let held = world.hold(call, 1);
-                jumped(&scene, &scene.delivery, |clock| {
+            Self::Jump(call, nth, seconds) => {
+                let held = world.hold(call, nth);
+                jumped(scene, &scene.delivery, |clock| {
                     held.arrived();
                     clock.jump(seconds);
                     held.release();
                 })
             }
-        };
-        scene.holds(case.comes, &ended);
-    });
+        }
+    }
 }
 
 /// A delivery with a clock that may jump meanwhile.
@@ -585,6 +596,8 @@ fn the_table_says_of_each_case_that_it_is_tried() {
         cells(slow_agent_cases()),
         cells(keeper_cases()),
         signing::cells(),
+        kms::cells(),
+        verification::cells(),
         vec![(REGISTRY, "disk")],
     ];
     let missing: Vec<_> = cells.concat().into_iter().filter(|cell| !is_tried(*cell)).collect();

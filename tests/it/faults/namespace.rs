@@ -10,8 +10,7 @@ use crate::support::{Delivery, Ended, Source, run};
 
 /// The delivery, started by a script in the namespace: `"$@"` is the delivery, `$0` a path. What is in its environment is said by
 /// env(1): a shell drops variables with a `-` in their names.
-fn within(delivery: &Delivery, folder: &Path, script: &str, path: &Path) -> Command {
-    let deliver = delivery.command();
+fn within(deliver: &Command, folder: &Path, script: &str, path: &Path) -> Command {
     let mut command = Command::new("unshare");
     command.args(["--mount", "--map-root-user", "sh", "-c", script]).arg(path).arg("env");
     for (name, value) in deliver.get_envs() {
@@ -36,13 +35,18 @@ pub fn with_small_disk(source: &Source, delivery: &Delivery, folder: &str, megab
            find "$0" -maxdepth 1 -type f -exec cp '{{}}' '{}' ';'; exit $code"#,
         kept.display()
     );
-    let ended = within(delivery, &source.beside(""), &script, &small).output().unwrap().into();
+    let ended = within(&delivery.command(), &source.beside(""), &script, &small).output().unwrap().into();
     run(Command::new("cp").arg("--recursive").arg(kept.join(".")).arg(small));
     ended
 }
 
 /// With a clock of its own. No program is shut in: it would be kept from the clock.
 pub fn with_clock(source: &Source, delivery: &Delivery) -> (Command, Clock) {
+    clocked(source, &delivery.clone().flag("--sandbox", "off").command())
+}
+
+/// The same for any command.
+pub fn clocked(source: &Source, command: &Command) -> (Command, Clock) {
     let folder = source.beside("clock");
     fs::create_dir_all(folder.join("etc")).unwrap();
     let clock = Clock::in_folder(&folder);
@@ -52,6 +56,5 @@ pub fn with_clock(source: &Source, delivery: &Delivery) -> (Command, Clock) {
            echo '{}' >/etc/ld.so.preload && exec "$@""#,
         clock.library().display()
     );
-    let delivery = delivery.clone().flag("--sandbox", "off");
-    (within(&delivery, &source.beside(""), &script, &folder.join("etc")), clock)
+    (within(command, &source.beside(""), &script, &folder.join("etc")), clock)
 }

@@ -255,7 +255,8 @@ pub fn ended_by(delivery: &Delivery, arrived: impl FnOnce(), name: &str) -> Ende
     running.wait_with_output().unwrap().into()
 }
 
-fn in_environment(words: &str) -> bool {
+/// Whether a process that may be read has these words in its environment.
+pub fn in_environment(words: &str) -> bool {
     let processes = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path().join("environ"));
     processes.into_iter().any(|path| fs::read(path).is_ok_and(|text| String::from_utf8_lossy(&text).contains(words)))
 }

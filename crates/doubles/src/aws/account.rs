@@ -71,6 +71,11 @@ impl Account {
         self.content.lock().unwrap()
     }
 
+    /// No session that was given so far is good any more.
+    pub fn end_sessions(&self) {
+        self.content().sessions.values_mut().for_each(|session| session.expires = SystemTime::UNIX_EPOCH);
+    }
+
     /// The ARN of a trusted issuer.
     pub fn provider_arn(&self, provider: &str) -> String {
         format!("arn:aws:iam::{}:oidc-provider/{provider}", self.id)

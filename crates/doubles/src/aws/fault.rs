@@ -24,8 +24,12 @@ pub enum Fault {
     Wrong,
     /// The credentials are no longer good, in the words of the service. Nothing is done.
     Expired,
+    /// All sessions that were given so far are over when it comes, though they were to be good for longer; so it is refused.
+    SessionEnds,
     /// What is asked is done; the connection ends in the middle of the answer.
     Cut,
+    /// What is asked is done; the answer is the first half of what it would be, and says nothing of the rest.
+    Truncated,
     /// After so many bytes of the request's body the connection ends, and nothing is done; shorter requests pass.
     CutRequest(u64),
     /// What is asked is done; the last byte of the answer is another.
@@ -78,6 +82,15 @@ impl Faults {
         *times -= 1;
         Some(*fault)
     }
+}
+
+/// The first half of the answer, as if it were all.
+pub async fn truncated(answer: Answer) -> std::io::Result<Answer> {
+    let (mut head, content) = answer.into_parts();
+    let bytes = collected(content).await?;
+    head.headers.remove("transfer-encoding");
+    head.headers.remove("content-length");
+    Ok(Answer::from_parts(head, full(bytes.slice(..bytes.len() / 2))))
 }
 
 /// The answer with another last byte.

@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use super::account::{Account, Session};
 use super::call::{Call, Service};
 use super::content::{Answer, Content, collected, cut, full, of_another, streamed};
-use super::fault::{Fault, Faults, corrupted};
+use super::fault::{Fault, Faults, corrupted, truncated};
 use super::issuer::Issuer;
 use super::journal::Journal;
 use super::moto::Moto;
@@ -122,8 +122,10 @@ impl Server {
             Some(Fault::Denial(message)) => refuse(content, of_denial(call.service(), message)).await,
             Some(Fault::Throttle) => refuse(content, of_haste(call.service())).await,
             other => {
-                if let Some(Fault::Delay(milliseconds)) = other {
-                    tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+                match other {
+                    Some(Fault::Delay(milliseconds)) => tokio::time::sleep(Duration::from_millis(milliseconds)).await,
+                    Some(Fault::SessionEnds) => self.account.end_sessions(),
+                    _ => {}
                 }
                 self.answer(call, head, content, &document).await
             }
@@ -132,6 +134,7 @@ impl Server {
         let answer = match fault {
             Some(Fault::Silence) => Err(std::io::ErrorKind::ConnectionReset.into()),
             Some(Fault::Cut) => cut(answer).await,
+            Some(Fault::Truncated) => truncated(answer).await,
             Some(Fault::Corrupt) => corrupted(answer).await,
             _ => Ok(answer),
         }?;
