@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{self, Source, engines, part, run, secret, tool, validator};
+use crate::support::{self, Source, engines, part, released, run, secret, tool, validator};
 
 const BASE: &str = "debian:bookworm-slim";
 
@@ -70,7 +70,7 @@ fn findings_are_advice_at_dev_and_block_at_prod() {
 #[test]
 fn a_clean_source_passes_at_prod() {
     let source = source(REPAIRED);
-    let ended = source.deliver().flag("--environment", "prod").ends_with(0);
+    let ended = source.deliver().path(&released()).flag("--environment", "prod").ends_with(0);
     ended.says("DELIVERED");
     let sha = &source.git(&["rev-parse", "HEAD"])[..7];
     let tags = source.image().tags();
@@ -178,7 +178,7 @@ fn without_publishing_the_image_is_judged_and_goes_nowhere() {
 #[test]
 fn sboms_are_valid_and_name_the_packages() {
     let source = source(VULNERABLE);
-    source.deliver().ends_with(0);
+    source.deliver().path(&released()).ends_with(0);
     let sboms = files(&source.beside("report/sbom"));
     assert_eq!(sboms.len(), 2, "{sboms:?}");
     for sbom in sboms {

@@ -26,7 +26,7 @@ use self::agent::{Agent, Manner};
 use self::line::{Line, Now, Spoilt};
 use self::scene::{Case, Comes, Scene, Template, case, ended_by, try_all};
 use crate::support::processes::{arguments, children, running, signal, wait_until};
-use crate::support::{Delivery, Ended, engines, job, part, script, tool};
+use crate::support::{Delivery, Ended, engines, job, part, released, script, tool};
 use Comes::{Cancelled, Fails, Killed, Overcome};
 
 /// A day, in seconds.
@@ -291,11 +291,8 @@ fn with_scanner(scene: &Scene, name: &str, text: &str) -> Delivery {
     let text = text.replace("REAL", &real.display().to_string());
     let versions = r#"case $1 in version | --version) exec REAL "$@" ;; esac"#.replace("REAL", &real.display().to_string());
     script(&scene.source.beside("bin").join(name), &format!("#!/bin/bash\n{versions}\n{text}\n"));
-    scene.delivery.clone().without_sandbox().path(&format!(
-        "{}:{}:/usr/bin:/bin",
-        scene.source.beside("bin").display(),
-        part("TOOLS")
-    ))
+    let bin = scene.source.beside("bin");
+    scene.delivery.clone().without_sandbox().path(&format!("{}:{}", bin.display(), released()))
 }
 
 #[test]

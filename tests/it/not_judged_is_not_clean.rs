@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{Delivery, Ended, Source, run, script, tool};
+use crate::support::{Delivery, Ended, Source, released, run, script, tool};
 
 const BASE: &str = "debian:bookworm-slim";
 const METADATA: &str = "Metadata-Version: 2.1\nName: PyYAML\nVersion: 5.4\nLicense: MIT\n\n";
@@ -25,7 +25,7 @@ fn image(base: &str, files: &[(&str, &str)]) -> Source {
 }
 
 fn at(source: &Source, environment: &str) -> Delivery {
-    source.deliver().flag("--environment", environment)
+    source.deliver().path(&released()).flag("--environment", environment)
 }
 
 /// What the record says was not judged.

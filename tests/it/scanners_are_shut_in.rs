@@ -12,7 +12,7 @@ use walkdir::WalkDir;
 
 use crate::support::job::clean;
 use crate::support::runner::{Action, Ended, Invocation, Job, RUNNER_USER};
-use crate::support::{self, Delivery, Source, part, read_json, run, secret};
+use crate::support::{self, Delivery, Source, part, read_json, released, run, secret};
 
 const FILES: [(&str, &str); 2] = [("Dockerfile", "FROM scratch\nCOPY file /file\n"), ("file", "1\n")];
 
@@ -130,7 +130,10 @@ fn by_an_ordinary_user(source: &Source, delivery: &Delivery) -> support::Ended {
 #[test]
 fn an_ordinary_users_scanners_are_shut_in_too() {
     let source = clean();
-    let ended = by_an_ordinary_user(&source, &source.deliver().flag("--environment", "dev").flag("--sandbox", "require"));
+    let ended = by_an_ordinary_user(
+        &source,
+        &source.deliver().path(&released()).flag("--environment", "dev").flag("--sandbox", "require"),
+    );
     assert_eq!(ended.code, Some(0), "{ended}");
     let sandbox = &source.record()["sandbox"];
     let by_root = rustix::process::geteuid().is_root();
@@ -182,7 +185,7 @@ fn what_they_find_is_what_they_find_without_it() {
         source.commit("third");
         source.git(&["checkout", "--quiet", "main"]);
         source.git(&["merge", "--quiet", "--no-ff", "--message", "merge", "other"]);
-        let delivery = source.deliver().flag("--environment", "dev").flag("--secrets-history", "full");
+        let delivery = source.deliver().path(&released()).flag("--environment", "dev").flag("--secrets-history", "full");
         delivery.flag("--sandbox", demand).ends_with(0);
         let record = source.record();
         let mut findings: Vec<_> = record["findings"].as_array().unwrap().clone();
