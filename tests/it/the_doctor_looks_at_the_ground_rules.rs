@@ -185,5 +185,5 @@ fn what_is_wrong_at_aws_is_mended_by_lines_of_the_terraform_module_too() {
     assert!(lines.contains(environment) && lines.contains(&format!("# In the account {}", world.account())), "{ended}");
     // Where nothing is wrong there, there is nothing to mend.
     let world = self::world(&github).start();
-    assert!(!doctor(&world, &source, &github).ends_with(0).stdout.contains("Terraform"));
+    assert!(!doctor(&world, &self::source(), &github).ends_with(0).stdout.contains("Terraform"));
 }
