@@ -1,6 +1,8 @@
 //! What has to be set up once so that a delivery may go to Amazon ECR: which branches and tags may deploy to GitHub's
 //! environment, the role's trust policy, its permissions, those of the workflow's job, and which tags may move. `gp-deliver policy` prints them.
 
+mod terraform;
+
 use std::fmt::Write as _;
 
 use iam_policy::Document;
@@ -39,12 +41,14 @@ pub(crate) enum Kind {
     /// What a role may do that looks at lifecycle policies. A delivery does not need it, so it is printed where it is asked for
     /// alone.
     Lifecycle,
+    /// The role and the repository as lines of the Terraform module; printed where they are asked for alone.
+    Terraform,
 }
 
 impl Kind {
     /// All kinds, in the order in which they are printed.
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Environment, Self::Trust, Self::Role, Self::Workflow, Self::Repository, Self::Lifecycle];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Environment, Self::Trust, Self::Role, Self::Workflow, Self::Repository, Self::Lifecycle, Self::Terraform];
 
     /// The word for the command line.
     #[must_use]
@@ -56,6 +60,7 @@ impl Kind {
             Self::Environment => "environment",
             Self::Repository => "repository",
             Self::Lifecycle => "lifecycle",
+            Self::Terraform => "terraform",
         }
     }
 }
@@ -125,6 +130,7 @@ impl PolicyInputs<'_> {
             Kind::Workflow => Ok(WORKFLOW.to_owned()),
             Kind::Environment => self.environment().ok_or_else(unknown_repository),
             Kind::Repository => self.immutability(),
+            Kind::Terraform => self.terraform(),
             Kind::Lifecycle => Ok(preview_policy(&self.permissions()?.repository).to_json()),
         }
     }
@@ -137,9 +143,7 @@ impl PolicyInputs<'_> {
     /// The commands that let only what maps to the environment deploy to it.
     fn environment(&self) -> Option<String> {
         let Repository { owner, name, .. } = self.repository.as_ref()?;
-        // It is printed to be pasted into a shell: a remote's URL may hold anything.
-        let plain = |name: &str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
-        if !plain(owner) || !plain(name) {
+        if !is_plain(owner) || !is_plain(name) {
             return None;
         }
         let environment = self.config.environment;
@@ -241,6 +245,11 @@ impl PolicyInputs<'_> {
         role.map(|role| (role, ecr.as_ref()))
             .ok_or_else(|| missing(&inputs::ROLE_TO_ASSUME, "the role that the run assumes is expected"))
     }
+}
+
+/// Whether a name can be printed to be pasted into a shell or a file: a remote's URL may hold anything.
+fn is_plain(name: &str) -> bool {
+    name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
 }
 
 fn unknown_repository() -> Vec<Problem> {

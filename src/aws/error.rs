@@ -7,6 +7,7 @@ use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sts::operation::RequestId as _;
 use aws_smithy_runtime_api::http::Response;
 
+use super::withheld::Withheld;
 use super::{AccountId, KeyArn, RepositoryArn, RoleArn};
 use crate::github::oidc::{self, Claims};
 use crate::net::{causes, chain};
@@ -84,9 +85,37 @@ pub(crate) enum Error {
         /// The registry that Amazon ECR names.
         actual: String,
     },
+    /// A base image could not be pulled.
+    #[error("{image}: {message}")]
+    BaseImage {
+        /// The image, as the builder names it.
+        image: Line,
+        /// Its repository.
+        repository: Box<RepositoryArn>,
+        /// What the builder says.
+        message: Line,
+        /// Why.
+        cause: PullFailure,
+    },
     /// The credentials could not be renewed.
     #[error(transparent)]
     Renewal(Arc<Error>),
+}
+
+/// Why a base image could not be pulled.
+#[derive(Debug)]
+pub(crate) enum PullFailure {
+    /// The registry refused the password of this identity.
+    Denied {
+        /// The caller's ARN, or where the password came from.
+        caller: String,
+        /// Whether the repository is of another account.
+        foreign: bool,
+    },
+    /// There was no password to be had.
+    Failed(Arc<Error>),
+    /// The build was not to have one.
+    Withheld(Withheld),
 }
 
 /// A call of an AWS service.

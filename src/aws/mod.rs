@@ -5,6 +5,7 @@
 //! SDKs and Tools Reference Guide, "Settings reference"). IAM's documents and ARNs are those of the crate
 //! `iam_policy`.
 
+pub(crate) mod base_image;
 mod chain;
 mod confidential;
 mod config;
@@ -19,11 +20,13 @@ mod repository_arn;
 pub(crate) mod session;
 mod settings;
 mod web_identity;
+mod withheld;
 
-pub(crate) use error::{Call, Error, Failure};
+pub(crate) use error::{Call, Error, Failure, PullFailure};
 pub(crate) use iam_policy::{AccountId, Partition, RoleArn};
 pub(crate) use key_arn::KeyArn;
 pub(crate) use registry_host::RegistryHost;
 pub(crate) use repository_arn::RepositoryArn;
 pub(crate) use session::Session;
 pub(crate) use settings::Settings;
+pub(crate) use withheld::Withheld;

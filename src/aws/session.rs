@@ -47,6 +47,13 @@ impl Session {
         Ok(session)
     }
 
+    /// The same identity in another region.
+    #[must_use]
+    pub(super) fn in_region(&self, region: &str) -> Self {
+        let config = self.config.to_builder().region(Region::new(region.to_owned())).build();
+        Self { config, region: region.to_owned(), ..self.clone() }
+    }
+
     async fn by_token(settings: &Settings, role: &RoleArn, source: TokenSource) -> Result<Self, Error> {
         // Not the default chain: the identity of the runner's machine must not stand in for the run's. And no cache of the SDK's,
         // which keeps what AWS has refused.

@@ -1,6 +1,7 @@
 //! The inputs about Amazon ECR and the identity to use there.
 
 use super::RequestedDestination;
+use super::Signing;
 use super::reader::Reader;
 use crate::aws::{self, AccountId, Partition, RoleArn};
 use crate::inputs::{self, EcrRepository, Region, Role, SessionName, SessionPolicy};
@@ -45,6 +46,22 @@ impl Reader<'_> {
         let region = self.region(None).or_else(|| self.get(&inputs::KMS_KEY)?.map(|key| key.region().to_owned()));
         let account = self.get(&inputs::AWS_ACCOUNT_ID)?;
         self.identity(account.clone(), account.as_ref(), region)
+    }
+
+    /// The identity that base images are pulled with: the one that publishes or signs, else the role that is named.
+    pub(super) fn pulls_as(
+        &mut self,
+        destination: Option<&RequestedDestination>,
+        signing: Option<&Signing>,
+    ) -> Option<aws::Settings> {
+        match (destination?, signing?) {
+            (RequestedDestination::Ecr(ecr), _) => Some(ecr.identity.clone()),
+            (_, Signing::Key(key)) => Some(key.identity.clone()),
+            (destination, _) => {
+                self.inputs.given(&inputs::ROLE_TO_ASSUME)?;
+                self.aws_identity(destination)
+            }
+        }
     }
 
     /// The identity by the inputs about it; `named` is the account that they name, `account` the one that is meant.

@@ -72,15 +72,20 @@ impl Build {
 
     /// What is wrong with sending the build's secrets to the builder at `address`, if anything is.
     pub(crate) fn exposed_at(&self, address: &Address) -> Option<String> {
-        let (Host::Docker(_, certificates) | Host::Buildkitd(_, certificates)) = &self.host;
         let has_secrets = !self.secrets.is_empty() || !self.agents.is_empty();
-        (has_secrets && certificates.is_none() && !address.is_on_this_machine()).then(|| {
+        (has_secrets && self.is_heard_on_the_way(address)).then(|| {
             format!(
                 "The build's secrets go to {address} without TLS: whoever listens on the way can read them, and whoever \
                  reaches that port can read them out of the builder. Use a socket, or TLS (`buildkit-certificates`, \
                  DOCKER_TLS_VERIFY)."
             )
         })
+    }
+
+    /// Whether what goes to the builder at `address` can be read on the way.
+    pub(crate) fn is_heard_on_the_way(&self, address: &Address) -> bool {
+        let (Host::Docker(_, certificates) | Host::Buildkitd(_, certificates)) = &self.host;
+        certificates.is_none() && !address.is_on_this_machine()
     }
 
     /// Has the build's secrets, and the credentials of its proxies, kept out of all text from now on, and says which can't

@@ -23,6 +23,7 @@ pub(crate) use self::build::Build;
 use self::reader::Reader;
 pub(crate) use self::signing::{Signing, SigningKey, Trusted};
 pub(crate) use self::suppressions::{SecretsHistory, Suppressions};
+use crate::aws;
 use crate::coverage::{Acceptance, JudgedBy};
 use crate::environment::{Choice, Environment, Gate, Origin};
 use crate::github::{self, Access, Event};
@@ -78,6 +79,8 @@ pub(crate) struct Config<B = Build> {
     pub(crate) reuse: Trust,
     /// What an image that is promoted is judged by.
     pub(crate) promote_by: JudgedBy,
+    /// The identity at AWS that base images are pulled with; absent where no input names one.
+    pub(crate) pulls_as: Option<aws::Settings>,
     /// By what the image is signed.
     pub(crate) signing: Signing,
     /// By what is checked what was signed about an earlier image; absent where nothing is.
@@ -221,6 +224,7 @@ impl Reader<'_> {
         let code_scanning = self.get(&inputs::CODE_SCANNING);
         let promote_by = self.get(&inputs::PROMOTE_BY);
         let signing = self.signing(environment, publish.as_ref(), destination.as_ref());
+        let pulls_as = self.pulls_as(destination.as_ref(), signing.as_ref());
         let read_by = self.read_by(signing.as_ref(), publish.as_ref());
         let github_attestations = self.get(&inputs::GITHUB_ATTESTATIONS);
         let reuse = self.get(&inputs::REUSE);
@@ -245,6 +249,7 @@ impl Reader<'_> {
             code_scanning: code_scanning?,
             promote_by: promote_by?,
             reuse: reuse?.unwrap_or(Trust::usual(environment?)),
+            pulls_as,
             signing: signing?,
             read_by,
             github_attestations: github_attestations?,

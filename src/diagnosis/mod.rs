@@ -5,6 +5,7 @@
 //! checks that, and `troubleshooting` checks the document of that name against them.
 
 mod aws;
+mod base_image;
 mod build;
 mod delivery;
 mod github;

@@ -11,6 +11,7 @@ mod error;
 mod expand;
 mod frontend;
 mod heredoc;
+mod images;
 mod instruction;
 mod origin;
 mod reader;

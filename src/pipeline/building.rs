@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 
+use super::base_images::BaseImages;
 use super::claim::dockerfile_name;
 use super::preflight::{Ready, Workshop};
 use super::{Delivery, Ending, Task, builder_state};
@@ -15,7 +16,7 @@ use crate::buildkit::progress::BuildEvent;
 use crate::buildkit::session::Session;
 use crate::buildkit::session::attachables::{Attachables, METHODS};
 use crate::buildkit::session::context::Directory;
-use crate::buildkit::session::credentials::{self, Credentials};
+use crate::buildkit::session::credentials::{self, Credentials, Otherwise};
 use crate::buildkit::session::silence;
 use crate::buildkit::session::ssh::{self, Agents};
 use crate::buildkit::session::stats::TransferStats;
@@ -57,6 +58,7 @@ struct BuildSession<'a> {
     workshop: &'a Workshop,
     session: Session,
     stats: Arc<TransferStats>,
+    bases: Arc<BaseImages>,
     instructions: Instructions,
 }
 
@@ -89,7 +91,9 @@ impl<'a> BuildSession<'a> {
             secrets: build.secrets.iter().map(|secret| (secret.id.clone(), secret.source.clone())).collect(),
             stats: Arc::clone(&stats),
         };
-        let routes = attachables.routes().add_service(Credentials::server(Store::from_env()));
+        let bases = Arc::new(BaseImages::of(delivery, definition, builder.address()));
+        let otherwise: Arc<dyn Otherwise> = bases.clone();
+        let routes = attachables.routes().add_service(Credentials::server(Store::from_env(), otherwise));
         let routes = routes.add_service(Agents::server(build.agents.clone()));
         let methods: Vec<_> = METHODS.into_iter().chain(credentials::METHODS).chain(ssh::METHODS).collect();
         let namespace = builder_state::namespace(delivery, ready, builder);
@@ -105,13 +109,16 @@ impl<'a> BuildSession<'a> {
         }
         let proxies = build.proxies.arguments(&builder.address().to_string(), &build.arguments);
         let instructions = Instructions { namespace, ..instructions(build, definition.name(), &ready.claim, proxies) };
-        Ok(Self { delivery, ready, workshop, session, stats, instructions })
+        Ok(Self { delivery, ready, workshop, session, stats, bases, instructions })
     }
 
     async fn image(&self) -> Result<Built, Error> {
         self.delivery
             .stage(StageName::Build, async |log| {
                 let config = &self.delivery.config.build;
+                if let Some(line) = self.bases.line() {
+                    log.line(&line);
+                }
                 let layout = Layout::create(self.delivery.staging.join("built")).map_err(BuildError::from)?;
                 let platforms =
                     if config.platforms.is_empty() { vec![None] } else { config.platforms.iter().map(Some).collect() };
@@ -231,6 +238,11 @@ impl<'a> BuildSession<'a> {
         // The error of what could not be served says more than the builder's.
         if let Some(error) = self.stats.take_error() {
             return BuildError::from(error).into();
+        }
+        if let BuildError::Step(step) = &error
+            && let Some(refusal) = self.bases.refusal(step)
+        {
+            return refusal.into();
         }
         let file = dockerfile_name(&self.delivery.config.build.dockerfile, &self.ready.checkout.root);
         let redact = |text: &mut String| *text = text::redacted(text).into_owned();

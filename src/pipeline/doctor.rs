@@ -7,6 +7,7 @@ use std::path::Path;
 use iam_policy::{Document, trust};
 use jiff::Timestamp;
 
+use super::amazon::SignedIn;
 use super::check::Check;
 use super::{amazon, fixed_tags, ground_rules};
 use crate::aws::Session;
@@ -18,7 +19,7 @@ use crate::error::Error;
 use crate::github::Event;
 use crate::github::oidc::{Claims, TokenSource};
 use crate::publish::ExistingTag;
-use crate::setup::PolicyInputs;
+use crate::setup::{Kind, PolicyInputs};
 use crate::tags::PlannedTag;
 use crate::variables;
 
@@ -28,7 +29,12 @@ const CLOCK_TOLERANCE: i64 = 60;
 /// What `doctor` prints: a line a check.
 pub(crate) struct DoctorReport {
     checks: Vec<(&'static str, Check)>,
+    /// Lines of Terraform that mend what is wrong of the rules that a blocking environment rests on at AWS.
+    terraform: Option<String>,
 }
+
+/// The rules that the lines of Terraform make.
+const BY_TERRAFORM: [&str; 3] = ["trust", "immutability", "sharing"];
 
 impl DoctorReport {
     /// Whether AWS would let a delivery in, and the rules that a blocking environment rests on are there. What could not be
@@ -36,6 +42,12 @@ impl DoctorReport {
     #[must_use]
     pub(crate) fn is_well(&self) -> bool {
         self.checks.iter().all(|(_, check)| matches!(check, Check::Well(_) | Check::Note(_)))
+    }
+
+    fn new(inputs: &PolicyInputs<'_>, checks: Vec<(&'static str, Check)>) -> Self {
+        let is_wrong = |(name, check): &(&str, Check)| BY_TERRAFORM.contains(name) && matches!(check, Check::Wrong(_));
+        let terraform = checks.iter().any(is_wrong).then(|| inputs.text(Some(Kind::Terraform)).ok()).flatten();
+        Self { checks, terraform }
     }
 }
 
@@ -49,7 +61,7 @@ pub(crate) async fn examine(
     let mut checks = Vec::new();
     let RequestedDestination::Ecr(ecr) = &inputs.config.destination else {
         let nothing = "there is nothing to check: no ecr-repository is given".to_owned();
-        return DoctorReport { checks: vec![("destination", Check::Well(nothing))] };
+        return DoctorReport::new(inputs, vec![("destination", Check::Well(nothing))]);
     };
     let mut claims = None;
     if let Some(event) = event.filter(|_| ecr.identity.role.is_some()) {
@@ -72,15 +84,15 @@ pub(crate) async fn examine(
         checks.push(("trust", ground_rules::trust(inputs, claims.as_ref(), document)));
     }
     if claims.is_none() && event.is_some() && ecr.identity.role.is_some() {
-        return DoctorReport { checks };
+        return DoctorReport::new(inputs, checks);
     }
-    let (signed_in, mutability) = sign_in(inputs, ecr, event, tags).await;
+    let (signed_in, repository) = sign_in(inputs, ecr, event, tags).await;
     checks.extend(signed_in);
-    if let Some(mutability) = mutability.filter(|_| strict) {
-        checks.push(("immutability", ground_rules::immutability(inputs, &mutability, tags)));
-        checks.push(("sharing", ground_rules::sharing(inputs.config.environment)));
+    if let Some(repository) = repository.filter(|_| strict) {
+        checks.push(("immutability", ground_rules::immutability(inputs, &repository.mutability, tags)));
+        checks.push(("sharing", ground_rules::sharing(inputs.config, &repository.target).await));
     }
-    DoctorReport { checks }
+    DoctorReport::new(inputs, checks)
 }
 
 /// Reads a trust policy.
@@ -137,7 +149,7 @@ async fn sign_in(
     ecr: &Ecr,
     event: Option<&Event>,
     tags: &[PlannedTag],
-) -> (Vec<(&'static str, Check)>, Option<Mutability>) {
+) -> (Vec<(&'static str, Check)>, Option<SignedIn>) {
     let ecr = Ecr { create: false, ..ecr.clone() };
     let tokens = || event.map(|event| TokenSource::find(variables::text, event.fork));
     let signed_in = async {
@@ -171,7 +183,7 @@ async fn sign_in(
     if let Signing::Key(signing) = &inputs.config.signing {
         checks.extend(keys(&session, signing).await);
     }
-    (checks, Some(signed_in.mutability))
+    (checks, Some(signed_in))
 }
 
 /// Whether the keys can be read. Whether this run may sign is only known once it does.
@@ -203,7 +215,8 @@ impl fmt::Display for DoctorReport {
                 }
             }
         }
-        Ok(())
+        let Some(terraform) = &self.terraform else { return Ok(()) };
+        writeln!(f, "\nThe same by gp-deliver's Terraform module:\n\n{terraform}")
     }
 }
 

@@ -8,10 +8,14 @@ use iam_policy::{Claims, Document, trust};
 
 use super::check::Check;
 use crate::aws::ecr::{Mutability, TagFilter};
+use crate::config::Config;
 use crate::diagnosis::Diagnosis;
 use crate::environment::Environment;
 use crate::github::environments::{self, Branches, Pattern};
 use crate::github::{Access, Api};
+use crate::oci::Tag;
+use crate::provenance::Trust;
+use crate::publish::Target;
 use crate::setup::{Kind, PolicyInputs};
 use crate::tags::PlannedTag;
 use crate::text;
@@ -112,7 +116,8 @@ pub(super) fn trust(inputs: &PolicyInputs<'_>, claims: Option<&Claims>, document
     }
     let what = format!("The trust policy lets in more than jobs of the environment {environment}");
     let why = format!("It accepts {}: GitHub's rules for the environment do not hold for these.", text::list(&let_in));
-    let remedy = "Name the environment in the condition on `sub`, without a wildcard. This policy does:";
+    let remedy = "Name the environment in the condition on `sub`, without a wildcard. This policy does; put it with `aws iam \
+                  update-assume-role-policy --role-name ROLE --policy-document file://FILE`:";
     Check::Wrong(Diagnosis::new(what, why, remedy).with_copy(&inputs.text(Some(Kind::Trust)).unwrap_or_default()))
 }
 
@@ -186,12 +191,51 @@ pub(super) fn immutability(inputs: &PolicyInputs<'_>, mutability: &Mutability, t
     Check::Well(format!("tags stay where they are{except}{idle}"))
 }
 
-/// Whether another environment's role may push to the same repository.
-pub(super) fn sharing(environment: Environment) -> Check {
-    Check::Note(format!(
-        "whether another role may push to this repository is not for this one to read: give {environment} a role and a \
-         repository of its own"
-    ))
+/// Whether another environment delivers to the same repository, as far as its tags show it: which roles may push there is not
+/// for this one to read.
+pub(super) async fn sharing(config: &Config<()>, target: &Target) -> Check {
+    let environment = config.environment;
+    let advice = format!("give {environment} a role and a repository of its own");
+    let listed = match target.repository() {
+        Some(client) => client.tags().await.ok(),
+        None => None,
+    };
+    let Some(listed) = listed else {
+        return Check::Note(format!(
+            "whether another role may push to this repository is not for this one to read, nor what its tags are (`ecr:ListImages`): \
+             {advice}"
+        ));
+    };
+    let foreign = foreign(environment, &listed);
+    let shown: Vec<_> = foreign.iter().take(3).map(|tag| text::line(tag.as_str(), 100)).collect();
+    if foreign.is_empty() {
+        return Check::Note(format!(
+            "no tag there is another environment's; whether another role may push is not for this one to read: {advice}"
+        ));
+    }
+    let why = format!(
+        "Tags there are those of other environments' deliveries, such as {}: whoever may use their role can set {environment}'s \
+         tags too",
+        text::list(&shown)
+    );
+    let reuse = match config.reuse {
+        Trust::Proven => "reuse takes only what is proven",
+        Trust::Never => "reuse takes nothing",
+        Trust::Claimed => "",
+    };
+    if !reuse.is_empty() {
+        return Check::Note(format!("{why}. Their images do not pass for {environment}'s, since {reuse}; but {advice}"));
+    }
+    let what = format!("The repository is shared with another environment, whose images pass for {environment}'s");
+    let remedy = format!("Set `reuse` to proven, and {advice}. To see who pushes: `aws cloudtrail lookup-events`.");
+    Check::Wrong(Diagnosis::new(what, format!("{why}, and `reuse` is claimed."), remedy))
+}
+
+/// The tags that deliveries to other environments set, by their names.
+fn foreign(environment: Environment, tags: &[Tag]) -> Vec<&Tag> {
+    let others = || Environment::ALL.into_iter().filter(|other| *other != environment);
+    let is_of = |tag: &str, name: &str| tag.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+    tags.iter().filter(|tag| others().any(|other| is_of(tag.as_str(), other.name()))).collect()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod after_tags;
 mod amazon;
 mod announcing;
 mod at_github;
+mod base_images;
 mod bases;
 mod before_tags;
 mod besides;

@@ -1,11 +1,13 @@
 //! What a blocking environment's promises rest on, at GitHub and at AWS: the doctor says whether it is there, and what it
 //! could not read is not said to be.
 
+use std::process::Command;
+
 use doubles::aws::{self, Mutability, World};
 use doubles::github::{Branches, GitHub, Options, Repository};
 
 use crate::support::keyless::{run, source};
-use crate::support::{Delivery, Ended, Source};
+use crate::support::{Delivery, Ended, Source, run as tool_run, tool};
 
 const MAIN_AND_RELEASES: [(&str, bool); 2] = [("main", false), ("v*", true)];
 
@@ -142,4 +144,46 @@ fn an_advisory_environment_rests_on_none_of_them() {
     for name in ["environment ", "immutability", "sharing"] {
         assert!(!ended.stdout.contains(name), "{ended}");
     }
+}
+
+#[test]
+fn a_repository_with_another_environments_tags_is_said_and_wrong_where_images_are_taken_at_their_word() {
+    let (source, github) = (source(), github(selected(&MAIN_AND_RELEASES)));
+    let world = world(&github).also_allow(&["ecr:ListImages"]).start();
+    let made = Source::in_git(&[("Dockerfile", "FROM scratch\nCOPY a /a\n"), ("a", "1")]);
+    made.deliver().flag("--tags", "one").ends_with(0);
+    let push = |tag: &str| {
+        let image = format!("{}/{}:{tag}", world.registry(), world.repository());
+        tool_run(Command::new(tool("crane")).args(["push", "--insecure"]).arg(made.beside("image")).arg(image));
+    };
+    // Names that only begin as another environment's do are nobody's.
+    for tag in ["prod-1234567", "latest", "development", "testing-1"] {
+        push(tag);
+    }
+    let ended = doctor(&world, &source, &github).ends_with(0);
+    assert!(row(&ended, "sharing").contains("no tag there is another environment's"), "{ended}");
+    push("dev-1234567");
+    let ended = doctor(&world, &source, &github).ends_with(0);
+    let noted = row(&ended, "sharing");
+    assert!(
+        noted.starts_with("  note ") && noted.contains("dev-1234567") && noted.contains("takes only what is proven"),
+        "{ended}"
+    );
+    let ended = doctor(&world, &source, &github).flag("--reuse", "claimed").ends_with(1);
+    let wrong = row(&ended, "sharing");
+    assert!(wrong.starts_with("  FAIL") && wrong.contains("dev-1234567") && wrong.contains("Set `reuse` to proven"), "{ended}");
+}
+
+#[test]
+fn what_is_wrong_at_aws_is_mended_by_lines_of_the_terraform_module_too() {
+    let (source, github) = (source(), github(selected(&MAIN_AND_RELEASES)));
+    let world = world(&github).tags(Mutability::Mutable, &[]).start();
+    let ended = doctor(&world, &source, &github).ends_with(1);
+    let lines = ended.stdout.split("The same by gp-deliver's Terraform module:").nth(1).unwrap_or_else(|| panic!("{ended}"));
+    assert!(lines.contains("module \"delivery\" {") && lines.contains("//terraform?ref="), "{ended}");
+    let environment = "prod = { repository = \"team/app\", role_name = \"delivery\", read_settings = true }";
+    assert!(lines.contains(environment) && lines.contains(&format!("# In the account {}", world.account())), "{ended}");
+    // Where nothing is wrong there, there is nothing to mend.
+    let world = self::world(&github).start();
+    assert!(!doctor(&world, &self::source(), &github).ends_with(0).stdout.contains("Terraform"));
 }

@@ -12,7 +12,11 @@ use serde_json::{Value, json};
 use crate::support::validator;
 
 const REUSABLE: &str = ".github/workflows/_build-and-release.yml";
-const CALLERS: [&str; 2] = ["docs/templates/workflows/delivery.yml", "docs/templates/workflows/monorepo.yml"];
+const CALLERS: [&str; 3] = [
+    "docs/templates/workflows/delivery.yml",
+    "docs/templates/workflows/monorepo.yml",
+    "examples/wordpress/.github/workflows/delivery.yml",
+];
 
 fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)

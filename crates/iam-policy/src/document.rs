@@ -81,6 +81,12 @@ impl Document {
         // Strings and lists always have a JSON form.
         serde_json::to_string_pretty(self).unwrap_or_default()
     }
+
+    /// The same without a space: where characters are counted, as in a session policy.
+    #[must_use]
+    pub fn to_compact_json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
 }
 
 #[cfg(test)]
@@ -192,7 +198,10 @@ mod tests {
     }
   ]
 }"#;
-        assert_eq!(Document::parse(text).unwrap().to_json(), text);
+        let document = Document::parse(text).unwrap();
+        assert_eq!(document.to_json(), text);
+        assert_eq!(Document::parse(&document.to_compact_json()).unwrap(), document);
+        assert!(!document.to_compact_json().contains([' ', '\n']));
     }
 
     proptest! {

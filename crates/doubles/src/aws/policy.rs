@@ -11,8 +11,30 @@ pub struct Policy(Vec<Statement>);
 #[derive(Clone, Debug)]
 struct Statement {
     allows: bool,
-    actions: Vec<String>,
-    resources: Vec<String>,
+    actions: Named,
+    resources: Named,
+}
+
+/// What an element names, or, with `Not` before its name, what it does not.
+#[derive(Clone, Debug)]
+struct Named {
+    all_but: bool,
+    patterns: Vec<String>,
+}
+
+impl Named {
+    fn read(statement: &Value, element: &str) -> Option<Self> {
+        let (value, all_but) = match (statement.get(element), statement.get(format!("Not{element}"))) {
+            (Some(value), None) => (value, false),
+            (None, Some(value)) => (value, true),
+            _ => return None,
+        };
+        Some(Self { all_but, patterns: texts(value) })
+    }
+
+    fn has(&self, matches: impl Fn(&str) -> bool) -> bool {
+        self.patterns.iter().any(|pattern| matches(pattern)) != self.all_but
+    }
 }
 
 /// What a policy says of an action on a resource.
@@ -38,7 +60,8 @@ impl Policy {
                 "Deny" => false,
                 _ => return None,
             };
-            Some(Statement { allows, actions: texts(statement.get("Action")?), resources: texts(statement.get("Resource")?) })
+            let [actions, resources] = ["Action", "Resource"].map(|element| Named::read(statement, element));
+            Some(Statement { allows, actions: actions?, resources: resources? })
         };
         statements.iter().map(read).collect::<Option<Vec<_>>>().map(Self)
     }
@@ -58,8 +81,8 @@ impl Policy {
     pub fn decision(&self, action: &str, resource: &str) -> Decision {
         let concerned = |statement: &&Statement| {
             let action = action.to_lowercase();
-            statement.actions.iter().any(|one| matches(&one.to_lowercase(), &action))
-                && statement.resources.iter().any(|one| matches(one, resource))
+            statement.actions.has(|one| matches(&one.to_lowercase(), &action))
+                && statement.resources.has(|one| matches(one, resource))
         };
         let mut decision = Decision::NotAllowed;
         for statement in self.0.iter().filter(concerned) {

@@ -1,0 +1,67 @@
+//! What the Terraform module puts at AWS is what gp-deliver prints: the policies that the module's own tests compare with
+//! (`scripts/terraform`) are those of `gp-deliver policy`, and its lifecycle policies are the presets.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::support::{Delivery, Source, binary};
+
+const ROLE: &str = "arn:aws:iam::012345678901:role/delivery";
+const REGISTRY: &str = "012345678901.dkr.ecr.eu-central-1.amazonaws.com";
+
+fn module(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("terraform").join(path)
+}
+
+/// `gp-deliver policy` for prod of the repository that the module's tests have.
+fn policy(source: &Source) -> Delivery {
+    let policy = source.run("policy").without("--destination").flag("--environment", "prod");
+    let policy = policy.flag("--ecr-repository", &format!("{REGISTRY}/team/app")).flag("--role-to-assume", ROLE);
+    policy.variable("GITHUB_REPOSITORY", "octo-org/octo-repo")
+}
+
+fn printed(policy: &Delivery, kind: &str) -> String {
+    let output = policy.command().arg(kind).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[track_caller]
+fn expects(name: &str, printed: &str) {
+    let path = module("tests/expected").join(name);
+    if std::env::var_os("GP_DELIVER_BLESS").is_some() {
+        std::fs::write(&path, printed).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), printed, "{}", path.display());
+}
+
+#[test]
+fn the_policies_that_it_is_tested_against_are_those_that_are_printed() {
+    let source = Source::in_git(&[("file", "1\n")]);
+    let policy = policy(&source);
+    expects("trust.json", &printed(&policy, "trust"));
+    expects("role.json", &printed(&policy, "role"));
+    let ids = policy.clone().variable("GITHUB_REPOSITORY_OWNER_ID", "65").variable("GITHUB_REPOSITORY_ID", "74");
+    expects("trust-with-ids.json", &printed(&ids, "trust"));
+    // These lines are validated as they are, but for where the module is.
+    let lines = printed(&ids, "terraform");
+    assert!(lines.contains("source = \"github.com/org/gp-deliver//terraform?ref=v1\""), "{lines}");
+    expects("printed/main.tf", &lines);
+    let key = |digit: &str| {
+        let id = [8, 4, 4, 4, 12].map(|length| digit.repeat(length)).join("-");
+        format!("arn:aws:kms:eu-central-1:012345678901:key/{id}")
+    };
+    let trusted = format!("dev={}\nstaging={}", key("3"), key("2"));
+    let keys = policy.flag("--sign", "kms").flag("--kms-key", &key("1")).flag("--trusted-keys", &trusted);
+    expects("role-with-keys.json", &printed(&keys, "role"));
+}
+
+#[test]
+fn its_lifecycle_policies_are_the_presets() {
+    for name in ["simple", "environments", "environments-safe"] {
+        let output = Command::new(binary()).args(["lifecycle", "presets", "--print", name]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let file = std::fs::read_to_string(module("lifecycle").join(format!("{name}.json"))).unwrap();
+        assert_eq!(file.trim_end(), String::from_utf8(output.stdout).unwrap().trim_end(), "{name}");
+    }
+}
