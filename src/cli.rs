@@ -208,6 +208,7 @@ fn verify_command() -> Command {
         .arg(switch(inputs::IGNORE_UNFIXED.name, inputs::IGNORE_UNFIXED.help).requires(inputs::SEVERITY_THRESHOLD.name))
         .arg(flag(inputs::TRIVY_DB_REPOSITORY.name, inputs::TRIVY_DB_REPOSITORY.value, inputs::TRIVY_DB_REPOSITORY.help))
         .arg(flag(inputs::DATABASE_MAX_AGE.name, inputs::DATABASE_MAX_AGE.value, "How old that database may be [default: 48h]"))
+        .arg(flag(verify::IGNORE_FILE, "FILE", IGNORE_FILE).value_parser(value_parser!(PathBuf)))
         .arg(switch("ecr", "Amazon ECR has to say what it knows of the image, also where the repository has another address than ECR's"))
         .arg(flag("policy", "FILE", "A file (YAML) that says all that").value_parser(value_parser!(PathBuf)))
         .arg(flag(
@@ -243,11 +244,15 @@ fn verification(matches: &ArgMatches) -> verify::Request {
             ignore_unfixed: matches.get_flag(inputs::IGNORE_UNFIXED.name),
             mirrors: text(inputs::TRIVY_DB_REPOSITORY.name),
             database_max_age: text(inputs::DATABASE_MAX_AGE.name),
+            ignore_file: matches.get_one(verify::IGNORE_FILE).cloned(),
         },
         ecr: matches.get_flag("ecr"),
         json: matches.get_flag("json"),
     }
 }
+
+const IGNORE_FILE: &str = "With --today, a list of advisories that do not count, as .trivyignore (or .trivyignore.yaml) has them; besides, what the \
+                           verdict for a blocking environment has let through does not count";
 
 /// The argument of `verify`.
 const IMAGE: &str = "image";

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::oci::{Digest, Platform};
@@ -188,6 +189,10 @@ pub(crate) struct Suppression {
     /// The commit that brought the entry as it is, whose author is who set it; absent where that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) set_in: Option<String>,
+    /// Until when it lets anything through; absent where it has no end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub(crate) expires: Option<Timestamp>,
 }
 
 /// Whether a suppression came with the change that it lets through, and whether it counts.

@@ -156,6 +156,7 @@ fn statements() -> Vec<Statement> {
         count: 2,
         new: false,
         set_in: Some("0f1e2d3c4b5a69788796a5b4c3d2e1f001234567".to_owned()),
+        expires: None,
     }];
     let provenance = Provenance::of(&provenance_facts(&run, &source, &parameters, &materials));
     vec![

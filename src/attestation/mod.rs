@@ -29,6 +29,6 @@ pub(crate) use predicate::Predicate;
 pub(crate) use predicate_type::PredicateType;
 pub(crate) use provenance::{Facts as ProvenanceFacts, Provenance, Run, sources};
 pub(crate) use statement::{Statement, Subject};
-pub(crate) use verdict::{Database, Decision, Facts as VerdictFacts, Lists, ListsOf, Origin, Program, Verdict};
+pub(crate) use verdict::{Database, Decision, Facts as VerdictFacts, LetThrough, Lists, ListsOf, Origin, Program, Verdict};
 pub(crate) use vulnerabilities::{Scan, Vulnerabilities};
 pub(crate) use written::Written;

@@ -236,6 +236,10 @@ pub(crate) struct LetThrough {
     /// The commit that brought the entry as it is, whose author is who set it; absent where that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) set_in: Option<String>,
+    /// Until when it lets anything through; absent where it has no end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub(crate) expires: Option<Timestamp>,
 }
 
 /// Something in the image that was not judged.
@@ -488,7 +492,7 @@ fn said(text: &str) -> String {
 impl LetThrough {
     /// None for one that did not count: its findings stayed.
     fn of(suppression: &Suppression) -> Option<Self> {
-        let Suppression { tool, by, id, reason, count, standing, set_in } = suppression;
+        let Suppression { tool, by, id, reason, count, standing, set_in, expires } = suppression;
         (*standing != Standing::Refused).then(|| Self {
             tool: tool.name().to_owned(),
             by: said(by),
@@ -497,6 +501,7 @@ impl LetThrough {
             count: *count,
             new: *standing == Standing::New,
             set_in: set_in.clone(),
+            expires: *expires,
         })
     }
 }

@@ -2,6 +2,8 @@
 
 mod permissions;
 
+use aws_sdk_kms::error::SdkError;
+use aws_sdk_kms::operation::sign::builders::SignFluentBuilder;
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::{KeySpec, KeyUsageType, MessageType, SigningAlgorithmSpec};
 
@@ -46,16 +48,35 @@ impl Key {
         Ok(Self { kms, arn, public })
     }
 
+    /// Whether the session may have it sign: KMS checks that and all that it checks of a signature, and makes none (AWS KMS
+    /// Developer Guide, "Testing your permissions"). What stands in for a statement is none.
+    ///
+    /// # Errors
+    /// As [`Key::sign`].
+    pub(crate) async fn may_sign(&self) -> Result<(), Error> {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, b"may this be signed?");
+        let request = self.signature(Blob::new(digest.as_ref())).dry_run(true);
+        match request.send().await {
+            Err(SdkError::ServiceError(refused)) if refused.err().is_dry_run_operation_exception() => Ok(()),
+            Err(error) => Err(of_key(&self.arn, Call::Sign.failed(&error))),
+            // One that knows no dry run has signed.
+            Ok(_) => Ok(()),
+        }
+    }
+
     /// Has it sign a SHA-256 (`Sign`). The signature is in DER (RFC 3279, section 2.2.3).
     ///
     /// # Errors
     /// KMS refuses, or can't be reached.
     pub(crate) async fn sign(&self, digest: [u8; 32]) -> Result<Vec<u8>, Error> {
         let call = Call::Sign;
-        let request = self.kms.sign().key_id(self.arn.to_string()).message(Blob::new(digest));
-        let request = request.message_type(MessageType::Digest).signing_algorithm(SigningAlgorithmSpec::EcdsaSha256);
-        let answer = request.send().await.map_err(|error| of_key(&self.arn, call.failed(&error)))?;
+        let answer = self.signature(Blob::new(digest)).send().await.map_err(|error| of_key(&self.arn, call.failed(&error)))?;
         Ok(answer.signature.ok_or(Error::Malformed { call, missing: "a signature" })?.into_inner())
+    }
+
+    fn signature(&self, digest: Blob) -> SignFluentBuilder {
+        let request = self.kms.sign().key_id(self.arn.to_string()).message(digest);
+        request.message_type(MessageType::Digest).signing_algorithm(SigningAlgorithmSpec::EcdsaSha256)
     }
 }
 

@@ -7,6 +7,7 @@ use super::{Publish, RequestedDestination};
 use crate::aws::{self, KeyArn};
 use crate::beneath;
 use crate::environment::Environment;
+use crate::github::Demand;
 use crate::inputs::{self, Document, Input, KeySource, Lines, Sign, TrustedKey};
 use crate::sigstore::{Instance, InvalidInstance, InvalidKey, PublicKey, TimestampAuthority};
 use crate::variables;
@@ -81,9 +82,6 @@ impl Reader<'_> {
         if let Publish::No(why) = publish? {
             return Some(Signing::No(why.clone()));
         }
-        if !destination?.is_a_registry() {
-            return no("the image goes to a folder");
-        }
         let may_ask = (self.env.variable)(variables::ACTIONS_ID_TOKEN_REQUEST_URL).is_some_and(|url| !url.is_empty());
         let public = self.env.event.is_some_and(|event| event.public);
         let environment = environment?;
@@ -92,6 +90,7 @@ impl Reader<'_> {
                 Some(Signing::No(format!("{environment} asks for no signature; sign: keyless or kms does")))
             }
             Sign::Auto | Sign::Kms if key.is_some() => {
+                self.not_at_github();
                 let signing = SigningKey {
                     arn: key?,
                     identity: self.aws_identity(destination?)?,
@@ -102,6 +101,10 @@ impl Reader<'_> {
             }
             Sign::Auto if !may_ask => no("the job has no id-token: write, so there is nobody to sign"),
             Sign::Auto | Sign::Keyless if private.is_some() => private.map(|instance| Signing::Keyless(Box::new(instance))),
+            // Nobody who is given a folder has asked for an entry in a log that anyone can read.
+            Sign::Auto if !destination?.is_a_registry() => {
+                no("the image goes to a folder: a key (kms-key), a private Sigstore, or sign: github or keyless, signs it there")
+            }
             Sign::Auto if !public => {
                 no("the repository is not public, and what is signed by sigstore.dev can be read by anyone for good: a key \
                  (kms-key), a private Sigstore, or sign: github or keyless, signs it all the same")
@@ -125,6 +128,16 @@ impl Reader<'_> {
                 self.problem(&inputs::TRUSTED_KEYS, "", "keys count where this delivery signs by one: kms-key is expected");
             }
             _ => {}
+        }
+    }
+
+    /// What a key has signed is of no use at GitHub: `gh attestation verify` goes by the identity in a certificate, and has no way to
+    /// name a key (its manual, "gh attestation verify").
+    fn not_at_github(&mut self) {
+        if self.get(&inputs::GITHUB_ATTESTATIONS) == Some(Demand::Required) {
+            let expected = "auto or off is expected where a key signs: GitHub's attestations are checked by the workflow that a \
+                            certificate names, and a key names none";
+            self.problem(&inputs::GITHUB_ATTESTATIONS, "required", expected);
         }
     }
 

@@ -29,10 +29,7 @@ pub(super) async fn sign_in(ecr: &Ecr, session: &Session) -> Result<SignedIn, Er
     let account = ecr.account.clone().unwrap_or_else(|| session.account.clone());
     let repository = ecr::Repository::new(session.clone(), account, &ecr.name);
     let (login, (mutability, created)) = tokio::try_join!(repository.login(), mutability(ecr, &repository))?;
-    let name = format!("{}/{}", address(ecr, &login.host)?, ecr.name);
-    let address: Repository = name.parse().map_err(|_| aws::Error::OtherRegistry { asked: name, actual: login.host })?;
-    let password = CachedPassword::new(Arc::new(repository.clone()), login.password);
-    let client = Client::new(address, Credentials { auth: Auth::Issued(password), origin: Origin::Given })?;
+    let client = client(ecr, &repository, login)?;
     // Without the right to describe it, the registry's own protocol tells whether it exists.
     if mutability == Mutability::Unknown && !client.knows_repository().await? {
         return Err(aws::Error::NoRepository(repository.arn).into());
@@ -40,6 +37,22 @@ pub(super) async fn sign_in(ecr: &Ecr, session: &Session) -> Result<SignedIn, Er
     let created = created.then(|| repository.arn.clone());
     let target = Target::of_repository(client).with_remover(Arc::new(Untag(repository)));
     Ok(SignedIn { target, mutability, created })
+}
+
+/// The repository as one that is read alone: nothing is created, and nothing is asked that a reader need not be allowed.
+pub(super) async fn reader(ecr: &Ecr, session: &Session) -> Result<Client, Error> {
+    let account = ecr.account.clone().unwrap_or_else(|| session.account.clone());
+    let repository = ecr::Repository::new(session.clone(), account, &ecr.name);
+    let login = repository.login().await?;
+    client(ecr, &repository, login)
+}
+
+/// A client of the repository, with what it was logged in to.
+fn client(ecr: &Ecr, repository: &ecr::Repository, login: ecr::Login) -> Result<Client, Error> {
+    let name = format!("{}/{}", address(ecr, &login.host)?, ecr.name);
+    let address: Repository = name.parse().map_err(|_| aws::Error::OtherRegistry { asked: name, actual: login.host })?;
+    let password = CachedPassword::new(Arc::new(repository.clone()), login.password);
+    Ok(Client::new(address, Credentials { auth: Auth::Issued(password), origin: Origin::Given })?)
 }
 
 /// Asks what the repository allows; says too whether it was created for that.

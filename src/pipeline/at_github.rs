@@ -40,19 +40,6 @@ pub(super) async fn store(delivery: &Delivery, all: &[(&str, &Bytes)], log: &Sta
     Ok(numbers)
 }
 
-/// What a key has signed is not handed over: it names no workflow, which is what `gh attestation verify` goes by.
-///
-/// # Errors
-/// It is required, and the environment's gates block.
-pub(super) fn not_by_key(delivery: &Delivery, log: &StageLog) -> Result<(), Error> {
-    let why = "it is signed by a key, which names no workflow";
-    log.line(&format!("not sent to GitHub: {why}"));
-    if delivery.config.github_attestations != Demand::Required {
-        return Ok(());
-    }
-    refused(delivery, attestations::Error::Impossible(why), delivery.config.environment.is_blocking())
-}
-
 /// Sends all: the first by itself, for what a token may not do it need not try several times.
 async fn send(api: &Api, all: &[(&str, &Bytes)], log: &StageLog) -> (Vec<Option<u64>>, Option<attestations::Error>) {
     let one = async |(predicate, bytes): &(&str, &Bytes)| {

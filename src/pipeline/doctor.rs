@@ -10,9 +10,9 @@ use jiff::Timestamp;
 use super::amazon::SignedIn;
 use super::check::Check;
 use super::{amazon, fixed_tags, ground_rules};
-use crate::aws::Session;
 use crate::aws::ecr::Mutability;
 use crate::aws::kms::Key;
+use crate::aws::{self, Session};
 use crate::config::{Ecr, RequestedDestination, Signing, SigningKey, Trusted};
 use crate::diagnosis::{Diagnosis, Explanation};
 use crate::error::Error;
@@ -186,14 +186,20 @@ async fn sign_in(
     (checks, Some(signed_in))
 }
 
-/// Whether the keys can be read. Whether this run may sign is only known once it does.
+/// Whether the keys can be read, and whether this run may sign.
 async fn keys(session: &Session, signing: &SigningKey) -> Vec<(&'static str, Check)> {
     let others = signing.trusted.iter().filter_map(|(_, trusted)| match trusted {
         Trusted::Arn(arn) => Some(("trusted key", arn)),
         Trusted::Known(..) => None,
     });
     let mut checks = Vec::new();
-    for (name, arn) in [("key", &signing.arn)].into_iter().chain(others) {
+    let own = async {
+        let key = Key::find(session, &signing.arn).await?;
+        key.may_sign().await?;
+        Ok::<_, aws::Error>(format!("{} signs for this run", key.arn))
+    };
+    checks.push(("key", own.await.map_err(|error| Diagnosis::from(&error)).into()));
+    for (name, arn) in others {
         let found = Key::find(session, arn).await.map(|key| format!("{} can be read", key.arn));
         checks.push((name, found.map_err(|error| Diagnosis::from(&error)).into()));
     }

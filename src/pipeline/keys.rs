@@ -58,13 +58,18 @@ pub(super) async fn of<'a>(delivery: &'a Delivery, signing: &SigningKey) -> Resu
     delivery.at_aws.keys.get_or_try_init(|| Keys::find(delivery, signing)).await
 }
 
-/// Looks at the keys, where a delivery signs by one, before anything is built.
+/// Looks at the keys, where a delivery signs by one, and whether it may, before anything is built.
 ///
 /// # Errors
 /// They can't be used, and the environment's gates block.
 pub(super) async fn look(delivery: &Delivery, log: &StageLog) -> Result<(), Error> {
     let Signing::Key(signing) = &delivery.config.signing else { return Ok(()) };
-    match of(delivery, signing).await {
+    let looked = async {
+        let keys = of(delivery, signing).await?;
+        keys.signs.may_sign().await?;
+        Ok::<_, Error>(keys)
+    };
+    match looked.await {
         Ok(keys) => log.line(&format!("signs by {}, {}", keys.signs.arn, keys.own.key.fingerprint())),
         Err(error) if delivery.config.environment.is_blocking() => return Err(error),
         // The signing stage tries again, and says why nothing is signed.

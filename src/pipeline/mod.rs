@@ -256,11 +256,11 @@ async fn scan_and_publish(
     let result = match content {
         Content::Blocked => RunResult::Blocked,
         Content::NotAsked => RunResult::Skipped,
-        Content::There { uploaded, cleared, since } => {
+        Content::There { mut uploaded, cleared, since } => {
             let coverage = judged.as_ref().map(|judged| &judged.coverage);
             let known =
                 signing::Known { image: &image, origin: wanted.origin, cleared: &cleared, vulnerabilities, coverage, decided_at };
-            let signed = signing::sign(delivery, ready, &uploaded, &known).await?;
+            let signed = signing::sign(delivery, ready, &mut uploaded, &known).await?;
             set_tags(delivery, ready, before_tags::complete(*uploaded, listed, shown, signed), wanted.tags, since).await?
         }
     };

@@ -1,40 +1,35 @@
 //! What is known of an image is signed, and kept beside it, before a tag can be seen: whoever finds the image by a tag finds
 //! who delivered it, what is in it, where it came from, and what was decided about it.
 
+mod facts;
+mod shelf;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read as _;
-use std::path::Path;
 
 use bytes::Bytes;
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use oci_spec::image::{ANNOTATION_CREATED, Descriptor};
 
+use self::facts::Facts;
+use self::shelf::Shelf;
 use super::keys::{self, Keys};
 use super::preflight::Ready;
 use super::vulnerabilities::Vulnerabilities;
 use super::{Delivery, Ending, at_github};
-use crate::attestation::{
-    Database, Lists, ListsOf, Origin, Predicate, PredicateType, Program, Provenance, ProvenanceFacts, Run, Scan, Statement,
-    Subject, Verdict, VerdictFacts,
-};
-use crate::config::{Signing, SigningKey, Suppressions};
+use crate::attestation::{Origin, Predicate, Run, Statement};
+use crate::config::{Signing, SigningKey};
 use crate::coverage::Coverage;
 use crate::diagnosis::Diagnosis;
 use crate::error::Error;
-use crate::evidence::{self, Accepted, Evidence, Pattern, Rule};
+use crate::evidence::{self, Accepted, Evidence, Pattern, Rule, SignedStatement};
 use crate::github::oidc::{self, IdToken, TokenSource};
 use crate::oci::layout::digest_of;
-use crate::oci::reference::Repository;
-use crate::oci::registry::{Artifact, Client};
-use crate::oci::{Digest, Image, Platform};
+use crate::oci::registry::Artifact;
+use crate::oci::{Digest, Image};
 use crate::policy::Cleared;
-use crate::process;
-use crate::provenance::Parameters;
 use crate::publish::{Signed, Uploaded};
-use crate::record::{self, Attestation, Record, StageLog, StageName};
-use crate::report::SignedRecord;
-use crate::scan;
+use crate::record::{self, Attestation, StageLog, StageName};
 use crate::secret::Secret;
 use crate::sigstore::{self, Bundle, Instance, Owner, Signer, Verifier};
 use crate::text;
@@ -48,9 +43,6 @@ const NOBODY: &str = "gp-deliver";
 pub(super) const GITHUB: &str = "https://github.com";
 /// What a list of referrers says of a bundle, as cosign writes it.
 const CONTENT: (&str, &str) = ("dev.sigstore.bundle.content", "dsse-envelope");
-
-/// The most that is read of an SBOM, in bytes.
-const MAX_SBOM: u64 = 128 << 20;
 
 /// What a delivery has come to know of its image.
 pub(super) struct Known<'a> {
@@ -88,8 +80,11 @@ impl Sealed {
 }
 
 /// What is beside the image, and by whom.
+#[derive(Default)]
 struct Kept {
     attestations: Vec<Attestation>,
+    /// What a folder has to list for that.
+    listed: Vec<Descriptor>,
     signer: Option<record::Signer>,
     /// The digest of the record that the verdict names; absent where no verdict is new.
     record: Option<Digest>,
@@ -99,22 +94,25 @@ struct Kept {
 ///
 /// # Errors
 /// It can't be signed, or not be kept, and the environment's gates block.
-pub(super) async fn sign(delivery: &Delivery, ready: &Ready, uploaded: &Uploaded, known: &Known<'_>) -> Result<Signed, Error> {
+pub(super) async fn sign(
+    delivery: &Delivery,
+    ready: &Ready,
+    uploaded: &mut Uploaded,
+    known: &Known<'_>,
+) -> Result<Signed, Error> {
     let signing = &delivery.config.signing;
     if let Signing::No(why) = signing {
         delivery.recorder.skip(StageName::Signing, why.clone());
         return Ok(Signed::NotAsked);
     }
-    let Some(client) = uploaded.target().repository() else {
-        delivery.recorder.skip(StageName::Signing, "the image goes to a folder");
-        return Ok(Signed::NotAsked);
-    };
+    let name = delivery.recorder.write(|record| record.name.clone());
+    let shelf = Shelf::of(uploaded, &known.image.layout, name);
     let signed = delivery
         .stage(StageName::Signing, async |log| {
             let signed = match signing {
-                Signing::Keyless(instance) => keyless(delivery, ready, client, known, instance, &log).await,
-                Signing::Key(signing) => by_key(delivery, ready, client, known, signing, &log).await,
-                Signing::No(_) => Ok(Kept { attestations: Vec::new(), signer: None, record: None }),
+                Signing::Keyless(instance) => keyless(delivery, ready, &shelf, known, instance, &log).await,
+                Signing::Key(signing) => by_key(delivery, ready, &shelf, known, signing, &log).await,
+                Signing::No(_) => Ok(Kept::default()),
             };
             match signed {
                 Ok(kept) => {
@@ -132,10 +130,11 @@ pub(super) async fn sign(delivery: &Delivery, ready: &Ready, uploaded: &Uploaded
             }
         })
         .await?;
-    let Some(Kept { attestations, signer, record: digest }) = signed else { return Ok(Signed::Failed) };
+    let Some(Kept { attestations, listed, signer, record: digest }) = signed else { return Ok(Signed::Failed) };
     delivery.recorder.write(|record| {
         (record.attestations, record.signer, record.signed) = (attestations, signer, digest);
     });
+    uploaded.list(listed);
     Ok(Signed::Written)
 }
 
@@ -191,21 +190,22 @@ impl Hand<'_> {
 async fn by_key(
     delivery: &Delivery,
     ready: &Ready,
-    client: &Client,
+    shelf: &Shelf<'_>,
     known: &Known<'_>,
     signing: &SigningKey,
     log: &StageLog,
 ) -> Result<Kept, Error> {
     let keys = keys::of(delivery, signing).await?;
-    at_github::not_by_key(delivery, log)?;
+    // `gh attestation verify` goes by the workflow that a certificate names.
+    log.line("not sent to GitHub: it is signed by a key, which names no workflow");
     let run = run(delivery).await?;
     let facts = Facts::of(delivery, ready, known, run.as_ref()).await?;
-    let planned = facts.statements(client.repository())?;
-    let missing = missing(client, &keys.verifier()?, planned, Some(&keys.own_rule().into()), delivery).await?;
+    let planned = facts.statements(&shelf.name())?;
+    let Found { missing, there } = missing(shelf, &keys.verifier()?, planned, Some(&keys.own_rule().into()), delivery).await?;
     let signer = Some(keys.recorded());
     if missing.is_empty() {
         log.line("all of it is there already");
-        return Ok(Kept { attestations: Vec::new(), signer, record: None });
+        return Ok(Kept { listed: there, signer, ..Kept::default() });
     }
     let record = facts.written(&missing, delivery)?;
     log.line(&format!("signed by {}", signing.arn));
@@ -214,15 +214,14 @@ async fn by_key(
     let sealed = try_join_all(sealed).await?;
     let numbered = |sealed: Vec<Sealed>| sealed.into_iter().map(|one| (one, None)).collect::<Vec<_>>();
     let sealed: Vec<_> = sealed.into_iter().map(|(beside, sealed)| (beside, numbered(sealed))).collect();
-    let kept = sealed.iter().map(|(beside, sealed)| keep(client, beside, sealed));
-    Ok(Kept { attestations: try_join_all(kept).await?.into_iter().flatten().collect(), signer, record })
+    keep_all(shelf, &sealed, Kept { listed: there, signer, record, ..Kept::default() }).await
 }
 
 /// Signs by a certificate for the run's token.
 async fn keyless(
     delivery: &Delivery,
     ready: &Ready,
-    client: &Client,
+    shelf: &Shelf<'_>,
     known: &Known<'_>,
     instance: &Instance,
     log: &StageLog,
@@ -233,14 +232,14 @@ async fn keyless(
         log.line(&format!("what is signed can be read by anyone at {host}, for good"));
     }
     let facts = Facts::of(delivery, ready, known, run.as_ref()).await?;
-    let planned = facts.statements(client.repository())?;
+    let planned = facts.statements(&shelf.name())?;
     let ours = run.as_ref().map(|run| this_ref(run, &issuer).into());
-    let missing = missing(client, &verifier, planned, ours.as_ref(), delivery).await?;
+    let Found { missing, there } = missing(shelf, &verifier, planned, ours.as_ref(), delivery).await?;
     if missing.is_empty() {
         log.line("all of it is there already");
         // It is by this workflow, or it would not have counted.
         let signer = run.as_ref().map(|run| recorded(instance, &run.builder(), &issuer));
-        return Ok(Kept { attestations: Vec::new(), signer, record: None });
+        return Ok(Kept { listed: there, signer, ..Kept::default() });
     }
     let record = facts.written(&missing, delivery)?;
     let signer = Hand::Certified(Box::new(Signer::keyless(instance.clone(), verifier, &secret, &subject).await?));
@@ -259,9 +258,7 @@ async fn keyless(
         .into_iter()
         .map(|(beside, sealed)| (beside, sealed.into_iter().map(|one| (one, numbers.next().flatten())).collect::<Vec<_>>()))
         .collect();
-    let kept = sealed.iter().map(|(beside, sealed)| keep(client, beside, sealed));
-    let attestations = try_join_all(kept).await?.into_iter().flatten().collect();
-    Ok(Kept { attestations, signer: by, record })
+    keep_all(shelf, &sealed, Kept { listed: there, signer: by, record, ..Kept::default() }).await
 }
 
 /// The signer as the record has it.
@@ -331,19 +328,36 @@ async fn seal(signer: &Hand<'_>, beside: Descriptor, statements: Vec<Statement>)
     Ok((beside, sealed))
 }
 
-/// Keeps it there. With each the number that it has at GitHub.
-async fn keep(client: &Client, beside: &Descriptor, sealed: &[(Sealed, Option<u64>)]) -> Result<Vec<Attestation>, Error> {
+/// What is signed about one manifest, with the number that each has at GitHub.
+type Numbered = (Descriptor, Vec<(Sealed, Option<u64>)>);
+
+/// Keeps all of it there.
+async fn keep_all(shelf: &Shelf<'_>, sealed: &[Numbered], mut kept: Kept) -> Result<Kept, Error> {
+    let all = sealed.iter().map(|(beside, sealed)| keep(shelf, beside, sealed));
+    for (attestations, listed) in try_join_all(all).await? {
+        kept.attestations.extend(attestations);
+        kept.listed.extend(listed);
+    }
+    Ok(kept)
+}
+
+/// Keeps what is signed about one manifest there. With it what a folder has to list.
+async fn keep(
+    shelf: &Shelf<'_>,
+    beside: &Descriptor,
+    sealed: &[(Sealed, Option<u64>)],
+) -> Result<(Vec<Attestation>, Vec<Descriptor>), Error> {
     let subject = digest_of(beside).map_err(crate::oci::registry::Error::from)?;
     let artifacts: Vec<_> =
         sealed.iter().map(|(sealed, _)| artifact(&sealed.statement, Timestamp::now(), sealed.bundle.bytes.clone())).collect();
-    let digests = client.push_referrers(beside, &artifacts).await?;
+    let (digests, listed) = shelf.keep(beside, &artifacts).await?;
     let kept = sealed.iter().zip(digests).map(|((sealed, github), referrer)| Attestation {
         subject,
         predicate: sealed.predicate().to_owned(),
         referrer,
         github: *github,
     });
-    Ok(kept.collect())
+    Ok((kept.collect(), listed))
 }
 
 /// A bundle as it is kept beside an image.
@@ -357,30 +371,40 @@ pub(super) fn artifact(statement: &Statement, at: Timestamp, content: Bytes) -> 
     Artifact { media_type: sigstore::MEDIA_TYPE, annotations, content }
 }
 
+/// What is to be signed, and what is there of it.
+struct Found {
+    missing: Vec<Planned>,
+    /// What a folder lists of what is there.
+    there: Vec<Descriptor>,
+}
+
 /// What of it is not there yet, by this workflow's own word. A verdict is given again once it is too old to be relied on.
 async fn missing(
-    client: &Client,
+    shelf: &Shelf<'_>,
     verifier: &Verifier,
     planned: Vec<Planned>,
     ours: Option<&Accepted>,
     delivery: &Delivery,
-) -> Result<Vec<Planned>, Error> {
-    let Some(ours) = ours else { return Ok(planned) };
+) -> Result<Found, Error> {
+    let Some(ours) = ours else { return Ok(Found { missing: planned, there: Vec::new() }) };
     let subjects: BTreeSet<Digest> = planned.iter().filter_map(|planned| digest_of(&planned.beside).ok()).collect();
-    let there = subjects.iter().map(async |subject| {
-        let there = evidence::gather(client, subject, verifier, &PredicateType::ALL).await?;
-        Ok::<_, Error>((*subject, there))
-    });
+    let there = subjects.iter().map(async |subject| Ok::<_, Error>((*subject, shelf.gather(subject, verifier).await?)));
     let there: BTreeMap<Digest, Evidence> = try_join_all(there).await?.into_iter().collect();
-    let is_there = |planned: &Planned| {
-        let evidence = digest_of(&planned.beside).ok().and_then(|subject| there.get(&subject));
-        evidence.is_some_and(|evidence| {
-            evidence.statements.iter().any(|signed| {
-                ours.check(signed).is_ok() && says_the_same(&signed.statement, signed.at, &planned.statement, delivery)
-            })
-        })
+    let found = |planned: &Planned| {
+        let evidence = there.get(&digest_of(&planned.beside).ok()?)?;
+        let same = |signed: &&SignedStatement| {
+            ours.check(signed).is_ok() && says_the_same(&signed.statement, signed.at, &planned.statement, delivery)
+        };
+        evidence.statements.iter().find(same).map(|signed| signed.referrer)
     };
-    Ok(planned.into_iter().filter(|planned| !is_there(planned)).collect())
+    let (mut missing, mut relied) = (Vec::new(), Vec::new());
+    for planned in planned {
+        match found(&planned) {
+            Some(referrer) => relied.push(referrer),
+            None => missing.push(planned),
+        }
+    }
+    Ok(Found { missing, there: shelf.entries(&relied)? })
 }
 
 /// Whether a statement that is there makes another one needless.
@@ -410,167 +434,4 @@ fn by_subject(planned: Vec<Planned>) -> Vec<(Descriptor, Vec<Statement>)> {
         }
     }
     subjects
-}
-
-/// What the statements are made of.
-struct Facts<'a> {
-    delivery: &'a Delivery,
-    ready: &'a Ready,
-    known: &'a Known<'a>,
-    run: Option<&'a Run>,
-    tools: Vec<Program>,
-    record: Record,
-    /// The same in the bytes that the verdict names.
-    signed: SignedRecord,
-}
-
-impl<'a> Facts<'a> {
-    /// Writes the record that a verdict among the statements names, so that it is there before the verdict is; gives its digest.
-    fn written(&self, missing: &[Planned], delivery: &Delivery) -> Result<Option<Digest>, Error> {
-        if !missing.iter().any(|planned| matches!(planned.statement.predicate, Predicate::Verdict(_))) {
-            return Ok(None);
-        }
-        self.signed.write(&delivery.config.report_dir)?;
-        Ok(Some(self.signed.digest()))
-    }
-
-    async fn of(delivery: &'a Delivery, ready: &'a Ready, known: &'a Known<'a>, run: Option<&'a Run>) -> Result<Self, Error> {
-        let versions = scan::versions(&delivery.launcher).await.into_iter();
-        let tools = versions.filter_map(|(name, version)| Some(Program { name: name.to_owned(), version: version.ok()? }));
-        let record = delivery.recorder.write(|record| record.clone());
-        let signed = SignedRecord::of(&record);
-        Ok(Self { delivery, ready, known, run, tools: tools.collect(), record, signed })
-    }
-
-    /// All that is said, each with what it is kept beside.
-    fn statements(&self, repository: &Repository) -> Result<Vec<Planned>, Error> {
-        let image = self.known.image;
-        let of = |beside: &Descriptor, digest: Digest, predicate: Predicate| Planned {
-            beside: beside.clone(),
-            statement: Statement { subjects: vec![Subject { name: Some(repository.to_string()), digest }], predicate },
-        };
-        let parameters =
-            self.ready.claim.parameters.as_ref().ok_or_else(|| Error::Statement("it is not known what was built".to_owned()))?;
-        let mut planned = vec![
-            of(&image.root, image.digest, Predicate::Signature),
-            of(&image.root, image.digest, Predicate::Verdict(Box::new(self.verdict(parameters)?))),
-        ];
-        // Whoever takes an image that was built elsewhere has not seen where it came from: its builder has said that.
-        if self.built_here() {
-            let provenance = self.provenance(parameters).map(|provenance| Predicate::Provenance(Box::new(provenance)));
-            planned.extend(provenance.map(|provenance| of(&image.root, image.digest, provenance)));
-        }
-        for platform in &image.platforms {
-            if platform.digest != image.digest {
-                planned.push(of(&platform.manifest, platform.digest, Predicate::Signature));
-            }
-            for sbom in self.sboms(&platform.platform)? {
-                planned.push(of(&platform.manifest, platform.digest, sbom));
-            }
-            if let Some(report) = self.report(&platform.platform)? {
-                planned.push(of(&platform.manifest, platform.digest, report));
-            }
-        }
-        Ok(planned)
-    }
-
-    fn built_here(&self) -> bool {
-        self.record.reuse.is_none()
-    }
-
-    fn verdict(&self, parameters: &Parameters) -> Result<Verdict, Error> {
-        // Of an image that is promoted the run is another's: who delivered it has said what it is of.
-        let (repository, reference) = match &self.ready.origin {
-            Some(origin) => (origin.verdict.source.repository.clone(), origin.verdict.source.reference.clone()),
-            None => (self.run.map(Run::repository), self.run.map(|run| run.reference().to_owned())),
-        };
-        let facts = VerdictFacts {
-            decided_at: self.known.decided_at,
-            repository,
-            reference,
-            parameters,
-            origin: self.known.origin,
-            builder: self.delivery.config.builder(),
-            tools: self.tools.clone(),
-            databases: self.database().into_iter().collect(),
-            lists: lists(&self.delivery.config.suppressions),
-            inputs: self.delivery.config.leniency(),
-            coverage: self.known.coverage,
-            record_digest: self.signed.digest(),
-        };
-        Verdict::of(self.known.cleared, &self.record, facts).map_err(|error| Error::Statement(error.to_string()))
-    }
-
-    fn provenance(&self, parameters: &Parameters) -> Option<Provenance> {
-        let materials: Vec<_> =
-            self.record.image.iter().flat_map(|image| &image.platforms).filter_map(|one| one.materials.clone()).collect();
-        let facts = ProvenanceFacts {
-            run: self.run,
-            source: self.record.source.as_ref()?,
-            environment: self.delivery.config.environment,
-            parameters,
-            materials: &materials,
-            started_on: self.record.started_at,
-            finished_on: self.known.decided_at,
-        };
-        Some(Provenance::of(&facts))
-    }
-
-    /// The lists of what is in the image of a platform.
-    fn sboms(&self, platform: &Platform) -> Result<Vec<Predicate>, Error> {
-        let recorded = self.record.image.iter().flat_map(|image| &image.platforms);
-        let files = recorded.filter(|recorded| recorded.platform == *platform).flat_map(|recorded| &recorded.sboms);
-        let read = files.filter_map(|file| {
-            let of = format_of(file)?;
-            let path = self.delivery.config.report_dir.join(file);
-            Some(sbom(of, &path))
-        });
-        read.collect()
-    }
-
-    /// What trivy has found in the image of a platform.
-    fn report(&self, platform: &Platform) -> Result<Option<Predicate>, Error> {
-        let scanned = self.known.vulnerabilities.and_then(|found| found.platforms.iter().find(|one| one.platform == *platform));
-        let (Some(scanned), Some(database)) = (scanned, self.database()) else { return Ok(None) };
-        let version = self.tools.iter().find(|tool| tool.name == "trivy").map_or("", |tool| &tool.version);
-        let scan = Scan::by_trivy(version, &database, self.run, scanned.times);
-        let report = crate::attestation::Vulnerabilities::of(scan, scanned.report.clone());
-        let report = report.map_err(|error| Error::Statement(error.to_string()))?;
-        Ok(Some(Predicate::Vulnerabilities(Box::new(report))))
-    }
-
-    fn database(&self) -> Option<Database> {
-        let database = self.record.database.as_ref()?;
-        Some(Database {
-            name: "trivy-db".to_owned(),
-            version: 2,
-            repository: database.repository.clone(),
-            digest: database.digest,
-            updated_at: database.updated_at,
-        })
-    }
-}
-
-/// Which list a file of the report is.
-fn format_of(file: &str) -> Option<PredicateType> {
-    if file.ends_with(".spdx.json") {
-        Some(PredicateType::Spdx)
-    } else {
-        file.ends_with(".cdx.json").then_some(PredicateType::CycloneDx)
-    }
-}
-
-fn sbom(of: PredicateType, path: &Path) -> Result<Predicate, Error> {
-    let mut bytes = Vec::new();
-    let read = process::open_report(path, MAX_SBOM).and_then(|mut file| file.read_to_end(&mut bytes));
-    read.map_err(|source| Error::Io { path: path.to_owned(), source })?;
-    Predicate::sbom(of, Bytes::from(bytes)).map_err(|error| Error::Statement(error.to_string()))
-}
-
-fn lists(suppressions: &Suppressions) -> Lists {
-    match suppressions {
-        Suppressions::Head(commit) => Lists { of: ListsOf::Head, commit: commit.clone() },
-        Suppressions::Base(commit) => Lists { of: ListsOf::Base, commit: Some(commit.clone()) },
-        Suppressions::Unproven => Lists { of: ListsOf::Nobody, commit: None },
-    }
 }

@@ -22,8 +22,9 @@ use super::preflight::Ready;
 use super::signing::{self, Token};
 use super::task::Task;
 use super::vulnerabilities::Vulnerabilities;
-use super::{Delivery, keys, reuse};
+use super::{Delivery, amazon, keys, reuse};
 use crate::attestation::{self, Predicate, PredicateType};
+use crate::aws;
 use crate::changes::{self, Advisory, Changes, Contents, Layer, Since};
 use crate::config::{Publish, RequestedDestination, Signing};
 use crate::diagnosis::Diagnosis;
@@ -32,6 +33,7 @@ use crate::evidence::{self, Accepted, Evidence, SignedStatement};
 use crate::finding::Vulnerability;
 use crate::github::Event;
 use crate::github::event::is_commit;
+use crate::github::oidc;
 use crate::oci::image::described;
 use crate::oci::reference::Repository;
 use crate::oci::registry::{self, Client, Manifest, Selector, Store};
@@ -55,6 +57,8 @@ const PARALLEL: usize = 5;
 const PLATFORMS: usize = 8;
 /// The most that is read of an SBOM, in bytes.
 const MAX_SBOM: u64 = 128 << 20;
+/// What is said where nobody is known there.
+const ECR_IS_NOT_ASKED: &str = "Amazon ECR is not asked, for the run has no identity at AWS";
 /// The statements that it goes by.
 const WANTED: [PredicateType; 4] =
     [PredicateType::Provenance, PredicateType::Spdx, PredicateType::CycloneDx, PredicateType::Vulnerabilities];
@@ -149,7 +153,7 @@ async fn find(delivery: &Delivery, ready: &Ready, place: Place, moving: Vec<Exis
         Place::Registry(client) => client,
         Place::Nowhere => match read_only(delivery).await? {
             Ok(client) => client,
-            Err(Some(why)) => return Ok(Earlier::not_known(why.to_owned())),
+            Err(Some(why)) => return Ok(Earlier::not_known(why)),
             Err(None) => return Ok(Earlier::default()),
         },
     };
@@ -168,17 +172,25 @@ async fn find(delivery: &Delivery, ready: &Ready, place: Place, moving: Vec<Exis
     Ok(earlier)
 }
 
-/// The registry, for a run that publishes nothing: it takes no credentials of AWS. Or why it is not asked.
-async fn read_only(delivery: &Delivery) -> Result<Result<Client, Option<&'static str>>, Error> {
+/// The registry, for a run that publishes nothing, or why it is not asked. A change needs nothing of AWS to be judged: so Amazon ECR
+/// is asked where the run has an identity there, and what that lacks is a line.
+async fn read_only(delivery: &Delivery) -> Result<Result<Client, Option<String>>, Error> {
     let proposes = delivery.event.as_ref().is_some_and(Event::is_proposal);
     if !matches!(delivery.config.publish, Publish::No(_)) || !proposes {
         return Ok(Err(None));
     }
-    let RequestedDestination::Named(Destination::Registry(repository)) = &delivery.config.destination else {
-        let ecr = matches!(delivery.config.destination, RequestedDestination::Ecr(_));
-        return Ok(Err(ecr.then_some("a run that publishes nothing signs in at no AWS account, so Amazon ECR is not asked")));
+    let repository: Repository = match &delivery.config.destination {
+        RequestedDestination::Named(Destination::Registry(repository)) => repository.clone(),
+        RequestedDestination::Named(Destination::Layout(_)) => return Ok(Err(None)),
+        RequestedDestination::Ecr(ecr) => {
+            let not_asked = |why: &str| Ok(Err(Some(format!("{ECR_IS_NOT_ASKED}: {why}"))));
+            return match keys::session(delivery, &ecr.identity).await {
+                Ok(session) => amazon::reader(ecr, session).await.map(Ok),
+                Err(aws::Error::Token(oidc::Error::NotGranted { .. })) => not_asked("the job has no `id-token: write`"),
+                Err(error) => not_asked(&Diagnosis::from(&error).what),
+            };
+        }
     };
-    let repository: Repository = repository.clone();
     let credentials = Store::from_env().find(repository.registry()).await.map_err(registry::Error::from)?;
     Ok(Ok(Client::new(repository, credentials)?))
 }

@@ -19,7 +19,9 @@ pub(super) async fn write(delivery: &Delivery, publication: &Publication) {
     // A record is of what was attested. Where GitHub takes no attestations, that is said already.
     let attested = delivery.recorder.write(|record| record.attestations.iter().any(|one| one.github.is_some()));
     let Some(access) = delivery.config.github.as_ref().filter(|_| demand != Demand::Off && attested) else { return };
-    let Ok(repository) = publication.destination.parse::<Repository>() else { return };
+    // A folder is no place that others can reach.
+    let destination = Some(&*publication.destination).filter(|named| !named.starts_with("oci:"));
+    let Some(repository) = destination.and_then(|named| named.parse::<Repository>().ok()) else { return };
     let noted = delivery.stage(StageName::StorageRecord, async |_| {
         let asked = async {
             let Some(api) = Api::open(access)? else { return Ok(0) };

@@ -13,7 +13,7 @@ use oci_spec::image::Descriptor;
 use rustix::fs::{Access, access};
 use tokio_util::sync::CancellationToken;
 
-use super::{Destination, Error, Listener, PublishEvent};
+use super::{Destination, Error, Listener, PublishEvent, referrers};
 use crate::oci::layout::{self, REF_NAME, digest_of};
 use crate::oci::registry::Upload;
 use crate::oci::{Digest, Image, Layout, Tag};
@@ -42,6 +42,8 @@ const INDEX: &str = "index.json";
 /// What goes into a folder, and how it is going.
 struct LayoutUpdate {
     image: Image,
+    /// Manifests that are about it, in its own layout or in the folder already.
+    beside: Vec<Descriptor>,
     tags: Vec<PlannedTag>,
     cancel: CancellationToken,
     listener: Listener,
@@ -114,9 +116,15 @@ fn seal(layout: &Layout) -> Result<String, Error> {
     Ok(Digest::of(&bytes).hex())
 }
 
+/// The layout of ours that is at `path`.
+pub(super) fn layout(path: &Path) -> Option<Layout> {
+    matches!(find(path), Ok(PathState::OwnLayout)).then(|| Layout::open(path).ok()).flatten()
+}
+
 pub(super) async fn publish(
     path: &Path,
     image: &Image,
+    beside: Vec<Descriptor>,
     tags: Vec<PlannedTag>,
     cancel: &CancellationToken,
     listener: &Listener,
@@ -124,7 +132,7 @@ pub(super) async fn publish(
     // Dropped, this future ends the work on the other thread too.
     let stop = cancel.child_token();
     let _dropped = stop.clone().drop_guard();
-    let delivery = LayoutUpdate { image: image.clone(), tags, cancel: stop, listener: listener.clone() };
+    let delivery = LayoutUpdate { image: image.clone(), beside, tags, cancel: stop, listener: listener.clone() };
     let path = path.to_owned();
     let done = tokio::task::spawn_blocking(move || delivery.write(&path)).await;
     done.map_err(|error| Error::Broken(error.to_string()))?
@@ -227,9 +235,24 @@ impl LayoutUpdate {
             (self.listener)(PublishEvent::Blob { digest, size: blob.size(), upload });
             (self.listener)(PublishEvent::Moved { done, total });
         }
+        for referrer in &self.beside {
+            for blob in self.parts(layout, referrer)? {
+                self.check()?;
+                self.place(layout, &blob, new)?;
+            }
+        }
         self.check()?;
         self.name(layout)?;
         Ok(publication)
+    }
+
+    /// The blobs of a manifest that is about the image: in the image's layout where it is new, else in the folder.
+    fn parts(&self, folder: &Layout, referrer: &Descriptor) -> Result<Vec<Descriptor>, Error> {
+        let is_new = self.image.layout.blob(&digest_of(referrer)?).exists();
+        let layout = if is_new { &self.image.layout } else { folder };
+        let manifest = layout.read_manifest(referrer)?.manifest();
+        let manifest = manifest.map_err(|fault| layout::Error::invalid(layout.root(), fault))?;
+        Ok([referrer, manifest.config()].into_iter().chain(manifest.layers()).cloned().collect())
     }
 
     /// Puts a blob into the folder, checked by its digest: by a second name for the file where that is possible, else by a
@@ -283,7 +306,8 @@ impl LayoutUpdate {
         };
         entries.retain(|entry| !is_replaced(entry));
         entries.extend(wanted.iter().map(|tag| named(&self.image.root, *tag)));
-        index.set_manifests(entries);
+        entries.extend(self.beside.iter().cloned());
+        index.set_manifests(referrers::listed(layout, entries));
         // Both seals until the new index is there: whoever is killed between the two leaves a layout of ours.
         let seals = [seal(layout)?, layout::index_digest(&index)?.hex()];
         take(layout.root(), &seals);

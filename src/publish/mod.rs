@@ -7,6 +7,7 @@ mod destination;
 mod error;
 mod event;
 mod folder;
+mod referrers;
 mod registry;
 mod tag_snapshot;
 mod tag_write;
@@ -30,7 +31,7 @@ pub(crate) use upload::{BeforeTags, Listed, Ready, Shown, Signed, Uploaded};
 
 use crate::oci::reference::Repository;
 use crate::oci::registry::{Client, Manifest, Selector, Store};
-use crate::oci::{Image, Tag};
+use crate::oci::{Image, Layout, Tag};
 use crate::policy::Cleared;
 use crate::record::Publication;
 use crate::tags::PlannedTag;
@@ -89,6 +90,15 @@ impl Target {
         Self { remover: Some(remover), ..self }
     }
 
+    /// What is in the folder now, where the destination is one and holds a layout of ours.
+    #[must_use]
+    pub(crate) fn layout(&self) -> Option<Layout> {
+        match &self.place {
+            Place::Folder(path) => folder::layout(path),
+            Place::Repository(_) => None,
+        }
+    }
+
     /// The client of the repository, where the destination is one.
     #[must_use]
     pub(crate) fn repository(&self) -> Option<&Client> {
@@ -135,7 +145,7 @@ pub(crate) async fn upload(cleared: &Cleared, image: &Image, target: &Target, li
     }
     let content = match &target.place {
         Place::Repository(client) => Content::Remote(registry::upload(client, image, &target.siblings, listener).await?),
-        Place::Folder(_) => Content::Local(image.clone()),
+        Place::Folder(_) => Content::Local { image: image.clone(), beside: Vec::new() },
     };
     Ok(Uploaded { target: target.clone(), content })
 }
@@ -174,7 +184,9 @@ pub(crate) async fn tag(
     let Uploaded { target, content } = ready.uploaded;
     match (content, &target.place) {
         (Content::Remote(remote), _) => registry::tag(remote, &tags, &target, cancel, listener).await,
-        (Content::Local(image), Place::Folder(path)) => folder::publish(path, &image, tags, cancel, listener).await,
-        (Content::Local(_), Place::Repository(_)) => Err(Error::Broken("the content was not uploaded".to_owned())),
+        (Content::Local { image, beside }, Place::Folder(path)) => {
+            folder::publish(path, &image, beside, tags, cancel, listener).await
+        }
+        (Content::Local { .. }, Place::Repository(_)) => Err(Error::Broken("the content was not uploaded".to_owned())),
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use oci_spec::image::Descriptor;
+
 use super::Target;
 use super::registry::Remote;
 use crate::oci::{Digest, Image};
@@ -17,7 +19,12 @@ pub(crate) struct Uploaded {
 /// Where the content is.
 pub(super) enum Content {
     /// It is still in the layout that was scanned: a folder takes content and names in one step.
-    Local(Image),
+    Local {
+        /// The image.
+        image: Image,
+        /// What is kept beside it there: manifests that are about it, as an index lists them.
+        beside: Vec<Descriptor>,
+    },
     /// It is in a registry, by its digest.
     Remote(Remote),
 }
@@ -100,8 +107,16 @@ impl Uploaded {
     #[must_use]
     pub(crate) fn digest(&self) -> Digest {
         match &self.content {
-            Content::Local(image) => image.digest,
+            Content::Local { image, .. } => image.digest,
             Content::Remote(remote) => remote.root.digest,
+        }
+    }
+
+    /// Has a folder list `beside` together with the image: manifests in the image's own layout, which are about it. A registry lists
+    /// them by itself.
+    pub(crate) fn list(&mut self, found: Vec<Descriptor>) {
+        if let Content::Local { beside, .. } = &mut self.content {
+            beside.extend(found);
         }
     }
 
@@ -117,7 +132,7 @@ impl Uploaded {
 impl fmt::Display for Uploaded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.content {
-            Content::Local(image) => write!(f, "{} of {}", crate::text::size(image.size()), image.digest.short()),
+            Content::Local { image, .. } => write!(f, "{} of {}", crate::text::size(image.size()), image.digest.short()),
             Content::Remote(remote) => remote.sent.fmt(f),
         }
     }

@@ -174,6 +174,7 @@ fn suppression(suppression: &Suppression) -> Suppression {
         count: suppression.count,
         standing: suppression.standing,
         set_in: None,
+        expires: None,
     }
 }
 

@@ -189,6 +189,7 @@ fn found(mut record: Record, outcome: &StageOutcome) -> Record {
             count: 2,
             standing: Standing::Known,
             set_in: Some("0f1e2d3c4b5a69788796a5b4c3d2e1f001234567".to_owned()),
+            expires: None,
         },
         Suppression {
             tool: Tool::GITLEAKS,
@@ -198,6 +199,7 @@ fn found(mut record: Record, outcome: &StageOutcome) -> Record {
             count: 1,
             standing: Standing::New,
             set_in: None,
+            expires: None,
         },
     ];
     for (name, detail) in [

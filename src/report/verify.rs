@@ -24,7 +24,9 @@ pub(crate) fn command(record: &Record) -> Option<String> {
 /// The command by which gp-deliver checks a signed image.
 #[must_use]
 pub(crate) fn own_command(record: &Record) -> Option<String> {
-    let (image, signer) = (image(record)?, record.signer.as_ref()?);
+    let (publication, signer) = (record.publication.as_ref()?, record.signer.as_ref()?);
+    // It reads a folder too.
+    let image = format!("{}@{}", publication.destination, publication.digest);
     let environment = record.environment.filter(|environment| environment.is_blocking());
     let signer = match signer {
         Signer::Certificate(signer) => signer,

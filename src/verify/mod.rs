@@ -9,7 +9,7 @@ mod table;
 mod today;
 mod wanted;
 
-pub(crate) use request::{Question, Request, TodayRequest};
+pub(crate) use request::{IGNORE_FILE, Question, Request, TodayRequest};
 pub(crate) use table::Table;
 pub(crate) use wanted::check;
 

@@ -16,6 +16,7 @@ use crate::evidence::{Accepted, KeyRule, Pattern, Rule};
 use crate::inputs::{self, KeySource, Problem};
 use crate::oci::Reference;
 use crate::oci::registry::Selector;
+use crate::scan::{self, trivy::ignore::Lists};
 use crate::sigstore::{InvalidInstance, PublicKey, Root};
 
 /// The most that is read of a policy or a trusted root, in bytes.
@@ -70,6 +71,8 @@ pub(crate) struct TodayRequest {
     pub(crate) mirrors: Option<String>,
     /// How old it may be.
     pub(crate) database_max_age: Option<String>,
+    /// A list of what is let through.
+    pub(crate) ignore_file: Option<PathBuf>,
 }
 
 /// What is looked at, wherever it is.
@@ -329,10 +332,33 @@ impl TodayRequest {
         let mirrors = mirrors.map_err(|mut found| problems.append(&mut found)).ok().flatten();
         let max_age = self.database_max_age.as_ref().map(|text| inputs::DATABASE_MAX_AGE.read(text)).transpose();
         let max_age = max_age.map_err(|mut found| problems.append(&mut found)).ok().flatten().flatten();
-        let Some(today) = &mut wanted.today else { return };
+        let read = |path: &PathBuf| Lists::of_file(path).map_err(|error| unusable(path, &error));
+        let ignored = self.ignore_file.as_ref().map(read).transpose().map_err(|problem| problems.push(problem)).ok().flatten();
+        let Some(today) = &mut wanted.today else {
+            if let Some(path) = &self.ignore_file {
+                problems.push(problem(IGNORE_FILE, &path.display().to_string(), "it is about --today, which is not asked"));
+            }
+            return;
+        };
+        today.ignored = ignored.unwrap_or_default();
         today.mirrors = mirrors.filter(|given| !given.is_empty()).unwrap_or_else(|| std::mem::take(&mut today.mirrors));
         today.max_age = max_age.unwrap_or(today.max_age);
     }
+}
+
+/// The flag, as it is named to people.
+pub(crate) const IGNORE_FILE: &str = "ignore-file";
+
+fn unusable(path: &Path, error: &scan::Error) -> Problem {
+    let reason = match error {
+        scan::Error::IgnoreFile { reason, .. } => reason.clone(),
+        other => other.to_string(),
+    };
+    problem(
+        IGNORE_FILE,
+        &path.display().to_string(),
+        &format!("a list as .trivyignore or .trivyignore.yaml is expected: {reason}"),
+    )
 }
 
 /// What is expected of a key.

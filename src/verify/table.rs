@@ -9,7 +9,7 @@ use oci_spec::image::Descriptor;
 use serde::Serialize;
 
 use super::row::{Row, State};
-use super::today::{self, Listed, Today};
+use super::today::{self, Accepted, Listed, Today};
 use super::wanted::Wanted;
 use crate::attestation::{Decision, Predicate, PredicateType, Verdict};
 use crate::coverage::JudgedBy;
@@ -206,9 +206,7 @@ impl Seen<'_> {
 
     /// What is known today of what the lists have.
     async fn today(&self, today: &Today, place: Place<'_>, images: &[Descriptor]) -> Result<Row, registry::Error> {
-        let unscanned = self.verdict().map(|(_, verdict)| &*verdict.unscanned).unwrap_or_default();
-        let accepted = unscanned.iter().filter(|gap| gap.accepted.is_some());
-        let accepted = accepted.map(|gap| (gap.name.clone(), gap.platform.to_string())).collect();
+        let accepted = self.verdict().map(|(_, verdict)| Accepted::by(verdict, self.now)).unwrap_or_default();
         let mut listed = Vec::new();
         for (image, evidence) in images.iter().zip(self.lists) {
             let (platform, _) = described(&place.config(image).await?).map_err(|reason| unknown(image, &reason))?;

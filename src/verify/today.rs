@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use futures_util::future::try_join_all;
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::row::Row;
-use crate::attestation::Written;
+use crate::attestation::{Decision, LetThrough, Verdict, Written};
 use crate::document::yaml;
-use crate::finding::{Severity, Vulnerability};
+use crate::finding::{Severity, Suppression, Vulnerability};
 use crate::oci::registry::Store;
 use crate::oci::{Digest, Platform};
 use crate::policy::Threshold;
@@ -18,6 +19,7 @@ use crate::scan::database::{self, Database, Kind, MaxAge, Mirror};
 use crate::scan::syft::Attested;
 use crate::scan::trivy::ignore::Lists;
 use crate::scan::{self, DEADLINE, trivy};
+use crate::scanner::Tool;
 use crate::text;
 
 /// What the row is called.
@@ -34,6 +36,8 @@ pub(crate) struct Today {
     pub(crate) mirrors: Vec<Mirror>,
     /// How old it may be.
     pub(crate) max_age: MaxAge,
+    /// What whoever asks lets through.
+    pub(crate) ignored: Lists,
 }
 
 /// The same in a policy.
@@ -54,6 +58,7 @@ impl From<Asked> for Today {
             threshold: severity_threshold.map(|severity| Threshold { severity, ignore_unfixed }),
             mirrors: Mirror::DATABASES.iter().filter_map(|text| text.parse().ok()).collect(),
             max_age: MaxAge::BLOCKING,
+            ignored: Lists::default(),
         }
     }
 }
@@ -73,21 +78,50 @@ struct Judged {
     findings: Vec<Vulnerability>,
     /// What was not judged and nobody has accepted.
     gaps: Vec<String>,
+    /// What whoever asks has let through.
+    ignored: Vec<Suppression>,
 }
 
-/// Judges the lists. `accepted` is what may be in the image unjudged, by the word of its verdict. What can't be told fails.
-pub(super) async fn row(today: &Today, images: &[Listed<'_>], accepted: &BTreeSet<(String, String)>) -> Row {
+/// What was accepted by name when the image was delivered, by the word of its verdict.
+#[derive(Default)]
+pub(super) struct Accepted<'a> {
+    /// What may be in the image unjudged: its name and platform.
+    unjudged: BTreeSet<(String, String)>,
+    /// Advisories whose findings were let through.
+    advisories: Vec<&'a LetThrough>,
+}
+
+impl<'a> Accepted<'a> {
+    /// What a verdict accepts. Of advisories, where it is the leave of an environment whose gates block, which a list has opened
+    /// under somebody's name, and as long as the entry had to hold.
+    pub(super) fn by(verdict: &'a Verdict, now: Timestamp) -> Self {
+        let unjudged = verdict.unscanned.iter().filter(|gap| gap.accepted.is_some());
+        let unjudged = unjudged.map(|gap| (gap.name.clone(), gap.platform.to_string())).collect();
+        let is_leave = verdict.environment.is_blocking() && verdict.decision == Decision::Cleared;
+        let holds = |entry: &&LetThrough| {
+            is_leave && entry.tool == Tool::TRIVY.name() && entry.expires.is_none_or(|expires| expires > now)
+        };
+        Self { unjudged, advisories: verdict.suppressions.iter().filter(holds).collect() }
+    }
+
+    /// The entries for an advisory that has this many findings today. Which package an entry was for is not in a verdict: where
+    /// there are more findings than it has let through, one of them may be another's, and none of them is accepted.
+    fn entries(&self, advisory: &str, findings: usize) -> Vec<&'a LetThrough> {
+        let entries: Vec<_> = self.advisories.iter().copied().filter(|entry| entry.id == advisory).collect();
+        let covered: usize = entries.iter().map(|entry| entry.count as usize).sum();
+        if findings <= covered { entries } else { Vec::new() }
+    }
+}
+
+/// Judges the lists. What can't be told fails.
+pub(super) async fn row(today: &Today, images: &[Listed<'_>], accepted: &Accepted<'_>) -> Row {
     match judge(today, images, accepted).await {
-        Ok((database, judged)) => said(today.threshold, &database, &judged),
+        Ok((database, judged)) => said(today.threshold, &database, &judged, accepted),
         Err(why) => Row::fails(CHECK, why),
     }
 }
 
-async fn judge(
-    today: &Today,
-    images: &[Listed<'_>],
-    accepted: &BTreeSet<(String, String)>,
-) -> Result<(Database, Vec<Judged>), String> {
+async fn judge(today: &Today, images: &[Listed<'_>], accepted: &Accepted<'_>) -> Result<(Database, Vec<Judged>), String> {
     let mut lists = Vec::new();
     for Listed { platform, image, sbom } in images {
         let sbom = sbom.ok_or_else(|| format!("nobody whose word counts has signed an SBOM for {platform}"))?;
@@ -102,24 +136,17 @@ async fn judge(
     let temporary = tempfile::tempdir().map_err(|error| format!("it can't be told: {error}"))?;
     let cache = database::cache_folder().unwrap_or_else(|| temporary.path().to_owned());
     let database = fetch(today, &cache).await.map_err(|error| words(&error))?;
-    let (ignored, folder) = (Lists::default(), database.folder.as_path());
+    let (ignored, folder) = (&today.ignored, database.folder.as_path());
     let judged = lists.iter().map(|(platform, image, sbom)| {
-        let request = trivy::SbomRequest {
-            sbom,
-            platform,
-            image: *image,
-            database: folder,
-            ignored: &ignored,
-            deadline: DEADLINE,
-            keep: false,
-        };
+        let request =
+            trivy::SbomRequest { sbom, platform, image: *image, database: folder, ignored, deadline: DEADLINE, keep: false };
         let launcher = &launcher;
         async move {
             let found = trivy::judge_sbom(launcher, &request).await.map_err(|error| words(&error))?;
-            let open = found.gaps.iter().filter(|gap| !accepted.contains(&(gap.name.clone(), gap.platform.to_string())));
+            let open = found.gaps.iter().filter(|gap| !accepted.unjudged.contains(&(gap.name.clone(), gap.platform.to_string())));
             let gaps = open.map(|gap| format!("{}: {}", text::words(&gap.name), text::words(&gap.why))).collect();
             let (platform, packages) = ((*platform).clone(), sbom.packages);
-            Ok::<_, String>(Judged { platform, packages, findings: found.findings, gaps })
+            Ok::<_, String>(Judged { platform, packages, findings: found.findings, gaps, ignored: found.suppressions })
         }
     });
     let judged = try_join_all(judged).await?;
@@ -154,7 +181,7 @@ fn words(error: &scan::Error) -> String {
 }
 
 /// The row.
-fn said(threshold: Option<Threshold>, database: &Database, judged: &[Judged]) -> Row {
+fn said(threshold: Option<Threshold>, database: &Database, judged: &[Judged], accepted: &Accepted<'_>) -> Row {
     let mut lines: Vec<String> = judged.iter().map(Judged::line).collect();
     // Most images are the same on all platforms.
     lines.dedup();
@@ -162,8 +189,23 @@ fn said(threshold: Option<Threshold>, database: &Database, judged: &[Judged]) ->
         let updated = text::time(database.record.updated_at);
         *first = format!("{first}, by SBOM, by advisories of {updated}");
     }
-    let counts = |found: &&Vulnerability| threshold.is_some_and(|threshold| threshold.counts(found));
-    let counting: Vec<_> = judged.iter().flat_map(|judged| &judged.findings).filter(counts).collect();
+    let mut findings: BTreeMap<&str, Vec<&Vulnerability>> = BTreeMap::new();
+    for found in judged.iter().flat_map(|judged| &judged.findings) {
+        findings.entry(&found.id).or_default().push(found);
+    }
+    let (mut counting, mut let_through) = (Vec::new(), BTreeSet::new());
+    for (advisory, found) in findings {
+        let entries = accepted.entries(advisory, found.len());
+        if entries.is_empty() {
+            counting.extend(found.into_iter().filter(|found| threshold.is_some_and(|threshold| threshold.counts(found))));
+        }
+        let_through.extend(entries.iter().map(|entry| {
+            let set_in = entry.set_in.as_ref().map(|commit| format!(", set in {commit}")).unwrap_or_default();
+            (advisory, format!("{}{set_in}", entry.by), entry.reason.as_deref(), "when it was delivered, ")
+        }));
+    }
+    let ignored = judged.iter().flat_map(|judged| &judged.ignored);
+    let_through.extend(ignored.map(|one| (&*one.id, one.by.clone(), one.reason.as_deref(), "")));
     let gaps: BTreeSet<_> = judged.iter().flat_map(|judged| &judged.gaps).collect();
     if let (Some(threshold), false) = (threshold, counting.is_empty()) {
         let named: BTreeSet<_> =
@@ -171,14 +213,23 @@ fn said(threshold: Option<Threshold>, database: &Database, judged: &[Judged]) ->
         let named: Vec<_> = named.iter().take(NAMED).map(|name| text::words(name).to_string()).collect();
         lines.push(format!("{} at {} or over: {}", counting.len(), threshold.severity, text::list(&named)));
     }
-    if !gaps.is_empty() {
-        let named = gaps.iter().take(NAMED).map(|gap| format!("not judged: {gap}"));
-        lines.extend(named);
-        let more = gaps.len().saturating_sub(NAMED);
-        lines.extend((more > 0).then(|| format!("not judged: {more} more")));
-    }
+    let accepted = let_through.into_iter().map(|(advisory, by, reason, when)| {
+        let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+        format!("accepted {when}by {by}: {advisory}{reason}")
+    });
+    lines.extend(first_of(accepted.collect(), "accepted"));
+    lines.extend(first_of(gaps.iter().map(|gap| format!("not judged: {gap}")).collect(), "not judged"));
     let says = lines.join("\n");
     if counting.is_empty() && gaps.is_empty() { Row::holds(CHECK, says) } else { Row::fails(CHECK, says) }
+}
+
+/// The first lines of a kind, and how many more there are.
+fn first_of(mut lines: Vec<String>, kind: &str) -> Vec<String> {
+    let more = lines.len().saturating_sub(NAMED);
+    lines.truncate(NAMED);
+    lines = lines.iter().map(|line| text::words(line).to_string()).collect();
+    lines.extend((more > 0).then(|| format!("{kind}: {more} more")));
+    lines
 }
 
 impl Judged {
@@ -197,7 +248,6 @@ impl Judged {
 mod tests {
     use super::*;
     use crate::record;
-    use crate::scanner::Tool;
 
     fn judged(severities: &[Severity], gaps: &[&str]) -> Judged {
         let found = |severity: &Severity| Vulnerability {
@@ -219,6 +269,7 @@ mod tests {
             packages: 2,
             findings: severities.iter().map(found).collect(),
             gaps: gaps.iter().map(|&gap| gap.to_owned()).collect(),
+            ignored: Vec::new(),
         }
     }
 
@@ -229,7 +280,8 @@ mod tests {
             updated_at: "2026-11-27T06:00:00Z".parse().unwrap(),
         };
         let database = Database { record, folder: "/nowhere".into(), warnings: Vec::new() };
-        said(severity.map(|severity| Threshold { severity, ignore_unfixed }), &database, &[judged]).state
+        let threshold = severity.map(|severity| Threshold { severity, ignore_unfixed });
+        said(threshold, &database, &[judged], &Accepted::default()).state
     }
 
     #[test]
@@ -241,5 +293,61 @@ mod tests {
         assert_eq!(state(Some(Severity::High), false, judged(&[Severity::High], &[])), Fails);
         assert_eq!(state(Some(Severity::Critical), false, judged(&[Severity::Unknown], &[])), Fails);
         assert_eq!(state(None, false, judged(&[], &["deb: not seen"])), Fails);
+    }
+
+    fn entry(count: u32, expires: Option<&str>) -> LetThrough {
+        LetThrough {
+            tool: "trivy".to_owned(),
+            by: ".trivyignore.yaml".to_owned(),
+            id: "CVE-2020-14343".to_owned(),
+            reason: Some("not reachable".to_owned()),
+            count,
+            new: false,
+            set_in: None,
+            expires: expires.map(|expires| expires.parse().unwrap()),
+        }
+    }
+
+    /// The leave of prod.
+    fn verdict() -> Verdict {
+        let digest = Digest::of(b"x").to_string();
+        let build = serde_json::json!({
+            "context": ".", "dockerfile": "Dockerfile", "dockerfileDigest": digest, "argumentsDigest": digest,
+            "platforms": ["linux/amd64"],
+        });
+        let demands = serde_json::json!({
+            "secrets": "blocking", "vulnerabilities": "blocking", "severityThreshold": "HIGH", "ignoreUnfixed": false,
+            "inputs": digest,
+        });
+        let verdict = serde_json::json!({
+            "environment": "prod", "decision": "cleared", "decidedAt": "2026-11-20T12:00:00Z", "demands": demands,
+            "source": { "dirty": false }, "build": build, "origin": "built", "builder": digest, "gpDeliver": "0.1.0",
+            "tools": [], "databases": [], "scans": [], "lists": { "of": "head" }, "suppressions": [], "unscanned": [], "record": digest,
+        });
+        serde_json::from_value(verdict).unwrap()
+    }
+
+    #[test]
+    fn an_entry_covers_no_more_findings_than_it_has_let_through() {
+        let entry = entry(2, None);
+        let accepted = Accepted { unjudged: BTreeSet::new(), advisories: vec![&entry] };
+        let covered = |advisory: &str, findings| accepted.entries(advisory, findings).len();
+        assert_eq!([covered("CVE-2020-14343", 2), covered("CVE-2020-14343", 3), covered("CVE-2020-1", 1)], [1, 0, 0]);
+    }
+
+    #[test]
+    fn what_an_environment_that_only_advises_has_let_through_or_what_has_expired_is_not_accepted() {
+        let now = "2026-11-27T12:00:00Z".parse().unwrap();
+        let accepted = |change: &dyn Fn(&mut Verdict)| {
+            let mut verdict = verdict();
+            verdict.suppressions = vec![entry(1, Some("2026-11-28T00:00:00Z"))];
+            change(&mut verdict);
+            Accepted::by(&verdict, now).advisories.len()
+        };
+        assert_eq!(accepted(&|_| ()), 1);
+        assert_eq!(accepted(&|verdict| verdict.suppressions = vec![entry(1, Some("2026-11-27T00:00:00Z"))]), 0);
+        assert_eq!(accepted(&|verdict| verdict.suppressions[0].tool = "gitleaks".to_owned()), 0);
+        assert_eq!(accepted(&|verdict| verdict.decision = Decision::Advised), 0);
+        assert_eq!(accepted(&|verdict| verdict.environment = crate::environment::Environment::Dev), 0);
     }
 }

@@ -10,10 +10,13 @@ use doubles::github::{Call, GitHub, Options, Repository};
 use serde_json::{Value, json};
 
 use crate::support::act::{Act, Ran};
-use crate::support::{Source, part, run, tool};
+use crate::support::{Ended, Source, part, run, tool};
+use crate::what_is_delivered_is_signed::slow_part;
 
 /// The commit of the action that the release's reusable workflow names.
 const RELEASE: &str = "0123456789abcdef0123456789abcdef01234567";
+/// Who signs: the workflow that the team's calls.
+const SIGNING: &str = "octo-org/gp-deliver/.github/workflows/_build-and-release.yml@refs/tags/v1";
 const CALLER: &str = ".github/workflows/delivery.yml";
 
 /// A team's repository, and all that its workflow meets.
@@ -48,8 +51,10 @@ impl Team {
     /// A run of the workflow for an event.
     fn event(&self, name: &str, payload: &Value) -> Act {
         // What a job with `id-token: write` has from the runner, and where GitHub and AWS are in this world.
+        // act gives them to all jobs; the one that judges a change has no such permission.
+        let judges = name == "pull_request";
         let runner = self.world.variables().into_iter().filter(|(name, _)| {
-            name.starts_with("ACTIONS_ID_TOKEN_REQUEST")
+            (name.starts_with("ACTIONS_ID_TOKEN_REQUEST") && !judges)
                 || name.starts_with("AWS_ENDPOINT_URL")
                 || name == "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
         });
@@ -165,6 +170,53 @@ fn a_push_to_main_is_delivered_to_prod_and_its_outputs_reach_the_next_job() {
         ("record_path", "gp-deliver-report/record.json".to_owned()),
     ] {
         ran.says(&format!("\"{name}\": \"{value}\""));
+    }
+}
+
+#[test]
+fn what_a_push_to_main_delivers_is_signed_and_verify_and_cosign_take_it() {
+    let team = Team::new("main", World::options().environment("prod").start(), &[]);
+    let commit = team.source.git(&["rev-parse", "HEAD"]);
+    let sigstore = PathBuf::from(part("SIGSTORE"));
+    // Its token is one that the private Sigstore takes for GitHub's.
+    let job = World::options().issued_by(&sigstore).environment("prod").claim("job_workflow_ref", SIGNING);
+    let world = job.claim("sha", commit.clone()).claim("workflow_sha", commit.clone()).start();
+    let team = Team { world, ..team };
+    let document = |name: &str| -> Value { serde_json::from_slice(&fs::read(sigstore.join(name)).unwrap()).unwrap() };
+    let run = team.push("refs/heads/main").var("SIGSTORE_SIGNING_CONFIG", &document("signing_config.json").to_string());
+    let ran = run.var("SIGSTORE_TRUSTED_ROOT", &document("trusted_root.json").to_string()).succeeds();
+    delivered(&team, &ran, "prod");
+    ran.says("6 statements").says("cosign verify --certificate-identity https://github.com/octo-org/gp-deliver/");
+    // What is behind the world's registry knows no password.
+    let digest = team.world.tags()[&team.sha()].clone();
+    let image = format!("{}/{}@{digest}", team.world.registry(), team.world.repository());
+    let (root, issuer) = (sigstore.join("trusted_root.json"), part("ISSUER"));
+    let verify = |environment: &str, commit: &str| {
+        let mut verify = Command::new(env!("CARGO_BIN_EXE_gp-deliver"));
+        verify.env_clear().env("HOME", team.source.beside("home")).args(["verify", &image, "--sigstore-trusted-root"]).arg(&root);
+        verify.args(["--issuer", &issuer, "--identity", &format!("https://github.com/{SIGNING}"), "--environment", environment]);
+        Ended::from(verify.args(["--commit", commit]).output().unwrap())
+    };
+    let verified = verify("prod", &commit);
+    assert_eq!(verified.code, Some(0), "{verified}");
+    assert_eq!(verify("staging", &commit).code, Some(3));
+    assert_eq!(verify("prod", &commit.replace(|_: char| true, "0")).code, Some(3));
+    let Some(cosign) = slow_part("COSIGN") else { return };
+    for predicate in [None, Some("https://gp-deliver.dev/verdict/v1"), Some("spdxjson")] {
+        let holds = |identity: &str| {
+            let mut check = Command::new(&cosign);
+            check.env_clear().env("HOME", team.source.beside("home"));
+            match predicate {
+                None => check.arg("verify"),
+                Some(predicate) => check.args(["verify-attestation", "--type", predicate]),
+            };
+            check.args(["--certificate-identity", identity, "--certificate-oidc-issuer", &issuer, "--trusted-root"]).arg(&root);
+            let said = check.arg(&image).output().unwrap();
+            (said.status.success(), String::from_utf8_lossy(&said.stderr).into_owned())
+        };
+        let (held, said) = holds(&format!("https://github.com/{SIGNING}"));
+        assert!(held, "{predicate:?}: {said}");
+        assert!(!holds("https://github.com/octo-org/octo-repo/.github/workflows/delivery.yml@refs/heads/main").0);
     }
 }
 

@@ -3,10 +3,11 @@
 
 use std::fs;
 
+use doubles::aws::World;
 use doubles::registry::{Options, Registry};
 use serde_json::{Value, json};
 
-use crate::support::{Delivery, Source};
+use crate::support::{Delivery, Source, keyless};
 use crate::what_is_delivered_is_signed::Scene;
 
 const OTHER: &str = "octo-org/octo-repo/.github/workflows/other.yml@refs/heads/mine";
@@ -142,6 +143,31 @@ fn a_pull_request_is_compared_with_the_image_of_the_environment_that_it_is_for()
     let told = since(&scene);
     assert_eq!((&told["platforms"][0]["packages"], &told["image"]["by"]), (&Value::Null, &json!([])), "{told}");
     assert!(scene.source.summary().contains("nobody's word"), "{}", scene.source.summary());
+}
+
+#[test]
+fn a_pull_request_asks_amazon_ecr_where_its_run_has_an_identity_there() {
+    let (world, source) = (World::options().start(), keyless::source());
+    keyless::deliver(&world, &source).ends_with(0);
+    source.write("file", "2\n");
+    source.commit("more");
+    let propose = || propose(keyless::deliver(&world, &source), &source, false);
+    let (tags, told) = (world.tags(), || source.record()["since"].clone());
+    propose().ends_with(0).says("never published");
+    assert_eq!((&told()["image"]["tag"], &told()["image"]["digest"]), (&json!("latest"), &json!(tags["latest"])), "{}", told());
+    assert_eq!(told()["platforms"][0]["layers"]["added"].as_array().unwrap().len(), 1, "{}", told());
+    assert_eq!(world.tags(), tags);
+    // Without a token nobody is known there, and nobody is asked.
+    let before = world.calls().len();
+    let without = propose().variable("ACTIONS_ID_TOKEN_REQUEST_URL", "").variable("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "");
+    without.ends_with(0);
+    assert_eq!((&told()["image"], world.calls().len()), (&Value::Null, before), "{}", told());
+    let unknown = told()["unknown"].to_string();
+    assert!(unknown.contains("has no identity at AWS") && unknown.contains("id-token: write"), "{unknown}");
+    // Who may not read is told so, and the change is judged all the same.
+    world.set_role_policy(&json!({ "Version": "2012-10-17", "Statement": [] }));
+    propose().ends_with(0);
+    assert!(told()["unknown"].to_string().contains("ecr:GetAuthorizationToken"), "{}", told());
 }
 
 #[test]

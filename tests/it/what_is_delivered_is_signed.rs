@@ -207,7 +207,7 @@ fn document(name: &str) -> String {
 }
 
 /// A program that takes long to build; where it is not built, that is said on the terminal itself.
-fn slow_part(name: &str) -> Option<PathBuf> {
+pub(crate) fn slow_part(name: &str) -> Option<PathBuf> {
     let found = std::env::var_os(format!("GP_DELIVER_TEST_{name}")).map(PathBuf::from);
     if found.is_none() {
         let said = format!("WITHOUT {name}: what needs it is NOT TESTED (make test-all)\n");

@@ -96,6 +96,55 @@ fn what_is_known_today_is_told_by_the_signed_sbom_and_the_image_is_not_fetched()
 }
 
 #[test]
+fn what_was_accepted_by_name_is_shown_as_accepted_and_does_not_count() {
+    let list = |expires: &str| {
+        format!(
+            "vulnerabilities:\n  - id: CVE-2020-14343\n    statement: no stranger's YAML is read\n    expired_at: {expires}\n"
+        )
+    };
+    let of_source = list("2999-01-01");
+    let scene = Scene::holding(&[CRITICAL, (".trivyignore.yaml", &of_source)]);
+    let deliver = |environment: &str| scene.deliver(environment).flag("--sign", "keyless").flag("--suppressions", "head");
+    let image = scene.image(&scene.sha);
+    let flags = ["--today", "--trivy-db-repository", &database(), "--severity-threshold", "LOW"];
+    let today = |more: &[&str]| {
+        let (code, table) = verify(&scene, &image, &tools(), &[&flags, more].concat());
+        (code, row(&table, "today").unwrap().1.to_owned())
+    };
+    // Where gates only advise, nobody has let it pass.
+    deliver("dev").ends_with(0);
+    let (code, says) = today(&[]);
+    assert_eq!(code, Some(3), "{says}");
+    deliver("prod").ends_with(0);
+    let (code, says) = today(&["--environment", "prod"]);
+    assert_eq!(code, Some(0), "{says}");
+    let commit = scene.source.git(&["rev-parse", "HEAD"]);
+    let by = format!(
+        "accepted when it was delivered, by .trivyignore.yaml, set in {commit}: CVE-2020-14343: no stranger's YAML is read"
+    );
+    assert!(says.contains("1 CRITICAL known") && says.contains(&by), "{by}: {says}");
+    // Nor is it accepted for an environment that was not asked, or by nobody's word.
+    assert_eq!(today(&["--environment", "dev"]).0, Some(3));
+    // A list of one's own counts where it is named, until it expires.
+    let own = scene.source.beside("own.yaml");
+    std::fs::write(&own, list("2999-01-01")).unwrap();
+    let named = ["--environment", "dev", "--ignore-file", own.to_str().unwrap()];
+    let (code, says) = today(&named);
+    assert_eq!(code, Some(0), "{says}");
+    assert!(says.contains("accepted by ") && says.contains("own.yaml: CVE-2020-14343"), "{says}");
+    std::fs::write(&own, list("2020-01-01")).unwrap();
+    assert_eq!(today(&named).0, Some(3));
+    std::fs::write(&own, "vulnerabilities: 1\n").unwrap();
+    let refused = |flags: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gp-deliver"));
+        let ended = Ended::from(command.env_clear().args(["verify", &image, "--identity", SIGNER]).args(flags).output().unwrap());
+        assert!(ended.code == Some(2) && ended.stderr.contains("ignore-file"), "{ended}");
+    };
+    refused(&["--today", "--ignore-file", own.to_str().unwrap()]);
+    refused(&["--ignore-file", own.to_str().unwrap()]);
+}
+
+#[test]
 fn what_can_not_be_told_today_is_not_clean() {
     let scene = delivered(&[]);
     let image = scene.image(&scene.sha);

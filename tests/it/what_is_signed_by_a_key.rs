@@ -5,11 +5,14 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use doubles::aws::{Call, Fault, Times, World};
 use doubles::registry::crane;
 use serde_json::{Value, json};
 
-use crate::support::{Delivery, Ended, Source, part, secret};
+use crate::support::stranger::Stranger;
+use crate::support::{Delivery, Ended, Source, advisories_without_one, part, run, secret, tool};
 
 /// A commit on `main`, a registry, and a world with keys.
 struct Scene {
@@ -24,12 +27,17 @@ struct Scene {
 
 impl Scene {
     fn set() -> Self {
-        let source = Source::in_git(&[
+        Self::holding(&[])
+    }
+
+    fn holding(files: &[(&str, &str)]) -> Self {
+        let usual = [
             ("Dockerfile", "FROM scratch\nCOPY . /app/\n"),
             (".dockerignore", ".git\n"),
             // A package that no advisory is about.
             ("six-1.16.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: six\nVersion: 1.16.0\n"),
-        ]);
+        ];
+        let source = Source::in_git(&[&usual, files].concat());
         let world = World::options().start();
         let sha = source.git(&["rev-parse", "HEAD"])[..7].to_owned();
         let [dev, staging, prod] = ["dev", "staging", "prod"].map(|name| world.create_key(Some(&format!("alias/{name}"))));
@@ -123,6 +131,37 @@ impl Scene {
         listed["manifests"].as_array().unwrap().iter().map(bundle).collect()
     }
 
+    /// Puts a statement beside an image that is like one that is there, but for what `change` makes of it, and signed by whoever may
+    /// use a key.
+    async fn forge(&self, digest: &str, key: &str, predicate: &str, change: impl Fn(&mut Value)) {
+        let of_type = |bundle: &Value| statement(bundle)["predicateType"] == predicate;
+        let mut bundle = self.bundles(digest).into_iter().find(of_type).unwrap();
+        let mut said = statement(&bundle);
+        change(&mut said);
+        let payload = said.to_string();
+        let envelope = &mut bundle["dsseEnvelope"];
+        let kind = envelope["payloadType"].as_str().unwrap();
+        let message = format!("DSSEv1 {} {kind} {} {payload}", kind.len(), payload.len());
+        envelope["payload"] = json!(STANDARD.encode(&payload));
+        envelope["signatures"][0]["sig"] = json!(STANDARD.encode(self.world.signature(key, message.as_bytes())));
+        bundle["verificationMaterial"]["publicKey"]["hint"] = json!(self.world.key_hint(key));
+        Stranger::to(&self.repository()).put_beside(digest, predicate, bundle.to_string().as_bytes()).await;
+    }
+
+    /// What is listed beside an image, of a type: the digests.
+    fn listed(&self, digest: &str, predicate: &str) -> Vec<String> {
+        let listed = Self::get(&self.repository(), &format!("referrers/{digest}")).unwrap();
+        let of_type = |listed: &&Value| listed["annotations"]["dev.sigstore.bundle.predicateType"] == predicate;
+        let listed = listed["manifests"].as_array().unwrap().iter().filter(of_type);
+        listed.map(|listed| listed["digest"].as_str().unwrap().to_owned()).collect()
+    }
+
+    fn delete(&self, digests: &[String]) {
+        for digest in digests {
+            crane(&["delete", "--insecure", &format!("{}@{digest}", self.repository())]);
+        }
+    }
+
     /// What the registry answers below a repository; `None` where it refuses.
     fn get(repository: &str, path: &str) -> Option<Value> {
         let (registry, name) = repository.split_once('/').unwrap();
@@ -151,6 +190,17 @@ impl Scene {
     fn reuse(&self) -> Value {
         self.source.record()["reuse"].clone()
     }
+}
+
+const SPDX: &str = "https://spdx.dev/Document";
+const VERDICT: &str = "https://gp-deliver.dev/verdict/v1";
+/// A package with a critical advisory in `fixtures/advisories`.
+const CRITICAL: (&str, &str) = ("PyYAML-5.3.dist-info/METADATA", "Metadata-Version: 2.1\nName: PyYAML\nVersion: 5.3\n");
+
+/// The statement in a bundle.
+fn statement(bundle: &Value) -> Value {
+    let payload = STANDARD.decode(bundle["dsseEnvelope"]["payload"].as_str().unwrap()).unwrap();
+    serde_json::from_slice(&payload).unwrap()
 }
 
 fn document(name: &str) -> String {
@@ -328,12 +378,7 @@ fn what_dev_has_signed_is_promoted_where_its_key_is_named_and_speaks_for_dev() {
 fn an_image_is_promoted_by_no_list_of_a_key_that_did_not_decide_about_it() {
     let scene = Scene::set();
     let tag = format!("staging-{}", scene.sha);
-    let lists = || -> Vec<String> {
-        let listed = Scene::get(&scene.repository(), &format!("referrers/{}", scene.digest(&tag))).unwrap();
-        let spdx = |listed: &&Value| listed["annotations"]["dev.sigstore.bundle.predicateType"] == "https://spdx.dev/Document";
-        let listed = listed["manifests"].as_array().unwrap().iter().filter(spdx);
-        listed.map(|listed| listed["digest"].as_str().unwrap().to_owned()).collect()
-    };
+    let lists = || scene.listed(&scene.digest(&tag), SPDX);
     scene.deliver("staging", &scene.staging).ends_with(0);
     let of_staging = lists();
     scene.deliver("dev", &scene.dev).ends_with(0);
@@ -341,9 +386,100 @@ fn an_image_is_promoted_by_no_list_of_a_key_that_did_not_decide_about_it() {
     let trusted = format!("dev={}\nstaging={}", scene.dev, scene.staging);
     let promote = scene.promote(&scene.image(&tag)).flag("--promote-by", "sbom").flag("--trusted-keys", &trusted);
     promote.ends_with(0);
-    crane(&["delete", "--insecure", &format!("{}@{}", scene.repository(), of_staging[0])]);
+    scene.delete(&of_staging);
     assert_eq!(lists().len(), 1);
     promote.ends_with(1).says("the verdict that counts is by the key");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_hides_a_package_does_not_hide_it_where_another_key_has_decided() {
+    let scene = Scene::holding(&[CRITICAL]);
+    // What staging let pass before anything was known of it.
+    let before = scene.source.beside("before");
+    run(Command::new(tool("trivy-db"))
+        .arg("--advisories")
+        .arg(advisories_without_one(&scene.source))
+        .arg("--output")
+        .arg(&before));
+    let before = format!("oci:{}:2", before.display());
+    scene.deliver("staging", &scene.staging).flag("--trivy-db-repository", &before).ends_with(0);
+    let image = scene.image(&format!("staging-{}", scene.sha));
+    let digest = crane(&["digest", "--insecure", &image]);
+    let trusted = format!("dev={}\nstaging={}", scene.dev, scene.staging);
+    let promote = scene.promote(&image).flag("--promote-by", "sbom").flag("--trusted-keys", &trusted);
+    promote.ends_with(3).says("CVE-2020-14343");
+    let hide = |list: &mut Value| {
+        let is_it = |package: &Value| package["name"].as_str().is_some_and(|name| name.eq_ignore_ascii_case("pyyaml"));
+        let packages = list["predicate"]["packages"].as_array_mut().unwrap();
+        let hidden: Vec<Value> = packages.iter().filter(|package| is_it(package)).map(|one| one["SPDXID"].clone()).collect();
+        assert!(!hidden.is_empty());
+        packages.retain(|package| !is_it(package));
+        let names = |relation: &Value| ["spdxElementId", "relatedSpdxElement"].iter().any(|end| hidden.contains(&relation[*end]));
+        list["predicate"]["relationships"].as_array_mut().unwrap().retain(|relation| !names(relation));
+    };
+    let true_list = scene.listed(&digest, SPDX);
+    scene.forge(&digest, &scene.dev, SPDX, hide).await;
+    promote.ends_with(3).says("CVE-2020-14343");
+    scene.delete(&true_list);
+    promote.ends_with(1).says("the verdict that counts is by the key");
+    // By the word of whoever has decided it would pass: nobody else can say what is in it.
+    scene.forge(&digest, &scene.staging, SPDX, |_| ()).await;
+    promote.ends_with(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn that_leaks_were_held_back_is_not_devs_to_say() {
+    let scene = Scene::set();
+    scene.deliver("dev", &scene.dev).ends_with(0);
+    let image = scene.image(&format!("dev-{}", scene.sha));
+    let digest = crane(&["digest", "--insecure", &image]);
+    let promote = |trusted: &str| {
+        let trusted = format!("{trusted}={}", scene.dev);
+        scene.promote(&image).flag("--promote-by", "sbom").flag("--trusted-keys", &trusted)
+    };
+    let claim = |verdict: &mut Value| {
+        assert_eq!(verdict["predicate"]["demands"]["secrets"], "advisory");
+        verdict["predicate"]["demands"]["secrets"] = json!("blocking");
+        verdict["predicate"]["decision"] = json!("cleared");
+    };
+    let honest = scene.listed(&digest, VERDICT);
+    scene.forge(&digest, &scene.dev, VERDICT, claim).await;
+    scene.delete(&honest);
+    promote("dev").ends_with(1).says("can't be judged by its SBOM").says("did not hold them back");
+    // It is the environment of the key that makes the difference.
+    let as_staging = |verdict: &mut Value| verdict["predicate"]["environment"] = json!("staging");
+    scene.forge(&digest, &scene.dev, VERDICT, as_staging).await;
+    promote("dev").ends_with(1).says("can't be judged by its SBOM");
+    promote("staging").ends_with(0);
+}
+
+#[test]
+fn a_run_that_may_not_sign_is_found_out_before_anything_is_built() {
+    let scene = Scene::set();
+    scene.allow("kms:GetPublicKey", "*");
+    let nowhere = |run: Delivery| run.variable("DOCKER_HOST", "unix:///nowhere/docker.sock");
+    let refused = nowhere(scene.deliver("prod", &scene.prod)).ends_with(1);
+    refused.says("AWS does not allow kms:Sign").says("\"kms:Sign\"").says(&scene.prod).does_not_say("docker.sock");
+    assert_eq!((scene.world.count(Call::DrySign), scene.world.count(Call::Sign)), (1, 0));
+    // Nothing is signed where it is only asked.
+    scene.allow("kms:*", "*");
+    nowhere(scene.deliver("prod", &scene.prod)).ends_with(1).says("docker.sock");
+    assert_eq!((scene.world.count(Call::DrySign), scene.world.count(Call::Sign)), (2, 0));
+    for fault in [Fault::Refused, Fault::Status(500)] {
+        scene.world.fail(Call::DrySign, Times::Always, fault);
+        nowhere(scene.deliver("prod", &scene.prod)).ends_with(1).says("AWS KMS").does_not_say("docker.sock");
+        scene.deliver("dev", &scene.dev).ends_with(0);
+        scene.world.mend(Call::DrySign);
+    }
+}
+
+#[test]
+fn attestations_that_github_has_to_have_are_no_keys_to_make() {
+    let scene = Scene::set();
+    let deliver = scene.deliver("prod", &scene.prod).variable("DOCKER_HOST", "unix:///nowhere/docker.sock");
+    let refused = deliver.flag("--github-attestations", "required").ends_with(2);
+    refused.says("github-attestations").says("auto or off is expected where a key signs");
+    assert_eq!(scene.world.count(Call::GetPublicKey), 0);
 }
 
 #[test]
@@ -481,6 +617,8 @@ fn the_role_that_publishes_to_ecr_signs_too_and_the_policy_for_it_names_its_keys
     assert!(doctor.clone().ends_with(1).stdout.contains("kms:GetPublicKey"));
     let policy = role_policy(flags(keyless::run(&world, &source, "policy")));
     world.set_role_policy(&serde_json::from_str(&policy).unwrap());
+    let doctor = doctor.output().stdout;
+    assert!(doctor.contains(&format!("{key} signs for this run")), "{doctor}");
     let before = world.count(Call::AssumeRole);
     flags(keyless::deliver(&world, &source)).ends_with(0).says("6 statements");
     assert_eq!(world.count(Call::AssumeRole), before + 1, "one session is for both");

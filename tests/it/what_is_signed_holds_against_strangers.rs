@@ -3,80 +3,17 @@
 
 use std::process::Command;
 
-use doubles::aws::stranger::digest_of;
 use doubles::proxy::{ALWAYS, Challenge, Fault, Proxy, rule};
 use doubles::registry::crane;
 use serde_json::{Value, json};
 
+use crate::support::stranger::Stranger;
 use crate::support::{Ended, part};
 use crate::what_is_delivered_is_signed::{SIGNER, Scene};
 
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const VERDICT: &str = "https://gp-deliver.dev/verdict/v1";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
-
-/// Whoever may push to a repository.
-struct Stranger<'a> {
-    scene: &'a Scene,
-    http: reqwest::Client,
-}
-
-impl<'a> Stranger<'a> {
-    fn to(scene: &'a Scene) -> Self {
-        Self { scene, http: reqwest::Client::builder().no_proxy().build().unwrap() }
-    }
-
-    fn url(&self, path: &str) -> String {
-        let repository = self.scene.repository();
-        let (host, name) = repository.split_once('/').unwrap();
-        format!("http://{host}/v2/{name}/{path}")
-    }
-
-    async fn push_blob(&self, content: &[u8]) -> String {
-        let digest = digest_of(content);
-        let begun = self.http.post(self.url("blobs/uploads/")).send().await.unwrap();
-        let location = begun.headers()["location"].to_str().unwrap().to_owned();
-        let location = if location.starts_with('/') {
-            format!("http://{}{location}", self.scene.repository().split_once('/').unwrap().0)
-        } else {
-            location
-        };
-        let mark = if location.contains('?') { '&' } else { '?' };
-        let sent = self.http.put(format!("{location}{mark}digest={digest}")).body(content.to_vec()).send().await.unwrap();
-        assert!(sent.status().is_success(), "{}", sent.status());
-        digest
-    }
-
-    /// Gives the status, since registries refuse some of it.
-    async fn push_manifest(&self, name: &str, media_type: &str, content: &[u8]) -> bool {
-        let put = self.http.put(self.url(&format!("manifests/{name}"))).header("content-type", media_type);
-        put.body(content.to_vec()).send().await.unwrap().status().is_success()
-    }
-
-    /// Puts something beside an image; gives how it is listed.
-    async fn put_beside(&self, digest: &str, content: &[u8]) -> Value {
-        let empty = self.push_blob(b"{}").await;
-        let blob = self.push_blob(content).await;
-        let subject = crane(&["manifest", "--insecure", &format!("{}@{digest}", self.scene.repository())]).len();
-        let annotations = json!({
-            "dev.sigstore.bundle.predicateType": "https://gp-deliver.dev/verdict/v1",
-            "org.opencontainers.image.created": "2999-01-01T00:00:00Z",
-        });
-        let manifest = json!({
-            "schemaVersion": 2, "mediaType": MANIFEST, "artifactType": BUNDLE,
-            "config": { "mediaType": "application/vnd.oci.empty.v1+json", "digest": empty, "size": 2 },
-            "layers": [{ "mediaType": BUNDLE, "digest": blob, "size": content.len() }],
-            "subject": { "mediaType": MANIFEST, "digest": digest, "size": subject },
-            "annotations": annotations.clone(),
-        })
-        .to_string();
-        let digest = digest_of(manifest.as_bytes());
-        assert!(self.push_manifest(&digest, MANIFEST, manifest.as_bytes()).await);
-        json!({
-            "mediaType": MANIFEST, "artifactType": BUNDLE, "digest": digest, "size": manifest.len(), "annotations": annotations,
-        })
-    }
-}
 
 fn ran(record: &Value, name: &str) -> bool {
     let mut stages = record["stages"].as_array().unwrap().iter();
@@ -94,10 +31,10 @@ async fn what_a_stranger_puts_beside_an_image_hides_no_proof_and_ends_no_deliver
     for scene in [Scene::set(), Scene::without_referrers()] {
         scene.deliver("staging").ends_with(0);
         let digest = scene.digest(&scene.sha);
-        let stranger = Stranger::to(&scene);
+        let stranger = Stranger::to(&scene.repository());
         let mut listed = scene.listed(&digest)["manifests"].as_array().unwrap().clone();
         for content in spoilt() {
-            listed.push(stranger.put_beside(&digest, &content).await);
+            listed.push(stranger.put_beside(&digest, VERDICT, &content).await);
         }
         // A registry without the API lists whatever somebody writes.
         if scene.get(&format!("referrers/{digest}")).is_none() {

@@ -428,6 +428,12 @@ fn what_is_released_is_built_without_rights_and_signed_where_nothing_of_it_runs(
     assert!(at("scripts/release-layout") < at("skopeo copy") && at("skopeo copy") < at("cosign sign"));
     assert!(scripts[at("skopeo copy")].trim_end().lines().any(|line| line == "[[ sha256:${there%% *} == \"$DIGEST\" ]]"));
     assert_eq!(steps[0]["with"]["persist-credentials"], false);
+    // What was just built runs once, to look at itself, and may write nothing; without that there are no tags.
+    let verify = &jobs["verify"];
+    assert_eq!((&verify["permissions"], &verify["environment"]), (&json!({ "packages": "read" }), &Value::Null));
+    let runs = |step: &Value| step["run"].as_str().is_some_and(|run| run.contains("\"$IMAGE\" verify \"$IMAGE\""));
+    assert!(verify["steps"].as_array().unwrap().iter().any(runs));
+    assert_eq!(jobs["release"]["needs"], json!(["image", "verify"]));
 }
 
 #[test]

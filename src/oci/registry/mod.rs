@@ -3,10 +3,11 @@
 //! A registry is not trusted: what it names is fetched over HTTPS only (over plain HTTP within this machine), what it serves
 //! is hashed, what it says is shortened, and credentials go only to it and to its token server.
 //!
-//! Each file knows those above it alone: [`credentials`] and `challenge`, then `error`, `patience`, `payload` and `request`, then
+//! Each file knows those above it alone: [`credentials`], `artifact` and `challenge`, then `error`, `patience`, `payload` and `request`, then
 //! the `connection`, which sends a request and reads the answer; `authorization`, which says who we are; `transport`, which
 //! puts the two together; and the `client`, whose calls are in `blob`, `manifest`, `referrers` and `tag_list`.
 
+mod artifact;
 mod authorization;
 mod blob;
 mod challenge;
@@ -28,6 +29,7 @@ mod transport;
 #[cfg(test)]
 mod with_parts;
 
+pub(crate) use artifact::{Artifact, content};
 pub(crate) use blob::Upload;
 pub(crate) use client::Client;
 pub(crate) use credentials::{Credentials, Store};
@@ -38,7 +40,7 @@ pub(crate) use manifest::{Manifest, Selector};
 #[cfg(test)]
 pub(crate) use patience::Patience;
 pub(crate) use payload::Progress;
-pub(crate) use referrers::{Artifact, Referrers, content};
+pub(crate) use referrers::Referrers;
 #[cfg(test)]
 pub(crate) use tag_list::MAX_TAGS;
 #[cfg(test)]

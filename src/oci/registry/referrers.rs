@@ -4,15 +4,14 @@
 //! index under a tag that is made of the subject's digest ("Referrers Tag Schema"). A list is not believed: what it names is
 //! read, and has to say itself whom it is about.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use http::{Method, StatusCode};
-use oci_spec::image::{Descriptor, ImageIndex, ImageManifest, ImageManifestBuilder, MediaType, SCHEMA_VERSION};
+use oci_spec::image::{Descriptor, ImageIndex, MediaType};
 use reqwest::Response;
 use url::Url;
 
+use super::artifact::{Artifact, EMPTY, EMPTY_TYPE, content};
 use super::client::{Access, Client};
 use super::error::{Error, Subject, UrlRole};
 use super::manifest::{MAX_MANIFEST, Selector};
@@ -36,21 +35,6 @@ const PARALLEL: usize = 6;
 /// The header by which a registry says that it lists the manifest as a referrer (distribution-spec, "Pushing Manifests with
 /// Subject").
 const LISTED: &str = "oci-subject";
-/// What an artifact without a configuration has as one (image-spec, `manifest.md`, "Guidance for an Empty Descriptor").
-const EMPTY: &[u8] = b"{}";
-const EMPTY_TYPE: &str = "application/vnd.oci.empty.v1+json";
-
-/// Something to say of an image.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Artifact {
-    /// What it is, as a media type: of the artifact, and of its content.
-    pub(crate) media_type: &'static str,
-    /// What is said of it where referrers are listed.
-    pub(crate) annotations: BTreeMap<String, String>,
-    /// Its content.
-    pub(crate) content: Bytes,
-}
-
 /// What is listed about a manifest, as far as it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Referrers {
@@ -67,15 +51,6 @@ struct Listing {
     more: bool,
     /// Whether the registry lists them itself.
     by_registry: bool,
-}
-
-/// Where the content is of an artifact of a media type about `subject`; `None` if it is about something else, or is something
-/// else.
-pub(crate) fn content(manifest: &ImageManifest, subject: &Digest, media_type: &str) -> Option<Descriptor> {
-    let about = manifest.subject().as_ref().and_then(|subject| digest_of(subject).ok());
-    let is_type = manifest.artifact_type().as_ref().is_some_and(|found| found.as_ref() == media_type);
-    let [content] = &manifest.layers()[..] else { return None };
-    (about == Some(*subject) && is_type && content.media_type().as_ref() == media_type).then(|| content.clone())
 }
 
 impl Client {
@@ -150,27 +125,9 @@ impl Client {
     /// Sends one; gives its descriptor as a list has it, and whether the registry says that it lists it.
     async fn push_artifact(&self, subject: &Descriptor, artifact: &Artifact) -> Result<(Descriptor, bool), Error> {
         self.push_bytes(&artifact.content, true).await?;
-        let media_type = MediaType::from(artifact.media_type);
-        let content = layout::descriptor(media_type.clone(), Digest::of(&artifact.content), artifact.content.len() as u64);
-        let config = layout::descriptor(MediaType::from(EMPTY_TYPE), Digest::of(EMPTY), EMPTY.len() as u64);
-        let annotations: std::collections::HashMap<_, _> = artifact.annotations.clone().into_iter().collect();
-        let about = layout::descriptor(subject.media_type().clone(), digest_of(subject)?, subject.size());
-        let manifest = ImageManifestBuilder::default()
-            .schema_version(SCHEMA_VERSION)
-            .media_type(MediaType::ImageManifest)
-            .artifact_type(media_type.clone())
-            .config(config)
-            .layers(vec![content])
-            .subject(about)
-            .annotations(annotations.clone())
-            .build()
-            .map_err(|error| self.transport.connection.malformed(&Subject::Referrers(Digest::of(EMPTY)), &error.to_string()))?;
-        let bytes = Bytes::from(layout::document(&manifest)?);
-        let digest = Digest::of(&bytes);
+        let (bytes, listed) = artifact.manifest(subject)?;
+        let digest = digest_of(&listed)?;
         let answer = self.put(&digest.into(), &MediaType::ImageManifest, &bytes).await?;
-        let mut listed = layout::descriptor(MediaType::ImageManifest, digest, bytes.len() as u64);
-        listed.set_artifact_type(Some(media_type));
-        listed.set_annotations(Some(annotations));
         Ok((listed, answer.headers().contains_key(LISTED)))
     }
 

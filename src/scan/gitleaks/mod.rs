@@ -319,6 +319,7 @@ fn count(tree: &[Passed], past: &[Passed]) -> Vec<Suppression> {
         count,
         standing,
         set_in: None,
+        expires: None,
     };
     counts.into_iter().map(suppression).collect()
 }

@@ -12,7 +12,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use crate::beneath::{Links, Root};
+use crate::beneath::{self, Links, Root};
 use crate::document::yaml::read_yaml;
 use crate::scan::Error;
 use crate::text::plain;
@@ -46,6 +46,8 @@ pub(super) struct Entry {
     pub(super) list: String,
     /// The reason that the project gives.
     pub(super) reason: Option<String>,
+    /// When it no longer holds; absent where it has no end.
+    pub(super) expires: Option<Timestamp>,
     rule: Rule,
 }
 
@@ -96,6 +98,20 @@ impl Lists {
         Ok(lists)
     }
 
+    /// Reads one list, wherever it is and whatever it is called: with YAML in it if it is called so.
+    ///
+    /// # Errors
+    /// It can't be used.
+    pub(crate) fn of_file(path: &Path) -> Result<Self, Error> {
+        let unusable = |reason: String| Error::IgnoreFile { path: path.to_owned(), reason };
+        let bytes = beneath::read(path, MAX_BYTES).map_err(|error| unusable(error.to_string()))?;
+        let bytes = bytes.ok_or_else(|| unusable("there is no such file".to_owned()))?;
+        let text = String::from_utf8(bytes).map_err(|_| unusable("it is not UTF-8".to_owned()))?;
+        let mut lists = Self::default();
+        lists.add(&path.to_string_lossy(), &text, Timestamp::now()).map_err(unusable)?;
+        Ok(lists)
+    }
+
     /// Adds the entries of a list that hold at a time.
     ///
     /// # Errors
@@ -109,15 +125,15 @@ impl Lists {
         self.names.push(name.to_owned());
         for rule in rules? {
             let expiry = rule.expired_at.as_deref().map(expiry).transpose()?;
-            match expiry.filter(|expiry| *expiry <= now) {
-                Some(expiry) => self.warnings.push(format!(
+            match expiry {
+                Some(expiry) if expiry <= now => self.warnings.push(format!(
                     "{name}: the entry for {} expired on {}, and lets nothing through: take it out, or look at it anew.",
                     plain(&rule.id),
                     expiry.strftime("%Y-%m-%d")
                 )),
-                None => {
+                _ => {
                     let reason = rule.statement.as_deref().map(plain).filter(|reason| !reason.is_empty());
-                    self.entries.push(Entry { list: name.to_owned(), reason, rule });
+                    self.entries.push(Entry { list: name.to_owned(), reason, expires: expiry, rule });
                 }
             }
         }
@@ -267,7 +283,7 @@ mod tests {
         for odd in ["\0", "\u{7f}", "\u{85}", "\u{9b}", "a\u{2028}b", "\u{feff}", "\u{ffff}", "\u{1f600}", "\\\"'#: - [{"] {
             let id = format!("CVE-1{odd}");
             let rule = Rule { id: id.clone(), ..Rule::default() };
-            let entry = Entry { list: String::new(), reason: None, rule };
+            let entry = Entry { list: String::new(), reason: None, expires: None, rule };
             let path = Lists { entries: vec![entry], ..Lists::default() }.write(folder.path()).unwrap().unwrap();
             let read: File = serde_yaml::from_str(&fs::read_to_string(path).unwrap()).unwrap();
             assert_eq!(read.vulnerabilities.unwrap()[0].id, id);

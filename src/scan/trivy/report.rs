@@ -159,7 +159,7 @@ impl Report {
             list.add(package);
         }
         let mut findings = Vec::new();
-        let mut suppressed: BTreeMap<(String, String, Option<String>), u32> = BTreeMap::new();
+        let mut suppressed: BTreeMap<(String, String, Option<String>, Option<Timestamp>), u32> = BTreeMap::new();
         let mut seen = BTreeSet::new();
         for result in results {
             let of_distribution = distribution.clone().filter(|_| result.class == OF_DISTRIBUTION);
@@ -176,11 +176,11 @@ impl Report {
                 )) {
                     continue;
                 }
-                let (by, reason) = match ignored.entry(&statement) {
-                    Some(entry) => (entry.list.clone(), entry.reason.clone()),
-                    None => (String::new(), Some(plain(&statement))),
+                let (by, reason, expires) = match ignored.entry(&statement) {
+                    Some(entry) => (entry.list.clone(), entry.reason.clone(), entry.expires),
+                    None => (String::new(), Some(plain(&statement)), None),
                 };
-                *suppressed.entry((by, plain(&finding.id), reason)).or_default() += 1;
+                *suppressed.entry((by, plain(&finding.id), reason, expires)).or_default() += 1;
             }
         }
         findings.sort_by(|one, other| {
@@ -192,7 +192,7 @@ impl Report {
         findings.dedup_by(|one, other| {
             (&one.id, &one.package, &one.target, &one.installed) == (&other.id, &other.package, &other.target, &other.installed)
         });
-        let suppression = |((by, id, reason), count)| Suppression {
+        let suppression = |((by, id, reason, expires), count)| Suppression {
             tool: Tool::TRIVY,
             by,
             id,
@@ -200,6 +200,7 @@ impl Report {
             count,
             standing: Standing::default(),
             set_in: None,
+            expires,
         };
         let suppressions = suppressed.into_iter().map(suppression).collect();
         let now = Timestamp::now();

@@ -112,6 +112,7 @@ async fn what_the_project_ignores_is_counted_with_its_reason() {
         count: 1,
         standing: Standing::Known,
         set_in: None,
+        expires: None,
     };
     fs::write(world.path("project/.trivyignore"), "# known\nCVE-2020-14343\nCVE-1999-0001\n").unwrap();
     let found = world.scan(&[pyyaml()]).await.unwrap();

@@ -8,6 +8,7 @@ pub mod job;
 pub mod keyless;
 pub mod processes;
 pub mod runner;
+pub mod stranger;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

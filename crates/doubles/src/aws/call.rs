@@ -42,6 +42,8 @@ pub enum Call {
     GetPublicKey,
     /// KMS: `Sign`.
     Sign,
+    /// KMS: `Sign` as a dry run.
+    DrySign,
     /// Another call of KMS.
     OtherKms,
     /// The registry: `GET /v2/`.
@@ -101,7 +103,7 @@ impl Call {
         }
         if path == "/" {
             let target = head.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
-            return target.map_or_else(|| Self::of_sts(document), Self::of_target);
+            return target.map_or_else(|| Self::of_sts(document), |target| Self::of_target(target, document));
         }
         match Place::of(path) {
             Some(place) => place.call(&head.method),
@@ -110,10 +112,13 @@ impl Call {
         }
     }
 
-    fn of_target(target: &str) -> Self {
+    fn of_target(target: &str, document: &[u8]) -> Self {
         match target.rsplit('.').next() {
             Some("GetPublicKey") => Self::GetPublicKey,
-            Some("Sign") => Self::Sign,
+            Some("Sign") => match serde_json::from_slice::<serde_json::Value>(document) {
+                Ok(parameters) if parameters["DryRun"] == true => Self::DrySign,
+                _ => Self::Sign,
+            },
             _ if target.starts_with("TrentService.") => Self::OtherKms,
             Some("GetAuthorizationToken") => Self::GetAuthorizationToken,
             Some("DescribeRepositories") => Self::DescribeRepositories,
@@ -155,7 +160,7 @@ impl Call {
             | Self::StartLifecyclePolicyPreview
             | Self::GetLifecyclePolicyPreview
             | Self::OtherEcr => Service::Ecr,
-            Self::GetPublicKey | Self::Sign | Self::OtherKms => Service::Kms,
+            Self::GetPublicKey | Self::Sign | Self::DrySign | Self::OtherKms => Service::Kms,
             Self::BlobContent => Service::Storage,
             _ => Service::Registry,
         }

@@ -42,7 +42,7 @@ impl Key {
     }
 
     /// A signature of a SHA-256.
-    fn sign(&self, digest: &[u8]) -> Option<Vec<u8>> {
+    pub fn sign(&self, digest: &[u8]) -> Option<Vec<u8>> {
         let digest = Digest::import_less_safe(digest, &SHA256).ok()?;
         Some(self.pair.sign_digest(&digest).ok()?.as_ref().to_vec())
     }
@@ -91,6 +91,11 @@ impl Server {
                 let Some(signature) = signature else {
                     return of_ecr(400, "ValidationException", "Digest is invalid length for algorithm ECDSA_SHA_256.");
                 };
+                // All else is looked at first (AWS KMS API reference, "Sign").
+                if parameters["DryRun"] == true {
+                    let words = "The request would have succeeded, but the DryRun option is set.";
+                    return of_ecr(412, "DryRunOperationException", words);
+                }
                 json!({"KeyId": arn, "Signature": STANDARD.encode(signature), "SigningAlgorithm": "ECDSA_SHA_256"})
             }
             _ => return of_ecr(400, "UnknownOperationException", ""),

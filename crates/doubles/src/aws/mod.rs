@@ -267,6 +267,20 @@ impl World {
         (key.usage, key.spec) = (usage.to_owned(), spec.to_owned());
     }
 
+    /// The signature that a key makes of a message, as whoever may use it can have it of anything.
+    pub fn signature(&self, arn: &str, message: &[u8]) -> Vec<u8> {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, message);
+        self.server.account.content().keys[arn].sign(digest.as_ref()).unwrap()
+    }
+
+    /// The name that bundles have for a key, as cosign gives it.
+    pub fn key_hint(&self, arn: &str) -> String {
+        use base64::Engine as _;
+        let public = self.server.account.content().keys[arn].public();
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &public);
+        base64::engine::general_purpose::STANDARD.encode(digest.as_ref())
+    }
+
     /// The public half of a key, as PEM.
     pub fn public_key(&self, arn: &str) -> String {
         use base64::Engine as _;

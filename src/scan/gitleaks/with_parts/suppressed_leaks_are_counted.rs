@@ -27,6 +27,7 @@ fn suppression(by: &str, count: u32) -> Suppression {
         count,
         standing: Standing::Known,
         set_in: None,
+        expires: None,
     }
 }
 
