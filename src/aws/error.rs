@@ -128,6 +128,8 @@ pub(crate) enum Call {
     GetPublicKey,
     /// `kms:Sign`.
     Sign,
+    /// `cloudwatch:PutMetricData`.
+    PutMetricData,
 }
 
 /// A call that failed.
@@ -166,6 +168,7 @@ impl Call {
             Self::DescribeImageSigningStatus => "ecr:DescribeImageSigningStatus",
             Self::GetPublicKey => "kms:GetPublicKey",
             Self::Sign => "kms:Sign",
+            Self::PutMetricData => "cloudwatch:PutMetricData",
         }
     }
 

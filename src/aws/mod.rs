@@ -6,6 +6,7 @@
 //! `iam_policy`.
 
 mod chain;
+pub(crate) mod cloudwatch;
 mod confidential;
 pub(crate) mod ecr;
 mod error;
