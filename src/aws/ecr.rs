@@ -1,7 +1,7 @@
 //! Amazon ECR: the registry's address and password, and what a repository allows (Amazon ECR API reference). Images go
 //! there by the registry's protocol, as to any registry.
 
-mod findings;
+pub(crate) mod findings;
 mod images;
 mod lifecycle;
 mod permissions;

@@ -5,7 +5,7 @@ mod command;
 mod merge;
 mod subject;
 mod table;
-mod wait;
+pub(crate) mod wait;
 
 pub(crate) use command::{Request, find};
 pub(crate) use merge::{Judge, merged, unread};

@@ -15,7 +15,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// The longest pause: a scan takes from seconds to minutes.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// How long a look may go on that began in time: a call has as long with all its repeats.
-const LAST_LOOK: Duration = Duration::from_secs(40);
+pub(crate) const LAST_LOOK: Duration = Duration::from_secs(40);
 /// How far ahead another machine's clock may be.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(10);
 

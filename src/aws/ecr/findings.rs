@@ -16,9 +16,9 @@ use crate::oci::Digest;
 use crate::text::{self, Line};
 
 /// The most findings of a page (Amazon ECR API reference, `maxResults`).
-const PAGE: i32 = 1000;
+pub(crate) const PAGE: i32 = 1000;
 /// The most pages that are read of one image.
-const MAX_PAGES: usize = 100;
+pub(crate) const MAX_PAGES: usize = 100;
 /// What Amazon Inspector writes in place of a version where there is no fix.
 const NO_VERSION: &str = "NotAvailable";
 
