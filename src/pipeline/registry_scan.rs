@@ -162,7 +162,7 @@ fn said(scan: &RegistryScan) -> String {
         looked_at => {
             let missing = if missing > 0 { format!("; no result for {missing} more") } else { String::new() };
             let counting = scan.counting().len();
-            format!("{found} in {}{alone}; {counting} count{missing}", text::count(looked_at, "image"))
+            format!("{found} in {}{alone}; {counting} counted at the gate{missing}", text::count(looked_at, "image"))
         }
     }
 }

@@ -169,12 +169,15 @@ fn the_projects_lists_let_the_same_advisories_through() {
     ]);
     let world = world();
     world.scan(ImageScan::basic().finds("CVE-2026-3", "CRITICAL", "zlib"));
-    gated(&world, &source).ends_with(0);
+    // On a push to where vulnerabilities block, a change's own list is nobody's word, as with trivy.
+    gated(&world, &source).ends_with(3);
+    let excused = || gated(&world, &source).flag("--suppressions", "head");
+    excused().ends_with(0);
     let finding = source.record()["registry_scan"]["findings"][0].clone();
     assert_eq!((&finding["counts"], &finding["let-through"]), (&json!(false), &json!(".trivyignore.yaml: not reached")));
     assert!(source.summary().contains("not reached"));
     world.scan(ImageScan::basic().finds("CVE-2026-3", "CRITICAL", "zlib").finds("CVE-2026-33", "CRITICAL", "zlib"));
-    gated(&world, &source).ends_with(3);
+    excused().ends_with(3);
 }
 
 #[test]
@@ -238,12 +241,12 @@ fn findings_says_at_any_time_what_ecr_knows_and_what_it_does_not() {
         assert_eq!(ended.code, Some(code), "{severity}: {ended}");
     }
     let ended = findings(&world, &source, "latest", &[]);
-    ended.says("CVE-2026-5").says("in use 4 times");
+    assert!(ended.stdout.contains("CVE-2026-5") && ended.stdout.contains("in use 4 times"), "{ended}");
     for scan in [ImageScan::enhanced().status("UNSUPPORTED_IMAGE"), ImageScan::basic().after(usize::MAX, 0)] {
         world.scan(scan);
         let ended = findings(&world, &source, "latest", &[]);
         assert_eq!(ended.code, Some(1), "{ended}");
-        ended.says("no result").says("nothing is known");
+        assert!(ended.stdout.contains("no result") && ended.stdout.contains("nothing is known"), "{ended}");
     }
     assert_eq!(findings(&world, &source, "absent", &[]).code, Some(1));
     world.allow(&PUSH);

@@ -20,7 +20,7 @@ pub(crate) fn write(document: &mut Document, record: &Record) {
     let (open, aside): (Vec<_>, Vec<_>) = scan.findings.iter().partition(|finding| finding.let_through.is_none());
     let (counting, mild): (Vec<_>, Vec<_>) = open.into_iter().partition(|finding| finding.counts);
     table(document, &counting);
-    folded(document, &mild, "more that do not count");
+    folded(document, &mild, "more, not counted");
     folded(document, &aside, "let through");
     if let Some([_, ..]) = scan.only_trivy.as_deref() {
         document.paragraph(&only_trivy(scan));
@@ -34,7 +34,7 @@ fn headline(scan: &RegistryScan) -> String {
     }
     let counting = scan.counting().len();
     let missing = if missing > 0 { format!(", no result for {}", text::count(missing, "image")) } else { String::new() };
-    format!("{}, {counting} of them count{missing}", text::count(scan.findings.len(), "finding"))
+    format!("{}, {counting} counted at the gate{missing}", text::count(scan.findings.len(), "finding"))
 }
 
 fn image(image: &ScannedImage) -> String {
