@@ -1,5 +1,6 @@
-//! The command line: `deliver`, `promote`, `plan`, `doctor`, `policy`, `verify`, `show`, `lifecycle`, `repository`, and their flags, which are the inputs.
+//! The command line: `deliver`, `promote`, `plan`, `doctor`, `policy`, `verify`, `show`, `findings`, `lifecycle`, `repository`, and their flags, which are the inputs.
 
+mod findings;
 mod lifecycle;
 mod repository;
 
@@ -35,6 +36,8 @@ pub(crate) enum Request {
     Verify(verify::Request),
     /// Show the report of a change's job, which may not.
     Show(Inputs),
+    /// Look at what Amazon ECR's own scan found in an image.
+    Findings(Inputs, crate::findings::Request),
     /// Look at what a lifecycle policy does.
     Lifecycle(LifecycleRequest),
     /// Look at a repository's settings, or bring them to what is wanted.
@@ -77,6 +80,10 @@ pub(crate) fn read(
         Some(("verify", matches)) => Ok(Request::Verify(verification(matches))),
         Some(("promote", matches)) => Ok(promotion(inputs(matches), matches)),
         Some(("show", matches)) => Ok(Request::Show(inputs(matches))),
+        Some(("findings", matches)) => {
+            let request = findings::request(matches);
+            Ok(Request::Findings(of_repository(matches, request.repository()), request))
+        }
         Some(("lifecycle", matches)) => {
             lifecycle::request(matches, of_repository).map(Request::Lifecycle).ok_or_else(nothing_asked)
         }
@@ -90,7 +97,8 @@ pub(crate) fn read(
 }
 
 fn nothing_asked() -> clap::Error {
-    let expected = "a command is expected: deliver, promote, plan, doctor, policy, verify, show, lifecycle or repository";
+    let expected =
+        "a command is expected: deliver, promote, plan, doctor, policy, verify, show, findings, lifecycle or repository";
     command().error(clap::error::ErrorKind::MissingSubcommand, expected)
 }
 
@@ -132,6 +140,7 @@ pub(crate) fn command() -> Command {
             Arg::new(KIND).value_name("KIND").help("Which: environment, trust, role, workflow, repository or lifecycle; all but the last by default").value_parser(kind),
         ))
         .subcommand(verify_command())
+        .subcommand(findings::command())
         .subcommand(lifecycle::command())
         .subcommand(repository::command())
         .subcommand(
@@ -327,7 +336,7 @@ mod tests {
             | Request::Policy(inputs, _)
             | Request::Promote(inputs, _)
             | Request::Show(inputs) => inputs,
-            Request::Version | Request::Verify(_) | Request::Lifecycle(_) | Request::Repository(..) => {
+            Request::Version | Request::Verify(_) | Request::Findings(..) | Request::Lifecycle(_) | Request::Repository(..) => {
                 panic!("no version was asked for")
             }
         }

@@ -73,6 +73,8 @@ fn gib(bytes: u64) -> String {
 
 /// The bounds of what comes and goes.
 fn bounds_of_transfers() -> Vec<Bound> {
+    use crate::aws::ecr::findings::{MAX_PAGES, PAGE};
+    use crate::findings::wait::LAST_LOOK;
     use crate::net::Pace;
     use crate::oci::registry::{MAX_REDIRECTS, MAX_TAGS, Patience};
     use crate::scan::database;
@@ -101,6 +103,11 @@ fn bounds_of_transfers() -> Vec<Bound> {
             "an answer of a builder that is no work for it",
             span(buildkit::session::silence::ANSWER),
             "there is none; the build fails",
+        ),
+        (
+            "what Amazon ECR's own scan found in an image",
+            format!("{} pages of {} findings; `ecr-scan-wait`, and {} for the last look", MAX_PAGES, PAGE, span(LAST_LOOK)),
+            "there is no result",
         ),
         ("an answer of an SSH agent", span(buildkit::session::ssh::PATIENCE), "the step's connection to it ends"),
         ("content from a builder", Pace::BUILDER.to_string(), "the build fails"),

@@ -14,6 +14,7 @@ use crate::scanner::Tool;
 use crate::sigstore;
 use crate::source;
 use crate::tags::ForbiddenTag;
+use crate::text::Line;
 
 /// Why a delivery did not complete.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +43,9 @@ pub(crate) enum Error {
     /// A gate is blocking and its scan did not happen.
     #[error("no decision without {0}")]
     NotScanned(Tool),
+    /// The gate waits for the registry's own scan, and an image has no result: each image with the reason.
+    #[error("the registry's scan has no result")]
+    NotScannedThere(Vec<(String, Line)>),
     /// A gate is blocking, nothing was found that shuts it, and this was not judged.
     #[error("{} parts of the image were not judged", .0.len())]
     NotJudged(Vec<Gap>),

@@ -23,6 +23,7 @@ mod evidence;
 #[cfg(test)]
 mod faults;
 mod finding;
+mod findings;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod git;
@@ -33,6 +34,7 @@ mod lifecycle;
 mod machine;
 mod materials;
 mod matrix;
+mod metrics;
 mod net;
 mod oci;
 mod ownership;
@@ -44,6 +46,7 @@ mod provenance;
 mod publish;
 mod record;
 mod redaction;
+mod registry_scan;
 mod report;
 mod repository;
 pub mod run;

@@ -81,9 +81,15 @@ impl Threshold {
     /// Whether a vulnerability counts against the gate.
     #[must_use]
     pub(crate) fn counts(self, vulnerability: &Vulnerability) -> bool {
+        self.counts_rated(vulnerability.severity, Some(vulnerability.fixed.is_some()))
+    }
+
+    /// Whether something of this severity counts. Where nobody says whether there is a fix, there may be one.
+    #[must_use]
+    pub(crate) fn counts_rated(self, severity: Severity, fixable: Option<bool>) -> bool {
         // An advisory without a severity may be any: unknown counts as the worst.
-        let severe = vulnerability.severity == Severity::Unknown || vulnerability.severity >= self.severity;
-        severe && !(self.ignore_unfixed && vulnerability.fixed.is_none())
+        let severe = severity == Severity::Unknown || severity >= self.severity;
+        severe && !(self.ignore_unfixed && fixable == Some(false))
     }
 
     /// Whether a finding of either kind counts against its gate.

@@ -20,6 +20,7 @@ use crate::cli::{self, Request};
 use crate::config::{self, Config, Env};
 use crate::diagnosis::Diagnosis;
 use crate::error::{Cause, Death, Error, Exit};
+use crate::findings;
 use crate::github::{Event, commands};
 use crate::inputs::{self, Inputs};
 use crate::keeper::{self, Lifeline, Role};
@@ -101,6 +102,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>, lifeline: &Lifeline) -> an
             Request::Doctor(inputs, file) => doctor(&inputs, file.as_deref()).await.unwrap_or_else(|error| refuse(&error)),
             Request::Policy(inputs, kind) => policy(&inputs, kind).await.unwrap_or_else(|error| refuse(&error)),
             Request::Verify(request) => verify(&request).await.unwrap_or_else(|error| refuse(&error)),
+            Request::Findings(inputs, request) => findings(&inputs, &request).await.unwrap_or_else(|error| refuse(&error)),
             Request::Lifecycle(request) => lifecycle(&request).await.unwrap_or_else(|error| refuse(&error)),
             Request::Repository(inputs, request) => settings(&inputs, &request).await.unwrap_or_else(|error| refuse(&error)),
             Request::Show(inputs) => show(&inputs).await.unwrap_or_else(|error| refuse(&error)),
@@ -253,6 +255,21 @@ async fn verify(request: &verify::Request) -> Result<Exit, Error> {
     Ok(if table.holds { Exit::Done } else { Exit::Blocked })
 }
 
+async fn findings(inputs: &Inputs, request: &findings::Request) -> Result<Exit, Error> {
+    let event = Event::read(variables::text);
+    let found = findings::find(inputs, event.as_ref(), request).await?;
+    if request.json {
+        answer(&Redacted::json(&found))?;
+    } else {
+        tell(found.to_string().trim_end())?;
+    }
+    Ok(match (found.is_exceeded(), found.is_unknown()) {
+        (true, _) => Exit::Blocked,
+        (false, true) => Exit::Failed,
+        (false, false) => Exit::Done,
+    })
+}
+
 async fn lifecycle(request: &LifecycleRequest) -> Result<Exit, Error> {
     match request {
         LifecycleRequest::Preview(inputs, request) => {
@@ -371,6 +388,10 @@ async fn deliver(inputs: &Inputs, from: Option<&verify::Request>, lifeline: &Lif
                 delivery.cleanups.close();
                 let _ = tokio::time::timeout(CLEANUP, delivery.cleanups.wait()).await;
                 drop(staging);
+                tokio::select! {
+                    () = pipeline::put_metrics(&delivery, ended.0) => (),
+                    _ = signalled() => (),
+                }
                 begun = Some(delivery);
                 ended
             }

@@ -9,13 +9,15 @@ use iam_policy::Document;
 use iam_policy::github::{Context, Job, Repository, RepositoryIds, Subjects};
 use iam_policy::trust::Caller;
 
-use crate::aws::ecr::{Permissions, preview_policy};
-use crate::aws::{RepositoryArn, RoleArn, kms};
-use crate::config::{Config, Ecr, RequestedDestination, Signing, Trusted};
+use crate::aws::ecr::{Permissions, findings_statements, preview_policy};
+use crate::aws::{RepositoryArn, RoleArn, cloudwatch, kms};
+use crate::config::{Config, Ecr, Metrics, RequestedDestination, Signing, Trusted};
 use crate::environment::{Environment, Trigger};
 use crate::github::oidc::Claims;
 use crate::inputs::{self, About, Problem};
+use crate::metrics;
 use crate::record::Source;
+use crate::registry_scan;
 use crate::tags::PlannedTag;
 use crate::variables;
 
@@ -233,6 +235,12 @@ impl PolicyInputs<'_> {
             });
             let keys = kms::Permissions { signs: Some(signing.arn.clone()), reads: reads.collect() };
             policy.statements.extend(keys.statements());
+        }
+        if self.config.registry_scan != registry_scan::Demand::Off {
+            policy.statements.extend(findings_statements(&self.permissions()?.repository));
+        }
+        if let Metrics::CloudWatch(_) = self.config.metrics {
+            policy.statements.push(cloudwatch::statement(metrics::NAMESPACE));
         }
         Ok(policy)
     }

@@ -53,10 +53,14 @@ stages! {
     CodeScanning = "code scanning",
     /// The image's content goes to a registry.
     Upload = "upload",
+    /// The registry's own scan of the image is waited for.
+    RegistryScan = "ECR scan",
     /// What is known of the image is signed, and kept beside it.
     Signing = "signing",
     /// The image gets its tags: from here on it can be seen.
     Publish = "publish",
     /// GitHub is told where the published image is kept.
     StorageRecord = "storage record",
+    /// The figures of the delivery are put where they are watched.
+    Metrics = "metrics",
 }

@@ -1,6 +1,7 @@
 //! Amazon ECR: the registry's address and password, and what a repository allows (Amazon ECR API reference). Images go
 //! there by the registry's protocol, as to any registry.
 
+pub(crate) mod findings;
 mod images;
 mod lifecycle;
 mod permissions;
@@ -18,6 +19,7 @@ use aws_smithy_runtime_api::http::Response;
 use base64::Engine as _;
 use futures_util::future::BoxFuture;
 
+pub(crate) use findings::{FoundPackage, Scan, ScanFinding, ScanFindings, findings_policy, findings_statements};
 pub(crate) use images::ImageDetail;
 pub(crate) use lifecycle::{LifecyclePreview, NoPreview};
 pub(crate) use permissions::{OF_PREVIEW, Permissions, preview_policy};

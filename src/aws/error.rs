@@ -157,6 +157,8 @@ pub(crate) enum Call {
     GetPublicKey,
     /// `kms:Sign`.
     Sign,
+    /// `cloudwatch:PutMetricData`.
+    PutMetricData,
 }
 
 /// A call that failed.
@@ -195,6 +197,7 @@ impl Call {
             Self::DescribeImageSigningStatus => "ecr:DescribeImageSigningStatus",
             Self::GetPublicKey => "kms:GetPublicKey",
             Self::Sign => "kms:Sign",
+            Self::PutMetricData => "cloudwatch:PutMetricData",
         }
     }
 

@@ -7,6 +7,7 @@
 
 pub(crate) mod base_image;
 mod chain;
+pub(crate) mod cloudwatch;
 mod confidential;
 mod config;
 pub(crate) mod ecr;

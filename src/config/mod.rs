@@ -5,6 +5,7 @@ mod build;
 mod docker;
 mod dockerfile;
 mod leniency;
+mod monitoring;
 mod proxies;
 mod reader;
 mod reading;
@@ -20,6 +21,7 @@ use semver::Version;
 
 pub(crate) use self::amazon::Ecr;
 pub(crate) use self::build::Build;
+pub(crate) use self::monitoring::Metrics;
 use self::reader::Reader;
 pub(crate) use self::signing::{Signing, SigningKey, Trusted};
 pub(crate) use self::suppressions::{SecretsHistory, Suppressions};
@@ -32,6 +34,7 @@ use crate::policy::Threshold;
 use crate::process::Demand;
 use crate::provenance::Trust;
 use crate::publish;
+use crate::registry_scan::{self, Patience};
 use crate::scan::database::{MaxAge, Mirror};
 use crate::scan::syft::Format;
 use crate::sigstore::Instance;
@@ -87,6 +90,12 @@ pub(crate) struct Config<B = Build> {
     pub(crate) read_by: Option<Box<Instance>>,
     /// Whether what is signed goes to GitHub too.
     pub(crate) github_attestations: github::Demand,
+    /// What is done with the registry's own scan of the image.
+    pub(crate) registry_scan: registry_scan::Demand,
+    /// How long that is waited for.
+    pub(crate) registry_scan_wait: Patience,
+    /// Where figures of the delivery are put.
+    pub(crate) metrics: Metrics,
     /// GitHub's API; absent outside GitHub Actions.
     pub(crate) github: Option<Access>,
     /// Where the report goes.
@@ -228,6 +237,9 @@ impl Reader<'_> {
         let read_by = self.read_by(signing.as_ref(), publish.as_ref());
         let github_attestations = self.get(&inputs::GITHUB_ATTESTATIONS);
         let reuse = self.get(&inputs::REUSE);
+        let registry_scan = self.registry_scan(publish.as_ref(), destination.as_ref());
+        let registry_scan_wait = self.get(&inputs::ECR_SCAN_WAIT);
+        let metrics = self.metrics(destination.as_ref());
         self.refuse_rebuild();
         Some(Config {
             environment: environment?,
@@ -253,6 +265,9 @@ impl Reader<'_> {
             signing: signing?,
             read_by,
             github_attestations: github_attestations?,
+            registry_scan: registry_scan?,
+            registry_scan_wait: registry_scan_wait?,
+            metrics: metrics?,
             github: self.github(),
             report_dir: report_dir?,
         })

@@ -18,6 +18,7 @@ mod publish;
 #[cfg(test)]
 mod punctuation;
 mod registry;
+mod registry_scan;
 mod report;
 mod scan;
 mod session;
@@ -43,6 +44,13 @@ impl Diagnosis {
     #[must_use]
     pub(crate) fn in_a_row(&self) -> String {
         format!("{}. {} {}", self.what, self.why, self.remedy)
+    }
+
+    /// The same, with what the remedy gives to copy.
+    #[must_use]
+    pub(crate) fn whole_in_a_row(&self) -> String {
+        let copy = self.to_copy.iter().map(|line| format!(" {}", line.trim())).collect::<String>();
+        format!("{}{copy}", self.in_a_row())
     }
 
     /// Adds the last words of what failed, oldest first.

@@ -3,8 +3,9 @@
 use iam_policy::{Denial, DenialReason, Document, PolicyKind, Version};
 
 use super::Diagnosis;
-use crate::aws::ecr::{OF_PREVIEW, Permissions, preview_policy};
-use crate::aws::{Call, KeyArn, RepositoryArn, kms};
+use crate::aws::ecr::{OF_PREVIEW, Permissions, findings_policy, preview_policy};
+use crate::aws::{Call, KeyArn, RepositoryArn, cloudwatch, kms};
+use crate::metrics;
 
 /// The diagnosis of a refusal by AWS; `None` if it is not about a permission. `said` is AWS's whole message, `words` the
 /// sentence in it.
@@ -15,11 +16,20 @@ pub(super) fn lacking(said: &str, words: &str) -> Option<Diagnosis> {
     let what = format!("AWS does not allow {}{place}", denial.action);
     let diagnosis = Diagnosis::new(what, said, remedy(&denial));
     let allowed_by_role = matches!(denial.reason, DenialReason::NotSaid | DenialReason::NotAllowed(PolicyKind::Identity));
+    if denial.action == Call::PutMetricData.permission() && allowed_by_role {
+        return Some(diagnosis.with_copy(&cloudwatch::policy(metrics::NAMESPACE).to_json()));
+    }
     Some(match repository.filter(|_| allowed_by_role) {
+        Some(repository) if is_of_findings(&denial) => diagnosis.with_copy(&findings_policy(&repository).to_json()),
         Some(repository) if is_of_preview(&denial) => diagnosis.with_copy(&preview_policy(&repository).to_json()),
         Some(repository) => diagnosis.with_copy(&needed(&denial, repository).policy().to_json()),
         None => diagnosis,
     })
+}
+
+/// Whether it is about what ECR's own scan found.
+fn is_of_findings(denial: &Denial) -> bool {
+    denial.action == "ecr:DescribeImageScanFindings"
 }
 
 /// Whether no delivery asks for it, but who looks at a lifecycle policy.
@@ -73,7 +83,12 @@ fn needed(denial: &Denial, repository: RepositoryArn) -> Permissions {
 
 fn remedy(denial: &Denial) -> String {
     let who = denial.principal.as_deref().unwrap_or("the role");
-    let needs = if is_of_preview(denial) { "a preview of a lifecycle policy" } else { "publishing" };
+    let needs = match denial {
+        denial if is_of_findings(denial) => "reading what Amazon ECR's scan found",
+        denial if denial.action == Call::PutMetricData.permission() => "putting figures into Amazon CloudWatch",
+        denial if is_of_preview(denial) => "a preview of a lifecycle policy",
+        _ => "publishing",
+    };
     let give = || format!("Give {who} the permission; this policy is the least that {needs} needs.");
     let (DenialReason::NotAllowed(policy) | DenialReason::Denied { by: policy, .. }) = &denial.reason else {
         return give();

@@ -36,10 +36,12 @@ use crate::coverage::{Acceptance, JudgedBy};
 use crate::environment;
 use crate::finding::Severity;
 use crate::github::{self, JobResult};
+use crate::metrics;
 use crate::oci::{Compression, Platform};
 use crate::process::Demand;
 use crate::provenance::Trust;
 use crate::publish::Destination;
+use crate::registry_scan::{self, Patience};
 use crate::scan::database::{MaxAge, Mirror};
 use crate::scan::syft::Format;
 use crate::secret::Secret;
@@ -213,6 +215,15 @@ inputs! {
     CREATE_REPOSITORY: bool =
         Input::new("create-repository", Group::Aws, "true|false", "Create the repository if there is none")
             .default("false");
+    ECR_SCAN: registry_scan::Demand =
+        Input::new("ecr-scan", Group::Aws, "off|report|gate",
+            "What is done with Amazon ECR's own scan of the image that was pushed: off, report (it is waited for once the tags are \
+             there, and told beside trivy's), or gate (before a tag is there: where vulnerabilities block, what it finds blocks \
+             too, and so does the want of a result)")
+            .default("off");
+    ECR_SCAN_WAIT: Patience =
+        Input::new("ecr-scan-wait", Group::Aws, "TIME", "How long that scan is waited for at most: 90s, 10m, 1h")
+            .default("10m");
     ROLE_SESSION_NAME: Option<SessionName> =
         Input::new("role-session-name", Group::Aws, "NAME", "The session's name in AWS's logs")
             .otherwise("made of the repository and the run");
@@ -230,6 +241,12 @@ inputs! {
             "Whether findings go to the Security tab: auto (where the environment asks for it and the repository has code \
              scanning), required or off")
             .default("auto");
+    METRICS: metrics::Demand =
+        Input::new("metrics", Group::Report, "off|emf|cloudwatch",
+            "Where figures of the delivery are put (how it ended, how long it took, what was found, how old the database is): off, \
+             emf (metrics.jsonl in the report folder, in CloudWatch's embedded metric format) or cloudwatch (PutMetricData, as \
+             the role that delivers)")
+            .default("off");
     REPORT_DIR: PathBuf =
         Input::new("report-dir", Group::Report, "FOLDER", "The folder for summary.md, record.json, sarif/, sbom/ and outputs")
             .default("gp-deliver-report");

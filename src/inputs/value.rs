@@ -12,10 +12,12 @@ use crate::coverage::{Acceptance, JudgedBy};
 use crate::environment;
 use crate::finding::Severity;
 use crate::github::{self, JobResult};
+use crate::metrics;
 use crate::oci::{Compression, Platform};
 use crate::process::Demand;
 use crate::provenance::Trust;
 use crate::publish;
+use crate::registry_scan::{self, Patience};
 use crate::scan::database::{MaxAge, Mirror};
 use crate::scan::syft::Format;
 use crate::secret::Secret;
@@ -119,6 +121,18 @@ impl Word for github::Demand {
 
 impl Word for Demand {
     const EXPECTED: &'static str = "auto, require or off is expected";
+}
+
+impl Word for registry_scan::Demand {
+    const EXPECTED: &'static str = "off, report or gate is expected";
+}
+
+impl Word for Patience {
+    const EXPECTED: &'static str = "a time from 1s to 5h is expected, such as 90s, 10m or 1h";
+}
+
+impl Word for metrics::Demand {
+    const EXPECTED: &'static str = "off, emf or cloudwatch is expected";
 }
 
 impl Word for JobResult {

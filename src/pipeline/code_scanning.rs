@@ -1,5 +1,7 @@
 //! The findings go to the Security tab, before a tag can be seen.
 
+use std::time::Duration;
+
 use super::preflight::Ready;
 use super::{Delivery, Ending};
 use crate::config::Publish;
@@ -61,6 +63,27 @@ pub(super) async fn upload(delivery: &Delivery, ready: &Ready, cleared: bool) ->
             Ok((Shown::Nowhere, Ending::Skip(diagnosis.what)))
         })
         .await
+}
+
+/// How long GitHub is asked to take in what nothing waits for.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Shows what the registry's own scan alone knows, in a category of its own. Nothing depends on it: a failure is a warning.
+pub(super) async fn show_registry_scan(delivery: &Delivery, ready: &Ready) {
+    let record = delivery.recorder.snapshot();
+    let asked = delivery.config.code_scanning.applies(delivery.config.environment.requirements().sarif_upload);
+    let Some(sarif) = sarif::registry_scan(&record).filter(|_| asked) else { return };
+    // Why there is nobody to upload is said where trivy's file is.
+    let Ok(Uploader { api, commit, reference }) = Uploader::find(delivery, ready) else { return };
+    let analysis = Analysis { sarif: &sarif, commit: &commit, reference: &reference, started_at: record.started_at };
+    let upload = tokio::time::timeout(DEADLINE, code_scanning::upload(&api, &analysis));
+    match delivery.cancel.run_until_cancelled(upload).await {
+        Some(Ok(Err(error))) => delivery.recorder.warn(Diagnosis::from(&Error::from(error)).in_a_row()),
+        Some(Err(_)) => {
+            delivery.recorder.warn("What Amazon ECR's scan found is not in the Security tab: GitHub took too long to answer.");
+        }
+        Some(Ok(Ok(_))) | None => {}
+    }
 }
 
 /// What a delivery owes its team.

@@ -23,6 +23,7 @@ mod fixed_tags;
 mod ground_rules;
 mod judging;
 mod keys;
+mod metrics;
 mod moving;
 mod preflight;
 mod promote;
@@ -30,6 +31,7 @@ mod promoting;
 mod proof;
 mod proven_image;
 mod publishing;
+mod registry_scan;
 mod reuse;
 mod sbom;
 pub(crate) mod scanning;
@@ -46,6 +48,7 @@ mod vulnerabilities;
 
 pub(crate) use announcing::announce;
 pub(crate) use keys::AtAws;
+pub(crate) use metrics::put as put_metrics;
 pub(crate) use promote::promote;
 pub(crate) use showing::show;
 
@@ -164,8 +167,10 @@ async fn run(delivery: &Arc<Delivery>) -> Result<RunResult, Error> {
         Some(cleared) => {
             let uploaded = publish::uploaded_before(&cleared, &existing.manifest, &existing.target)?;
             // The delivery that published it has seen to the rest.
-            let complete = before_tags::complete(uploaded, Listed::Before, Shown::Before, Signed::Before);
-            set_tags(delivery, &ready, complete, &existing.tags, Instant::now()).await
+            let subjects = registry_scan::Subjects::there(&existing.client, &existing.manifest)?;
+            let Some(scanned) = registry_scan::gate(delivery, &ready, &subjects).await? else { return Ok(RunResult::Blocked) };
+            let complete = before_tags::complete(uploaded, Listed::Before, Shown::Before, scanned, Signed::Before);
+            set_tags(delivery, &ready, complete, &existing.tags, Instant::now(), &subjects).await
         }
         None => Ok(publishing::confirm(delivery, &existing)),
     }
@@ -257,11 +262,19 @@ async fn scan_and_publish(
         Content::Blocked => RunResult::Blocked,
         Content::NotAsked => RunResult::Skipped,
         Content::There { mut uploaded, cleared, since } => {
-            let coverage = judged.as_ref().map(|judged| &judged.coverage);
-            let known =
-                signing::Known { image: &image, origin: wanted.origin, cleared: &cleared, vulnerabilities, coverage, decided_at };
-            let signed = signing::sign(delivery, ready, &mut uploaded, &known).await?;
-            set_tags(delivery, ready, before_tags::complete(*uploaded, listed, shown, signed), wanted.tags, since).await?
+            let subjects = registry_scan::Subjects::of(&image, vulnerabilities);
+            // Before anything is signed: a signed verdict says that the image may go out.
+            match registry_scan::gate(delivery, ready, &subjects).await? {
+                None => RunResult::Blocked,
+                Some(scanned) => {
+                    let coverage = judged.as_ref().map(|judged| &judged.coverage);
+                    let (origin, cleared) = (wanted.origin, &cleared);
+                    let known = signing::Known { image: &image, origin, cleared, vulnerabilities, coverage, decided_at };
+                    let signed = signing::sign(delivery, ready, &mut uploaded, &known).await?;
+                    let complete = before_tags::complete(*uploaded, listed, shown, scanned, signed);
+                    set_tags(delivery, ready, complete, wanted.tags, since, &subjects).await?
+                }
+            }
         }
     };
     // What changed is told last: nothing waits for it.
@@ -277,9 +290,12 @@ async fn set_tags(
     complete: publish::Ready,
     tags: &[PlannedTag],
     since: Instant,
+    subjects: &registry_scan::Subjects<'_>,
 ) -> Result<RunResult, Error> {
     let publication = publishing::tag(delivery, ready, complete, tags, since).await?;
     after_tags::run(delivery, &publication).await;
+    // Last of all: it may wait for minutes.
+    registry_scan::report(delivery, ready, subjects).await;
     Ok(RunResult::Delivered)
 }
 

@@ -27,7 +27,7 @@ pub(crate) use destination::{Destination, InvalidDestination};
 pub(crate) use error::{Error, Leftover, TakenTag};
 pub(crate) use event::{Listener, PublishEvent};
 pub(crate) use tag_snapshot::{ExistingTag, TagSnapshot};
-pub(crate) use upload::{BeforeTags, Listed, Ready, Shown, Signed, Uploaded};
+pub(crate) use upload::{BeforeTags, Listed, Ready, Scanned, Shown, Signed, Uploaded};
 
 use crate::oci::reference::Repository;
 use crate::oci::registry::{Client, Manifest, Selector, Store};

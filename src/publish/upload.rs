@@ -36,6 +36,8 @@ pub(crate) struct BeforeTags {
     pub(crate) listed: Listed,
     /// What was found in it.
     pub(crate) shown: Shown,
+    /// What the registry itself makes of it.
+    pub(crate) scanned: Scanned,
     /// Who vouches for all that.
     pub(crate) signed: Signed,
 }
@@ -62,6 +64,17 @@ pub(crate) enum Shown {
     Nowhere,
     /// The delivery that published the image has seen to it.
     Before,
+}
+
+/// Whether the registry's own scan lets the image pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scanned {
+    /// It found nothing that counts.
+    Cleared,
+    /// It found something that counts, or has no result, and the environment only advises.
+    Advised,
+    /// Nobody asks for it before the tags.
+    NotAsked,
 }
 
 /// Whether what is known of the image is signed.
@@ -123,8 +136,8 @@ impl Uploaded {
     /// The leave to tag it, given that all of `before` is there.
     #[must_use]
     pub(crate) fn ready(self, before: &BeforeTags) -> Ready {
-        let BeforeTags { listed, shown, signed } = before;
-        tracing::debug!(digest = %self.digest(), ?listed, ?shown, ?signed, "ready for its tags");
+        let BeforeTags { listed, shown, scanned, signed } = before;
+        tracing::debug!(digest = %self.digest(), ?listed, ?shown, ?scanned, ?signed, "ready for its tags");
         Ready { uploaded: self }
     }
 }

@@ -24,6 +24,7 @@ use crate::environment::{Environment, Requirements};
 use crate::finding::{Finding, Severity, Suppression};
 use crate::materials::Materials;
 use crate::oci::{Digest, Platform, Tag};
+use crate::registry_scan::RegistryScan;
 
 /// The version of `record.json`'s form; a change that a reader could notice raises it.
 pub(crate) const VERSION: u32 = 2;
@@ -62,6 +63,9 @@ pub(crate) struct Record {
     /// What is in the image and was not judged, whether that was accepted or not.
     #[serde(default)]
     pub(crate) unscanned: Vec<Gap>,
+    /// What the registry's own scan found; absent where it was not asked for, or not come to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) registry_scan: Option<RegistryScan>,
     /// The vulnerability database that was used.
     pub(crate) database: Option<Database>,
     /// What programs were shut in; absent where none was started.
@@ -125,6 +129,7 @@ impl Record {
             findings: Vec::new(),
             suppressions: Vec::new(),
             unscanned: Vec::new(),
+            registry_scan: None,
             database: None,
             sandbox: None,
             image: None,

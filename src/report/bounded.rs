@@ -15,7 +15,9 @@ pub(crate) const ENTRIES: usize = 1000;
 
 /// The record, with an end to its lists and a warning that says what is left out.
 pub(super) fn bounded(record: &Record) -> Cow<'_, Record> {
-    let Record { findings, suppressions, unscanned, warnings, since, .. } = record;
+    let Record { findings, suppressions, unscanned, warnings, since, registry_scan, .. } = record;
+    let of_registry = registry_scan.as_ref().map_or(0, |scan| scan.findings.len());
+    let only_trivy = registry_scan.as_ref().and_then(|scan| scan.only_trivy.as_ref()).map_or(0, Vec::len);
     let mut since = since.clone();
     let changes = since.as_mut().map_or(0, |since| since.cut(ENTRIES));
     let lists = [
@@ -23,6 +25,8 @@ pub(super) fn bounded(record: &Record) -> Cow<'_, Record> {
         ("suppression", suppressions.len(), ENTRIES),
         ("gap", unscanned.len(), ENTRIES),
         ("change", changes, 0),
+        ("ECR finding", of_registry, FINDINGS),
+        ("advisory", only_trivy, ENTRIES),
         // One place is for the warning that says so.
         ("warning", warnings.len(), ENTRIES - 1),
     ];
@@ -39,6 +43,11 @@ pub(super) fn bounded(record: &Record) -> Cow<'_, Record> {
     record.suppressions.truncate(ENTRIES);
     record.unscanned.truncate(ENTRIES);
     record.since = since;
+    if let Some(scan) = &mut record.registry_scan {
+        // What counts and the worst come first.
+        scan.findings.truncate(FINDINGS);
+        scan.only_trivy.iter_mut().for_each(|only| only.truncate(ENTRIES));
+    }
     record.warnings.truncate(ENTRIES - 1);
     record.warnings.push(format!(
         "record.json is cut: {} left out, the mildest findings first. What was decided goes by all of them.",

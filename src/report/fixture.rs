@@ -14,6 +14,7 @@ use crate::record::{
     Attestation, Certified, Database, ImageRecord, PlatformRecord, Publication, Record, RunResult, Sandbox, Signer, Sigstore,
     Source, Stage, StageName, StageOutcome,
 };
+use crate::registry_scan::{Advisory, Demand, RegistryFinding, RegistryScan, ScanResult, ScannedImage};
 use crate::scanner::Tool;
 
 fn begun(environment: Environment) -> Record {
@@ -37,6 +38,7 @@ fn begun(environment: Environment) -> Record {
         findings: Vec::new(),
         suppressions: Vec::new(),
         unscanned: Vec::new(),
+        registry_scan: None,
         database: Some(Database {
             repository: "ghcr.io/aquasecurity/trivy-db:2".to_owned(),
             digest: Digest::of(b"database"),
@@ -307,6 +309,62 @@ pub(crate) fn advised() -> Record {
     record
 }
 
+/// Held back at prod by the registry's own scan.
+pub(crate) fn scanned() -> Record {
+    let mut record = begun(Environment::Prod);
+    record.result = Some(RunResult::Blocked);
+    until(&mut record, StageName::Upload, StageOutcome::Passed);
+    record.registry_scan = Some(registry_scan(&str::to_owned));
+    record
+}
+
+/// What the registry's own scan found, in such words.
+fn registry_scan(text: &dyn Fn(&str) -> String) -> RegistryScan {
+    let platform = |name: &str| Some(name.parse().unwrap());
+    let of = |name: &str, result| ScannedImage { platform: platform(name), digest: Digest::of(name.as_bytes()), result };
+    let at = "2026-08-03T10:00:30Z".parse().unwrap();
+    let finding = |id: &str, severity: Severity, rating: &str| RegistryFinding {
+        id: text(id),
+        severity,
+        rating: text(rating),
+        title: text("a title"),
+        package: text("zlib"),
+        installed: text("1.2.11"),
+        fixed: None,
+        fixable: None,
+        url: Some(text("https://nvd.nist.gov/vuln/detail/CVE-2026-1")),
+        image: Digest::of(b"linux/amd64"),
+        platform: platform("linux/amd64"),
+        by_trivy: Some(false),
+        counts: true,
+        let_through: None,
+        in_use: None,
+        last_in_use_at: None,
+    };
+    let both = RegistryFinding {
+        fixed: Some(text("1.2.13")),
+        by_trivy: Some(true),
+        in_use: Some(4),
+        last_in_use_at: Some(at),
+        ..finding("CVE-2026-2", Severity::High, "HIGH")
+    };
+    let mild = RegistryFinding { counts: false, fixable: Some(false), ..finding("CVE-2026-3", Severity::Low, "INFORMATIONAL") };
+    let aside = RegistryFinding {
+        counts: false,
+        let_through: Some(text(".trivyignore.yaml: not reached")),
+        ..finding("CVE-2026-4", Severity::High, "HIGH")
+    };
+    RegistryScan {
+        demand: Demand::Gate,
+        images: vec![
+            of("linux/amd64", ScanResult::Enhanced { at }),
+            of("linux/arm64", ScanResult::None { why: text("its state is UNSUPPORTED_IMAGE") }),
+        ],
+        findings: vec![finding("CVE-2026-1", Severity::Unknown, "UNTRIAGED"), both, mild, aside],
+        only_trivy: Some(vec![Advisory { id: text("CVE-2026-5"), package: text("openssl") }]),
+    }
+}
+
 /// Held back at prod.
 pub(crate) fn blocked() -> Record {
     let mut record = found(begun(Environment::Prod), &StageOutcome::Blocked);
@@ -437,6 +495,7 @@ pub(crate) fn hostile() -> Record {
         gap.accepted = gap.accepted.as_ref().map(|_| text());
     }
     record.since = Some(since(&text));
+    record.registry_scan = Some(registry_scan(&|_| text()));
     record.failure = Some(Diagnosis {
         what: text(),
         why: long(),

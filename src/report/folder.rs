@@ -15,9 +15,10 @@ pub(crate) struct Folder {
 }
 
 /// What a delivery writes into the folder: the report's own files and folders, and the image.
-const WRITTEN: [&str; 9] = [".gitignore", PROBE, "image", "outputs", "record.json", super::SIGNED, "sarif", "sbom", "summary.md"];
+const WRITTEN: [&str; 10] =
+    [".gitignore", PROBE, "image", super::METRICS, "outputs", "record.json", super::SIGNED, "sarif", "sbom", "summary.md"];
 /// The files of a report, and its folders with how the names of their files end.
-const FILES: [&str; 4] = ["outputs", "record.json", super::SIGNED, "summary.md"];
+const FILES: [&str; 5] = [super::METRICS, "outputs", "record.json", super::SIGNED, "summary.md"];
 const FOLDERS: [(&str, &str); 2] = [("sarif", ".sarif"), ("sbom", ".json")];
 /// How the names of what it works with begin, which a killed delivery leaves behind.
 const WORKED_WITH: [&str; 3] = [".image-", TEMPORARY, ".gp-deliver-"];

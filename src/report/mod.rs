@@ -13,6 +13,7 @@ pub(crate) mod fixture;
 mod folder;
 pub(crate) mod outputs;
 mod phrase;
+mod registry_scan;
 pub(crate) mod sarif;
 #[cfg(test)]
 mod schema;
@@ -196,11 +197,23 @@ fn add_to_step_summary(record: &Record, runner: &RunnerFiles) -> Result<(), Erro
     append(file, &Redacted::text(&summary::render(record, summary::LIMIT.saturating_sub(taken))))
 }
 
+/// The name of the file with a delivery's figures.
+const METRICS: &str = "metrics.jsonl";
+
+/// Writes figures into the report's folder, which this delivery has opened.
+///
+/// # Errors
+/// They can't be written.
+pub(crate) fn write_metrics(lines: &str, reports: &Path) -> Result<(), Error> {
+    Folder::again(reports)?.write(METRICS, &Redacted::of_json(lines.as_bytes())).map(drop)
+}
+
 fn write_sarif(record: &Record, reports: &Folder) -> Result<Vec<PathBuf>, Error> {
     let folder = reports.inner("sarif")?;
     let mut paths = Vec::new();
-    for (tool, sarif) in sarif::files(record) {
-        let name = format!("{tool}.sarif");
+    let files = sarif::files(record).map(|(tool, sarif)| (tool.name(), sarif));
+    for (name, sarif) in files.chain([(sarif::REGISTRY_SCAN, sarif::registry_scan(record))]) {
+        let name = format!("{name}.sarif");
         match sarif {
             Some(sarif) => paths.push(folder.write(&name, &sarif)?),
             // What an earlier delivery found must not pass for this one's.

@@ -100,6 +100,13 @@ fn findings(record: &Record) -> String {
     for Merged { vulnerability, .. } in catalogue.vulnerabilities() {
         *counts.entry(vulnerability.tool.name()).or_default().entry(vulnerability.severity.name()).or_default() += 1;
     }
+    if let Some(scan) = record.registry_scan.as_ref().filter(|scan| scan.is_complete()) {
+        let of_registry = counts.entry(super::sarif::REGISTRY_SCAN).or_default();
+        of_registry.insert("total", scan.findings.len());
+        for finding in &scan.findings {
+            *of_registry.entry(finding.severity.name()).or_default() += 1;
+        }
+    }
     serde_json::json!(counts).to_string()
 }
 

@@ -2,6 +2,7 @@
 
 use super::catalogue::{self, Catalogue, Merged};
 use super::phrase::Phrase;
+use super::registry_scan;
 use super::unjudged;
 use crate::coverage::JudgedBy;
 use crate::environment::Environment;
@@ -91,7 +92,8 @@ pub(crate) fn reason(record: &Record, catalogue: &Catalogue<'_>) -> Phrase {
         },
         Verdict::Advised => Phrase::new(format!("to {bound}: {}.", remarks(record, catalogue).join("; "))),
         Verdict::Blocked => {
-            let counted = counted(record, catalogue, |tool| catalogue::is_blocking(record, tool));
+            let mut counted = counted(record, catalogue, |tool| catalogue::is_blocking(record, tool));
+            counted.extend(registry_scan::counted(record));
             Phrase::new(format!("for {bound}: {}{published}", text::list(&counted)))
         }
         Verdict::Undecided => {
@@ -189,8 +191,9 @@ fn judged_before(record: &Record) -> bool {
 /// Remarks on a delivery that succeeded.
 #[must_use]
 pub(crate) fn remarks(record: &Record, catalogue: &Catalogue<'_>) -> Vec<String> {
+    let of_registry = registry_scan::remarks(record);
     if judged_before(record) {
-        return Vec::new();
+        return of_registry;
     }
     let counted = counted(record, catalogue, |_| true);
     let elsewhere = (!counted.is_empty()).then(|| {
@@ -198,7 +201,7 @@ pub(crate) fn remarks(record: &Record, catalogue: &Catalogue<'_>) -> Vec<String>
         let environments = text::list(&catalogue::blocking_environments(&Tool::all().filter(found).collect::<Vec<_>>()));
         format!("{} would block it at {environments}", text::list(&counted))
     });
-    elsewhere.into_iter().chain(missing(record)).chain(unjudged::remark(record)).collect()
+    elsewhere.into_iter().chain(missing(record)).chain(unjudged::remark(record)).chain(of_registry).collect()
 }
 
 fn by_severity(vulnerabilities: &[&Merged<'_>]) -> String {

@@ -130,7 +130,7 @@ impl ImageDetail {
     }
 }
 
-fn timestamp(at: DateTime) -> Option<Timestamp> {
+pub(super) fn timestamp(at: DateTime) -> Option<Timestamp> {
     let nanoseconds = i32::try_from(at.subsec_nanos()).ok()?;
     Timestamp::new(at.secs(), nanoseconds).ok()
 }

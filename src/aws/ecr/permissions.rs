@@ -59,7 +59,7 @@ impl Permissions {
     }
 }
 
-fn statement(sid: &str, actions: &[&str], resource: &str) -> Statement {
+pub(super) fn statement(sid: &str, actions: &[&str], resource: &str) -> Statement {
     Statement {
         sid: Some(sid.to_owned()),
         effect: Effect::Allow,

@@ -101,6 +101,6 @@ impl Repository {
     }
 }
 
-fn named(image: Digest) -> ImageIdentifier {
+pub(super) fn named(image: Digest) -> ImageIdentifier {
     ImageIdentifier::builder().image_digest(image.to_string()).build()
 }

@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{BeforeTags, Destination, Error, Listed, Listener, PublishEvent, Shown, Signed, Target, preflight, tag, upload};
+use super::{
+    BeforeTags, Destination, Error, Listed, Listener, PublishEvent, Scanned, Shown, Signed, Target, preflight, tag, upload,
+};
 use crate::coverage::Coverage;
 use crate::environment::Environment;
 use crate::finding::Severity;
@@ -56,7 +58,12 @@ async fn publish(
 ) -> Result<Publication, Error> {
     let upload = cancel.run_until_cancelled(upload(cleared, image, target, listener));
     let uploaded = upload.await.unwrap_or(Err(Error::Cancelled))?;
-    let ready = uploaded.ready(&BeforeTags { listed: Listed::NotAsked, shown: Shown::NotAsked, signed: Signed::NotAsked });
+    let ready = uploaded.ready(&BeforeTags {
+        listed: Listed::NotAsked,
+        shown: Shown::NotAsked,
+        scanned: Scanned::NotAsked,
+        signed: Signed::NotAsked,
+    });
     tag(ready, &tags(names), cancel, listener).await
 }
 

@@ -6,6 +6,7 @@
 mod fingerprint;
 mod leaks;
 mod location;
+mod registry_scan;
 mod vulnerabilities;
 
 use std::collections::HashMap;
@@ -48,6 +49,8 @@ impl Alerts<'_> {
 /// Makes the rule with an id.
 type MakeRule<'a> = Box<dyn Fn(&str) -> Option<ReportingDescriptor> + 'a>;
 
+pub(crate) use registry_scan::{NAME as REGISTRY_SCAN, render as registry_scan};
+
 /// The SARIF file of each tool that has one, under the tool's name; see [`render`].
 pub(crate) fn files(record: &Record) -> impl Iterator<Item = (Tool, Option<Redacted>)> {
     Tool::judging().map(|tool| (tool, render(record, tool).map(|json| Redacted::of_json(&json))))
@@ -64,9 +67,13 @@ pub(crate) fn render(record: &Record, tool: Tool) -> Option<Vec<u8>> {
 fn fit(record: &Record, tool: Tool, finds: &Finds, (results, bytes): (usize, usize)) -> Vec<u8> {
     let catalogue = Catalogue::of(record);
     let alerts = leaks::alerts(&catalogue, tool, finds).and(vulnerabilities::alerts(&catalogue, tool));
+    fitted(&finds.driver, &category(record, tool.name()), &alerts, (results, bytes))
+}
+
+fn fitted(driver: &Driver, category: &str, alerts: &Alerts<'_>, (results, bytes): (usize, usize)) -> Vec<u8> {
     let mut kept = alerts.results.len().min(results);
     loop {
-        let json = super::json(&log(record, tool, finds, (&alerts, kept)));
+        let json = super::json(&log(driver, category, (alerts, kept)));
         // Most files are small enough before they are compressed.
         if kept == 0 || json.len() <= bytes {
             return json;
@@ -80,14 +87,14 @@ fn fit(record: &Record, tool: Tool, finds: &Finds, (results, bytes): (usize, usi
     }
 }
 
-fn log(record: &Record, tool: Tool, finds: &Finds, (alerts, kept): (&Alerts<'_>, usize)) -> Sarif {
+fn log(driver: &Driver, category: &str, (alerts, kept): (&Alerts<'_>, usize)) -> Sarif {
     let mut results = alerts.results[..kept].to_vec();
     let rules = number(&mut results, &alerts.rule);
-    let Driver { name, information_uri } = finds.driver;
+    let Driver { name, information_uri } = *driver;
     let driver = ToolComponent::builder().name(name).information_uri(information_uri).rules(rules).build();
     let run = Run::builder()
         .tool(SarifTool::builder().driver(driver).build())
-        .automation_details(RunAutomationDetails::builder().id(category(record, tool)).build())
+        .automation_details(RunAutomationDetails::builder().id(category).build())
         .invocations(vec![invocation(alerts.results.len() - kept)])
         .column_kind("utf16CodeUnits")
         .results(results)
@@ -113,7 +120,7 @@ fn number(results: &mut [Alert], make: impl Fn(&str) -> Option<ReportingDescript
 
 /// What GitHub keeps apart: two analyses of one category replace each other (GitHub Docs, "SARIF support for code scanning",
 /// "runAutomationDetails object": all up to the last slash).
-fn category(record: &Record, tool: Tool) -> String {
+fn category(record: &Record, tool: &str) -> String {
     let image = text::line(record.name.as_deref().unwrap_or("image"), TEXT);
     format!("gp-deliver/{tool}/{}/", image.trim_matches('/'))
 }

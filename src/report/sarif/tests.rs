@@ -46,6 +46,20 @@ fn a_scan_that_found_nothing_has_a_file_and_one_that_did_not_run_to_its_end_has_
 }
 
 #[test]
+fn what_the_registry_alone_knows_has_a_file_of_its_own_unless_an_image_has_no_result() {
+    let mut record = fixture::scanned();
+    assert!(registry_scan(&record).is_none(), "an image has no result");
+    record.registry_scan.iter_mut().for_each(|scan| scan.images.truncate(1));
+    let file = registry_scan(&record).unwrap();
+    let file: Value = serde_json::from_slice(file.bytes()).unwrap();
+    let run = &file["runs"][0];
+    let rules: Vec<_> = run["results"].as_array().unwrap().iter().map(|one| one["ruleId"].as_str().unwrap()).collect();
+    assert_eq!(rules, ["CVE-2026-1", "CVE-2026-3"], "trivy knows the second, and the last is let through");
+    assert_eq!(run["automationDetails"]["id"], "gp-deliver/ecr/team/hello/");
+    assert!(registry_scan(&fixture::delivered()).is_none(), "it was not asked for");
+}
+
+#[test]
 fn a_finding_keeps_its_fingerprint_when_lines_and_versions_move() {
     let before = fixture::blocked();
     let mut after = before.clone();

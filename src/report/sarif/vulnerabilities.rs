@@ -24,6 +24,11 @@ pub(crate) fn alerts<'a>(catalogue: &Catalogue<'a>, tool: Tool) -> Alerts<'a> {
     let found = catalogue.vulnerabilities().filter(|merged| merged.vulnerability.tool == tool);
     let merged: Vec<(&Vulnerability, Vec<String>)> =
         found.map(|Merged { vulnerability, platforms }| (*vulnerability, platforms.clone())).collect();
+    alerts_of(&merged)
+}
+
+/// The results of vulnerabilities, each with the platforms that have it.
+pub(crate) fn alerts_of<'a>(merged: &[(&'a Vulnerability, Vec<String>)]) -> Alerts<'a> {
     let dockerfile = merged.iter().find_map(|(vulnerability, _)| vulnerability.instruction.as_ref());
     let dockerfile = dockerfile.map_or("Dockerfile", |instruction| &instruction.file);
     let mut fingerprints = Fingerprints::default();
@@ -31,7 +36,7 @@ pub(crate) fn alerts<'a>(catalogue: &Catalogue<'a>, tool: Tool) -> Alerts<'a> {
         merged.iter().map(|(vulnerability, platforms)| result(vulnerability, platforms, dockerfile, &mut fingerprints)).collect();
     let mut rules: HashMap<String, Vec<&'a Vulnerability>> = HashMap::new();
     for (vulnerability, _) in merged {
-        rules.entry(id(vulnerability)).or_default().push(vulnerability);
+        rules.entry(id(vulnerability)).or_default().push(*vulnerability);
     }
     Alerts { results, rule: Box::new(move |id| rule(id, rules.get(id)?)) }
 }

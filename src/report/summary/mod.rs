@@ -4,6 +4,7 @@
 
 mod facts;
 mod findings;
+mod registry_scan;
 mod since;
 mod timeline;
 
@@ -38,6 +39,7 @@ pub(crate) fn render(record: &Record, limit: usize) -> String {
     timeline::stages(&mut document, record);
     timeline::picture(&mut document, record);
     findings::write(&mut document, &catalogue);
+    registry_scan::write(&mut document, record);
     findings::let_through(&mut document, record, &catalogue);
     document.finish()
 }

@@ -25,6 +25,7 @@ fn each_ending_has_its_summary() {
         ("signed", fixture::signed()),
         ("advised", fixture::advised()),
         ("blocked", fixture::blocked()),
+        ("scanned", fixture::scanned()),
         ("undecided", fixture::undecided()),
         ("excused", fixture::excused()),
         ("failed", fixture::failed()),

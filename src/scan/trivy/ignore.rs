@@ -159,6 +159,14 @@ impl Lists {
         self.entries.get(statement.strip_prefix(MARK)?.parse::<usize>().ok()?)
     }
 
+    /// What lets an advisory through that another scanner than trivy found: the list, and the reason that it gives. Entries for
+    /// some paths or packages alone say nothing of it, since only trivy says in their words where it is.
+    #[must_use]
+    pub(crate) fn lets_through(&self, id: &str) -> Option<(&str, Option<&str>)> {
+        let whole = |entry: &&Entry| entry.rule.id == id && entry.rule.paths.is_empty() && entry.rule.purls.is_empty();
+        self.entries.iter().find(whole).map(|entry| (entry.list.as_str(), entry.reason.as_deref()))
+    }
+
     /// The lists, for a message.
     pub(super) fn names(&self) -> String {
         crate::text::list(&self.names)
@@ -267,6 +275,17 @@ mod tests {
         assert_eq!(ids(".trivyignore.yaml", yaml), ["CVE-2"]);
         let told = lists(".trivyignore.yaml", yaml).unwrap().warnings;
         assert!(told.len() == 2 && told[0].contains("CVE-1 expired on 2026-11-27"), "{told:?}");
+    }
+
+    #[test]
+    fn what_another_scanner_found_is_let_through_by_entries_for_everything_alone() {
+        let yaml = "vulnerabilities:\n  - id: CVE-1\n    statement: known\n  - id: CVE-2\n    paths: [usr/lib/*]\n  - id: CVE-3\n    \
+                    purls: ['pkg:deb/debian/x']\n  - id: CVE-4\n    expired_at: 2026-11-27\n";
+        let lists = lists(".trivyignore.yaml", yaml).unwrap();
+        assert_eq!(lists.lets_through("CVE-1"), Some((".trivyignore.yaml", Some("known"))));
+        for id in ["CVE-2", "CVE-3", "CVE-4", "CVE-11", "cve-1", ""] {
+            assert_eq!(lists.lets_through(id), None, "{id}");
+        }
     }
 
     #[test]

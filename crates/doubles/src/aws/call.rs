@@ -14,6 +14,8 @@ pub enum Call {
     AssumeRole,
     /// STS: `GetCallerIdentity`.
     GetCallerIdentity,
+    /// CloudWatch: `PutMetricData`, which speaks as STS does.
+    PutMetricData,
     /// Another call of STS.
     OtherSts,
     /// ECR: `GetAuthorizationToken`.
@@ -139,6 +141,7 @@ impl Call {
         match action.as_ref().map(|(_, action)| &**action) {
             Some("AssumeRoleWithWebIdentity") => Self::AssumeRole,
             Some("GetCallerIdentity") => Self::GetCallerIdentity,
+            Some("PutMetricData") => Self::PutMetricData,
             Some(_) => Self::OtherSts,
             None => Self::Unknown,
         }
@@ -148,7 +151,7 @@ impl Call {
     pub fn service(self) -> Service {
         match self {
             Self::IdToken | Self::Discovery | Self::Unknown => Service::GitHub,
-            Self::AssumeRole | Self::GetCallerIdentity | Self::OtherSts => Service::Sts,
+            Self::AssumeRole | Self::GetCallerIdentity | Self::PutMetricData | Self::OtherSts => Service::Sts,
             Self::GetAuthorizationToken
             | Self::DescribeRepositories
             | Self::CreateRepository

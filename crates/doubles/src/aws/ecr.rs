@@ -36,6 +36,14 @@ impl Server {
                 Err((code, sentence)) => of_ecr(400, code, &sentence),
             });
         }
+        if operation == "DescribeImageScanFindings"
+            && let Some(said) = self.scan_findings(&parameters).await?
+        {
+            return Ok(match said {
+                Ok(said) => answer(200, "application/x-amz-json-1.1", said.to_string()),
+                Err((code, sentence)) => of_ecr(400, code, &sentence),
+            });
+        }
         let given = self.answers.lock().unwrap().get(&operation).cloned();
         if let Some(given) = given {
             return Ok(answer(200, "application/x-amz-json-1.1", given.to_string()));

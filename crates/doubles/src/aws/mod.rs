@@ -17,6 +17,7 @@ mod policy;
 mod refusal;
 mod removal;
 mod repository;
+mod scan;
 mod secrets;
 mod server;
 mod shelf;
@@ -37,6 +38,7 @@ pub use fault::{Fault, Times};
 pub use journal::{Entry, Held};
 pub use options::{Options, PUSH};
 pub use repository::Mutability;
+pub use scan::ImageScan;
 pub use shelf::ShelfImage;
 pub use token_service::TokenService;
 
@@ -98,6 +100,7 @@ impl World {
             tagging: tokio::sync::Mutex::default(),
             faults: fault::Faults::default(),
             answers: Mutex::default(),
+            scans: Mutex::default(),
             journal: Journal::default(),
             secrets,
         });
@@ -209,6 +212,11 @@ impl World {
     /// What ECR answers from now on to a call, such as `DescribeImageSigningStatus`, in place of moto.
     pub fn answer(&self, operation: &str, answer: Value) {
         self.server.answers.lock().unwrap().insert(operation.to_owned(), answer);
+    }
+
+    /// What ECR's own scan of each image comes to from now on, in place of moto's.
+    pub fn scan(&self, scan: ImageScan) {
+        self.server.scans.lock().unwrap().set(scan);
     }
 
     /// What the role may do from now on, in the words of IAM.

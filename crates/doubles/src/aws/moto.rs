@@ -65,9 +65,11 @@ impl Moto {
         Self { address: &process.address, region: region.into(), administrator }
     }
 
-    /// Makes a role that may do all of ECR and KMS: moto does not look at resources, so its permissions are checked before it.
+    /// Makes a role that may do all of ECR, KMS and CloudWatch: moto does not look at resources, so its permissions are checked before it.
     pub async fn create_role(&self, name: &str) {
-        let policy = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["ecr:*","kms:*"],"Resource":"*"}}"#;
+        // Moto knows the actions of CloudWatch by the name that requests are signed for.
+        let policy =
+            r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["ecr:*","kms:*","monitoring:*"],"Resource":"*"}}"#;
         self.query("iam", &[("Action", "CreateRole"), ("RoleName", name), ("AssumeRolePolicyDocument", policy)]).await;
         let parameters = [("Action", "PutRolePolicy"), ("RoleName", name), ("PolicyName", "ecr"), ("PolicyDocument", policy)];
         self.query("iam", &parameters).await;

@@ -52,6 +52,7 @@ pub struct Server {
     pub faults: Faults,
     /// What ECR answers to calls that moto does not know, by their names.
     pub answers: Mutex<HashMap<String, serde_json::Value>>,
+    pub scans: Mutex<super::scan::Scans>,
     pub journal: Journal,
     pub secrets: Secrets,
 }

@@ -59,6 +59,13 @@ impl Server {
             };
         }
         match self.session(&head) {
+            // CloudWatch knows no resources (Service Authorization Reference, "Actions defined by Amazon CloudWatch").
+            Ok(session) if call == Call::PutMetricData => {
+                match self.account.authorize(&session, "cloudwatch:PutMetricData", "*") {
+                    Ok(()) => forward(self.moto.address, hyper::Request::from_parts(head, full(document.to_vec()))).await,
+                    Err(sentence) => Ok(of_sts(403, "AccessDenied", &sentence.replace(" on resource: *", ""))),
+                }
+            }
             Ok(_) => forward(self.moto.address, hyper::Request::from_parts(head, full(document.to_vec()))).await,
             Err(Unknown::Unsigned) => Ok(of_sts(403, "MissingAuthenticationToken", "Request is missing Authentication Token")),
             Err(Unknown::Stranger) => {

@@ -15,7 +15,8 @@ use crate::oci::registry::{Client, Credentials, Selector};
 use crate::oci::{Digest, Image, sample};
 use crate::publish::tests::{cleared, tags};
 use crate::publish::{
-    BeforeTags, Error, Listed, Listener, PublishEvent, Shown, Signed, TagSnapshot, TakenTag, Target, tag, upload, uploaded_before,
+    BeforeTags, Error, Listed, Listener, PublishEvent, Scanned, Shown, Signed, TagSnapshot, TakenTag, Target, tag, upload,
+    uploaded_before,
 };
 use crate::record::Publication;
 use crate::secret::Secret;
@@ -142,7 +143,12 @@ pub(super) async fn deliver(
         Some(manifest) => uploaded_before(&leave, manifest, &target)?,
         None => until(cancel, upload(&leave, sent, &target, &listener)).await?,
     };
-    let ready = uploaded.ready(&BeforeTags { listed: Listed::Written, shown: Shown::Uploaded, signed: Signed::Written });
+    let ready = uploaded.ready(&BeforeTags {
+        listed: Listed::Written,
+        shown: Shown::Uploaded,
+        scanned: Scanned::Cleared,
+        signed: Signed::Written,
+    });
     let settable = until(cancel, target.snapshot(&tags)).await?;
     tag(ready, &forward(&run, &settable, image), cancel, &listener).await
 }
