@@ -59,7 +59,7 @@ pub(crate) struct Figures {
     /// The dimensions, each with its value.
     pub(crate) dimensions: [(&'static str, String); 2],
     /// The figures. What is not known has none: it is not 0.
-    pub(crate) figures: Vec<Figure>,
+    pub(crate) values: Vec<Figure>,
 }
 
 impl Figures {
@@ -88,14 +88,18 @@ impl Figures {
         }
         let repository = record.name.as_deref().or(record.destination.as_deref()).unwrap_or_default();
         let environment = record.environment.map(Environment::name).unwrap_or_default();
-        Self { at: now, dimensions: [("Repository", dimension(repository)), ("Environment", dimension(environment))], figures }
+        Self {
+            at: now,
+            dimensions: [("Repository", dimension(repository)), ("Environment", dimension(environment))],
+            values: figures,
+        }
     }
 
     /// The line in CloudWatch's embedded metric format (Amazon CloudWatch User Guide, "Specification: Embedded metric format").
     #[must_use]
     pub(crate) fn to_emf(&self) -> String {
         let names: Vec<_> = self.dimensions.iter().map(|(name, _)| *name).collect();
-        let metrics: Vec<_> = self.figures.iter().map(|figure| json!({ "Name": figure.name, "Unit": figure.unit })).collect();
+        let metrics: Vec<_> = self.values.iter().map(|figure| json!({ "Name": figure.name, "Unit": figure.unit })).collect();
         let mut line = json!({
             "_aws": {
                 "Timestamp": self.at.as_millisecond(),
@@ -103,7 +107,7 @@ impl Figures {
             },
         });
         self.dimensions.iter().for_each(|(name, value)| line[*name] = value.as_str().into());
-        self.figures.iter().for_each(|figure| line[figure.name] = figure.value.into());
+        self.values.iter().for_each(|figure| line[figure.name] = figure.value.into());
         format!("{line}\n")
     }
 }
@@ -172,7 +176,7 @@ mod tests {
         let mut record = fixture::blocked();
         record.stages.retain(|stage| stage.name != StageName::Vulnerabilities);
         record.database = None;
-        let names: Vec<_> = figures(&record, RunResult::Failed).figures.iter().map(|figure| figure.name).collect();
+        let names: Vec<_> = figures(&record, RunResult::Failed).values.iter().map(|figure| figure.name).collect();
         assert_eq!(names, ["Deliveries", "Blocked", "Failed", "Duration", "FindingsLeaks"]);
     }
 

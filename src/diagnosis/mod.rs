@@ -49,8 +49,8 @@ impl Diagnosis {
     /// The same, with what the remedy gives to copy.
     #[must_use]
     pub(crate) fn whole_in_a_row(&self) -> String {
-        let copy = self.to_copy.iter().map(|line| format!(" {}", line.trim())).collect::<String>();
-        format!("{}{copy}", self.in_a_row())
+        let lines: Vec<_> = self.to_copy.iter().map(|line| line.trim()).collect();
+        if lines.is_empty() { self.in_a_row() } else { format!("{} {}", self.in_a_row(), lines.join(" ")) }
     }
 
     /// Adds the last words of what failed, oldest first.

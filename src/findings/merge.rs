@@ -31,7 +31,7 @@ pub(crate) fn merged(demand: Demand, looked: Vec<(Subject, Looked)>, judge: &Jud
                 let rows = found.findings.iter().flat_map(|finding| rows(finding, &subject, judge));
                 rows.for_each(|row| {
                     if !findings.contains(&row) {
-                        findings.push(row)
+                        findings.push(row);
                     }
                 });
                 if found.enhanced { ScanResult::Enhanced { at: found.at } } else { ScanResult::Basic { at: found.at } }

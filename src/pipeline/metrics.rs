@@ -30,7 +30,7 @@ pub(crate) async fn put(delivery: &Delivery, result: RunResult) {
     let stage = delivery.recorder.stage(StageName::Metrics);
     let figures = Figures::of(&delivery.recorder.snapshot(), result, Timestamp::now());
     let put = tokio::time::timeout(DEADLINE, send(delivery, metrics, &figures)).await;
-    let number = text::count(figures.figures.len(), "figure");
+    let number = text::count(figures.values.len(), "figure");
     match put {
         Ok(Ok(place)) => stage.end(StageOutcome::Passed, format!("{number} {place}")),
         Ok(Err(error)) => {
@@ -55,7 +55,7 @@ async fn send(delivery: &Delivery, metrics: &Metrics, figures: &Figures) -> Resu
         }
         Metrics::CloudWatch(identity) => {
             let session = keys::session(delivery, identity).await?;
-            let data: Vec<_> = figures.figures.iter().map(|figure| (figure.name, figure.unit, figure.value)).collect();
+            let data: Vec<_> = figures.values.iter().map(|figure| (figure.name, figure.unit, figure.value)).collect();
             cloudwatch::put(session, NAMESPACE, (figures.at, &figures.dimensions), &data).await?;
             Ok("to Amazon CloudWatch")
         }

@@ -106,7 +106,7 @@ impl Repository {
             if said.and_then(|digest| digest.parse().ok()) != Some(image) {
                 return Err(malformed("the image that was asked for"));
             }
-            next = answer.next_token.clone();
+            let token = answer.next_token.clone();
             let page = match page(answer)? {
                 Ok(page) => page,
                 Err(other) => return Ok(other),
@@ -119,7 +119,7 @@ impl Repository {
                 }
                 Some(read) => read.findings.extend(page.findings),
             }
-            let Some(token) = &next else {
+            let Some(token) = token else {
                 let Some(Read { enhanced, at, counted, findings }) = read else { break };
                 // Findings that are counted and not listed are findings that nobody has seen.
                 if counted > findings.len() {
@@ -130,6 +130,7 @@ impl Repository {
             if !tokens.insert(token.clone()) {
                 return Err(malformed("a page that is new"));
             }
+            next = Some(token);
         }
         Err(malformed("an end"))
     }
