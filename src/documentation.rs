@@ -441,9 +441,9 @@ fn each_promise_of_the_readme_has_its_row_in_the_threat_model() {
         let (_, rest) = page.split_once(begin).unwrap_or_else(|| panic!("{begin} is not there"));
         rest.split_once(end).unwrap_or_else(|| panic!("{end} is not there")).0.to_owned()
     };
-    let promised = between(&readme, "## What you can rely on", "\n## ");
-    let promises: Vec<_> = promised.lines().filter_map(|line| line.strip_prefix("- **")?.split_once("**")).collect();
-    let promises: Vec<_> = promises.iter().map(|(promise, _)| promise.trim_end_matches('.')).collect();
+    let section = between(&readme, "## What you can rely on", "\n## ");
+    let bold = section.lines().filter_map(|line| line.strip_prefix("- **")?.split_once("**"));
+    let promises: Vec<_> = bold.map(|(promise, _)| promise.trim_end_matches('.')).collect();
     assert!(promises.len() > 20, "{promises:?}");
     let rows = between(&page, "\n## Each promise of the README", "\n## ");
     let rows: Vec<_> = rows.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" | ")).skip(1).collect();

@@ -310,7 +310,7 @@ fn of_a_repository(delivery: &Delivery, named: Accepted) -> Result<Accepted, Err
             }]));
         };
         let server = variables::text(variables::GITHUB_SERVER_URL).unwrap_or_else(|| signing::GITHUB.to_owned());
-        rule.repository = Some(Pattern::exactly(&format!("{server}/{}", github.repository)));
+        rule.repository = Some(Pattern::exactly(format!("{server}/{}/{}", github.owner, github.repository)));
     }
     Ok(Accepted::Identity(rule))
 }

@@ -184,6 +184,10 @@ async fn read_only(delivery: &Delivery) -> Result<Result<Client, Option<String>>
         RequestedDestination::Named(Destination::Layout(_)) => return Ok(Err(None)),
         RequestedDestination::Ecr(ecr) => {
             let not_asked = |why: &str| Ok(Err(Some(format!("{ECR_IS_NOT_ASKED}: {why}"))));
+            // Where a stranger may have caused the run, its identity is used for nothing.
+            if !delivery.event.as_ref().is_some_and(|event| event.is_shown_by_another_job() && !event.fork) {
+                return not_asked("a run that a stranger may cause uses none");
+            }
             return match keys::session(delivery, &ecr.identity).await {
                 Ok(session) => amazon::reader(ecr, session).await.map(Ok),
                 Err(aws::Error::Token(oidc::Error::NotGranted { .. })) => not_asked("the job has no `id-token: write`"),

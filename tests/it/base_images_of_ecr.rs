@@ -132,8 +132,11 @@ fn no_build_of_a_change_that_nobody_has_accepted_gets_a_password() {
         let delivery = deliver(&world, &source, engine).variable("GITHUB_EVENT_NAME", event);
         let ended = delivery.variable("GITHUB_EVENT_PATH", &format!("{fixtures}/{payload}")).ends_with(1);
         ended.says("This build has no credentials of AWS").says("the run's event is a pull request, or another one");
+        assert_eq!(session_policies(&world), Vec::<String>::new(), "{event}, {payload}: no session that pulls");
+        // What the image is compared with is read by a run of the repository's own, and by no other.
+        let own = matches!((event, payload), ("pull_request", "pull-request.json") | ("merge_group", _));
         for call in [Call::IdToken, Call::AssumeRole, Call::GetAuthorizationToken] {
-            assert_eq!(world.count(call), 0, "{event}, {payload}: {call:?}");
+            assert!(world.count(call) <= usize::from(own), "{event}, {payload}: {call:?}");
         }
     }
 }

@@ -151,7 +151,8 @@ fn a_pull_request_asks_amazon_ecr_where_its_run_has_an_identity_there() {
     keyless::deliver(&world, &source).ends_with(0);
     source.write("file", "2\n");
     source.commit("more");
-    let propose = || propose(keyless::deliver(&world, &source), &source, false);
+    let change = |fork| propose(keyless::deliver(&world, &source), &source, fork);
+    let propose = || change(false);
     let (tags, told) = (world.tags(), || source.record()["since"].clone());
     propose().ends_with(0).says("never published");
     assert_eq!((&told()["image"]["tag"], &told()["image"]["digest"]), (&json!("latest"), &json!(tags["latest"])), "{}", told());
@@ -164,6 +165,10 @@ fn a_pull_request_asks_amazon_ecr_where_its_run_has_an_identity_there() {
     assert_eq!((&told()["image"], world.calls().len()), (&Value::Null, before), "{}", told());
     let unknown = told()["unknown"].to_string();
     assert!(unknown.contains("has no identity at AWS") && unknown.contains("id-token: write"), "{unknown}");
+    // Nor is anybody where a stranger has caused the run, whatever it has been granted.
+    change(true).ends_with(0);
+    assert_eq!((&told()["image"], world.calls().len()), (&Value::Null, before), "{}", told());
+    assert!(told()["unknown"].to_string().contains("a stranger may cause"), "{}", told());
     // Who may not read is told so, and the change is judged all the same.
     world.set_role_policy(&json!({ "Version": "2012-10-17", "Statement": [] }));
     propose().ends_with(0);
