@@ -363,7 +363,6 @@ pub(crate) fn sources(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scanner::Tool;
 
     fn spdx(urls: &[&str]) -> Contents {
         let package = |url: &&str| {
@@ -443,35 +442,18 @@ mod tests {
         }
     }
 
-    fn vulnerability(id: &str, package: &str, installed: &str, severity: Severity) -> Vulnerability {
-        Vulnerability {
-            id: id.to_owned(),
-            severity,
-            title: String::new(),
-            package: package.to_owned(),
-            installed: installed.to_owned(),
-            fixed: None,
-            target: String::new(),
-            url: None,
-            platform: "linux/amd64".parse().unwrap(),
-            layer: None,
-            instruction: None,
-            tool: Tool::TRIVY,
-        }
-    }
-
     #[test]
     fn a_finding_is_new_or_gone_by_its_advisory_and_its_package_and_not_by_its_version() {
         let before = [
-            vulnerability("CVE-1", "a", "1", Severity::High),
-            vulnerability("CVE-2", "b", "1", Severity::Critical),
-            vulnerability("CVE-3", "c", "1", Severity::Low),
+            Vulnerability::example("CVE-1", "a", "1", Severity::High),
+            Vulnerability::example("CVE-2", "b", "1", Severity::Critical),
+            Vulnerability::example("CVE-3", "c", "1", Severity::Low),
         ];
         let now = [
-            vulnerability("CVE-1", "a", "2", Severity::Medium),
-            vulnerability("CVE-1", "d", "1", Severity::Low),
-            vulnerability("CVE-4", "a", "2", Severity::Medium),
-            vulnerability("CVE-4", "a", "3", Severity::Critical),
+            Vulnerability::example("CVE-1", "a", "2", Severity::Medium),
+            Vulnerability::example("CVE-1", "d", "1", Severity::Low),
+            Vulnerability::example("CVE-4", "a", "2", Severity::Medium),
+            Vulnerability::example("CVE-4", "a", "3", Severity::Critical),
         ];
         let advisories = |found: &[Vulnerability]| found.iter().map(Advisory::from).collect::<Vec<_>>();
         let changes = findings(&advisories(&before), &advisories(&now));

@@ -126,6 +126,27 @@ pub(crate) struct Vulnerability {
     pub(crate) tool: Tool,
 }
 
+#[cfg(test)]
+impl Vulnerability {
+    /// One that trivy has found in an image for linux/amd64, and that has no fix.
+    pub(crate) fn example(id: &str, package: &str, installed: &str, severity: Severity) -> Self {
+        Self {
+            id: id.to_owned(),
+            severity,
+            title: String::new(),
+            package: package.to_owned(),
+            installed: installed.to_owned(),
+            fixed: None,
+            target: String::new(),
+            url: None,
+            platform: "linux/amd64".parse().unwrap(),
+            layer: None,
+            instruction: None,
+            tool: Tool::TRIVY,
+        }
+    }
+}
+
 fn gitleaks() -> Tool {
     Tool::GITLEAKS
 }

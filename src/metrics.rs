@@ -172,6 +172,17 @@ mod tests {
     }
 
     #[test]
+    fn the_terraform_modules_dashboard_shows_the_figures_that_are_put() {
+        let dashboard = include_str!("../terraform/dashboard.tf");
+        assert!(dashboard.contains(&format!("namespace = \"{NAMESPACE}\"")));
+        let figures = figures(&fixture::blocked(), RunResult::Blocked);
+        // Leaks are in the count of what a gate held back.
+        for figure in figures.values.iter().filter(|figure| figure.name != "FindingsLeaks") {
+            assert!(dashboard.contains(&format!("\"{}\"", figure.name)), "{}", figure.name);
+        }
+    }
+
+    #[test]
     fn what_was_not_looked_for_is_no_figure() {
         let mut record = fixture::blocked();
         record.stages.retain(|stage| stage.name != StageName::Vulnerabilities);

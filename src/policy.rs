@@ -206,20 +206,8 @@ mod tests {
     }
 
     fn vulnerability(severity: Severity, fixed: Option<&str>) -> Finding {
-        Finding::Vulnerability(Vulnerability {
-            id: "CVE-2020-14343".to_owned(),
-            severity,
-            title: String::new(),
-            package: "PyYAML".to_owned(),
-            installed: "5.3".to_owned(),
-            fixed: fixed.map(str::to_owned),
-            target: String::new(),
-            url: None,
-            platform: "linux/amd64".parse().unwrap(),
-            layer: None,
-            instruction: None,
-            tool: Tool::TRIVY,
-        })
+        let found = Vulnerability::example("CVE-2020-14343", "PyYAML", "5.3", severity);
+        Finding::Vulnerability(Vulnerability { fixed: fixed.map(str::to_owned), ..found })
     }
 
     fn judge(environment: Environment, threshold: Threshold, findings: &[Finding]) -> Decision {

@@ -90,5 +90,5 @@ resource "aws_cloudwatch_event_target" "findings" {
 #
 # That metric does not exist. The namespace AWS/Inspector is that of Amazon Inspector Classic, which has other metrics and looks
 # at no images; today's Inspector puts none and sends events. An alarm on a metric that nobody puts never leaves
-# INSUFFICIENT_DATA, and looks as if all were well. Findings that deliveries themselves count are the metric Findings of the
-# namespace gp-deliver (put_metrics).
+# INSUFFICIENT_DATA, and looks as if all were well. Findings that deliveries themselves count are the metrics Findings… of the
+# namespace GpDeliver (put_metrics).

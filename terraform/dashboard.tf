@@ -1,6 +1,6 @@
 locals {
   # Where deliveries put their metrics.
-  namespace = "gp-deliver"
+  namespace = "GpDeliver"
 
   places = [for name, environment in var.environments : { environment = name, repository = environment.repository }]
 
@@ -9,8 +9,8 @@ locals {
     { title = "Deliveries", metric = "Deliveries", stat = "Sum" },
     { title = "Held back by a gate", metric = "Blocked", stat = "Sum" },
     { title = "Failed", metric = "Failed", stat = "Sum" },
-    { title = "Duration in seconds (p90)", metric = "Duration", stat = "p90" },
-    { title = "Age of the vulnerability database in hours", metric = "DatabaseAge", stat = "Maximum" },
+    { title = "Duration in milliseconds (p90)", metric = "Duration", stat = "p90" },
+    { title = "Age of the vulnerability database in seconds", metric = "DatabaseAge", stat = "Maximum" },
   ]
 
   findings = {
@@ -22,8 +22,8 @@ locals {
     stat    = "Maximum"
     # Each pair of a place and a severity is a line.
     metrics = [
-      for pair in setproduct(local.places, ["CRITICAL", "HIGH", "MEDIUM", "LOW", "UNKNOWN"]) :
-      [local.namespace, "Findings", "Repository", pair[0].repository, "Environment", pair[0].environment, "Severity", pair[1]]
+      for pair in setproduct(local.places, ["FindingsCritical", "FindingsHigh", "FindingsMedium", "FindingsLow", "FindingsUnknown"]) :
+      [local.namespace, pair[1], "Repository", pair[0].repository, "Environment", pair[0].environment]
     ]
   }
 

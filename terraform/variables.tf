@@ -60,7 +60,7 @@ variable "environments" {
     read_findings = optional(bool, false)
     # Whether a delivery that fails may take its tags back (ecr:BatchDeleteImage).
     delete_images = optional(bool, false)
-    # Whether a delivery puts metrics (cloudwatch:PutMetricData in the namespace gp-deliver).
+    # Whether a delivery puts metrics (cloudwatch:PutMetricData in the namespace GpDeliver).
     put_metrics = optional(bool, false)
     # ARNs of repositories, of other accounts too, that base images are pulled from.
     base_images = optional(list(string), [])

@@ -3,7 +3,7 @@
 use super::RequestedDestination;
 use super::Signing;
 use super::reader::Reader;
-use crate::aws::{self, AccountId, Partition, RoleArn};
+use crate::aws::{self, AccountId, Partition, RoleArn, Session, ecr};
 use crate::inputs::{self, EcrRepository, Region, Role, SessionName, SessionPolicy};
 use crate::variables;
 
@@ -20,6 +20,14 @@ pub(crate) struct Ecr {
     pub(crate) create: bool,
     /// The identity and region that calls to AWS use.
     pub(crate) identity: aws::Settings,
+}
+
+impl Ecr {
+    /// The repository, as an identity at AWS asks for it: in the account that is named, else in that of the credentials.
+    pub(crate) fn repository(&self, session: Session) -> ecr::Repository {
+        let account = self.account.clone().unwrap_or_else(|| session.account.clone());
+        ecr::Repository::new(session, account, &self.name)
+    }
 }
 
 impl Reader<'_> {

@@ -124,8 +124,7 @@ pub(crate) async fn find(inputs: &Inputs, event: Option<&Event>, request: &Reque
     };
     let tokens = || event.map(|event| TokenSource::find(variables::text, event.fork));
     let session = Session::open(&ecr.identity, tokens).await?;
-    let account = ecr.account.clone().unwrap_or_else(|| session.account.clone());
-    let repository = ecr::Repository::new(session, account, &ecr.name);
+    let repository = ecr.repository(session);
     let client = client(&repository, ecr.host.as_deref()).await?;
     let manifest = client.pull_manifest(&selector).await?;
     let subjects = subjects(&client, &manifest)?;

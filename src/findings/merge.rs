@@ -127,7 +127,6 @@ mod tests {
     use super::*;
     use crate::aws::ecr::ScanFindings;
     use crate::oci::Digest;
-    use crate::scanner::Tool;
 
     const HIGH: Threshold = Threshold { severity: Severity::High, ignore_unfixed: false };
 
@@ -150,20 +149,8 @@ mod tests {
     }
 
     fn vulnerability(id: &str, package: &str, fixed: Option<&str>) -> Vulnerability {
-        Vulnerability {
-            id: id.to_owned(),
-            severity: Severity::Low,
-            title: String::new(),
-            package: package.to_owned(),
-            installed: "1".to_owned(),
-            fixed: fixed.map(str::to_owned),
-            target: String::new(),
-            url: None,
-            platform: "linux/amd64".parse().unwrap(),
-            layer: None,
-            instruction: None,
-            tool: Tool::TRIVY,
-        }
+        let found = Vulnerability::example(id, package, "1", Severity::Low);
+        Vulnerability { fixed: fixed.map(str::to_owned), ..found }
     }
 
     fn scan(findings: Vec<ScanFinding>, trivy: Option<&[Vulnerability]>, threshold: Threshold) -> RegistryScan {

@@ -26,8 +26,7 @@ pub(super) struct SignedIn {
 
 /// Opens the repository with an identity at AWS, creating it if that is asked for and it is missing.
 pub(super) async fn sign_in(ecr: &Ecr, session: &Session) -> Result<SignedIn, Error> {
-    let account = ecr.account.clone().unwrap_or_else(|| session.account.clone());
-    let repository = ecr::Repository::new(session.clone(), account, &ecr.name);
+    let repository = ecr.repository(session.clone());
     let (login, (mutability, created)) = tokio::try_join!(repository.login(), mutability(ecr, &repository))?;
     let client = client(ecr, &repository, login)?;
     // Without the right to describe it, the registry's own protocol tells whether it exists.
@@ -41,8 +40,7 @@ pub(super) async fn sign_in(ecr: &Ecr, session: &Session) -> Result<SignedIn, Er
 
 /// The repository as one that is read alone: nothing is created, and nothing is asked that a reader need not be allowed.
 pub(super) async fn reader(ecr: &Ecr, session: &Session) -> Result<Client, Error> {
-    let account = ecr.account.clone().unwrap_or_else(|| session.account.clone());
-    let repository = ecr::Repository::new(session.clone(), account, &ecr.name);
+    let repository = ecr.repository(session.clone());
     let login = repository.login().await?;
     client(ecr, &repository, login)
 }

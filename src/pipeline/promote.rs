@@ -42,7 +42,6 @@ use crate::scanner::Tool;
 use crate::sigstore::{Identity, SignedBy, Verifier};
 use crate::source::Checkout;
 use crate::text::{self, Line};
-use crate::variables;
 use crate::verify::Question;
 
 /// How many reasons are named of the same kind.
@@ -309,8 +308,7 @@ fn of_a_repository(delivery: &Delivery, named: Accepted) -> Result<Accepted, Err
                 expected: expected.to_owned(),
             }]));
         };
-        let server = variables::text(variables::GITHUB_SERVER_URL).unwrap_or_else(|| signing::GITHUB.to_owned());
-        rule.repository = Some(Pattern::exactly(format!("{server}/{}/{}", github.owner, github.repository)));
+        rule.repository = Some(Pattern::exactly(format!("{}/{}/{}", signing::server(), github.owner, github.repository)));
     }
     Ok(Accepted::Identity(rule))
 }

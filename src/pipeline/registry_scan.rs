@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use super::preflight::Ready;
 use super::vulnerabilities::Vulnerabilities;
 use super::{Delivery, Ending, code_scanning, keys, suppressions};
-use crate::aws::{self, ecr};
+use crate::aws;
 use crate::config::{Ecr, RequestedDestination};
 use crate::diagnosis::Diagnosis;
 use crate::environment::Gate;
@@ -134,8 +134,7 @@ async fn wait(
     log: &StageLog,
 ) -> Result<Vec<(Subject, findings::Looked)>, aws::Error> {
     let session = keys::session(delivery, &ecr.identity).await?;
-    let account = ecr.account.clone().unwrap_or_else(|| session.account.clone());
-    let repository = ecr::Repository::new(session.clone(), account, &ecr.name);
+    let repository = ecr.repository(session.clone());
     let (patience, limit) =
         (delivery.config.registry_scan_wait.into(), delivery.config.database_max_age.map(SignedDuration::from));
     let waits = subjects.images.iter().map(async |subject| {

@@ -40,7 +40,7 @@ pub(super) const AUDIENCE: &str = "sigstore";
 /// For whom it is where it is only read: nobody takes it for anything.
 const NOBODY: &str = "gp-deliver";
 /// Where GitHub is, if nothing else is said.
-pub(super) const GITHUB: &str = "https://github.com";
+const GITHUB: &str = "https://github.com";
 /// What a list of referrers says of a bundle, as cosign writes it.
 const CONTENT: (&str, &str) = ("dev.sigstore.bundle.content", "dsse-envelope");
 
@@ -150,12 +150,16 @@ pub(super) struct Token {
     pub(super) run: Option<Run>,
 }
 
+/// Where the run's repository is.
+pub(super) fn server() -> String {
+    variables::text(variables::GITHUB_SERVER_URL).unwrap_or_else(|| GITHUB.to_owned())
+}
+
 /// Asks for the run's token.
 pub(super) async fn token(delivery: &Delivery, audience: &str) -> Result<Token, Error> {
     let fork = delivery.event.as_ref().is_some_and(|event| event.fork);
     let IdToken { token, claims } = TokenSource::find(variables::text, fork)?.token(audience).await?;
-    let server = variables::text(variables::GITHUB_SERVER_URL).unwrap_or_else(|| GITHUB.to_owned());
-    let run = Run::of_claims(&server, |name| claims.get(name));
+    let run = Run::of_claims(&server(), |name| claims.get(name));
     let word = Option::unwrap_or_default;
     Ok(Token { secret: token, subject: word(claims.subject()), issuer: word(claims.issuer()), run })
 }

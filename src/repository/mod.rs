@@ -108,8 +108,7 @@ async fn open(config: &Config<()>, event: Option<&Event>) -> Result<Repository, 
     };
     let tokens = || event.map(|event| TokenSource::find(variables::text, event.fork));
     let session = Session::open(&ecr.identity, tokens).await?;
-    let account = ecr.account.clone().unwrap_or_else(|| session.account.clone());
-    Ok(Repository::new(session, account, &ecr.name))
+    Ok(ecr.repository(session))
 }
 
 /// The templates of tags, as the configuration has them.

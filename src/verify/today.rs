@@ -250,20 +250,7 @@ mod tests {
     use crate::record;
 
     fn judged(severities: &[Severity], gaps: &[&str]) -> Judged {
-        let found = |severity: &Severity| Vulnerability {
-            id: "CVE-2020-14343".to_owned(),
-            severity: *severity,
-            title: String::new(),
-            package: "PyYAML".to_owned(),
-            installed: "5.3".to_owned(),
-            fixed: None,
-            target: String::new(),
-            url: None,
-            platform: "linux/amd64".parse().unwrap(),
-            layer: None,
-            instruction: None,
-            tool: Tool::TRIVY,
-        };
+        let found = |severity: &Severity| Vulnerability::example("CVE-2020-14343", "PyYAML", "5.3", *severity);
         Judged {
             platform: "linux/amd64".parse().unwrap(),
             packages: 2,

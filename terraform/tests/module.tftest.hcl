@@ -231,14 +231,14 @@ run "everything_is_made_where_it_is_asked_for" {
   assert {
     condition = [
       for widget in jsondecode(aws_cloudwatch_dashboard.deliveries[0].dashboard_body).widgets : widget.properties.metrics[0][1]
-    ] == ["Deliveries", "Blocked", "Failed", "Duration", "DatabaseAge", "Findings"]
+    ] == ["Deliveries", "Blocked", "Failed", "Duration", "DatabaseAge", "FindingsCritical"]
     error_message = "the metrics are those that deliveries put"
   }
   assert {
     condition = alltrue(flatten([
       for widget in jsondecode(aws_cloudwatch_dashboard.deliveries[0].dashboard_body).widgets : [
         for metric in widget.properties.metrics :
-        metric[0] == "gp-deliver" && metric[2] == "Repository" && metric[4] == "Environment" && contains(["team/app", "team/app-dev", "team/app-staging"], metric[3])
+        metric[0] == "GpDeliver" && metric[2] == "Repository" && metric[4] == "Environment" && contains(["team/app", "team/app-dev", "team/app-staging"], metric[3])
       ]
     ]))
     error_message = "the dimensions are those that deliveries put"
