@@ -79,7 +79,9 @@ impl World {
         let registry = Registry::start(registry::Options::default());
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let listeners = [(), ()].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
-        let [host, storage] = [0, 1].map(|one: usize| listeners[one].local_addr().unwrap().to_string());
+        let [host, storage] = [0, 1].map(|one: usize| listeners[one].local_addr().unwrap());
+        // The store is another host, as S3 is: Go's clients go on showing a password to another port of the same one.
+        let (host, storage) = (host.to_string(), format!("localhost:{}", storage.port()));
         let account = Account::new(&options.region);
         let secrets = Secrets::default();
         let issuer = options.issuer_of_tokens(&secrets);
@@ -308,7 +310,7 @@ impl World {
         self.wait(async move { server.tags_of(&repository).await.unwrap() })
     }
 
-    /// Where the content of blobs is: `127.0.0.1:PORT`. Nothing that logs in belongs there.
+    /// Where the content of blobs is: `localhost:PORT`. Nothing that logs in belongs there.
     pub fn storage(&self) -> String {
         self.server.storage.clone()
     }
