@@ -1,12 +1,14 @@
 //! Which images have to stay: what an environment's moving tag names, and what somebody pulls.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::Templates;
 use super::contents::Contents;
+use super::named;
+use super::request::Keep;
 use crate::aws::ecr::ImageDetail;
 use crate::environment::Environment;
 use crate::inputs::Problem;
@@ -23,6 +25,8 @@ const PULLED_WITHIN: SignedDuration = SignedDuration::from_hours(7 * 24);
 pub(super) struct Guard {
     /// The tags whose images have to.
     moving: BTreeSet<String>,
+    /// The images that have to, each with who names it.
+    named: BTreeMap<Digest, String>,
     pulled_within: SignedDuration,
 }
 
@@ -32,6 +36,8 @@ pub(super) struct Guard {
 pub(super) enum Reason {
     /// A moving tag names it.
     Tag(String),
+    /// This file, or this flag, names its digest, or that of an image of it.
+    Named(String),
     /// It, or an image of it, was pulled then.
     Pulled(Timestamp),
 }
@@ -41,14 +47,26 @@ impl Guard {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(super) fn of(templates: &Templates, keep: &[String], pulled_within: Option<&str>) -> Result<Self, Vec<Problem>> {
+    pub(super) fn of(templates: &Templates, keep: &Keep) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
-        for tag in keep {
-            if let Err(error) = tag.parse::<Tag>() {
-                problems.push(Problem { input: "keep", value: tag.clone(), expected: error.to_string() });
+        let (mut moving, mut named) = (moving(templates), BTreeMap::new());
+        for name in &keep.images {
+            if let Some(digest) = named::digest_of(name) {
+                named.insert(digest, "--keep".to_owned());
+            } else if let Err(error) = name.parse::<Tag>() {
+                let expected = format!("a tag, or an image by its digest, is expected: {error}");
+                problems.push(Problem { input: "keep", value: name.clone(), expected });
+            } else {
+                moving.insert(name.clone());
             }
         }
-        let pulled_within = match pulled_within.map(|text| text.parse::<MaxAge>().map_err(|_| text)).transpose() {
+        for file in &keep.files {
+            match named::digests_in(file) {
+                Ok(digests) => named.extend(digests.into_iter().map(|digest| (digest, file.display().to_string()))),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        let pulled_within = match keep.pulled_within.as_deref().map(|text| text.parse::<MaxAge>().map_err(|_| text)).transpose() {
             Ok(age) => age.map_or(PULLED_WITHIN, SignedDuration::from),
             Err(text) => {
                 let expected = "an age such as 48h or 7d is expected".to_owned();
@@ -56,15 +74,21 @@ impl Guard {
                 PULLED_WITHIN
             }
         };
-        let mut moving = moving(templates);
-        moving.extend(keep.iter().cloned());
-        if problems.is_empty() { Ok(Self { moving, pulled_within }) } else { Err(problems) }
+        if problems.is_empty() { Ok(Self { moving, named, pulled_within }) } else { Err(problems) }
     }
 
     /// Those of the tags that images here have.
     pub(super) fn moving_in(&self, contents: &Contents) -> Vec<String> {
         let tags: BTreeSet<&String> = contents.details.iter().flat_map(|detail| &detail.tags).collect();
         self.moving.iter().filter(|tag| tags.contains(tag)).cloned().collect()
+    }
+
+    /// Who names images by digest, none of which is here.
+    pub(super) fn strangers(&self, contents: &Contents) -> Vec<String> {
+        let here: BTreeSet<Digest> = contents.details.iter().map(|detail| detail.digest).collect();
+        let by: BTreeSet<&String> = self.named.values().collect();
+        let names_one = |by: &&String| self.named.iter().any(|(digest, one)| one == *by && here.contains(digest));
+        by.into_iter().filter(|by| !names_one(by)).cloned().collect()
     }
 
     /// Why each image has to stay, of those that have to.
@@ -74,6 +98,10 @@ impl Guard {
         let reason = |detail: &ImageDetail| {
             if let Some(tag) = detail.tags.iter().find(|tag| self.moving.contains(*tag)) {
                 return Some(Reason::Tag(tag.clone()));
+            }
+            let children = contents.children.get(&detail.digest).into_iter().flatten();
+            if let Some(by) = std::iter::once(&detail.digest).chain(children).find_map(|digest| self.named.get(digest)) {
+                return Some(Reason::Named(by.clone()));
             }
             // A signature is read by whoever checks one. What is run is the image.
             let mut pulls: Vec<_> = pulled.get(&detail.digest).filter(|_| detail.subject.is_none()).into_iter().collect();

@@ -11,8 +11,12 @@ use super::guard::{Guard, Reason};
 use super::row::{Outcome, Row};
 use crate::aws::ecr::{LifecyclePreview, NoPreview, Repository};
 use crate::error::Error;
-use crate::lifecycle::{self, Fate, Priority, evaluate};
+use crate::lifecycle::{self, Fate, Priority, Referrers, evaluate, evaluate_with};
 use crate::oci::Digest;
+use crate::text;
+
+/// The most images that a warning names.
+const MAX_NAMED: usize = 10;
 
 /// What a policy would do.
 #[derive(Clone, Debug, Serialize)]
@@ -56,6 +60,8 @@ pub(super) struct Refusal {
 pub(super) enum Confirmation {
     /// The same.
     Same,
+    /// The same, if what refers to an image counts for a rule, and not if it does not.
+    SameCounted,
     /// Something else of these images.
     Different(Vec<Difference>),
     /// Nothing, for this reason.
@@ -84,24 +90,30 @@ impl Preview {
     ) -> Result<Self, Error> {
         let now = Timestamp::now();
         let mut warnings = Vec::new();
-        let (fates, confirmation) = match &policy {
+        let (fates, counted, confirmation) = match &policy {
             Some(policy) => {
                 warnings = policy.warnings(&guard.moving_in(&contents));
                 let images = contents.images();
                 let fates = evaluate(&policy.value, &images, now).fates().to_vec();
-                let confirmation = confirm(repository, policy, &contents, &fates).await?;
-                (fates, confirmation)
+                let counted = evaluate_with(&policy.value, &images, now, Referrers::Counted).fates().to_vec();
+                let confirmation = confirm(repository, policy, &contents, &fates, &counted).await?;
+                warnings.extend(of_referrers(&contents, &fates, &counted));
+                (fates, counted, confirmation)
             }
             None => {
                 let none = Confirmation::None("there is no policy".to_owned());
-                (contents.details.iter().map(|_| Fate::Unselected).collect(), none)
+                let fates: Vec<_> = contents.details.iter().map(|_| Fate::Unselected).collect();
+                (fates.clone(), fates, none)
             }
         };
         warnings.extend(contents.unread.iter().map(|index| {
             format!("Amazon ECR does not serve the index {}: what it refers to is not known to stay.", index.short())
         }));
+        warnings.extend(guard.strangers(&contents).into_iter().map(|by| {
+            format!("{}: no image that it names by digest is in this repository, so it keeps none here.", text::words(&by))
+        }));
         let reasons = guard.reasons(&contents, now);
-        let (forced, refused) = refusals(&contents, &fates, &confirmation, &reasons)
+        let (forced, refused) = refusals(&contents, &counted, &confirmation, &reasons)
             .into_iter()
             .partition(|refusal| force.iter().any(|name| refusal.is_named(name)));
         let rows = contents.details.iter().zip(&fates);
@@ -140,13 +152,35 @@ impl Refusal {
     }
 }
 
-/// What has to stay and would go, or may: by our account or by AWS's.
+/// What is different if what refers to an image counts for rules for any image, which AWS's guide does not say.
+fn of_referrers(contents: &Contents, fates: &[Fate], counted: &[Fate]) -> Option<String> {
+    let referrers = contents.details.iter().filter(|detail| detail.subject.is_some()).count();
+    let goes = |fate: &Fate| fate.may_be_taken_by().is_some();
+    let apart: Vec<String> = contents
+        .details
+        .iter()
+        .zip(fates.iter().zip(counted))
+        .filter(|(_, (fate, counted))| goes(counted) && !goes(fate))
+        .map(|(detail, _)| detail.digest.short())
+        .collect();
+    (!apart.is_empty()).then(|| {
+        format!(
+            "{} here to an image (signatures, SBOMs). AWS does not say whether that counts for a rule for any image: if it does, \
+             {} more by this policy: {}.",
+            if referrers == 1 { "1 entry refers".to_owned() } else { format!("{referrers} entries refer") },
+            if apart.len() == 1 { "1 image goes".to_owned() } else { format!("{} images go", apart.len()) },
+            text::list(&apart.iter().take(MAX_NAMED).collect::<Vec<_>>())
+        )
+    })
+}
+
+/// What has to stay and would go, or may: by our account (`fates` are those of the reading that takes more) or by AWS's.
 fn refusals(contents: &Contents, fates: &[Fate], confirmation: &Confirmation, reasons: &HashMap<Digest, Reason>) -> Vec<Refusal> {
     let by_aws: HashMap<Digest, u32> = match confirmation {
         Confirmation::Different(differences) => {
             differences.iter().filter_map(|one| Some((one.digest, one.rule_by_aws?))).collect()
         }
-        Confirmation::Same | Confirmation::None(_) => HashMap::new(),
+        Confirmation::Same | Confirmation::SameCounted | Confirmation::None(_) => HashMap::new(),
     };
     let refusal = |(detail, fate): (&crate::aws::ecr::ImageDetail, &Fate)| {
         let rule = fate.may_be_taken_by().map(Priority::get).or_else(|| by_aws.get(&detail.digest).copied())?;
@@ -157,7 +191,13 @@ fn refusals(contents: &Contents, fates: &[Fate], confirmation: &Confirmation, re
 }
 
 /// Has AWS look at the policy too, where the role may ask.
-async fn confirm(repository: &Repository, policy: &Policy, contents: &Contents, fates: &[Fate]) -> Result<Confirmation, Error> {
+async fn confirm(
+    repository: &Repository,
+    policy: &Policy,
+    contents: &Contents,
+    fates: &[Fate],
+    counted: &[Fate],
+) -> Result<Confirmation, Error> {
     let preview = match repository.lifecycle_preview(&policy.text).await {
         Ok(preview) => preview,
         Err(NoPreview::Failed(error)) => return Err(error.into()),
@@ -166,7 +206,12 @@ async fn confirm(repository: &Repository, policy: &Policy, contents: &Contents, 
     if lifecycle::read(&preview.policy).as_ref() != Ok(&policy.value) {
         return Ok(Confirmation::None(NoPreview::Busy.to_string()));
     }
-    Ok(compare(contents, fates, &preview))
+    Ok(match compare(contents, fates, &preview) {
+        Confirmation::Different(_) if matches!(compare(contents, counted, &preview), Confirmation::Same) => {
+            Confirmation::SameCounted
+        }
+        confirmation => confirmation,
+    })
 }
 
 fn compare(contents: &Contents, fates: &[Fate], preview: &LifecyclePreview) -> Confirmation {
