@@ -78,13 +78,13 @@ struct Decision<'a> {
     shielded_from: Vec<Priority>,
 }
 
-/// Whether what refers to an image (a signature, an SBOM) costs other images their place in a rule for any image. AWS's guide
-/// does not say. It goes with its image by either reading.
+/// Whether what refers to an image (a signature, an SBOM) costs other images their place in a rule. AWS's guide does not say. It
+/// goes with its image by either reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Referrers {
     /// It does not count.
     Apart,
-    /// It counts, in rules for any image alone.
+    /// It counts as an image does that has its tags, or none.
     Counted,
 }
 
@@ -163,9 +163,9 @@ impl Fate {
 impl Rule {
     /// Whether an image is among those that the rule selects and counts.
     pub(super) fn selects(&self, image: &Image, referrers: Referrers) -> bool {
-        let counts = match (referrers, &self.tags) {
-            (Referrers::Counted, Tags::Any) => image.indexes.is_empty(),
-            _ => image.counts(),
+        let counts = match referrers {
+            Referrers::Counted => image.indexes.is_empty(),
+            Referrers::Apart => image.counts(),
         };
         counts && image.class() == self.action.class() && self.tags.select(&image.tags)
     }

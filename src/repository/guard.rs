@@ -1,6 +1,7 @@
 //! Which images have to stay: what an environment's moving tag names, and what somebody pulls.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -16,6 +17,7 @@ use crate::oci::Digest;
 use crate::oci::Tag;
 use crate::scan::database::MaxAge;
 use crate::tags::{self, Values};
+use crate::text;
 
 /// How long ago an image was pulled at most that has to stay, where nobody says otherwise.
 const PULLED_WITHIN: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -25,9 +27,17 @@ const PULLED_WITHIN: SignedDuration = SignedDuration::from_hours(7 * 24);
 pub(super) struct Guard {
     /// The tags whose images have to.
     moving: BTreeSet<String>,
-    /// The images that have to, each with who names it.
-    named: BTreeMap<Digest, String>,
+    /// The images that have to, by who names them.
+    named: BTreeMap<By, BTreeSet<Digest>>,
     pulled_within: SignedDuration,
+}
+
+/// Who names images by their digests.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum By {
+    Flag,
+    /// By its name as it was given.
+    File(String),
 }
 
 /// Why an image has to stay.
@@ -49,10 +59,10 @@ impl Guard {
     /// What is wrong with it.
     pub(super) fn of(templates: &Templates, keep: &Keep) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
-        let (mut moving, mut named) = (moving(templates), BTreeMap::new());
+        let (mut moving, mut named) = (moving(templates), BTreeMap::<By, BTreeSet<Digest>>::new());
         for name in &keep.images {
             if let Some(digest) = named::digest_of(name) {
-                named.insert(digest, "--keep".to_owned());
+                named.entry(By::Flag).or_default().insert(digest);
             } else if let Err(error) = name.parse::<Tag>() {
                 let expected = format!("a tag, or an image by its digest, is expected: {error}");
                 problems.push(Problem { input: "keep", value: name.clone(), expected });
@@ -62,7 +72,7 @@ impl Guard {
         }
         for file in &keep.files {
             match named::digests_in(file) {
-                Ok(digests) => named.extend(digests.into_iter().map(|digest| (digest, file.display().to_string()))),
+                Ok(digests) => drop(named.insert(By::File(file.display().to_string()), digests)),
                 Err(problem) => problems.push(problem),
             }
         }
@@ -83,12 +93,28 @@ impl Guard {
         self.moving.iter().filter(|tag| tags.contains(tag)).cloned().collect()
     }
 
-    /// Who names images by digest, none of which is here.
-    pub(super) fn strangers(&self, contents: &Contents) -> Vec<String> {
+    /// Finds out whether whoever names images by digest names some of this repository's: else it is of another one, or what it
+    /// names is gone, and keeps nothing. In an empty repository there is nothing to keep.
+    ///
+    /// # Errors
+    /// Somebody names none.
+    pub(super) fn is_for(&self, contents: &Contents) -> Result<(), Vec<Problem>> {
         let here: BTreeSet<Digest> = contents.details.iter().map(|detail| detail.digest).collect();
-        let by: BTreeSet<&String> = self.named.values().collect();
-        let names_one = |by: &&String| self.named.iter().any(|(digest, one)| one == *by && here.contains(digest));
-        by.into_iter().filter(|by| !names_one(by)).cloned().collect()
+        let strange = self.named.iter().filter(|(_, digests)| !here.is_empty() && digests.is_disjoint(&here));
+        let problem = |(by, digests): (&By, &BTreeSet<Digest>)| {
+            let (input, value) = match by {
+                By::Flag => ("keep", text::list(&digests.iter().map(ToString::to_string).collect::<Vec<_>>())),
+                By::File(file) => ("keep-from", file.clone()),
+            };
+            Problem { input, value, expected: "the digest of an image that the repository has is expected".to_owned() }
+        };
+        let problems: Vec<_> = strange.map(problem).collect();
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
+    /// Who names an image by its digest.
+    fn namer(&self, digest: &Digest) -> Option<&By> {
+        self.named.iter().find(|(_, digests)| digests.contains(digest)).map(|(by, _)| by)
     }
 
     /// Why each image has to stay, of those that have to.
@@ -100,8 +126,8 @@ impl Guard {
                 return Some(Reason::Tag(tag.clone()));
             }
             let children = contents.children.get(&detail.digest).into_iter().flatten();
-            if let Some(by) = std::iter::once(&detail.digest).chain(children).find_map(|digest| self.named.get(digest)) {
-                return Some(Reason::Named(by.clone()));
+            if let Some(by) = std::iter::once(&detail.digest).chain(children).find_map(|digest| self.namer(digest)) {
+                return Some(Reason::Named(by.to_string()));
             }
             // A signature is read by whoever checks one. What is run is the image.
             let mut pulls: Vec<_> = pulled.get(&detail.digest).filter(|_| detail.subject.is_none()).into_iter().collect();
@@ -110,6 +136,15 @@ impl Guard {
             (now.duration_since(last) <= self.pulled_within).then_some(Reason::Pulled(last))
         };
         contents.details.iter().filter_map(|detail| Some((detail.digest, reason(detail)?))).collect()
+    }
+}
+
+impl fmt::Display for By {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag => f.write_str("--keep"),
+            Self::File(name) => f.write_str(name),
+        }
     }
 }
 

@@ -16,12 +16,14 @@ use crate::text;
 
 /// How many images ECR is asked of at once: it takes some tens of requests a second.
 const AT_ONCE: usize = 8;
-/// What signatures say that they are (Sigstore's bundle, which attestations are too; cosign; Notary Project).
-const SIGNATURES: [&str; 3] = [
-    "application/vnd.dev.sigstore.bundle.v0.3+json",
-    "application/vnd.dev.cosign.artifact.sig.v1+json",
-    "application/vnd.cncf.notary.signature",
-];
+/// What the types of signatures begin with: Sigstore's bundles, which attestations are too; cosign's; the Notary Project's, which
+/// ECR's managed signing makes.
+const SIGNATURES: [&str; 3] =
+    ["application/vnd.dev.sigstore.bundle", "application/vnd.dev.cosign.", "application/vnd.cncf.notary.signature"];
+/// What cosign's signatures and attestations are named by where a registry has no referrers: `sha256-HEX.sig`. It is told as if
+/// it were a type.
+const BY_TAG: [(&str, &str); 2] =
+    [(".sig", "application/vnd.dev.cosign.simplesigning.v1+json"), (".att", "application/vnd.dev.cosign.attestation")];
 
 /// The images of a repository, the newest first.
 #[derive(Clone, Debug, Serialize)]
@@ -101,9 +103,7 @@ impl Images {
         let mut all = repository.images().await?;
         all.sort_by(|one, other| (other.pushed_at, one.digest).cmp(&(one.pushed_at, other.digest)));
         let mut referrers: HashMap<Digest, BTreeMap<String, usize>> = HashMap::new();
-        for detail in &all {
-            let Some(subject) = detail.subject else { continue };
-            let kind = detail.artifact_type.clone().unwrap_or_else(|| "unknown".to_owned());
+        for (subject, kind) in all.iter().flat_map(refers) {
             *referrers.entry(subject).or_default().entry(kind).or_default() += 1;
         }
         // What refers to an image that is here is listed with that.
@@ -128,6 +128,21 @@ impl Images {
     pub(crate) fn is_unseen(&self) -> bool {
         !self.unseen.is_empty()
     }
+}
+
+/// What an entry refers to, and what it says it is: by its manifest, or by cosign's tags.
+fn refers(detail: &ImageDetail) -> Vec<(Digest, String)> {
+    let kind = || detail.artifact_type.clone().unwrap_or_else(|| "unknown".to_owned());
+    let by_manifest = detail.subject.map(|subject| (subject, kind()));
+    let by_tags = detail.tags.iter().filter_map(|tag| named_by_tag(tag));
+    let by_tags = by_tags.filter(|(subject, _)| Some(*subject) != detail.subject).map(|(of, kind)| (of, kind.to_owned()));
+    by_manifest.into_iter().chain(by_tags).collect()
+}
+
+fn named_by_tag(tag: &str) -> Option<(Digest, &'static str)> {
+    let hex = tag.strip_prefix("sha256-")?;
+    let of_kind = |(end, kind): (&str, &'static str)| Some((format!("sha256:{}", hex.strip_suffix(end)?).parse().ok()?, kind));
+    BY_TAG.into_iter().find_map(of_kind)
 }
 
 type Answers = (Result<ScanResult, aws::Error>, Result<Vec<ManagedSigning>, aws::Error>);
@@ -207,7 +222,7 @@ impl Listed {
 
     fn signed(&self) -> String {
         let of_kind = |signs: bool| -> usize {
-            let kinds = self.referrers.iter().filter(|(kind, _)| SIGNATURES.contains(&kind.as_str()) == signs);
+            let kinds = self.referrers.iter().filter(|(kind, _)| is_signature(kind) == signs);
             kinds.map(|(_, count)| count).sum()
         };
         let mut says = Vec::new();
@@ -232,19 +247,22 @@ impl Listed {
     }
 }
 
+fn is_signature(kind: &str) -> bool {
+    SIGNATURES.iter().any(|known| kind.starts_with(known))
+}
+
 impl fmt::Display for Images {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}, {}\n", self.repository, text::time(self.at))?;
-        let tags: Vec<_> = self.images.iter().map(|image| table::tags(&image.tags)).collect();
-        let scans: Vec<_> = self.images.iter().map(Listed::scanned).collect();
-        let width = |all: &[String]| all.iter().map(|one| one.chars().count()).max().unwrap_or_default();
-        let (of_tags, of_scans) = (width(&tags), width(&scans));
-        for ((image, tags), scan) in self.images.iter().zip(&tags).zip(&scans) {
-            let (pushed, size) = (text::time(image.pushed), text::size(image.size));
-            let archived = if image.archived { "  archived" } else { "" };
-            let (digest, signed) = (image.digest, image.signed());
-            writeln!(f, "{tags:<of_tags$}  {digest}  {pushed}  {size:>8}  {scan:<of_scans$}  {signed}{archived}")?;
-        }
+        let head = ["TAGS", "DIGEST", "PUSHED", "SIZE", "ECR SCAN", "REFERRED TO BY"].map(str::to_owned);
+        let line = |image: &Listed| {
+            let (pushed, mut size) = (text::time(image.pushed), text::size(image.size));
+            if image.archived {
+                size.push_str(", archived");
+            }
+            [table::tags(&image.tags), image.digest.to_string(), pushed, size, image.scanned(), image.signed()]
+        };
+        table::columns(f, &[head].into_iter().chain(self.images.iter().map(line)).collect::<Vec<_>>())?;
         let unasked = self.images.iter().filter(|image| matches!(image.scan, Scan::NotAsked)).count();
         write!(f, "\n{}.", text::count(self.images.len(), "image"))?;
         if unasked > 0 {
@@ -255,5 +273,24 @@ impl fmt::Display for Images {
             writeln!(f, "The role lacks {permission}.")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_of_cosigns_names_what_it_signs_and_no_other_tag_does() {
+        let digest = Digest::of(b"a");
+        let hex = digest.to_string().replace("sha256:", "");
+        for end in ["sig", "att"] {
+            let (subject, kind) = named_by_tag(&format!("sha256-{hex}.{end}")).unwrap();
+            assert!(subject == digest && is_signature(kind), "{end}");
+        }
+        for tag in [&*format!("sha256-{hex}"), &format!("sha256-{hex}.sbom"), "sha256-1.sig", "x.sig"] {
+            assert_eq!(named_by_tag(tag), None, "{tag}");
+        }
+        assert!(is_signature("application/vnd.dev.sigstore.bundle.v0.4+json") && !is_signature("application/spdx+json"));
     }
 }

@@ -17,7 +17,7 @@ mod state;
 mod table;
 mod wanted;
 
-pub(crate) use expiry::expiry;
+pub(crate) use expiry::{Expiry, expiry};
 pub(crate) use images::Images;
 pub(crate) use preview::Preview;
 pub(crate) use registry::Repositories;

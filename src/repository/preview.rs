@@ -9,7 +9,7 @@ use super::chosen::Policy;
 use super::contents::Contents;
 use super::guard::{Guard, Reason};
 use super::row::{Outcome, Row};
-use crate::aws::ecr::{LifecyclePreview, NoPreview, Repository};
+use crate::aws::ecr::{ImageDetail, LifecyclePreview, NoPreview, Repository};
 use crate::error::Error;
 use crate::lifecycle::{self, Fate, Priority, Referrers, evaluate, evaluate_with};
 use crate::oci::Digest;
@@ -50,6 +50,9 @@ pub(super) struct Refusal {
     pub(super) tags: Vec<String>,
     /// The rule that takes it, or may.
     pub(super) rule: u32,
+    /// Whether it takes it only if what refers to an image counts for rules.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) if_referrers_count: bool,
     /// Why it has to stay.
     pub(super) must_stay: Reason,
 }
@@ -88,6 +91,7 @@ impl Preview {
         guard: &Guard,
         force: &[String],
     ) -> Result<Self, Error> {
+        guard.is_for(&contents).map_err(Error::Inputs)?;
         let now = Timestamp::now();
         let mut warnings = Vec::new();
         let (fates, counted, confirmation) = match &policy {
@@ -109,11 +113,8 @@ impl Preview {
         warnings.extend(contents.unread.iter().map(|index| {
             format!("Amazon ECR does not serve the index {}: what it refers to is not known to stay.", index.short())
         }));
-        warnings.extend(guard.strangers(&contents).into_iter().map(|by| {
-            format!("{}: no image that it names by digest is in this repository, so it keeps none here.", text::words(&by))
-        }));
         let reasons = guard.reasons(&contents, now);
-        let (forced, refused) = refusals(&contents, &counted, &confirmation, &reasons)
+        let (forced, refused) = refusals(&contents, (&fates, &counted), &confirmation, &reasons)
             .into_iter()
             .partition(|refusal| force.iter().any(|name| refusal.is_named(name)));
         let rows = contents.details.iter().zip(&fates);
@@ -152,7 +153,7 @@ impl Refusal {
     }
 }
 
-/// What is different if what refers to an image counts for rules for any image, which AWS's guide does not say.
+/// What is different if what refers to an image counts for rules, which AWS's guide does not say.
 fn of_referrers(contents: &Contents, fates: &[Fate], counted: &[Fate]) -> Option<String> {
     let referrers = contents.details.iter().filter(|detail| detail.subject.is_some()).count();
     let goes = |fate: &Fate| fate.may_be_taken_by().is_some();
@@ -165,7 +166,7 @@ fn of_referrers(contents: &Contents, fates: &[Fate], counted: &[Fate]) -> Option
         .collect();
     (!apart.is_empty()).then(|| {
         format!(
-            "{} here to an image (signatures, SBOMs). AWS does not say whether that counts for a rule for any image: if it does, \
+            "{} here to an image (signatures, SBOMs). AWS does not say whether that counts for a rule: if it does, \
              {} more by this policy: {}.",
             if referrers == 1 { "1 entry refers".to_owned() } else { format!("{referrers} entries refer") },
             if apart.len() == 1 { "1 image goes".to_owned() } else { format!("{} images go", apart.len()) },
@@ -174,20 +175,26 @@ fn of_referrers(contents: &Contents, fates: &[Fate], counted: &[Fate]) -> Option
     })
 }
 
-/// What has to stay and would go, or may: by our account (`fates` are those of the reading that takes more) or by AWS's.
-fn refusals(contents: &Contents, fates: &[Fate], confirmation: &Confirmation, reasons: &HashMap<Digest, Reason>) -> Vec<Refusal> {
+/// What has to stay and would go, or may: by our account, in the one reading and in the one that has referrers count, or by AWS's.
+fn refusals(
+    contents: &Contents,
+    (fates, counted): (&[Fate], &[Fate]),
+    confirmation: &Confirmation,
+    reasons: &HashMap<Digest, Reason>,
+) -> Vec<Refusal> {
     let by_aws: HashMap<Digest, u32> = match confirmation {
         Confirmation::Different(differences) => {
             differences.iter().filter_map(|one| Some((one.digest, one.rule_by_aws?))).collect()
         }
         Confirmation::Same | Confirmation::SameCounted | Confirmation::None(_) => HashMap::new(),
     };
-    let refusal = |(detail, fate): (&crate::aws::ecr::ImageDetail, &Fate)| {
-        let rule = fate.may_be_taken_by().map(Priority::get).or_else(|| by_aws.get(&detail.digest).copied())?;
+    let refusal = |(detail, (fate, counted)): (&ImageDetail, (&Fate, &Fate))| {
+        let sure = fate.may_be_taken_by().map(Priority::get).or_else(|| by_aws.get(&detail.digest).copied());
+        let rule = sure.or_else(|| counted.may_be_taken_by().map(Priority::get))?;
         let must_stay = reasons.get(&detail.digest)?.clone();
-        Some(Refusal { digest: detail.digest, tags: detail.tags.clone(), rule, must_stay })
+        Some(Refusal { digest: detail.digest, tags: detail.tags.clone(), rule, if_referrers_count: sure.is_none(), must_stay })
     };
-    contents.details.iter().zip(fates).filter_map(refusal).collect()
+    contents.details.iter().zip(fates.iter().zip(counted)).filter_map(refusal).collect()
 }
 
 /// Has AWS look at the policy too, where the role may ask.

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::state::{said_of_encryption, said_of_scan, said_of_tags};
+use super::table;
 use crate::aws::ecr::{Repository, Settings};
 use crate::error::Error;
 use crate::text;
@@ -32,28 +33,35 @@ impl Repositories {
     /// # Errors
     /// ECR refuses, or can't be reached.
     pub(super) async fn read(of: &Repository) -> Result<Self, Error> {
-        let mut repositories: Vec<_> = of.all_of_registry().await?.iter().map(Line::of).collect();
+        let mut repositories: Vec<_> = of.all_of_registry().await?.into_iter().map(Line::of).collect();
         repositories.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(Self { repositories })
     }
 }
 
 impl Line {
-    fn of((name, settings): &(String, Settings)) -> Self {
-        Self {
-            name: name.clone(),
-            scan_on_push: said_of_scan(settings.scan_on_push),
-            tags: said_of_tags(&settings.mutability),
-            encryption: said_of_encryption(&settings.encryption),
+    fn of((name, settings): (String, Result<Settings, &'static str>)) -> Self {
+        match settings {
+            Ok(settings) => Self {
+                name,
+                scan_on_push: said_of_scan(settings.scan_on_push),
+                tags: said_of_tags(&settings.mutability),
+                encryption: said_of_encryption(&settings.encryption),
+            },
+            Err(missing) => {
+                let unknown = || format!("not known: AWS does not name {missing}");
+                Self { name, scan_on_push: unknown(), tags: unknown(), encryption: unknown() }
+            }
         }
     }
 }
 
 impl fmt::Display for Repositories {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Line { name, scan_on_push, tags, encryption } in &self.repositories {
-            writeln!(f, "{}\n  scans {scan_on_push}; tags: {tags}; {encryption}", text::words(name))?;
-        }
-        writeln!(f, "Repositories in the registry: {}.", self.repositories.len())
+        let head = ["NAME", "SCAN ON PUSH", "ENCRYPTION", "TAGS"].map(str::to_owned);
+        let line =
+            |one: &Line| [text::words(&one.name).to_string(), one.scan_on_push.clone(), one.encryption.clone(), one.tags.clone()];
+        table::columns(f, &[head].into_iter().chain(self.repositories.iter().map(line)).collect::<Vec<_>>())?;
+        writeln!(f, "\nRepositories in the registry: {}.", self.repositories.len())
     }
 }

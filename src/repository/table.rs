@@ -77,6 +77,21 @@ pub(super) fn tags(all: &[String]) -> String {
     text::line(&shown.join(", "), WIDEST).to_string()
 }
 
+/// Lines of columns, each as wide as its widest text; the last is as it is.
+pub(super) fn columns<const N: usize>(f: &mut fmt::Formatter<'_>, lines: &[[String; N]]) -> fmt::Result {
+    let mut widths = [0; N];
+    for line in lines {
+        for (width, text) in widths.iter_mut().zip(line) {
+            *width = text.chars().count().max(*width);
+        }
+    }
+    for line in lines {
+        let padded: Vec<_> = line.iter().zip(widths).map(|(text, width)| format!("{text:<width$}")).collect();
+        writeln!(f, "{}", padded.join("  ").trim_end())?;
+    }
+    Ok(())
+}
+
 impl fmt::Display for Confirmation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -105,6 +120,7 @@ impl fmt::Display for Refusal {
             Reason::Named(by) => format!("{} names it", text::words(by)),
             Reason::Pulled(at) => format!("it was pulled on {}", text::time(*at)),
         };
-        write!(f, "rule {} takes {}, and {why}", self.rule, self.digest)
+        let condition = if self.if_referrers_count { " if what refers to an image counts" } else { "" };
+        write!(f, "rule {} takes {}{condition}, and {why}", self.rule, self.digest)
     }
 }

@@ -12,7 +12,7 @@ use crate::aws::{self, RegistryHost, Session, Settings};
 use crate::oci::reference::Repository as Name;
 use crate::oci::registry::Selector;
 use crate::oci::{Digest, Tag};
-use crate::repository::expiry;
+use crate::repository::{Expiry, expiry};
 use crate::text;
 
 /// How long it may take to find out who one is at AWS, where nobody has asked for that: on a machine outside of AWS, the SDK looks
@@ -161,7 +161,10 @@ impl Amazon {
     async fn lifecycle(&self, repository: &Repository, root: Digest, policy: Result<Option<String>, aws::Error>) -> Row {
         match policy {
             Ok(Some(policy)) => match expiry(repository, &policy, root).await {
-                Ok(says) => Row::note(LIFECYCLE, says),
+                Ok(Expiry::Stays(says)) => Row::note(LIFECYCLE, says),
+                // An image that goes within a day is none to run.
+                Ok(Expiry::Goes(says)) => self.unknown(LIFECYCLE, &says),
+                Ok(Expiry::Unknown(says)) => self.unknown(LIFECYCLE, &format!("not known: {says}")),
                 Err(error) => self.unknown(LIFECYCLE, &format!("the image may expire, and when is not known: {error}")),
             },
             Ok(None) => Row::note(LIFECYCLE, "the repository has no policy: the image does not expire"),

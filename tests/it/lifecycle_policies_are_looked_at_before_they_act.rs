@@ -152,11 +152,11 @@ fn what_a_file_or_a_flag_names_by_digest_may_not_be_taken() {
     assert_eq!(ended.code, Some(2), "{ended}");
     ended.says("a file that names images by their digests is expected");
     assert_eq!(preview(&world, &["--preset", "simple", "--keep-from", "/nowhere"]).code, Some(2));
-    let stranger = preview(&world, &["--preset", "simple", "--keep-from", &file("other.yaml", &elsewhere)]);
-    assert!(
-        stranger.code == Some(0) && stranger.stdout.contains("no image that it names by digest is in this repository"),
-        "{stranger}"
-    );
+    for (flag, value) in [("--keep-from", &file("other.yaml", &elsewhere)), ("--keep", &elsewhere)] {
+        let stranger = preview(&world, &["--preset", "simple", flag, value, "--keep-from", &named]);
+        assert_eq!(stranger.code, Some(2), "{stranger}");
+        stranger.says("the digest of an image that the repository has is expected");
+    }
 }
 
 #[test]
@@ -171,7 +171,8 @@ fn where_it_matters_whether_signatures_count_both_readings_are_shown_and_the_gua
     world.shelve([signature]);
     let (code, seen) = seen(&world, &["--policy", &file]);
     assert_eq!((code, &row(&seen, &live)["outcome"], &seen["confirmation"]), (Some(3), &json!("kept"), &json!("same")));
-    assert_eq!(seen["refused"][0]["must-stay"], json!({"tag": "prod"}));
+    let refused = &seen["refused"][0];
+    assert_eq!((&refused["must-stay"], &refused["if-referrers-count"]), (&json!({"tag": "prod"}), &json!(true)));
     let warnings = seen["warnings"].to_string();
     assert!(warnings.contains("1 entry refers here to an image") && warnings.contains("1 image goes more"), "{warnings}");
     // By age it makes no difference.

@@ -44,18 +44,21 @@ fn each_image_is_listed_with_its_scan_and_with_what_claims_to_sign_it() {
     let old = ShelfImage::new("old", &["v0"], 9.0).archived(1.0);
     let signature = ShelfImage::new("signature", &[], 2.0).of(&app).artifact(BUNDLE);
     let list = ShelfImage::new("sbom", &[], 2.0).of(&app).artifact("application/spdx+json");
-    world.shelve([old.clone(), signature, list, app.clone()]);
+    let by_tag = ShelfImage::new("by tag", &[&format!("{}.sig", old.digest().replace(':', "-"))], 8.0);
+    world.shelve([old.clone(), signature, list, app.clone(), by_tag.clone()]);
     let (code, seen) = listed(&world, &[]);
     let rows = seen["images"].as_array().unwrap();
     let digests: Vec<_> = rows.iter().map(|row| row["digest"].as_str().unwrap().to_owned()).collect();
-    assert_eq!((code, digests), (Some(0), vec![app.digest(), old.digest()]), "the newest first: {seen:#}");
+    assert_eq!((code, digests), (Some(0), vec![app.digest(), by_tag.digest(), old.digest()]), "the newest first: {seen:#}");
     assert_eq!(rows[0]["tags"], json!(["v1", "prod"]));
     assert_eq!(rows[0]["size"], 1_000_000);
     assert_eq!(rows[0]["scan"]["found"]["counts"], json!({"CRITICAL": 1, "LOW": 2}));
     assert_eq!(rows[0]["referrers"], json!({BUNDLE: 1, "application/spdx+json": 1}));
     let profile = "arn:aws:signer:eu-central-1:012345678901:/signing-profiles/p";
     assert_eq!(rows[0]["managed-signing"], json!({"profiles": {profile: "COMPLETE"}}));
-    assert_eq!((&rows[1]["archived"], &rows[1]["referrers"]), (&json!(true), &json!({})));
+    assert_eq!(rows[1]["referrers"], json!({}));
+    let named = json!({"application/vnd.dev.cosign.simplesigning.v1+json": 1});
+    assert_eq!((&rows[2]["archived"], &rows[2]["referrers"]), (&json!(true), &named));
     let table = images(&world, &[]);
     for says in ["v1, prod", &app.digest(), "1 CRITICAL and 2 LOW", "1 signature or attestation, 1 other and COMPLETE by arn:aws"]
     {

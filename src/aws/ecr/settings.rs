@@ -11,8 +11,8 @@ use crate::aws::{Call, Error};
 /// The most repositories of a page (Amazon ECR API reference, `maxResults`).
 const PAGE: i32 = 1000;
 /// The most pages that are read: a registry has 100,000 repositories (Amazon ECR User Guide, "Amazon ECR service quotas"), and AWS
-/// may raise that.
-const MAX_PAGES: usize = 400;
+/// may raise that; a page may have fewer than were asked for.
+const MAX_PAGES: usize = 1_000;
 
 /// What a repository is set to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,11 +50,12 @@ impl Repository {
         Settings::of(described).map_err(|missing| Error::Malformed { call, missing })
     }
 
-    /// All repositories of its registry, each with its name and what it is set to (`DescribeRepositories`).
+    /// All repositories of its registry, each with its name and what it is set to, or else what of that is not known
+    /// (`DescribeRepositories`).
     ///
     /// # Errors
-    /// ECR refuses, can't be reached, or says what is not known.
-    pub(crate) async fn all_of_registry(&self) -> Result<Vec<(String, Settings)>, Error> {
+    /// ECR refuses, can't be reached, or its list has no end.
+    pub(crate) async fn all_of_registry(&self) -> Result<Vec<(String, Result<Settings, &'static str>)>, Error> {
         let call = Call::DescribeRepositories;
         let malformed = |missing| Error::Malformed { call, missing };
         let (mut all, mut next) = (Vec::new(), None);
@@ -64,7 +65,7 @@ impl Repository {
             let answer = answer.map_err(|error| self.failed(call, &error))?;
             for described in answer.repositories.unwrap_or_default() {
                 let name = described.repository_name.clone().ok_or_else(|| malformed("a name"))?;
-                all.push((name, Settings::of(described).map_err(malformed)?));
+                all.push((name, Settings::of(described)));
             }
             next = answer.next_token;
             if next.is_none() {
