@@ -28,7 +28,7 @@ const BY_TAG: [(&str, &str); 2] =
 /// The images of a repository, the newest first.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) struct Images {
+pub(crate) struct Listing {
     /// The repository's ARN.
     repository: String,
     /// When it was looked at.
@@ -94,7 +94,7 @@ enum Signing {
     NotAsked,
 }
 
-impl Images {
+impl Listing {
     /// Reads what is there, and asks ECR of the newest `details` images.
     ///
     /// # Errors
@@ -251,7 +251,7 @@ fn is_signature(kind: &str) -> bool {
     SIGNATURES.iter().any(|known| kind.starts_with(known))
 }
 
-impl fmt::Display for Images {
+impl fmt::Display for Listing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}, {}\n", self.repository, text::time(self.at))?;
         let head = ["TAGS", "DIGEST", "PUSHED", "SIZE", "ECR SCAN", "REFERRED TO BY"].map(str::to_owned);

@@ -18,7 +18,7 @@ mod table;
 mod wanted;
 
 pub(crate) use expiry::{Expiry, expiry};
-pub(crate) use images::Images;
+pub(crate) use images::Listing;
 pub(crate) use preview::Preview;
 pub(crate) use registry::Repositories;
 pub(crate) use report::Report;
@@ -58,9 +58,9 @@ pub(crate) async fn preview(config: &Config<()>, event: Option<&Event>, request:
 ///
 /// # Errors
 /// There is no such repository, or ECR refuses or can't be reached.
-pub(crate) async fn images(config: &Config<()>, event: Option<&Event>, request: ImagesRequest) -> Result<Images, Error> {
+pub(crate) async fn images(config: &Config<()>, event: Option<&Event>, request: ImagesRequest) -> Result<Listing, Error> {
     let repository = open(config, event).await?;
-    Images::read(&repository, request.details).await
+    Listing::read(&repository, request.details).await
 }
 
 /// Lists the repositories of a registry. The configuration's repository says which registry that is, and need not be there.

@@ -1,4 +1,4 @@
-//! The digests that a text names, whatever kind of text it is: a file of GitOps, a manifest of Kubernetes, a list.
+//! The digests that a text names, whatever kind of text it is: what a cluster is deployed by, a manifest of Kubernetes, a list.
 
 use std::collections::BTreeSet;
 use std::path::Path;
