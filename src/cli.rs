@@ -1,6 +1,7 @@
-//! The command line: `deliver`, `promote`, `plan`, `doctor`, `policy`, `verify`, `show`, `findings`, `lifecycle`, `repository`, and their flags, which are the inputs.
+//! The command line: `deliver`, `promote`, `plan`, `doctor`, `policy`, `verify`, `show`, `findings`, `lifecycle`, `repository`, `images`, and their flags, which are the inputs.
 
 mod findings;
+mod images;
 mod lifecycle;
 mod repository;
 
@@ -11,7 +12,7 @@ use clap::builder::styling::Styles;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use crate::inputs::{self, About, Inputs};
-use crate::repository::{LifecycleRequest, SettingsRequest};
+use crate::repository::{ImagesRequest, LifecycleRequest, SettingsRequest};
 use crate::setup::Kind;
 use crate::tags::VARIABLES;
 use crate::variables;
@@ -42,6 +43,10 @@ pub(crate) enum Request {
     Lifecycle(LifecycleRequest),
     /// Look at a repository's settings, or bring them to what is wanted.
     Repository(Inputs, SettingsRequest),
+    /// List the repositories of a registry, as JSON or not.
+    Repositories(Inputs, bool),
+    /// List the images of a repository.
+    Images(Inputs, ImagesRequest),
 }
 
 /// Reads the command line. Under GitHub Actions an input that has no flag is taken from its `INPUT_*` variable.
@@ -88,8 +93,15 @@ pub(crate) fn read(
             lifecycle::request(matches, of_repository).map(Request::Lifecycle).ok_or_else(nothing_asked)
         }
         Some(("repository", matches)) => {
+            if let Some((inputs, json)) = repository::list_request(matches, of_repository) {
+                return Ok(Request::Repositories(inputs, json));
+            }
             let request = repository::request(matches, of_repository);
             request.map(|(inputs, request)| Request::Repository(inputs, request)).ok_or_else(nothing_asked)
+        }
+        Some(("images", matches)) => {
+            let request = images::request(matches, of_repository);
+            request.map(|(inputs, request)| Request::Images(inputs, request)).ok_or_else(nothing_asked)
         }
         Some((_, matches)) => Ok(delivery(inputs(matches), matches)),
         None => Err(nothing_asked()),
@@ -98,7 +110,7 @@ pub(crate) fn read(
 
 fn nothing_asked() -> clap::Error {
     let expected =
-        "a command is expected: deliver, promote, plan, doctor, policy, verify, show, findings, lifecycle or repository";
+        "a command is expected: deliver, promote, plan, doctor, policy, verify, show, findings, lifecycle, repository or images";
     command().error(clap::error::ErrorKind::MissingSubcommand, expected)
 }
 
@@ -137,12 +149,13 @@ pub(crate) fn command() -> Command {
             ),
         )
         .subcommand(with_inputs(Command::new("policy").about("Print the policies that a delivery needs, to copy")).arg(
-            Arg::new(KIND).value_name("KIND").help("Which: environment, trust, role, workflow, repository or lifecycle; all but the last by default").value_parser(kind),
+            Arg::new(KIND).value_name("KIND").help("Which: environment, trust, role, workflow or repository, all of which are the default; lifecycle, images, settings or terraform").value_parser(kind),
         ))
         .subcommand(verify_command())
         .subcommand(findings::command())
         .subcommand(lifecycle::command())
         .subcommand(repository::command())
+        .subcommand(images::command())
         .subcommand(
             with_inputs(Command::new("show").about(
                 "In another job of GitHub Actions: show the report of a pull request's job, which may not write, as a stranger's word",
@@ -284,7 +297,7 @@ fn kind(text: &str) -> Result<Kind, &'static str> {
     Kind::ALL
         .into_iter()
         .find(|kind| kind.name() == text)
-        .ok_or("environment, trust, role, workflow, repository or lifecycle is expected")
+        .ok_or("environment, trust, role, workflow, repository, lifecycle, images, settings or terraform is expected")
 }
 
 const AFTER_HELP: &str = "\
@@ -336,7 +349,13 @@ mod tests {
             | Request::Policy(inputs, _)
             | Request::Promote(inputs, _)
             | Request::Show(inputs) => inputs,
-            Request::Version | Request::Verify(_) | Request::Findings(..) | Request::Lifecycle(_) | Request::Repository(..) => {
+            Request::Version
+            | Request::Verify(_)
+            | Request::Findings(..)
+            | Request::Lifecycle(_)
+            | Request::Repository(..)
+            | Request::Repositories(..)
+            | Request::Images(..) => {
                 panic!("no version was asked for")
             }
         }

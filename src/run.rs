@@ -31,7 +31,7 @@ use crate::process::{self, Demand, Launcher};
 use crate::record::{Record, Recorder, RunResult, Stage, StageOutcome};
 use crate::redaction;
 use crate::report::{self, RunnerFiles, console};
-use crate::repository::{self, LifecycleRequest, SettingsRequest};
+use crate::repository::{self, ImagesRequest, LifecycleRequest, SettingsRequest};
 use crate::scan;
 use crate::setup::{self, PolicyInputs};
 use crate::sink::{self, Lines, Redacted, Stream};
@@ -105,6 +105,8 @@ fn run(arguments: impl IntoIterator<Item = OsString>, lifeline: &Lifeline) -> an
             Request::Findings(inputs, request) => findings(&inputs, &request).await.unwrap_or_else(|error| refuse(&error)),
             Request::Lifecycle(request) => lifecycle(&request).await.unwrap_or_else(|error| refuse(&error)),
             Request::Repository(inputs, request) => settings(&inputs, &request).await.unwrap_or_else(|error| refuse(&error)),
+            Request::Repositories(inputs, json) => repositories(&inputs, json).await.unwrap_or_else(|error| refuse(&error)),
+            Request::Images(inputs, request) => images(&inputs, request).await.unwrap_or_else(|error| refuse(&error)),
             Request::Show(inputs) => show(&inputs).await.unwrap_or_else(|error| refuse(&error)),
             Request::Deliver(inputs) => deliver(&inputs, None, lifeline).await,
             Request::Promote(inputs, from) => deliver(&inputs, Some(&from), lifeline).await,
@@ -312,6 +314,26 @@ async fn settings(inputs: &Inputs, request: &SettingsRequest) -> Result<Exit, Er
         (false, true) => Exit::Failed,
         (false, false) => Exit::Done,
     })
+}
+
+async fn repositories(inputs: &Inputs, json: bool) -> Result<Exit, Error> {
+    let event = Event::read(variables::text);
+    let config = Config::without_build(inputs, &env(event.as_ref())).map_err(Error::Inputs)?;
+    let all = repository::all(&config, event.as_ref()).await?;
+    let told = if json { answer(&Redacted::json(&all)) } else { tell(all.to_string().trim_end()) };
+    told.map(|()| Exit::Done)
+}
+
+async fn images(inputs: &Inputs, request: ImagesRequest) -> Result<Exit, Error> {
+    let event = Event::read(variables::text);
+    let config = Config::without_build(inputs, &env(event.as_ref())).map_err(Error::Inputs)?;
+    let images = repository::images(&config, event.as_ref(), request).await?;
+    if request.json {
+        answer(&Redacted::json(&images))?;
+    } else {
+        tell(images.to_string().trim_end())?;
+    }
+    Ok(if images.is_unseen() { Exit::Failed } else { Exit::Done })
 }
 
 async fn show(inputs: &Inputs) -> Result<Exit, Error> {

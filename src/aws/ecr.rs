@@ -22,7 +22,7 @@ use futures_util::future::BoxFuture;
 pub(crate) use findings::{FoundPackage, Scan, ScanFinding, ScanFindings, findings_policy, findings_statements};
 pub(crate) use images::ImageDetail;
 pub(crate) use lifecycle::{LifecyclePreview, NoPreview};
-pub(crate) use permissions::{OF_PREVIEW, Permissions, preview_policy};
+pub(crate) use permissions::{OF_PREVIEW, OF_SETTINGS, Permissions, images_policy, preview_policy, settings_policy};
 pub(crate) use settings::{Encryption, Settings};
 pub(crate) use state::{ManagedSigning, ScanResult};
 pub(crate) use tag_filter::TagFilter;

@@ -12,6 +12,7 @@ use crate::aws::{self, RegistryHost, Session, Settings};
 use crate::oci::reference::Repository as Name;
 use crate::oci::registry::Selector;
 use crate::oci::{Digest, Tag};
+use crate::repository::{Expiry, expiry};
 use crate::text;
 
 /// How long it may take to find out who one is at AWS, where nobody has asked for that: on a machine outside of AWS, the SDK looks
@@ -79,7 +80,12 @@ impl Amazon {
         let scans = join_all(images.iter().map(|image| repository.scan_result(*image)));
         let (mutability, scans, signing, lifecycle) =
             tokio::join!(repository.mutability(), scans, repository.managed_signing(root), repository.lifecycle_policy());
-        vec![self.tag(mutability, selector), self.scan(scans), self.signing(signing), self.lifecycle(lifecycle)]
+        vec![
+            self.tag(mutability, selector),
+            self.scan(scans),
+            self.signing(signing),
+            self.lifecycle(repository, root, lifecycle).await,
+        ]
     }
 
     /// What can't be told fails where it is asked for.
@@ -151,10 +157,16 @@ impl Amazon {
         }
     }
 
-    /// Whether it may expire. The one place for what a simulation of the policy would say.
-    fn lifecycle(&self, policy: Result<Option<String>, aws::Error>) -> Row {
+    /// Which rule of the repository's policy takes it, and when.
+    async fn lifecycle(&self, repository: &Repository, root: Digest, policy: Result<Option<String>, aws::Error>) -> Row {
         match policy {
-            Ok(Some(_)) => Row::note(LIFECYCLE, "the repository has a policy: the image may expire"),
+            Ok(Some(policy)) => match expiry(repository, &policy, root).await {
+                Ok(Expiry::Stays(says)) => Row::note(LIFECYCLE, says),
+                // An image that goes within a day is none to run.
+                Ok(Expiry::Goes(says)) => self.unknown(LIFECYCLE, &says),
+                Ok(Expiry::Unknown(says)) => self.unknown(LIFECYCLE, &format!("not known: {says}")),
+                Err(error) => self.unknown(LIFECYCLE, &format!("the image may expire, and when is not known: {error}")),
+            },
             Ok(None) => Row::note(LIFECYCLE, "the repository has no policy: the image does not expire"),
             Err(error) => self.unknown(LIFECYCLE, &format!("not known: {error}")),
         }

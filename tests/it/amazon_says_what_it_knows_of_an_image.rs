@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use doubles::aws::{Call, Fault, PUSH, Times, World};
+use doubles::aws::{Call, Fault, PUSH, ShelfImage, Times, World};
 use serde_json::{Value, json};
 
 use crate::support::Source;
@@ -70,6 +70,36 @@ fn what_ecr_knows_of_an_image_is_said() {
     std::fs::write(&policy, "ecr:\n  immutable-tag: true\n").unwrap();
     let (code, table) = verify(&world, &source, "latest", &["--policy", policy.to_str().unwrap()]);
     assert_eq!((code, row(&table, "tag").0), (Some(3), "fails"), "{table}");
+}
+
+#[test]
+fn it_is_said_which_rule_of_the_repositorys_policy_takes_the_image_and_when() {
+    let world = World::options().start();
+    let source = source();
+    let shows = ["ecr:DescribeImages", "ecr:BatchGetImage"];
+    world.allow(&[&PUSH[..], &ROWS, &shows].concat());
+    deliver(&world, &source).ends_with(0);
+    let digest = world.tags()[&sha(&source)].clone();
+    let policy = |kind: &str, unit: Value| {
+        let mut selection = json!({"tagStatus": "any", "countType": kind, "countNumber": 3});
+        if unit != Value::Null {
+            selection["countUnit"] = unit;
+        }
+        json!({"rules": [{"rulePriority": 7, "action": {"type": "expire"}, "selection": selection}]}).to_string()
+    };
+    world.set_lifecycle_policy(&policy("imageCountMoreThan", Value::Null));
+    let says = || {
+        let (_, table) = verify(&world, &source, &sha(&source), &["--ecr"]);
+        let (state, says) = row(&table, "lifecycle");
+        format!("{state}: {says}")
+    };
+    assert!(says().starts_with("fails: not known") && says().contains("Amazon ECR does not list the image"), "{}", says());
+    world.shelve([ShelfImage::new("delivered", &["v1"], 5.0).under(&digest)]);
+    assert_eq!(says(), "note: kept by rule 7; goes after 3 more images that it selects");
+    world.set_lifecycle_policy(&policy("sinceImagePushed", "days".into()));
+    assert_eq!(says(), "fails: deleted by rule 7");
+    world.allow(&[&PUSH[..], &ROWS].concat());
+    assert!(says().starts_with("fails: the image may expire, and when is not known"), "{}", says());
 }
 
 #[test]

@@ -278,8 +278,8 @@ def pushes(work):
 
 
 def services():
-    """What signing, `verify` and a promotion take against services on this machine, by a test that writes it down. The services
-    are those of the tests, and run only meanwhile, unless they do already."""
+    """What signing, `verify`, a promotion and a lifecycle preview take against services on this machine, by a test that writes it
+    down. The services are those of the tests, and run only meanwhile, unless they do already."""
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     starts = subprocess.run(["scripts/test-parts", "env"], **quiet).returncode != 0
     if starts:
