@@ -134,13 +134,13 @@ impl Look {
             Comes::Overcome => Some(0),
             Comes::Fails => Some(3),
             Comes::Cancelled => Some(143),
-            Comes::Killed => None,
+            Comes::Killed | Comes::KilledAfterwards => None,
         };
         assert_eq!(ended.code, code, "{ended}");
         ended.does_not_say("panicked");
         match comes {
             Comes::Overcome | Comes::Fails => Self::says(comes, may_fail, ended),
-            Comes::Cancelled | Comes::Killed => assert_eq!(ended.stdout, "", "{ended}"),
+            Comes::Cancelled | Comes::Killed | Comes::KilledAfterwards => assert_eq!(ended.stdout, "", "{ended}"),
         }
         let folder = self.surroundings.beside("").display().to_string();
         wait_until("a process goes on", || !running(&folder) && !in_environment(&folder));
