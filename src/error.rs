@@ -45,7 +45,12 @@ pub(crate) enum Error {
     NotScanned(Tool),
     /// The gate waits for the registry's own scan, and an image has no result: each image with the reason.
     #[error("the registry's scan has no result")]
-    NotScannedThere(Vec<(String, Line)>),
+    NotScannedThere {
+        /// The images, each with the reason.
+        images: Vec<(String, Line)>,
+        /// Whether one of them can't be scanned there at all.
+        unsupported: bool,
+    },
     /// A gate is blocking, nothing was found that shuts it, and this was not judged.
     #[error("{} parts of the image were not judged", .0.len())]
     NotJudged(Vec<Gap>),

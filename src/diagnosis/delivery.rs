@@ -41,7 +41,7 @@ impl From<&Error> for Diagnosis {
                 "This environment's gate is blocking, and the scan did not happen.",
                 "See the warnings for the reason, and run again.",
             ),
-            Error::NotScannedThere(images) => super::registry_scan::no_result(images),
+            Error::NotScannedThere { images, unsupported } => super::registry_scan::no_result(images, *unsupported),
             Error::NotJudged(gaps) => not_judged(gaps),
             Error::CodeScanning(error) => Self::from(error),
             Error::Attestations(error) => Self::from(error),

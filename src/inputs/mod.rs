@@ -141,7 +141,8 @@ inputs! {
     ACCEPT_UNSCANNED: Lines<Acceptance> =
         Input::new("accept-unscanned", Group::Scan, "LINES",
             "What may be in the image without being judged, one per line with a reason: a path (* and ** as usual), a \
-             distribution, a package or a type of package as the report names it, NAME: REASON");
+             distribution, a package or a type of package as the report names it, or ecr-scan (an image that Amazon ECR's own \
+             scan does not support), NAME: REASON");
     SANDBOX: Demand =
         Input::new("sandbox", Group::Scan, "WHEN",
             "What gitleaks, trivy, syft and git are shut in: auto (all parts that the machine has), require (all parts, or \

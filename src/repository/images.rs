@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::table;
-use crate::aws::ecr::{ImageDetail, ManagedSigning, Repository, ScanResult};
+use crate::aws::ecr::{self, ImageDetail, ManagedSigning, Repository};
 use crate::aws::{self, Failure};
 use crate::error::Error;
 use crate::oci::Digest;
@@ -69,9 +69,8 @@ enum Scan {
     /// So many findings of each severity.
     Found {
         enhanced: bool,
-        counts: BTreeMap<String, i32>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        at: Option<Timestamp>,
+        counts: BTreeMap<String, usize>,
+        at: Timestamp,
         /// The counts in words, the worst first.
         #[serde(skip)]
         says: String,
@@ -145,10 +144,10 @@ fn named_by_tag(tag: &str) -> Option<(Digest, &'static str)> {
     BY_TAG.into_iter().find_map(of_kind)
 }
 
-type Answers = (Result<ScanResult, aws::Error>, Result<Vec<ManagedSigning>, aws::Error>);
+type Answers = (Result<ecr::Scan, aws::Error>, Result<Vec<ManagedSigning>, aws::Error>);
 
 async fn answers(repository: &Repository, detail: &ImageDetail) -> Answers {
-    tokio::join!(repository.scan_result(detail.digest), repository.managed_signing(detail.digest))
+    tokio::join!(repository.scan(detail.digest), repository.managed_signing(detail.digest))
 }
 
 /// A call that the role may not make is a line of its own, and no error.
@@ -169,17 +168,19 @@ fn denied(error: aws::Error, unseen: &mut Vec<&'static str>) -> Result<String, E
 }
 
 impl Scan {
-    fn of(detail: &ImageDetail, result: Result<ScanResult, aws::Error>, unseen: &mut Vec<&'static str>) -> Result<Self, Error> {
-        Ok(match result {
-            Ok(ScanResult::Found { enhanced, counts, at }) => {
+    fn of(detail: &ImageDetail, scan: Result<ecr::Scan, aws::Error>, unseen: &mut Vec<&'static str>) -> Result<Self, Error> {
+        // However old a basic scan is: it is told of when it is.
+        Ok(match scan.map(|scan| scan.result(None, Timestamp::now())) {
+            Ok(Ok(found)) => {
+                let counts = found.counts();
                 let each: Vec<_> = counts.iter().map(|(severity, count)| format!("{count} {severity}")).collect();
                 let says = if each.is_empty() { "nothing found".to_owned() } else { text::list(&each) };
                 let counts = counts.into_iter().map(|(severity, count)| (severity.to_string(), count)).collect();
-                Self::Found { enhanced, counts, at, says }
+                Self::Found { enhanced: found.enhanced, counts, at: found.at, says }
             }
             // Each image of an index is scanned by itself.
-            Ok(ScanResult::Nothing(_)) if detail.is_index => Self::None("of its images".to_owned()),
-            Ok(ScanResult::Nothing(why)) => Self::None(why.to_string()),
+            Ok(Err(_)) if detail.is_index => Self::None("of its images".to_owned()),
+            Ok(Err(missing)) => Self::None(missing.why.to_string()),
             Err(error) => Self::None(denied(error, unseen)?),
         })
     }

@@ -5,9 +5,11 @@
 //! What takes minutes, since a silence is given up after minutes, is ignored here, and run by `make faults`.
 
 mod agent;
+mod figures;
 mod kms;
 mod line;
 mod namespace;
+mod registry_scan;
 mod scene;
 mod signing;
 mod verification;
@@ -595,6 +597,8 @@ fn the_table_says_of_each_case_that_it_is_tried() {
         signing::cells(),
         kms::cells(),
         verification::cells(),
+        registry_scan::cells(),
+        figures::cells(),
         vec![(REGISTRY, "disk")],
     ];
     let missing: Vec<_> = cells.concat().into_iter().filter(|cell| !is_tried(*cell)).collect();
