@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use doubles::aws::{Call, Fault, ShelfImage, Times, World};
+use doubles::aws::{Call, Fault, ImageScan, ShelfImage, Times, World};
 use serde_json::{Value, json};
 
 use crate::support::Ended;
@@ -29,8 +29,7 @@ fn listed(world: &World, arguments: &[&str]) -> (Option<i32>, Value) {
 fn world() -> World {
     let world = World::options().start();
     world.allow(&ALL);
-    let findings = json!({"findingSeverityCounts": {"LOW": 2, "CRITICAL": 1}});
-    world.answer("DescribeImageScanFindings", json!({"imageScanStatus": {"status": "COMPLETE"}, "imageScanFindings": findings}));
+    world.scan(ImageScan::basic().finds("CVE-1", "LOW", "a").finds("CVE-2", "CRITICAL", "a").finds("CVE-3", "LOW", "b"));
     let profile =
         json!({"signingProfileArn": "arn:aws:signer:eu-central-1:012345678901:/signing-profiles/p", "status": "COMPLETE"});
     world.answer("DescribeImageSigningStatus", json!({"signingStatuses": [profile]}));
@@ -71,12 +70,12 @@ fn a_scan_that_is_no_result_is_never_nothing_found() {
     let world = world();
     world.shelve([ShelfImage::new("app", &["v1"], 2.0)]);
     for status in ["FAILED", "UNSUPPORTED_IMAGE", "IN_PROGRESS", "SOMETHING_NEW"] {
-        world.answer("DescribeImageScanFindings", json!({"imageScanStatus": {"status": status}, "imageScanFindings": {}}));
+        world.scan(ImageScan::basic().status(status));
         let table = images(&world, &[]);
         let says = format!("no result: its state is {status}");
         assert!(table.stdout.contains(&says) && !table.stdout.contains("nothing found"), "{table}");
     }
-    world.answer("DescribeImageScanFindings", json!({"imageScanStatus": {"status": "COMPLETE"}, "imageScanFindings": {}}));
+    world.scan(ImageScan::basic());
     assert!(images(&world, &[]).stdout.contains("nothing found"));
 }
 
