@@ -1,7 +1,8 @@
-//! The command line: `deliver`, `promote`, `plan`, `doctor`, `policy`, `verify`, `show`, `findings`, `lifecycle`, `repository`, and their flags, which are the inputs.
+//! The command line: `deliver`, `promote`, `plan`, `doctor`, `policy`, `verify`, `show`, `findings`, `lifecycle`, `repository`, `pull-secret`, and their flags, which are the inputs.
 
 mod findings;
 mod lifecycle;
+mod pull_secret;
 mod repository;
 
 use std::ffi::OsString;
@@ -40,6 +41,8 @@ pub(crate) enum Request {
     Findings(Inputs, crate::findings::Request),
     /// Look at what a lifecycle policy does.
     Lifecycle(LifecycleRequest),
+    /// Put a login to Amazon ECR into a pull secret.
+    PullSecret(crate::pull_secret::Request),
     /// Look at a repository's settings, or bring them to what is wanted.
     Repository(Inputs, SettingsRequest),
 }
@@ -91,14 +94,14 @@ pub(crate) fn read(
             let request = repository::request(matches, of_repository);
             request.map(|(inputs, request)| Request::Repository(inputs, request)).ok_or_else(nothing_asked)
         }
+        Some(("pull-secret", matches)) => pull_secret::request(matches).map(Request::PullSecret).ok_or_else(nothing_asked),
         Some((_, matches)) => Ok(delivery(inputs(matches), matches)),
         None => Err(nothing_asked()),
     }
 }
 
 fn nothing_asked() -> clap::Error {
-    let expected =
-        "a command is expected: deliver, promote, plan, doctor, policy, verify, show, findings, lifecycle or repository";
+    let expected = "a command is expected: deliver, promote, plan, doctor, policy, verify, show, findings, lifecycle, repository or pull-secret";
     command().error(clap::error::ErrorKind::MissingSubcommand, expected)
 }
 
@@ -143,6 +146,7 @@ pub(crate) fn command() -> Command {
         .subcommand(findings::command())
         .subcommand(lifecycle::command())
         .subcommand(repository::command())
+        .subcommand(pull_secret::command())
         .subcommand(
             with_inputs(Command::new("show").about(
                 "In another job of GitHub Actions: show the report of a pull request's job, which may not write, as a stranger's word",
@@ -336,9 +340,12 @@ mod tests {
             | Request::Policy(inputs, _)
             | Request::Promote(inputs, _)
             | Request::Show(inputs) => inputs,
-            Request::Version | Request::Verify(_) | Request::Findings(..) | Request::Lifecycle(_) | Request::Repository(..) => {
-                panic!("no version was asked for")
-            }
+            Request::Version
+            | Request::Verify(_)
+            | Request::Findings(..)
+            | Request::Lifecycle(_)
+            | Request::Repository(..)
+            | Request::PullSecret(_) => panic!("no version was asked for"),
         }
     }
 
