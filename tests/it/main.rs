@@ -75,6 +75,7 @@ mod the_build_and_push_script_goes_on_working;
 mod the_doctor_looks_at_the_ground_rules;
 mod the_examples_are_delivered;
 mod the_image_runs_as_the_runner_runs_it;
+mod the_manifests_to_copy_fit_their_definitions;
 mod the_policies_for_a_cluster_fit_its_definitions;
 mod the_report_is_kept;
 mod the_security_tab_shows_what_was_found;
