@@ -1,8 +1,9 @@
-//! The command line: `deliver`, `promote`, `plan`, `doctor`, `policy`, `verify`, `show`, `findings`, `lifecycle`, `repository`, `images`, and their flags, which are the inputs.
+//! The command line: commands, and their flags, which are the inputs.
 
 mod findings;
 mod images;
 mod lifecycle;
+mod pull_secret;
 mod repository;
 
 use std::ffi::OsString;
@@ -41,6 +42,8 @@ pub(crate) enum Request {
     Findings(Inputs, crate::findings::Request),
     /// Look at what a lifecycle policy does.
     Lifecycle(LifecycleRequest),
+    /// Put a login to Amazon ECR into a pull secret.
+    PullSecret(crate::pull_secret::Request),
     /// Look at a repository's settings, or bring them to what is wanted.
     Repository(Inputs, SettingsRequest),
     /// List the repositories of a registry, as JSON or not.
@@ -103,15 +106,17 @@ pub(crate) fn read(
             let request = images::request(matches, of_repository);
             request.map(|(inputs, request)| Request::Images(inputs, request)).ok_or_else(nothing_asked)
         }
+        Some(("pull-secret", matches)) => pull_secret::request(matches).map(Request::PullSecret).ok_or_else(nothing_asked),
         Some((_, matches)) => Ok(delivery(inputs(matches), matches)),
         None => Err(nothing_asked()),
     }
 }
 
 fn nothing_asked() -> clap::Error {
-    let expected =
-        "a command is expected: deliver, promote, plan, doctor, policy, verify, show, findings, lifecycle, repository or images";
-    command().error(clap::error::ErrorKind::MissingSubcommand, expected)
+    let mut command = command();
+    let names: Vec<_> = command.get_subcommands().map(|command| format!("`{}`", command.get_name())).collect();
+    let expected = format!("a command is expected: one of {}", names.join(", "));
+    command.error(clap::error::ErrorKind::MissingSubcommand, expected)
 }
 
 /// The program as clap knows it.
@@ -156,6 +161,7 @@ pub(crate) fn command() -> Command {
         .subcommand(lifecycle::command())
         .subcommand(repository::command())
         .subcommand(images::command())
+        .subcommand(pull_secret::command())
         .subcommand(
             with_inputs(Command::new("show").about(
                 "In another job of GitHub Actions: show the report of a pull request's job, which may not write, as a stranger's word",
@@ -355,9 +361,8 @@ mod tests {
             | Request::Lifecycle(_)
             | Request::Repository(..)
             | Request::Repositories(..)
-            | Request::Images(..) => {
-                panic!("no version was asked for")
-            }
+            | Request::Images(..)
+            | Request::PullSecret(_) => panic!("no version was asked for"),
         }
     }
 

@@ -6,6 +6,7 @@ use crate::coverage::Gap;
 use crate::evidence::Unproven;
 use crate::github::{api, attestations, code_scanning, oidc};
 use crate::inputs::Problem;
+use crate::kubernetes;
 use crate::publish;
 use crate::record::{RunResult, StageName};
 use crate::report;
@@ -34,6 +35,12 @@ pub(crate) enum Error {
     /// AWS refuses, or can't be reached.
     #[error(transparent)]
     Aws(#[from] aws::Error),
+    /// There is no login to a registry that could be put into a pull secret.
+    #[error("no login: {0}")]
+    NoLogin(aws::Error),
+    /// A Secret of the cluster could not be written.
+    #[error(transparent)]
+    Kubernetes(#[from] kubernetes::Error),
     /// The build failed.
     #[error(transparent)]
     Build(#[from] buildkit::Error),

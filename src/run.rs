@@ -28,6 +28,7 @@ use crate::matrix::Matrix;
 use crate::pipeline::{self, Delivery, context, doctor};
 use crate::plan::{self, Plan};
 use crate::process::{self, Demand, Launcher};
+use crate::pull_secret;
 use crate::record::{Record, Recorder, RunResult, Stage, StageOutcome};
 use crate::redaction;
 use crate::report::{self, RunnerFiles, console};
@@ -107,6 +108,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>, lifeline: &Lifeline) -> an
             Request::Repository(inputs, request) => settings(&inputs, &request).await.unwrap_or_else(|error| refuse(&error)),
             Request::Repositories(inputs, json) => repositories(&inputs, json).await.unwrap_or_else(|error| refuse(&error)),
             Request::Images(inputs, request) => images(&inputs, request).await.unwrap_or_else(|error| refuse(&error)),
+            Request::PullSecret(request) => pull_secret(&request).await.unwrap_or_else(|error| refuse(&error)),
             Request::Show(inputs) => show(&inputs).await.unwrap_or_else(|error| refuse(&error)),
             Request::Deliver(inputs) => deliver(&inputs, None, lifeline).await,
             Request::Promote(inputs, from) => deliver(&inputs, Some(&from), lifeline).await,
@@ -334,6 +336,11 @@ async fn images(inputs: &Inputs, request: ImagesRequest) -> Result<Exit, Error> 
         tell(images.to_string().trim_end())?;
     }
     Ok(if images.is_unseen() { Exit::Failed } else { Exit::Done })
+}
+
+async fn pull_secret(request: &pull_secret::Request) -> Result<Exit, Error> {
+    let report = pull_secret::keep(request).await?;
+    tell(report.to_string().trim_end()).map(|()| Exit::Done)
 }
 
 async fn show(inputs: &Inputs) -> Result<Exit, Error> {

@@ -34,6 +34,8 @@ impl From<&Error> for Diagnosis {
             }
             Error::Source(error) => source_failure(error),
             Error::Aws(error) => Self::from(error),
+            Error::NoLogin(error) => super::kubernetes::no_login(error),
+            Error::Kubernetes(error) => Self::from(error),
             Error::Build(error) => Self::from(error),
             Error::Scan(error) => Self::from(error),
             Error::NotScanned(tool) => Self::new(
