@@ -477,14 +477,14 @@ fn links_modes_and_odd_names_arrive_as_they_are() {
 
 #[test]
 fn a_context_of_many_files_arrives_whole_and_the_second_time_not_at_all() {
-    for engine in engines() {
+    for (engine, files) in engines().into_iter().zip([2_000, 2_000, 20_000]) {
         let source = Source::in_git(&[("Dockerfile", "FROM scratch\nCOPY many /many\n")]);
-        for number in 0..20_000 {
+        for number in 0..files {
             source.write(&format!("many/{}/{number}", number % 100), &number.to_string());
         }
         let delivery = source.deliver().on(&engine).flag("--secrets-history", "none").flag("--sbom-formats", "spdx-json");
         let delivered = delivery.ends_with(0);
-        assert_eq!(source.image().files().len(), 20_000, "{}: {delivered}", engine.name);
+        assert_eq!(source.image().files().len(), files, "{}: {delivered}", engine.name);
         delivery.ends_with(0).says("1 file of the context sent");
     }
 }
