@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use doubles::aws::{Call, Mutability, PUSH, ShelfImage, World};
+use doubles::aws::{Call, Fault, Mutability, PUSH, ShelfImage, Times, World};
 use serde_json::{Value, json};
 
 use crate::support::Ended;
@@ -426,7 +426,7 @@ fn each_call_that_aws_refuses_is_told_by_its_permission() {
 }
 
 #[test]
-fn what_aws_does_not_take_is_told_in_its_words() {
+fn what_lets_everyone_in_or_makes_no_sense_is_refused_before_anyone_is_asked() {
     let world = World::options().start();
     allow_all_but(&world, &[]);
     let folder = folder(&format!("pullers: ['{OTHER}']\nresource-tags: {{ 'aws:x': y }}\n"));
@@ -441,6 +441,31 @@ fn what_aws_does_not_take_is_told_in_its_words() {
     assert_eq!((ended.code, world.calls().len()), (Some(2), 0), "{ended}");
     for said in ["pullers: \"*\"", "pushers: \"lambda.amazonaws.com\"", "type: enhanced is expected", "at least one filter"] {
         ended.says(said);
+    }
+}
+
+#[test]
+fn faults_that_pass_are_overcome_and_those_that_last_are_said() {
+    let reads = [Call::GetRepositoryPolicy, Call::ListTagsForResource, Call::GetRegistryScanning, Call::GetSigningConfiguration];
+    let folder = folder(EVERYTHING);
+    for call in reads.into_iter().chain([Call::OtherEcr]) {
+        let world = World::options().start();
+        allow_all_but(&world, &[]);
+        let verb = if call == Call::OtherEcr { "ensure" } else { "show" };
+        let flags: &[&str] = if call == Call::OtherEcr { &["--registry"] } else { &[] };
+        world.fail(call, Times::Always, Fault::Status(503));
+        let ended = repository(&world, folder.path(), verb, flags);
+        assert_eq!(ended.code, Some(1), "{call:?}: {ended}");
+        ended.says("Amazon ECR reports an internal error");
+        world.mend(call);
+        // What was done and not answered is done again, and comes to the same.
+        for fault in [Fault::Throttle, Fault::Cut, Fault::Silence] {
+            world.fail(call, Times::Once, fault);
+        }
+        let ended = repository(&world, folder.path(), verb, flags);
+        assert_eq!(ended.code, Some(0), "{call:?}: {ended}");
+        assert_eq!(repository(&world, folder.path(), "ensure", &["--registry"]).code, Some(0));
+        assert_eq!(repository(&world, folder.path(), "diff", &["--registry"]).code, Some(0));
     }
 }
 

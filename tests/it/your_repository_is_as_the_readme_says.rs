@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use doubles::aws::{ShelfImage, World};
+use doubles::aws::{ImageScan, ShelfImage, World};
 use serde_json::json;
 
 use crate::support::{Ended, binary};
@@ -35,7 +35,7 @@ fn its_commands_run_in_their_order() {
     let world = World::options().start();
     world
         .set_role_policy(&json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "ecr:*", "Resource": "*"}}));
-    world.answer("DescribeImageScanFindings", json!({"imageScanStatus": {"status": "COMPLETE"}, "imageScanFindings": {}}));
+    world.scan(ImageScan::basic());
     world.answer("DescribeImageSigningStatus", json!({"signingStatuses": []}));
     world.shelve([ShelfImage::new("live", &["prod"], 90.0)]);
     world.shelve((0..30).map(|at| ShelfImage::new(&format!("{at}"), &[&format!("a{at}")], 1.0 + f64::from(at))));
