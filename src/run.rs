@@ -312,8 +312,9 @@ async fn settings(inputs: &Inputs, request: &SettingsRequest) -> Result<Exit, Er
         tell(report.to_string().trim_end())?;
     }
     Ok(match (report.is_different(), report.is_unseen()) {
-        (true, _) => Exit::Blocked,
-        (false, true) => Exit::Failed,
+        // What could not be looked at is not all that is different.
+        (_, true) => Exit::Failed,
+        (true, false) => Exit::Blocked,
         (false, false) => Exit::Done,
     })
 }

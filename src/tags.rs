@@ -314,6 +314,57 @@ impl Template {
     }
 }
 
+/// Whether a tag may be one that moves, by some delivery of these templates: on any branch, of any version, to any environment
+/// that images are delivered to. What a fixed template may give is taken for that: whoever names a branch `a1b2c3d` is not
+/// thought of.
+pub(crate) fn may_move(templates: &[Template], tag: &str) -> bool {
+    let may_give = |fixed: bool| templates.iter().any(|template| template.is_fixed() == fixed && template.may_give(tag));
+    may_give(false) && !may_give(true)
+}
+
+impl Template {
+    /// Whether there are values with which it gives a text.
+    fn may_give(&self, text: &str) -> bool {
+        let environments = Environment::ALL.into_iter().filter(|environment| *environment != Environment::Local);
+        environments.into_iter().any(|environment| {
+            // Where what is filled in so far may end.
+            let mut ends = vec![0];
+            for part in &self.parts {
+                let after = |end: usize| {
+                    let rest = text.get(end..).unwrap_or_default();
+                    let fits = |length: &usize| rest.get(..*length).is_some_and(|value| part.may_be(value, environment));
+                    (1..=rest.len()).filter(fits).map(move |length| end + length).collect::<Vec<_>>()
+                };
+                ends = ends.iter().flat_map(|end| after(*end)).collect();
+                ends.sort_unstable();
+                ends.dedup();
+            }
+            ends.contains(&text.len())
+        })
+    }
+}
+
+impl Part {
+    /// Whether a text may stand in its place.
+    fn may_be(&self, text: &str, environment: Environment) -> bool {
+        let commit = |length| text.len() == length && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        let digits = || text.bytes().all(|b| b.is_ascii_digit());
+        match self {
+            Self::Literal(literal) => text == literal,
+            Self::Value(variable) => match variable.name {
+                "sha" => commit(SHORT_COMMIT),
+                "sha8" => commit(8),
+                ENVIRONMENT => text == environment.name(),
+                "branch" => safe(text) == text,
+                "version" => text.replace(BUILD_METADATA, "+").parse::<Version>().is_ok(),
+                "timestamp" => text.len() == 14 && digits(),
+                // {major} and {minor}.
+                _ => digits(),
+            },
+        }
+    }
+}
+
 /// A branch name made safe for a tag: `feature/x` becomes `feature-x`.
 fn safe(branch: &str) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
@@ -467,6 +518,45 @@ mod tests {
         fn any_branch_gives_a_tag_or_none(branch in ".*") {
             let planned = tags(&["{branch}"], &Values { branch: Some(&branch), ..values(None) }, None).unwrap();
             prop_assert_eq!(planned.tags.len() + planned.skipped.len(), 1);
+        }
+    }
+
+    #[test]
+    fn a_tag_may_move_if_some_branch_version_or_environment_gives_it_and_no_fixed_template_does() {
+        let templates = |texts: &[&str]| texts.iter().map(|text| Template::read(text).unwrap()).collect::<Vec<_>>();
+        let usual = templates(&["{sha}", "{env}-{sha}", "{branch}-latest", "{env}", "{major}.{minor}", "{version}"]);
+        for tag in ["feature-x-latest", "main-latest", "prod", "1.2", "a.b_c-latest"] {
+            assert!(may_move(&usual, tag), "{tag}");
+        }
+        for tag in ["a1b2c3d", "prod-a1b2c3d", "-latest", "latest", "local", "1.2.3", "v1", "x.-latest", ""] {
+            assert!(!may_move(&usual, tag), "{tag}");
+        }
+        let branch = templates(&["{sha8}", "{branch}-{timestamp}", "{branch}"]);
+        for (tag, moves) in
+            [("feature-x", true), ("a1b2c3d4", false), ("main-20261128090000", false), ("main-2026112809000", true)]
+        {
+            assert_eq!(may_move(&branch, tag), moves, "{tag}");
+        }
+        assert!(!may_move(&[], "latest"));
+        assert!(!may_move(&templates(&["{branch}{branch}{branch}{branch}{branch}x"]), &"a".repeat(128)));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_a_moving_template_gives_may_move_unless_a_fixed_one_could_give_it(branch in "[a-z/.-]{1,20}", minor in 0_u64..300) {
+            let version = Version::new(3, minor, 1);
+            let templates: Vec<_> =
+                ["{branch}-latest", "v{major}", "{env}-{branch}", "{minor}"].iter().map(|text| Template::read(text).unwrap()).collect();
+            let values = Values {
+                environment: Environment::Staging,
+                commit: None,
+                branch: Some(&branch),
+                version: Some(&version),
+                now: Timestamp::UNIX_EPOCH,
+            };
+            for planned in plan(&templates, &values).unwrap_or_default().tags {
+                proptest::prop_assert!(may_move(&templates, planned.tag.as_str()), "{planned:?}");
+            }
         }
     }
 }

@@ -58,17 +58,26 @@ resource "aws_ecr_lifecycle_policy" "this" {
 }
 
 resource "aws_ecr_repository_policy" "pull" {
-  for_each = { for name, repository in var.repositories : name => repository if length(repository.pullers) > 0 }
+  for_each = { for name, repository in var.repositories : name => repository if length(repository.pullers) + length(repository.pushers) > 0 }
 
   repository = aws_ecr_repository.this[each.key].name
+  # As `gp-deliver repository ensure` writes it.
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [{
-      Sid       = "PullImages"
-      Effect    = "Allow"
-      Principal = { AWS = each.value.pullers }
-      Action    = local.pull_actions
-    }]
+    Statement = concat(
+      [for _ in range(length(each.value.pullers) > 0 ? 1 : 0) : {
+        Sid       = "PullImages"
+        Effect    = "Allow"
+        Principal = { AWS = each.value.pullers }
+        Action    = local.pull_actions
+      }],
+      [for _ in range(length(each.value.pushers) > 0 ? 1 : 0) : {
+        Sid       = "PushImages"
+        Effect    = "Allow"
+        Principal = { AWS = each.value.pushers }
+        Action    = local.push_actions
+      }],
+    )
   })
 }
 

@@ -35,6 +35,15 @@ locals {
   }
 
   pull_actions = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+  push_actions = [
+    "ecr:BatchCheckLayerAvailability",
+    "ecr:BatchGetImage",
+    "ecr:CompleteLayerUpload",
+    "ecr:GetDownloadUrlForLayer",
+    "ecr:InitiateLayerUpload",
+    "ecr:PutImage",
+    "ecr:UploadLayerPart",
+  ]
 
   # As `gp-deliver policy role` prints them.
   statements = {
@@ -47,17 +56,9 @@ locals {
           Resource = "*"
         },
         {
-          Sid    = "PushImages"
-          Effect = "Allow"
-          Action = [
-            "ecr:BatchCheckLayerAvailability",
-            "ecr:BatchGetImage",
-            "ecr:CompleteLayerUpload",
-            "ecr:GetDownloadUrlForLayer",
-            "ecr:InitiateLayerUpload",
-            "ecr:PutImage",
-            "ecr:UploadLayerPart",
-          ]
+          Sid      = "PushImages"
+          Effect   = "Allow"
+          Action   = local.push_actions
           Resource = local.repository_arns[environment.repository]
         },
       ],
@@ -74,10 +75,17 @@ locals {
         Resource = local.repository_arns[environment.repository]
       }],
       [for _ in range(environment.read_findings ? 1 : 0) : {
-        Sid      = "ReadFindings"
+        Sid      = "ReadScanFindings"
         Effect   = "Allow"
         Action   = "ecr:DescribeImageScanFindings"
         Resource = local.repository_arns[environment.repository]
+      }],
+      # Where Amazon Inspector scans, ECR asks that in the role's name; Inspector knows no resource by repository.
+      [for _ in range(environment.read_findings ? 1 : 0) : {
+        Sid      = "ReadInspectorFindings"
+        Effect   = "Allow"
+        Action   = ["inspector2:ListCoverage", "inspector2:ListFindings"]
+        Resource = "*"
       }],
       [for _ in range(length(environment.base_images) > 0 ? 1 : 0) : {
         Sid      = "PullBaseImages"

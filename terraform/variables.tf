@@ -29,14 +29,25 @@ variable "repositories" {
     immutable = optional(bool, true)
     # Whether basic scanning looks at each image that is pushed.
     scan_on_push = optional(bool, true)
-    # Who may pull besides, as ARNs: accounts, roles.
+    # Who may pull besides, as ARNs: accounts, roles. The same, with who may push.
     pullers = optional(list(string), [])
+    pushers = optional(list(string), [])
     tags    = optional(map(string), {})
   }))
 
   validation {
     condition     = alltrue([for name in keys(var.repositories) : can(regex("^[a-z0-9]+(?:[._-][a-z0-9]+)*(?:/[a-z0-9]+(?:[._-][a-z0-9]+)*)*$", name))])
     error_message = "repositories: a name has lower-case letters and digits, with '.', '_', '-' between them and '/' between parts."
+  }
+
+  validation {
+    condition = alltrue(flatten([
+      for repository in values(var.repositories) : [
+        for principal in concat(repository.pullers, repository.pushers) :
+        can(regex("^([0-9]{12}|arn:[a-z-]+:iam::[0-9]{12}:(root|(role|user)/[A-Za-z0-9_+=,.@/-]+))$", principal))
+      ]
+    ]))
+    error_message = "repositories: pullers and pushers are ids of accounts and ARNs of accounts, roles and users; nobody means everyone."
   }
 
   validation {

@@ -5,6 +5,9 @@ pub(crate) mod findings;
 mod images;
 mod lifecycle;
 mod permissions;
+mod registry;
+mod repository_policy;
+mod resource_tags;
 mod settings;
 mod state;
 mod tag_filter;
@@ -12,7 +15,6 @@ mod tag_filter;
 use std::time::SystemTime;
 
 use aws_sdk_ecr::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_ecr::operation::create_repository::CreateRepositoryError;
 use aws_sdk_ecr::operation::describe_repositories::DescribeRepositoriesError;
 use aws_sdk_ecr::types::{ImageIdentifier, ImageTagMutability};
 use aws_smithy_runtime_api::http::Response;
@@ -22,7 +24,8 @@ use futures_util::future::BoxFuture;
 pub(crate) use findings::{FoundPackage, NoResult, Scan, ScanFinding, ScanFindings, findings_policy, findings_statements};
 pub(crate) use images::ImageDetail;
 pub(crate) use lifecycle::{LifecyclePreview, NoPreview};
-pub(crate) use permissions::{OF_PREVIEW, OF_SETTINGS, Permissions, images_policy, preview_policy, settings_policy};
+pub(crate) use permissions::{OF_PREVIEW, OF_SETTINGS, PULL, PUSH, Permissions, images_policy, preview_policy, settings_policy};
+pub(crate) use registry::{Frequency, RegistryScanning, ScanningRule, SigningRule};
 pub(crate) use settings::{Encryption, Settings};
 pub(crate) use state::ManagedSigning;
 pub(crate) use tag_filter::TagFilter;
@@ -140,21 +143,6 @@ impl Repository {
             Some(ImageTagMutability::ImmutableWithExclusion) => Mutability::Immutable(filters),
             _ => Mutability::Unknown,
         })
-    }
-
-    /// Creates the repository (`CreateRepository`) with the registry's own defaults. Returns whether it is new.
-    ///
-    /// # Errors
-    /// ECR refuses, or can't be reached.
-    pub(crate) async fn create(&self) -> Result<bool, Error> {
-        let request = self.ecr.create_repository().registry_id(self.arn.account.as_str()).repository_name(&self.arn.name);
-        match request.send().await {
-            Ok(_) => Ok(true),
-            Err(error) if error.as_service_error().is_some_and(CreateRepositoryError::is_repository_already_exists_exception) => {
-                Ok(false)
-            }
-            Err(error) => Err(Call::CreateRepository.failed(&error)),
-        }
     }
 
     /// Removes a tag (`BatchDeleteImage`). ECR deletes an image with its last tag.

@@ -139,6 +139,22 @@ pub(crate) enum Call {
     PutImageTagMutability,
     /// `ecr:PutLifecyclePolicy`.
     PutLifecyclePolicy,
+    /// `ecr:GetRepositoryPolicy`.
+    GetRepositoryPolicy,
+    /// `ecr:SetRepositoryPolicy`.
+    SetRepositoryPolicy,
+    /// `ecr:DeleteRepositoryPolicy`.
+    DeleteRepositoryPolicy,
+    /// `ecr:ListTagsForResource`.
+    ListTagsForResource,
+    /// `ecr:TagResource`.
+    TagResource,
+    /// `ecr:GetRegistryScanningConfiguration`.
+    GetRegistryScanningConfiguration,
+    /// `ecr:PutRegistryScanningConfiguration`.
+    PutRegistryScanningConfiguration,
+    /// `ecr:GetSigningConfiguration`.
+    GetSigningConfiguration,
     /// `ecr:DescribeImages`.
     DescribeImages,
     /// `ecr:BatchGetImage`.
@@ -188,6 +204,14 @@ impl Call {
             Self::PutImageScanningConfiguration => "ecr:PutImageScanningConfiguration",
             Self::PutImageTagMutability => "ecr:PutImageTagMutability",
             Self::PutLifecyclePolicy => "ecr:PutLifecyclePolicy",
+            Self::GetRepositoryPolicy => "ecr:GetRepositoryPolicy",
+            Self::SetRepositoryPolicy => "ecr:SetRepositoryPolicy",
+            Self::DeleteRepositoryPolicy => "ecr:DeleteRepositoryPolicy",
+            Self::ListTagsForResource => "ecr:ListTagsForResource",
+            Self::TagResource => "ecr:TagResource",
+            Self::GetRegistryScanningConfiguration => "ecr:GetRegistryScanningConfiguration",
+            Self::PutRegistryScanningConfiguration => "ecr:PutRegistryScanningConfiguration",
+            Self::GetSigningConfiguration => "ecr:GetSigningConfiguration",
             Self::DescribeImages => "ecr:DescribeImages",
             Self::BatchGetImage => "ecr:BatchGetImage",
             Self::GetLifecyclePolicy => "ecr:GetLifecyclePolicy",

@@ -1,5 +1,6 @@
 //! The command `repository`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
@@ -14,7 +15,8 @@ const NAME: &str = "name";
 const AFTER: &str = "\
 WHAT IS WANTED:
   Flags, and what .gp-deliver/repository.yaml says in the same words: scan-on-push, encryption, immutable-tags,
-  moving-tags, lifecycle-preset, lifecycle-policy. What is not said is left as it is.
+  moving-tags, lifecycle-preset, lifecycle-policy, pullers, pushers, resource-tags; registry-scanning in the file alone.
+  What is not said is left as it is.
 
 EXIT CODES:
   0  as wanted   1  it could not be seen or changed   2  wrong arguments   3  something is not as it is wanted";
@@ -88,6 +90,27 @@ fn wanted(command: Command) -> Command {
         )
         .arg(flag("lifecycle-preset", "NAME", "The lifecycle policy: simple, environments or environments-safe"))
         .arg(path("lifecycle-policy", "A file with the lifecycle policy"))
+        .arg(
+            flag("puller", "PRINCIPAL", "Who may pull: the id of an account, or the ARN of a role or a user; may be repeated")
+                .action(ArgAction::Append),
+        )
+        .arg(flag("pusher", "PRINCIPAL", "Who may push, in the same way; may be repeated").action(ArgAction::Append))
+        .arg(
+            flag("resource-tag", "KEY=VALUE", "A tag of the repository as a resource; others stay; may be repeated")
+                .value_parser(resource_tag)
+                .action(ArgAction::Append),
+        )
+        .arg(super::switch("registry", "Let what is wanted of the whole registry (registry-scanning) count too"))
+}
+
+fn resource_tag(text: &str) -> Result<(String, String), &'static str> {
+    let (key, value) = text.split_once('=').ok_or("KEY=VALUE is expected")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+fn resource_tags(matches: &ArgMatches) -> Option<BTreeMap<String, String>> {
+    let tags = matches.try_get_many::<(String, String)>("resource-tag").ok().flatten()?;
+    Some(tags.cloned().collect())
 }
 
 /// What is asked for. `inputs` collects them from flags and variables, with the repository in place of its own.
@@ -113,8 +136,13 @@ pub(super) fn request(matches: &ArgMatches, inputs: impl Fn(&ArgMatches, &str) -
         moving_tags: texts("moving-tag"),
         lifecycle_preset: text("lifecycle-preset"),
         lifecycle_policy: file("lifecycle-policy"),
+        pullers: texts("puller"),
+        pushers: texts("pusher"),
+        resource_tags: resource_tags(matches),
+        registry_scanning: None,
     };
+    let registry = matches.try_get_one::<bool>("registry").ok().flatten().copied().unwrap_or_default();
     let force = texts("force").unwrap_or_default();
     let (keep, json) = (kept(matches), matches.get_flag("json"));
-    Some((inputs(matches, name), SettingsRequest { verb, file: file("file"), said, keep, force, json }))
+    Some((inputs(matches, name), SettingsRequest { verb, file: file("file"), said, keep, force, registry, json }))
 }

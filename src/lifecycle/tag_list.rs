@@ -1,5 +1,7 @@
 //! The lists of a rule that selects tagged images.
 
+use crate::oci::Tag;
+
 /// The most `*` of a pattern.
 pub(super) const MAX_WILDCARDS: usize = 4;
 
@@ -51,6 +53,17 @@ impl TagList {
         self.kind == Kind::Pattern && self.entries.iter().any(|entry| entry == tag)
     }
 
+    /// The entries that no tag can meet, by the form that tags have (OCI distribution specification): an image that meets every
+    /// entry of such a list is never there.
+    pub(super) fn impossible(&self) -> impl Iterator<Item = &String> {
+        self.entries.iter().filter(|entry| !self.kind.can_be_met(entry))
+    }
+
+    /// Whether the entries are what tags begin with.
+    pub(super) fn is_of_prefixes(&self) -> bool {
+        self.kind == Kind::Prefix
+    }
+
     /// Whether this list selects all that another does, as far as it is plain: each of its entries is met by whatever meets
     /// some entry of the other.
     pub(super) fn covers(&self, other: &Self) -> bool {
@@ -64,6 +77,19 @@ impl Kind {
             Self::Prefix => tag.starts_with(entry),
             Self::Pattern => matches(entry, tag),
         }
+    }
+
+    /// Whether some tag meets an entry: what a wildcard stands for can be left out, unless the tag would begin with what no tag
+    /// begins with.
+    fn can_be_met(self, entry: &str) -> bool {
+        let pattern = self == Self::Pattern;
+        let mut shortest: String = entry.chars().filter(|c| !pattern || *c != '*').collect();
+        if pattern && entry.starts_with('*') {
+            shortest.insert(0, 'x');
+        }
+        // A tag of the greatest length may be met by a wildcard that stands for nothing.
+        let room = usize::from(pattern && entry.starts_with('*') && shortest.len() > Tag::MAX_LENGTH);
+        shortest.get(room..).is_some_and(|shortest| shortest.is_empty() || shortest.parse::<Tag>().is_ok())
     }
 
     fn covers(self, entry: &str, of: Self, other: &str) -> bool {
@@ -129,6 +155,39 @@ mod tests {
             });
             if mine.covers(&theirs) && theirs.selects(&tags) {
                 assert!(mine.selects(&tags), "{mine:?} {theirs:?} {tags:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_entry_that_no_tag_can_meet_is_known() {
+        let impossible = |kind, entry: &str| TagList::new(kind, vec![entry.to_owned()]).unwrap().impossible().count() == 1;
+        let long = "a".repeat(128);
+        for (entry, prefix, pattern) in [
+            ("prod-", false, false),
+            ("feature/", true, true),
+            ("-x", true, true),
+            (".x", true, true),
+            ("*-x", true, false),
+            ("*", true, false),
+            ("v1.*", true, false),
+            ("caf\u{e9}", true, true),
+            ("a b", true, true),
+            ("feature/*", true, true),
+            (&long, false, false),
+            (&format!("{long}a"), true, true),
+            (&format!("*{long}"), true, false),
+            (&format!("*{long}a"), true, true),
+        ] {
+            assert_eq!((impossible(Kind::Prefix, entry), impossible(Kind::Pattern, entry)), (prefix, pattern), "{entry}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn an_entry_that_a_tag_meets_can_be_met(entry in "[ab/.*-]{1,6}", tag in "[ab_][ab.-]{0,8}") {
+            for kind in [Kind::Prefix, Kind::Pattern] {
+                proptest::prop_assert!(!kind.meets(&entry, &tag) || kind.can_be_met(&entry), "{kind:?} {entry} {tag}");
             }
         }
     }

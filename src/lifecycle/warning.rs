@@ -17,6 +17,15 @@ pub(crate) enum Warning {
         /// The entries.
         entries: Vec<String>,
     },
+    /// An entry is one that no tag can meet, so the rule never acts.
+    Impossible {
+        /// The rule.
+        rule: Priority,
+        /// The entry.
+        entry: String,
+        /// Whether it is what tags begin with.
+        prefix: bool,
+    },
     /// A rule never acts.
     Covered {
         /// The rule.
@@ -47,6 +56,11 @@ pub(crate) enum Warning {
 pub(crate) fn warnings(policy: &Policy, moving: &[String]) -> Vec<Warning> {
     let mut warnings = Vec::new();
     for (at, rule) in policy.rules().iter().enumerate() {
+        if let Tags::Tagged(list) = &rule.tags {
+            let prefix = list.is_of_prefixes();
+            let entries = list.impossible().cloned();
+            warnings.extend(entries.map(|entry| Warning::Impossible { rule: rule.priority, entry, prefix }));
+        }
         if let Tags::Tagged(list) = &rule.tags
             && list.entries().len() > 1
         {
@@ -122,6 +136,15 @@ impl fmt::Display for Warning {
                 let entries: Vec<_> = entries.iter().map(|entry| format!("\"{}\"", text::words(entry))).collect();
                 let entries = text::list(&entries);
                 write!(f, "Rule {rule} takes only images that have a tag for each of {entries}, not for one of them.")
+            }
+            Self::Impossible { rule, entry, prefix } => {
+                let meets = if *prefix { "begins with" } else { "is met by" };
+                let entry = text::words(entry);
+                write!(
+                    f,
+                    "Rule {rule} never acts: no tag {meets} \"{entry}\", for tags have letters, digits, _ . and - alone, 128 at most, \
+                     and begin with none of the last two."
+                )
             }
             Self::Covered { rule, by } => write!(f, "Rule {rule} never acts: rule {by} selects all that it selects."),
             Self::Overlap { rule, with } => write!(f, "Rule {rule} leaves the images that rule {with} selects too to that."),

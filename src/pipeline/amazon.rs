@@ -1,5 +1,6 @@
 //! The way into a repository of Amazon ECR: from the run's token to a target that may be written.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -13,6 +14,7 @@ use crate::oci::reference::Repository;
 use crate::oci::registry::credentials::{Auth, CachedPassword, Origin};
 use crate::oci::registry::{Client, Credentials};
 use crate::publish::{TagRemover, Target};
+use crate::repository::Creation;
 
 /// A repository, signed in to.
 pub(super) struct SignedIn {
@@ -20,20 +22,21 @@ pub(super) struct SignedIn {
     pub(crate) target: Target,
     /// Which of its tags may move.
     pub(crate) mutability: Mutability,
-    /// The repository, if it was created here.
-    pub(crate) created: Option<RepositoryArn>,
+    /// The repository, if it was created here, and as what.
+    pub(crate) created: Option<(RepositoryArn, String)>,
 }
 
-/// Opens the repository with an identity at AWS, creating it if that is asked for and it is missing.
-pub(super) async fn sign_in(ecr: &Ecr, session: &Session) -> Result<SignedIn, Error> {
+/// Opens the repository with an identity at AWS, creating it if that is asked for and it is missing, by what the checkout says.
+pub(super) async fn sign_in(ecr: &Ecr, session: &Session, checkout: Option<&Path>) -> Result<SignedIn, Error> {
     let repository = ecr.repository(session.clone());
-    let (login, (mutability, created)) = tokio::try_join!(repository.login(), mutability(ecr, &repository))?;
+    let login = async { Ok::<_, Error>(repository.login().await?) };
+    let (login, (mutability, created)) = tokio::try_join!(login, mutability(ecr, &repository, checkout))?;
     let client = client(ecr, &repository, login)?;
     // Without the right to describe it, the registry's own protocol tells whether it exists.
     if mutability == Mutability::Unknown && !client.knows_repository().await? {
         return Err(aws::Error::NoRepository(repository.arn).into());
     }
-    let created = created.then(|| repository.arn.clone());
+    let created = created.map(|as_what| (repository.arn.clone(), as_what));
     let target = Target::of_repository(client).with_remover(Arc::new(Untag(repository)));
     Ok(SignedIn { target, mutability, created })
 }
@@ -53,16 +56,27 @@ fn client(ecr: &Ecr, repository: &ecr::Repository, login: ecr::Login) -> Result<
     Ok(Client::new(address, Credentials { auth: Auth::Issued(password), origin: Origin::Given })?)
 }
 
-/// Asks what the repository allows; says too whether it was created for that.
-async fn mutability(ecr: &Ecr, repository: &ecr::Repository) -> Result<(Mutability, bool), aws::Error> {
+/// Asks what the repository allows; says too whether it was created for that, and as what.
+async fn mutability(
+    ecr: &Ecr,
+    repository: &ecr::Repository,
+    checkout: Option<&Path>,
+) -> Result<(Mutability, Option<String>), Error> {
     match repository.mutability().await {
         Err(aws::Error::NoRepository(_)) if ecr.create => {
-            let created = repository.create().await?;
-            repository.mutability().await.map(|mutability| (mutability, created))
+            let created = create(repository, checkout).await?;
+            Ok((repository.mutability().await?, created))
         }
-        Ok(Mutability::Unknown) if ecr.create => repository.create().await.map(|created| (Mutability::Unknown, created)),
-        other => other.map(|mutability| (mutability, false)),
+        Ok(Mutability::Unknown) if ecr.create => Ok((Mutability::Unknown, create(repository, checkout).await?)),
+        other => Ok((other?, None)),
     }
+}
+
+/// Creates the repository where it is not there.
+async fn create(repository: &ecr::Repository, checkout: Option<&Path>) -> Result<Option<String>, Error> {
+    let creation = checkout.map(Creation::read).transpose()?.unwrap_or_default();
+    let created = creation.create(repository).await?;
+    Ok(created.then(|| creation.says()))
 }
 
 /// The registry as the input names it, if that is one that the password is for: the account's own, or another of Amazon ECR

@@ -1,6 +1,6 @@
 //! The destination is checked while the work begins: the identity, whether it may be written, what it holds already.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::preflight::Ready;
 use super::reuse::{self, Existing};
@@ -49,19 +49,19 @@ pub(super) async fn target(delivery: &Delivery, project: &[PathBuf], log: &Stage
         RequestedDestination::Named(destination) => {
             (publish::preflight(destination, &Store::from_env(), project).await?, Mutability::Unknown)
         }
-        RequestedDestination::Ecr(ecr) => sign_in(delivery, ecr, log).await?,
+        RequestedDestination::Ecr(ecr) => sign_in(delivery, ecr, project.first().map(PathBuf::as_path), log).await?,
     };
     delivery.recorder.write(|record| record.destination = Some(target.destination().to_string()));
     Ok((target, mutability))
 }
 
-/// Signs in at AWS, and says as whom.
-async fn sign_in(delivery: &Delivery, ecr: &Ecr, log: &StageLog) -> Result<(Target, Mutability), Error> {
+/// Signs in at AWS, and says as whom. A checkout may say how a repository is created.
+async fn sign_in(delivery: &Delivery, ecr: &Ecr, checkout: Option<&Path>, log: &StageLog) -> Result<(Target, Mutability), Error> {
     let session = keys::session(delivery, &ecr.identity).await?;
-    let signed_in = amazon::sign_in(ecr, session).await?;
+    let signed_in = amazon::sign_in(ecr, session, checkout).await?;
     log.line(&format!("identity: {}", session.arn));
-    if let Some(arn) = &signed_in.created {
-        delivery.recorder.warn(format!("The repository {arn} did not exist and is created with its registry's defaults."));
+    if let Some((arn, as_what)) = &signed_in.created {
+        delivery.recorder.warn(format!("The repository {arn} did not exist and is created {as_what}"));
     }
     if signed_in.mutability == Mutability::Unknown {
         log.line("which tags may not move is unknown: the role lacks ecr:DescribeRepositories, which publishing does not need");

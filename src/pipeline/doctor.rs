@@ -154,7 +154,7 @@ async fn sign_in(
     let tokens = || event.map(|event| TokenSource::find(variables::text, event.fork));
     let signed_in = async {
         let session = Session::open(&ecr.identity, tokens).await?;
-        Ok::<_, Error>((amazon::sign_in(&ecr, &session).await?, session))
+        Ok::<_, Error>((amazon::sign_in(&ecr, &session, None).await?, session))
     };
     let (signed_in, session) = match signed_in.await {
         Ok(signed_in) => signed_in,

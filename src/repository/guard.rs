@@ -16,7 +16,7 @@ use crate::inputs::Problem;
 use crate::oci::Digest;
 use crate::oci::Tag;
 use crate::scan::database::MaxAge;
-use crate::tags::{self, Values};
+use crate::tags::{self, Template, Values};
 use crate::text;
 
 /// How long ago an image was pulled at most that has to stay, where nobody says otherwise.
@@ -27,6 +27,8 @@ const PULLED_WITHIN: SignedDuration = SignedDuration::from_hours(7 * 24);
 pub(super) struct Guard {
     /// The tags whose images have to.
     moving: BTreeSet<String>,
+    /// Templates of tags that deliveries move: whatever branch or version one is of.
+    templates: Vec<Template>,
     /// The images that have to, by who names them.
     named: BTreeMap<By, BTreeSet<Digest>>,
     pulled_within: SignedDuration,
@@ -84,13 +86,18 @@ impl Guard {
                 PULLED_WITHIN
             }
         };
-        if problems.is_empty() { Ok(Self { moving, named, pulled_within }) } else { Err(problems) }
+        if problems.is_empty() { Ok(Self { moving, templates: templates.to_vec(), named, pulled_within }) } else { Err(problems) }
     }
 
     /// Those of the tags that images here have.
     pub(super) fn moving_in(&self, contents: &Contents) -> Vec<String> {
         let tags: BTreeSet<&String> = contents.details.iter().flat_map(|detail| &detail.tags).collect();
-        self.moving.iter().filter(|tag| tags.contains(tag)).cloned().collect()
+        tags.into_iter().filter(|tag| self.is_moving(tag)).cloned().collect()
+    }
+
+    /// Whether deliveries move a tag.
+    fn is_moving(&self, tag: &str) -> bool {
+        self.moving.contains(tag) || tags::may_move(&self.templates, tag)
     }
 
     /// Finds out whether whoever names images by digest names some of this repository's: else it is of another one, or what it
@@ -122,7 +129,7 @@ impl Guard {
         let pulled: HashMap<Digest, Timestamp> =
             contents.details.iter().filter_map(|detail| Some((detail.digest, detail.pulled_at?))).collect();
         let reason = |detail: &ImageDetail| {
-            if let Some(tag) = detail.tags.iter().find(|tag| self.moving.contains(*tag)) {
+            if let Some(tag) = detail.tags.iter().find(|tag| self.is_moving(tag)) {
                 return Some(Reason::Tag(tag.clone()));
             }
             let children = contents.children.get(&detail.digest).into_iter().flatten();

@@ -1,8 +1,10 @@
 //! What a repository of Amazon ECR holds, looked at from outside a delivery, and what a lifecycle policy would do to it; and
 //! its settings, shown and brought to what is wanted. No image is deleted by anything here.
 
+mod access;
 mod chosen;
 mod contents;
+mod creation;
 mod expiry;
 mod guard;
 mod images;
@@ -12,11 +14,15 @@ mod registry;
 mod report;
 mod request;
 mod row;
+mod scanning;
+#[cfg(test)]
+mod schema;
 mod settings;
 mod state;
 mod table;
 mod wanted;
 
+pub(crate) use creation::Creation;
 pub(crate) use expiry::{Expiry, expiry};
 pub(crate) use images::Listing;
 pub(crate) use preview::Preview;

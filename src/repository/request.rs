@@ -34,6 +34,8 @@ pub(crate) struct SettingsRequest {
     pub(crate) keep: Keep,
     /// Images that the lifecycle policy may take all the same, by tag or digest.
     pub(crate) force: Vec<String>,
+    /// Whether what is wanted of the whole registry counts too.
+    pub(crate) registry: bool,
     /// Whether JSON is wanted.
     pub(crate) json: bool,
 }

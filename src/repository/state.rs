@@ -1,24 +1,46 @@
 //! What a repository is set to, and what is different from what is wanted.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
 
+use super::access::InForce;
 use super::chosen::Policy;
+use super::scanning::{self, said_of_scanning};
 use super::wanted::Wanted;
-use crate::aws::ecr::{Encryption, Mutability, Repository, Settings};
+use crate::aws::ecr::{Encryption, Mutability, RegistryScanning, Repository, Settings, SigningRule};
 use crate::aws::{self, Failure};
 use crate::error::Error;
 use crate::lifecycle;
 use crate::text;
 
-/// What a repository is set to, as far as the role may see it.
+/// What a repository is set to, as far as it was asked for and the role may see it.
 #[derive(Clone, Debug)]
 pub(super) struct State {
     /// Its settings; none where there is no such repository.
     pub(super) settings: Option<Settings>,
     /// Its lifecycle policy.
     pub(super) lifecycle: Seen<Option<String>>,
+    /// Who may pull and push by its own policy.
+    pub(super) access: Seen<InForce>,
+    /// Its tags as a resource.
+    pub(super) resource_tags: Seen<BTreeMap<String, String>>,
+    /// How the images of the whole registry are scanned.
+    pub(super) scanning: Seen<RegistryScanning>,
+    /// Which images of the registry ECR signs itself.
+    pub(super) signing: Seen<Vec<SigningRule>>,
+}
+
+/// Which of it is asked for, beside what one request says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a request of its own")]
+pub(super) struct Asked {
+    lifecycle: bool,
+    access: bool,
+    resource_tags: bool,
+    scanning: bool,
+    signing: bool,
 }
 
 /// A setting that the role may or may not see.
@@ -28,6 +50,10 @@ pub(super) enum Seen<T> {
     Is(T),
     /// The role lacks this permission.
     Denied(&'static str),
+    /// It is that of another account's registry, which ECR does not tell.
+    Elsewhere,
+    /// Nobody wants to know.
+    NotAsked,
 }
 
 /// Something that is not as it is wanted.
@@ -40,6 +66,9 @@ pub(super) struct Change {
     pub(super) now: String,
     /// What is wanted, in words.
     pub(super) wanted: String,
+    /// Why it is not changed, where that is known before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) left: Option<&'static str>,
 }
 
 /// A setting.
@@ -56,60 +85,176 @@ pub(super) enum Setting {
     Tags,
     /// The lifecycle policy.
     Lifecycle,
+    /// Who may pull and push by the repository's own policy.
+    Access,
+    /// The repository's tags as a resource.
+    ResourceTags,
+    /// How the images of the whole registry are scanned.
+    RegistryScanning,
+    /// Which images of the registry ECR signs itself.
+    ManagedSigning,
+}
+
+impl Asked {
+    /// All that can be shown.
+    pub(super) const ALL: Self = Self { lifecycle: true, access: true, resource_tags: true, scanning: true, signing: true };
+
+    /// What is wanted, and no more: a role need not be allowed to see the rest.
+    pub(super) fn of(wanted: &Wanted) -> Self {
+        Self {
+            lifecycle: wanted.lifecycle.is_some(),
+            access: wanted.access.is_wanted(),
+            resource_tags: !wanted.resource_tags.is_empty(),
+            scanning: wanted.registry_scanning.is_some(),
+            signing: false,
+        }
+    }
 }
 
 impl State {
-    /// Asks for it: two requests.
+    /// Asks for it: a request each.
     ///
     /// # Errors
     /// ECR refuses to show the repository, or can't be reached.
-    pub(super) async fn read(repository: &Repository) -> Result<Self, Error> {
+    pub(super) async fn read(repository: &Repository, asked: Asked) -> Result<Self, Error> {
         let settings = match repository.settings().await {
-            Ok(settings) => settings,
-            Err(aws::Error::NoRepository(_)) => return Ok(Self { settings: None, lifecycle: Seen::Is(None) }),
+            Ok(settings) => Some(settings),
+            Err(aws::Error::NoRepository(_)) => None,
             Err(error) => return Err(error.into()),
         };
-        let lifecycle = match repository.lifecycle_policy().await {
-            Ok(policy) => Seen::Is(policy),
-            Err(aws::Error::Call(failure)) if Failure::is_denied(&failure) => Seen::Denied(failure.call.permission()),
-            Err(error) => return Err(error.into()),
-        };
-        Ok(Self { settings: Some(settings), lifecycle })
+        let (there, own) = (settings.is_some(), repository.is_of_own_registry());
+        let access = async { Ok(InForce::read(repository.repository_policy().await?.as_deref())) };
+        let (lifecycle, access, resource_tags, scanning, signing) = tokio::try_join!(
+            seen(asked.lifecycle && there, repository.lifecycle_policy()),
+            seen(asked.access && there, access),
+            seen(asked.resource_tags && there, repository.resource_tags()),
+            seen(asked.scanning && own, repository.registry_scanning()),
+            seen(asked.signing && own, repository.signing_rules()),
+        )?;
+        let mut state = Self { settings, lifecycle, access, resource_tags, scanning, signing };
+        if !there {
+            state.lifecycle = Seen::Is(None);
+            (state.access, state.resource_tags) = (Seen::Is(InForce::default()), Seen::Is(BTreeMap::new()));
+        }
+        if !own {
+            (state.scanning, state.signing) = (Seen::Elsewhere, Seen::Elsewhere);
+        }
+        Ok(state)
     }
 
-    /// What is wanted and not so. What the role may not see is not among it.
-    pub(super) fn changes(&self, wanted: &Wanted) -> Vec<Change> {
-        let mut changes = Vec::new();
-        let mut note = |setting, now: String, wanted: String| changes.push(Change { setting, now, wanted });
-        let Some(settings) = &self.settings else {
-            note(Setting::Repository, "there is none".to_owned(), "one".to_owned());
-            let wanted = wanted.lifecycle.iter();
-            wanted.for_each(|policy| note(Setting::Lifecycle, said_of(None), policy.origin.clone()));
-            return changes;
+    /// What is wanted and not so. What the role may not see is not among it; what is wanted of the whole registry is where that
+    /// is asked for.
+    pub(super) fn changes(&self, wanted: &Wanted, registry: bool) -> Vec<Change> {
+        let mut changes = match &self.settings {
+            Some(settings) => wanted.changes_of(settings),
+            None => vec![Change::of(Setting::Repository, "there is none".to_owned(), "one".to_owned())],
         };
-        if let Some(scan) = wanted.scan_on_push.filter(|scan| *scan != settings.scan_on_push) {
-            note(Setting::ScanOnPush, said_of_scan(settings.scan_on_push), said_of_scan(scan));
-        }
-        if let Some(encryption) = wanted.encryption.as_ref().filter(|one| !is_met(one, &settings.encryption)) {
-            note(Setting::Encryption, said_of_encryption(&settings.encryption), said_of_encryption(encryption));
-        }
-        if let Some(mutability) = wanted.mutability.as_ref().filter(|one| !is_same(one, &settings.mutability)) {
-            note(Setting::Tags, said_of_tags(&settings.mutability), said_of_tags(mutability));
-        }
         if let (Some(policy), Seen::Is(now)) = (&wanted.lifecycle, &self.lifecycle)
             && !is_policy(now.as_deref(), policy)
         {
-            note(Setting::Lifecycle, said_of(now.as_deref()), policy.origin.clone());
+            changes.push(Change::of(Setting::Lifecycle, said_of(now.as_deref()), policy.origin.clone()));
         }
+        changes.extend(self.change_of_access(wanted));
+        changes.extend(self.change_of_resource_tags(wanted));
+        changes.extend(self.change_of_scanning(wanted).filter(|_| registry));
         changes
     }
 
-    /// What was wanted, and can't be told, since the role lacks a permission.
-    pub(super) fn unseen(&self, wanted: &Wanted) -> Vec<&'static str> {
-        match (&wanted.lifecycle, &self.lifecycle) {
-            (Some(_), Seen::Denied(permission)) => vec![permission],
-            _ => Vec::new(),
+    fn change_of_access(&self, wanted: &Wanted) -> Option<Change> {
+        let Seen::Is(now) = &self.access else { return None };
+        let access = wanted.access.over(now);
+        if !wanted.access.is_wanted() || access == *now {
+            return None;
         }
+        let mut change = Change::of(Setting::Access, now.to_string(), access.to_string());
+        if now.is_of_others() {
+            change.left = Some("what else the policy says is not known here: take it away, or leave pullers and pushers out");
+        }
+        Some(change)
+    }
+
+    /// A new repository gets them when it is created.
+    fn change_of_resource_tags(&self, wanted: &Wanted) -> Option<Change> {
+        let Seen::Is(now) = &self.resource_tags else { return None };
+        let missing = wanted.resource_tags.iter().any(|(key, value)| now.get(key) != Some(value));
+        let there: BTreeMap<_, _> = now.iter().filter(|(key, _)| wanted.resource_tags.contains_key(*key)).collect();
+        let wanted: BTreeMap<_, _> = wanted.resource_tags.iter().collect();
+        let change = || Change::of(Setting::ResourceTags, said_of_resource_tags(&there), said_of_resource_tags(&wanted));
+        (missing && self.settings.is_some()).then(change)
+    }
+
+    /// What is different of the whole registry.
+    pub(super) fn change_of_scanning(&self, wanted: &Wanted) -> Option<Change> {
+        let (Some(wanted), Seen::Is(now)) = (&wanted.registry_scanning, &self.scanning) else { return None };
+        let change = || Change::of(Setting::RegistryScanning, said_of_scanning(now), said_of_scanning(wanted));
+        (!scanning::is_same(wanted, now)).then(change)
+    }
+
+    /// What was wanted, and can't be told, since the role lacks a permission.
+    pub(super) fn unseen(&self, wanted: &Wanted, registry: bool) -> Vec<&'static str> {
+        let asked = Asked::of(wanted);
+        let all = [
+            (asked.lifecycle, self.lifecycle.denied()),
+            (asked.access, self.access.denied()),
+            (asked.resource_tags, self.resource_tags.denied()),
+            (asked.scanning && registry, self.scanning.denied()),
+        ];
+        all.into_iter().filter(|(asked, _)| *asked).filter_map(|(_, denied)| denied).collect()
+    }
+}
+
+/// Makes a call that is asked for. One that the role may not make is no error.
+async fn seen<T>(asked: bool, call: impl Future<Output = Result<T, aws::Error>>) -> Result<Seen<T>, Error> {
+    if !asked {
+        return Ok(Seen::NotAsked);
+    }
+    match call.await {
+        Ok(is) => Ok(Seen::Is(is)),
+        Err(aws::Error::Call(failure)) if Failure::is_denied(&failure) => Ok(Seen::Denied(failure.call.permission())),
+        Err(error) => Err(error.into()),
+    }
+}
+
+impl<T> Seen<T> {
+    fn denied(&self) -> Option<&'static str> {
+        match self {
+            Self::Denied(permission) => Some(permission),
+            _ => None,
+        }
+    }
+
+    /// It, in words; nothing where nobody wants to know.
+    pub(super) fn says(&self, says: impl Fn(&T) -> String) -> Option<String> {
+        match self {
+            Self::Is(is) => Some(says(is)),
+            Self::Denied(permission) => Some(format!("not known: the role lacks {permission}")),
+            Self::Elsewhere => Some("not known: the registry is another account's".to_owned()),
+            Self::NotAsked => None,
+        }
+    }
+}
+
+impl Change {
+    fn of(setting: Setting, now: String, wanted: String) -> Self {
+        Self { setting, now, wanted, left: None }
+    }
+}
+
+impl Wanted {
+    /// What of a repository's settings is not as it is wanted.
+    fn changes_of(&self, settings: &Settings) -> Vec<Change> {
+        let mut changes = Vec::new();
+        if let Some(scan) = self.scan_on_push.filter(|scan| *scan != settings.scan_on_push) {
+            changes.push(Change::of(Setting::ScanOnPush, said_of_scan(settings.scan_on_push), said_of_scan(scan)));
+        }
+        if let Some(encryption) = self.encryption.as_ref().filter(|one| !is_met(one, &settings.encryption)) {
+            let (now, wanted) = (said_of_encryption(&settings.encryption), said_of_encryption(encryption));
+            changes.push(Change { left: Some("it is set once, at creation"), ..Change::of(Setting::Encryption, now, wanted) });
+        }
+        if let Some(mutability) = self.mutability.as_ref().filter(|one| !is_same(one, &settings.mutability)) {
+            changes.push(Change::of(Setting::Tags, said_of_tags(&settings.mutability), said_of_tags(mutability)));
+        }
+        changes
     }
 }
 
@@ -172,6 +317,16 @@ pub(super) fn said_of(policy: Option<&str>) -> String {
     preset.map_or_else(|| "another one".to_owned(), |preset| format!("the preset {}", preset.name()))
 }
 
+/// Tags as a resource, by their keys.
+pub(super) fn said_of_resource_tags<K: AsRef<str>, V: AsRef<str>>(tags: &BTreeMap<K, V>) -> String {
+    let tags: Vec<_> =
+        tags.iter().map(|(key, value)| text::words(&format!("{}={}", key.as_ref(), value.as_ref())).to_string()).collect();
+    if tags.is_empty() { "none".to_owned() } else { text::list(&tags) }
+}
+
+/// How wide the name of a setting is shown.
+pub(super) const WIDTH: usize = 17;
+
 impl fmt::Display for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -180,13 +335,17 @@ impl fmt::Display for Setting {
             Self::Encryption => "encryption",
             Self::Tags => "tags",
             Self::Lifecycle => "lifecycle",
+            Self::Access => "access",
+            Self::ResourceTags => "resource tags",
+            Self::RegistryScanning => "registry scanning",
+            Self::ManagedSigning => "managed signing",
         })
     }
 }
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:<12}  {}; wanted: {}", self.setting, self.now, self.wanted)?;
-        if self.setting == Setting::Encryption { f.write_str(" (it is set once, at creation)") } else { Ok(()) }
+        write!(f, "{:<WIDTH$}  {}; wanted: {}", self.setting, self.now, self.wanted)?;
+        self.left.map_or(Ok(()), |why| write!(f, " ({why})"))
     }
 }

@@ -80,6 +80,39 @@ run "policies_are_those_that_gp_deliver_prints" {
   }
 }
 
+# The file is what AWS has after `gp-deliver repository ensure` with the same settings, by gp-deliver's own tests. Nothing has been
+# applied before: the module leaves the mutability of what is there alone.
+run "a_repository_is_as_repository_ensure_leaves_it" {
+  command = plan
+
+  variables {
+    tags = { owner = "platform" }
+    repositories = {
+      for name, preset in { "team/app" = "environments-safe", "team/app-staging" = "environments", "team/app-dev" = "simple" } :
+      name => {
+        lifecycle_preset = preset
+        pullers          = ["444455556666", "arn:aws:iam::111122223333:role/deploy"]
+        pushers          = ["arn:aws:iam::111122223333:role/deploy", "arn:aws:iam::111122223333:user/ci"]
+        tags             = { team = "web" }
+      }
+    }
+  }
+  assert {
+    # As text, for a map and an object are never equal.
+    condition = jsonencode(jsondecode(file("tests/expected/repositories.json"))) == jsonencode({
+      for name, repository in aws_ecr_repository.this : name => {
+        image_tag_mutability = repository.image_tag_mutability
+        scan_on_push         = repository.image_scanning_configuration[0].scan_on_push
+        encryption_type      = repository.encryption_configuration[0].encryption_type
+        tags                 = repository.tags
+        lifecycle_policy     = jsondecode(aws_ecr_lifecycle_policy.this[name].policy)
+        policy               = jsondecode(aws_ecr_repository_policy.pull[name].policy)
+      }
+    })
+    error_message = "a repository is not as gp-deliver repository ensure leaves it: ${jsonencode(values(aws_ecr_repository_policy.pull)[*].policy)}"
+  }
+}
+
 run "a_subject_is_trusted_in_both_forms_where_the_ids_are_known" {
   command = plan
 
@@ -145,7 +178,7 @@ run "a_role_may_do_more_only_where_it_is_asked_for" {
   }
   assert {
     condition = [for statement in jsondecode(aws_iam_role_policy.delivery["prod"].policy).Statement : statement.Sid] == [
-      "LogIn", "PushImages", "ReadTagMutability", "TakeBackTags", "ReadFindings", "PullBaseImages", "PutMetrics",
+      "LogIn", "PushImages", "ReadTagMutability", "TakeBackTags", "ReadScanFindings", "ReadInspectorFindings", "PullBaseImages", "PutMetrics",
     ]
     error_message = "each thing more is a statement of its own"
   }
@@ -153,7 +186,7 @@ run "a_role_may_do_more_only_where_it_is_asked_for" {
   assert {
     condition = alltrue([
       for statement in jsondecode(aws_iam_role_policy.delivery["prod"].policy).Statement :
-      statement.Resource != "*" || contains(["LogIn", "PutMetrics"], statement.Sid)
+      statement.Resource != "*" || contains(["LogIn", "PutMetrics", "ReadInspectorFindings"], statement.Sid)
     ])
     error_message = "a statement is on the one repository"
   }
@@ -161,6 +194,27 @@ run "a_role_may_do_more_only_where_it_is_asked_for" {
     condition     = one([for statement in jsondecode(aws_iam_role_policy.delivery["prod"].policy).Statement : jsonencode(statement) if statement.Sid == "PullBaseImages"]) == jsonencode(jsondecode(file("tests/expected/base-image.json")).Statement[1])
     error_message = "base images are pulled as gp-deliver's own message says"
   }
+}
+
+run "a_role_that_reads_findings_is_the_one_that_gp_deliver_prints" {
+  command = plan
+
+  variables {
+    environments = { prod = { repository = "team/app", role_name = "delivery", read_findings = true } }
+  }
+  assert {
+    condition     = jsondecode(aws_iam_role_policy.delivery["prod"].policy) == jsondecode(file("tests/expected/role-with-findings.json"))
+    error_message = "the role's policy is not the one that gp-deliver prints: ${aws_iam_role_policy.delivery["prod"].policy}"
+  }
+}
+
+run "nobody_means_everyone" {
+  command = plan
+
+  variables {
+    repositories = { "team/app" = { pullers = ["*"] }, "team/app-staging" = {}, "team/app-dev" = {} }
+  }
+  expect_failures = [var.repositories]
 }
 
 run "repositories_have_the_presets_and_are_scanned_encrypted_and_immutable" {

@@ -124,6 +124,44 @@ fn what_an_environment_runs_may_not_be_taken_unless_it_is_named() {
 }
 
 #[test]
+fn what_a_moving_tag_of_any_branch_or_version_names_may_not_be_taken() {
+    let world = world();
+    world.shelve([ShelfImage::new("feature", &["feature-x-latest"], 9.0), ShelfImage::new("version", &["1.2"], 90.0)]);
+    world.shelve((0..12).map(|at| ShelfImage::new(&format!("{at}"), &[&format!("a1b2c3{at:x}")], 1.0 + f64::from(at) / 4.0)));
+    for (preset, tags, tag) in
+        [("environments-safe", "{sha},{branch}-latest", "feature-x-latest"), ("simple", "{sha},{version},{major}.{minor}", "1.2")]
+    {
+        assert_eq!(preview(&world, &["--preset", preset]).code, Some(0), "{preset}");
+        // What names one image for good does not move.
+        assert_eq!(
+            preview(&world, &["--preset", preset, "--tags", "{sha},{branch}-{sha},{timestamp}"]).code,
+            Some(0),
+            "{preset}"
+        );
+        let ended = preview(&world, &["--preset", preset, "--tags", tags]);
+        assert!(ended.code == Some(3) && ended.stdout.contains(&format!("and the tag {tag} names it")), "{ended}");
+        assert!(ended.stdout.contains(&format!("The image that the tag {tag} names is not safe")), "{ended}");
+        assert_eq!(preview(&world, &["--preset", preset, "--tags", tags, "--force", tag]).code, Some(0), "{preset}");
+    }
+}
+
+#[test]
+fn an_entry_that_no_tag_can_meet_is_told() {
+    let rule = |priority: u32, list: &str, entry: &str| {
+        json!({"rulePriority": priority, "action": {"type": "expire"}, "selection": {
+            "tagStatus": "tagged", list: [entry], "countType": "imageCountMoreThan", "countNumber": 3}})
+    };
+    let rules = [rule(1, "tagPrefixList", "feature/"), rule(2, "tagPatternList", "v*/x"), rule(3, "tagPatternList", "v*-x")];
+    let (_folder, file) = policy(&json!(rules));
+    let checked = lifecycle(None, &["check", &file]);
+    assert_eq!(checked.code, Some(0), "{checked}");
+    let said = format!("{}{}", checked.stdout, checked.stderr);
+    for says in ["Rule 1 never acts: no tag begins with \"feature/\"", "Rule 2 never acts: no tag is met by \"v*/x\""] {
+        assert!(said.contains(says) && !said.contains("Rule 3"), "{checked}");
+    }
+}
+
+#[test]
 fn what_a_file_or_a_flag_names_by_digest_may_not_be_taken() {
     let world = world();
     let (live, child) = (ShelfImage::new("live", &["v1.2.0"], 90.0), ShelfImage::new("amd64", &[], 80.0));

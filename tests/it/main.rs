@@ -97,3 +97,4 @@ mod what_other_actions_hand_on_is_understood;
 mod who_lets_something_through_is_known;
 mod whoever_drips_is_given_up;
 mod workflows;
+mod your_repository_is_as_the_readme_says;

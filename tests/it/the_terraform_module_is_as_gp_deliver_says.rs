@@ -4,6 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use doubles::aws::World;
+use serde_json::{Value, json};
+
 use crate::support::{Delivery, Source, binary};
 
 const ROLE: &str = "arn:aws:iam::012345678901:role/delivery";
@@ -54,6 +57,64 @@ fn the_policies_that_it_is_tested_against_are_those_that_are_printed() {
     let trusted = format!("dev={}\nstaging={}", key("3"), key("2"));
     let keys = policy.flag("--sign", "kms").flag("--kms-key", &key("1")).flag("--trusted-keys", &trusted);
     expects("role-with-keys.json", &printed(&keys, "role"));
+}
+
+#[test]
+fn a_role_that_reads_findings_is_the_one_that_it_is_tested_against() {
+    let source = Source::in_git(&[("file", "1\n")]);
+    expects("role-with-findings.json", &printed(&policy(&source).flag("--ecr-scan", "report"), "role"));
+}
+
+/// What AWS has, with the names that Terraform has for it.
+fn attributes(world: &World) -> Value {
+    let name = json!({"repositoryName": world.repository()});
+    let described = world.ecr("DescribeRepositories", &json!({"repositoryNames": [world.repository()]}));
+    let repository = &described["repositories"][0];
+    let tags = world.ecr("ListTagsForResource", &json!({"resourceArn": world.repository_arn()}));
+    let tags = tags["tags"].as_array().unwrap().iter().map(|tag| (tag["Key"].as_str().unwrap().to_owned(), tag["Value"].clone()));
+    let policy = world.ecr("GetRepositoryPolicy", &name);
+    let document = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+    json!({
+        "image_tag_mutability": repository["imageTagMutability"],
+        "scan_on_push": repository["imageScanningConfiguration"]["scanOnPush"],
+        "encryption_type": repository["encryptionConfiguration"]["encryptionType"],
+        "tags": tags.collect::<serde_json::Map<_, _>>(),
+        "lifecycle_policy": document(&world.lifecycle_policy().unwrap()),
+        "policy": document(policy["policyText"].as_str().unwrap()),
+    })
+}
+
+#[test]
+fn its_repositories_are_as_repository_ensure_leaves_them() {
+    let mut all = serde_json::Map::new();
+    for (name, preset) in [("team/app", "environments-safe"), ("team/app-dev", "simple"), ("team/app-staging", "environments")] {
+        // One that is created and one that is changed are the same.
+        let ensured = [World::options().no_repository().start(), World::options().start()].map(|world| {
+            world.set_role_policy(
+                &json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "ecr:*", "Resource": "*"}}),
+            );
+            let folder = tempfile::tempdir().unwrap();
+            let mut command = Command::new(binary());
+            command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", folder.path()).current_dir(folder.path());
+            command.envs(world.variables()).args([
+                "repository",
+                "ensure",
+                &world.repository(),
+                "--role-to-assume",
+                &world.role(),
+            ]);
+            command.args(["--scan-on-push", "--immutable-tags", "--encryption", "aes256", "--lifecycle-preset", preset]);
+            command.args(["--puller", "444455556666", "--puller", "arn:aws:iam::111122223333:role/deploy"]);
+            command.args(["--pusher", "arn:aws:iam::111122223333:user/ci", "--pusher", "arn:aws:iam::111122223333:role/deploy"]);
+            command.args(["--resource-tag", "team=web", "--resource-tag", "owner=platform"]);
+            let output = command.output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            attributes(&world)
+        });
+        assert_eq!(ensured[0], ensured[1]);
+        all.insert(name.to_owned(), ensured[0].clone());
+    }
+    expects("repositories.json", &format!("{}\n", serde_json::to_string_pretty(&all).unwrap()));
 }
 
 #[test]

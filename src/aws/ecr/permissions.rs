@@ -21,8 +21,30 @@ pub(crate) struct Permissions {
 pub(crate) const OF_PREVIEW: [&str; 4] =
     ["DescribeImages", "GetLifecyclePolicy", "GetLifecyclePolicyPreview", "StartLifecyclePolicyPreview"];
 
-/// What is asked of a repository to change its settings, beside what a delivery asks for.
-pub(crate) const OF_SETTINGS: [&str; 3] = ["PutImageScanningConfiguration", "PutImageTagMutability", "PutLifecyclePolicy"];
+/// What is asked of a repository to see and to change its settings, beside what a delivery asks for.
+pub(crate) const OF_SETTINGS: [&str; 8] = [
+    "DeleteRepositoryPolicy",
+    "GetRepositoryPolicy",
+    "ListTagsForResource",
+    "PutImageScanningConfiguration",
+    "PutImageTagMutability",
+    "PutLifecyclePolicy",
+    "SetRepositoryPolicy",
+    "TagResource",
+];
+
+/// What pulling from a repository asks for (Amazon ECR User Guide, "IAM permissions for pushing an image", and for pulling one).
+pub(crate) const PULL: [&str; 3] = ["BatchCheckLayerAvailability", "BatchGetImage", "GetDownloadUrlForLayer"];
+/// What pushing to it asks for. Reading is in it, for what is there already is not sent again.
+pub(crate) const PUSH: [&str; 7] = [
+    "BatchCheckLayerAvailability",
+    "BatchGetImage",
+    "CompleteLayerUpload",
+    "GetDownloadUrlForLayer",
+    "InitiateLayerUpload",
+    "PutImage",
+    "UploadLayerPart",
+];
 
 /// The smallest policy with which `gp-deliver lifecycle preview` sees everything. It changes nothing of a repository.
 #[must_use]
@@ -41,13 +63,16 @@ pub(crate) fn images_policy(repository: &RepositoryArn) -> Document {
     Document { version: Version::V2012, id: None, statements }
 }
 
-/// The smallest policy with which `gp-deliver repository ensure` sees and changes everything, which is enough for `show` and
-/// `diff` too. It lets nobody delete an image, but by a lifecycle policy that AWS then acts on.
+/// The smallest policy with which `gp-deliver repository ensure` sees and changes everything of a repository, which is enough for
+/// `show` and `diff` too. It lets nobody delete an image, but by a lifecycle policy that AWS then acts on, and changes nothing of
+/// the registry. Whoever has it can let others push, by the repository's policy.
 #[must_use]
 pub(crate) fn settings_policy(repository: &RepositoryArn) -> Document {
     let changes: Vec<&str> = ["CreateRepository", "DescribeRepositories"].into_iter().chain(OF_SETTINGS).collect();
     let mut statements = preview_policy(repository).statements;
     statements.push(statement("SetUpRepository", &changes, &repository.to_string()));
+    // The registry of an account has no ARN.
+    statements.push(statement("ReadRegistry", &["GetRegistryScanningConfiguration", "GetSigningConfiguration"], "*"));
     Document { version: Version::V2012, id: None, statements }
 }
 
@@ -57,19 +82,10 @@ impl Permissions {
     #[must_use]
     pub(crate) fn policy(&self) -> Document {
         let repository = self.repository.to_string();
-        let push: &[&str] = &[
-            "BatchCheckLayerAvailability",
-            "BatchGetImage",
-            "CompleteLayerUpload",
-            "GetDownloadUrlForLayer",
-            "InitiateLayerUpload",
-            "PutImage",
-            "UploadLayerPart",
-        ];
         let statements = [
             // The registry of an account has no ARN.
             (true, "LogIn", &["GetAuthorizationToken"][..], "*"),
-            (true, "PushImages", push, &repository),
+            (true, "PushImages", &PUSH, &repository),
             (self.create_repository, "CreateRepository", &["CreateRepository"], &repository),
             (self.describe_repository, "ReadTagMutability", &["DescribeRepositories"], &repository),
             (self.delete_images, "TakeBackTags", &["BatchDeleteImage"], &repository),

@@ -1,11 +1,14 @@
 //! The settings of a repository (Amazon ECR API reference, `Repository`, and the calls that set them).
 
+use std::collections::BTreeMap;
+
+use aws_sdk_ecr::operation::create_repository::CreateRepositoryError;
 use aws_sdk_ecr::types::{
     self, EncryptionConfiguration, EncryptionType, ImageScanningConfiguration, ImageTagMutability,
     ImageTagMutabilityExclusionFilter, ImageTagMutabilityExclusionFilterType,
 };
 
-use super::{Mutability, Repository, TagFilter};
+use super::{Mutability, Repository, TagFilter, resource_tags};
 use crate::aws::{Call, Error};
 
 /// The most repositories of a page (Amazon ECR API reference, `maxResults`).
@@ -75,18 +78,25 @@ impl Repository {
         Err(malformed("an end"))
     }
 
-    /// Creates the repository (`CreateRepository`).
+    /// Creates the repository with resource tags (`CreateRepository`). Returns whether it is new.
     ///
     /// # Errors
-    /// ECR refuses, can't be reached, or it is there meanwhile.
-    pub(crate) async fn create_with(&self, settings: &Settings) -> Result<(), Error> {
+    /// ECR refuses, or can't be reached.
+    pub(crate) async fn create(&self, settings: &Settings, tags: &BTreeMap<String, String>) -> Result<bool, Error> {
         let call = Call::CreateRepository;
         let (mutability, filters) = written(&settings.mutability).ok_or(Error::Malformed { call, missing: "a setting" })?;
         let scanning = ImageScanningConfiguration::builder().scan_on_push(settings.scan_on_push).build();
         let request = self.ecr.create_repository().registry_id(self.arn.account.as_str()).repository_name(&self.arn.name);
         let request = request.image_tag_mutability(mutability).set_image_tag_mutability_exclusion_filters(filters);
         let request = request.image_scanning_configuration(scanning).set_encryption_configuration(settings.encryption.written());
-        request.send().await.map(drop).map_err(|error| self.failed(call, &error))
+        let tags = resource_tags::written(tags).ok_or(Error::Malformed { call, missing: "a tag" })?;
+        match request.set_tags((!tags.is_empty()).then_some(tags)).send().await {
+            Ok(_) => Ok(true),
+            Err(error) if error.as_service_error().is_some_and(CreateRepositoryError::is_repository_already_exists_exception) => {
+                Ok(false)
+            }
+            Err(error) => Err(self.failed(call, &error)),
+        }
     }
 
     /// Sets whether images are scanned when they are pushed (`PutImageScanningConfiguration`).
@@ -122,6 +132,13 @@ impl Repository {
         let request = self.ecr.put_lifecycle_policy().registry_id(self.arn.account.as_str());
         let request = request.repository_name(&self.arn.name).lifecycle_policy_text(policy);
         request.send().await.map(drop).map_err(|error| self.failed(Call::PutLifecyclePolicy, &error))
+    }
+}
+
+impl Default for Settings {
+    /// Those of a repository for which nothing is said (Amazon ECR API reference, `CreateRepository`).
+    fn default() -> Self {
+        Self { mutability: Mutability::Mutable(Vec::new()), scan_on_push: false, encryption: Encryption::Aes256 }
     }
 }
 

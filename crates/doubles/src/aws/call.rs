@@ -38,6 +38,14 @@ pub enum Call {
     StartLifecyclePolicyPreview,
     /// ECR: `GetLifecyclePolicyPreview`.
     GetLifecyclePolicyPreview,
+    /// ECR: `GetRepositoryPolicy`.
+    GetRepositoryPolicy,
+    /// ECR: `ListTagsForResource`.
+    ListTagsForResource,
+    /// ECR: `GetRegistryScanningConfiguration`.
+    GetRegistryScanning,
+    /// ECR: `GetSigningConfiguration`.
+    GetSigningConfiguration,
     /// Another call of ECR's API.
     OtherEcr,
     /// KMS: `GetPublicKey`.
@@ -132,6 +140,10 @@ impl Call {
             Some("PutLifecyclePolicy") => Self::PutLifecyclePolicy,
             Some("StartLifecyclePolicyPreview") => Self::StartLifecyclePolicyPreview,
             Some("GetLifecyclePolicyPreview") => Self::GetLifecyclePolicyPreview,
+            Some("GetRepositoryPolicy") => Self::GetRepositoryPolicy,
+            Some("ListTagsForResource") => Self::ListTagsForResource,
+            Some("GetRegistryScanningConfiguration") => Self::GetRegistryScanning,
+            Some("GetSigningConfiguration") => Self::GetSigningConfiguration,
             _ => Self::OtherEcr,
         }
     }
@@ -162,6 +174,10 @@ impl Call {
             | Self::PutLifecyclePolicy
             | Self::StartLifecyclePolicyPreview
             | Self::GetLifecyclePolicyPreview
+            | Self::GetRepositoryPolicy
+            | Self::ListTagsForResource
+            | Self::GetRegistryScanning
+            | Self::GetSigningConfiguration
             | Self::OtherEcr => Service::Ecr,
             Self::GetPublicKey | Self::Sign | Self::DrySign | Self::OtherKms => Service::Kms,
             Self::BlobContent => Service::Storage,

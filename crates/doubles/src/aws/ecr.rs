@@ -50,6 +50,11 @@ impl Server {
         if let Some(given) = given {
             return Ok(answer(200, "application/x-amz-json-1.1", given.to_string()));
         }
+        // Moto does not know it.
+        if call == Call::GetSigningConfiguration {
+            let sentence = format!("The signing configuration for the registry with id '{}' does not exist", self.account.id);
+            return Ok(of_ecr(400, "SigningConfigurationNotFoundException", &sentence));
+        }
         let checked = forward(self.moto.address, hyper::Request::from_parts(head, full(document.to_vec()))).await?;
         if matches!(checked.status().as_u16(), 401 | 403) {
             let message = "The request signature we calculated does not match the signature you provided. Check your AWS Secret \
@@ -130,6 +135,7 @@ impl Server {
         let names = parameters["repositoryNames"].as_array().cloned().unwrap_or_default();
         let names = names.iter().chain(parameters.get("repositoryName")).filter_map(Value::as_str);
         let mut resources: Vec<String> = names.map(|name| self.account.repository_arn(name)).collect();
+        resources.extend(parameters["resourceArn"].as_str().map(str::to_owned));
         if resources.is_empty() {
             resources.push(if operation == "DescribeRepositories" { self.account.repository_arn("*") } else { "*".to_owned() });
         }

@@ -234,6 +234,17 @@ impl World {
         self.server.account.content().repositories.insert(name.into(), Repository::read(&said["repository"]));
     }
 
+    /// What ECR answers the account's owner.
+    pub fn ecr(&self, operation: &str, parameters: &Value) -> Value {
+        let (server, operation, parameters) = (self.server.clone(), operation.to_owned(), parameters.clone());
+        self.wait(async move { server.moto.ecr(&operation, &parameters).await })
+    }
+
+    /// The repository's ARN.
+    pub fn repository_arn(&self) -> String {
+        self.server.account.repository_arn(&self.repository)
+    }
+
     /// Puts images into what ECR's API says that the repository has; the registry itself does not serve them.
     pub fn shelve(&self, images: impl IntoIterator<Item = ShelfImage>) {
         let mut content = self.server.account.content();
@@ -250,6 +261,11 @@ impl World {
     pub fn set_lifecycle_policy(&self, text: &str) {
         let mut content = self.server.account.content();
         content.repositories.get_mut(&self.repository).expect("a repository").lifecycle.policy = Some(text.to_owned());
+    }
+
+    /// The repository's lifecycle policy, if it has one.
+    pub fn lifecycle_policy(&self) -> Option<String> {
+        self.server.account.content().repositories.get(&self.repository)?.lifecycle.policy.clone()
     }
 
     /// Makes a key that signs, perhaps with an alias (`alias/NAME`), and says its ARN.
