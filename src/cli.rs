@@ -29,7 +29,8 @@ pub(crate) enum Request {
     /// Deliver an image that is signed already.
     Promote(Inputs, verify::Request),
     /// Print what a delivery would do.
-    Plan(Inputs),
+    /// The issuer is that of the tokens of those who have signed what was cleared, where it is not GitHub.
+    Plan(Inputs, Option<String>),
     /// Find out why AWS says no.
     Doctor(Inputs, Option<PathBuf>),
     /// Print the policies that a delivery needs.
@@ -82,7 +83,7 @@ pub(crate) fn read(
         return Ok(Request::Version);
     }
     match matches.subcommand() {
-        Some(("plan", matches)) => Ok(Request::Plan(inputs(matches))),
+        Some(("plan", matches)) => Ok(Request::Plan(inputs(matches), matches.get_one("issuer").cloned())),
         Some(("doctor", matches)) => Ok(Request::Doctor(inputs(matches), matches.get_one(TRUST_POLICY).cloned())),
         Some(("policy", matches)) => Ok(Request::Policy(inputs(matches), matches.get_one(KIND).copied())),
         Some(("verify", matches)) => Ok(Request::Verify(verification(matches))),
@@ -142,7 +143,10 @@ pub(crate) fn command() -> Command {
         .subcommand(promote_command())
         .subcommand(
             with_inputs(Command::new("plan").about("Print what `deliver` would do, as JSON, and do nothing"))
-                .arg(argument(&inputs::MATRIX)),
+                .arg(argument(&inputs::MATRIX))
+                .arg(argument(&inputs::MATRIX_CLEARED))
+                .arg(argument(&inputs::IDENTITY))
+                .arg(flag("issuer", "URL", ISSUER)),
         )
         .subcommand(
             with_inputs(Command::new("doctor").about("Find out whether AWS lets this run deliver, and if not, why")).arg(
@@ -350,7 +354,7 @@ mod tests {
         let variable = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
         match read(arguments, variable).unwrap() {
             Request::Deliver(inputs)
-            | Request::Plan(inputs)
+            | Request::Plan(inputs, _)
             | Request::Doctor(inputs, _)
             | Request::Policy(inputs, _)
             | Request::Promote(inputs, _)
@@ -400,7 +404,7 @@ mod tests {
     #[test]
     fn a_line_end_after_the_command_is_no_part_of_it() {
         let arguments = ["gp-deliver", "plan\n"].map(OsString::from);
-        assert!(matches!(read(arguments, |_| None), Ok(Request::Plan(_))));
+        assert!(matches!(read(arguments, |_| None), Ok(Request::Plan(..))));
     }
 
     #[test]

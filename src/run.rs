@@ -24,7 +24,7 @@ use crate::findings;
 use crate::github::{Event, commands};
 use crate::inputs::{self, Inputs};
 use crate::keeper::{self, Lifeline, Role};
-use crate::matrix::Matrix;
+use crate::matrix::{Known, Matrix};
 use crate::pipeline::{self, Delivery, context, doctor};
 use crate::plan::{self, Plan};
 use crate::process::{self, Demand, Launcher};
@@ -99,7 +99,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>, lifeline: &Lifeline) -> an
     let exit = runtime.block_on(async {
         match request {
             Request::Version => version().await,
-            Request::Plan(inputs) => plan(&inputs).await.unwrap_or_else(|error| refuse(&error)),
+            Request::Plan(inputs, issuer) => plan(&inputs, issuer).await.unwrap_or_else(|error| refuse(&error)),
             Request::Doctor(inputs, file) => doctor(&inputs, file.as_deref()).await.unwrap_or_else(|error| refuse(&error)),
             Request::Policy(inputs, kind) => policy(&inputs, kind).await.unwrap_or_else(|error| refuse(&error)),
             Request::Verify(request) => verify(&request).await.unwrap_or_else(|error| refuse(&error)),
@@ -214,11 +214,11 @@ async fn version() -> Exit {
     }
 }
 
-async fn plan(inputs: &Inputs) -> Result<Exit, Error> {
+async fn plan(inputs: &Inputs, issuer: Option<String>) -> Result<Exit, Error> {
     let event = Event::read(variables::text);
     let folders = inputs.get(&inputs::MATRIX).map_err(Error::Inputs)?;
     if !folders.is_empty() {
-        return matrix(inputs, &folders, event.as_ref());
+        return matrix(inputs, &folders, issuer, event.as_ref()).await;
     }
     let config = Config::resolve(inputs, &env(event.as_ref())).map_err(Error::Inputs)?;
     let definition = Definition::read(&config.context, &config.build.dockerfile, event.as_ref(), &config.build.arguments)?;
@@ -227,11 +227,24 @@ async fn plan(inputs: &Inputs) -> Result<Exit, Error> {
     answer(&Redacted::json(&plan)).map(|()| Exit::Done)
 }
 
-fn matrix(inputs: &Inputs, folders: &[String], event: Option<&Event>) -> Result<Exit, Error> {
+async fn matrix(inputs: &Inputs, folders: &[String], issuer: Option<String>, event: Option<&Event>) -> Result<Exit, Error> {
     let environment = config::environment(inputs, &env(event)).map_err(Error::Inputs)?;
     let root = std::env::current_dir().map_err(|source| Error::Io { path: PathBuf::from("."), source })?;
-    let matrix = serde_json::to_string(&Matrix::find(&root, folders, environment).map_err(Error::Inputs)?).unwrap_or_default();
-    report::add_outputs(&vec![("matrix", matrix.clone())], &RunnerFiles::from_environment())?;
+    let known = Known {
+        cleared: inputs.get(&inputs::MATRIX_CLEARED).map_err(Error::Inputs)?,
+        identities: inputs.get(&inputs::IDENTITY).map_err(Error::Inputs)?,
+        issuer,
+        repository: variables::text(variables::GITHUB_REPOSITORY).filter(|name| !name.is_empty()),
+        root: inputs.given(&inputs::SIGSTORE_TRUSTED_ROOT).map(str::to_owned),
+    };
+    let matrix = Matrix::find(&root, folders, environment).map_err(Error::Inputs)?;
+    let launcher = Launcher::of_this_process(config::sandbox(inputs));
+    let planned = matrix.narrowed(&launcher, &root, &known, event).await.map_err(|problem| Error::Inputs(vec![problem]))?;
+    let matrix = serde_json::to_string(&planned.matrix).unwrap_or_default();
+    let runner = RunnerFiles::from_environment();
+    report::add_outputs(&vec![("matrix", matrix.clone())], &runner)?;
+    report::add_summary(&planned.summary(), &runner)?;
+    beside(&planned.lines())?;
     answer(&Redacted::of_json(format!("{matrix}\n").as_bytes())).map(|()| Exit::Done)
 }
 

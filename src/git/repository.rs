@@ -235,6 +235,16 @@ impl Repository {
         Ok(listed.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"?")).count())
     }
 
+    /// The paths, from the top, that are not the same in two commits: where a file was renamed, both.
+    ///
+    /// # Errors
+    /// git can't read one of them.
+    pub(crate) async fn changed(&self, launcher: &Launcher, from: &str, to: &str) -> Result<Vec<PathBuf>, Error> {
+        let arguments = ["diff-tree", "-r", "-z", "--name-only", "--no-renames", "--ignore-submodules=none", from, to, "--"];
+        let listed = self.said(launcher, &arguments, Vec::new()).await?;
+        Ok(fields(&listed).map(|path| PathBuf::from(OsStr::from_bytes(path))).collect())
+    }
+
     /// The files of a commit, by their paths from the top.
     ///
     /// # Errors

@@ -282,6 +282,16 @@ pub(crate) const MATRIX: Input<Vec<String>> = Input::new(
     "For plan: folders with a Dockerfile each, such as services/*, to print as a matrix of jobs",
 );
 
+/// An input of `plan` alone.
+pub(crate) const MATRIX_CLEARED: Input<Option<String>> = Input::new(
+    "matrix-cleared",
+    Group::Delivery,
+    "REFERENCE",
+    "For plan with matrix: where the image is that was last cleared for the environment, with {name} for the job's name: \
+     HOST/NAMESPACE/{name}:TAG; on a push to a branch, an image whose folder and inputs have not changed since that commit is left out, \
+     if identity says whose signature counts",
+);
+
 /// An input of `show` alone.
 pub(crate) const JOB_RESULT: Input<Option<JobResult>> = Input::new(
     "job-result",
@@ -303,7 +313,7 @@ pub(crate) const IDENTITY: Input<Vec<String>> = Input::new(
     "identity",
     Group::Delivery,
     "PATTERNS",
-    "For promote: whose signatures count, separated by commas or newlines: for a workflow, its address with its ref, and before \
+    "For promote, and for matrix-cleared: whose signatures count, separated by commas or newlines: for a workflow, its address with its ref, and before \
      it the repository that its run was of, where that is not the run's own: OWNER/NAME=ADDRESS",
 )
 .otherwise("in GitHub Actions the run's own workflow, for its own repository");
@@ -349,7 +359,14 @@ pub(crate) fn of_action() -> impl Iterator<Item = &'static About> {
 
 /// All flags of the command line.
 fn flags() -> impl Iterator<Item = &'static About> {
-    ALL.iter().copied().chain([&MATRIX.about, &JOB_RESULT.about, &FROM.about, &IDENTITY.about, &PROMOTE_BY.about])
+    ALL.iter().copied().chain([
+        &MATRIX.about,
+        &MATRIX_CLEARED.about,
+        &JOB_RESULT.about,
+        &FROM.about,
+        &IDENTITY.about,
+        &PROMOTE_BY.about,
+    ])
 }
 
 #[cfg(test)]

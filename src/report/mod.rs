@@ -234,6 +234,17 @@ pub(crate) fn add_outputs(outputs: &outputs::Outputs, runner: &RunnerFiles) -> R
     }
 }
 
+/// Adds Markdown to the runner's summary, where there is one.
+///
+/// # Errors
+/// It can't be written.
+pub(crate) fn add_summary(markdown: &str, runner: &RunnerFiles) -> Result<(), Error> {
+    match &runner.step_summary {
+        Some(file) => append(file, &Redacted::text(markdown)),
+        None => Ok(()),
+    }
+}
+
 fn write_outputs(record: &Record, reports: &Folder, runner: &RunnerFiles) -> Result<(), Error> {
     let rendered = Redacted::text(&outputs::render(&outputs::of(record, reports.path())));
     match &runner.output {

@@ -10,7 +10,7 @@ mod today;
 mod wanted;
 
 pub(crate) use request::{IGNORE_FILE, Question, Request, TodayRequest};
-pub(crate) use table::Table;
+pub(crate) use table::{Cleared, Table};
 pub(crate) use wanted::check;
 
 use std::sync::Arc;

@@ -26,6 +26,12 @@ pub(crate) struct Row {
 }
 
 impl Row {
+    /// Whether what was asked for does not hold.
+    #[must_use]
+    pub(crate) fn is_failed(&self) -> bool {
+        self.state == State::Fails
+    }
+
     pub(super) fn holds(check: &'static str, says: impl Into<String>) -> Self {
         Self { check, state: State::Holds, says: says.into() }
     }

@@ -40,6 +40,18 @@ pub(crate) struct Table {
     pub(crate) holds: bool,
     /// What was looked at.
     pub(crate) rows: Vec<Row>,
+    /// What was cleared, by the verdict that counts.
+    #[serde(skip)]
+    pub(crate) cleared: Option<Cleared>,
+}
+
+/// The source that an image was let pass as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cleared {
+    /// The full id of the commit, which was built as it is.
+    pub(crate) commit: String,
+    /// The build context, relative to the source's root.
+    pub(crate) context: String,
 }
 
 /// What is looked at.
@@ -78,7 +90,7 @@ impl Table {
         all.extend(rows);
         all.extend(seen.others());
         let holds = all.iter().all(|row| row.state != State::Fails);
-        Ok(Table { image: name, digest: manifest.digest, holds, rows: all })
+        Ok(Table { image: name, digest: manifest.digest, holds, rows: all, cleared: seen.cleared() })
     }
 }
 
@@ -134,15 +146,23 @@ impl Seen<'_> {
         Row::fails("signature", says)
     }
 
+    /// The commit that the verdict which counts is of, and whose word that is.
+    fn proven(&self) -> Option<(&String, &'static str)> {
+        let (signed, verdict) = self.verdict()?;
+        let commit = verdict.source.commit.as_ref()?;
+        // A certificate has the commit of the run, which nobody but GitHub says; of a key it is the signer's own word.
+        let certified = signed.signer.identity().is_none_or(|by| by.commit.as_ref() == Some(commit));
+        let whose = if signed.signer.identity().is_some() { "" } else { ", by the word of its key's holder" };
+        (certified && !verdict.source.dirty).then_some((commit, whose))
+    }
+
+    fn cleared(&self) -> Option<Cleared> {
+        let ((commit, _), (_, verdict)) = (self.proven()?, self.verdict()?);
+        Some(Cleared { commit: commit.clone(), context: verdict.build.context.clone() })
+    }
+
     fn commit(&self) -> Row {
-        let proven = self.verdict().and_then(|(signed, verdict)| {
-            let commit = verdict.source.commit.as_ref()?;
-            // A certificate has the commit of the run, which nobody but GitHub says; of a key it is the signer's own word.
-            let certified = signed.signer.identity().is_none_or(|by| by.commit.as_ref() == Some(commit));
-            let whose = if signed.signer.identity().is_some() { "" } else { ", by the word of its key's holder" };
-            (certified && !verdict.source.dirty).then_some((commit, whose))
-        });
-        match (proven, &self.wanted.commit) {
+        match (self.proven(), &self.wanted.commit) {
             (Some((commit, _)), Some(wanted)) if commit != wanted => {
                 Row::fails("commit", format!("{}; {} is asked for", text::words(commit), text::words(wanted)))
             }

@@ -25,6 +25,7 @@
 mod support;
 
 mod a_change_can_not_excuse_itself;
+mod a_change_delivers_what_it_touches;
 mod a_change_is_shown_by_another_job;
 mod a_check_run_shows_the_report;
 mod a_folder_that_is_the_projects_is_left_alone;

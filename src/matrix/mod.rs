@@ -1,5 +1,12 @@
 //! A matrix of jobs: one for each folder of a repository that has an image of its own.
 
+mod base;
+mod declaration;
+mod plan;
+mod touch;
+
+pub(crate) use base::Known;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
