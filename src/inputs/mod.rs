@@ -298,15 +298,34 @@ pub(crate) const FROM: Input<Option<String>> = Input::new(
     "The image to deliver in place of one that is built (promote): HOST[:PORT]/NAME:TAG or NAME@DIGEST",
 );
 
-/// An input of `promote` alone.
+/// An input of `promote` and of `watch`.
 pub(crate) const IDENTITY: Input<Vec<String>> = Input::new(
     "identity",
     Group::Delivery,
     "PATTERNS",
-    "For promote: whose signatures count, separated by commas or newlines: for a workflow, its address with its ref, and before \
+    "For promote and watch: whose signatures count, separated by commas or newlines: for a workflow, its address with its ref, and before \
      it the repository that its run was of, where that is not the run's own: OWNER/NAME=ADDRESS",
 )
 .otherwise("in GitHub Actions the run's own workflow, for its own repository");
+
+/// An input of `watch` alone.
+pub(crate) const IMAGE: Input<Vec<String>> = Input::new(
+    "image",
+    Group::Delivery,
+    "REFERENCE",
+    "For watch: other images to look at than those that the tags name which move, separated by commas or newlines: \
+     HOST[:PORT]/NAME:TAG or NAME@DIGEST",
+);
+
+/// An input of `watch` alone.
+pub(crate) const ISSUES: Input<github::Demand> = Input::new(
+    "issues",
+    Group::Report,
+    "WHEN",
+    "For watch: whether what became known is kept in an issue for each image: auto (a refusal is a warning), required (a refusal \
+     fails the run) or off",
+)
+.default("auto");
 
 /// An input of a promotion.
 pub(crate) const PROMOTE_BY: Input<JudgedBy> = Input::new(
@@ -324,7 +343,7 @@ pub(crate) const TOKEN: Input<Secret> = Input::new(
     "github-token",
     Group::Report,
     "TOKEN",
-    "The token for the Security tab, the check run and the attestations: it needs security-events: write, checks: write and attestations: write; not a flag",
+    "The token for the Security tab, the check run and the attestations: it needs security-events: write, checks: write and attestations: write, and issues: write to watch; not a flag",
 )
 .default("${{ github.token }}");
 
@@ -337,7 +356,7 @@ pub(crate) const COMMAND: Input<String> = Input::new(
     "command",
     Group::Delivery,
     "NAME",
-    "What the action does: deliver, promote, plan, doctor, policy or show; not a flag",
+    "What the action does: deliver, promote, watch, plan, doctor, policy or show; not a flag",
 )
 .default("deliver");
 
@@ -349,7 +368,9 @@ pub(crate) fn of_action() -> impl Iterator<Item = &'static About> {
 
 /// All flags of the command line.
 fn flags() -> impl Iterator<Item = &'static About> {
-    ALL.iter().copied().chain([&MATRIX.about, &JOB_RESULT.about, &FROM.about, &IDENTITY.about, &PROMOTE_BY.about])
+    let besides =
+        [&MATRIX.about, &JOB_RESULT.about, &FROM.about, &IDENTITY.about, &PROMOTE_BY.about, &IMAGE.about, &ISSUES.about];
+    ALL.iter().copied().chain(besides)
 }
 
 #[cfg(test)]
