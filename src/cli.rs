@@ -5,6 +5,7 @@ mod images;
 mod lifecycle;
 mod pull_secret;
 mod repository;
+mod watch;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -37,6 +38,8 @@ pub(crate) enum Request {
     Policy(Inputs, Option<Kind>),
     /// Look at what is signed about an image.
     Verify(verify::Request),
+    /// Look at what is delivered, by what is known today.
+    Watch(Inputs, crate::watch::Request),
     /// Show the report of a change's job, which may not.
     Show(Inputs),
     /// Look at what Amazon ECR's own scan found in an image.
@@ -87,6 +90,10 @@ pub(crate) fn read(
         Some(("doctor", matches)) => Ok(Request::Doctor(inputs(matches), matches.get_one(TRUST_POLICY).cloned())),
         Some(("policy", matches)) => Ok(Request::Policy(inputs(matches), matches.get_one(KIND).copied())),
         Some(("verify", matches)) => Ok(Request::Verify(verification(matches))),
+        Some(("watch", matches)) => {
+            let (inputs, request) = watch::request(matches, |input| given(matches, input));
+            Ok(Request::Watch(inputs, request))
+        }
         Some(("promote", matches)) => Ok(promotion(inputs(matches), matches)),
         Some(("show", matches)) => Ok(Request::Show(inputs(matches))),
         Some(("findings", matches)) => {
@@ -161,6 +168,7 @@ pub(crate) fn command() -> Command {
             Arg::new(KIND).value_name("KIND").help("Which: environment, trust, role, workflow or repository, all of which are the default; lifecycle, images, settings or terraform").value_parser(kind),
         ))
         .subcommand(verify_command())
+        .subcommand(watch::command())
         .subcommand(findings::command())
         .subcommand(lifecycle::command())
         .subcommand(repository::command())
@@ -277,6 +285,7 @@ fn verification(matches: &ArgMatches) -> verify::Request {
             mirrors: text(inputs::TRIVY_DB_REPOSITORY.name),
             database_max_age: text(inputs::DATABASE_MAX_AGE.name),
             ignore_file: matches.get_one(verify::IGNORE_FILE).cloned(),
+            sandbox: None,
         },
         ecr: matches.get_flag("ecr"),
         json: matches.get_flag("json"),
@@ -361,6 +370,7 @@ mod tests {
             | Request::Show(inputs) => inputs,
             Request::Version
             | Request::Verify(_)
+            | Request::Watch(..)
             | Request::Findings(..)
             | Request::Lifecycle(_)
             | Request::Repository(..)
@@ -399,6 +409,22 @@ mod tests {
             assert!(matches!(read(deliver(), variables(nothing)), Ok(Request::Deliver(_))));
         }
         assert!(matches!(read(deliver(), |_| None), Ok(Request::Deliver(_))));
+    }
+
+    #[test]
+    fn images_to_watch_are_given_one_by_one_or_as_lines() {
+        let watched = |arguments: &[&str], variable: &'static str| {
+            let arguments = ["gp-deliver", "watch"].iter().chain(arguments).map(OsString::from);
+            let variables = move |name: &str| match name {
+                "GITHUB_ACTIONS" => Some("true".to_owned()),
+                "INPUT_IMAGE" => Some(variable.to_owned()),
+                _ => None,
+            };
+            let Ok(Request::Watch(inputs, _)) = read(arguments, variables) else { panic!("it is not watched") };
+            inputs.get(&inputs::IMAGE).unwrap()
+        };
+        assert_eq!(watched(&["--image", "r.example/a:b", "--image", "r.example/c:d"], ""), ["r.example/a:b", "r.example/c:d"]);
+        assert_eq!(watched(&[], "r.example/a:b\nr.example/c:d\n"), ["r.example/a:b", "r.example/c:d"]);
     }
 
     #[test]

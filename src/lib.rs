@@ -66,3 +66,4 @@ mod tags;
 mod text;
 mod variables;
 mod verify;
+mod watch;

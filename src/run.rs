@@ -41,6 +41,7 @@ use crate::staging::Staging;
 use crate::tags;
 use crate::variables;
 use crate::verify;
+use crate::watch;
 
 /// How long a cancelled delivery may take to clean up: tags that were set are put back. A runner kills what is left ten
 /// seconds after its first signal.
@@ -103,6 +104,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>, lifeline: &Lifeline) -> an
             Request::Doctor(inputs, file) => doctor(&inputs, file.as_deref()).await.unwrap_or_else(|error| refuse(&error)),
             Request::Policy(inputs, kind) => policy(&inputs, kind).await.unwrap_or_else(|error| refuse(&error)),
             Request::Verify(request) => verify(&request).await.unwrap_or_else(|error| refuse(&error)),
+            Request::Watch(inputs, request) => watch(&inputs, &request).await.unwrap_or_else(|error| refuse(&error)),
             Request::Findings(inputs, request) => findings(&inputs, &request).await.unwrap_or_else(|error| refuse(&error)),
             Request::Lifecycle(request) => lifecycle(&request).await.unwrap_or_else(|error| refuse(&error)),
             Request::Repository(inputs, request) => settings(&inputs, &request).await.unwrap_or_else(|error| refuse(&error)),
@@ -270,6 +272,24 @@ async fn verify(request: &verify::Request) -> Result<Exit, Error> {
         tell(table.to_string().trim_end())?;
     }
     Ok(if table.holds { Exit::Done } else { Exit::Blocked })
+}
+
+async fn watch(inputs: &Inputs, request: &watch::Request) -> Result<Exit, Error> {
+    let event = read_event();
+    // Nothing is signed: who may have signed is for the look to say.
+    let unsigned = inputs.without(&watch::OF_SIGNERS);
+    let config = Config::without_build(&unsigned, &env(event.as_ref())).map_err(Error::Inputs)?;
+    let project = source::project_of(&config.context, event.as_ref().and_then(|event| event.workspace.as_deref()));
+    let reports = open_reports(&Launcher::of_this_process(config.sandbox), &config.report_dir, &project).await?;
+    let report = watch::watch(&config, inputs, event.as_ref(), request).await?;
+    watch::write(&report, &reports, &RunnerFiles::from_environment())?;
+    if request.json {
+        answer(&Redacted::json(&report))?;
+    } else {
+        tell(report.to_string().trim_end())?;
+    }
+    beside(&report.warnings)?;
+    Ok(report.exit())
 }
 
 async fn findings(inputs: &Inputs, request: &findings::Request) -> Result<Exit, Error> {

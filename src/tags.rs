@@ -300,6 +300,11 @@ impl Template {
         })
     }
 
+    /// Whether what it gives moves from image to image, as far as it names no commit.
+    pub(crate) fn is_moving(&self) -> bool {
+        !self.is_fixed()
+    }
+
     fn is_fixed(&self) -> bool {
         self.variables().any(|variable| variable.fixed)
     }

@@ -4,6 +4,7 @@ use super::{Diagnosis, sentences};
 use crate::github::api::{Call, Error};
 use crate::github::attestations;
 use crate::github::code_scanning::{self, Missing};
+use crate::github::issues;
 
 impl From<&code_scanning::Error> for Diagnosis {
     fn from(error: &code_scanning::Error) -> Self {
@@ -66,6 +67,24 @@ impl From<&attestations::Error> for Diagnosis {
     }
 }
 
+impl From<&issues::Error> for Diagnosis {
+    fn from(error: &issues::Error) -> Self {
+        match error {
+            issues::Error::Api(error) => Self::from(error),
+            issues::Error::NotOurs { author } => Self::new(
+                "What was found is in no issue",
+                format!("It was made by {author:?}, and the next run would not know it for its own: it is closed again"),
+                "Give the action the run's own token: leave `github-token` out, or set it to ${{ github.token }}.",
+            ),
+            issues::Error::TooMany => Self::new(
+                "What was found is in no issue",
+                format!("{error}, and one of those that are not looked through may be about it"),
+                "Take the label off issues that are closed and not needed any more.",
+            ),
+        }
+    }
+}
+
 impl From<&Error> for Diagnosis {
     fn from(error: &Error) -> Self {
         match error {
@@ -92,6 +111,12 @@ impl From<&Error> for Diagnosis {
                     (403 | 404, Call::RecordStorage) => {
                         "Give the job `permissions: artifact-metadata: write` (the calling job too, for a reusable workflow). Only \
                          organisations have such records; `github-attestations: off` asks for none."
+                    }
+                    (403 | 404, Call::FindIssue | Call::WriteIssue) => {
+                        "Give the job `permissions: issues: write`. If no issue is wanted, set `issues: off`."
+                    }
+                    (410, Call::FindIssue | Call::WriteIssue) => {
+                        "Switch issues on (Settings, General, Features), or set `issues: off`, if none is wanted."
                     }
                     (401, _) => {
                         "Give the action the run's own token: leave `github-token` out, or set it to ${{ github.token }}."
@@ -123,5 +148,6 @@ fn what_failed(call: Call) -> &'static str {
         Call::ReadEnvironment => "The rules of GitHub's environment could not be read",
         Call::StoreAttestation => "GitHub has not taken an attestation",
         Call::RecordStorage => "GitHub has no record of where the image is kept",
+        Call::FindIssue | Call::WriteIssue => "What was found is in no issue",
     }
 }

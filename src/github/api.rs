@@ -40,6 +40,10 @@ pub(crate) enum Call {
     StoreAttestation,
     /// Notes where an image is kept.
     RecordStorage,
+    /// Looks for an issue.
+    FindIssue,
+    /// Makes one, changes it or closes it.
+    WriteIssue,
 }
 
 /// A call failed.
@@ -212,6 +216,8 @@ impl fmt::Display for Call {
             Self::ReadEnvironment => "rules of the environment",
             Self::StoreAttestation => "attestation",
             Self::RecordStorage => "storage record",
+            Self::FindIssue => "search for the issue",
+            Self::WriteIssue => "issue",
         })
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod commands;
 mod demand;
 pub(crate) mod environments;
 pub(crate) mod event;
+pub(crate) mod issues;
 mod job_result;
 pub(crate) mod oidc;
 pub(crate) mod storage_records;

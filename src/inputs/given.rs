@@ -17,6 +17,12 @@ impl Inputs {
         Self(flags().filter_map(|input| Some((input.name, value(input)?))).collect())
     }
 
+    /// The same as if these had not been given.
+    #[must_use]
+    pub(crate) fn without(&self, names: &[&str]) -> Self {
+        Self(self.0.iter().filter(|(name, _)| !names.contains(*name)).map(|(name, value)| (*name, value.clone())).collect())
+    }
+
     /// Reads an input.
     ///
     /// # Errors

@@ -84,7 +84,7 @@ impl About {
 /// An input, whose text is read as a `T`: what is written about it, and the type.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Input<T> {
-    pub(super) about: About,
+    pub(crate) about: About,
     value: PhantomData<fn() -> T>,
 }
 

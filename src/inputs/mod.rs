@@ -308,15 +308,34 @@ pub(crate) const FROM: Input<Option<String>> = Input::new(
     "The image to deliver in place of one that is built (promote): HOST[:PORT]/NAME:TAG or NAME@DIGEST",
 );
 
-/// An input of `promote` alone.
+/// An input of `promote` and of `watch`.
 pub(crate) const IDENTITY: Input<Vec<String>> = Input::new(
     "identity",
     Group::Delivery,
     "PATTERNS",
-    "For promote, and for matrix-cleared: whose signatures count, separated by commas or newlines: for a workflow, its address with its ref, and before \
+    "For promote, watch and matrix-cleared: whose signatures count, separated by commas or newlines: for a workflow, its address with its ref, and before \
      it the repository that its run was of, where that is not the run's own: OWNER/NAME=ADDRESS",
 )
 .otherwise("in GitHub Actions the run's own workflow, for its own repository");
+
+/// An input of `watch` alone.
+pub(crate) const IMAGE: Input<Vec<String>> = Input::new(
+    "image",
+    Group::Delivery,
+    "REFERENCE",
+    "For watch: other images to look at than those that the tags name which move, separated by commas or newlines: \
+     HOST[:PORT]/NAME:TAG or NAME@DIGEST",
+);
+
+/// An input of `watch` alone.
+pub(crate) const ISSUES: Input<github::Demand> = Input::new(
+    "issues",
+    Group::Report,
+    "WHEN",
+    "For watch: whether what became known is kept in an issue for each image: auto (a refusal is a warning), required (a refusal \
+     fails the run) or off",
+)
+.default("auto");
 
 /// An input of a promotion.
 pub(crate) const PROMOTE_BY: Input<JudgedBy> = Input::new(
@@ -334,7 +353,7 @@ pub(crate) const TOKEN: Input<Secret> = Input::new(
     "github-token",
     Group::Report,
     "TOKEN",
-    "The token for the Security tab, the check run and the attestations: it needs security-events: write, checks: write and attestations: write; not a flag",
+    "The token for the Security tab, the check run and the attestations: it needs security-events: write, checks: write and attestations: write, and issues: write to watch; not a flag",
 )
 .default("${{ github.token }}");
 
@@ -347,7 +366,7 @@ pub(crate) const COMMAND: Input<String> = Input::new(
     "command",
     Group::Delivery,
     "NAME",
-    "What the action does: deliver, promote, plan, doctor, policy or show; not a flag",
+    "What the action does: deliver, promote, watch, plan, doctor, policy or show; not a flag",
 )
 .default("deliver");
 
@@ -366,6 +385,8 @@ fn flags() -> impl Iterator<Item = &'static About> {
         &FROM.about,
         &IDENTITY.about,
         &PROMOTE_BY.about,
+        &IMAGE.about,
+        &ISSUES.about,
     ])
 }
 

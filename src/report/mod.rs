@@ -223,6 +223,25 @@ fn write_sarif(record: &Record, reports: &Folder) -> Result<Vec<PathBuf>, Error>
     Ok(paths)
 }
 
+/// Writes the report of a look at delivered images: a summary, which the runner shows too, and a SARIF file an image, by its number.
+///
+/// # Errors
+/// Something can't be written.
+pub(crate) fn write_watched(
+    summary: &str,
+    sarif: &[(usize, Redacted)],
+    reports: &Folder,
+    runner: &RunnerFiles,
+) -> Result<(), Error> {
+    let summary = Redacted::text(summary);
+    reports.write("summary.md", &summary)?;
+    if let Some(file) = &runner.step_summary {
+        append(file, &summary)?;
+    }
+    let folder = reports.inner("sarif")?;
+    sarif.iter().try_for_each(|(number, sarif)| folder.write(&format!("watch-{number}.sarif"), sarif).map(drop))
+}
+
 /// Adds outputs to the runner's file, where there is one.
 ///
 /// # Errors

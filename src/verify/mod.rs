@@ -10,7 +10,9 @@ mod today;
 mod wanted;
 
 pub(crate) use request::{IGNORE_FILE, Question, Request, TodayRequest};
-pub(crate) use table::{Cleared, Table};
+pub(crate) use row::{Row, State};
+pub(crate) use table::{Before, Cleared, Table};
+pub(crate) use today::{CHECK as TODAY, Known};
 pub(crate) use wanted::check;
 
 use std::sync::Arc;
@@ -30,17 +32,41 @@ use crate::oci::registry::credentials::{Auth, CachedPassword, Origin};
 use crate::oci::registry::{self, Client, Credentials, Store};
 use crate::sigstore::{PublicKey, Verifier};
 
+/// With whose credentials an image is looked at. What is absent is what the surroundings have.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct As<'a> {
+    /// The identity at AWS, which the keys of AWS KMS are asked for with.
+    pub(crate) session: Option<&'a Session>,
+    /// The credentials for the image's registry.
+    pub(crate) credentials: Option<&'a Credentials>,
+}
+
 /// Looks at an image.
 ///
 /// # Errors
 /// The request makes no sense, or the place can't be asked or has no such image.
 pub(crate) async fn verify(request: &Request) -> Result<Table, Error> {
+    look(request, As::default()).await
+}
+
+/// The same with credentials that are at hand.
+///
+/// # Errors
+/// As [`verify`].
+pub(crate) async fn look(request: &Request, by: As<'_>) -> Result<Table, Error> {
     match request.looked().map_err(Error::Inputs)? {
         Looked::Image(question) => {
             let Question { image, selector, criteria } = *question;
-            let (verifier, wanted) = criteria.settled().await?;
-            let amazon = Amazon::find(&image.repository, wanted.ecr).await;
-            let client = Client::new(image.repository.clone(), credentials(&image.repository, amazon.as_ref()).await?)?;
+            let (verifier, wanted) = criteria.settled(by.session).await?;
+            let amazon = match by.credentials {
+                Some(_) => None,
+                None => Amazon::find(&image.repository, wanted.ecr).await,
+            };
+            let credentials = match by.credentials {
+                Some(credentials) => credentials.clone(),
+                None => credentials(&image.repository, amazon.as_ref()).await?,
+            };
+            let client = Client::new(image.repository.clone(), credentials)?;
             let manifest = client.pull_manifest(&selector).await?;
             let place = Place::Repository(&client);
             let rows = match &amazon {
@@ -51,7 +77,7 @@ pub(crate) async fn verify(request: &Request) -> Result<Table, Error> {
             Ok(Table::of(subject, rows, &verifier, &wanted).await?)
         }
         Looked::Folder(folder, criteria) => {
-            let (verifier, wanted) = criteria.settled().await?;
+            let (verifier, wanted) = criteria.settled(by.session).await?;
             let (layout, manifest) = folder.find().map_err(|error| match error {
                 NotFound::Layout(error) => folder::unreadable(error).into(),
                 NotFound::Which(expected) => {
@@ -80,11 +106,14 @@ async fn credentials(repository: &Repository, amazon: Option<&Amazon>) -> Result
 }
 
 impl Criteria {
-    /// How signers are known, and what is asked, once AWS KMS has said the keys that are its to say, by the credentials that the
-    /// SDK finds.
-    async fn settled(mut self) -> Result<(Verifier, Wanted), Error> {
+    /// How signers are known, and what is asked, once AWS KMS has said the keys that are its to say: by this session, else by the
+    /// credentials that the SDK finds.
+    async fn settled(mut self, session: Option<&Session>) -> Result<(Verifier, Wanted), Error> {
         for unread in std::mem::take(&mut self.unread) {
-            let session = Session::open(&aws::Settings::of_chain(unread.arn.region()), || None).await?;
+            let session = match session {
+                Some(session) => session.clone(),
+                None => Session::open(&aws::Settings::of_chain(unread.arn.region()), || None).await?,
+            };
             let key = Key::find(&session, &unread.arn).await?;
             let malformed = aws::Error::Malformed { call: aws::Call::GetPublicKey, missing: "an ECDSA key on the curve P-256" };
             let key = PublicKey::of_der(&key.public).map_err(|_| malformed)?;

@@ -16,6 +16,7 @@ use crate::evidence::{Accepted, KeyRule, Pattern, Rule};
 use crate::inputs::{self, KeySource, Problem};
 use crate::oci::Reference;
 use crate::oci::registry::Selector;
+use crate::process::Demand;
 use crate::scan::{self, trivy::ignore::Lists};
 use crate::sigstore::{InvalidInstance, PublicKey, Root};
 
@@ -73,6 +74,8 @@ pub(crate) struct TodayRequest {
     pub(crate) database_max_age: Option<String>,
     /// A list of what is let through.
     pub(crate) ignore_file: Option<PathBuf>,
+    /// What trivy is shut in.
+    pub(crate) sandbox: Option<Demand>,
 }
 
 /// What is looked at, wherever it is.
@@ -341,6 +344,7 @@ impl TodayRequest {
             return;
         };
         today.ignored = ignored.unwrap_or_default();
+        today.sandbox = self.sandbox.unwrap_or(today.sandbox);
         today.mirrors = mirrors.filter(|given| !given.is_empty()).unwrap_or_else(|| std::mem::take(&mut today.mirrors));
         today.max_age = max_age.unwrap_or(today.max_age);
     }

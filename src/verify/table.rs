@@ -9,9 +9,10 @@ use oci_spec::image::Descriptor;
 use serde::Serialize;
 
 use super::row::{Row, State};
-use super::today::{self, Accepted, Listed, Today};
+use super::today::{self, Accepted, Known, Listed, Today};
 use super::wanted::Wanted;
 use crate::attestation::{Decision, Predicate, PredicateType, Verdict};
+use crate::changes::Advisory;
 use crate::coverage::JudgedBy;
 use crate::evidence::{Evidence, Place, SignedStatement, gather, listed_manifests};
 use crate::oci::image::described;
@@ -43,6 +44,12 @@ pub(crate) struct Table {
     /// What was cleared, by the verdict that counts.
     #[serde(skip)]
     pub(crate) cleared: Option<Cleared>,
+    /// What is known today, or why that can't be told; absent where nobody has asked.
+    #[serde(skip)]
+    pub(crate) known: Option<Result<Known, String>>,
+    /// What was known when it was delivered.
+    #[serde(skip)]
+    pub(crate) before: Before,
 }
 
 /// The source that an image was let pass as.
@@ -52,6 +59,17 @@ pub(crate) struct Cleared {
     pub(crate) commit: String,
     /// The build context, relative to the source's root.
     pub(crate) context: String,
+}
+
+/// What was known of an image when it was delivered, by the word of those whose word counts.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Before {
+    /// When that was; absent where nobody says it.
+    pub(crate) at: Option<Timestamp>,
+    /// Whether the gates only advised: then it was delivered with what was found.
+    pub(crate) is_advised: bool,
+    /// What was found then, on all platforms; absent where that is not known of each.
+    pub(crate) found: Option<Vec<Advisory>>,
 }
 
 /// What is looked at.
@@ -84,13 +102,26 @@ impl Table {
         let seen = Seen { wanted, evidence: &evidence, lists: &lists, now: Timestamp::now() };
         let mut all = vec![Row::holds("image", said)];
         all.extend([seen.signature(), seen.commit(), seen.gates(), seen.provenance(), seen.sbom(), seen.findings()]);
-        if let Some(today) = &wanted.today {
-            all.push(seen.today(today, place, &images).await?);
-        }
+        let known = match &wanted.today {
+            Some(today) => {
+                let known = seen.today(today, place, &images).await?;
+                all.push(today::row(today, &known));
+                Some(known)
+            }
+            None => None,
+        };
         all.extend(rows);
         all.extend(seen.others());
         let holds = all.iter().all(|row| row.state != State::Fails);
-        Ok(Table { image: name, digest: manifest.digest, holds, rows: all, cleared: seen.cleared() })
+        Ok(Table {
+            image: name,
+            digest: manifest.digest,
+            holds,
+            rows: all,
+            cleared: seen.cleared(),
+            known,
+            before: seen.before(),
+        })
     }
 }
 
@@ -225,7 +256,12 @@ impl Seen<'_> {
     }
 
     /// What is known today of what the lists have.
-    async fn today(&self, today: &Today, place: Place<'_>, images: &[Descriptor]) -> Result<Row, registry::Error> {
+    async fn today(
+        &self,
+        today: &Today,
+        place: Place<'_>,
+        images: &[Descriptor],
+    ) -> Result<Result<Known, String>, registry::Error> {
         let accepted = self.verdict().map(|(_, verdict)| Accepted::by(verdict, self.now)).unwrap_or_default();
         let mut listed = Vec::new();
         for (image, evidence) in images.iter().zip(self.lists) {
@@ -236,7 +272,23 @@ impl Seen<'_> {
             };
             listed.push(Listed { platform, image: digest_of(image)?, sbom });
         }
-        Ok(today::row(today, &listed, &accepted).await)
+        Ok(today::look(today, &listed, &accepted).await)
+    }
+
+    /// What was known when the image was delivered.
+    fn before(&self) -> Before {
+        let verdict = self.verdict();
+        let found = self.lists.iter().map(|evidence| {
+            let found = self.latest(evidence, PredicateType::Vulnerabilities)?;
+            let Predicate::Vulnerabilities(report) = &found.statement.predicate else { return None };
+            report.found().ok()
+        });
+        let found: Option<Vec<_>> = found.collect();
+        Before {
+            at: verdict.and_then(|(signed, _)| signed.at),
+            is_advised: verdict.is_some_and(|(_, verdict)| verdict.decision == Decision::Advised),
+            found: found.map(|found| found.into_iter().flatten().collect()),
+        }
     }
 
     fn sbom(&self) -> Row {

@@ -23,7 +23,7 @@ use crate::scanner::Tool;
 use crate::text;
 
 /// What the row is called.
-const CHECK: &str = "today";
+pub(crate) const CHECK: &str = "today";
 /// How many are named of the same kind.
 const NAMED: usize = 3;
 
@@ -38,6 +38,8 @@ pub(crate) struct Today {
     pub(crate) max_age: MaxAge,
     /// What whoever asks lets through.
     pub(crate) ignored: Lists,
+    /// What trivy is shut in.
+    pub(crate) sandbox: Demand,
 }
 
 /// The same in a policy.
@@ -59,6 +61,7 @@ impl From<Asked> for Today {
             mirrors: Mirror::DATABASES.iter().filter_map(|text| text.parse().ok()).collect(),
             max_age: MaxAge::BLOCKING,
             ignored: Lists::default(),
+            sandbox: Demand::Auto,
         }
     }
 }
@@ -80,6 +83,30 @@ struct Judged {
     gaps: Vec<String>,
     /// What whoever asks has let through.
     ignored: Vec<Suppression>,
+}
+
+/// What is known today of an image.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    /// When the advisories were gathered.
+    pub(crate) updated_at: Timestamp,
+    /// All that is known, of all platforms.
+    pub(crate) findings: Vec<Found>,
+    /// What was let through, and by whom, in a line each.
+    pub(crate) let_through: Vec<String>,
+    /// What was not judged and nobody has accepted, in a line each.
+    pub(crate) gaps: BTreeSet<String>,
+    /// How much is known of each platform, in a line each.
+    counts: Vec<String>,
+}
+
+/// A vulnerability that is known today.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    /// What it is.
+    pub(crate) vulnerability: Vulnerability,
+    /// Whether it was accepted by name when the image was delivered.
+    pub(crate) accepted: bool,
 }
 
 /// What was accepted by name when the image was delivered, by the word of its verdict.
@@ -113,11 +140,19 @@ impl<'a> Accepted<'a> {
     }
 }
 
-/// Judges the lists. What can't be told fails.
-pub(super) async fn row(today: &Today, images: &[Listed<'_>], accepted: &Accepted<'_>) -> Row {
-    match judge(today, images, accepted).await {
-        Ok((database, judged)) => said(today.threshold, &database, &judged, accepted),
-        Err(why) => Row::fails(CHECK, why),
+/// Judges the lists.
+///
+/// # Errors
+/// It can't be told, and why.
+pub(super) async fn look(today: &Today, images: &[Listed<'_>], accepted: &Accepted<'_>) -> Result<Known, String> {
+    judge(today, images, accepted).await.map(|(database, judged)| Known::of(&database, judged, accepted))
+}
+
+/// The row. What can't be told fails.
+pub(super) fn row(today: &Today, known: &Result<Known, String>) -> Row {
+    match known {
+        Ok(known) => known.row(today.threshold),
+        Err(why) => Row::fails(CHECK, why.clone()),
     }
 }
 
@@ -131,7 +166,7 @@ async fn judge(today: &Today, images: &[Listed<'_>], accepted: &Accepted<'_>) ->
     if lists.is_empty() {
         return Err("the image has no platform".to_owned());
     }
-    let launcher = Launcher::of_this_process(Demand::Auto);
+    let launcher = Launcher::of_this_process(today.sandbox);
     // Without a home there is no cache that lasts, and what is unpacked has to last as long as trivy reads it.
     let temporary = tempfile::tempdir().map_err(|error| format!("it can't be told: {error}"))?;
     let cache = database::cache_folder().unwrap_or_else(|| temporary.path().to_owned());
@@ -180,47 +215,70 @@ fn words(error: &scan::Error) -> String {
     text.lines().map(|line| text::words(line).to_string()).collect::<Vec<_>>().join("\n")
 }
 
-/// The row.
-fn said(threshold: Option<Threshold>, database: &Database, judged: &[Judged], accepted: &Accepted<'_>) -> Row {
-    let mut lines: Vec<String> = judged.iter().map(Judged::line).collect();
-    // Most images are the same on all platforms.
-    lines.dedup();
-    if let [first, ..] = &mut *lines {
-        let updated = text::time(database.record.updated_at);
-        *first = format!("{first}, by SBOM, by advisories of {updated}");
-    }
-    let mut findings: BTreeMap<&str, Vec<&Vulnerability>> = BTreeMap::new();
-    for found in judged.iter().flat_map(|judged| &judged.findings) {
-        findings.entry(&found.id).or_default().push(found);
-    }
-    let (mut counting, mut let_through) = (Vec::new(), BTreeSet::new());
-    for (advisory, found) in findings {
-        let entries = accepted.entries(advisory, found.len());
-        if entries.is_empty() {
-            counting.extend(found.into_iter().filter(|found| threshold.is_some_and(|threshold| threshold.counts(found))));
+impl Known {
+    fn of(database: &Database, judged: Vec<Judged>, accepted: &Accepted<'_>) -> Self {
+        let mut counts: Vec<String> = judged.iter().map(Judged::line).collect();
+        // Most images are the same on all platforms.
+        counts.dedup();
+        let updated_at = database.record.updated_at;
+        if let [first, ..] = &mut *counts {
+            *first = format!("{first}, by SBOM, by advisories of {}", text::time(updated_at));
         }
-        let_through.extend(entries.iter().map(|entry| {
-            let set_in = entry.set_in.as_ref().map(|commit| format!(", set in {commit}")).unwrap_or_default();
-            (advisory, format!("{}{set_in}", entry.by), entry.reason.as_deref(), "when it was delivered, ")
-        }));
+        let gaps = judged.iter().flat_map(|judged| judged.gaps.iter().cloned()).collect();
+        let (mut by_advisory, mut ignored): (BTreeMap<String, Vec<Vulnerability>>, Vec<_>) = (BTreeMap::new(), Vec::new());
+        for judged in judged {
+            for found in judged.findings {
+                by_advisory.entry(found.id.clone()).or_default().push(found);
+            }
+            ignored.extend(judged.ignored);
+        }
+        let (mut findings, mut let_through) = (Vec::new(), BTreeSet::new());
+        for (advisory, found) in by_advisory {
+            let entries = accepted.entries(&advisory, found.len());
+            let accepted = !entries.is_empty();
+            findings.extend(found.into_iter().map(|vulnerability| Found { vulnerability, accepted }));
+            let_through.extend(entries.iter().map(|entry| {
+                let set_in = entry.set_in.as_ref().map(|commit| format!(", set in {commit}")).unwrap_or_default();
+                (advisory.clone(), format!("{}{set_in}", entry.by), entry.reason.clone(), "when it was delivered, ")
+            }));
+        }
+        let_through.extend(ignored.into_iter().map(|one| (one.id, one.by, one.reason, "")));
+        let let_through = let_through.into_iter().map(|(advisory, by, reason, when)| {
+            let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+            format!("accepted {when}by {by}: {advisory}{reason}")
+        });
+        Self { updated_at, findings, let_through: let_through.collect(), gaps, counts }
     }
-    let ignored = judged.iter().flat_map(|judged| &judged.ignored);
-    let_through.extend(ignored.map(|one| (&*one.id, one.by.clone(), one.reason.as_deref(), "")));
-    let gaps: BTreeSet<_> = judged.iter().flat_map(|judged| &judged.gaps).collect();
-    if let (Some(threshold), false) = (threshold, counting.is_empty()) {
-        let named: BTreeSet<_> =
-            counting.iter().map(|found| format!("{} ({} {})", found.id, found.package, found.installed)).collect();
-        let named: Vec<_> = named.iter().take(NAMED).map(|name| text::words(name).to_string()).collect();
-        lines.push(format!("{} at {} or over: {}", counting.len(), threshold.severity, text::list(&named)));
+
+    /// One of these vulnerabilities, which nobody has accepted.
+    #[cfg(test)]
+    pub(crate) fn example(found: Vec<Vulnerability>) -> Self {
+        let findings = found.into_iter().map(|vulnerability| Found { vulnerability, accepted: false }).collect();
+        let updated_at = Timestamp::UNIX_EPOCH;
+        Self { updated_at, findings, let_through: Vec::new(), gaps: BTreeSet::new(), counts: Vec::new() }
     }
-    let accepted = let_through.into_iter().map(|(advisory, by, reason, when)| {
-        let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
-        format!("accepted {when}by {by}: {advisory}{reason}")
-    });
-    lines.extend(first_of(accepted.collect(), "accepted"));
-    lines.extend(first_of(gaps.iter().map(|gap| format!("not judged: {gap}")).collect(), "not judged"));
-    let says = lines.join("\n");
-    if counting.is_empty() && gaps.is_empty() { Row::holds(CHECK, says) } else { Row::fails(CHECK, says) }
+
+    /// What counts from a threshold on, and nobody has accepted.
+    pub(crate) fn counting(&self, threshold: Threshold) -> impl Iterator<Item = &Vulnerability> {
+        let open = self.findings.iter().filter(|found| !found.accepted).map(|found| &found.vulnerability);
+        open.filter(move |found| threshold.counts(found))
+    }
+
+    /// The row.
+    fn row(&self, threshold: Option<Threshold>) -> Row {
+        let mut lines = self.counts.clone();
+        let counting: Vec<_> = threshold.into_iter().flat_map(|threshold| self.counting(threshold)).collect();
+        if let (Some(threshold), false) = (threshold, counting.is_empty()) {
+            let named: BTreeSet<_> =
+                counting.iter().map(|found| format!("{} ({} {})", found.id, found.package, found.installed)).collect();
+            let named: Vec<_> = named.iter().take(NAMED).map(|name| text::words(name).to_string()).collect();
+            lines.push(format!("{} at {} or over: {}", counting.len(), threshold.severity, text::list(&named)));
+        }
+        lines.extend(first_of(self.let_through.clone(), "accepted"));
+        lines.extend(first_of(self.gaps.iter().map(|gap| format!("not judged: {gap}")).collect(), "not judged"));
+        let says = lines.join("\n");
+        if counting.is_empty() && self.gaps.is_empty() { Row::holds(CHECK, says) } else { Row::fails(CHECK, says) }
+    }
 }
 
 /// The first lines of a kind, and how many more there are.
@@ -268,7 +326,7 @@ mod tests {
         };
         let database = Database { record, folder: "/nowhere".into(), warnings: Vec::new() };
         let threshold = severity.map(|severity| Threshold { severity, ignore_unfixed });
-        said(threshold, &database, &[judged], &Accepted::default()).state
+        Known::of(&database, vec![judged], &Accepted::default()).row(threshold).state
     }
 
     #[test]

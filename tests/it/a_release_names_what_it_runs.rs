@@ -12,6 +12,7 @@ const COMMIT: &str = "0d1a26e67d8f5eaf1f6ba5c57fc3c7d91ac0fd1c";
 const WORKFLOW: &str = ".github/workflows/_build-and-release.yml";
 const CALLER: &str = "docs/templates/workflows/delivery.yml";
 const MONOREPO: &str = "docs/templates/workflows/monorepo.yml";
+const WATCH: &str = "docs/templates/workflows/watch.yml";
 
 const SCRIPT: &str = "scripts/ecr-build-push.sh";
 
@@ -21,7 +22,9 @@ type Change<'a> = &'a dyn Fn(String) -> String;
 /// A repository with this one's files that a release changes.
 fn repository() -> TempDir {
     let repository = tempfile::tempdir().unwrap();
-    for file in ["scripts/release", "scripts/release-tree", SCRIPT, "action.yml", "SECURITY.md", WORKFLOW, CALLER, MONOREPO] {
+    let files =
+        ["scripts/release", "scripts/release-tree", SCRIPT, "action.yml", "SECURITY.md", WORKFLOW, CALLER, MONOREPO, WATCH];
+    for file in files {
         let to = repository.path().join(file);
         fs::create_dir_all(to.parent().unwrap()).unwrap();
         fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join(file), to).unwrap();
@@ -94,7 +97,7 @@ fn the_first_commit_names_the_image_by_its_digest_and_changes_nothing_else() {
     assert_eq!(changes(repository.path(), "action.yml"), [pair("image: Dockerfile", &format!("image: docker://{image}"))]);
     let image = pair("IMAGE=${GP_DELIVER_IMAGE:-}", &format!("IMAGE=${{GP_DELIVER_IMAGE:-{image}}}"));
     assert_eq!(changes(repository.path(), SCRIPT), [image]);
-    for file in ["scripts/release-tree", "SECURITY.md", WORKFLOW, CALLER, MONOREPO] {
+    for file in ["scripts/release-tree", "SECURITY.md", WORKFLOW, CALLER, MONOREPO, WATCH] {
         assert_eq!(changes(repository.path(), file), [], "{file}");
     }
 }
@@ -110,7 +113,9 @@ fn the_second_commit_names_the_action_by_the_first_and_the_callers_name_the_repo
     let call = pair(&format!("uses: org/gp-deliver/{WORKFLOW}@v1"), &format!("uses: Acme/gp-deliver/{WORKFLOW}@v1"));
     assert_eq!(changes(repository.path(), WORKFLOW), [step.clone(), step.clone()], "what delivers or judges, and what shows");
     assert_eq!(changes(repository.path(), CALLER), std::slice::from_ref(&call));
-    assert_eq!(changes(repository.path(), MONOREPO), [step, call]);
+    assert_eq!(changes(repository.path(), MONOREPO), [step.clone(), call]);
+    let signer = |owner: &str| format!("identity: https://github.com/{owner}/gp-deliver/{WORKFLOW}@refs/tags/v1*");
+    assert_eq!(changes(repository.path(), WATCH), [step, pair(&signer("org"), &signer("Acme"))]);
     assert!(!released(repository.path(), "SECURITY.md").contains("org/gp-deliver"));
     assert!(released(repository.path(), "SECURITY.md").contains(&format!("uses: Acme/gp-deliver/{WORKFLOW}@COMMIT")));
 }

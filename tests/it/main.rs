@@ -85,6 +85,7 @@ mod the_terraform_module_is_as_gp_deliver_says;
 mod the_thin_caller_delivers;
 mod what_an_image_says_of_itself_is_no_evidence;
 mod what_an_image_was_built_from_is_known;
+mod what_became_known_is_told;
 mod what_changed_is_told;
 mod what_goes_to_a_folder_is_signed_there;
 mod what_is_built_lies_beneath_its_root;

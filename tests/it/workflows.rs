@@ -18,6 +18,8 @@ const CALLERS: [&str; 3] = [
     "examples/wordpress/.github/workflows/delivery.yml",
 ];
 
+const WATCH: &str = "docs/templates/workflows/watch.yml";
+
 fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
@@ -316,7 +318,7 @@ fn a_runner_is_a_label_or_a_list_of_labels() {
 }
 
 /// Inputs of the action that are not the workflow's to set: it delivers what is built, with the job's own token.
-const NOT_OF_THE_WORKFLOW: [&str; 5] = ["command", "github-token", "job-result", "matrix", "matrix-cleared"];
+const NOT_OF_THE_WORKFLOW: [&str; 7] = ["command", "github-token", "image", "issues", "job-result", "matrix", "matrix-cleared"];
 
 #[test]
 fn every_input_of_the_action_is_one_of_the_workflow_with_the_same_default_and_is_passed_on() {
@@ -399,10 +401,24 @@ fn the_callers_pass_inputs_that_there_are_and_grant_what_the_job_asks_for() {
 }
 
 #[test]
+fn the_scheduled_look_has_no_right_but_those_it_needs_and_runs_nothing_of_the_repository() {
+    let (workflow, action) = (yaml(WATCH), yaml("action.yml"));
+    assert_eq!(workflow["permissions"], json!({}));
+    let job = &workflow["jobs"]["watch"];
+    assert_eq!(job["permissions"], json!({ "id-token": "write", "security-events": "write", "issues": "write" }));
+    let steps = job["steps"].as_array().unwrap();
+    assert_eq!((steps.len(), &steps[0]["uses"]), (1, &json!("org/gp-deliver@v1")));
+    let unknown: Vec<_> = keys(&steps[0]["with"]).difference(&keys(&action["inputs"])).copied().collect();
+    assert!(unknown.is_empty(), "the action has no input {unknown:?}");
+    assert_eq!(keys(&workflow["on"]), ["schedule", "workflow_dispatch"].into());
+    assert_eq!(job["concurrency"]["cancel-in-progress"], false);
+}
+
+#[test]
 fn githubs_own_parser_finds_nothing_wrong_with_any_workflow() {
     let ours = fs::read_dir(path(".github/workflows")).unwrap().map(|entry| entry.unwrap().path());
     let ours = ours.map(|path| format!(".github/workflows/{}", path.file_name().unwrap().to_str().unwrap()));
-    for workflow in ours.chain(CALLERS.map(str::to_owned)) {
+    for workflow in ours.chain(CALLERS.map(str::to_owned)).chain([WATCH.to_owned()]) {
         evaluate(&workflow, &[], &[]);
     }
 }

@@ -14,6 +14,8 @@ const CALLS = {
   '/repos/{owner}/{repo}/commits/{ref}/check-runs': ['get'],
   '/repos/{owner}/{repo}/environments/{environment_name}': ['get'],
   '/repos/{owner}/{repo}/environments/{environment_name}/deployment-branch-policies': ['get'],
+  '/repos/{owner}/{repo}/issues': ['get', 'post'],
+  '/repos/{owner}/{repo}/issues/{issue_number}': ['patch'],
 }
 
 const whole = JSON.parse(readFileSync(process.argv[2], 'utf8'))

@@ -8,6 +8,7 @@ mod leaks;
 mod location;
 mod registry_scan;
 mod vulnerabilities;
+mod watched;
 
 use std::collections::HashMap;
 use std::io::Write as _;
@@ -50,6 +51,8 @@ impl Alerts<'_> {
 type MakeRule<'a> = Box<dyn Fn(&str) -> Option<ReportingDescriptor> + 'a>;
 
 pub(crate) use registry_scan::{NAME as REGISTRY_SCAN, render as registry_scan};
+pub(crate) use vulnerabilities::merged;
+pub(crate) use watched::render as watched;
 
 /// The SARIF file of each tool that has one, under the tool's name; see [`render`].
 pub(crate) fn files(record: &Record) -> impl Iterator<Item = (Tool, Option<Redacted>)> {
@@ -121,8 +124,11 @@ fn number(results: &mut [Alert], make: impl Fn(&str) -> Option<ReportingDescript
 /// What GitHub keeps apart: two analyses of one category replace each other (GitHub Docs, "SARIF support for code scanning",
 /// "runAutomationDetails object": all up to the last slash).
 fn category(record: &Record, tool: &str) -> String {
-    let image = text::line(record.name.as_deref().unwrap_or("image"), TEXT);
-    format!("gp-deliver/{tool}/{}/", image.trim_matches('/'))
+    category_of(tool, record.name.as_deref().unwrap_or("image"))
+}
+
+fn category_of(what: &str, image: &str) -> String {
+    format!("gp-deliver/{what}/{}/", text::line(image, TEXT).trim_matches('/'))
 }
 
 fn invocation(left_out: usize) -> Invocation {

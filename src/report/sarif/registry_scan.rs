@@ -20,7 +20,7 @@ const DRIVER: Driver =
 pub(crate) fn render(record: &Record) -> Option<Redacted> {
     let scan = record.registry_scan.as_ref().filter(|scan| scan.is_complete())?;
     let found = alone(scan);
-    let merged = merged(&found);
+    let merged = vulnerabilities::merged(&found);
     let alerts: Alerts<'_> = vulnerabilities::alerts_of(&merged);
     Some(Redacted::of_json(&fitted(&DRIVER, &category(record, NAME), &alerts, (RESULTS, COMPRESSED))))
 }
@@ -48,20 +48,4 @@ fn vulnerability(finding: &RegistryFinding) -> Vulnerability {
         // It says what the finding is, not who found it: the same advisory in the same package has one fingerprint.
         tool: Tool::TRIVY,
     }
-}
-
-/// Each once, with all the platforms that have it.
-fn merged(found: &[Vulnerability]) -> Vec<(&Vulnerability, Vec<String>)> {
-    let mut merged: Vec<(&Vulnerability, Vec<String>)> = Vec::new();
-    for one in found {
-        let platform = one.platform.to_string();
-        let same =
-            |known: &Vulnerability| (&known.id, &known.package, &known.installed) == (&one.id, &one.package, &one.installed);
-        match merged.iter_mut().find(|(known, _)| same(known)) {
-            Some((_, platforms)) if platforms.contains(&platform) => {}
-            Some((_, platforms)) => platforms.push(platform),
-            None => merged.push((one, vec![platform])),
-        }
-    }
-    merged
 }

@@ -41,6 +41,22 @@ pub(crate) fn alerts_of<'a>(merged: &[(&'a Vulnerability, Vec<String>)]) -> Aler
     Alerts { results, rule: Box::new(move |id| rule(id, rules.get(id)?)) }
 }
 
+/// Each once, with all the platforms that have it.
+pub(crate) fn merged<'a>(found: impl IntoIterator<Item = &'a Vulnerability>) -> Vec<(&'a Vulnerability, Vec<String>)> {
+    let mut merged: Vec<(&Vulnerability, Vec<String>)> = Vec::new();
+    for one in found {
+        let platform = one.platform.to_string();
+        let same =
+            |known: &Vulnerability| (&known.id, &known.package, &known.installed) == (&one.id, &one.package, &one.installed);
+        match merged.iter_mut().find(|(known, _)| same(known)) {
+            Some((_, platforms)) if platforms.contains(&platform) => {}
+            Some((_, platforms)) => platforms.push(platform),
+            None => merged.push((one, vec![platform])),
+        }
+    }
+    merged
+}
+
 fn id(vulnerability: &Vulnerability) -> String {
     text::line(&vulnerability.id, TEXT).into()
 }

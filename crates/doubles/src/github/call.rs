@@ -29,6 +29,12 @@ pub enum Call {
     CreateAttestation,
     /// Create artifact metadata storage record.
     CreateStorageRecord,
+    /// List repository issues.
+    ListIssues,
+    /// Create an issue.
+    CreateIssue,
+    /// Update an issue.
+    UpdateIssue,
     /// What is not played here.
     Other,
 }
@@ -57,6 +63,9 @@ impl<'a> Place<'a> {
         let (call, id) = match (method.as_str(), rest.split_once('/')) {
             ("POST", None) if rest == "check-runs" => (Call::CreateCheckRun, ""),
             ("POST", None) if rest == "attestations" => (Call::CreateAttestation, ""),
+            ("GET", None) if rest == "issues" => (Call::ListIssues, ""),
+            ("POST", None) if rest == "issues" => (Call::CreateIssue, ""),
+            ("PATCH", Some(("issues", number))) => (Call::UpdateIssue, number),
             ("POST", Some(("code-scanning", "sarifs"))) => (Call::UploadSarif, ""),
             ("GET", Some(("code-scanning", "analyses"))) => (Call::ListAnalyses, ""),
             ("GET", Some(("code-scanning", rest))) => with_id(Call::SarifStatus, rest.strip_prefix("sarifs/")),
@@ -91,7 +100,9 @@ impl Call {
             Self::GetEnvironment | Self::ListBranchPolicies => Some(("actions", false)),
             Self::CreateAttestation => Some(("attestations", true)),
             Self::CreateStorageRecord => Some(("artifact-metadata", true)),
-            Self::Other => None,
+            Self::CreateIssue | Self::UpdateIssue => Some(("issues", true)),
+            // Anyone may read those of a public repository.
+            Self::ListIssues | Self::Other => None,
         }
     }
 
@@ -115,6 +126,9 @@ impl Call {
             Self::ListBranchPolicies => "/deployments/branch-policies#list-deployment-branch-policies",
             Self::CreateAttestation => "/repos/attestations#create-an-attestation",
             Self::CreateStorageRecord => "/orgs/artifact-metadata#create-artifact-metadata-storage-record",
+            Self::ListIssues => "/issues/issues#list-repository-issues",
+            Self::CreateIssue => "/issues/issues#create-an-issue",
+            Self::UpdateIssue => "/issues/issues#update-an-issue",
             Self::Other => "",
         };
         format!("https://docs.github.com/rest{page}")

@@ -89,12 +89,12 @@ pub fn list(repository: &Repository, reference: &str, query: &str, base: &Base) 
     Ok(answer)
 }
 
-fn parameters(query: &str) -> HashMap<String, String> {
+pub fn parameters(query: &str) -> HashMap<String, String> {
     url::form_urlencoded::parse(query.as_bytes()).into_owned().collect()
 }
 
 /// The page that is asked for, and the number of the next where there is one.
-fn page(all: Vec<Value>, asked: &HashMap<String, String>) -> (Vec<Value>, Option<usize>) {
+pub fn page(all: Vec<Value>, asked: &HashMap<String, String>) -> (Vec<Value>, Option<usize>) {
     let number = |name: &str, otherwise: usize| asked.get(name).and_then(|text| text.parse().ok()).unwrap_or(otherwise).max(1);
     let (length, at) = (number("per_page", 30).min(100), number("page", 1));
     let next = (all.len() > at * length).then_some(at + 1);

@@ -1,4 +1,4 @@
-//! The GitHub that a delivery reports to: code scanning, checks, environments and attestations, one server for a test process, one repository for each
+//! The GitHub that a delivery reports to: code scanning, checks, environments, attestations and issues, one server for a test process, one repository for each
 //! test. It refuses as GitHub does, and Prism holds both sides against GitHub's own description.
 
 mod alert;
@@ -9,6 +9,7 @@ mod checks;
 mod code_scanning;
 mod environment;
 mod fault;
+mod issue;
 mod journal;
 mod options;
 mod prism;
@@ -30,6 +31,7 @@ pub use check_run::CheckRun;
 pub use code_scanning::{Analysis, Upload};
 pub use environment::Branches;
 pub use fault::{Fault, Times};
+pub use issue::Issue;
 pub use journal::{Entry, Held, Moment};
 pub use options::{CodeScanning, Options};
 
@@ -130,6 +132,21 @@ impl Repository {
     /// All storage records that its jobs have made, in the order they were made.
     pub fn storage_records(&self) -> Vec<serde_json::Value> {
         self.content.storage_records.lock().unwrap().clone()
+    }
+
+    /// All issues, in the order they were made.
+    pub fn issues(&self) -> Vec<Issue> {
+        self.content.issues.lock().unwrap().clone()
+    }
+
+    /// Somebody writes an issue, or changes one: the last word on the issue of its number, which is given where it has none.
+    pub fn write_issue(&self, issue: Issue) -> usize {
+        let mut issues = self.content.issues.lock().unwrap();
+        let number = if issue.number == 0 { issues.len() + 1 } else { issue.number };
+        issues.retain(|one| one.number != number);
+        issues.push(Issue { number, ..issue });
+        issues.sort_by_key(|issue| issue.number);
+        number
     }
 
     /// All check runs, in the order they were made.

@@ -19,6 +19,10 @@ pub struct Options {
     pub(super) references: BTreeMap<String, String>,
     pub(super) commits: Vec<String>,
     pub(super) environments: BTreeMap<String, Branches>,
+    /// Whether issues are switched on.
+    pub(super) issues: bool,
+    /// As whom the token writes.
+    pub(super) author: String,
 }
 
 /// Whether analyses may be uploaded.
@@ -47,6 +51,8 @@ impl Default for Options {
             references: BTreeMap::new(),
             commits: vec![],
             environments: BTreeMap::new(),
+            issues: true,
+            author: super::issue::JOB.to_owned(),
         }
     }
 }
@@ -85,6 +91,18 @@ impl Options {
     /// It is archived.
     pub fn archived(mut self) -> Self {
         self.archived = true;
+        self
+    }
+
+    /// Issues are switched off.
+    pub fn without_issues(mut self) -> Self {
+        self.issues = false;
+        self
+    }
+
+    /// The token is not the job's own, but that of somebody of this login.
+    pub fn author(mut self, login: &str) -> Self {
+        self.author = login.into();
         self
     }
 

@@ -13,6 +13,7 @@ use super::code_scanning::{self, Analysis, Upload};
 use super::content::Answer;
 use super::environment;
 use super::fault::Faults;
+use super::issue::{self, Issue};
 use super::journal::Journal;
 use super::options::Options;
 use super::refusal::Refusal;
@@ -29,6 +30,7 @@ pub struct Repository {
     pub attestations: Mutex<Vec<Attestation>>,
     /// Where artifacts are kept, as it was told.
     pub storage_records: Mutex<Vec<Value>>,
+    pub issues: Mutex<Vec<Issue>>,
     pub faults: Faults,
     pub journal: Journal,
     /// What Prism found wrong.
@@ -46,6 +48,7 @@ impl Repository {
             check_runs: Mutex::default(),
             attestations: Mutex::default(),
             storage_records: Mutex::default(),
+            issues: Mutex::default(),
             faults: Faults::default(),
             journal: Journal::default(),
             violations: Mutex::default(),
@@ -89,6 +92,9 @@ impl Repository {
             Call::ListBranchPolicies => environment::policies(self, place.id, query),
             Call::CreateAttestation => attestation::create(self, &read(document)?),
             Call::CreateStorageRecord => storage_record::create(self, &read(document)?),
+            Call::ListIssues => Ok(issue::list(self, query, base)),
+            Call::CreateIssue => issue::create(self, &read(document)?, base),
+            Call::UpdateIssue => issue::update(self, place.id, &read(document)?, base),
             Call::Other => Err(Refusal::new(404, "Not Found")),
         }
     }

@@ -563,3 +563,57 @@ fn an_environments_rules_are_read_page_by_page_by_githubs_own_library() {
     let refused = Client::of(&without).get("/environments/prod");
     assert_eq!((refused.status, &*refused.message()), (403, "Resource not accessible by integration"));
 }
+
+#[test]
+fn githubs_own_library_makes_finds_changes_and_closes_an_issue() {
+    let repository = repository(Options::default().permissions(&["issues: write"]));
+    let (owner, repo) = (json!("octo-org"), json!(repository.slug().split_once('/').unwrap().1));
+    let of = |more: Value| {
+        let mut parameters = json!({"owner": owner, "repo": repo});
+        parameters.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        parameters
+    };
+    let issues = "/repos/{owner}/{repo}/issues";
+    let made = json!([format!("POST {issues}"), of(json!({"title": "t", "body": "b", "labels": ["one", "two"]}))]);
+    let change = |more: Value| json!([format!("PATCH {issues}/{{issue_number}}"), of(more)]);
+    let list = |more: Value| json!([format!("GET {issues}"), of(more)]);
+    let said = octokit(
+        &repository,
+        &json!([
+            made,
+            change(json!({"issue_number": 1, "body": "c"})),
+            list(json!({"labels": "two", "state": "all"})),
+            list(json!({"labels": "three"})),
+            list(json!({"creator": "mallory"})),
+            change(json!({"issue_number": 1, "state": "closed", "state_reason": "not_planned"})),
+            list(json!({})),
+            change(json!({"issue_number": 9, "title": "t"})),
+        ]),
+    );
+    assert_eq!((&said[0]["status"], &said[0]["data"]["user"]["login"]), (&json!(201), &json!("github-actions[bot]")), "{said:?}");
+    assert_eq!((&said[2]["data"][0]["body"], &said[2]["data"][0]["labels"][1]["name"]), (&json!("c"), &json!("two")));
+    assert_eq!([3, 4, 6].map(|at: usize| said[at]["data"].as_array().unwrap().len()), [0; 3]);
+    assert_eq!((&said[5]["data"]["state_reason"], &said[7]["status"]), (&json!("not_planned"), &json!(404)));
+}
+
+#[test]
+fn issues_are_refused_as_github_refuses_them() {
+    let issue = json!({"title": "t"});
+    let reads = repository(Options::default().permissions(&["issues: read"]));
+    let said = Client::of(&reads).post("/issues", &issue);
+    assert_eq!((said.status, said.message().as_str()), (403, "Resource not accessible by integration"));
+    assert_eq!(said.header("x-accepted-github-permissions"), Some("issues=write"));
+    assert_eq!(Client::of(&reads).get("/issues").status, 200, "anyone may read those of a public repository");
+    let off = repository(Options::default().permissions(&["issues: write"]).without_issues());
+    let said = Client::of(&off).post("/issues", &issue);
+    assert_eq!((said.status, said.message().as_str()), (410, "Issues are disabled for this repo"));
+    let writes = repository(Options::default().permissions(&["issues: write"]));
+    for (document, words) in [
+        (json!({"body": "b"}), "\"title\" wasn't supplied."),
+        (json!({"title": "t".repeat(257)}), "Validation Failed"),
+        (json!({"title": "t", "body": "b".repeat(65_537)}), "Validation Failed"),
+    ] {
+        let said = Client::enterprise(&writes).post("/issues", &document);
+        assert!(said.status == 422 && said.message().contains(words), "{said:?}");
+    }
+}
