@@ -28,6 +28,7 @@ mod findings;
 pub mod fuzzing;
 mod git;
 mod github;
+mod gitops;
 mod inputs;
 mod keeper;
 mod lifecycle;
