@@ -1,4 +1,4 @@
-//! The command line: `deliver`, `promote`, `plan`, `doctor`, `policy`, `verify`, `show`, `findings`, `lifecycle`, `repository`, and their flags, which are the inputs.
+//! The command line: `deliver`, `promote`, `plan`, `doctor`, `policy`, `verify`, `gitops`, `show`, `findings`, `lifecycle`, `repository`, and their flags, which are the inputs.
 
 mod findings;
 mod lifecycle;
@@ -10,7 +10,8 @@ use std::path::PathBuf;
 use clap::builder::styling::Styles;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
-use crate::inputs::{self, About, Inputs};
+use crate::inputs::{self, About, Inputs, Problem};
+use crate::oci::reference::{InvalidReference, Reference};
 use crate::repository::{LifecycleRequest, SettingsRequest};
 use crate::setup::Kind;
 use crate::tags::VARIABLES;
@@ -34,6 +35,8 @@ pub(crate) enum Request {
     Policy(Inputs, Option<Kind>),
     /// Look at what is signed about an image.
     Verify(verify::Request),
+    /// Have the repository that a cluster is brought to name an image that is out.
+    GitOps(Inputs, String),
     /// Show the report of a change's job, which may not.
     Show(Inputs),
     /// Look at what Amazon ECR's own scan found in an image.
@@ -79,6 +82,9 @@ pub(crate) fn read(
         Some(("policy", matches)) => Ok(Request::Policy(inputs(matches), matches.get_one(KIND).copied())),
         Some(("verify", matches)) => Ok(Request::Verify(verification(matches))),
         Some(("promote", matches)) => Ok(promotion(inputs(matches), matches)),
+        Some(("gitops", matches)) => {
+            Ok(Request::GitOps(inputs(matches), matches.get_one::<String>(IMAGE).cloned().unwrap_or_default()))
+        }
         Some(("show", matches)) => Ok(Request::Show(inputs(matches))),
         Some(("findings", matches)) => {
             let request = findings::request(matches);
@@ -97,8 +103,7 @@ pub(crate) fn read(
 }
 
 fn nothing_asked() -> clap::Error {
-    let expected =
-        "a command is expected: deliver, promote, plan, doctor, policy, verify, show, findings, lifecycle or repository";
+    let expected = "a command is expected: deliver, promote, plan, doctor, policy, verify, gitops, show, findings, lifecycle or repository";
     command().error(clap::error::ErrorKind::MissingSubcommand, expected)
 }
 
@@ -140,6 +145,13 @@ pub(crate) fn command() -> Command {
             Arg::new(KIND).value_name("KIND").help("Which: environment, trust, role, workflow, repository or lifecycle; all but the last by default").value_parser(kind),
         ))
         .subcommand(verify_command())
+        .subcommand(
+            with_inputs(Command::new("gitops").about(
+                "Have the files of gitops-repository name an image that is out: the last step of a delivery, by itself",
+            ))
+            .arg(Arg::new(IMAGE).value_name("IMAGE").required(true).help("The image: HOST[:PORT]/NAME[:TAG]@DIGEST"))
+            .after_help(AFTER_GITOPS),
+        )
         .subcommand(findings::command())
         .subcommand(lifecycle::command())
         .subcommand(repository::command())
@@ -266,6 +278,22 @@ const IGNORE_FILE: &str = "With --today, a list of advisories that do not count,
 /// The argument of `verify`.
 const IMAGE: &str = "image";
 
+/// The argument of `gitops`.
+///
+/// # Errors
+/// It names no digest.
+pub(crate) fn image_by_digest(text: &str) -> Result<Reference, Problem> {
+    let wrong = |expected: String| Problem { input: IMAGE, value: text.to_owned(), expected };
+    let image: Reference = text.trim().parse().map_err(|error: InvalidReference| wrong(error.reason.to_owned()))?;
+    let is_pinned = image.digest.is_some();
+    if is_pinned { Ok(image) } else { Err(wrong("HOST[:PORT]/NAME[:TAG]@DIGEST is expected: a tag may be moved".to_owned())) }
+}
+
+const AFTER_GITOPS: &str = "\
+EXIT CODES:
+  0  the branch names it, a pull request would, or a newer delivery is there   2  wrong arguments
+  4  it does not, and the image stays as it is";
+
 const AFTER_VERIFY: &str = "\
 PATTERNS:
   * stands for any characters but / and @, and ** for any but @; all else stands for itself.
@@ -293,6 +321,7 @@ EXIT CODES:
   1  something failed
   2  wrong inputs
   3  blocked by the environment's policy
+  4  delivered, and the repository that a cluster is brought to does not name it
 
 Under GitHub Actions every flag is also read from its input: --build-context from INPUT_BUILD-CONTEXT.";
 
@@ -306,7 +335,8 @@ fn help_on_tags() -> String {
 
 const EXIT_CODES: &str = "\
 EXIT CODES:
-  0  delivered (or all passed, with --publish false)   1  something failed   2  wrong inputs   3  blocked by policy";
+  0  delivered (or all passed, with --publish false)   1  something failed   2  wrong inputs   3  blocked by policy
+  4  delivered, and the repository that a cluster is brought to does not name it";
 
 fn with_inputs(command: Command) -> Command {
     inputs::ALL.iter().fold(command.after_help(help_on_tags()), |command, input| command.arg(argument(input)))
@@ -335,6 +365,7 @@ mod tests {
             | Request::Doctor(inputs, _)
             | Request::Policy(inputs, _)
             | Request::Promote(inputs, _)
+            | Request::GitOps(inputs, _)
             | Request::Show(inputs) => inputs,
             Request::Version | Request::Verify(_) | Request::Findings(..) | Request::Lifecycle(_) | Request::Repository(..) => {
                 panic!("no version was asked for")

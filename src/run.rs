@@ -28,7 +28,7 @@ use crate::matrix::Matrix;
 use crate::pipeline::{self, Delivery, context, doctor};
 use crate::plan::{self, Plan};
 use crate::process::{self, Demand, Launcher};
-use crate::record::{Record, Recorder, RunResult, Stage, StageOutcome};
+use crate::record::{GitOpsResult, Record, Recorder, RunResult, Stage, StageOutcome};
 use crate::redaction;
 use crate::report::{self, RunnerFiles, console};
 use crate::repository::{self, LifecycleRequest, SettingsRequest};
@@ -105,6 +105,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>, lifeline: &Lifeline) -> an
             Request::Findings(inputs, request) => findings(&inputs, &request).await.unwrap_or_else(|error| refuse(&error)),
             Request::Lifecycle(request) => lifecycle(&request).await.unwrap_or_else(|error| refuse(&error)),
             Request::Repository(inputs, request) => settings(&inputs, &request).await.unwrap_or_else(|error| refuse(&error)),
+            Request::GitOps(inputs, image) => gitops(&inputs, &image).await.unwrap_or_else(|error| refuse(&error)),
             Request::Show(inputs) => show(&inputs).await.unwrap_or_else(|error| refuse(&error)),
             Request::Deliver(inputs) => deliver(&inputs, None, lifeline).await,
             Request::Promote(inputs, from) => deliver(&inputs, Some(&from), lifeline).await,
@@ -322,6 +323,23 @@ async fn show(inputs: &Inputs) -> Result<Exit, Error> {
     tell(&shown.join("\n")).map(|()| Exit::Done)
 }
 
+/// Has the repository that a cluster is brought to name an image that is out.
+async fn gitops(inputs: &Inputs, image: &str) -> Result<Exit, Error> {
+    let event = read_event();
+    let config = Config::without_build(inputs, &env(event.as_ref())).map_err(Error::Inputs)?;
+    let asked = cli::image_by_digest(image).map_err(|problem| Error::Inputs(vec![problem]))?;
+    if config.gitops.is_none() {
+        let expected = "the repository that a cluster is brought to is expected";
+        return Err(Error::Inputs(vec![inputs::GITOPS_REPOSITORY.problem("", expected)]));
+    }
+    let launcher = Launcher::of_this_process(config.sandbox);
+    let checkout = Checkout::read(&launcher, &config.context, None, event.as_ref()).await?;
+    let ended = pipeline::gitops::again(&config, asked, checkout.source.commit).await;
+    let result = ended.as_ref().map_or(GitOpsResult::Failed, |(result, _)| *result);
+    report::add_outputs(&vec![("gitops-result", result.name().to_owned())], &RunnerFiles::from_environment())?;
+    tell(&ended?.1).map(|()| Exit::Done)
+}
+
 /// Says beside the answer what is to be looked at.
 fn beside(warnings: &[String]) -> Result<(), Error> {
     if warnings.is_empty() { Ok(()) } else { printed(sink::say(Stream::Error, &warnings.join("\n"))) }
@@ -399,6 +417,8 @@ async fn deliver(inputs: &Inputs, from: Option<&verify::Request>, lifeline: &Lif
     };
     let told = resolved_inputs && reports.is_err();
     let record = recorder.end(result);
+    let is_behind = record.gitops.as_ref().is_some_and(|gitops| gitops.result == GitOpsResult::Failed);
+    let exit = if is_behind && exit == Exit::Done { Exit::GitOps } else { exit };
     let written = written(&record, reports, &runner);
     if let Some(delivery) = begun.filter(|_| result != RunResult::Cancelled) {
         announce(&record, &delivery).await;

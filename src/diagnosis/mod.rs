@@ -9,6 +9,7 @@ mod base_image;
 mod build;
 mod delivery;
 mod github;
+mod gitops;
 mod layout;
 #[cfg(test)]
 mod literals;

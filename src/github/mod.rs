@@ -9,8 +9,10 @@ pub(crate) mod commands;
 mod demand;
 pub(crate) mod environments;
 pub(crate) mod event;
+pub(crate) mod git_data;
 mod job_result;
 pub(crate) mod oidc;
+pub(crate) mod pull_requests;
 pub(crate) mod storage_records;
 
 pub(crate) use access::Access;

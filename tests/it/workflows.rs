@@ -316,7 +316,7 @@ fn a_runner_is_a_label_or_a_list_of_labels() {
 }
 
 /// Inputs of the action that are not the workflow's to set: it delivers what is built, with the job's own token.
-const NOT_OF_THE_WORKFLOW: [&str; 4] = ["command", "github-token", "job-result", "matrix"];
+const NOT_OF_THE_WORKFLOW: [&str; 5] = ["command", "github-token", "gitops-token", "job-result", "matrix"];
 
 #[test]
 fn every_input_of_the_action_is_one_of_the_workflow_with_the_same_default_and_is_passed_on() {

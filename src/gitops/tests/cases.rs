@@ -1,6 +1,6 @@
 //! What an edit makes of a file, byte by byte.
 
-use crate::gitops::Reason;
+use super::Reason;
 use crate::text;
 
 /// An edit.

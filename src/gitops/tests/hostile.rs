@@ -9,7 +9,7 @@ fn refused(file: &str) -> Refusal {
 #[test]
 fn what_is_large_or_deep_is_refused() {
     let name = "# r.example/shop/web\n";
-    let large = format!("{name}{}", "#\n".repeat(super::super::MAX_FILE / 2));
+    let large = format!("{name}{}", "#\n".repeat(MAX_FILE / 2));
     assert!(matches!(refused(&large).reason, Reason::Length(_)));
     for deep in
         ["[".repeat(200_000), "{a: ".repeat(100_000), "- ".repeat(100_000), "? ".repeat(100_000), "!<x> &a [".repeat(50_000)]

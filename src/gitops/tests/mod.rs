@@ -6,9 +6,12 @@ mod hostile;
 mod random;
 
 use self::cases::CASES;
+use super::Wanted;
+use super::edit::{Edited, MAX_FILE, edit};
+use super::refusal::{Reason, Refusal};
 use super::splice::{self, Change};
 use super::tree::parse;
-use super::{Edited, Reason, Refusal, Wanted, Way, edit};
+use super::way::Way;
 use crate::oci::Digest;
 
 /// The image that is set.

@@ -9,9 +9,11 @@ mod checks;
 mod code_scanning;
 mod environment;
 mod fault;
+mod git_data;
 mod journal;
 mod options;
 mod prism;
+mod pull_request;
 mod refusal;
 mod repository;
 mod sarif;
@@ -32,6 +34,7 @@ pub use environment::Branches;
 pub use fault::{Fault, Times};
 pub use journal::{Entry, Held, Moment};
 pub use options::{CodeScanning, Options};
+pub use pull_request::PullRequest;
 
 use crate::service::content;
 use rand::distr::{Alphanumeric, SampleString as _};
@@ -130,6 +133,11 @@ impl Repository {
     /// All storage records that its jobs have made, in the order they were made.
     pub fn storage_records(&self) -> Vec<serde_json::Value> {
         self.content.storage_records.lock().unwrap().clone()
+    }
+
+    /// All pull requests, in the order they were made.
+    pub fn pull_requests(&self) -> Vec<PullRequest> {
+        self.content.pull_requests.lock().unwrap().clone()
     }
 
     /// All check runs, in the order they were made.
