@@ -115,9 +115,9 @@ struct Comparison {
     status: String,
 }
 
-/// A branch in an address; `/` stays.
-fn encoded(branch: &str) -> String {
-    percent_encoding::utf8_percent_encode(branch, percent_encoding::NON_ALPHANUMERIC).to_string().replace("%2F", "/")
+/// A name as one segment of an address.
+fn encoded(name: &str) -> String {
+    percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
 /// The commit that a branch names; none where there is no such branch.
@@ -125,7 +125,7 @@ fn encoded(branch: &str) -> String {
 /// # Errors
 /// GitHub refuses or can't be reached; 404 where the token may not see the repository is the same as no branch.
 pub(crate) async fn commit_of(api: &Api, branch: &str) -> Result<Option<String>, Error> {
-    let path = format!("/git/ref/heads/{}", encoded(branch));
+    let path = format!("/git/ref/heads%2F{}", encoded(branch));
     match RetryPolicy::GITHUB_API.run(|| api.get::<Reference>(Call::ReadBranch, &path, &[])).await {
         Ok(reference) => Ok(Some(reference.object.sha)),
         // An empty repository answers 409.
@@ -224,7 +224,7 @@ pub(crate) async fn create_commit(api: &Api, message: &str, tree: &str, parents:
 /// # Errors
 /// GitHub refuses or can't be reached.
 pub(crate) async fn move_branch(api: &Api, branch: &str, commit: &str) -> Result<(), Error> {
-    let path = format!("/git/refs/heads/{}", encoded(branch));
+    let path = format!("/git/refs/heads%2F{}", encoded(branch));
     let body = Body::of(&json!({"sha": commit, "force": false}));
     RetryPolicy::GITHUB_API.run(|| api.patch::<Reference>(Call::MoveBranch, &path, &body)).await.map(|_| ())
 }

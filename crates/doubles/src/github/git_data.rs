@@ -119,7 +119,7 @@ fn missing() -> Refusal {
 /// Get a reference.
 pub fn reference(repository: &Repository, name: &str, base: &str) -> Result<Answer, Refusal> {
     let git = Git::of(repository, base)?;
-    let name = decoded(name.strip_prefix("heads/").ok_or_else(missing)?);
+    let name = branch_of(name)?;
     let sha = git.branch(&name).ok_or_else(missing)?;
     Ok(answer(200, &git.reference(&name, &sha)))
 }
@@ -270,7 +270,7 @@ pub fn create_commit(repository: &Repository, document: &Value, base: &str) -> R
 pub fn update(repository: &Repository, name: &str, document: &Value, base: &str) -> Result<Answer, Refusal> {
     let git = Git::of(repository, base)?;
     Complaints::default().required(document, &["sha"]).text(document, &["sha"]).refusal()?;
-    let name = decoded(name.strip_prefix("heads/").ok_or_else(missing)?);
+    let name = branch_of(name)?;
     let _turn = repository.turns.lock().unwrap();
     let now = git.branch(&name).ok_or_else(|| Refusal::new(422, "Reference does not exist"))?;
     let sha =
@@ -302,8 +302,9 @@ pub fn create(repository: &Repository, document: &Value, base: &str) -> Result<A
     Ok(answer(201, &git.reference(name, &sha)))
 }
 
-fn decoded(name: &str) -> String {
-    percent_encoding::percent_decode_str(name).decode_utf8_lossy().into_owned()
+fn branch_of(name: &str) -> Result<String, Refusal> {
+    let name = percent_encoding::percent_decode_str(name).decode_utf8_lossy();
+    name.strip_prefix("heads/").map(str::to_owned).ok_or_else(missing)
 }
 
 /// The parameters of a query.
