@@ -4,7 +4,7 @@ use super::reader::Reader;
 use super::{Config, Publish};
 use crate::github::Access;
 use crate::gitops::Settings;
-use crate::inputs::{self, Branch, Inputs, Lines, Problem};
+use crate::inputs::{self, About, Branch, Inputs, Lines, Problem};
 use crate::variables;
 
 impl Reader<'_> {
@@ -15,8 +15,13 @@ impl Reader<'_> {
             (self.get(&inputs::GITOPS_IMAGE), self.get(&inputs::GITOPS_BRANCH), self.get(&inputs::GITOPS_MODE));
         let (repository, Lines(places), name, Branch(branch), mode) = (repository?, places?, name?, branch?, mode?);
         let Some(repository) = repository else {
-            if let Some(given) = self.inputs.given(&inputs::GITOPS_PATH).map(str::to_owned) {
-                self.problem(&inputs::GITOPS_PATH, given, "it is of no use without gitops-repository");
+            // A workflow that hands all inputs on gives these with their defaults.
+            let others: [&About; 4] = [&inputs::GITOPS_PATH, &inputs::GITOPS_IMAGE, &inputs::GITOPS_BRANCH, &inputs::GITOPS_MODE];
+            for input in others {
+                let given = self.inputs.given(input).filter(|given| Some(*given) != input.default_value()).map(str::to_owned);
+                if let Some(given) = given {
+                    self.problem(input, given, "it is of no use without gitops-repository");
+                }
             }
             return Some(None);
         };

@@ -3,14 +3,15 @@
 use super::{Diagnosis, sentences};
 use crate::gitops::Error;
 
-/// What is the case whatever the reason is.
-const WHAT: &str = "The image is out, and the repository that a cluster is brought to does not name it";
 /// How it is done again.
 const AGAIN: &str = "Then run `gp-deliver gitops IMAGE@DIGEST`, or the job, again.";
 
 impl From<&Error> for Diagnosis {
     fn from(error: &Error) -> Self {
-        let told = |why: String, remedy: &str| Self::new(WHAT, why, format!("{remedy} {AGAIN}"));
+        let told = |why: String, remedy: &str| {
+            let what = "The image is out, and the repository that a cluster is brought to does not name it";
+            Self::new(what, why, format!("{remedy} {AGAIN}"))
+        };
         match error {
             Error::Api(error) => Self::from(error),
             Error::NoToken => told("There is no token for it.".to_owned(), "Give `gitops-token`."),
