@@ -41,8 +41,8 @@ impl From<&Error> for Diagnosis {
                 format!("{path}, {refusal}."),
                 "Write the value as one text at its own place, or give the way to another behind the path: `FILE#WAY`.",
             ),
-            Error::Undecided { there, ours, reason } => told(
-                format!("It has the image of {there}, and whether {ours} is newer is not known: {reason}."),
+            Error::Undecided { there, ours: commit, reason } => told(
+                format!("It has the image of {there}, and whether {commit} is newer is not known: {reason}."),
                 "If it is, set the image there by hand, in a commit that has `Gp-Deliver-Image` and `Gp-Deliver-Commit` of this one as trailers.",
             ),
             Error::Overrun { times } => {
