@@ -103,7 +103,8 @@ pub(crate) fn read(
 }
 
 fn nothing_asked() -> clap::Error {
-    let expected = "a command is expected: deliver, promote, plan, doctor, policy, verify, gitops, show, findings, lifecycle or repository";
+    let expected =
+        "a command is expected: deliver, promote, plan, doctor, policy, verify, gitops, show, findings, lifecycle or repository";
     command().error(clap::error::ErrorKind::MissingSubcommand, expected)
 }
 

@@ -9,7 +9,7 @@ use crate::variables;
 
 impl Reader<'_> {
     /// Which files of which repository name the image; nothing where none is named.
-    pub(super) fn gitops(&mut self) -> Option<Option<Box<Settings>>> {
+    pub(super) fn gitops(&mut self) -> Option<Box<Settings>> {
         let (repository, places) = (self.get(&inputs::GITOPS_REPOSITORY), self.get(&inputs::GITOPS_PATH));
         let (name, branch, mode) =
             (self.get(&inputs::GITOPS_IMAGE), self.get(&inputs::GITOPS_BRANCH), self.get(&inputs::GITOPS_MODE));
@@ -23,7 +23,7 @@ impl Reader<'_> {
                     self.problem(input, given, "it is of no use without gitops-repository");
                 }
             }
-            return Some(None);
+            return None;
         };
         if places.is_empty() {
             self.problem(&inputs::GITOPS_PATH, "", "it is expected with gitops-repository: the files that name the image");
@@ -32,7 +32,7 @@ impl Reader<'_> {
         let token = variable(&inputs::GITOPS_TOKEN.variable()).and_then(|token| inputs::GITOPS_TOKEN.read(&token).ok()).flatten();
         let api = variable(variables::GITHUB_API_URL).unwrap_or_else(|| Access::GITHUB.to_owned());
         let access = Access { api, owner: repository.owner, repository: repository.name, token };
-        Some(Some(Box::new(Settings { access, branch, places, name, mode })))
+        Some(Box::new(Settings { access, branch, places, name, mode }))
     }
 }
 

@@ -274,7 +274,7 @@ impl Reader<'_> {
             registry_scan_wait: registry_scan_wait?,
             metrics: metrics?,
             github: self.github(),
-            gitops: gitops?,
+            gitops,
             report_dir: report_dir?,
         })
     }

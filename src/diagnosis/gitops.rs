@@ -43,7 +43,7 @@ impl From<&Error> for Diagnosis {
             ),
             Error::Undecided { there, ours: commit, reason } => told(
                 format!("It has the image of {there}, and whether {commit} is newer is not known: {reason}."),
-                "If it is, set the image there by hand, in a commit that has `Gp-Deliver-Image` and `Gp-Deliver-Commit` of this one as trailers.",
+                "If it is, set the image there by hand, in a commit that has `Gp-Deliver-Image`, `Gp-Deliver-Environment` and `Gp-Deliver-Commit` of this one as trailers.",
             ),
             Error::Overrun { times } => {
                 told(format!("Others wrote to the branch each of the {times} times."), "Wait until fewer do.")

@@ -13,8 +13,8 @@ use crate::net::RetryPolicy;
 use crate::sink::Body;
 use crate::text;
 
-/// How many commits of a file are looked through for the last delivery.
-const HISTORY: &str = "30";
+/// How many commits of a file are asked for at once: the most that GitHub gives.
+pub(crate) const PAGE: usize = 100;
 
 /// What a branch names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +30,7 @@ pub(crate) struct Head {
 /// All files below a tree.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Tree {
+    sha: String,
     /// What is in it, at any depth.
     #[serde(rename = "tree")]
     pub(crate) entries: Vec<Entry>,
@@ -90,6 +91,7 @@ struct Reference {
 
 #[derive(Deserialize)]
 struct Commit {
+    sha: String,
     message: String,
     tree: Object,
 }
@@ -106,6 +108,8 @@ struct Message {
 
 #[derive(Deserialize)]
 struct Blob {
+    sha: String,
+    size: usize,
     content: String,
     encoding: String,
 }
@@ -113,6 +117,11 @@ struct Blob {
 #[derive(Deserialize)]
 struct Comparison {
     status: String,
+}
+
+/// An answer that is not of what was asked for.
+fn of_another(call: Call) -> Error {
+    Error::Malformed { call, reason: text::words("it is of something else than what was asked for") }
 }
 
 /// A name as one segment of an address.
@@ -141,8 +150,8 @@ pub(crate) async fn commit_of(api: &Api, branch: &str) -> Result<Option<String>,
 pub(crate) async fn head(api: &Api, branch: &str) -> Result<Option<Head>, Error> {
     let Some(commit) = commit_of(api, branch).await? else { return Ok(None) };
     let path = format!("/git/commits/{}", encoded(&commit));
-    let Commit { message, tree } = RetryPolicy::GITHUB_API.run(|| api.get(Call::ReadBranch, &path, &[])).await?;
-    Ok(Some(Head { commit, tree: tree.sha, message }))
+    let Commit { sha, message, tree } = RetryPolicy::GITHUB_API.run(|| api.get(Call::ReadBranch, &path, &[])).await?;
+    if sha == commit { Ok(Some(Head { commit, tree: tree.sha, message })) } else { Err(of_another(Call::ReadBranch)) }
 }
 
 /// All files below a tree.
@@ -151,7 +160,8 @@ pub(crate) async fn head(api: &Api, branch: &str) -> Result<Option<Head>, Error>
 /// GitHub refuses or can't be reached.
 pub(crate) async fn tree(api: &Api, sha: &str) -> Result<Tree, Error> {
     let path = format!("/git/trees/{}", encoded(sha));
-    RetryPolicy::GITHUB_API.run(|| api.get(Call::ReadFiles, &path, &[("recursive", "1")])).await
+    let tree: Tree = RetryPolicy::GITHUB_API.run(|| api.get(Call::ReadFiles, &path, &[("recursive", "1")])).await?;
+    if tree.sha == sha { Ok(tree) } else { Err(of_another(Call::ReadFiles)) }
 }
 
 /// The bytes of a file.
@@ -166,15 +176,17 @@ pub(crate) async fn blob(api: &Api, sha: &str) -> Result<Vec<u8>, Error> {
         return Err(malformed("the file is not in base64"));
     }
     let digits: String = blob.content.split_ascii_whitespace().collect();
-    STANDARD.decode(digits).map_err(|_| malformed("the file is not in base64"))
+    let content = STANDARD.decode(digits).map_err(|_| malformed("the file is not in base64"))?;
+    if blob.sha == sha && blob.size == content.len() { Ok(content) } else { Err(of_another(Call::ReadFiles)) }
 }
 
-/// The messages of the last commits that changed a file, the newest first.
+/// The messages of the last commits that changed a file, the newest first: a page of them, from 1.
 ///
 /// # Errors
 /// GitHub refuses or can't be reached.
-pub(crate) async fn messages(api: &Api, commit: &str, file: &str) -> Result<Vec<String>, Error> {
-    let query = [("sha", commit), ("path", file), ("per_page", HISTORY)];
+pub(crate) async fn messages(api: &Api, commit: &str, file: &str, page: usize) -> Result<Vec<String>, Error> {
+    let (size, page) = (PAGE.to_string(), page.to_string());
+    let query = [("sha", commit), ("path", file), ("per_page", &*size), ("page", &*page)];
     let commits: Vec<Listed> = RetryPolicy::GITHUB_API.run(|| api.get(Call::ReadHistory, "/commits", &query)).await?;
     Ok(commits.into_iter().map(|listed| listed.commit.message).collect())
 }

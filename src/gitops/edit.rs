@@ -12,6 +12,9 @@ use crate::text;
 /// The most bytes of a file.
 pub(crate) const MAX_FILE: usize = 1 << 20;
 
+/// The most bytes that the changes of a file may come to, each of which has the whole file read again.
+const MAX_READ: usize = 4 << 20;
+
 /// What became of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Edited {
@@ -32,7 +35,7 @@ pub(crate) fn edit(name: &str, content: &[u8], wanted: &Wanted, at: Option<&Way>
         return Err(Refusal::new(1, Reason::Length(MAX_FILE)));
     }
     let file = std::str::from_utf8(content).map_err(|error| {
-        let line = content[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = content[..error.valid_up_to()].split(|byte| *byte == b'\n').count();
         Refusal::new(line, Reason::Encoding)
     })?;
     if at.is_none() && !wanted.may_be_in(file) {
@@ -45,6 +48,9 @@ pub(crate) fn edit(name: &str, content: &[u8], wanted: &Wanted, at: Option<&Way>
     };
     if changes.is_empty() {
         return Ok(Edited::NotThere);
+    }
+    if changes.len() > 1 && changes.len().saturating_mul(file.len()) > MAX_READ {
+        return Err(Refusal::new(1, Reason::Changes(changes.len())));
     }
     // What one reader alone can read, or reads as something else, is no one's to edit.
     yaml::read_documents(file)

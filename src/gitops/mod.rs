@@ -14,6 +14,7 @@ mod pull_request;
 mod refusal;
 mod scalar;
 mod settings;
+mod source_commit;
 mod splice;
 #[cfg(test)]
 mod tests;
@@ -24,8 +25,9 @@ mod way;
 mod work;
 
 pub(crate) use error::Error;
-pub(crate) use message::Shipment;
+pub(crate) use message::{Course, Shipment};
 pub(crate) use settings::{Mode, Place, Settings, Slug};
+pub(crate) use source_commit::SourceCommit;
 pub(crate) use update::update;
 pub(crate) use wanted::Wanted;
 pub(crate) use work::Outcome;

@@ -43,6 +43,8 @@ pub(crate) enum Reason {
     Tagged,
     /// The image is named at these lines, not everywhere as the same one.
     Several(Vec<usize>),
+    /// It would take so many changes to a file of its size.
+    Changes(usize),
     /// After the edit the readers do not see what was meant: nothing is changed.
     Unproven,
 }
@@ -72,6 +74,7 @@ impl fmt::Display for Reason {
                 let lines: Vec<_> = lines.iter().map(usize::to_string).collect();
                 write!(f, "the image is named at lines {}, and not everywhere as the same one", lines.join(", "))
             }
+            Self::Changes(count) => write!(f, "the image is named {count} times, in a file of this size"),
             Self::Unproven => f.write_str("after the edit the file would not read as it is meant"),
         }
     }

@@ -6,8 +6,8 @@ use granit_parser::ScalarStyle;
 /// read 1.1.
 const WORDS: [&str; 12] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf", "infinity"];
 
-/// Whether a value may stand without quotes. What begins like a number may be one: 1_000, 0x1f, 12e3456, 190:20:30 and
-/// 2026-11-25 are to some.
+/// Whether a value may stand without quotes. What begins like a number may be one: `1_000`, `0x1f`, `12e3456`, `190:20:30`
+/// and `2026-11-25` are to some.
 pub(super) fn may_be_plain(value: &str) -> bool {
     let begins = |letter: fn(&char) -> bool| value.chars().next().is_some_and(|first| letter(&first));
     let signs = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-/@:+".contains(&byte));

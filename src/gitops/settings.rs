@@ -1,5 +1,6 @@
 //! Which files of which repository are brought to the image, and how.
 
+use std::fmt;
 use std::str::FromStr;
 
 use super::way::Way;
@@ -65,6 +66,13 @@ impl Place {
     /// What was asked for, for people.
     pub(super) fn text(&self) -> &str {
         self.files.as_str()
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.files.as_str())?;
+        self.way.as_ref().map_or(Ok(()), |way| write!(f, "#{way}"))
     }
 }
 

@@ -43,7 +43,7 @@ pub(super) fn apply(file: &str, change: &Change) -> Result<String, Refusal> {
         }
         Err(Refusal { reason: Reason::Missing(_), .. }) if change.may_add => {
             let (line, after) = added(file, root, change)?;
-            proven_as_added(&before, after, change).map_err(|()| Refusal::new(line, Reason::Unproven))
+            proven_as_added(file, &before, after, change).map_err(|()| Refusal::new(line, Reason::Unproven))
         }
         Err(refusal) => Err(refusal),
     }
@@ -129,7 +129,7 @@ fn proven(file: &str, before: &[Node], after: String, change: &Change, is_shared
 }
 
 /// As [`proven`], of a file with one more key.
-fn proven_as_added(before: &[Node], after: String, change: &Change) -> Result<String, ()> {
+fn proven_as_added(file: &str, before: &[Node], after: String, change: &Change) -> Result<String, ()> {
     let (Some(Step::Key(key)), up) = (change.way.0.last(), &change.way.0[..change.way.0.len().saturating_sub(1)]) else {
         return Err(());
     };
@@ -144,8 +144,11 @@ fn proven_as_added(before: &[Node], after: String, change: &Change) -> Result<St
         return Err(());
     }
     let mut read = yaml::read_documents(&after).map_err(|_| ())?;
-    let value = read.get_mut(change.document).and_then(|root| value_at(root, &change.way.0)).ok_or(())?;
-    if *value == Value::String(change.value.clone()) && read.len() == before.len() { Ok(after) } else { Err(()) }
+    let map = read.get_mut(change.document).and_then(|root| value_at(root, up)).ok_or(())?;
+    let Value::Mapping(map) = map else { return Err(()) };
+    let value = map.remove(key.as_str()).ok_or(())?;
+    let before = yaml::read_documents(file).map_err(|_| ())?;
+    if value == Value::String(change.value.clone()) && before == read { Ok(after) } else { Err(()) }
 }
 
 /// Whether the second reader takes a value that stays for a text too.

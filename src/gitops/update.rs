@@ -5,10 +5,12 @@ use std::time::Duration;
 use rand::Rng as _;
 
 use super::error::Error;
-use super::message::Shipment;
+use super::message::{Earlier, Shipment};
 use super::pull_request;
 use super::settings::{Mode, Settings};
+use super::source_commit::SourceCommit;
 use super::work::{Edit, Outcome, Work};
+use crate::github::git_data::{File, Head};
 use crate::github::{Api, api, git_data};
 use crate::text::{self, Line};
 
@@ -16,6 +18,9 @@ use crate::text::{self, Line};
 const TRIES: usize = 20;
 /// The longest wait before the next try.
 const LONGEST_WAIT: Duration = Duration::from_millis(1500);
+
+/// How many pages of a file's commits are looked through for the last delivery.
+const MAX_PAGES: usize = 10;
 
 /// What a try came to.
 enum Try {
@@ -52,17 +57,18 @@ impl Work<'_> {
             self.close().await;
             return Ok(Try::Done(Outcome::Unchanged));
         };
-        let history = git_data::messages(self.api, &base.commit, &first.path).await?;
-        if let Some(earlier) = history.iter().find_map(|message| self.shipment.earlier(message))
-            && self.is_newer(&earlier).await?
-        {
-            return Ok(Try::Done(Outcome::Overtaken { by: earlier.shown() }));
+        let earlier = self.deliveries(&base, &files).await?;
+        for earlier in &earlier {
+            if let Some(outcome) = self.stays(earlier).await? {
+                return Ok(Try::Done(outcome));
+            }
         }
         let tree = git_data::create_tree(self.api, &base.tree, &files).await?;
         let tree = tree.ok_or_else(|| Error::Secret { path: text::words(&first.path) })?;
-        let edit = Edit { base, tree };
+        let delivered = earlier.iter().flat_map(Earlier::delivered).cloned().collect();
+        let edit = Edit { base, tree, delivered };
         if self.settings.mode != Mode::PullRequest {
-            let commit = self.commit(&edit.tree, &[&edit.base.commit]).await?;
+            let commit = self.commit(&edit, &[&edit.base.commit], &edit.delivered).await?;
             match git_data::move_branch(self.api, branch, &commit).await {
                 Ok(()) => {
                     self.close().await;
@@ -78,6 +84,32 @@ impl Work<'_> {
             }
         }
         Ok(pull_request::propose(self, &edit).await?.map_or(Try::Again, Try::Done))
+    }
+
+    /// Who delivered last to each of these files, as the branch has it.
+    async fn deliveries(&self, base: &Head, files: &[File]) -> Result<Vec<Earlier>, Error> {
+        let mut all = Vec::new();
+        for file in files {
+            let last = self.last_delivery(base, &file.path).await?;
+            all.extend(last.filter(|last| !all.contains(last)));
+        }
+        Ok(all)
+    }
+
+    async fn last_delivery(&self, base: &Head, path: &str) -> Result<Option<Earlier>, Error> {
+        for page in 1..=MAX_PAGES {
+            let messages = git_data::messages(self.api, &base.commit, path, page).await?;
+            let found = messages.iter().find_map(|message| self.shipment.earlier(message));
+            if found.is_some() || messages.len() < git_data::PAGE {
+                return Ok(found);
+            }
+        }
+        // Whether there is an older one that counts is not known. Who goes back asks nobody.
+        if self.shipment.goes_back() {
+            return Ok(None);
+        }
+        let reason = format!("none of the last {} commits of {} is a delivery's", MAX_PAGES * git_data::PAGE, text::words(path));
+        Err(self.undecided(&SourceCommit::read(""), &reason))
     }
 
     /// Why a branch does not move, in GitHub's words; none where it has moved meanwhile. Its words differ, so what counts is
@@ -101,9 +133,7 @@ impl Work<'_> {
     /// Closes the pull request that an earlier delivery has opened, where there may be one: what it says is on the branch. The
     /// branch is as it is to be by then; what is not closed is closed by the next delivery.
     async fn close(&self) {
-        if self.settings.mode != Mode::Push
-            && let Err(error) = pull_request::close(self).await
-        {
+        if let Err(error) = pull_request::close(self).await {
             tracing::debug!(%error, "the pull request is not closed");
         }
     }

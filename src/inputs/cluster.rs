@@ -23,7 +23,8 @@ pub(crate) struct Branch(pub(crate) String);
 impl Value for Branch {
     fn read(text: &str) -> Result<Self, Vec<Fault>> {
         let name = text.trim();
-        let odd = |part: &str| part.is_empty() || part.starts_with('.') || part.ends_with('.') || part.ends_with(".lock");
+        let locked = |part: &str| part.strip_suffix(".lock").is_some();
+        let odd = |part: &str| part.is_empty() || part.starts_with('.') || part.ends_with('.') || locked(part);
         let sign = |sign: char| sign.is_control() || " ~^:?*[\\".contains(sign);
         let is_ref = name.starts_with("refs/");
         if is_ref

@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::diagnosis::Diagnosis;
 use crate::error::Error;
 use crate::github::{Access, Api};
-use crate::gitops::{self, Outcome, Shipment, Wanted};
+use crate::gitops::{self, Course, Outcome, Shipment, SourceCommit, Wanted};
 use crate::oci::reference::{Reference, Repository};
 use crate::oci::{Digest, Tag};
 use crate::record::{GitOps, GitOpsResult, Publication, StageName};
@@ -25,8 +25,12 @@ pub(super) async fn update(delivery: &Delivery, publication: &Publication) {
         let repository = destination.parse().map_err(|_| gitops::Error::NoRegistry { destination: destination.clone() })?;
         let outcome = bring(&delivery.config, repository, publication.tags.first().cloned(), publication.digest, commit).await?;
         let (result, detail) = told(&outcome);
-        let ending = match result {
-            GitOpsResult::Skipped => Ending::Skip(format!("a newer delivery is there, of {detail}")),
+        let ending = match &outcome {
+            Outcome::Overtaken { .. } => Ending::Skip(words(&outcome)),
+            Outcome::TakenBack { .. } => {
+                delivery.recorder.warn(words(&outcome));
+                Ending::Skip(words(&outcome))
+            }
             _ => Ending::Pass(format!("{}: {}", settings.access.slug(), words(&outcome))),
         };
         Ok(((result, detail), ending))
@@ -70,7 +74,9 @@ async fn bring<B>(
     let wanted = Wanted { name: settings.name.clone(), repository, tag, digest: Some(digest) };
     let source = config.github.as_ref();
     let api = source.map(Api::open).transpose().map_err(gitops::Error::from)?.flatten();
-    let shipment = Shipment { wanted, commit, source: source.map(Access::slug), run: run() };
+    let of = source.map(Access::slug).unwrap_or_default();
+    let commit = commit.map(|id| SourceCommit { source: of, id });
+    let shipment = Shipment { wanted, environment: config.environment, commit, run: run(), course: Course::Onward };
     match tokio::time::timeout(DEADLINE, gitops::update(settings, &shipment, api.as_ref())).await {
         Ok(outcome) => Ok(outcome?),
         Err(_) => Err(gitops::Error::TooLong.into()),
@@ -90,7 +96,7 @@ fn told(outcome: &Outcome) -> (GitOpsResult, String) {
         Outcome::Updated { commit } => (GitOpsResult::Updated, commit.clone()),
         Outcome::Unchanged => (GitOpsResult::Unchanged, String::new()),
         Outcome::PullRequest { url } => (GitOpsResult::PullRequest, url.to_string()),
-        Outcome::Overtaken { by } => (GitOpsResult::Skipped, by.to_string()),
+        Outcome::Overtaken { by: there } | Outcome::TakenBack { to: there } => (GitOpsResult::Skipped, there.to_string()),
     }
 }
 
@@ -100,5 +106,10 @@ fn words(outcome: &Outcome) -> String {
         Outcome::Unchanged => "it names the image already".to_owned(),
         Outcome::PullRequest { url } => format!("proposed by {url}"),
         Outcome::Overtaken { by } => format!("a newer delivery is there, of {by}"),
+        Outcome::TakenBack { to } => {
+            format!(
+                "a rollback to {to} has taken this delivery back: a newer commit takes its place, or `gp-deliver rollback` again"
+            )
+        }
     }
 }

@@ -14,7 +14,7 @@ pub(crate) struct GitOps {
     pub(crate) branch: String,
     /// How it ended.
     pub(crate) result: GitOpsResult,
-    /// The commit that was made, the address of the pull request, or the commit of the newer delivery; empty where there is none.
+    /// The commit that was made, the address of the pull request, or the commit of the delivery that is there and stays; empty where there is none.
     pub(crate) detail: String,
     /// Why it failed; absent unless it did. What was published stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -34,7 +34,7 @@ pub(crate) enum GitOpsResult {
     PullRequest,
     /// It failed.
     Failed,
-    /// A newer delivery is there, or nothing was published.
+    /// A newer delivery is there, a rollback has taken this one back, or nothing was published.
     Skipped,
 }
 

@@ -139,6 +139,7 @@ fn a_commit_sets_the_image_and_no_other_byte_and_says_where_it_comes_from() {
     for line in [
         format!("Gp-Deliver-Image: {IMAGE}"),
         format!("Gp-Deliver-Digest: {}", digest(1)),
+        "Gp-Deliver-Environment: prod".to_owned(),
         format!("Gp-Deliver-Commit: {slug}@{commit}"),
         format!("Gp-Deliver-Run: https://github.com/{slug}/actions/runs/42"),
     ] {
@@ -269,6 +270,72 @@ fn an_older_delivery_does_not_overwrite_a_newer_one() {
     let without = at.environment().into_iter().filter(|(name, _)| name != "INPUT_GITHUB-TOKEN").collect();
     named(&cluster, &source, without, &image(3)).ends_with(4).says("no github-token");
     assert!(cluster.file("main", "apps/web.yaml").contains(&image(2)));
+}
+
+#[test]
+fn two_environments_that_share_images_and_a_file_do_not_overtake_each_other() {
+    let files = |work: &Path| {
+        write(work, "values.yaml", &format!("staging: {IMAGE}:old\nprod: {IMAGE}:old\n"));
+        commit(work);
+    };
+    let (cluster, (source, at)) = (Cluster::with(files, Options::default()), source());
+    let to = |environment: &str, of: u8| {
+        let run = gitops(&cluster, &source, &at, &image(of)).without("--environment").flag("--environment", environment);
+        run.flag("--gitops-path", &format!("values.yaml#{environment}")).ends_with(0);
+    };
+    let older = job::commit(&source);
+    source.commit("second");
+    to("staging", 2);
+    source.git(&["checkout", "--quiet", &older]);
+    to("prod", 1);
+    assert_eq!(cluster.file("main", "values.yaml"), format!("staging: {}\nprod: {}\n", image(2), image(1)));
+}
+
+#[test]
+fn two_environments_that_share_images_have_a_pull_request_each() {
+    let files = |work: &Path| {
+        write(work, "staging.yaml", &format!("image: {IMAGE}:old\n"));
+        write(work, "prod.yaml", &format!("image: {IMAGE}:old\n"));
+        commit(work);
+    };
+    let (cluster, (source, at)) = (Cluster::with(files, Options::default()), source());
+    for environment in ["staging", "prod"] {
+        let run =
+            named(&cluster, &source, at.enterprise(), &image(1)).without("--environment").flag("--environment", environment);
+        run.flag("--gitops-path", &format!("{environment}.yaml")).flag("--gitops-mode", "pull-request").ends_with(0);
+    }
+    let [one, other] = &*cluster.github.pull_requests() else { panic!("{:?}", cluster.github.pull_requests()) };
+    assert!(cluster.file(&one.head, "staging.yaml").contains(&image(1)) && cluster.file(&one.head, "prod.yaml").contains(":old"));
+    assert!(
+        cluster.file(&other.head, "prod.yaml").contains(&image(1)) && cluster.file(&other.head, "staging.yaml").contains(":old")
+    );
+}
+
+#[test]
+fn a_newer_delivery_of_any_of_the_files_is_not_overwritten_however_many_commits_follow_it() {
+    let files = |work: &Path| {
+        write(work, "apps/a.yaml", &format!("image: {IMAGE}:old\n"));
+        commit(work);
+    };
+    let (cluster, (source, at)) = (Cluster::with(files, Options::default()), source());
+    let older = job::commit(&source);
+    let newer = source.commit("second");
+    gitops(&cluster, &source, &at, &image(2)).flag("--gitops-path", "apps/web.yaml").ends_with(0);
+    // Others' commits to the same file, more than GitHub lists at once.
+    let mut text = cluster.file("main", "apps/web.yaml");
+    let work = cluster.folder.path().join("work");
+    git(&work, ["pull", "--quiet", "../bare", "main"]);
+    for number in 0..100 {
+        text = format!("{text}# {number}\n");
+        write(&work, "apps/web.yaml", &text);
+        git(&work, ["commit", "--quiet", "--all", "--message", "another"]);
+    }
+    git(&work, ["push", "--quiet", "../bare", "HEAD:main"]);
+    source.git(&["checkout", "--quiet", &older]);
+    let ended = gitops(&cluster, &source, &at, &image(1)).ends_with(0);
+    assert!(ended.stdout.contains(&newer), "{ended}");
+    assert_eq!(result(&source), "skipped");
+    assert!(cluster.file("main", "apps/a.yaml").contains(":old"));
 }
 
 #[test]

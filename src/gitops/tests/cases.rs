@@ -9,8 +9,11 @@ pub(super) struct Case {
     pub(super) before: &'static str,
     /// The document, the way in it, the value, and whether a key may be added.
     pub(super) set: (usize, &'static str, &'static str, bool),
-    pub(super) after: Result<&'static str, (usize, fn() -> Reason)>,
+    pub(super) after: Result<&'static str, Refused>,
 }
+
+/// The line of a refusal, and why.
+type Refused = (usize, fn() -> Reason);
 
 /// The cases.
 pub(super) const CASES: &[Case] = &[

@@ -123,10 +123,8 @@ fn an_application_of_argo_cd_names_images_and_parameters() {
     turns("app.yaml", &format!("{head}  sources:\n  - path: x\n  - {parameters}"), &[("1", pin)]);
     let values = "  source:\n    helm:\n      valuesObject:\n        image: {repository: r.example/shop/web, tag: '<0>'}\n";
     turns("app.yaml", &format!("{head}{values}"), &[("1", pin)]);
-    let set = format!(
-        "apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nspec:\n  template:\n    spec:\n      source: {{kustomize: {{images: ['<0>']}}}}\n"
-    );
-    turns("app.yaml", &set, &[("r.example/shop/web:1", whole)]);
+    let set = "apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nspec:\n  template:\n    spec:\n      source: {kustomize: {images: ['<0>']}}\n";
+    turns("app.yaml", set, &[("r.example/shop/web:1", whole)]);
 }
 
 #[test]

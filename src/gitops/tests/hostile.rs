@@ -32,6 +32,14 @@ fn what_aliases_come_to_is_not_written_out() {
 }
 
 #[test]
+fn a_large_file_that_names_the_image_without_an_end_is_refused_before_it_is_read_as_often() {
+    let many = "- image: r.example/shop/web:1\n".repeat(20_000);
+    assert_eq!(refused(&many).reason, Reason::Changes(20_000));
+    let some = format!("{}{}", "- image: r.example/shop/web:1\n".repeat(3), "# more\n".repeat(1000));
+    assert!(matches!(edit("x.yaml", some.as_bytes(), &wanted(), None), Ok(Edited::Changed(_))));
+}
+
+#[test]
 fn bytes_that_are_no_text_are_refused_where_they_are() {
     let file = [&b"a: 1\nimage: r.example/shop/web:1 # "[..], b"\xff\n"].concat();
     let refusal = edit("x.yaml", &file, &wanted(), None).unwrap_err();

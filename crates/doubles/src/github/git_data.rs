@@ -180,9 +180,11 @@ pub fn commits(repository: &Repository, query: &str, base: &str) -> Result<Answe
     let git = Git::of(repository, base)?;
     let asked = asked(query);
     let from = asked.get("sha").cloned().unwrap_or_else(|| "HEAD".to_owned());
-    let count = format!("--max-count={}", asked.get("per_page").map_or("30", String::as_str));
+    let number = |name: &str, usual: usize| asked.get(name).map_or(usual, |text| text.parse().unwrap());
+    let (size, page) = (number("per_page", 30), number("page", 1));
+    let (count, skip) = (format!("--max-count={size}"), format!("--skip={}", (page - 1) * size));
     let path = asked.get("path").cloned().unwrap_or_else(|| ".".to_owned());
-    let found = git.run(&["log", "--format=%H", &count, &from, "--", &path], b"").ok_or_else(missing)?;
+    let found = git.run(&["log", "--format=%H", &count, &skip, &from, "--", &path], b"").ok_or_else(missing)?;
     Ok(answer(200, &found.lines().map(|sha| git.listed(sha)).collect()))
 }
 
