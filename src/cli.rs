@@ -1,8 +1,9 @@
-//! The command line: `deliver`, `promote`, `plan`, `doctor`, `policy`, `verify`, `gitops`, `show`, `findings`, `lifecycle`, `repository`, and their flags, which are the inputs.
+//! The command line: `deliver`, `promote`, `plan`, `doctor`, `policy`, `verify`, `gitops`, `rollback`, `show`, `findings`, `lifecycle`, `repository`, and their flags, which are the inputs.
 
 mod findings;
 mod lifecycle;
 mod repository;
+mod rollback;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -11,7 +12,8 @@ use clap::builder::styling::Styles;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use crate::inputs::{self, About, Inputs, Problem};
-use crate::oci::reference::{InvalidReference, Reference};
+use crate::oci::reference::{InvalidReference, Reference, Repository};
+use crate::oci::{Digest, Tag};
 use crate::repository::{LifecycleRequest, SettingsRequest};
 use crate::setup::Kind;
 use crate::tags::VARIABLES;
@@ -37,6 +39,8 @@ pub(crate) enum Request {
     Verify(verify::Request),
     /// Have the repository that a cluster is brought to name an image that is out.
     GitOps(Inputs, String),
+    /// Look at the deliveries to an environment, or go back to one of them.
+    Rollback(Inputs, crate::rollback::Request),
     /// Show the report of a change's job, which may not.
     Show(Inputs),
     /// Look at what Amazon ECR's own scan found in an image.
@@ -83,7 +87,14 @@ pub(crate) fn read(
         Some(("verify", matches)) => Ok(Request::Verify(verification(matches))),
         Some(("promote", matches)) => Ok(promotion(inputs(matches), matches)),
         Some(("gitops", matches)) => {
-            Ok(Request::GitOps(inputs(matches), matches.get_one::<String>(IMAGE).cloned().unwrap_or_default()))
+            let inputs = inputs(matches);
+            let image = argument_or_from(&inputs, matches.get_one(IMAGE));
+            Ok(Request::GitOps(inputs, image.unwrap_or_default()))
+        }
+        Some(("rollback", matches)) => {
+            let inputs = inputs(matches);
+            let request = rollback::request(&inputs, matches);
+            Ok(Request::Rollback(inputs, request))
         }
         Some(("show", matches)) => Ok(Request::Show(inputs(matches))),
         Some(("findings", matches)) => {
@@ -103,8 +114,7 @@ pub(crate) fn read(
 }
 
 fn nothing_asked() -> clap::Error {
-    let expected =
-        "a command is expected: deliver, promote, plan, doctor, policy, verify, gitops, show, findings, lifecycle or repository";
+    let expected = "a command is expected: deliver, promote, plan, doctor, policy, verify, gitops, rollback, show, findings, lifecycle or repository";
     command().error(clap::error::ErrorKind::MissingSubcommand, expected)
 }
 
@@ -150,9 +160,10 @@ pub(crate) fn command() -> Command {
             with_inputs(Command::new("gitops").about(
                 "Have the files of gitops-repository name an image that is out: the last step of a delivery, by itself",
             ))
-            .arg(Arg::new(IMAGE).value_name("IMAGE").required(true).help("The image: HOST[:PORT]/NAME[:TAG]@DIGEST"))
+            .arg(Arg::new(IMAGE).value_name("IMAGE").help("The image: HOST[:PORT]/NAME[:TAG]@DIGEST"))
             .after_help(AFTER_GITOPS),
         )
+        .subcommand(rollback::command())
         .subcommand(findings::command())
         .subcommand(lifecycle::command())
         .subcommand(repository::command())
@@ -196,6 +207,12 @@ fn promotion(inputs: Inputs, matches: &ArgMatches) -> Request {
         ..verify::Request::default()
     };
     Request::Promote(inputs, request)
+}
+
+/// What a command is about: its argument, or what the action names, which gives none.
+fn argument_or_from(inputs: &Inputs, argument: Option<&String>) -> Option<String> {
+    let from = || inputs.given(&inputs::FROM).map(str::to_owned);
+    argument.filter(|text| !text.trim().is_empty()).cloned().or_else(from)
 }
 
 fn flag(name: &'static str, value: &'static str, help: &'static str) -> Arg {
@@ -283,11 +300,13 @@ const IMAGE: &str = "image";
 ///
 /// # Errors
 /// It names no digest.
-pub(crate) fn image_by_digest(text: &str) -> Result<Reference, Problem> {
+pub(crate) fn image_by_digest(text: &str) -> Result<(Repository, Option<Tag>, Digest), Problem> {
     let wrong = |expected: String| Problem { input: IMAGE, value: text.to_owned(), expected };
     let image: Reference = text.trim().parse().map_err(|error: InvalidReference| wrong(error.reason.to_owned()))?;
-    let is_pinned = image.digest.is_some();
-    if is_pinned { Ok(image) } else { Err(wrong("HOST[:PORT]/NAME[:TAG]@DIGEST is expected: a tag may be moved".to_owned())) }
+    let Reference { repository, tag, digest: Some(digest) } = image else {
+        return Err(wrong("HOST[:PORT]/NAME[:TAG]@DIGEST is expected: a tag may be moved".to_owned()));
+    };
+    Ok((repository, tag, digest))
 }
 
 const AFTER_GITOPS: &str = "\
@@ -367,6 +386,7 @@ mod tests {
             | Request::Policy(inputs, _)
             | Request::Promote(inputs, _)
             | Request::GitOps(inputs, _)
+            | Request::Rollback(inputs, _)
             | Request::Show(inputs) => inputs,
             Request::Version | Request::Verify(_) | Request::Findings(..) | Request::Lifecycle(_) | Request::Repository(..) => {
                 panic!("no version was asked for")

@@ -50,6 +50,7 @@ mod redaction;
 mod registry_scan;
 mod report;
 mod repository;
+mod rollback;
 pub mod run;
 mod scan;
 mod scanner;

@@ -4,7 +4,7 @@ use super::{Diagnosis, sentences};
 use crate::gitops::Error;
 
 /// How it is done again.
-const AGAIN: &str = "Then run `gp-deliver gitops IMAGE@DIGEST`, or the job, again.";
+const AGAIN: &str = "Then run the same again; after a delivery, `gp-deliver gitops IMAGE@DIGEST` does this step alone.";
 
 impl From<&Error> for Diagnosis {
     fn from(error: &Error) -> Self {

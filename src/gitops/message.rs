@@ -34,7 +34,6 @@ pub(crate) enum Course {
     /// To a newer commit, or nowhere.
     Onward,
     /// To the one that was chosen, on purpose.
-    #[cfg_attr(not(test), expect(dead_code, reason = "what others have gone back to is read; nothing here goes back yet"))]
     Back {
         /// What has been delivered until now, as far as it is known from elsewhere than from the branch.
         over: Vec<SourceCommit>,

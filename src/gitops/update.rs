@@ -69,7 +69,12 @@ impl Work<'_> {
         let edit = Edit { base, tree, delivered };
         if self.settings.mode != Mode::PullRequest {
             let commit = self.commit(&edit, &[&edit.base.commit], &edit.delivered).await?;
-            match git_data::move_branch(self.api, branch, &commit).await {
+            let moved = match git_data::move_branch(self.api, branch, &commit).await {
+                // What was done may have been answered by nobody.
+                Err(error) if error.refusal().is_none() && self.has(&commit).await => Ok(()),
+                moved => moved,
+            };
+            match moved {
                 Ok(()) => {
                     self.close().await;
                     return Ok(Try::Done(Outcome::Updated { commit }));
@@ -84,6 +89,12 @@ impl Work<'_> {
             }
         }
         Ok(pull_request::propose(self, &edit).await?.map_or(Try::Again, Try::Done))
+    }
+
+    /// Whether the branch names a commit.
+    async fn has(&self, commit: &str) -> bool {
+        let now = git_data::commit_of(self.api, &self.settings.branch).await;
+        now.is_ok_and(|now| now.as_deref() == Some(commit))
     }
 
     /// Who delivered last to each of these files, as the branch has it.

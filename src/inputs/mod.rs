@@ -294,7 +294,8 @@ pub(crate) const FROM: Input<Option<String>> = Input::new(
     "from",
     Group::Delivery,
     "REFERENCE",
-    "The image to deliver in place of one that is built (promote): HOST[:PORT]/NAME:TAG or NAME@DIGEST",
+    "The image to deliver in place of one that is built (promote): HOST[:PORT]/NAME:TAG or NAME@DIGEST; for the commands gitops \
+     and rollback their argument",
 );
 
 /// An input of `promote` alone.
@@ -344,7 +345,7 @@ pub(crate) const COMMAND: Input<String> = Input::new(
     "command",
     Group::Delivery,
     "NAME",
-    "What the action does: deliver, promote, plan, doctor, policy or show; not a flag",
+    "What the action does: deliver, promote, gitops, rollback, plan, doctor, policy or show; not a flag",
 )
 .default("deliver");
 

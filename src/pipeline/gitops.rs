@@ -7,8 +7,9 @@ use crate::config::Config;
 use crate::diagnosis::Diagnosis;
 use crate::error::Error;
 use crate::github::{Access, Api};
-use crate::gitops::{self, Course, Outcome, Shipment, SourceCommit, Wanted};
-use crate::oci::reference::{Reference, Repository};
+use crate::gitops::{self, Course, Mode, Outcome, Shipment, SourceCommit, Wanted};
+use crate::inputs::{self, Problem};
+use crate::oci::reference::Repository;
 use crate::oci::{Digest, Tag};
 use crate::record::{GitOps, GitOpsResult, Publication, StageName};
 use crate::variables;
@@ -23,7 +24,15 @@ pub(super) async fn update(delivery: &Delivery, publication: &Publication) {
     let updated = delivery.stage(StageName::GitOps, async |_| {
         let destination = &publication.destination;
         let repository = destination.parse().map_err(|_| gitops::Error::NoRegistry { destination: destination.clone() })?;
-        let outcome = bring(&delivery.config, repository, publication.tags.first().cloned(), publication.digest, commit).await?;
+        let update = Update {
+            repository,
+            tag: publication.tags.first().cloned(),
+            digest: publication.digest,
+            commit: own_commit(&delivery.config, commit),
+            course: Course::Onward,
+            mode: None,
+        };
+        let outcome = bring(&delivery.config, update).await?;
         let (result, detail) = told(&outcome);
         let ending = match &outcome {
             Outcome::Overtaken { .. } => Ending::Skip(words(&outcome)),
@@ -47,37 +56,50 @@ pub(super) async fn update(delivery: &Delivery, publication: &Publication) {
     delivery.recorder.write(|record| record.gitops = Some(GitOps { repository, branch, result, detail, failure }));
 }
 
+/// What a repository is to name.
+pub(crate) struct Update {
+    /// The image's repository.
+    pub(crate) repository: Repository,
+    /// Its tag, for people to read.
+    pub(crate) tag: Option<Tag>,
+    /// Its digest.
+    pub(crate) digest: Digest,
+    /// The commit that it is of.
+    pub(crate) commit: Option<SourceCommit>,
+    /// Whether it may be an older one.
+    pub(crate) course: Course,
+    /// How the change gets there, where that is not as the inputs say.
+    pub(crate) mode: Option<Mode>,
+}
+
 /// Does just this, for an image that is out. What it came to is said in words, and by its name.
 ///
 /// # Errors
 /// It is not done.
-pub(crate) async fn again(
-    config: &Config<()>,
-    image: Reference,
-    commit: Option<String>,
-) -> Result<(GitOpsResult, String), Error> {
-    let Reference { repository, tag, digest: Some(digest) } = image else {
-        return Err(gitops::Error::NoRegistry { destination: image.to_string() }.into());
-    };
-    let outcome = bring(config, repository, tag, digest, commit).await?;
+pub(crate) async fn by_itself(config: &Config<()>, update: Update) -> Result<(GitOpsResult, String), Error> {
+    let outcome = bring(config, update).await?;
     Ok((told(&outcome).0, words(&outcome)))
 }
 
-async fn bring<B>(
-    config: &Config<B>,
-    repository: Repository,
-    tag: Option<Tag>,
-    digest: Digest,
-    commit: Option<String>,
-) -> Result<Outcome, Error> {
-    let settings = config.gitops.as_deref().ok_or(gitops::Error::NoToken)?;
+/// What is wrong where a run writes nothing there: one that anyone could cause, or that publishes nothing.
+pub(crate) fn not_here(why: &str) -> Problem {
+    inputs::GITOPS_REPOSITORY.problem("", format!("nothing is written there by this run: {why}"))
+}
+
+/// A commit of the run's own repository.
+pub(crate) fn own_commit<B>(config: &Config<B>, id: Option<String>) -> Option<SourceCommit> {
+    let source = config.github.as_ref().map(Access::slug).unwrap_or_default();
+    id.map(|id| SourceCommit { source, id })
+}
+
+async fn bring<B>(config: &Config<B>, update: Update) -> Result<Outcome, Error> {
+    let Update { repository, tag, digest, commit, course, mode } = update;
+    let mut settings = config.gitops.as_deref().ok_or(gitops::Error::NoToken)?.clone();
+    settings.mode = mode.unwrap_or(settings.mode);
     let wanted = Wanted { name: settings.name.clone(), repository, tag, digest: Some(digest) };
-    let source = config.github.as_ref();
-    let api = source.map(Api::open).transpose().map_err(gitops::Error::from)?.flatten();
-    let of = source.map(Access::slug).unwrap_or_default();
-    let commit = commit.map(|id| SourceCommit { source: of, id });
-    let shipment = Shipment { wanted, environment: config.environment, commit, run: run(), course: Course::Onward };
-    match tokio::time::timeout(DEADLINE, gitops::update(settings, &shipment, api.as_ref())).await {
+    let api = config.github.as_ref().map(Api::open).transpose().map_err(gitops::Error::from)?.flatten();
+    let shipment = Shipment { wanted, environment: config.environment, commit, run: run(), course };
+    match tokio::time::timeout(DEADLINE, gitops::update(&settings, &shipment, api.as_ref())).await {
         Ok(outcome) => Ok(outcome?),
         Err(_) => Err(gitops::Error::TooLong.into()),
     }

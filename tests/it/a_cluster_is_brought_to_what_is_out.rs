@@ -30,18 +30,18 @@ fn digest(of: u8) -> String {
 }
 
 /// `NAME:TAG@DIGEST` of an image of ours.
-fn image(of: u8) -> String {
+pub(crate) fn image(of: u8) -> String {
     format!("{IMAGE}:v{of}@{}", digest(of))
 }
 
 /// A repository that a cluster is brought to.
-struct Cluster {
+pub(crate) struct Cluster {
     folder: tempfile::TempDir,
-    github: Repository,
+    pub(crate) github: Repository,
 }
 
 impl Cluster {
-    fn with(prepare: impl FnOnce(&Path), options: Options) -> Self {
+    pub(crate) fn with(prepare: impl FnOnce(&Path), options: Options) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let work = folder.path().join("work");
         fs::create_dir(&work).unwrap();
@@ -57,19 +57,19 @@ impl Cluster {
         Self::with(|_| (), Options::default())
     }
 
-    fn bare(&self) -> PathBuf {
+    pub(crate) fn bare(&self) -> PathBuf {
         self.folder.path().join("bare")
     }
 
-    fn file(&self, branch: &str, path: &str) -> String {
+    pub(crate) fn file(&self, branch: &str, path: &str) -> String {
         git(&self.bare(), ["show", &format!("{branch}:{path}")]) + "\n"
     }
 
-    fn message(&self, branch: &str) -> String {
+    pub(crate) fn message(&self, branch: &str) -> String {
         git(&self.bare(), ["show", "--no-patch", "--format=%B", branch])
     }
 
-    fn commits(&self, branch: &str) -> usize {
+    pub(crate) fn commits(&self, branch: &str) -> usize {
         git(&self.bare(), ["rev-list", "--count", branch]).parse().unwrap()
     }
 
@@ -92,14 +92,14 @@ impl Cluster {
     }
 }
 
-fn write(folder: &Path, path: &str, text: &str) {
+pub(crate) fn write(folder: &Path, path: &str, text: &str) {
     let path = folder.join(path);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, text).unwrap();
 }
 
 /// A repository of a source, at GitHub too.
-fn source() -> (Source, Repository) {
+pub(crate) fn source() -> (Source, Repository) {
     let source = job::clean();
     let github = GitHub::start().repository(Options::default().git(&source.context().join(".git")));
     (source, github)
@@ -110,7 +110,7 @@ fn gitops(cluster: &Cluster, source: &Source, at: &Repository, image: &str) -> D
     named(cluster, source, at.environment(), image)
 }
 
-fn named(cluster: &Cluster, source: &Source, at: Vec<(String, String)>, image: &str) -> Delivery {
+pub(crate) fn named(cluster: &Cluster, source: &Source, at: Vec<(String, String)>, image: &str) -> Delivery {
     let run = source.run("gitops").argument(image);
     let run = run.flag("--gitops-repository", &cluster.github.slug()).flag("--gitops-path", "apps/*.yaml");
     let run = run.variable("INPUT_GITOPS-TOKEN", &cluster.github.token()).flag("--environment", "prod");
@@ -122,7 +122,7 @@ fn named(cluster: &Cluster, source: &Source, at: Vec<(String, String)>, image: &
     at.into_iter().fold(run, |run, (name, value)| run.variable(&name, &value))
 }
 
-fn result(source: &Source) -> String {
+pub(crate) fn result(source: &Source) -> String {
     let outputs = fs::read_to_string(source.beside("outputs")).unwrap();
     let mut lines = outputs.lines().skip_while(|line| !line.starts_with("gitops-result<<"));
     lines.nth(1).unwrap_or_default().to_owned()
@@ -155,6 +155,8 @@ fn a_commit_sets_the_image_and_no_other_byte_and_says_where_it_comes_from() {
     }
     // Once more, and nothing is written.
     gitops(&cluster, &source, &at, &image(1)).ends_with(0);
+    // As the action asks, which gives no arguments.
+    gitops(&cluster, &source, &at, "").variable("INPUT_FROM", &image(1)).ends_with(0);
     assert_eq!((result(&source), cluster.commits("main"), cluster.github.count(Call::CreateTree)), ("unchanged".into(), 2, 1));
 }
 
@@ -418,6 +420,8 @@ fn a_file_that_can_not_be_edited_for_sure_is_named_with_its_line() {
     gitops(&cluster, &source, &at, &image(1)).flag("--gitops-path", "values.yaml#web.image.tag").ends_with(0);
     assert_eq!(cluster.file("main", "values.yaml"), format!("web:\n  image: {{tag: v1@{}}} # tag\n", digest(1)));
     gitops(&cluster, &source, &at, &format!("{IMAGE}:v1")).ends_with(2).says("a tag may be moved");
+    let by_anyone = gitops(&cluster, &source, &at, &image(2)).variable("GITHUB_EVENT_NAME", "issue_comment");
+    by_anyone.ends_with(2).says("nothing is written there by this run");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! What takes minutes, since a silence is given up after minutes, is ignored here, and run by `make faults`.
 
 mod agent;
+mod gitops;
 mod kms;
 mod line;
 mod namespace;
@@ -593,6 +594,7 @@ fn the_table_says_of_each_case_that_it_is_tried() {
         cells(slow_agent_cases()),
         cells(keeper_cases()),
         signing::cells(),
+        gitops::cells(),
         kms::cells(),
         verification::cells(),
         vec![(REGISTRY, "disk")],
