@@ -8,6 +8,8 @@
 mod edit;
 mod error;
 mod files;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod message;
 mod places;
 mod pull_request;
