@@ -118,13 +118,13 @@ pub(crate) async fn rollback(config: &Config<()>, event: Option<&Event>, request
         }
         (Choice::Commit(_), None) => return Err(Error::Cancelled),
         (Choice::Image(_, tag, digest), all) => {
-            let known = all.iter().flat_map(|all| &all.deliveries).find(|known| known.digest == *digest);
+            let known = all.iter().flat_map(|all| &all.proven).find(|known| known.digest == *digest);
             (*digest, tag.clone().map(|tag| vec![tag]).or_else(|| known.map(|known| known.tags.clone())).unwrap_or_default())
         }
     };
     let (table, delivered) = inspector.one(digest, tags).await?;
     let Some(delivered) = delivered.filter(|_| table.holds) else { return Ok(Answer::Refused(Box::new(table))) };
-    let newest = all.as_ref().and_then(|all| all.deliveries.first()).map(commit_of);
+    let newest = all.as_ref().and_then(|all| all.proven.first()).map(commit_of);
     set_back(config, client.repository(), &delivered, newest, request, warnings).await.map(Answer::Done)
 }
 

@@ -38,7 +38,8 @@ pub(crate) struct Deliveries {
     /// The environment.
     pub(crate) environment: Environment,
     /// The newest first.
-    pub(crate) deliveries: Vec<Delivered>,
+    #[serde(rename = "deliveries")]
+    pub(crate) proven: Vec<Delivered>,
     /// How many images there are that no such verdict speaks for.
     pub(crate) others: usize,
     /// How many tags and images were not looked at, or could not be.
@@ -114,7 +115,7 @@ impl Inspector {
         }
         deliveries.sort_by_key(|delivered| std::cmp::Reverse(delivered.at));
         let repository = self.client.repository().to_string();
-        Ok(Deliveries { repository, environment: self.environment, deliveries, others, unread })
+        Ok(Deliveries { repository, environment: self.environment, proven: deliveries, others, unread })
     }
 
     async fn delivered(&self, image: &Manifest, tags: Vec<Tag>) -> Result<Option<Delivered>, registry::Error> {
@@ -143,7 +144,7 @@ impl Deliveries {
     /// # Errors
     /// There is none, or there are several.
     pub(crate) fn of_commit(&self, commit: &str) -> Result<&Delivered, String> {
-        let found: Vec<_> = self.deliveries.iter().filter(|delivered| delivered.commit.starts_with(commit)).collect();
+        let found: Vec<_> = self.proven.iter().filter(|delivered| delivered.commit.starts_with(commit)).collect();
         match *found {
             [one] => Ok(one),
             [] => Err(format!("no delivery of it to {} is proven: without a choice all are listed that are", self.environment)),
@@ -157,9 +158,9 @@ impl Deliveries {
 
 impl fmt::Display for Deliveries {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { repository, environment, deliveries, .. } = self;
-        writeln!(f, "{} to {environment} in {repository}, the newest first", text::count(deliveries.len(), "delivery"))?;
-        for delivered in deliveries {
+        let Self { repository, environment, proven, .. } = self;
+        writeln!(f, "{} to {environment} in {repository}, the newest first", text::count(proven.len(), "delivery"))?;
+        for delivered in proven {
             let at = delivered.at.map(text::time).unwrap_or_default();
             let commit = text::words(delivered.commit.get(..12).unwrap_or(&delivered.commit));
             writeln!(f, "{at}  {commit}  {}", delivered.pinned())?;

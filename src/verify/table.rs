@@ -101,7 +101,7 @@ pub(super) fn proven(evidence: &Evidence, wanted: &Wanted, image: Digest) -> Opt
         commit: said.0.to_owned(),
         source: said.1.to_owned(),
         at: signed.at,
-        signer: signed.signer.name().to_string(),
+        signer: signed.signer.name(),
     })
 }
 
