@@ -387,6 +387,7 @@ const OPENERS: &[(&str, &str)] = &[
     ("github::event", "the runner's file of the event"),
     ("keeper", "nothing at all: /dev/null"),
     ("keeper::scratch", "folders of ours among temporary files, by their owner and their lock"),
+    ("kubernetes::service_account", "files that the kubelet writes, in a folder that the user names"),
     ("machine", "what Linux says of the machine, of processes and of control groups"),
     ("matrix", "names of folders; whether they are the repository's is looked at beneath its root"),
     ("oci::layer", "blobs of a layout of ours"),

@@ -1,7 +1,9 @@
-//! The command line: `deliver`, `promote`, `plan`, `doctor`, `policy`, `verify`, `gitops`, `rollback`, `show`, `findings`, `lifecycle`, `repository`, and their flags, which are the inputs.
+//! The command line: commands, and their flags, which are the inputs.
 
 mod findings;
+mod images;
 mod lifecycle;
+mod pull_secret;
 mod repository;
 mod rollback;
 
@@ -14,7 +16,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use crate::inputs::{self, About, Inputs, Problem};
 use crate::oci::reference::{InvalidReference, Reference, Repository};
 use crate::oci::{Digest, Tag};
-use crate::repository::{LifecycleRequest, SettingsRequest};
+use crate::repository::{ImagesRequest, LifecycleRequest, SettingsRequest};
 use crate::setup::Kind;
 use crate::tags::VARIABLES;
 use crate::variables;
@@ -47,8 +49,14 @@ pub(crate) enum Request {
     Findings(Inputs, crate::findings::Request),
     /// Look at what a lifecycle policy does.
     Lifecycle(LifecycleRequest),
+    /// Put a login to Amazon ECR into a pull secret.
+    PullSecret(crate::pull_secret::Request),
     /// Look at a repository's settings, or bring them to what is wanted.
     Repository(Inputs, SettingsRequest),
+    /// List the repositories of a registry, as JSON or not.
+    Repositories(Inputs, bool),
+    /// List the images of a repository.
+    Images(Inputs, ImagesRequest),
 }
 
 /// Reads the command line. Under GitHub Actions an input that has no flag is taken from its `INPUT_*` variable.
@@ -105,17 +113,27 @@ pub(crate) fn read(
             lifecycle::request(matches, of_repository).map(Request::Lifecycle).ok_or_else(nothing_asked)
         }
         Some(("repository", matches)) => {
+            if let Some((inputs, json)) = repository::list_request(matches, of_repository) {
+                return Ok(Request::Repositories(inputs, json));
+            }
             let request = repository::request(matches, of_repository);
             request.map(|(inputs, request)| Request::Repository(inputs, request)).ok_or_else(nothing_asked)
         }
+        Some(("images", matches)) => {
+            let request = images::request(matches, of_repository);
+            request.map(|(inputs, request)| Request::Images(inputs, request)).ok_or_else(nothing_asked)
+        }
+        Some(("pull-secret", matches)) => pull_secret::request(matches).map(Request::PullSecret).ok_or_else(nothing_asked),
         Some((_, matches)) => Ok(delivery(inputs(matches), matches)),
         None => Err(nothing_asked()),
     }
 }
 
 fn nothing_asked() -> clap::Error {
-    let expected = "a command is expected: deliver, promote, plan, doctor, policy, verify, gitops, rollback, show, findings, lifecycle or repository";
-    command().error(clap::error::ErrorKind::MissingSubcommand, expected)
+    let mut command = command();
+    let names: Vec<_> = command.get_subcommands().map(|command| format!("`{}`", command.get_name())).collect();
+    let expected = format!("a command is expected: one of {}", names.join(", "));
+    command.error(clap::error::ErrorKind::MissingSubcommand, expected)
 }
 
 /// The program as clap knows it.
@@ -153,7 +171,7 @@ pub(crate) fn command() -> Command {
             ),
         )
         .subcommand(with_inputs(Command::new("policy").about("Print the policies that a delivery needs, to copy")).arg(
-            Arg::new(KIND).value_name("KIND").help("Which: environment, trust, role, workflow, repository or lifecycle; all but the last by default").value_parser(kind),
+            Arg::new(KIND).value_name("KIND").help("Which: environment, trust, role, workflow or repository, all of which are the default; lifecycle, images, settings or terraform").value_parser(kind),
         ))
         .subcommand(verify_command())
         .subcommand(
@@ -167,6 +185,8 @@ pub(crate) fn command() -> Command {
         .subcommand(findings::command())
         .subcommand(lifecycle::command())
         .subcommand(repository::command())
+        .subcommand(images::command())
+        .subcommand(pull_secret::command())
         .subcommand(
             with_inputs(Command::new("show").about(
                 "In another job of GitHub Actions: show the report of a pull request's job, which may not write, as a stranger's word",
@@ -332,7 +352,7 @@ fn kind(text: &str) -> Result<Kind, &'static str> {
     Kind::ALL
         .into_iter()
         .find(|kind| kind.name() == text)
-        .ok_or("environment, trust, role, workflow, repository or lifecycle is expected")
+        .ok_or("environment, trust, role, workflow, repository, lifecycle, images, settings or terraform is expected")
 }
 
 const AFTER_HELP: &str = "\
@@ -388,9 +408,14 @@ mod tests {
             | Request::GitOps(inputs, _)
             | Request::Rollback(inputs, _)
             | Request::Show(inputs) => inputs,
-            Request::Version | Request::Verify(_) | Request::Findings(..) | Request::Lifecycle(_) | Request::Repository(..) => {
-                panic!("no version was asked for")
-            }
+            Request::Version
+            | Request::Verify(_)
+            | Request::Findings(..)
+            | Request::Lifecycle(_)
+            | Request::Repository(..)
+            | Request::Repositories(..)
+            | Request::Images(..)
+            | Request::PullSecret(_) => panic!("no version was asked for"),
         }
     }
 

@@ -129,7 +129,17 @@ impl Acceptance {
     const OPTIONS: glob::MatchOptions =
         glob::MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: false };
 
+    /// What names the registry's own scan, and no file of that name.
+    const REGISTRY_SCAN: &str = "ecr-scan";
+
+    fn is_of_registry_scan(&self) -> bool {
+        self.name == Self::REGISTRY_SCAN
+    }
+
     fn fits(&self, gap: &Gap) -> bool {
+        if self.is_of_registry_scan() {
+            return false;
+        }
         // A type of package stands for all of them.
         let is_of_type = || gap.kind == GapKind::Packages && gap.name.split(' ').next() == Some(&self.name);
         self.name == gap.name || self.pattern.matches_with(&gap.name, Self::OPTIONS) || is_of_type()
@@ -158,7 +168,14 @@ pub(crate) fn accept<'a>(gaps: &mut [Gap], acceptances: &'a [Acceptance]) -> Vec
         let fitting = acceptances.iter().find(|acceptance| acceptance.fits(gap));
         gap.accepted = fitting.map(|acceptance| acceptance.reason.clone());
     }
-    acceptances.iter().filter(|acceptance| !gaps.iter().any(|gap| acceptance.fits(gap))).collect()
+    let is_unused = |acceptance: &&Acceptance| !acceptance.is_of_registry_scan() && !gaps.iter().any(|gap| acceptance.fits(gap));
+    acceptances.iter().filter(is_unused).collect()
+}
+
+/// Why an image may go out that the registry's own scan can't look at; absent where it may not.
+#[must_use]
+pub(crate) fn without_registry_scan(acceptances: &[Acceptance]) -> Option<&str> {
+    acceptances.iter().find(|acceptance| acceptance.is_of_registry_scan()).map(|acceptance| &*acceptance.reason)
 }
 
 #[cfg(test)]
@@ -208,6 +225,16 @@ mod tests {
             assert!(!accepts(acceptance, package("pypi pyyaml 5.3")), "{acceptance}");
         }
         assert!(!accepts("opt: x", gap("opt data.jar")), "a file is no package");
+    }
+
+    #[test]
+    fn the_registrys_scan_is_accepted_by_its_name_and_no_file_with_it() {
+        let acceptances = ["ecr-scan: from scratch", "/ecr-sca?: a file"].map(|text| text.parse().unwrap());
+        assert_eq!(without_registry_scan(&acceptances), Some("from scratch"));
+        assert_eq!(without_registry_scan(&acceptances[1..]), None);
+        let mut gaps = [gap("ecr-scan")];
+        assert_eq!((accept(&mut gaps, &acceptances[..1]).len(), gaps[0].accepted.clone()), (0, None));
+        assert_eq!((accept(&mut gaps, &acceptances).len(), gaps[0].accepted.as_deref()), (0, Some("a file")));
     }
 
     #[test]

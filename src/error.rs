@@ -7,6 +7,7 @@ use crate::evidence::Unproven;
 use crate::github::{api, attestations, code_scanning, oidc};
 use crate::gitops;
 use crate::inputs::Problem;
+use crate::kubernetes;
 use crate::publish;
 use crate::record::{RunResult, StageName};
 use crate::report;
@@ -35,6 +36,12 @@ pub(crate) enum Error {
     /// AWS refuses, or can't be reached.
     #[error(transparent)]
     Aws(#[from] aws::Error),
+    /// There is no login to a registry that could be put into a pull secret.
+    #[error("no login: {0}")]
+    NoLogin(aws::Error),
+    /// A Secret of the cluster could not be written.
+    #[error(transparent)]
+    Kubernetes(#[from] kubernetes::Error),
     /// The build failed.
     #[error(transparent)]
     Build(#[from] buildkit::Error),
@@ -46,7 +53,12 @@ pub(crate) enum Error {
     NotScanned(Tool),
     /// The gate waits for the registry's own scan, and an image has no result: each image with the reason.
     #[error("the registry's scan has no result")]
-    NotScannedThere(Vec<(String, Line)>),
+    NotScannedThere {
+        /// The images, each with the reason.
+        images: Vec<(String, Line)>,
+        /// Whether one of them can't be scanned there at all.
+        unsupported: bool,
+    },
     /// A gate is blocking, nothing was found that shuts it, and this was not judged.
     #[error("{} parts of the image were not judged", .0.len())]
     NotJudged(Vec<Gap>),

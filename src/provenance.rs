@@ -41,6 +41,9 @@ pub(crate) struct Parameters {
     pub(crate) platforms: Vec<String>,
     /// The stage that was asked for; absent for the last.
     pub(crate) target: Option<String>,
+    /// How steps were run, by the names of the frontend's options, where it was asked for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) options: BTreeMap<String, String>,
 }
 
 /// What an image says of the delivery that it came from. Whoever may push an image can have it say anything.
@@ -195,6 +198,7 @@ mod tests {
             dockerfile_digest: Digest::of(b"FROM scratch\n"),
             platforms: Vec::new(),
             target: None,
+            options: BTreeMap::new(),
         }
     }
 

@@ -124,6 +124,12 @@ pub(crate) enum ScanResult {
     None {
         /// Why, in one line.
         why: String,
+        /// Whether there never is one, since the registry can't scan such an image.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        unsupported: bool,
+        /// The reason that was given for going on without; absent where none was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        accepted: Option<String>,
     },
 }
 
@@ -132,9 +138,24 @@ impl ScanResult {
     #[must_use]
     pub(crate) fn missing(&self) -> Option<&str> {
         match self {
-            Self::None { why } => Some(why),
+            Self::None { why, .. } => Some(why),
             Self::Basic { .. } | Self::Enhanced { .. } => None,
         }
+    }
+
+    /// Why that is accepted; nothing where it is not, or where there is a result.
+    #[must_use]
+    pub(crate) fn accepted(&self) -> Option<&str> {
+        match self {
+            Self::None { accepted, .. } => accepted.as_deref(),
+            Self::Basic { .. } | Self::Enhanced { .. } => None,
+        }
+    }
+
+    /// Whether the registry can't scan such an image.
+    #[must_use]
+    pub(crate) fn is_unsupported(&self) -> bool {
+        matches!(self, Self::None { unsupported: true, .. })
     }
 }
 
@@ -199,6 +220,11 @@ impl RegistryScan {
     /// The images without a result, with the reason.
     pub(crate) fn missing(&self) -> impl Iterator<Item = (&ScannedImage, &str)> {
         self.images.iter().filter_map(|image| Some((image, image.result.missing()?)))
+    }
+
+    /// Those of which nobody has accepted that, with the reason why there is none.
+    pub(crate) fn unaccepted(&self) -> impl Iterator<Item = (&ScannedImage, &str)> {
+        self.missing().filter(|(image, _)| image.result.accepted().is_none())
     }
 
     /// Whether each image has a result.

@@ -30,10 +30,11 @@ use crate::pipeline::gitops::Update;
 use crate::pipeline::{self, Delivery, context, doctor};
 use crate::plan::{self, Plan};
 use crate::process::{self, Demand, Launcher};
+use crate::pull_secret;
 use crate::record::{GitOpsResult, Record, Recorder, RunResult, Stage, StageOutcome};
 use crate::redaction;
 use crate::report::{self, RunnerFiles, console};
-use crate::repository::{self, LifecycleRequest, SettingsRequest};
+use crate::repository::{self, ImagesRequest, LifecycleRequest, SettingsRequest};
 use crate::rollback::{self, Answer};
 use crate::scan;
 use crate::setup::{self, PolicyInputs};
@@ -110,6 +111,9 @@ fn run(arguments: impl IntoIterator<Item = OsString>, lifeline: &Lifeline) -> an
             Request::Repository(inputs, request) => settings(&inputs, &request).await.unwrap_or_else(|error| refuse(&error)),
             Request::GitOps(inputs, image) => gitops(&inputs, &image).await.unwrap_or_else(|error| refuse(&error)),
             Request::Rollback(inputs, request) => rollback(&inputs, &request).await.unwrap_or_else(|error| refuse(&error)),
+            Request::Repositories(inputs, json) => repositories(&inputs, json).await.unwrap_or_else(|error| refuse(&error)),
+            Request::Images(inputs, request) => images(&inputs, request).await.unwrap_or_else(|error| refuse(&error)),
+            Request::PullSecret(request) => pull_secret(&request).await.unwrap_or_else(|error| refuse(&error)),
             Request::Show(inputs) => show(&inputs).await.unwrap_or_else(|error| refuse(&error)),
             Request::Deliver(inputs) => deliver(&inputs, None, lifeline).await,
             Request::Promote(inputs, from) => deliver(&inputs, Some(&from), lifeline).await,
@@ -317,6 +321,31 @@ async fn settings(inputs: &Inputs, request: &SettingsRequest) -> Result<Exit, Er
         (false, true) => Exit::Failed,
         (false, false) => Exit::Done,
     })
+}
+
+async fn repositories(inputs: &Inputs, json: bool) -> Result<Exit, Error> {
+    let event = Event::read(variables::text);
+    let config = Config::without_build(inputs, &env(event.as_ref())).map_err(Error::Inputs)?;
+    let all = repository::all(&config, event.as_ref()).await?;
+    let told = if json { answer(&Redacted::json(&all)) } else { tell(all.to_string().trim_end()) };
+    told.map(|()| Exit::Done)
+}
+
+async fn images(inputs: &Inputs, request: ImagesRequest) -> Result<Exit, Error> {
+    let event = Event::read(variables::text);
+    let config = Config::without_build(inputs, &env(event.as_ref())).map_err(Error::Inputs)?;
+    let images = repository::images(&config, event.as_ref(), request).await?;
+    if request.json {
+        answer(&Redacted::json(&images))?;
+    } else {
+        tell(images.to_string().trim_end())?;
+    }
+    Ok(if images.is_unseen() { Exit::Failed } else { Exit::Done })
+}
+
+async fn pull_secret(request: &pull_secret::Request) -> Result<Exit, Error> {
+    let report = pull_secret::keep(request).await?;
+    tell(report.to_string().trim_end()).map(|()| Exit::Done)
 }
 
 async fn show(inputs: &Inputs) -> Result<Exit, Error> {

@@ -9,7 +9,7 @@ use iam_policy::Document;
 use iam_policy::github::{Context, Job, Repository, RepositoryIds, Subjects};
 use iam_policy::trust::Caller;
 
-use crate::aws::ecr::{Permissions, findings_statements, preview_policy};
+use crate::aws::ecr::{Permissions, findings_statements, images_policy, preview_policy, settings_policy};
 use crate::aws::{RepositoryArn, RoleArn, cloudwatch, kms};
 use crate::config::{Config, Ecr, Metrics, RequestedDestination, Signing, Trusted};
 use crate::environment::{Environment, Trigger};
@@ -45,12 +45,25 @@ pub(crate) enum Kind {
     Lifecycle,
     /// The role and the repository as lines of the Terraform module; printed where they are asked for alone.
     Terraform,
+    /// What a role may do that lists images. No delivery needs it either.
+    Images,
+    /// What a role may do that brings a repository's settings to what is wanted. No delivery needs it either.
+    Settings,
 }
 
 impl Kind {
     /// All kinds, in the order in which they are printed.
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Environment, Self::Trust, Self::Role, Self::Workflow, Self::Repository, Self::Lifecycle, Self::Terraform];
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Environment,
+        Self::Trust,
+        Self::Role,
+        Self::Workflow,
+        Self::Repository,
+        Self::Lifecycle,
+        Self::Images,
+        Self::Settings,
+        Self::Terraform,
+    ];
 
     /// The word for the command line.
     #[must_use]
@@ -63,6 +76,8 @@ impl Kind {
             Self::Repository => "repository",
             Self::Lifecycle => "lifecycle",
             Self::Terraform => "terraform",
+            Self::Images => "images",
+            Self::Settings => "settings",
         }
     }
 }
@@ -134,6 +149,8 @@ impl PolicyInputs<'_> {
             Kind::Repository => self.immutability(),
             Kind::Terraform => self.terraform(),
             Kind::Lifecycle => Ok(preview_policy(&self.permissions()?.repository).to_json()),
+            Kind::Images => Ok(images_policy(&self.permissions()?.repository).to_json()),
+            Kind::Settings => Ok(settings_policy(&self.permissions()?.repository).to_json()),
         }
     }
 

@@ -70,6 +70,11 @@ variables! {
     /// The token that goes with a key that expires; as that.
     AWS_SESSION_TOKEN;
 
+    /// The API server of the cluster that this is a pod of, as Kubernetes sets it in each pod: for `pull-secret`.
+    KUBERNETES_SERVICE_HOST;
+    /// Its port; as that.
+    KUBERNETES_SERVICE_PORT;
+
     /// The Docker engine, `unix:///PATH` or `tcp://HOST:PORT`, where `buildkit-host` is not given.
     DOCKER_HOST;
     /// The Docker context that names the engine, where neither `buildkit-host` nor `DOCKER_HOST` does; the one that

@@ -1,5 +1,7 @@
 //! What of a source was built, as statements have it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::oci::Digest;
@@ -25,18 +27,22 @@ pub(crate) struct Build {
     pub(crate) arguments_digest: Digest,
     /// The platforms that were asked for, sorted; none for the builder's own.
     pub(crate) platforms: Vec<String>,
+    /// How steps were run, by the names of the Dockerfile frontend's options (`add-hosts`, `force-network-mode`, `shm-size`,
+    /// `ulimit`), where it was asked for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) options: BTreeMap<String, String>,
 }
 
 impl From<&Parameters> for Build {
     fn from(parameters: &Parameters) -> Self {
-        let Parameters { arguments, context, dockerfile, dockerfile_digest, platforms, target } = parameters.clone();
-        Self { context, dockerfile, dockerfile_digest, target, arguments_digest: arguments, platforms }
+        let Parameters { arguments, context, dockerfile, dockerfile_digest, platforms, target, options } = parameters.clone();
+        Self { context, dockerfile, dockerfile_digest, target, arguments_digest: arguments, platforms, options }
     }
 }
 
 impl From<&Build> for Parameters {
     fn from(build: &Build) -> Self {
-        let Build { context, dockerfile, dockerfile_digest, target, arguments_digest, platforms } = build.clone();
-        Self { arguments: arguments_digest, context, dockerfile, dockerfile_digest, platforms, target }
+        let Build { context, dockerfile, dockerfile_digest, target, arguments_digest, platforms, options } = build.clone();
+        Self { arguments: arguments_digest, context, dockerfile, dockerfile_digest, platforms, target, options }
     }
 }

@@ -59,6 +59,7 @@ pub(super) fn parameters() -> Parameters {
         dockerfile_digest: Digest::of(b"FROM debian:bookworm-slim\n"),
         platforms: vec!["linux/amd64".to_owned(), "linux/arm64".to_owned()],
         target: Some("runtime".to_owned()),
+        options: [("add-hosts".to_owned(), "db.example=10.0.0.5".to_owned())].into(),
     }
 }
 

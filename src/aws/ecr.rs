@@ -19,12 +19,12 @@ use aws_smithy_runtime_api::http::Response;
 use base64::Engine as _;
 use futures_util::future::BoxFuture;
 
-pub(crate) use findings::{FoundPackage, Scan, ScanFinding, ScanFindings, findings_policy, findings_statements};
+pub(crate) use findings::{FoundPackage, NoResult, Scan, ScanFinding, ScanFindings, findings_policy, findings_statements};
 pub(crate) use images::ImageDetail;
 pub(crate) use lifecycle::{LifecyclePreview, NoPreview};
-pub(crate) use permissions::{OF_PREVIEW, Permissions, preview_policy};
+pub(crate) use permissions::{OF_PREVIEW, OF_SETTINGS, Permissions, images_policy, preview_policy, settings_policy};
 pub(crate) use settings::{Encryption, Settings};
-pub(crate) use state::{ManagedSigning, ScanResult};
+pub(crate) use state::ManagedSigning;
 pub(crate) use tag_filter::TagFilter;
 
 use super::{AccountId, Call, Error, RepositoryArn, Session, confidential};

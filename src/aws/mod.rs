@@ -17,6 +17,7 @@ mod http;
 mod key_arn;
 pub(crate) mod kms;
 mod registry_host;
+mod registry_login;
 mod repository_arn;
 pub(crate) mod session;
 mod settings;

@@ -23,6 +23,7 @@ use super::error::Error;
 use super::export::{content, docker_archive, pipe};
 use super::id::random_id;
 use super::namespace::Namespace;
+use super::options::Options;
 use super::progress::BuildEvent;
 use super::session::{Session, silence};
 use super::solve::{Solve, Solved};
@@ -46,6 +47,9 @@ const BY_THE_CACHE: usize = 3;
 /// The frontend's attribute by which every step is run anew (BuildKit, `frontend/dockerui/config.go`).
 const NO_CACHE: &str = "no-cache";
 
+/// The frontend's attribute that names hosts.
+const HOSTS: &str = "add-hosts";
+
 /// Where to look for a builder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Host {
@@ -61,6 +65,8 @@ pub(crate) struct Builder {
     channel: Channel,
     store: Store,
     description: String,
+    /// Whether it knows limits of steps (BuildKit 0.9); before, it passes over them in silence.
+    sets_limits: bool,
     /// Where it answers.
     address: Address,
     /// What it calls itself, which no build step can see: the engine's ID, or that of buildkitd's workers.
@@ -103,6 +109,8 @@ pub(crate) struct Instructions {
     pub(crate) arguments: Vec<(String, String)>,
     /// Labels of the image.
     pub(crate) labels: Vec<(String, String)>,
+    /// How steps are run.
+    pub(crate) options: Options,
     /// Whose state in the builder the steps see and leave; everybody's where none is named.
     pub(crate) namespace: Option<Namespace>,
 }
@@ -121,6 +129,7 @@ impl Builder {
                     channel,
                     store: Store::Content { sets_times: true },
                     description: format!("buildkitd at {address}"),
+                    sets_limits: true,
                     address: address.clone(),
                     cleanups: TaskTracker::new(),
                 })
@@ -158,7 +167,8 @@ impl Builder {
         let description = format!("Docker {version}, {driver}{}", if keeps_blobs { " in containerd" } else { "" });
         let store = if keeps_blobs { Store::Content { sets_times: false } } else { Store::GraphDriver(docker) };
         let (address, identity) = (engine.address().clone(), info.id.unwrap_or_default());
-        Ok(Self { channel, store, description, address, identity, cleanups: cleanups.clone() })
+        let sets_limits = parse_api(&api) > Some(OLDEST_API);
+        Ok(Self { channel, store, description, sets_limits, address, identity, cleanups: cleanups.clone() })
     }
 
     /// The builder's name and version, for the log: `Docker 20.10.24, overlay2`.
@@ -196,8 +206,9 @@ impl Builder {
         platform: Option<&Platform>,
         show: &(dyn Fn(BuildEvent) + Send + Sync),
     ) -> Result<Solved, Error> {
-        let frontend_attributes = instructions.attributes(platform);
-        self.solve(session, Solve { frontend_attributes, exporter: None }, show).await
+        let frontend_attributes = self.attributes(instructions, platform)?;
+        let solve = Solve { frontend_attributes, entitlements: instructions.options.entitlements(), exporter: None };
+        self.solve(session, solve, show).await
     }
 
     /// Builds the image of one platform (the builder's own where none is named) and writes it into `layout`.
@@ -213,7 +224,7 @@ impl Builder {
         compression: Compression,
         show: Arc<dyn Fn(BuildEvent) + Send + Sync>,
     ) -> Result<Product, Error> {
-        let mut frontend_attributes = instructions.attributes(platform);
+        let mut frontend_attributes = self.attributes(instructions, platform)?;
         let mut exports = 1;
         let (parts, solved) = loop {
             match self.export(session, instructions, &frontend_attributes, layout, compression, &show).await {
@@ -264,6 +275,11 @@ impl Builder {
         compression: Compression,
         show: &Arc<dyn Fn(BuildEvent) + Send + Sync>,
     ) -> Result<(Parts, Solved), Error> {
+        let solve = Solve {
+            frontend_attributes: frontend_attributes.clone(),
+            entitlements: instructions.options.entitlements(),
+            exporter: None,
+        };
         let received = {
             let show = show.clone();
             move |bytes: u64| show(BuildEvent::Status(format!("image {}", text::size(bytes))))
@@ -273,7 +289,7 @@ impl Builder {
                 let name = format!("gp-deliver.invalid/export:{}", random_id());
                 let _cleanup = Cleanup { docker: docker.clone(), name: name.clone(), tasks: self.cleanups.clone() };
                 let exporter = Some(("moby", HashMap::from([("name".to_owned(), name.clone())])));
-                let solve = Solve { frontend_attributes: frontend_attributes.clone(), exporter };
+                let solve = Solve { exporter, ..solve };
                 let solved = self.solve(session, solve, &**show).await.map_err(Error::or_gone)?;
                 Ok((save(docker, &name, layout, compression, received).await?, solved))
             }
@@ -282,12 +298,23 @@ impl Builder {
                     [("push", "false"), ("store", "true"), ("oci-mediatypes", "true"), ("compression", "uncompressed")];
                 let attributes = attributes.into_iter().chain(instructions.source_date().filter(|_| *sets_times));
                 let attributes = attributes.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-                let solve = Solve { frontend_attributes: frontend_attributes.clone(), exporter: Some(("image", attributes)) };
+                let solve = Solve { exporter: Some(("image", attributes)), ..solve };
                 let solved = self.solve(session, solve, &**show).await?;
                 let manifest = solved.response.get("containerimage.digest").and_then(|digest| digest.parse::<Digest>().ok());
                 let manifest = manifest.ok_or_else(|| Error::Protocol("the builder names no image digest".to_owned()))?;
                 Ok((content::read(&self.channel, manifest, layout, compression, &received).await?, solved))
             }
+        }
+    }
+
+    /// The frontend's attributes for one platform.
+    ///
+    /// # Errors
+    /// The builder would pass over one in silence.
+    fn attributes(&self, instructions: &Instructions, platform: Option<&Platform>) -> Result<HashMap<String, String>, Error> {
+        match instructions.options.of_limits() {
+            Some(input) if !self.sets_limits => Err(Error::NoSuchOption { input, builder: self.description.clone() }),
+            _ => Ok(instructions.attributes(platform)),
         }
     }
 
@@ -386,8 +413,12 @@ impl Instructions {
         attributes.insert("filename".to_owned(), self.dockerfile.clone());
         attributes.extend(self.target.clone().map(|target| ("target".to_owned(), target)));
         attributes.extend(platform.map(|platform| ("platform".to_owned(), platform.to_string())));
+        attributes.extend(self.options.attributes());
         // It comes last, so that no argument of the build takes its place.
-        attributes.extend(self.namespace.iter().flat_map(Namespace::attributes));
+        for (name, value) in self.namespace.iter().flat_map(Namespace::attributes) {
+            let hosts = attributes.remove(&name).filter(|_| name == HOSTS).map(|given| format!("{given},{value}"));
+            attributes.insert(name, hosts.unwrap_or(value));
+        }
         attributes
     }
 

@@ -90,6 +90,14 @@ pub(crate) enum Error {
     /// The image has configuration alone.
     #[error("the image has no layers")]
     NoLayers,
+    /// The builder is too old for what an input asks for.
+    #[error("{builder} knows no {input}")]
+    NoSuchOption {
+        /// The input.
+        input: &'static str,
+        /// The builder.
+        builder: String,
+    },
     /// The Dockerfile asks for another reader of Dockerfiles than those that keep to a namespace.
     #[error("line {line}: the frontend {reference:?} is not known to keep cache mounts apart")]
     Frontend {

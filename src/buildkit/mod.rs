@@ -9,6 +9,7 @@ pub(crate) mod export;
 mod id;
 mod materials;
 pub(crate) mod namespace;
+pub(crate) mod options;
 pub(crate) mod progress;
 pub(crate) mod session;
 pub(crate) mod solve;

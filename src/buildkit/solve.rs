@@ -27,6 +27,8 @@ use crate::materials::Materials;
 pub(crate) struct Solve {
     /// Options of the Dockerfile frontend (`target`, `build-arg:NAME`, `label:KEY`, `platform`, …).
     pub(crate) frontend_attributes: HashMap<String, String>,
+    /// What the steps need the builder's permission for.
+    pub(crate) entitlements: Vec<String>,
     /// The exporter's name and options; without one the result is only built.
     pub(crate) exporter: Option<(&'static str, HashMap<String, String>)>,
 }
@@ -68,6 +70,7 @@ pub(crate) async fn solve(
         },
         exporter_deprecated: exporter,
         exporter_attrs_deprecated: exporter_attributes,
+        entitlements: solve.entitlements,
         ..SolveRequest::default()
     };
     let mut progress = Progress::default();

@@ -6,7 +6,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use super::{argument, flag, switch};
 use crate::inputs::{self, About, Inputs};
-use crate::repository::{LifecycleRequest, PreviewRequest};
+use crate::repository::{Keep, LifecycleRequest, PreviewRequest};
 
 /// The name of the repository.
 const NAME: &str = "name";
@@ -30,6 +30,32 @@ pub(super) fn identity() -> [&'static About; 9] {
     ]
 }
 
+/// The flags that say what has to stay.
+pub(super) fn keeping(command: Command) -> Command {
+    command
+        .arg(
+            flag(
+                "keep",
+                "IMAGE",
+                "An image that has to stay, by its tag or digest (sha256:..., NAME@sha256:...); may be repeated",
+            )
+            .action(ArgAction::Append),
+        )
+        .arg(
+            flag("keep-from", "FILE", "A text whose digests have to stay, such as a file of GitOps; may be repeated")
+                .value_parser(value_parser!(PathBuf))
+                .action(ArgAction::Append),
+        )
+        .arg(flag("pulled-within", "AGE", "An image that was pulled as lately as this has to stay: 48h, 7d [default: 7d]"))
+}
+
+/// What they say.
+pub(super) fn kept(matches: &ArgMatches) -> Keep {
+    let images = matches.try_get_many::<String>("keep").ok().flatten().into_iter().flatten().cloned().collect();
+    let files = matches.try_get_many::<PathBuf>("keep-from").ok().flatten().into_iter().flatten().cloned().collect();
+    Keep { images, files, pulled_within: matches.try_get_one::<String>("pulled-within").ok().flatten().cloned() }
+}
+
 /// The command as clap knows it.
 pub(super) fn command() -> Command {
     let preview = Command::new("preview")
@@ -42,15 +68,11 @@ pub(super) fn command() -> Command {
         )
         .arg(flag("preset", "NAME", "A preset in its place: simple, environments or environments-safe"))
         .arg(
-            flag("keep", "TAG", "A tag whose image has to stay, besides those of the environments; may be repeated")
-                .action(ArgAction::Append),
-        )
-        .arg(flag("pulled-within", "AGE", "An image that was pulled as lately as this has to stay: 48h, 7d [default: 7d]"))
-        .arg(
             flag("force", "IMAGE", "An image that may go all the same, by its tag or digest; may be repeated")
                 .action(ArgAction::Append),
         )
         .arg(switch("json", "Print the preview as JSON"));
+    let preview = keeping(preview);
     let preview = identity().into_iter().fold(preview, |command, input| command.arg(argument(input)));
     let check = Command::new("check")
         .about("Say whether AWS would take a file as a lifecycle policy, and what of it is to be looked at")
@@ -81,8 +103,7 @@ pub(super) fn request(matches: &ArgMatches, inputs: impl Fn(&ArgMatches, &str) -
             let request = PreviewRequest {
                 policy: matches.get_one("policy").cloned(),
                 preset: matches.get_one("preset").cloned(),
-                keep: texts("keep"),
-                pulled_within: matches.get_one("pulled-within").cloned(),
+                keep: kept(matches),
                 force: texts("force"),
                 json: matches.get_flag("json"),
             };

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
-use super::lifecycle::identity;
+use super::lifecycle::{identity, keeping, kept};
 use super::{argument, flag, switch};
 use crate::inputs::Inputs;
 use crate::repository::{Said, SettingsRequest, Verb};
@@ -19,6 +19,12 @@ WHAT IS WANTED:
 EXIT CODES:
   0  as wanted   1  it could not be seen or changed   2  wrong arguments   3  something is not as it is wanted";
 
+const LIST: &str = "list";
+/// The registry, where all of its repositories are asked for.
+const REGISTRY: &str = "registry";
+/// What stands for a repository there: who asks is said beside one.
+const ANY: &str = "any";
+
 /// The command as clap knows it.
 pub(super) fn command() -> Command {
     let command = |name: &'static str, about: &'static str| {
@@ -32,14 +38,31 @@ pub(super) fn command() -> Command {
         .about("Look at the settings of a repository of Amazon ECR, and bring them to what is wanted; deletes no image")
         .subcommand_required(true)
         .arg_required_else_help(true)
+        .subcommand(list())
         .subcommand(command("show", "Show what a repository is set to"))
         .subcommand(wanted(command("diff", "Show what is not as it is wanted, and change nothing")))
         .subcommand(
-            wanted(command("ensure", "Create the repository if there is none, and change what is not as it is wanted")).arg(
-                flag("force", "IMAGE", "An image that the policy may take all the same, by its tag or digest")
-                    .action(ArgAction::Append),
-            ),
+            keeping(wanted(command("ensure", "Create the repository if there is none, and change what is not as it is wanted")))
+                .arg(
+                    flag("force", "IMAGE", "An image that the policy may take all the same, by its tag or digest")
+                        .action(ArgAction::Append),
+                ),
         )
+}
+
+fn list() -> Command {
+    let command = Command::new(LIST)
+        .about("List the repositories of the registry with their main settings")
+        .arg(Arg::new(REGISTRY).value_name("HOST").help("The registry's address [default: that of the account and the region]"))
+        .arg(switch("json", "Print them as JSON"));
+    identity().into_iter().fold(command, |command, input| command.arg(argument(input)))
+}
+
+/// Whether all repositories are asked for: who asks, and whether JSON is wanted.
+pub(super) fn list_request(matches: &ArgMatches, inputs: impl Fn(&ArgMatches, &str) -> Inputs) -> Option<(Inputs, bool)> {
+    let matches = matches.subcommand_matches(LIST)?;
+    let name = matches.get_one::<String>(REGISTRY).map_or_else(|| ANY.to_owned(), |host| format!("{host}/{ANY}"));
+    Some((inputs(matches, &name), matches.get_flag("json")))
 }
 
 fn wanted(command: Command) -> Command {
@@ -92,5 +115,6 @@ pub(super) fn request(matches: &ArgMatches, inputs: impl Fn(&ArgMatches, &str) -
         lifecycle_policy: file("lifecycle-policy"),
     };
     let force = texts("force").unwrap_or_default();
-    Some((inputs(matches, name), SettingsRequest { verb, file: file("file"), said, force, json: matches.get_flag("json") }))
+    let (keep, json) = (kept(matches), matches.get_flag("json"));
+    Some((inputs(matches, name), SettingsRequest { verb, file: file("file"), said, keep, force, json }))
 }

@@ -11,6 +11,7 @@ use super::reader::Reader;
 use crate::buildkit::builder::Host;
 use crate::buildkit::endpoint::Address;
 use crate::buildkit::namespace::BuilderCache;
+use crate::buildkit::options::Options;
 use crate::buildkit::session::secrets::{self, SecretSource};
 use crate::inputs::{self, AnnotationLine, Argument, Lines, Property, SecretLine, SecretPlace, SshLine};
 use crate::oci::annotations::Annotations;
@@ -34,6 +35,8 @@ pub(crate) struct Build {
     pub(crate) agents: BTreeMap<String, PathBuf>,
     /// Proxies for build steps.
     pub(crate) proxies: Proxies,
+    /// How steps are run.
+    pub(crate) options: Options,
     /// Stages that must build too.
     pub(crate) check_targets: Vec<String>,
     /// Platforms; the builder's own where none is named.
@@ -60,6 +63,7 @@ impl Build {
             secrets: Vec::new(),
             agents: BTreeMap::new(),
             proxies: Proxies::default(),
+            options: Options::default(),
             check_targets: Vec::new(),
             platforms: Vec::new(),
             labels: Vec::new(),
@@ -132,6 +136,7 @@ impl Reader<'_> {
         let arguments = self.arguments();
         let secrets = self.secrets();
         let agents = self.agents();
+        let options = self.options();
         let check_targets = self.get(&inputs::CHECK_TARGETS);
         let platforms = self.platforms();
         let labels = self.labels();
@@ -147,6 +152,7 @@ impl Reader<'_> {
             secrets: secrets?,
             agents: agents?,
             proxies: client?.proxies,
+            options: options?,
             check_targets: check_targets?,
             platforms: platforms?,
             labels: labels?,
@@ -230,6 +236,14 @@ impl Reader<'_> {
             }
         }
         Some(agents)
+    }
+
+    /// How steps are run.
+    fn options(&mut self) -> Option<Options> {
+        let (no_cache, pull) = (self.get(&inputs::NO_CACHE), self.get(&inputs::PULL));
+        let (hosts, network) = (self.get(&inputs::ADD_HOSTS), self.get(&inputs::NETWORK));
+        let (shm_size, limits) = (self.get(&inputs::SHM_SIZE), self.get(&inputs::ULIMIT));
+        Some(Options { no_cache: no_cache?, pull: pull?, hosts: hosts?, network: network?, shm_size: shm_size?, limits: limits? })
     }
 
     /// The socket of an SSH agent: the given one, else the environment's.

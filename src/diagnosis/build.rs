@@ -65,6 +65,11 @@ impl From<&Error> for Diagnosis {
                 "The stage that is built puts no file into it: there is nothing to scan and nothing to run.",
                 "Copy something into the Dockerfile's last stage, or name another stage with `build-target`.",
             ),
+            Error::NoSuchOption { input, builder } => Self::new(
+                format!("This builder can't be asked for `{input}`"),
+                format!("{builder} would pass over it in silence, and the steps would run without it."),
+                format!("Build by Docker 23 or later or by a buildkitd (`buildkit-host`), or leave `{input}` out."),
+            ),
             Error::Frontend { reference, line } => frontend(reference, *line),
             Error::ProxyInImage => Self::new(
                 "The image's configuration holds the credentials of a proxy",

@@ -34,6 +34,8 @@ impl From<&Error> for Diagnosis {
             }
             Error::Source(error) => source_failure(error),
             Error::Aws(error) => Self::from(error),
+            Error::NoLogin(error) => super::kubernetes::no_login(error),
+            Error::Kubernetes(error) => Self::from(error),
             Error::Build(error) => Self::from(error),
             Error::Scan(error) => Self::from(error),
             Error::NotScanned(tool) => Self::new(
@@ -41,7 +43,7 @@ impl From<&Error> for Diagnosis {
                 "This environment's gate is blocking, and the scan did not happen.",
                 "See the warnings for the reason, and run again.",
             ),
-            Error::NotScannedThere(images) => super::registry_scan::no_result(images),
+            Error::NotScannedThere { images, unsupported } => super::registry_scan::no_result(images, *unsupported),
             Error::NotJudged(gaps) => not_judged(gaps),
             Error::CodeScanning(error) => Self::from(error),
             Error::Attestations(error) => Self::from(error),

@@ -10,6 +10,7 @@ mod build;
 mod delivery;
 mod github;
 mod gitops;
+mod kubernetes;
 mod layout;
 #[cfg(test)]
 mod literals;

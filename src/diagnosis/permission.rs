@@ -3,7 +3,7 @@
 use iam_policy::{Denial, DenialReason, Document, PolicyKind, Version};
 
 use super::Diagnosis;
-use crate::aws::ecr::{OF_PREVIEW, Permissions, findings_policy, preview_policy};
+use crate::aws::ecr::{OF_PREVIEW, OF_SETTINGS, Permissions, findings_policy, preview_policy, settings_policy};
 use crate::aws::{Call, KeyArn, RepositoryArn, cloudwatch, kms};
 use crate::metrics;
 
@@ -21,6 +21,7 @@ pub(super) fn lacking(said: &str, words: &str) -> Option<Diagnosis> {
     }
     Some(match repository.filter(|_| allowed_by_role) {
         Some(repository) if is_of_findings(&denial) => diagnosis.with_copy(&findings_policy(&repository).to_json()),
+        Some(repository) if is_of_settings(&denial) => diagnosis.with_copy(&settings_policy(&repository).to_json()),
         Some(repository) if is_of_preview(&denial) => diagnosis.with_copy(&preview_policy(&repository).to_json()),
         Some(repository) => diagnosis.with_copy(&needed(&denial, repository).policy().to_json()),
         None => diagnosis,
@@ -30,6 +31,11 @@ pub(super) fn lacking(said: &str, words: &str) -> Option<Diagnosis> {
 /// Whether it is about what ECR's own scan found.
 fn is_of_findings(denial: &Denial) -> bool {
     denial.action == "ecr:DescribeImageScanFindings"
+}
+
+/// Whether no delivery asks for it, but who changes a repository's settings.
+fn is_of_settings(denial: &Denial) -> bool {
+    denial.action.strip_prefix("ecr:").is_some_and(|action| OF_SETTINGS.contains(&action))
 }
 
 /// Whether no delivery asks for it, but who looks at a lifecycle policy.

@@ -135,7 +135,7 @@ pub(crate) async fn find(inputs: &Inputs, event: Option<&Event>, request: &Reque
     let looked = try_join_all(looked).await?;
     // Where nothing is asked about, nothing counts: not even what nobody has rated.
     let threshold = Threshold { severity: severity.unwrap_or(Severity::Critical), ignore_unfixed: false };
-    let judge = Judge { trivy: None, threshold, lets_through: &|_| None };
+    let judge = Judge { trivy: None, threshold, lets_through: &|_| None, accepted: None };
     let mut scan = merged(Demand::Report, looked, &judge);
     if severity.is_none() {
         scan.findings.iter_mut().for_each(|finding| finding.counts = false);

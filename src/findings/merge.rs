@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::subject::Subject;
 use super::wait::Looked;
-use crate::aws::ecr::{FoundPackage, ScanFinding};
+use crate::aws::ecr::{FoundPackage, NoResult, ScanFinding};
 use crate::finding::{Severity, Vulnerability};
 use crate::policy::Threshold;
 use crate::registry_scan::{Advisory, Demand, RegistryFinding, RegistryScan, ScanResult, ScannedImage};
@@ -18,6 +18,8 @@ pub(crate) struct Judge<'a> {
     pub(crate) threshold: Threshold,
     /// What of the project lets an advisory through.
     pub(crate) lets_through: &'a dyn Fn(&str) -> Option<String>,
+    /// Why an image may be without a result that ECR can't scan; absent where it may not.
+    pub(crate) accepted: Option<&'a str>,
 }
 
 /// All of it as one. A finding is the same as trivy's where advisory and package are.
@@ -27,7 +29,7 @@ pub(crate) fn merged(demand: Demand, looked: Vec<(Subject, Looked)>, judge: &Jud
     let mut images = Vec::new();
     for (subject, looked) in looked {
         let result = match looked {
-            Looked::Found(found) => {
+            Ok(found) => {
                 let rows = found.findings.iter().flat_map(|finding| rows(finding, &subject, judge));
                 rows.for_each(|row| {
                     if !findings.contains(&row) {
@@ -36,7 +38,10 @@ pub(crate) fn merged(demand: Demand, looked: Vec<(Subject, Looked)>, judge: &Jud
                 });
                 if found.enhanced { ScanResult::Enhanced { at: found.at } } else { ScanResult::Basic { at: found.at } }
             }
-            Looked::Nothing(why) => ScanResult::None { why: why.into() },
+            Err(NoResult { why, is_unsupported: unsupported }) => {
+                let accepted = judge.accepted.filter(|_| unsupported).map(str::to_owned);
+                ScanResult::None { why: why.into(), unsupported, accepted }
+            }
         };
         images.push(ScannedImage { platform: subject.platform, digest: subject.digest, result });
     }
@@ -54,7 +59,7 @@ pub(crate) fn unread(demand: Demand, subjects: &[Subject], why: &str) -> Registr
     let image = |subject: &Subject| ScannedImage {
         platform: subject.platform.clone(),
         digest: subject.digest,
-        result: ScanResult::None { why: why.to_owned() },
+        result: ScanResult::None { why: why.to_owned(), unsupported: false, accepted: None },
     };
     RegistryScan { demand, images: subjects.iter().map(image).collect(), findings: Vec::new(), only_trivy: None }
 }
@@ -156,7 +161,8 @@ mod tests {
     fn scan(findings: Vec<ScanFinding>, trivy: Option<&[Vulnerability]>, threshold: Threshold) -> RegistryScan {
         let found = ScanFindings { enhanced: false, at: jiff::Timestamp::UNIX_EPOCH, findings };
         let lets_through = |id: &str| (id == "CVE-9").then(|| "a list".to_owned());
-        merged(Demand::Gate, vec![(subject(), Looked::Found(found))], &Judge { trivy, threshold, lets_through: &lets_through })
+        let judge = Judge { trivy, threshold, lets_through: &lets_through, accepted: None };
+        merged(Demand::Gate, vec![(subject(), Ok(found))], &judge)
     }
 
     #[test]
@@ -215,6 +221,18 @@ mod tests {
             ]
         );
         assert_eq!(scan.counting().len(), 1);
+    }
+
+    #[test]
+    fn only_an_image_that_ecr_can_not_scan_is_accepted_without_a_result() {
+        let of = |is_unsupported, accepted| {
+            let looked = vec![(subject(), Err(NoResult { why: "as it is".into(), is_unsupported }))];
+            let judge = Judge { trivy: None, threshold: HIGH, lets_through: &|_| None, accepted };
+            let scan = merged(Demand::Gate, looked, &judge);
+            (scan.missing().count(), scan.unaccepted().count())
+        };
+        assert_eq!(of(true, Some("why")), (1, 0));
+        assert_eq!([of(false, Some("why")), of(true, None), of(false, None)], [(1, 1); 3]);
     }
 
     #[test]

@@ -33,7 +33,7 @@ fn said(image: &ScannedImage) -> String {
     match &image.result {
         ScanResult::Basic { at } => format!("{image}: basic scan of {}", text::time(*at)),
         ScanResult::Enhanced { at } => format!("{image}: enhanced scan of {}", text::time(*at)),
-        ScanResult::None { why } => format!("{image}: no result: {}", text::words(why)),
+        ScanResult::None { why, .. } => format!("{image}: no result: {}", text::words(why)),
     }
 }
 

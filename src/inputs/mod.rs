@@ -34,6 +34,7 @@ pub(crate) use self::value::{Lines, Value};
 use crate::aws::{AccountId, KeyArn};
 use crate::buildkit::endpoint::Address;
 use crate::buildkit::namespace::BuilderCache;
+use crate::buildkit::options::{Bytes, Host, Limit, Network};
 use crate::coverage::{Acceptance, JudgedBy};
 use crate::environment;
 use crate::finding::Severity;
@@ -90,6 +91,26 @@ inputs! {
     CHECK_TARGETS: Vec<String> =
         Input::new("check-targets", Group::Build, "STAGES",
             "Other Dockerfile stages that must build (lint, tests), separated by commas or newlines");
+    NO_CACHE: bool =
+        Input::new("no-cache", Group::Build, "true|false",
+            "Run each step anew, whatever the builder has of it; an image of this commit that is delivered is taken all the same              (see reuse)")
+            .default("false");
+    PULL: bool =
+        Input::new("pull", Group::Build, "true|false",
+            "Ask the registry what the tags of base images name, whatever the builder has")
+            .default("false");
+    ADD_HOSTS: Vec<Host> =
+        Input::new("add-hosts", Group::Build, "LIST", "Hosts that steps know besides: NAME=ADDRESS");
+    NETWORK: Option<Network> =
+        Input::new("network", Group::Build, "none|host",
+            "What steps reach: none, or host for what the builder's own machine reaches, its local services among it; a              buildkitd has to allow that (--allow-insecure-entitlement network.host)")
+            .otherwise("as the builder is set up");
+    SHM_SIZE: Option<Bytes> =
+        Input::new("shm-size", Group::Build, "SIZE", "How large /dev/shm of steps is: 64m, 1g; Docker 20.10 can't be asked")
+            .otherwise("as the builder has it");
+    ULIMIT: Vec<Limit> =
+        Input::new("ulimit", Group::Build, "LIST",
+            "What the processes of steps are held to: NAME=SOFT[:HARD], such as nofile=1024:2048; Docker 20.10 can't be asked");
     PLATFORMS: Vec<Platform> =
         Input::new("platforms", Group::Build, "LIST", "Platforms to build for, such as linux/amd64,linux/arm64")
             .otherwise("the builder's own");
@@ -144,7 +165,8 @@ inputs! {
     ACCEPT_UNSCANNED: Lines<Acceptance> =
         Input::new("accept-unscanned", Group::Scan, "LINES",
             "What may be in the image without being judged, one per line with a reason: a path (* and ** as usual), a \
-             distribution, a package or a type of package as the report names it, NAME: REASON");
+             distribution, a package or a type of package as the report names it, or ecr-scan (an image that Amazon ECR's own \
+             scan does not support), NAME: REASON");
     SANDBOX: Demand =
         Input::new("sandbox", Group::Scan, "WHEN",
             "What gitleaks, trivy, syft and git are shut in: auto (all parts that the machine has), require (all parts, or \

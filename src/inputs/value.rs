@@ -8,6 +8,7 @@ use semver::Version;
 use crate::aws::AccountId;
 use crate::buildkit::endpoint::Address;
 use crate::buildkit::namespace::BuilderCache;
+use crate::buildkit::options::{Bytes, Host, Limit, Network};
 use crate::coverage::{Acceptance, JudgedBy};
 use crate::environment;
 use crate::finding::Severity;
@@ -88,6 +89,22 @@ impl Word for Compression {
 
 impl Word for BuilderCache {
     const EXPECTED: &'static str = "isolated or shared is expected";
+}
+
+impl Word for Host {
+    const EXPECTED: &'static str = "NAME=ADDRESS is expected, with an IP address";
+}
+
+impl Word for Network {
+    const EXPECTED: &'static str = "none or host is expected";
+}
+
+impl Word for Bytes {
+    const EXPECTED: &'static str = "a size above 0 is expected, such as 64m or 1g";
+}
+
+impl Word for Limit {
+    const EXPECTED: &'static str = "NAME=SOFT or NAME=SOFT:HARD is expected, such as nofile=1024:2048; -1 is no limit";
 }
 
 impl Word for Platform {

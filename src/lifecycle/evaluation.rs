@@ -78,13 +78,29 @@ struct Decision<'a> {
     shielded_from: Vec<Priority>,
 }
 
+/// Whether what refers to an image (a signature, an SBOM) costs other images their place in a rule. AWS's guide does not say. It
+/// goes with its image by either reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Referrers {
+    /// It does not count.
+    Apart,
+    /// It counts as an image does that has its tags, or none.
+    Counted,
+}
+
 /// What a policy does now. The order of the images does not matter.
 #[must_use]
 pub(crate) fn evaluate(policy: &Policy, images: &[Image], now: Timestamp) -> Evaluation {
+    evaluate_with(policy, images, now, Referrers::Apart)
+}
+
+/// The same by one of the two readings of AWS's guide.
+#[must_use]
+pub(crate) fn evaluate_with(policy: &Policy, images: &[Image], now: Timestamp, referrers: Referrers) -> Evaluation {
     let mut decisions: Vec<Option<Decision<'_>>> = images.iter().map(|_| None).collect();
     for rule in policy.rules() {
         let selected: Vec<usize> =
-            (0..images.len()).filter(|at| images.get(*at).is_some_and(|image| rule.selects(image))).collect();
+            (0..images.len()).filter(|at| images.get(*at).is_some_and(|image| rule.selects(image, referrers))).collect();
         let shielded = |at: usize| decisions.get(at).is_some_and(Option::is_some);
         for (at, standing) in rule.standings(images, &selected, shielded, now) {
             let Some(decision) = decisions.get_mut(at) else { continue };
@@ -146,8 +162,12 @@ impl Fate {
 
 impl Rule {
     /// Whether an image is among those that the rule selects and counts.
-    pub(super) fn selects(&self, image: &Image) -> bool {
-        image.counts() && image.class() == self.action.class() && self.tags.select(&image.tags)
+    pub(super) fn selects(&self, image: &Image, referrers: Referrers) -> bool {
+        let counts = match referrers {
+            Referrers::Counted => image.indexes.is_empty(),
+            Referrers::Apart => image.counts(),
+        };
+        counts && image.class() == self.action.class() && self.tags.select(&image.tags)
     }
 
     /// How the selected images stand with the rule.

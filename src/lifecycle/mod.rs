@@ -15,7 +15,7 @@ mod tag_list;
 mod tests;
 mod warning;
 
-pub(crate) use evaluation::{Fate, Until, evaluate};
+pub(crate) use evaluation::{Fate, Referrers, Until, evaluate, evaluate_with};
 pub(crate) use fault::Problem;
 pub(crate) use image::{Image, Storage};
 pub(crate) use policy::{Policy, Priority};

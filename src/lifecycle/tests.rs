@@ -376,7 +376,7 @@ proptest! {
     #[test]
     fn what_an_earlier_rule_selects_no_later_one_takes(policy in any_policy(), images in any_images()) {
         for (image, fate) in images.iter().zip(evaluate(&policy, &images, now()).fates()) {
-            let first = policy.rules().iter().find(|rule| rule.selects(image)).map(|rule| rule.priority);
+            let first = policy.rules().iter().find(|rule| rule.selects(image, Referrers::Apart)).map(|rule| rule.priority);
             match fate {
                 Fate::Taken { by, .. } => prop_assert_eq!(Some(*by), first),
                 Fate::Kept { by, shielded_from, .. } => {
@@ -405,7 +405,7 @@ proptest! {
         let evaluation = evaluate(&policy, &images, now());
         for rule in policy.rules() {
             let Action::Expire(Limit::Newest(number)) = rule.action else { continue };
-            let selected = images.iter().zip(evaluation.fates()).filter(|(image, _)| rule.selects(image));
+            let selected = images.iter().zip(evaluation.fates()).filter(|(image, _)| rule.selects(image, Referrers::Apart));
             let (taken, left): (Vec<_>, Vec<_>) =
                 selected.partition(|(_, fate)| matches!(fate, Fate::Taken { by, .. } if *by == rule.priority));
             let keeps = usize::try_from(number.get()).unwrap();
@@ -427,6 +427,36 @@ proptest! {
 }
 
 #[test]
+fn signatures_that_count_cost_an_image_its_place_and_go_with_their_image_all_the_same() {
+    let image = |name: &str, tags: &[&str], hours: i64, subject: Option<&str>| Image {
+        digest: digest(name),
+        tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+        pushed_at: now() - SignedDuration::from_hours(hours),
+        pulled_at: None,
+        storage: Storage::Standard { restored_at: None },
+        indexes: vec![],
+        subject: subject.map(digest),
+    };
+    let newest = |status: &str| {
+        let count = rule(&format!(r#""tagStatus":"{status}","countType":"imageCountMoreThan","countNumber":1"#), EXPIRE);
+        read(&written(&[&count])).unwrap()
+    };
+    let taken = |policy: &Policy, images: &[Image], referrers| {
+        let evaluation = evaluate_with(policy, images, now(), referrers);
+        evaluation.fates().iter().map(|fate| fate.may_be_taken_by().is_some()).collect::<Vec<_>>()
+    };
+    let images = [image("a", &[], 5, None), image("s", &[], 1, Some("a"))];
+    assert_eq!(taken(&newest("any"), &images, Referrers::Apart), [false, false]);
+    // It is taken with the image that it refers to.
+    assert_eq!(taken(&newest("any"), &images, Referrers::Counted), [true, true]);
+    assert_eq!(taken(&newest("untagged"), &images, Referrers::Apart), [false, false]);
+    assert_eq!(taken(&newest("untagged"), &images, Referrers::Counted), [true, true]);
+    // One that is the oldest is not taken by itself.
+    let images = [image("a", &["v1"], 1, None), image("s", &[], 5, Some("a"))];
+    assert_eq!(taken(&newest("any"), &images, Referrers::Counted), [false, false]);
+}
+
+#[test]
 fn ten_thousand_images_are_looked_at_by_the_largest_preset() {
     let policy = Preset::EnvironmentsSafe.policy().unwrap();
     let images: Vec<_> = (0..10_000_u32)
@@ -440,7 +470,9 @@ fn ten_thousand_images_are_looked_at_by_the_largest_preset() {
             subject: None,
         })
         .collect();
-    let evaluation = evaluate(&policy, &images, now());
-    let taken = evaluation.fates().iter().filter(|fate| fate.deleted_by().is_some()).count();
-    assert_eq!(taken, 9_995);
+    for referrers in [Referrers::Apart, Referrers::Counted] {
+        let evaluation = evaluate_with(&policy, &images, now(), referrers);
+        let taken = evaluation.fates().iter().filter(|fate| fate.deleted_by().is_some()).count();
+        assert_eq!(taken, 9_995);
+    }
 }

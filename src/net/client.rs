@@ -61,6 +61,13 @@ impl ClientBuilder {
         Self(self.0.https_only(true))
     }
 
+    /// Believes those alone whom the certificates of a bundle (PEM) vouch for, and none that the machine knows; `None` if there is
+    /// no certificate in it.
+    pub(crate) fn trust_only(self, bundle: &[u8]) -> Option<Self> {
+        let certificates = reqwest::Certificate::from_pem_bundle(bundle).ok().filter(|found| !found.is_empty())?;
+        Some(Self(self.0.tls_certs_only(certificates).https_only(true)))
+    }
+
     /// Goes past any proxy: a proxy's loopback is another machine's.
     pub(crate) fn no_proxy(self) -> Self {
         Self(self.0.no_proxy())

@@ -86,6 +86,9 @@ impl RetryPolicy {
         total_timeout: Some(Duration::from_mins(3)),
         ..Self::REGISTRY
     };
+    /// The API server of a Kubernetes cluster. It is near, answers at once, and restarts in seconds.
+    pub(crate) const KUBERNETES: Self =
+        Self { request_timeout: Some(Duration::from_secs(10)), total_timeout: Some(Duration::from_mins(2)), ..Self::REGISTRY };
     /// AWS STS, Amazon ECR and AWS KMS, whose SDK does the repeating, with chance down to no wait (AWS SDKs and Tools Reference Guide,
     /// "Retry behavior", standard mode).
     pub(crate) const AWS: Self = Self {
@@ -192,11 +195,12 @@ mod tests {
     use super::*;
 
     /// The budgets as the documentation names them.
-    const ALL: [(&str, RetryPolicy); 5] = [
+    const ALL: [(&str, RetryPolicy); 6] = [
         ("a registry", RetryPolicy::REGISTRY),
         ("GitHub's API", RetryPolicy::GITHUB_API),
         ("the run's token service", RetryPolicy::TOKEN_SERVICE),
         ("the services of Sigstore", RetryPolicy::SIGSTORE),
+        ("the API server of a Kubernetes cluster", RetryPolicy::KUBERNETES),
         ("AWS STS, Amazon ECR and AWS KMS", RetryPolicy::AWS),
     ];
 

@@ -270,6 +270,7 @@ fn instructions(build: &Build, dockerfile: String, claim: &Claim, proxies: Vec<(
         target: build.target.clone(),
         arguments: build.arguments.iter().cloned().chain(proxies).collect(),
         labels: given.chain(claim.labels()).collect(),
+        options: build.options.clone(),
         namespace: None,
     }
 }

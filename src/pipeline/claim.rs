@@ -24,6 +24,7 @@ pub(super) fn claim(config: &Config, checkout: &Checkout, dockerfile: &[u8]) -> 
         dockerfile_digest: Digest::of(dockerfile),
         platforms,
         target: build.target.clone(),
+        options: build.options.decisive(),
     };
     Claim::of(&checkout.source, config.environment, parameters)
 }

@@ -8,6 +8,7 @@ use super::vulnerabilities::Vulnerabilities;
 use super::{Delivery, Ending, code_scanning, keys, suppressions};
 use crate::aws;
 use crate::config::{Ecr, RequestedDestination};
+use crate::coverage;
 use crate::diagnosis::Diagnosis;
 use crate::environment::Gate;
 use crate::error::Error;
@@ -51,19 +52,23 @@ pub(super) async fn gate(delivery: &Delivery, ready: &Ready, subjects: &Subjects
             let blocks = delivery.config.environment.requirements().vulnerabilities == Gate::Blocking;
             let (scan, failed) = look(delivery, ready, ecr, subjects, &log).await?;
             let (counting, detail) = (scan.counting().len(), said(&scan));
-            let images: Vec<_> = scan.missing().map(|(image, why)| (image.to_string(), text::words(why))).collect();
+            let images: Vec<_> = scan.unaccepted().map(|(image, why)| (image.to_string(), text::words(why))).collect();
+            let unsupported = scan.unaccepted().any(|(image, _)| image.result.is_unsupported());
+            let accepted = scan.missing().count() - images.len();
             delivery.recorder.write(|record| record.registry_scan = Some(scan));
             match (blocks, failed) {
                 // What was found holds it back, whatever else was not looked at.
                 (true, _) if counting > 0 => Ok((None, Ending::Block(detail))),
                 (true, Some(error)) => Err(error),
-                (true, None) if !images.is_empty() => Err(Error::NotScannedThere(images)),
+                (true, None) if !images.is_empty() => Err(Error::NotScannedThere { images, unsupported }),
                 (false, Some(error)) => {
                     let diagnosis = Diagnosis::from(&error);
                     delivery.recorder.warn(diagnosis.whole_in_a_row());
                     Ok((Some(Scanned::Advised), Ending::Advise(diagnosis.what)))
                 }
                 (false, None) if counting > 0 || !images.is_empty() => Ok((Some(Scanned::Advised), Ending::Advise(detail))),
+                // Somebody has accepted by name that it can't be looked at.
+                (_, None) if accepted > 0 => Ok((Some(Scanned::Accepted), Ending::Advise(detail))),
                 (_, None) => Ok((Some(Scanned::Cleared), Ending::Pass(detail))),
             }
         })
@@ -123,8 +128,13 @@ async fn look(
         }
     };
     let lets_through = |id: &str| by_list(&lists, id);
-    let judge = Judge { trivy: subjects.trivy, threshold: delivery.config.threshold, lets_through: &lets_through };
-    Ok((findings::merged(demand, looked, &judge), None))
+    let accepted = coverage::without_registry_scan(&delivery.config.accepted);
+    let judge = Judge { trivy: subjects.trivy, threshold: delivery.config.threshold, lets_through: &lets_through, accepted };
+    let scan = findings::merged(demand, looked, &judge);
+    if accepted.is_some() && scan.is_complete() {
+        delivery.recorder.warn("`accept-unscanned` names ecr-scan, and Amazon ECR can scan the image: take the line out.");
+    }
+    Ok((scan, None))
 }
 
 async fn wait(
@@ -156,10 +166,11 @@ fn said(scan: &RegistryScan) -> String {
     let alone = scan.findings.iter().filter(|finding| finding.by_trivy == Some(false)).count();
     let alone = if alone > 0 { format!(", {alone} of them unknown to trivy") } else { String::new() };
     let missing = scan.missing().count();
+    let accepted = if scan.unaccepted().next().is_none() { ", which `accept-unscanned` accepts" } else { "" };
     match scan.images.len() - missing {
-        0 => "no result".to_owned(),
+        0 => format!("no result{accepted}"),
         looked_at => {
-            let missing = if missing > 0 { format!("; no result for {missing} more") } else { String::new() };
+            let missing = if missing > 0 { format!("; no result for {missing} more{accepted}") } else { String::new() };
             let counting = scan.counting().len();
             format!("{found} in {}{alone}; {counting} counted at the gate{missing}", text::count(looked_at, "image"))
         }

@@ -71,6 +71,8 @@ pub(crate) enum Shown {
 pub(crate) enum Scanned {
     /// It found nothing that counts.
     Cleared,
+    /// It can't look at the image, which somebody has accepted by name; what it can look at has nothing that counts.
+    Accepted,
     /// It found something that counts, or has no result, and the environment only advises.
     Advised,
     /// Nobody asks for it before the tags.

@@ -359,7 +359,10 @@ fn registry_scan(text: &dyn Fn(&str) -> String) -> RegistryScan {
         demand: Demand::Gate,
         images: vec![
             of("linux/amd64", ScanResult::Enhanced { at }),
-            of("linux/arm64", ScanResult::None { why: text("its state is UNSUPPORTED_IMAGE") }),
+            of(
+                "linux/arm64",
+                ScanResult::None { why: text("its state is UNSUPPORTED_IMAGE"), unsupported: true, accepted: None },
+            ),
         ],
         findings: vec![finding("CVE-2026-1", Severity::Unknown, "UNTRIAGED"), both, mild, aside],
         only_trivy: Some(vec![Advisory { id: text("CVE-2026-5"), package: text("openssl") }]),

@@ -20,8 +20,14 @@ pub(crate) fn counted(record: &Record) -> Option<String> {
 #[must_use]
 pub(crate) fn remarks(record: &Record) -> Vec<String> {
     let Some(scan) = &record.registry_scan else { return Vec::new() };
-    let missing = scan.missing().count();
-    let missing = (missing > 0).then(|| format!("Amazon ECR's scan has no result for {}", text::count(missing, "image")));
+    let (missing, open) = (scan.missing().count(), scan.unaccepted().count());
+    let accepted = match missing - open {
+        0 => String::new(),
+        accepted if open == 0 && accepted > 0 => ", which `accept-unscanned` accepts".to_owned(),
+        accepted => format!(", of which `accept-unscanned` accepts {accepted}"),
+    };
+    let images = text::count(missing, "image");
+    let missing = (missing > 0).then(|| format!("Amazon ECR's scan has no result for {images}{accepted}"));
     let elsewhere = text::list(&catalogue::blocking_environments(&[Tool::TRIVY]));
     let found = found(record, scan).map(|found| match scan.demand {
         Demand::Gate => format!("{found} would block it at {elsewhere}"),

@@ -3,8 +3,12 @@
 
 mod chosen;
 mod contents;
+mod expiry;
 mod guard;
+mod images;
+mod named;
 mod preview;
+mod registry;
 mod report;
 mod request;
 mod row;
@@ -13,9 +17,12 @@ mod state;
 mod table;
 mod wanted;
 
+pub(crate) use expiry::{Expiry, expiry};
+pub(crate) use images::Listing;
 pub(crate) use preview::Preview;
+pub(crate) use registry::Repositories;
 pub(crate) use report::Report;
-pub(crate) use request::{LifecycleRequest, PreviewRequest, SettingsRequest};
+pub(crate) use request::{ImagesRequest, Keep, LifecycleRequest, PreviewRequest, SettingsRequest};
 pub(crate) use wanted::{Said, Verb};
 
 use crate::aws::Session;
@@ -35,7 +42,7 @@ use crate::variables;
 /// The request or the policy makes no sense, or ECR refuses or can't be reached.
 pub(crate) async fn preview(config: &Config<()>, event: Option<&Event>, request: &PreviewRequest) -> Result<Preview, Error> {
     // What is wrong with the request is said before anyone is asked.
-    let guard = guard::Guard::of(&config.tags, &request.keep, request.pulled_within.as_deref()).map_err(Error::Inputs)?;
+    let guard = guard::Guard::of(&config.tags, &request.keep).map_err(Error::Inputs)?;
     let given = chosen::Policy::given(request.policy.as_deref(), request.preset.as_deref()).map_err(Error::Inputs)?;
     let repository = open(config, event).await?;
     let (contents, policy) = tokio::try_join!(contents::Contents::read(&repository), async {
@@ -47,13 +54,31 @@ pub(crate) async fn preview(config: &Config<()>, event: Option<&Event>, request:
     preview::Preview::of(&repository, contents, policy, &guard, &request.force).await
 }
 
+/// Lists what is in a repository.
+///
+/// # Errors
+/// There is no such repository, or ECR refuses or can't be reached.
+pub(crate) async fn images(config: &Config<()>, event: Option<&Event>, request: ImagesRequest) -> Result<Listing, Error> {
+    let repository = open(config, event).await?;
+    Listing::read(&repository, request.details).await
+}
+
+/// Lists the repositories of a registry. The configuration's repository says which registry that is, and need not be there.
+///
+/// # Errors
+/// ECR refuses, or can't be reached.
+pub(crate) async fn all(config: &Config<()>, event: Option<&Event>) -> Result<Repositories, Error> {
+    let repository = open(config, event).await?;
+    Repositories::read(&repository).await
+}
+
 /// Shows a repository's settings, compares them with what is wanted, or brings them to that.
 ///
 /// # Errors
 /// What is wanted makes no sense, there is no repository to show, or ECR refuses or can't be reached.
 pub(crate) async fn settings(config: &Config<()>, event: Option<&Event>, request: &SettingsRequest) -> Result<Report, Error> {
     let wanted = wanted::Wanted::read(request.file.as_deref(), &request.said, request.verb).map_err(Error::Inputs)?;
-    let guard = guard::Guard::of(&config.tags, &[], None).map_err(Error::Inputs)?;
+    let guard = guard::Guard::of(&config.tags, &request.keep).map_err(Error::Inputs)?;
     let repository = open(config, event).await?;
     settings::run(&repository, &wanted, &guard, request).await
 }

@@ -9,10 +9,14 @@ use super::chosen::Policy;
 use super::contents::Contents;
 use super::guard::{Guard, Reason};
 use super::row::{Outcome, Row};
-use crate::aws::ecr::{LifecyclePreview, NoPreview, Repository};
+use crate::aws::ecr::{ImageDetail, LifecyclePreview, NoPreview, Repository};
 use crate::error::Error;
-use crate::lifecycle::{self, Fate, Priority, evaluate};
+use crate::lifecycle::{self, Fate, Priority, Referrers, evaluate, evaluate_with};
 use crate::oci::Digest;
+use crate::text;
+
+/// The most images that a warning names.
+const MAX_NAMED: usize = 10;
 
 /// What a policy would do.
 #[derive(Clone, Debug, Serialize)]
@@ -46,6 +50,9 @@ pub(super) struct Refusal {
     pub(super) tags: Vec<String>,
     /// The rule that takes it, or may.
     pub(super) rule: u32,
+    /// Whether it takes it only if what refers to an image counts for rules.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) if_referrers_count: bool,
     /// Why it has to stay.
     pub(super) must_stay: Reason,
 }
@@ -56,6 +63,8 @@ pub(super) struct Refusal {
 pub(super) enum Confirmation {
     /// The same.
     Same,
+    /// The same, if what refers to an image counts for a rule, and not if it does not.
+    SameCounted,
     /// Something else of these images.
     Different(Vec<Difference>),
     /// Nothing, for this reason.
@@ -82,26 +91,30 @@ impl Preview {
         guard: &Guard,
         force: &[String],
     ) -> Result<Self, Error> {
+        guard.is_for(&contents).map_err(Error::Inputs)?;
         let now = Timestamp::now();
         let mut warnings = Vec::new();
-        let (fates, confirmation) = match &policy {
+        let (fates, counted, confirmation) = match &policy {
             Some(policy) => {
                 warnings = policy.warnings(&guard.moving_in(&contents));
                 let images = contents.images();
                 let fates = evaluate(&policy.value, &images, now).fates().to_vec();
-                let confirmation = confirm(repository, policy, &contents, &fates).await?;
-                (fates, confirmation)
+                let counted = evaluate_with(&policy.value, &images, now, Referrers::Counted).fates().to_vec();
+                let confirmation = confirm(repository, policy, &contents, &fates, &counted).await?;
+                warnings.extend(of_referrers(&contents, &fates, &counted));
+                (fates, counted, confirmation)
             }
             None => {
                 let none = Confirmation::None("there is no policy".to_owned());
-                (contents.details.iter().map(|_| Fate::Unselected).collect(), none)
+                let fates: Vec<_> = contents.details.iter().map(|_| Fate::Unselected).collect();
+                (fates.clone(), fates, none)
             }
         };
         warnings.extend(contents.unread.iter().map(|index| {
             format!("Amazon ECR does not serve the index {}: what it refers to is not known to stay.", index.short())
         }));
         let reasons = guard.reasons(&contents, now);
-        let (forced, refused) = refusals(&contents, &fates, &confirmation, &reasons)
+        let (forced, refused) = refusals(&contents, (&fates, &counted), &confirmation, &reasons)
             .into_iter()
             .partition(|refusal| force.iter().any(|name| refusal.is_named(name)));
         let rows = contents.details.iter().zip(&fates);
@@ -140,24 +153,58 @@ impl Refusal {
     }
 }
 
-/// What has to stay and would go, or may: by our account or by AWS's.
-fn refusals(contents: &Contents, fates: &[Fate], confirmation: &Confirmation, reasons: &HashMap<Digest, Reason>) -> Vec<Refusal> {
+/// What is different if what refers to an image counts for rules, which AWS's guide does not say.
+fn of_referrers(contents: &Contents, fates: &[Fate], counted: &[Fate]) -> Option<String> {
+    let referrers = contents.details.iter().filter(|detail| detail.subject.is_some()).count();
+    let goes = |fate: &Fate| fate.may_be_taken_by().is_some();
+    let apart: Vec<String> = contents
+        .details
+        .iter()
+        .zip(fates.iter().zip(counted))
+        .filter(|(_, (fate, counted))| goes(counted) && !goes(fate))
+        .map(|(detail, _)| detail.digest.short())
+        .collect();
+    (!apart.is_empty()).then(|| {
+        format!(
+            "{} here to an image (signatures, SBOMs). AWS does not say whether that counts for a rule: if it does, \
+             {} more by this policy: {}.",
+            if referrers == 1 { "1 entry refers".to_owned() } else { format!("{referrers} entries refer") },
+            if apart.len() == 1 { "1 image goes".to_owned() } else { format!("{} images go", apart.len()) },
+            text::list(&apart.iter().take(MAX_NAMED).collect::<Vec<_>>())
+        )
+    })
+}
+
+/// What has to stay and would go, or may: by our account, in the one reading and in the one that has referrers count, or by AWS's.
+fn refusals(
+    contents: &Contents,
+    (fates, counted): (&[Fate], &[Fate]),
+    confirmation: &Confirmation,
+    reasons: &HashMap<Digest, Reason>,
+) -> Vec<Refusal> {
     let by_aws: HashMap<Digest, u32> = match confirmation {
         Confirmation::Different(differences) => {
             differences.iter().filter_map(|one| Some((one.digest, one.rule_by_aws?))).collect()
         }
-        Confirmation::Same | Confirmation::None(_) => HashMap::new(),
+        Confirmation::Same | Confirmation::SameCounted | Confirmation::None(_) => HashMap::new(),
     };
-    let refusal = |(detail, fate): (&crate::aws::ecr::ImageDetail, &Fate)| {
-        let rule = fate.may_be_taken_by().map(Priority::get).or_else(|| by_aws.get(&detail.digest).copied())?;
+    let refusal = |(detail, (fate, counted)): (&ImageDetail, (&Fate, &Fate))| {
+        let sure = fate.may_be_taken_by().map(Priority::get).or_else(|| by_aws.get(&detail.digest).copied());
+        let rule = sure.or_else(|| counted.may_be_taken_by().map(Priority::get))?;
         let must_stay = reasons.get(&detail.digest)?.clone();
-        Some(Refusal { digest: detail.digest, tags: detail.tags.clone(), rule, must_stay })
+        Some(Refusal { digest: detail.digest, tags: detail.tags.clone(), rule, if_referrers_count: sure.is_none(), must_stay })
     };
-    contents.details.iter().zip(fates).filter_map(refusal).collect()
+    contents.details.iter().zip(fates.iter().zip(counted)).filter_map(refusal).collect()
 }
 
 /// Has AWS look at the policy too, where the role may ask.
-async fn confirm(repository: &Repository, policy: &Policy, contents: &Contents, fates: &[Fate]) -> Result<Confirmation, Error> {
+async fn confirm(
+    repository: &Repository,
+    policy: &Policy,
+    contents: &Contents,
+    fates: &[Fate],
+    counted: &[Fate],
+) -> Result<Confirmation, Error> {
     let preview = match repository.lifecycle_preview(&policy.text).await {
         Ok(preview) => preview,
         Err(NoPreview::Failed(error)) => return Err(error.into()),
@@ -166,7 +213,12 @@ async fn confirm(repository: &Repository, policy: &Policy, contents: &Contents, 
     if lifecycle::read(&preview.policy).as_ref() != Ok(&policy.value) {
         return Ok(Confirmation::None(NoPreview::Busy.to_string()));
     }
-    Ok(compare(contents, fates, &preview))
+    Ok(match compare(contents, fates, &preview) {
+        Confirmation::Different(_) if matches!(compare(contents, counted, &preview), Confirmation::Same) => {
+            Confirmation::SameCounted
+        }
+        confirmation => confirmation,
+    })
 }
 
 fn compare(contents: &Contents, fates: &[Fate], preview: &LifecyclePreview) -> Confirmation {

@@ -30,8 +30,30 @@ pub(crate) struct SettingsRequest {
     pub(crate) file: Option<PathBuf>,
     /// What flags say of it.
     pub(crate) said: Said,
+    /// What has to stay.
+    pub(crate) keep: Keep,
     /// Images that the lifecycle policy may take all the same, by tag or digest.
     pub(crate) force: Vec<String>,
+    /// Whether JSON is wanted.
+    pub(crate) json: bool,
+}
+
+/// What has to stay, beside what the moving tags of the environments name.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Keep {
+    /// Images, by tag or by digest.
+    pub(crate) images: Vec<String>,
+    /// Files that name images by digest.
+    pub(crate) files: Vec<PathBuf>,
+    /// How long ago an image that has to stay was pulled at most.
+    pub(crate) pulled_within: Option<String>,
+}
+
+/// What the command line asks about a repository's images.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ImagesRequest {
+    /// How many images, the newest first, Amazon ECR is asked of: what its scan found, and whether it has signed them.
+    pub(crate) details: usize,
     /// Whether JSON is wanted.
     pub(crate) json: bool,
 }
@@ -43,10 +65,8 @@ pub(crate) struct PreviewRequest {
     pub(crate) policy: Option<PathBuf>,
     /// A preset in its place. Without either it is the policy that the repository has.
     pub(crate) preset: Option<String>,
-    /// Tags whose images have to stay besides.
-    pub(crate) keep: Vec<String>,
-    /// How long ago an image that has to stay was pulled at most.
-    pub(crate) pulled_within: Option<String>,
+    /// What has to stay.
+    pub(crate) keep: Keep,
     /// Images that may go all the same, by tag or digest.
     pub(crate) force: Vec<String>,
     /// Whether JSON is wanted.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::guard::Reason;
 use super::preview::{Confirmation, Preview, Refusal};
-use super::row::{Outcome, Row};
+use super::row::Outcome;
 use crate::text;
 
 /// How many tags of an image are shown.
@@ -16,7 +16,7 @@ impl fmt::Display for Preview {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let policy = self.policy.as_deref().map_or_else(|| "no policy".into(), text::words);
         writeln!(f, "{}: {policy}, {}\n", self.repository, text::time(self.at))?;
-        let tags: Vec<_> = self.images.iter().map(tags).collect();
+        let tags: Vec<_> = self.images.iter().map(|row| tags(&row.tags)).collect();
         let width = tags.iter().map(|tags| tags.chars().count()).max().unwrap_or_default();
         for (row, tags) in self.images.iter().zip(tags) {
             let mark = match (row.must_stay.is_some(), row.outcome) {
@@ -68,18 +68,37 @@ impl Preview {
     }
 }
 
-fn tags(row: &Row) -> String {
-    let mut shown: Vec<_> = row.tags.iter().take(TAGS).map(|tag| text::line(tag, WIDEST).to_string()).collect();
-    if row.tags.len() > TAGS {
-        shown.push(format!("and {} more", row.tags.len() - TAGS));
+/// The first tags of an image, on a line.
+pub(super) fn tags(all: &[String]) -> String {
+    let mut shown: Vec<_> = all.iter().take(TAGS).map(|tag| text::line(tag, WIDEST).to_string()).collect();
+    if all.len() > TAGS {
+        shown.push(format!("and {} more", all.len() - TAGS));
     }
     text::line(&shown.join(", "), WIDEST).to_string()
+}
+
+/// Lines of columns, each as wide as its widest text; the last is as it is.
+pub(super) fn columns<const N: usize>(f: &mut fmt::Formatter<'_>, lines: &[[String; N]]) -> fmt::Result {
+    let mut widths = [0; N];
+    for line in lines {
+        for (width, text) in widths.iter_mut().zip(line) {
+            *width = text.chars().count().max(*width);
+        }
+    }
+    for line in lines {
+        let padded: Vec<_> = line.iter().zip(widths).map(|(text, width)| format!("{text:<width$}")).collect();
+        writeln!(f, "{}", padded.join("  ").trim_end())?;
+    }
+    Ok(())
 }
 
 impl fmt::Display for Confirmation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Same => f.write_str("AWS's own preview says the same."),
+            Self::SameCounted => f.write_str(
+                "AWS's own preview says the same, but for this: what refers to an image counts for it, so more images go.",
+            ),
             Self::None(why) => write!(f, "AWS's own preview does not confirm this: {why}."),
             Self::Different(differences) => {
                 write!(f, "AWS's own preview says something else of {}:", text::count(differences.len(), "image"))?;
@@ -98,8 +117,10 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let why = match &self.must_stay {
             Reason::Tag(tag) => format!("the tag {} names it", text::words(tag)),
+            Reason::Named(by) => format!("{} names it", text::words(by)),
             Reason::Pulled(at) => format!("it was pulled on {}", text::time(*at)),
         };
-        write!(f, "rule {} takes {}, and {why}", self.rule, self.digest)
+        let condition = if self.if_referrers_count { " if what refers to an image counts" } else { "" };
+        write!(f, "rule {} takes {}{condition}, and {why}", self.rule, self.digest)
     }
 }

@@ -59,11 +59,15 @@ impl Checkout {
         let Some(repository) = repository else {
             return Ok(Self { strays, ..Self::without_git(context, event) });
         };
-        let commit = repository.head(launcher).await?;
-        let tag = match event {
-            Some(event) => event.tag().map(str::to_owned),
-            None if commit.is_some() => highest(repository.tags_at_head(launcher).await?),
-            None => None,
+        let (commit, tag) = match event {
+            Some(event) => (repository.head(launcher).await?, event.tag().map(str::to_owned)),
+            None => {
+                // Side by side: each start of git takes longer than what it is asked.
+                let (commit, tags) = tokio::join!(repository.head(launcher), repository.tags_at_head(launcher));
+                let commit = commit?;
+                let tag = if commit.is_some() { highest(tags?) } else { None };
+                (commit, tag)
+            }
         };
         let source = Source {
             commit,

@@ -4,14 +4,16 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::row::Row;
-use crate::aws::ecr::{ManagedSigning, Mutability, Repository, ScanResult};
+use crate::aws::ecr::{ManagedSigning, Mutability, Repository, Scan, ScanFindings};
 use crate::aws::{self, RegistryHost, Session, Settings};
 use crate::oci::reference::Repository as Name;
 use crate::oci::registry::Selector;
 use crate::oci::{Digest, Tag};
+use crate::repository::{Expiry, expiry};
 use crate::text;
 
 /// How long it may take to find out who one is at AWS, where nobody has asked for that: on a machine outside of AWS, the SDK looks
@@ -76,10 +78,15 @@ impl Amazon {
             Ok(repository) => repository,
             Err(why) => return vec![self.unknown("ECR", &format!("not asked: {why}"))],
         };
-        let scans = join_all(images.iter().map(|image| repository.scan_result(*image)));
+        let scans = join_all(images.iter().map(|image| repository.scan(*image)));
         let (mutability, scans, signing, lifecycle) =
             tokio::join!(repository.mutability(), scans, repository.managed_signing(root), repository.lifecycle_policy());
-        vec![self.tag(mutability, selector), self.scan(scans), self.signing(signing), self.lifecycle(lifecycle)]
+        vec![
+            self.tag(mutability, selector),
+            self.scan(scans, Timestamp::now()),
+            self.signing(signing),
+            self.lifecycle(repository, root, lifecycle).await,
+        ]
     }
 
     /// What can't be told fails where it is asked for.
@@ -105,25 +112,17 @@ impl Amazon {
         }
     }
 
-    fn scan(&self, scans: Vec<Result<ScanResult, aws::Error>>) -> Row {
+    fn scan(&self, scans: Vec<Result<Scan, aws::Error>>, now: Timestamp) -> Row {
         let mut row = Row::note(SCAN, "");
         let mut lines: Vec<String> = Vec::new();
         for scan in scans {
-            let line = match scan {
-                Ok(ScanResult::Found { enhanced, counts, at }) => {
-                    let by = if enhanced { "enhanced" } else { "basic" };
-                    let counts: Vec<_> = counts.iter().map(|(severity, count)| format!("{count} {severity}")).collect();
-                    let counts = if counts.is_empty() { "nothing".to_owned() } else { text::list(&counts) };
-                    let at = at.map(|at| format!(", {}", text::time(at))).unwrap_or_default();
-                    format!("{counts} found by ECR's {by} scan{at}")
-                }
-                Ok(ScanResult::Nothing(why)) => {
+            // However old a basic scan is: it is told of when it is.
+            let result = scan.map_err(|error| text::words(&error.to_string()));
+            let line = match result.and_then(|scan| scan.result(None, now).map_err(|missing| missing.why)) {
+                Ok(found) => said(&found),
+                Err(why) => {
                     row.state = self.unknown(SCAN, "").state;
                     format!("no result: {why}")
-                }
-                Err(error) => {
-                    row.state = self.unknown(SCAN, "").state;
-                    format!("no result: {}", text::words(&error.to_string()))
                 }
             };
             lines.push(line);
@@ -151,14 +150,30 @@ impl Amazon {
         }
     }
 
-    /// Whether it may expire. The one place for what a simulation of the policy would say.
-    fn lifecycle(&self, policy: Result<Option<String>, aws::Error>) -> Row {
+    /// Which rule of the repository's policy takes it, and when.
+    async fn lifecycle(&self, repository: &Repository, root: Digest, policy: Result<Option<String>, aws::Error>) -> Row {
         match policy {
-            Ok(Some(_)) => Row::note(LIFECYCLE, "the repository has a policy: the image may expire"),
+            Ok(Some(policy)) => match expiry(repository, &policy, root).await {
+                Ok(Expiry::Stays(says)) => Row::note(LIFECYCLE, says),
+                // An image that goes within a day is none to run.
+                Ok(Expiry::Goes(says)) => self.unknown(LIFECYCLE, &says),
+                Ok(Expiry::Unknown(says)) => self.unknown(LIFECYCLE, &format!("not known: {says}")),
+                Err(error) => self.unknown(LIFECYCLE, &format!("the image may expire, and when is not known: {error}")),
+            },
             Ok(None) => Row::note(LIFECYCLE, "the repository has no policy: the image does not expire"),
             Err(error) => self.unknown(LIFECYCLE, &format!("not known: {error}")),
         }
     }
+}
+
+/// What a scan has found.
+fn said(found: &ScanFindings) -> String {
+    let by = if found.enhanced { "enhanced" } else { "basic" };
+    let counts: Vec<_> = found.counts().iter().map(|(severity, count)| format!("{count} {severity}")).collect();
+    let counts = if counts.is_empty() { "nothing".to_owned() } else { text::list(&counts) };
+    let aside = found.findings.iter().filter(|finding| finding.set_aside.is_some()).count();
+    let aside = if aside > 0 { format!(", and {aside} that Amazon Inspector does not have as open") } else { String::new() };
+    format!("{counts} found by ECR's {by} scan{aside}, {}", text::time(found.at))
 }
 
 /// What the repository lets happen to a tag.
@@ -212,16 +227,19 @@ mod tests {
 
     #[test]
     fn a_scan_without_a_result_is_said_and_fails_where_it_is_asked_for() {
-        let nothing = || vec![Ok(ScanResult::Nothing("its state is UNSUPPORTED_IMAGE".into()))];
-        assert_eq!(amazon(true).scan(nothing()).state, State::Fails);
-        let row = amazon(false).scan(nothing());
-        assert!(
-            row.state == State::Note && row.says.contains("no result") && !row.says.contains("nothing found"),
-            "{}",
-            row.says
-        );
-        let found = ScanResult::Found { enhanced: true, counts: Vec::new(), at: None };
-        assert_eq!(amazon(true).scan(vec![Ok(found)]).says, "nothing found by ECR's enhanced scan");
+        let now: Timestamp = "2026-11-28T12:00:00Z".parse().unwrap();
+        for scan in [Scan::Unsupported("its state is UNSUPPORTED_IMAGE".into()), Scan::Waiting("it has not ended".into())] {
+            assert_eq!(amazon(true).scan(vec![Ok(scan.clone())], now).state, State::Fails);
+            let row = amazon(false).scan(vec![Ok(scan)], now);
+            assert!(
+                row.state == State::Note && row.says.contains("no result") && !row.says.contains("nothing found"),
+                "{}",
+                row.says
+            );
+        }
+        let found = Scan::Found(ScanFindings { enhanced: true, at: now, findings: Vec::new() });
+        let says = amazon(true).scan(vec![Ok(found)], now).says;
+        assert_eq!(says, "nothing found by ECR's enhanced scan, 2026-11-28 12:00 UTC");
     }
 
     #[test]

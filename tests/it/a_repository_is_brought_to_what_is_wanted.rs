@@ -8,6 +8,7 @@ use doubles::aws::{Call, Mutability, ShelfImage, World};
 use serde_json::{Value, json};
 
 use crate::support::Ended;
+use crate::support::keyless::{run, source};
 
 /// What `ensure` asks for where all is changed.
 const ENSURE: [&str; 10] = [
@@ -134,6 +135,66 @@ fn what_a_policy_that_is_put_in_force_takes_later_is_said() {
     let ensured = repository(&world, folder.path(), "ensure", &[]);
     assert_eq!((ensured.code, world.count(Call::PutLifecyclePolicy)), (Some(0), 1), "{ensured}");
     assert!(ensured.stdout.contains("The image that the tag prod names is not safe"), "{ensured}");
+}
+
+#[test]
+fn what_a_file_of_gitops_names_is_not_taken_by_the_policy_that_is_wanted() {
+    let world = World::options().start();
+    world.allow(&ENSURE);
+    let live = ShelfImage::new("live", &["v1"], 90.0);
+    world.shelve([live.clone()]);
+    world.shelve((0..12).map(|at| ShelfImage::new(&format!("{at}"), &[&format!("a{at}")], 1.0 + f64::from(at))));
+    let folder = folder("lifecycle-preset: simple\n");
+    std::fs::write(folder.path().join("app.yaml"), format!("image: team/app@{}\n", live.digest())).unwrap();
+    let ended = repository(&world, folder.path(), "ensure", &["--keep-from", "app.yaml"]);
+    assert_eq!((ended.code, world.count(Call::PutLifecyclePolicy)), (Some(3), 0), "{ended}");
+    assert!(ended.stdout.contains("and app.yaml names it"), "{ended}");
+}
+
+#[test]
+fn the_policy_that_is_printed_for_it_is_enough_to_create_and_to_change() {
+    for world in [World::options().no_repository().start(), World::options().start()] {
+        let source = source();
+        let flags = run(&world, &source, "policy").flag("--aws-account-id", &world.account());
+        let printed = Ended::from(flags.command().arg("settings").output().unwrap());
+        assert!(!printed.stdout.contains("Delete") && !printed.stdout.contains('*'), "{printed}");
+        world.set_role_policy(&serde_json::from_str(&printed.stdout).unwrap_or_else(|_| panic!("{printed}")));
+        let folder = folder(WANTED);
+        assert_eq!(repository(&world, folder.path(), "diff", &[]).code, Some(3));
+        for _ in 0..2 {
+            let ended = repository(&world, folder.path(), "ensure", &[]);
+            assert_eq!(ended.code, Some(0), "{ended}");
+        }
+        assert_eq!(repository(&world, folder.path(), "show", &[]).code, Some(0));
+    }
+}
+
+#[test]
+fn all_repositories_of_the_registry_are_listed_with_their_settings() {
+    let world = World::options().start();
+    for name in ["team/b", "other/app", "team/c", "team/d"] {
+        world.create_repository(name, Mutability::Immutable, &[]);
+    }
+    let allowed = json!({"Effect": "Allow", "Action": "ecr:DescribeRepositories", "Resource": "*"});
+    world.set_role_policy(&json!({"Version": "2012-10-17", "Statement": [allowed]}));
+    let list = |arguments: &[&str]| {
+        let home = tempfile::tempdir().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gp-deliver"));
+        command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", home.path()).current_dir(home.path());
+        command.envs(world.variables()).args(["repository", "list", "--role-to-assume", &world.role()]);
+        Ended::from(command.args(arguments).output().unwrap())
+    };
+    let seen = json(&list(&["--json"]));
+    let names: Vec<_> = seen["repositories"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["other/app", "team/app", "team/b", "team/c", "team/d"], "from three pages");
+    assert_eq!(seen["repositories"][0]["tags"], "all stay");
+    let table = list(&[]);
+    let other = "other/app  no image by itself  AES-256     all stay";
+    assert!(table.code == Some(0) && table.stdout.contains(other), "{table}");
+    world.allow(&[]);
+    let refused = list(&[]);
+    assert_eq!(refused.code, Some(1), "{refused}");
+    refused.says("AWS does not allow ecr:DescribeRepositories");
 }
 
 #[test]

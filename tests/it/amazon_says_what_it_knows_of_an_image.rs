@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use doubles::aws::{Call, Fault, PUSH, Times, World};
+use doubles::aws::{Call, Fault, ImageScan, PUSH, ShelfImage, Times, World};
 use serde_json::{Value, json};
 
 use crate::support::Source;
@@ -35,21 +35,16 @@ fn row<'a>(table: &'a Value, check: &str) -> (&'a str, &'a str) {
     (row["state"].as_str().unwrap(), row["says"].as_str().unwrap())
 }
 
-fn scan(status: &str, counts: &Value) -> Value {
-    let mut findings = json!({ "findingSeverityCounts": counts });
-    if status == "ACTIVE" {
-        findings["enhancedFindings"] = json!([]);
-    }
-    json!({ "imageScanStatus": { "status": status, "description": "as it is" }, "imageScanFindings": findings })
-}
-
 #[test]
 fn what_ecr_knows_of_an_image_is_said() {
     let world = World::options().tags(doubles::aws::Mutability::ImmutableWithExclusion, &["latest"]).start();
     let source = source();
     world.allow(&[&PUSH[..], &ROWS].concat());
     deliver(&world, &source).ends_with(0);
-    world.answer("DescribeImageScanFindings", scan("ACTIVE", &json!({ "LOW": 2, "CRITICAL": 1 })));
+    let suppressed = json!({ "status": "SUPPRESSED" });
+    let scan = ImageScan::enhanced().finds("CVE-1", "LOW", "a").finds("CVE-2", "CRITICAL", "a").finds("CVE-1", "LOW", "b");
+    // To the last page, as the gate reads it.
+    world.scan(scan.finds_with("CVE-3", "HIGH", "a", &suppressed).pages_of(1));
     let failed = json!({
         "signingProfileArn": "arn:aws:signer:eu-central-1:012345678901:/signing-profiles/p", "status": "FAILED",
         "failureCode": "AccessDenied", "failureReason": "not allowed",
@@ -58,7 +53,9 @@ fn what_ecr_knows_of_an_image_is_said() {
     let (_, table) = verify(&world, &source, &sha(&source), &["--ecr"]);
     let (state, says) = row(&table, "tag");
     assert!(state == "holds" && says.contains("is fixed") && says.contains("but latest"), "{says}");
-    assert_eq!(row(&table, "ECR scan"), ("note", "1 CRITICAL and 2 LOW found by ECR's enhanced scan"));
+    let (state, says) = row(&table, "ECR scan");
+    let found = "1 CRITICAL and 2 LOW found by ECR's enhanced scan, and 1 that Amazon Inspector does not have as open, 20";
+    assert!(state == "note" && says.starts_with(found), "{says}");
     let (state, says) = row(&table, "ECR signing");
     assert!(state == "fails" && says.contains("signer:SignPayload"), "{says}");
     assert_eq!(row(&table, "lifecycle"), ("note", "the repository has no policy: the image does not expire"));
@@ -73,6 +70,36 @@ fn what_ecr_knows_of_an_image_is_said() {
 }
 
 #[test]
+fn it_is_said_which_rule_of_the_repositorys_policy_takes_the_image_and_when() {
+    let world = World::options().start();
+    let source = source();
+    let shows = ["ecr:DescribeImages", "ecr:BatchGetImage"];
+    world.allow(&[&PUSH[..], &ROWS, &shows].concat());
+    deliver(&world, &source).ends_with(0);
+    let digest = world.tags()[&sha(&source)].clone();
+    let policy = |kind: &str, unit: Value| {
+        let mut selection = json!({"tagStatus": "any", "countType": kind, "countNumber": 3});
+        if unit != Value::Null {
+            selection["countUnit"] = unit;
+        }
+        json!({"rules": [{"rulePriority": 7, "action": {"type": "expire"}, "selection": selection}]}).to_string()
+    };
+    world.set_lifecycle_policy(&policy("imageCountMoreThan", Value::Null));
+    let says = || {
+        let (_, table) = verify(&world, &source, &sha(&source), &["--ecr"]);
+        let (state, says) = row(&table, "lifecycle");
+        format!("{state}: {says}")
+    };
+    assert!(says().starts_with("fails: not known") && says().contains("Amazon ECR does not list the image"), "{}", says());
+    world.shelve([ShelfImage::new("delivered", &["v1"], 5.0).under(&digest)]);
+    assert_eq!(says(), "note: kept by rule 7; goes after 3 more images that it selects");
+    world.set_lifecycle_policy(&policy("sinceImagePushed", "days".into()));
+    assert_eq!(says(), "fails: deleted by rule 7");
+    world.allow(&[&PUSH[..], &ROWS].concat());
+    assert!(says().starts_with("fails: the image may expire, and when is not known"), "{}", says());
+}
+
+#[test]
 fn what_is_no_result_of_ecrs_is_said_and_fails_where_ecr_was_asked_for() {
     let world = World::options().start();
     let source = source();
@@ -80,10 +107,22 @@ fn what_is_no_result_of_ecrs_is_said_and_fails_where_ecr_was_asked_for() {
     deliver(&world, &source).ends_with(0);
     world.answer("DescribeImageSigningStatus", json!({ "signingStatuses": [] }));
     for status in ["FAILED", "UNSUPPORTED_IMAGE", "SCAN_ELIGIBILITY_EXPIRED", "IN_PROGRESS", "PENDING", "SOMETHING_NEW"] {
-        world.answer("DescribeImageScanFindings", scan(status, &json!({})));
+        world.scan(ImageScan::enhanced().status(status));
         let (_, table) = verify(&world, &source, "latest", &["--ecr"]);
         let (state, says) = row(&table, "ECR scan");
         assert!(state == "fails" && says.contains("no result") && says.contains(status), "{status}: {says}");
+    }
+    // What is no result to a gate is none here.
+    for (scan, words) in [
+        (ImageScan::enhanced().unended(), "its first scan has not ended"),
+        (ImageScan::basic().unended(), "the time of the scan"),
+        (ImageScan::basic().counts(1), "all the findings that it counts"),
+        (ImageScan::basic().of_another(), "the image that was asked for"),
+    ] {
+        world.scan(scan);
+        let (_, table) = verify(&world, &source, "latest", &["--ecr"]);
+        let (state, says) = row(&table, "ECR scan");
+        assert!(state == "fails" && says.contains("no result") && says.contains(words), "{words}: {says}");
     }
     // A role that may not ask.
     world.allow(&PUSH);
@@ -108,7 +147,7 @@ fn an_ecr_that_fails_has_said_nothing() {
     let source = source();
     world.allow(&[&PUSH[..], &ROWS].concat());
     deliver(&world, &source).ends_with(0);
-    world.answer("DescribeImageScanFindings", scan("COMPLETE", &json!({})));
+    world.scan(ImageScan::basic());
     world.answer("DescribeImageSigningStatus", json!({ "signingStatuses": [] }));
     for fault in [Fault::Refused, Fault::Status(500), Fault::Throttle, Fault::Wrong, Fault::Cut] {
         let calls = [Call::OtherEcr, Call::GetLifecyclePolicy];
@@ -121,5 +160,6 @@ fn an_ecr_that_fails_has_said_nothing() {
         calls.iter().for_each(|call| world.mend(*call));
     }
     let (_, table) = verify(&world, &source, "latest", &["--ecr"]);
-    assert_eq!(row(&table, "ECR scan"), ("note", "nothing found by ECR's basic scan"));
+    let (state, says) = row(&table, "ECR scan");
+    assert!(state == "note" && says.starts_with("nothing found by ECR's basic scan, 20"), "{says}");
 }

@@ -146,6 +146,41 @@ fn what_is_no_result_fails_the_delivery_with_no_tag_visible_and_is_never_clean()
 }
 
 #[test]
+fn an_image_that_ecr_can_not_scan_goes_out_only_where_that_is_accepted_by_name() {
+    let (world, source) = (world(), source());
+    let accepted = || gated(&world, &source).flag("--accept-unscanned", "ecr-scan: from scratch, and trivy has judged it all");
+    // What else is no result is not accepted with it.
+    for scan in [
+        ImageScan::enhanced().status("FAILED"),
+        ImageScan::basic().after(usize::MAX, 0),
+        ImageScan::basic().days_ago(3),
+        ImageScan::basic().of_another(),
+    ] {
+        world.scan(scan);
+        accepted().ends_with(1);
+        assert_eq!(world.tags().len(), 0);
+    }
+    world.scan(ImageScan::basic().status("UNSUPPORTED_IMAGE"));
+    let refused = gated(&world, &source).ends_with(1);
+    refused.says("Build it on a base image that ECR scans").says("ecr-scan: WHY AN IMAGE MAY GO OUT THAT AMAZON ECR CAN'T SCAN");
+    assert_eq!(world.tags().len(), 0);
+    // A file of that name, and a pattern, are no such line.
+    gated(&world, &source).flag("--accept-unscanned", "ecr-*: whatever it is").ends_with(1);
+    assert_eq!(world.tags().len(), 0);
+    let words = "Amazon ECR's scan has no result for 1 image, which `accept-unscanned` accepts";
+    accepted().ends_with(0).says(words);
+    assert_eq!(world.tags().len(), 3);
+    let image = source.record()["registry_scan"]["images"][0].clone();
+    assert_eq!((&image["result"], &image["unsupported"]), (&json!("none"), &json!(true)), "{image}");
+    assert_eq!(image["accepted"], "from scratch, and trivy has judged it all");
+    let summary = source.summary();
+    assert!(summary.contains("**no result**") && summary.contains("accepted: from scratch"), "{summary}");
+    // What ECR can scan is held against the gate all the same, and the line is of no use.
+    world.scan(ImageScan::basic().finds("CVE-2026-6", "HIGH", "zlib"));
+    accepted().flag("--tags", "{sha},other").ends_with(3).says("and Amazon ECR can scan the image: take the line out");
+}
+
+#[test]
 fn an_ecr_that_fails_while_it_is_asked_leaves_nothing_visible() {
     let (world, source) = (world(), source());
     world.scan(ImageScan::basic());

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::symlink;
 
-use crate::support::{self, Source, engines, job};
+use crate::support::{self, Delivery, Source, engines, job};
 
 const BASE: &str = "debian:bookworm-slim";
 
@@ -44,6 +44,59 @@ fn a_named_target_is_built_instead_of_the_last_stage() {
         ]);
         source.deliver().on(&engine).flag("--build-target", "one").ends_with(0);
         assert_eq!(source.image().files().keys().collect::<Vec<_>>(), ["a"], "{}", engine.name);
+    }
+}
+
+/// What Docker's own client has flags for is asked of every engine in the same words, and one that would pass over it in silence
+/// is not asked.
+#[test]
+fn steps_have_the_hosts_the_network_the_memory_and_the_limits_that_are_asked_for() {
+    let dockerfile = format!(
+        "FROM {BASE} AS build\nRUN cat /etc/hosts > /hosts && ls /sys/class/net > /net\n\
+         RUN df --output=size -B1 /dev/shm | tail -1 > /shm; ulimit -Sn > /soft; ulimit -Hn > /hard\n\
+         FROM scratch\nCOPY --from=build /hosts /net /shm /soft /hard /\n"
+    );
+    for engine in engines() {
+        let source = Source::in_git(&[("Dockerfile", &dockerfile)]);
+        let delivery =
+            source.deliver().on(&engine).flag("--add-hosts", "db.local=10.9.8.7,six=fd00::1").flag("--network", "none");
+        let limited = delivery.clone().flag("--shm-size", "96m").flag("--ulimit", "nofile=1000:2000");
+        let old = engine.name == "docker with a graph driver";
+        if old {
+            limited.ends_with(1).says("can't be asked for `shm-size`").says("Docker 23");
+            delivery.ends_with(0);
+        } else {
+            limited.ends_with(0);
+        }
+        let files = source.image().files();
+        let file = |name: &str| String::from_utf8_lossy(&files[name]).trim().to_owned();
+        let hosts: Vec<_> =
+            file("hosts").lines().map(|line| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect();
+        for host in [["10.9.8.7", "db.local"], ["fd00::1", "six"]] {
+            assert!(hosts.iter().any(|line| line == &host), "{}: {hosts:?}", engine.name);
+        }
+        assert_eq!(file("net"), "lo", "{}: nothing is reached", engine.name);
+        if !old {
+            assert_eq!((&*file("shm"), &*file("soft"), &*file("hard")), ("100663296", "1000", "2000"), "{}", engine.name);
+        }
+    }
+}
+
+/// A step that gives something else each time shows whether it was run.
+#[test]
+fn a_step_is_run_anew_where_that_is_asked_for() {
+    let dockerfile =
+        format!("FROM {BASE} AS build\nRUN cat /proc/sys/kernel/random/uuid > /once\nFROM scratch\nCOPY --from=build /once /\n");
+    for engine in engines() {
+        let source = Source::in_git(&[("Dockerfile", &dockerfile)]);
+        let delivery = source.deliver().on(&engine).flag("--reuse", "never");
+        let built = |delivery: &Delivery| {
+            delivery.ends_with(0);
+            source.image().files()["once"].clone()
+        };
+        let first = built(&delivery);
+        assert_eq!(built(&delivery), first, "{}: the cache has it", engine.name);
+        assert_ne!(built(&delivery.clone().flag("--no-cache", "true")), first, "{}", engine.name);
     }
 }
 

@@ -5,10 +5,12 @@
 //! What takes minutes, since a silence is given up after minutes, is ignored here, and run by `make faults`.
 
 mod agent;
+mod figures;
 mod gitops;
 mod kms;
 mod line;
 mod namespace;
+mod registry_scan;
 mod scene;
 mod signing;
 mod verification;
@@ -597,6 +599,8 @@ fn the_table_says_of_each_case_that_it_is_tried() {
         gitops::cells(),
         kms::cells(),
         verification::cells(),
+        registry_scan::cells(),
+        figures::cells(),
         vec![(REGISTRY, "disk")],
     ];
     let missing: Vec<_> = cells.concat().into_iter().filter(|cell| !is_tried(*cell)).collect();

@@ -1,14 +1,16 @@
-//! What signing, `verify` and a promotion take against services on this machine: times and requests. `make bench` runs this with
-//! the released program and holds the figures to their goals; here they are only written down.
+//! What signing, `verify`, a promotion and a lifecycle preview take against services on this machine: times and requests. `make
+//! bench` runs this with the released program and holds the figures to their goals; here they are only written down.
 
 use std::path::Path;
+use std::process::Command;
 use std::time::Instant;
 
+use doubles::aws::{ShelfImage, World};
 use doubles::proxy::{Challenge, Proxy};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use crate::support::{Delivery, part};
+use crate::support::{Delivery, binary, part};
 use crate::what_is_delivered_is_signed::Scene;
 use crate::what_is_promoted_is_proven;
 
@@ -103,6 +105,28 @@ fn promoting() -> f64 {
     timed(&scene.promote(&scene.tag_of("test")).flag("--promote-by", "sbom"))
 }
 
+/// How much longer a preview of 10,000 images takes than a list of them, which reads the same.
+fn previewing() -> f64 {
+    let world = World::options().start();
+    world.allow(&["ecr:DescribeImages", "ecr:BatchGetImage"]);
+    world.shelve((0..10_000).map(|at| ShelfImage::new(&format!("{at}"), &[&format!("main-{at}")], 1.0 + f64::from(at))));
+    let timed = |arguments: &[&str]| {
+        let home = tempfile::tempdir().unwrap();
+        let mut command = Command::new(binary());
+        command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", home.path()).envs(world.variables());
+        command.args(arguments).args([&world.repository(), "--role-to-assume", &world.role(), "--json"]);
+        let began = Instant::now();
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        began.elapsed().as_secs_f64()
+    };
+    let rounds = (0..ROUNDS).map(|_| {
+        let listed = timed(&["images", "--details", "0"]);
+        timed(&["lifecycle", "preview", "--preset", "environments-safe"]) - listed
+    });
+    median(rounds.collect())
+}
+
 fn figure(name: &str, value: f64, unit: &str, most: f64) -> Value {
     json!({ "name": name, "value": (value * 1000.0).round() / 1000.0, "unit": unit, "most": most })
 }
@@ -110,7 +134,7 @@ fn figure(name: &str, value: f64, unit: &str, most: f64) -> Value {
 #[test]
 #[ignore = "figures, not promises: make bench"]
 #[allow(clippy::cast_precision_loss, reason = "small counts")]
-fn what_signing_verifying_and_promoting_take() {
+fn what_signing_verifying_promoting_and_previewing_take() {
     let runtime = Runtime::new().unwrap();
     let (looking, looked) = verifying(&runtime);
     let figures = json!([
@@ -119,6 +143,7 @@ fn what_signing_verifying_and_promoting_take() {
         figure("verify", looking, "s", 1.0),
         figure("verify, requests", looked as f64, "requests", 15.0),
         figure("promotion by SBOM, 620 MB", promoting(), "s", 3.0),
+        figure("lifecycle preview, 10,000 images", previewing(), "s", 0.3),
     ]);
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench");
     std::fs::create_dir_all(&folder).unwrap();

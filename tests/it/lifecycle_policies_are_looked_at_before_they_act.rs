@@ -124,6 +124,67 @@ fn what_an_environment_runs_may_not_be_taken_unless_it_is_named() {
 }
 
 #[test]
+fn what_a_file_or_a_flag_names_by_digest_may_not_be_taken() {
+    let world = world();
+    let (live, child) = (ShelfImage::new("live", &["v1.2.0"], 90.0), ShelfImage::new("amd64", &[], 80.0));
+    let index = ShelfImage::index(&["v1.3.0"], 80.0, &[&child]);
+    world.shelve([live.clone(), child.clone(), index.clone()]);
+    world.shelve((0..12).map(|at| ShelfImage::new(&format!("{at}"), &[&format!("a{at}")], 1.0 + f64::from(at))));
+    assert_eq!(preview(&world, &["--preset", "simple"]).code, Some(0));
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let file = folder.path().join(name);
+        fs::write(&file, text).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    let (by_flag, elsewhere) = (format!("host/team/app@{}", live.digest()), format!("sha256:{}", "0a".repeat(32)));
+    let named = file("app.yaml", &format!("image: host/other@{elsewhere}\nnewer: host/team/app@{}\n", live.digest()));
+    let of_child = file("index.yaml", &format!("digest: {}\n", child.digest()));
+    for (flag, value, image) in [("--keep", &by_flag, &live), ("--keep-from", &named, &live), ("--keep-from", &of_child, &index)]
+    {
+        let ended = preview(&world, &["--preset", "simple", flag, value]);
+        assert_eq!(ended.code, Some(3), "{ended}");
+        let by = if flag == "--keep" { flag } else { value };
+        assert!(ended.stdout.contains(&format!("takes {}, and {by} names it.", image.digest())), "{ended}");
+    }
+    // A file that keeps nothing does not look as if it did.
+    let ended = preview(&world, &["--preset", "simple", "--keep-from", &file("tags.yaml", "image: team/app:v1.2.0\n")]);
+    assert_eq!(ended.code, Some(2), "{ended}");
+    ended.says("a file that names images by their digests is expected");
+    assert_eq!(preview(&world, &["--preset", "simple", "--keep-from", "/nowhere"]).code, Some(2));
+    for (flag, value) in [("--keep-from", &file("other.yaml", &elsewhere)), ("--keep", &elsewhere)] {
+        let stranger = preview(&world, &["--preset", "simple", flag, value, "--keep-from", &named]);
+        assert_eq!(stranger.code, Some(2), "{stranger}");
+        stranger.says("the digest of an image that the repository has is expected");
+    }
+}
+
+#[test]
+fn where_it_matters_whether_signatures_count_both_readings_are_shown_and_the_guard_holds_to_the_worse() {
+    let world = world();
+    let (_folder, file) = policy(&json!([keep(1, 2)]));
+    let new = ShelfImage::new("new", &["v2"], 1.0);
+    let live = ShelfImage::new("live", &["v1", "prod"], 5.0);
+    let signature = ShelfImage::new("signature", &[], 1.0).of(&new);
+    world.shelve([new.clone(), live.clone()]);
+    assert_eq!(preview(&world, &["--policy", &file]).code, Some(0));
+    world.shelve([signature]);
+    let (code, seen) = seen(&world, &["--policy", &file]);
+    assert_eq!((code, &row(&seen, &live)["outcome"], &seen["confirmation"]), (Some(3), &json!("kept"), &json!("same")));
+    let refused = &seen["refused"][0];
+    assert_eq!((&refused["must-stay"], &refused["if-referrers-count"]), (&json!({"tag": "prod"}), &json!(true)));
+    let warnings = seen["warnings"].to_string();
+    assert!(warnings.contains("1 entry refers here to an image") && warnings.contains("1 image goes more"), "{warnings}");
+    // By age it makes no difference.
+    let (_folder, file) = policy(&json!([{
+        "rulePriority": 1, "action": {"type": "expire"},
+        "selection": {"tagStatus": "any", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": 30},
+    }]));
+    let ended = preview(&world, &["--policy", &file]);
+    assert!(ended.code == Some(0) && !ended.stdout.contains("AWS does not say whether"), "{ended}");
+}
+
+#[test]
 fn what_was_pulled_lately_may_not_be_taken_by_itself_or_by_its_index() {
     let (_folder, file) = policy(&json!([keep(1, 1)]));
     let one_is_pulled = |image: ShelfImage, days: &str| {

@@ -175,7 +175,8 @@ def sandbox(folder):
 
     deliver("warm", "auto")
     differences = []
-    for number in range(15):
+    # A delivery takes up to 100 ms more or less than the one before: fewer pairs tell nothing.
+    for number in range(31):
         order = ["require", "off"] if number % 2 else ["off", "require"]
         times = {demand: deliver(number, demand) for demand in order}
         differences.append(times["require"] - times["off"])
@@ -277,8 +278,8 @@ def pushes(work):
 
 
 def services():
-    """What signing, `verify` and a promotion take against services on this machine, by a test that writes it down. The services
-    are those of the tests, and run only meanwhile, unless they do already."""
+    """What signing, `verify`, a promotion and a lifecycle preview take against services on this machine, by a test that writes it
+    down. The services are those of the tests, and run only meanwhile, unless they do already."""
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     starts = subprocess.run(["scripts/test-parts", "env"], **quiet).returncode != 0
     if starts:

@@ -1,10 +1,12 @@
-"""Checks a resource against the schema of a custom resource definition: crd-validate CRD... <RESOURCE
+"""Checks a resource against the schema of its kind: crd-validate DEFINITIONS... <RESOURCE
 
-The definition is the one that names the resource's group, version and kind. Kubernetes drops a field that its schema does not know
+A definition is a custom resource definition (YAML), or the API server's own description of all that it has (JSON, OpenAPI 2). The
+one that counts names the resource's group, version and kind. Kubernetes drops a field that its schema does not know
 (structural schemas, "field pruning"); here it is an error, for nobody writes a field to have it dropped. Rules in CEL
 (`x-kubernetes-validations`) are not looked at.
 """
 
+import json
 import sys
 
 import jsonschema
@@ -23,7 +25,7 @@ def strict(schema):
             made[key] = {name: strict(field) for name, field in value.items()}
         else:
             made[key] = value if key in ("default", "enum", "example", "required") else strict(value)
-    if made.pop("x-kubernetes-int-or-string", False):
+    if made.pop("x-kubernetes-int-or-string", False) or made.get("format") == "int-or-string":
         made.pop("type", None)
         made["type"] = ["integer", "string"]
     if made.pop("nullable", False) and isinstance(made.get("type"), str):
@@ -34,12 +36,38 @@ def strict(schema):
     return made
 
 
+def built_in(description, resource):
+    """The schema of a kind that the API server knows by itself; none where it does not."""
+    group, _, version = resource["apiVersion"].rpartition("/")
+    wanted = {"group": group, "version": version, "kind": resource["kind"]}
+    for name, schema in description["definitions"].items():
+        if wanted in schema.get("x-kubernetes-group-version-kind", []):
+            return {"$ref": "#/definitions/" + name, "definitions": {name: strict(one) for name, one in description["definitions"].items()}}
+    return None
+
+
+def check(resource, schema):
+    errors = list(jsonschema.Draft4Validator(schema).iter_errors(resource))
+    for error in errors:
+        print("/".join(map(str, error.absolute_path)) + ": " + error.message[:400], file=sys.stderr)
+    sys.exit(1 if errors else 0)
+
+
 def main():
     resource = yaml.safe_load(sys.stdin)
     group, _, version = resource["apiVersion"].partition("/")
     for path in sys.argv[1:]:
         with open(path, encoding="utf-8") as file:
-            definition = yaml.load(file, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+            if path.endswith(".json"):
+                schema = built_in(json.load(file), resource)
+                if schema:
+                    check(resource, schema)
+                continue
+            text = file.read()
+            # Most are of other kinds, and are long.
+            if "kind: " + resource["kind"] not in text:
+                continue
+            definition = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
         spec = definition["spec"]
         if (spec["group"], spec["names"]["kind"]) != (group, resource["kind"]):
             continue
@@ -48,10 +76,7 @@ def main():
                 schema = strict(offered["schema"]["openAPIV3Schema"])
                 # Its fields are the API server's own.
                 schema["properties"] |= {"apiVersion": {}, "kind": {}, "metadata": {"type": "object"}}
-                errors = list(jsonschema.Draft4Validator(schema).iter_errors(resource))
-                for error in errors:
-                    print("/".join(map(str, error.absolute_path)) + ": " + error.message[:400], file=sys.stderr)
-                sys.exit(1 if errors else 0)
+                check(resource, schema)
     sys.exit(f"no definition of {resource['apiVersion']} {resource['kind']}")
 
 

@@ -21,6 +21,7 @@ pub mod aws;
 pub mod clock;
 pub mod github;
 pub mod hostile;
+pub mod kubernetes;
 pub mod program;
 pub mod proxy;
 pub mod registry;

@@ -1,12 +1,12 @@
 //! What Amazon ECR's own scan found in an image, finding by finding (Amazon ECR API reference, `DescribeImageScanFindings`):
 //! that of its basic scan, or of Amazon Inspector's (enhanced scanning).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ecr::operation::describe_image_scan_findings::DescribeImageScanFindingsOutput;
 use aws_sdk_ecr::types::{EnhancedImageScanFinding, ImageScanFinding, ImageScanFindings, ScanStatus};
 use iam_policy::{Document, Statement, Version};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::images::timestamp;
 use super::permissions::statement;
@@ -19,6 +19,10 @@ use crate::text::{self, Line};
 pub(crate) const PAGE: i32 = 1000;
 /// The most pages that are read of one image.
 pub(crate) const MAX_PAGES: usize = 100;
+/// How far ahead another machine's clock may be.
+const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(10);
+/// The severities that AWS knows, the worst first.
+const SEVERITIES: [&str; 7] = ["CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL", "UNTRIAGED", "UNDEFINED"];
 /// What Amazon Inspector writes in place of a version where there is no fix.
 const NO_VERSION: &str = "NotAvailable";
 
@@ -31,6 +35,48 @@ pub(crate) enum Scan {
     Waiting(Line),
     /// It has none, and this is why.
     Nothing(Line),
+    /// It never has one, since ECR can't scan such an image, and this is how it says so.
+    Unsupported(Line),
+}
+
+/// Why a scan has no result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NoResult {
+    /// In one line.
+    pub(crate) why: Line,
+    /// Whether ECR can't scan such an image at all.
+    pub(crate) is_unsupported: bool,
+}
+
+impl Scan {
+    /// Its result. This is the one rule for what is one: the findings of a scan that has ended, read to the last of them, and of
+    /// no time to come. A basic scan that is older than `limit` says nothing of today: nobody looks again by itself, as an
+    /// enhanced one does.
+    ///
+    /// # Errors
+    /// There is none, and why. What has no result is not clean.
+    pub(crate) fn result(self, limit: Option<SignedDuration>, now: Timestamp) -> Result<ScanFindings, NoResult> {
+        let nothing = |why| Err(NoResult { why, is_unsupported: false });
+        let found = match self {
+            Self::Found(found) => found,
+            Self::Waiting(why) | Self::Nothing(why) => return nothing(why),
+            Self::Unsupported(why) => return Err(NoResult { why, is_unsupported: true }),
+        };
+        let age = now.duration_since(found.at);
+        if age < -CLOCK_SKEW {
+            return nothing(text::words(&format!("it says that it is of {}, which is in the future", text::time(found.at))));
+        }
+        match limit {
+            Some(limit) if !found.enhanced && age > limit => {
+                let (at, hours) = (text::time(found.at), limit.as_hours());
+                nothing(text::words(&format!(
+                    "its basic scan is of {at}, where at most {hours} hours are allowed (`database-max-age`): start another one \
+                     with `aws ecr start-image-scan`"
+                )))
+            }
+            _ => Ok(found),
+        }
+    }
 }
 
 /// The result of a scan.
@@ -76,6 +122,20 @@ pub(crate) struct FoundPackage {
     pub(crate) version: Line,
     /// The version that has the fix, where AWS says it.
     pub(crate) fixed: Option<Line>,
+}
+
+impl ScanFindings {
+    /// How many open findings there are of each severity, in AWS's words, the worst first.
+    #[must_use]
+    pub(crate) fn counts(&self) -> Vec<(Line, usize)> {
+        let mut counts: BTreeMap<(usize, &Line), usize> = BTreeMap::new();
+        for finding in self.findings.iter().filter(|finding| finding.set_aside.is_none()) {
+            // A word that is not known may be the worst.
+            let rank = SEVERITIES.iter().position(|known| **known == *finding.severity).unwrap_or_default();
+            *counts.entry((rank, &finding.severity)).or_default() += 1;
+        }
+        counts.into_iter().map(|((_, severity), count)| (severity.clone(), count)).collect()
+    }
 }
 
 impl Repository {
@@ -155,6 +215,7 @@ fn page(answer: DescribeImageScanFindingsOutput) -> Result<Result<Read, Scan>, E
     match status {
         Some(ScanStatus::Complete | ScanStatus::Active) => {}
         Some(ScanStatus::InProgress | ScanStatus::Pending) => return Ok(Err(Scan::Waiting(said()))),
+        Some(ScanStatus::UnsupportedImage) => return Ok(Err(Scan::Unsupported(said()))),
         _ => return Ok(Err(Scan::Nothing(said()))),
     }
     let found = answer.image_scan_findings.unwrap_or_else(|| ImageScanFindings::builder().build());
@@ -255,4 +316,32 @@ pub(crate) fn findings_statements(repository: &RepositoryArn) -> [Statement; 2] 
 #[must_use]
 pub(crate) fn findings_policy(repository: &RepositoryArn) -> Document {
     Document { version: Version::V2012, id: None, statements: findings_statements(repository).to_vec() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_basic_scan_that_is_old_is_no_result_and_an_enhanced_one_goes_on() {
+        let now: Timestamp = "2026-11-28T12:00:00Z".parse().unwrap();
+        let of = |at: &str, enhanced| Scan::Found(ScanFindings { enhanced, at: at.parse().unwrap(), findings: Vec::new() });
+        let limit = Some(SignedDuration::from_hours(48));
+        let is_result = |at: &str, enhanced, limit| of(at, enhanced).result(limit, now).is_ok();
+        assert!(is_result("2026-11-26T12:00:00Z", false, limit));
+        assert!(!is_result("2026-11-26T11:59:59Z", false, limit));
+        assert!(is_result("2026-01-01T00:00:00Z", true, limit) && is_result("2026-01-01T00:00:00Z", false, None));
+        for limit in [limit, None] {
+            assert!(!is_result("2027-01-01T00:00:00Z", true, limit) && is_result("2026-11-28T12:05:00Z", false, limit));
+        }
+    }
+
+    #[test]
+    fn what_has_not_ended_or_never_will_is_no_result() {
+        let result = |scan: Scan| scan.result(None, Timestamp::UNIX_EPOCH);
+        for scan in [Scan::Waiting("x".into()), Scan::Nothing("x".into())] {
+            assert_eq!(result(scan), Err(NoResult { why: "x".into(), is_unsupported: false }));
+        }
+        assert_eq!(result(Scan::Unsupported("x".into())), Err(NoResult { why: "x".into(), is_unsupported: true }));
+    }
 }

@@ -40,6 +40,8 @@ pub(crate) struct ImageDetail {
     pub(crate) is_index: bool,
     /// What it refers to.
     pub(crate) subject: Option<Digest>,
+    /// What it says it is, where it is no image: a media type, in the words of whoever pushed it.
+    pub(crate) artifact_type: Option<String>,
 }
 
 impl Repository {
@@ -126,6 +128,7 @@ impl ImageDetail {
             restored_at: time(detail.last_activated_at)?,
             is_index: INDEXES.contains(&&*media_type),
             subject: digest(detail.subject_manifest_digest)?,
+            artifact_type: detail.artifact_media_type,
         })
     }
 }

@@ -21,12 +21,33 @@ pub(crate) struct Permissions {
 pub(crate) const OF_PREVIEW: [&str; 4] =
     ["DescribeImages", "GetLifecyclePolicy", "GetLifecyclePolicyPreview", "StartLifecyclePolicyPreview"];
 
+/// What is asked of a repository to change its settings, beside what a delivery asks for.
+pub(crate) const OF_SETTINGS: [&str; 3] = ["PutImageScanningConfiguration", "PutImageTagMutability", "PutLifecyclePolicy"];
+
 /// The smallest policy with which `gp-deliver lifecycle preview` sees everything. It changes nothing of a repository.
 #[must_use]
 pub(crate) fn preview_policy(repository: &RepositoryArn) -> Document {
     let mut actions: Vec<&str> = OF_PREVIEW.into_iter().chain(["BatchGetImage"]).collect();
     actions.sort_unstable();
     let statements = vec![statement("PreviewLifecyclePolicy", &actions, &repository.to_string())];
+    Document { version: Version::V2012, id: None, statements }
+}
+
+/// The smallest policy with which `gp-deliver images` sees everything. It changes nothing of a repository.
+#[must_use]
+pub(crate) fn images_policy(repository: &RepositoryArn) -> Document {
+    let actions = ["DescribeImages", "DescribeImageScanFindings", "DescribeImageSigningStatus"];
+    let statements = vec![statement("ListImages", &actions, &repository.to_string())];
+    Document { version: Version::V2012, id: None, statements }
+}
+
+/// The smallest policy with which `gp-deliver repository ensure` sees and changes everything, which is enough for `show` and
+/// `diff` too. It lets nobody delete an image, but by a lifecycle policy that AWS then acts on.
+#[must_use]
+pub(crate) fn settings_policy(repository: &RepositoryArn) -> Document {
+    let changes: Vec<&str> = ["CreateRepository", "DescribeRepositories"].into_iter().chain(OF_SETTINGS).collect();
+    let mut statements = preview_policy(repository).statements;
+    statements.push(statement("SetUpRepository", &changes, &repository.to_string()));
     Document { version: Version::V2012, id: None, statements }
 }
 

@@ -8,6 +8,12 @@ use aws_sdk_ecr::types::{
 use super::{Mutability, Repository, TagFilter};
 use crate::aws::{Call, Error};
 
+/// The most repositories of a page (Amazon ECR API reference, `maxResults`).
+const PAGE: i32 = 1000;
+/// The most pages that are read: a registry has 100,000 repositories (Amazon ECR User Guide, "Amazon ECR service quotas"), and AWS
+/// may raise that; a page may have fewer than were asked for.
+const MAX_PAGES: usize = 1_000;
+
 /// What a repository is set to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
@@ -42,6 +48,31 @@ impl Repository {
         let described = answer.repositories.unwrap_or_default().into_iter().next();
         let described = described.ok_or_else(|| Error::NoRepository(self.arn.clone()))?;
         Settings::of(described).map_err(|missing| Error::Malformed { call, missing })
+    }
+
+    /// All repositories of its registry, each with its name and what it is set to, or else what of that is not known
+    /// (`DescribeRepositories`).
+    ///
+    /// # Errors
+    /// ECR refuses, can't be reached, or its list has no end.
+    pub(crate) async fn all_of_registry(&self) -> Result<Vec<(String, Result<Settings, &'static str>)>, Error> {
+        let call = Call::DescribeRepositories;
+        let malformed = |missing| Error::Malformed { call, missing };
+        let (mut all, mut next) = (Vec::new(), None);
+        for _ in 0..MAX_PAGES {
+            let request = self.ecr.describe_repositories().registry_id(self.arn.account.as_str());
+            let answer = request.max_results(PAGE).set_next_token(next).send().await;
+            let answer = answer.map_err(|error| self.failed(call, &error))?;
+            for described in answer.repositories.unwrap_or_default() {
+                let name = described.repository_name.clone().ok_or_else(|| malformed("a name"))?;
+                all.push((name, Settings::of(described)));
+            }
+            next = answer.next_token;
+            if next.is_none() {
+                return Ok(all);
+            }
+        }
+        Err(malformed("an end"))
     }
 
     /// Creates the repository (`CreateRepository`).

@@ -42,7 +42,10 @@ fn image(image: &ScannedImage) -> String {
     match &image.result {
         ScanResult::Basic { at } => format!("{name}: basic scan of {}", text::time(*at)),
         ScanResult::Enhanced { at } => format!("{name}: enhanced scan of {}", text::time(*at)),
-        ScanResult::None { why } => format!("{name}: **no result**: {}", prose(why)),
+        ScanResult::None { why, accepted: None, .. } => format!("{name}: **no result**: {}", prose(why)),
+        ScanResult::None { why, accepted: Some(reason), .. } => {
+            format!("{name}: **no result**: {}; accepted: {}", prose(why), prose(reason))
+        }
     }
 }
 

@@ -139,7 +139,7 @@ impl Scene {
             Overcome => (Some(0), "pull-request"),
             Fails => (Some(4), "failed"),
             Cancelled => (Some(143), ""),
-            Killed => (None, ""),
+            Killed | Comes::KilledAfterwards => (None, ""),
         };
         assert_eq!((ended.code, &*result(&self.source)), (code, says), "{ended}");
         ended.does_not_say("panicked");

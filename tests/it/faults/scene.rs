@@ -32,6 +32,8 @@ pub enum Comes {
     Cancelled,
     /// The process that was started is gone at once. Nobody is left to write a report.
     Killed,
+    /// The same, once the tags are there.
+    KilledAfterwards,
 }
 
 /// A case of the table in `docs/faults.md`.
@@ -170,12 +172,17 @@ impl Scene {
         self.ended_so(comes, ended);
         self.leaves_no_process();
         // Whoever would have removed the rest is gone; of folders, the next delivery takes care.
-        if comes != Comes::Killed {
+        if !matches!(comes, Comes::Killed | Comes::KilledAfterwards) {
             self.leaves_no_file();
             self.leaves_no_image();
         }
         match comes {
             Comes::Overcome => self.is_delivered(ended),
+            Comes::KilledAfterwards => {
+                let (tags, sha) = (tags(&self.destination), keyless::sha(&self.source));
+                let new = tags.get("latest");
+                assert!(new.is_some() && new == tags.get(&sha) && new != self.before.get("latest"), "{tags:?}: {ended}");
+            }
             Comes::Fails | Comes::Cancelled | Comes::Killed => {
                 assert_eq!(tags(&self.destination), self.before, "what was not cleared can be seen: {ended}");
             }
@@ -197,7 +204,7 @@ impl Scene {
             Comes::Overcome => (0, "delivered"),
             Comes::Fails => (1, "failed"),
             Comes::Cancelled => (143, "cancelled"),
-            Comes::Killed => return assert_eq!(ended.code, None, "{ended}"),
+            Comes::Killed | Comes::KilledAfterwards => return assert_eq!(ended.code, None, "{ended}"),
         };
         assert_eq!(ended.code, Some(code), "{ended}");
         ended.does_not_say("panicked");

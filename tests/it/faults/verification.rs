@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use doubles::aws::{Call, Fault, Times, World};
+use doubles::aws::{Call, Fault, ImageScan, Times, World};
 use serde_json::{Value, json};
 
 use super::scene::{Case, Comes, case, in_environment, try_all};
@@ -37,7 +37,6 @@ fn cases() -> Vec<Case<AtAws>> {
         case(STATE, "SIGTERM", Signal(OtherEcr, 1, "TERM"), Cancelled),
         case(STATE, "SIGKILL", Signal(OtherEcr, 1, "KILL"), Killed),
         case(STATE, "clock", Jump(OtherEcr, 1, DAY), Overcome),
-        // What is signed is of days to come then.
         case(STATE, "clock", Jump(OtherEcr, 1, -DAY), Fails),
     ]
 }
@@ -71,8 +70,7 @@ fn world() -> World {
     let world = World::options().start();
     let statement = json!({ "Effect": "Allow", "Action": ["ecr:*", "kms:*"], "Resource": "*" });
     world.set_role_policy(&json!({ "Version": "2012-10-17", "Statement": [statement] }));
-    let scanned = json!({ "imageScanStatus": { "status": "COMPLETE" }, "imageScanFindings": { "findingSeverityCounts": {} } });
-    world.answer("DescribeImageScanFindings", scanned);
+    world.scan(ImageScan::basic());
     world.answer("DescribeImageSigningStatus", json!({ "signingStatuses": [] }));
     world
 }
@@ -134,13 +132,13 @@ impl Look {
             Comes::Overcome => Some(0),
             Comes::Fails => Some(3),
             Comes::Cancelled => Some(143),
-            Comes::Killed => None,
+            Comes::Killed | Comes::KilledAfterwards => None,
         };
         assert_eq!(ended.code, code, "{ended}");
         ended.does_not_say("panicked");
         match comes {
             Comes::Overcome | Comes::Fails => Self::says(comes, may_fail, ended),
-            Comes::Cancelled | Comes::Killed => assert_eq!(ended.stdout, "", "{ended}"),
+            Comes::Cancelled | Comes::Killed | Comes::KilledAfterwards => assert_eq!(ended.stdout, "", "{ended}"),
         }
         let folder = self.surroundings.beside("").display().to_string();
         wait_until("a process goes on", || !running(&folder) && !in_environment(&folder));
@@ -173,7 +171,8 @@ fn no_fault_of_ecr_passes_for_an_answer_to_who_looks_at_an_image_or_leaves_anyth
     try_all(STATE, &cases(), |case| {
         let mut look = Look::at(&signed);
         let ended = look.end_with(&case.trouble);
-        let may_fail = if let AtAws::Jump(..) = case.trouble { &["gates"][..] } else { &ECR };
+        // What is of days to come then: what is signed, and ECR's scan.
+        let may_fail = if let AtAws::Jump(..) = case.trouble { &["gates", "ECR scan"][..] } else { &ECR };
         look.holds(case.comes, may_fail, &ended);
         let after = look.command.output().unwrap().into();
         look.holds(Overcome, &[], &after);

@@ -17,6 +17,8 @@ use super::secrets::random_text;
 use super::server::{Asked, Password, Server};
 use super::{lifecycle, shelf};
 
+/// The most repositories of a page: one may have fewer than were asked for.
+const PAGE_OF_REPOSITORIES: usize = 2;
 /// How long a password of the registry is valid.
 const PASSWORD_LIFETIME: Duration = Duration::from_hours(12);
 
@@ -62,6 +64,10 @@ impl Server {
         let said = match call {
             Call::GetAuthorizationToken => self.authorization(&session),
             Call::BatchDeleteImage => self.remove(&parameters).await?,
+            Call::DescribeRepositories if parameters.get("repositoryNames").is_none() => {
+                let repositories = said["repositories"].as_array().cloned().unwrap_or_default();
+                shelf::page(&repositories, &parameters, "repositories", PAGE_OF_REPOSITORIES)
+            }
             _ => {
                 self.notice(&operation, &said);
                 said

@@ -183,19 +183,36 @@ impl Server {
         }
         let name = parameters["repositoryName"].as_str().unwrap_or_default();
         let digest = parameters["imageId"]["imageDigest"].as_str().unwrap_or_default();
-        let request = Request::get(format!("/v2/{name}/manifests/{digest}")).header("host", &self.host);
-        let request = request.header("accept", super::distribution::MANIFESTS).body(full("")).unwrap();
-        let manifest = forward(&self.registry, request).await?;
-        if manifest.status() != 200 {
+        let Some(manifest) = self.manifest(name, digest).await? else {
             let sentence = format!(
                 "The image with imageId {{imageDigest:'{digest}'}} does not exist within the repository with name '{name}'"
             );
             return Ok(Some(Err(("ImageNotFoundException", sentence))));
-        }
-        let manifest: Value = serde_json::from_slice(&collected(manifest.into_body()).await?).unwrap_or_default();
+        };
         if manifest["manifests"].is_array() {
             return Ok(Some(Err(("ScanNotFoundException", format!("Image scan does not exist for the image with '{digest}'")))));
         }
         Ok(Some(self.scans.lock().unwrap().say(digest, parameters["nextToken"].as_str())))
+    }
+
+    /// The manifest under a digest, of the shelf or of the registry behind.
+    async fn manifest(&self, repository: &str, digest: &str) -> std::io::Result<Option<Value>> {
+        let shelved = self.account.content().repositories.get(repository).and_then(|repository| {
+            let image = repository.images.iter().find(|image| image.digest() == digest)?;
+            Some(image.manifest.clone())
+        });
+        let bytes = match shelved {
+            Some(manifest) => manifest.into_bytes(),
+            None => {
+                let request = Request::get(format!("/v2/{repository}/manifests/{digest}")).header("host", &self.host);
+                let request = request.header("accept", super::distribution::MANIFESTS).body(full("")).unwrap();
+                let answer = forward(&self.registry, request).await?;
+                if answer.status() != 200 {
+                    return Ok(None);
+                }
+                collected(answer.into_body()).await?.to_vec()
+            }
+        };
+        Ok(Some(serde_json::from_slice(&bytes).unwrap_or_default()))
     }
 }

@@ -24,6 +24,7 @@ pub struct ShelfImage {
     /// The digests that an index names.
     pub(super) children: Vec<String>,
     pub(super) subject: Option<String>,
+    artifact_type: Option<String>,
 }
 
 impl ShelfImage {
@@ -41,6 +42,7 @@ impl ShelfImage {
             restored: None,
             children: vec![],
             subject: None,
+            artifact_type: None,
         }
     }
 
@@ -77,6 +79,18 @@ impl ShelfImage {
         self
     }
 
+    /// It says that it is this, by a media type.
+    pub fn artifact(mut self, media_type: &str) -> Self {
+        self.artifact_type = Some(media_type.to_owned());
+        self
+    }
+
+    /// It is what the registry has under this digest.
+    pub fn under(mut self, digest: &str) -> Self {
+        digest.clone_into(&mut self.digest);
+        self
+    }
+
     /// Its digest.
     pub fn digest(&self) -> String {
         self.digest.clone()
@@ -109,6 +123,9 @@ impl ShelfImage {
         }
         if let Some(subject) = &self.subject {
             add("subjectManifestDigest", subject.as_str().into());
+        }
+        if let Some(media_type) = &self.artifact_type {
+            add("artifactMediaType", media_type.as_str().into());
         }
         Value::Object(detail)
     }

@@ -1,7 +1,8 @@
-//! The doubles are checked by strangers, clients that know nothing of us: boto3, crane, GitHub's own library and Prism.
+//! The doubles are checked by strangers, clients that know nothing of us: boto3, crane, kubectl, GitHub's own library and Prism.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod the_cluster_we_test_against_refuses_as_kubernetes_does;
 mod the_github_we_test_against_answers_as_github_does;
 mod the_private_sigstore_certifies_the_tokens_we_make;
 mod the_verifiers_of_others_say_no;
