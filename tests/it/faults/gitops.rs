@@ -118,7 +118,7 @@ impl Scene {
         // The first delivery has asked before.
         let asked = at.count(call);
         let times = match times {
-            Times::First(count) if count == 1 => Times::Nth(asked + 1),
+            Times::First(1) => Times::Nth(asked + 1),
             times => times,
         };
         at.fail(call, times, fault);
