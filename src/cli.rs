@@ -5,6 +5,7 @@ mod images;
 mod lifecycle;
 mod pull_secret;
 mod repository;
+mod rollback;
 mod watch;
 
 use std::ffi::OsString;
@@ -13,7 +14,9 @@ use std::path::PathBuf;
 use clap::builder::styling::Styles;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
-use crate::inputs::{self, About, Inputs};
+use crate::inputs::{self, About, Inputs, Problem};
+use crate::oci::reference::{InvalidReference, Reference, Repository};
+use crate::oci::{Digest, Tag};
 use crate::repository::{ImagesRequest, LifecycleRequest, SettingsRequest};
 use crate::setup::Kind;
 use crate::tags::VARIABLES;
@@ -40,6 +43,10 @@ pub(crate) enum Request {
     Verify(verify::Request),
     /// Look at what is delivered, by what is known today.
     Watch(Inputs, crate::watch::Request),
+    /// Have the repository that a cluster is brought to name an image that is out.
+    GitOps(Inputs, String),
+    /// Look at the deliveries to an environment, or go back to one of them.
+    Rollback(Inputs, crate::rollback::Request),
     /// Show the report of a change's job, which may not.
     Show(Inputs),
     /// Look at what Amazon ECR's own scan found in an image.
@@ -95,6 +102,16 @@ pub(crate) fn read(
             Ok(Request::Watch(inputs, request))
         }
         Some(("promote", matches)) => Ok(promotion(inputs(matches), matches)),
+        Some(("gitops", matches)) => {
+            let inputs = inputs(matches);
+            let image = argument_or_from(&inputs, matches.get_one(IMAGE));
+            Ok(Request::GitOps(inputs, image.unwrap_or_default()))
+        }
+        Some(("rollback", matches)) => {
+            let inputs = inputs(matches);
+            let request = rollback::request(&inputs, matches);
+            Ok(Request::Rollback(inputs, request))
+        }
         Some(("show", matches)) => Ok(Request::Show(inputs(matches))),
         Some(("findings", matches)) => {
             let request = findings::request(matches);
@@ -169,6 +186,14 @@ pub(crate) fn command() -> Command {
         ))
         .subcommand(verify_command())
         .subcommand(watch::command())
+        .subcommand(
+            with_inputs(Command::new("gitops").about(
+                "Have the files of gitops-repository name an image that is out: the last step of a delivery, by itself",
+            ))
+            .arg(Arg::new(IMAGE).value_name("IMAGE").help("The image: HOST[:PORT]/NAME[:TAG]@DIGEST"))
+            .after_help(AFTER_GITOPS),
+        )
+        .subcommand(rollback::command())
         .subcommand(findings::command())
         .subcommand(lifecycle::command())
         .subcommand(repository::command())
@@ -214,6 +239,12 @@ fn promotion(inputs: Inputs, matches: &ArgMatches) -> Request {
         ..verify::Request::default()
     };
     Request::Promote(inputs, request)
+}
+
+/// What a command is about: its argument, or what the action names, which gives none.
+fn argument_or_from(inputs: &Inputs, argument: Option<&String>) -> Option<String> {
+    let from = || inputs.given(&inputs::FROM).map(str::to_owned);
+    argument.filter(|text| !text.trim().is_empty()).cloned().or_else(from)
 }
 
 fn flag(name: &'static str, value: &'static str, help: &'static str) -> Arg {
@@ -298,6 +329,24 @@ const IGNORE_FILE: &str = "With --today, a list of advisories that do not count,
 /// The argument of `verify`.
 const IMAGE: &str = "image";
 
+/// The argument of `gitops`.
+///
+/// # Errors
+/// It names no digest.
+pub(crate) fn image_by_digest(text: &str) -> Result<(Repository, Option<Tag>, Digest), Problem> {
+    let wrong = |expected: String| Problem { input: IMAGE, value: text.to_owned(), expected };
+    let image: Reference = text.trim().parse().map_err(|error: InvalidReference| wrong(error.reason.to_owned()))?;
+    let Reference { repository, tag, digest: Some(digest) } = image else {
+        return Err(wrong("HOST[:PORT]/NAME[:TAG]@DIGEST is expected: a tag may be moved".to_owned()));
+    };
+    Ok((repository, tag, digest))
+}
+
+const AFTER_GITOPS: &str = "\
+EXIT CODES:
+  0  the branch names it, a pull request would, or a newer delivery is there   2  wrong arguments
+  4  it does not, and the image stays as it is";
+
 const AFTER_VERIFY: &str = "\
 PATTERNS:
   * stands for any characters but / and @, and ** for any but @; all else stands for itself.
@@ -325,6 +374,7 @@ EXIT CODES:
   1  something failed
   2  wrong inputs
   3  blocked by the environment's policy
+  4  delivered, and the repository that a cluster is brought to does not name it
 
 Under GitHub Actions every flag is also read from its input: --build-context from INPUT_BUILD-CONTEXT.";
 
@@ -338,7 +388,8 @@ fn help_on_tags() -> String {
 
 const EXIT_CODES: &str = "\
 EXIT CODES:
-  0  delivered (or all passed, with --publish false)   1  something failed   2  wrong inputs   3  blocked by policy";
+  0  delivered (or all passed, with --publish false)   1  something failed   2  wrong inputs   3  blocked by policy
+  4  delivered, and the repository that a cluster is brought to does not name it";
 
 fn with_inputs(command: Command) -> Command {
     inputs::ALL.iter().fold(command.after_help(help_on_tags()), |command, input| command.arg(argument(input)))
@@ -367,6 +418,8 @@ mod tests {
             | Request::Doctor(inputs, _)
             | Request::Policy(inputs, _)
             | Request::Promote(inputs, _)
+            | Request::GitOps(inputs, _)
+            | Request::Rollback(inputs, _)
             | Request::Show(inputs) => inputs,
             Request::Version
             | Request::Verify(_)

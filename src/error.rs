@@ -5,6 +5,7 @@ use crate::buildkit;
 use crate::coverage::Gap;
 use crate::evidence::Unproven;
 use crate::github::{api, attestations, code_scanning, oidc};
+use crate::gitops;
 use crate::inputs::Problem;
 use crate::kubernetes;
 use crate::publish;
@@ -70,6 +71,9 @@ pub(crate) enum Error {
     /// A call to GitHub failed.
     #[error(transparent)]
     GitHub(#[from] api::Error),
+    /// The repository that a cluster is brought to does not name the image.
+    #[error(transparent)]
+    GitOps(#[from] gitops::Error),
     /// There is no report to show here, or nobody to show it to.
     #[error("nothing is shown: {0}")]
     NotShown(&'static str),
@@ -154,6 +158,8 @@ pub(crate) enum Exit {
     Inputs = 2,
     /// The policy held the image back.
     Blocked = 3,
+    /// The image is out, and the repository that a cluster is brought to does not name it.
+    GitOps = 4,
     /// SIGHUP ended it: 128 and the signal's number, as shells have it.
     HungUp = 129,
     /// SIGINT ended it: 128 and the signal's number, as shells have it.
@@ -178,6 +184,7 @@ impl From<&Error> for Exit {
         match error {
             Error::Inputs(_) | Error::Tags(_) | Error::NoTag(_) => Self::Inputs,
             Error::Report(error) => error.into(),
+            Error::GitOps(_) => Self::GitOps,
             Error::Cancelled => Self::Terminated,
             _ => Self::Failed,
         }

@@ -22,17 +22,20 @@ use crate::diagnosis::Diagnosis;
 use crate::error::{Cause, Death, Error, Exit};
 use crate::findings;
 use crate::github::{Event, commands};
+use crate::gitops::Course;
 use crate::inputs::{self, Inputs};
 use crate::keeper::{self, Lifeline, Role};
 use crate::matrix::{Known, Matrix};
+use crate::pipeline::gitops::Update;
 use crate::pipeline::{self, Delivery, context, doctor};
 use crate::plan::{self, Plan};
 use crate::process::{self, Demand, Launcher};
 use crate::pull_secret;
-use crate::record::{Record, Recorder, RunResult, Stage, StageOutcome};
+use crate::record::{GitOpsResult, Record, Recorder, RunResult, Stage, StageOutcome};
 use crate::redaction;
 use crate::report::{self, RunnerFiles, console};
 use crate::repository::{self, ImagesRequest, LifecycleRequest, SettingsRequest};
+use crate::rollback::{self, Answer};
 use crate::scan;
 use crate::setup::{self, PolicyInputs};
 use crate::sink::{self, Lines, Redacted, Stream};
@@ -108,6 +111,8 @@ fn run(arguments: impl IntoIterator<Item = OsString>, lifeline: &Lifeline) -> an
             Request::Findings(inputs, request) => findings(&inputs, &request).await.unwrap_or_else(|error| refuse(&error)),
             Request::Lifecycle(request) => lifecycle(&request).await.unwrap_or_else(|error| refuse(&error)),
             Request::Repository(inputs, request) => settings(&inputs, &request).await.unwrap_or_else(|error| refuse(&error)),
+            Request::GitOps(inputs, image) => gitops(&inputs, &image).await.unwrap_or_else(|error| refuse(&error)),
+            Request::Rollback(inputs, request) => rollback(&inputs, &request).await.unwrap_or_else(|error| refuse(&error)),
             Request::Repositories(inputs, json) => repositories(&inputs, json).await.unwrap_or_else(|error| refuse(&error)),
             Request::Images(inputs, request) => images(&inputs, request).await.unwrap_or_else(|error| refuse(&error)),
             Request::PullSecret(request) => pull_secret(&request).await.unwrap_or_else(|error| refuse(&error)),
@@ -385,6 +390,54 @@ async fn show(inputs: &Inputs) -> Result<Exit, Error> {
     tell(&shown.join("\n")).map(|()| Exit::Done)
 }
 
+/// Has the repository that a cluster is brought to name an image that is out.
+async fn gitops(inputs: &Inputs, image: &str) -> Result<Exit, Error> {
+    let event = read_event();
+    let config = Config::without_build(inputs, &env(event.as_ref())).map_err(Error::Inputs)?;
+    let asked = cli::image_by_digest(image).map_err(|problem| Error::Inputs(vec![problem]))?;
+    if config.gitops.is_none() {
+        let expected = "the repository that a cluster is brought to is expected";
+        return Err(Error::Inputs(vec![inputs::GITOPS_REPOSITORY.problem("", expected)]));
+    }
+    if let config::Publish::No(why) = &config.publish {
+        return Err(Error::Inputs(vec![pipeline::gitops::not_here(why)]));
+    }
+    let launcher = Launcher::of_this_process(config.sandbox);
+    let checkout = Checkout::read(&launcher, &config.context, None, event.as_ref()).await?;
+    let (repository, tag, digest) = asked;
+    let commit = pipeline::gitops::own_commit(&config, checkout.source.commit);
+    let update = Update { repository, tag, digest, commit, course: Course::Onward, mode: None };
+    let ended = pipeline::gitops::by_itself(&config, update).await;
+    let result = ended.as_ref().map_or(GitOpsResult::Failed, |(result, _)| *result);
+    report::add_outputs(&vec![("gitops-result", result.name().to_owned())], &RunnerFiles::from_environment())?;
+    tell(&ended?.1).map(|()| Exit::Done)
+}
+
+/// Lists the deliveries to an environment, or has the repository that a cluster is brought to name one of them again.
+async fn rollback(inputs: &Inputs, request: &rollback::Request) -> Result<Exit, Error> {
+    let event = read_event();
+    let config = Config::without_build(inputs, &env(event.as_ref())).map_err(Error::Inputs)?;
+    let ended = rollback::rollback(&config, event.as_ref(), request).await;
+    if request.choice.is_some() {
+        let result = match &ended {
+            Ok(Answer::Done(done)) => done.result,
+            _ => GitOpsResult::Failed,
+        };
+        report::add_outputs(&vec![("gitops-result", result.name().to_owned())], &RunnerFiles::from_environment())?;
+    }
+    match ended? {
+        Answer::Listed(all) if request.json => answer(&Redacted::json(&all)).map(|()| Exit::Done),
+        Answer::Listed(all) => tell(all.to_string().trim_end()).map(|()| Exit::Done),
+        Answer::Refused(table) if request.json => answer(&Redacted::json(&table)).map(|()| Exit::Blocked),
+        Answer::Refused(table) => tell(table.to_string().trim_end()).map(|()| Exit::Blocked),
+        Answer::Done(done) => {
+            beside(&done.warnings)?;
+            if request.json { answer(&Redacted::json(&done)) } else { tell(&format!("{}: {}", done.image, done.says)) }
+                .map(|()| Exit::Done)
+        }
+    }
+}
+
 /// Says beside the answer what is to be looked at.
 fn beside(warnings: &[String]) -> Result<(), Error> {
     if warnings.is_empty() { Ok(()) } else { printed(sink::say(Stream::Error, &warnings.join("\n"))) }
@@ -462,6 +515,8 @@ async fn deliver(inputs: &Inputs, from: Option<&verify::Request>, lifeline: &Lif
     };
     let told = resolved_inputs && reports.is_err();
     let record = recorder.end(result);
+    let is_behind = record.gitops.as_ref().is_some_and(|gitops| gitops.result == GitOpsResult::Failed);
+    let exit = if is_behind && exit == Exit::Done { Exit::GitOps } else { exit };
     let written = written(&record, reports, &runner);
     if let Some(delivery) = begun.filter(|_| result != RunResult::Cancelled) {
         announce(&record, &delivery).await;

@@ -61,6 +61,8 @@ stages! {
     Publish = "publish",
     /// GitHub is told where the published image is kept.
     StorageRecord = "storage record",
+    /// The repository that a cluster is brought to names the published image.
+    GitOps = "GitOps update",
     /// The figures of the delivery are put where they are watched.
     Metrics = "metrics",
 }

@@ -4,6 +4,7 @@ mod amazon;
 mod build;
 mod docker;
 mod dockerfile;
+mod gitops;
 mod leniency;
 mod monitoring;
 mod proxies;
@@ -29,6 +30,7 @@ use crate::aws;
 use crate::coverage::{Acceptance, JudgedBy};
 use crate::environment::{Choice, Environment, Gate, Origin};
 use crate::github::{self, Access, Event};
+use crate::gitops::Settings;
 use crate::inputs::{self, Input, Inputs, Lines, Problem};
 use crate::policy::Threshold;
 use crate::process::Demand;
@@ -98,6 +100,8 @@ pub(crate) struct Config<B = Build> {
     pub(crate) metrics: Metrics,
     /// GitHub's API; absent outside GitHub Actions.
     pub(crate) github: Option<Access>,
+    /// What a cluster is brought to; absent where nothing is named.
+    pub(crate) gitops: Option<Box<Settings>>,
     /// Where the report goes.
     pub(crate) report_dir: PathBuf,
 }
@@ -162,7 +166,7 @@ impl Config {
     /// # Errors
     /// All that is wrong with them, in the order of [`crate::inputs::ALL`].
     pub(crate) fn resolve(inputs: &Inputs, env: &Env<'_>) -> Result<Self, Vec<Problem>> {
-        Reader::read(inputs, env, |reader| reader.config(Reader::build))
+        Reader::read(inputs, env, |reader| reader.config(Reader::build))?.for_a_cluster(inputs)
     }
 
     /// Reads and checks the inputs of a promotion, which builds nothing, has no source whose lists could count, and goes to a
@@ -177,7 +181,7 @@ impl Config {
                 "a repository of a registry is expected, or ecr-repository: what is signed about an image is kept there";
             return Err(vec![inputs::DESTINATION.problem(inputs.text(&inputs::DESTINATION), expected)]);
         }
-        Ok(Self { suppressions: Suppressions::Unproven, ..config })
+        Self { suppressions: Suppressions::Unproven, ..config }.for_a_cluster(inputs)
     }
 }
 
@@ -240,6 +244,7 @@ impl Reader<'_> {
         let registry_scan = self.registry_scan(publish.as_ref(), destination.as_ref());
         let registry_scan_wait = self.get(&inputs::ECR_SCAN_WAIT);
         let metrics = self.metrics(destination.as_ref());
+        let gitops = self.gitops();
         self.refuse_rebuild();
         Some(Config {
             environment: environment?,
@@ -269,6 +274,7 @@ impl Reader<'_> {
             registry_scan_wait: registry_scan_wait?,
             metrics: metrics?,
             github: self.github(),
+            gitops,
             report_dir: report_dir?,
         })
     }

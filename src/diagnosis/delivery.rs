@@ -48,6 +48,7 @@ impl From<&Error> for Diagnosis {
             Error::CodeScanning(error) => Self::from(error),
             Error::Attestations(error) => Self::from(error),
             Error::GitHub(error) => Self::from(error),
+            Error::GitOps(error) => Self::from(error),
             Error::NotShown(why) => Self::new(
                 "There is nothing to show here",
                 *why,

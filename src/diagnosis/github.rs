@@ -118,6 +118,8 @@ impl From<&Error> for Diagnosis {
                     (410, Call::FindIssue | Call::WriteIssue) => {
                         "Switch issues on (Settings, General, Features), or set `issues: off`, if none is wanted."
                     }
+                    (401, call) if call.is_of_gitops() => GITOPS_TOKEN,
+                    (403 | 404, call) if call.is_of_gitops() => GITOPS_PERMISSIONS,
                     (401, _) => {
                         "Give the action the run's own token: leave `github-token` out, or set it to ${{ github.token }}."
                     }
@@ -140,6 +142,11 @@ impl From<&Error> for Diagnosis {
     }
 }
 
+const GITOPS_TOKEN: &str = "Give the action a `gitops-token` that is good: this one is revoked, expired or cut. Then run `gp-deliver gitops`, or the \
+                            job, again.";
+const GITOPS_PERMISSIONS: &str = "Give `gitops-token` the permissions `contents: write` and `pull-requests: write` in that repository, and see that it is not \
+                                  archived. Then run `gp-deliver gitops`, or the job, again.";
+
 fn what_failed(call: Call) -> &'static str {
     match call {
         Call::UploadAnalysis => "The findings could not be uploaded to the Security tab",
@@ -149,5 +156,11 @@ fn what_failed(call: Call) -> &'static str {
         Call::StoreAttestation => "GitHub has not taken an attestation",
         Call::RecordStorage => "GitHub has no record of where the image is kept",
         Call::FindIssue | Call::WriteIssue => "What was found is in no issue",
+        Call::ReadBranch | Call::ReadFiles | Call::ReadHistory | Call::CompareCommits => {
+            "The repository that a cluster is brought to could not be read"
+        }
+        Call::WriteCommit | Call::MoveBranch | Call::PullRequest => {
+            "The repository that a cluster is brought to could not be written"
+        }
     }
 }

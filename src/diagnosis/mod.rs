@@ -9,6 +9,7 @@ mod base_image;
 mod build;
 mod delivery;
 mod github;
+mod gitops;
 mod kubernetes;
 mod layout;
 #[cfg(test)]

@@ -7,6 +7,7 @@
 use std::cell::RefCell;
 
 use serde::de::{Deserialize, DeserializeOwned, Deserializer};
+pub(crate) use serde_yaml::Value;
 
 use super::checked::{Checked, Place, Room};
 use super::{Error, Readers, Reason};
@@ -28,12 +29,28 @@ pub(crate) fn read_yaml<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
     }
     let (reason, room) = (RefCell::new(None), Room::of(MAX_WRITTEN_OUT));
     let place = Place::whole(Readers::Nobody, &reason, &room);
-    T::deserialize(Checked::new(serde_yaml::Deserializer::from_str(text), place)).map_err(|error| {
-        let (line, column) = error.location().map_or((1, 1), |place| (place.line(), place.column()));
-        let words = error.to_string();
-        let form = || Reason::Form(text::words(words.rsplit_once(" at line ").map_or(&*words, |(words, _)| words)));
-        Error { reason: reason.take().unwrap_or_else(form), line, column }
-    })
+    T::deserialize(Checked::new(serde_yaml::Deserializer::from_str(text), place)).map_err(|error| refused(&error, &reason))
+}
+
+/// Reads all documents of a file, whatever they say.
+///
+/// # Errors
+/// One is refused.
+pub(crate) fn read_documents(text: &str) -> Result<Vec<Value>, Error> {
+    if let Some(line) = too_deep(text) {
+        return Err(Error { reason: Reason::Depth(MAX_DEPTH), line, column: 1 });
+    }
+    let (reason, room) = (RefCell::new(None), Room::of(MAX_WRITTEN_OUT));
+    let place = Place::whole(Readers::Nobody, &reason, &room);
+    let read = |document| Value::deserialize(Checked::new(document, place)).map_err(|error| refused(&error, &reason));
+    serde_yaml::Deserializer::from_str(text).map(read).collect()
+}
+
+fn refused(error: &serde_yaml::Error, reason: &RefCell<Option<Reason>>) -> Error {
+    let (line, column) = error.location().map_or((1, 1), |place| (place.line(), place.column()));
+    let words = error.to_string();
+    let form = || Reason::Form(text::words(words.rsplit_once(" at line ").map_or(&*words, |(words, _)| words)));
+    Error { reason: reason.take().unwrap_or_else(form), line, column }
 }
 
 /// Reads a member that may be left out. One that is there and has no value, as a template leaves it that has none for it, is not

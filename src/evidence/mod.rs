@@ -10,6 +10,7 @@ mod key_rule;
 mod manifests;
 mod pattern;
 mod place;
+mod proven_source;
 mod rule;
 mod unproven;
 
@@ -19,5 +20,6 @@ pub(crate) use key_rule::KeyRule;
 pub(crate) use manifests::listed_manifests;
 pub(crate) use pattern::Pattern;
 pub(crate) use place::Place;
+pub(crate) use proven_source::ProvenSource;
 pub(crate) use rule::Rule;
 pub(crate) use unproven::Unproven;

@@ -10,11 +10,11 @@ use super::merge::{Judge, merged};
 use super::subject::subjects;
 use super::wait::wait;
 use crate::aws::{self, RegistryHost, Session, ecr};
-use crate::config::{Config, RequestedDestination};
+use crate::config::{Config, Ecr, RequestedDestination};
 use crate::error::Error;
 use crate::finding::Severity;
 use crate::github::Event;
-use crate::github::oidc::TokenSource;
+use crate::github::oidc::{self, TokenSource};
 use crate::inputs::{self, Inputs, Problem};
 use crate::oci::Digest;
 use crate::oci::reference::Repository as Name;
@@ -141,6 +141,18 @@ pub(crate) async fn find(inputs: &Inputs, event: Option<&Event>, request: &Reque
         scan.findings.iter_mut().for_each(|finding| finding.counts = false);
     }
     Ok(Findings { image: format!("{}@{}", client.repository(), manifest.digest), severity, scan })
+}
+
+/// A client of the registry of a repository of Amazon ECR, by the identity that the inputs name.
+///
+/// # Errors
+/// AWS does not let it in.
+pub(crate) async fn client_of(
+    ecr: &Ecr,
+    tokens: impl FnOnce() -> Option<Result<TokenSource, oidc::Error>>,
+) -> Result<Client, Error> {
+    let repository = ecr.repository(Session::open(&ecr.identity, tokens).await?);
+    client(&repository, ecr.host.as_deref()).await
 }
 
 /// A client of the registry that the password is for.

@@ -7,7 +7,7 @@ mod subject;
 mod table;
 pub(crate) mod wait;
 
-pub(crate) use command::{Request, find};
+pub(crate) use command::{Request, client_of, find};
 pub(crate) use merge::{Judge, merged, unread};
 pub(crate) use subject::{Subject, subjects};
 pub(crate) use wait::{Looked, wait};

@@ -19,7 +19,7 @@ macro_rules! targets {
     };
 }
 
-const TARGETS: [Target; 20] = targets! {
+const TARGETS: [Target; 21] = targets! {
     build_progress: 1000;
     dockerfile: 1000;
     dockerignore: 300;
@@ -27,6 +27,7 @@ const TARGETS: [Target; 20] = targets! {
     event: 500;
     gitleaks_lists: 300;
     gitleaks_report: 1000;
+    gitops_edit: 500;
     inputs: 500;
     json: 1000;
     layer: 200;

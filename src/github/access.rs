@@ -18,4 +18,9 @@ pub(crate) struct Access {
 impl Access {
     /// The API of github.com.
     pub(crate) const GITHUB: &'static str = "https://api.github.com";
+
+    /// `OWNER/NAME`.
+    pub(crate) fn slug(&self) -> String {
+        format!("{}/{}", self.owner, self.repository)
+    }
 }

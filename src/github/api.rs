@@ -44,6 +44,20 @@ pub(crate) enum Call {
     FindIssue,
     /// Makes one, changes it or closes it.
     WriteIssue,
+    /// Asks what a branch names.
+    ReadBranch,
+    /// Reads the files of a commit.
+    ReadFiles,
+    /// Reads the last commits of a file.
+    ReadHistory,
+    /// Asks which of two commits comes from the other.
+    CompareCommits,
+    /// Makes a commit that no branch names.
+    WriteCommit,
+    /// Has a branch name a commit.
+    MoveBranch,
+    /// Looks for a pull request, opens one, changes it or closes it.
+    PullRequest,
 }
 
 /// A call failed.
@@ -139,6 +153,11 @@ impl Api {
         &self.name
     }
 
+    /// The repository's owner.
+    pub(super) fn owner_name(&self) -> &str {
+        self.owner.trim_start_matches("/orgs/")
+    }
+
     /// Changes something below the repository.
     pub(super) async fn patch<T: DeserializeOwned>(&self, call: Call, path: &str, body: &Body) -> Result<T, Error> {
         let answer = self.octocrab.patch(format!("{}{path}", self.repository), Some(body)).await;
@@ -206,6 +225,17 @@ fn wait(headers: &HeaderMap, exhausted: bool) -> Option<Duration> {
     net::retry_after(headers).or_else(reset)
 }
 
+impl Call {
+    /// Whether it is about the repository that a cluster is brought to.
+    #[must_use]
+    pub(crate) fn is_of_gitops(self) -> bool {
+        matches!(
+            self,
+            Self::ReadBranch | Self::ReadFiles | Self::ReadHistory | Self::WriteCommit | Self::MoveBranch | Self::PullRequest
+        )
+    }
+}
+
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -218,6 +248,13 @@ impl fmt::Display for Call {
             Self::RecordStorage => "storage record",
             Self::FindIssue => "search for the issue",
             Self::WriteIssue => "issue",
+            Self::ReadBranch => "branch",
+            Self::ReadFiles => "files",
+            Self::ReadHistory => "history of a file",
+            Self::CompareCommits => "comparison of commits",
+            Self::WriteCommit => "commit",
+            Self::MoveBranch => "update of a branch",
+            Self::PullRequest => "pull request",
         })
     }
 }

@@ -9,9 +9,11 @@ pub(crate) mod commands;
 mod demand;
 pub(crate) mod environments;
 pub(crate) mod event;
+pub(crate) mod git_data;
 pub(crate) mod issues;
 mod job_result;
 pub(crate) mod oidc;
+pub(crate) mod pull_requests;
 pub(crate) mod storage_records;
 
 pub(crate) use access::Access;

@@ -21,6 +21,8 @@ pub(crate) enum Group {
     Sign,
     /// Amazon ECR, and the identity that is used there.
     Aws,
+    /// Which repository a cluster is brought to.
+    Cluster,
     /// What is written about it.
     Report,
 }
@@ -36,6 +38,7 @@ impl Group {
             Self::Publish => "Publish",
             Self::Sign => "Signing",
             Self::Aws => "AWS",
+            Self::Cluster => "Cluster",
             Self::Report => "Report",
         }
     }

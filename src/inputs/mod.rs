@@ -6,6 +6,7 @@
 mod amazon;
 mod annotation;
 mod build;
+mod cluster;
 mod given;
 mod history;
 mod input;
@@ -21,6 +22,7 @@ use semver::Version;
 pub(crate) use self::amazon::{EcrRepository, Region, Role, Seconds, SessionName, SessionPolicy};
 pub(crate) use self::annotation::AnnotationLine;
 pub(crate) use self::build::{Argument, Property, SecretLine, SecretPlace, SshLine};
+pub(crate) use self::cluster::Branch;
 pub(crate) use self::given::{Inputs, without_line_ends};
 pub(crate) use self::history::History;
 pub(crate) use self::input::{About, Group, Input};
@@ -37,6 +39,7 @@ use crate::coverage::{Acceptance, JudgedBy};
 use crate::environment;
 use crate::finding::Severity;
 use crate::github::{self, JobResult};
+use crate::gitops;
 use crate::metrics;
 use crate::oci::{Compression, Platform};
 use crate::process::Demand;
@@ -258,6 +261,24 @@ inputs! {
     SESSION_POLICY: Option<SessionPolicy> =
         Input::new("session-policy", Group::Aws, "JSON", "A policy that narrows what the role may do");
 
+    GITOPS_REPOSITORY: Option<gitops::Slug> =
+        Input::new("gitops-repository", Group::Cluster, "OWNER/NAME",
+            "The repository at GitHub that a cluster is brought to: once the tags are set, its files name the published image");
+    GITOPS_PATH: Lines<gitops::Place> =
+        Input::new("gitops-path", Group::Cluster, "LINES",
+            "The files there, one per line: a path, or a pattern with * and **. With #WAY behind it the value is at that way \
+             (web.containers[0].image), and not looked for by the image's name");
+    GITOPS_IMAGE: Option<String> =
+        Input::new("gitops-image", Group::Cluster, "NAME", "What these files call the image, such as web in a kustomization.yaml")
+            .otherwise("its repository, HOST/NAME");
+    GITOPS_BRANCH: Branch =
+        Input::new("gitops-branch", Group::Cluster, "NAME", "The branch there")
+            .default("main");
+    GITOPS_MODE: gitops::Mode =
+        Input::new("gitops-mode", Group::Cluster, "MODE",
+            "How the branch gets it: auto (a commit; a pull request where the branch takes none), push or pull-request")
+            .default("auto");
+
     CODE_SCANNING: github::Demand =
         Input::new("code-scanning", Group::Report, "WHEN",
             "Whether findings go to the Security tab: auto (where the environment asks for it and the repository has code \
@@ -305,7 +326,8 @@ pub(crate) const FROM: Input<Option<String>> = Input::new(
     "from",
     Group::Delivery,
     "REFERENCE",
-    "The image to deliver in place of one that is built (promote): HOST[:PORT]/NAME:TAG or NAME@DIGEST",
+    "The image to deliver in place of one that is built (promote): HOST[:PORT]/NAME:TAG or NAME@DIGEST; for the commands gitops \
+     and rollback their argument",
 );
 
 /// An input of `promote` and of `watch`.
@@ -357,6 +379,14 @@ pub(crate) const TOKEN: Input<Secret> = Input::new(
 )
 .default("${{ github.token }}");
 
+/// The token for the repository that a cluster is brought to: an input of the action and not a flag, as the other one.
+pub(crate) const GITOPS_TOKEN: Input<Option<Secret>> = Input::new(
+    "gitops-token",
+    Group::Cluster,
+    "TOKEN",
+    "The token for gitops-repository, of a GitHub App or a fine-grained one: it needs contents: write and pull-requests: write there; not a flag",
+);
+
 /// An input that is no more: a workflow that gives it is told what took its place.
 pub(crate) const REBUILD: Input<String> = Input::new("rebuild", Group::Publish, "true|false", "Replaced by reuse: never");
 
@@ -366,14 +396,14 @@ pub(crate) const COMMAND: Input<String> = Input::new(
     "command",
     Group::Delivery,
     "NAME",
-    "What the action does: deliver, promote, watch, plan, doctor, policy or show; not a flag",
+    "What the action does: deliver, promote, gitops, rollback, watch, plan, doctor, policy or show; not a flag",
 )
 .default("deliver");
 
 /// All inputs of the action, in the order of its description.
 #[cfg(test)]
 pub(crate) fn of_action() -> impl Iterator<Item = &'static About> {
-    [&COMMAND.about].into_iter().chain(flags()).chain([&TOKEN.about])
+    [&COMMAND.about].into_iter().chain(flags()).chain([&GITOPS_TOKEN.about, &TOKEN.about])
 }
 
 /// All flags of the command line.

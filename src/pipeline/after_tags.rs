@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::{Delivery, storage_record};
+use super::{Delivery, gitops, storage_record};
 use crate::diagnosis::Diagnosis;
 use crate::error::Error;
 use crate::record::Publication;
@@ -16,6 +16,14 @@ pub(super) async fn run(delivery: &Delivery, publication: &Publication) {
     delivery.recorder.accept(publication);
     name_to_runner(delivery, publication);
     storage_record::write(delivery, publication).await;
+    gitops::update(delivery, publication).await;
+}
+
+/// What is done again where all was published before: what failed then is mended by running again.
+pub(super) async fn again(delivery: &Delivery) {
+    if let Some(publication) = delivery.recorder.snapshot().publication {
+        gitops::update(delivery, &publication).await;
+    }
 }
 
 /// Adds the image to what the job has made, where the runner keeps a list of that (actions/runner, ADR 0039).

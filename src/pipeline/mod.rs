@@ -20,6 +20,7 @@ mod coverage;
 mod destination;
 pub(crate) mod doctor;
 mod fixed_tags;
+pub(crate) mod gitops;
 mod ground_rules;
 mod judging;
 mod keys;
@@ -51,6 +52,7 @@ pub(crate) use keys::AtAws;
 pub(crate) use metrics::put as put_metrics;
 pub(crate) use promote::promote;
 pub(crate) use showing::show;
+pub(crate) use signing::server;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -172,7 +174,11 @@ async fn run(delivery: &Arc<Delivery>) -> Result<RunResult, Error> {
             let complete = before_tags::complete(uploaded, Listed::Before, Shown::Before, scanned, Signed::Before);
             set_tags(delivery, &ready, complete, &existing.tags, Instant::now(), &subjects).await
         }
-        None => Ok(publishing::confirm(delivery, &existing)),
+        None => {
+            let result = publishing::confirm(delivery, &existing);
+            after_tags::again(delivery).await;
+            Ok(result)
+        }
     }
 }
 

@@ -26,7 +26,7 @@ use crate::config::{Publish, Signing};
 use crate::coverage::JudgedBy;
 use crate::environment::Gate;
 use crate::error::Error;
-use crate::evidence::{self, Accepted, Evidence, Pattern, SignedStatement, Unproven};
+use crate::evidence::{self, Accepted, Evidence, Pattern, ProvenSource, SignedStatement, Unproven};
 use crate::inputs::{self, Problem};
 use crate::oci::layout::digest_of;
 use crate::oci::reference::Repository;
@@ -39,7 +39,7 @@ use crate::scan;
 use crate::scan::gitleaks::Leaks;
 use crate::scan::syft::Attested;
 use crate::scanner::Tool;
-use crate::sigstore::{Identity, SignedBy, Verifier};
+use crate::sigstore::{SignedBy, Verifier};
 use crate::source::Checkout;
 use crate::text::{self, Line};
 use crate::verify::Question;
@@ -380,26 +380,13 @@ fn decided(
     Ok((signed.clone(), verdict.clone(), commit.to_owned()))
 }
 
-/// A verdict that says of which commit the image is, and the commit. The certificate has the commit of the run, of its
-/// workflow's file and the repository, by GitHub's word; the verdict has them by the program's own.
+/// A verdict that says of which commit the image is, and the commit.
 fn of_commit<'a>(
     signed: &'a SignedStatement,
     counts: &impl Fn(&SignedStatement) -> Result<(), Line>,
 ) -> Result<(&'a SignedStatement, &'a Verdict, &'a str), Line> {
     counts(signed)?;
-    let Predicate::Verdict(verdict) = &signed.statement.predicate else { return Err("it is no verdict".into()) };
-    let source = &verdict.source;
-    if source.dirty {
-        return Err("its source had changes that are in no commit".into());
-    }
-    let (Some(commit), Some(repository)) = (source.commit.as_deref(), source.repository.as_deref()) else {
-        return Err("it does not say of which commit and repository the image is".into());
-    };
-    // Whoever may use a key says it by their own word alone: that is what the key's word counts for.
-    let is_of_run = |by: &Identity| by.ran_at(commit) && by.repository.as_deref() == Some(repository);
-    if !signed.signer.identity().is_none_or(is_of_run) {
-        return Err("its commit or repository is not that of the run which signed it".into());
-    }
+    let ProvenSource { verdict, commit, .. } = ProvenSource::of(signed)?;
     Ok((signed, verdict, commit))
 }
 

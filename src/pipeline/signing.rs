@@ -151,7 +151,7 @@ pub(super) struct Token {
 }
 
 /// Where the run's repository is.
-pub(super) fn server() -> String {
+pub(crate) fn server() -> String {
     variables::text(variables::GITHUB_SERVER_URL).unwrap_or_else(|| GITHUB.to_owned())
 }
 

@@ -5,6 +5,7 @@
 //! knows none of the rooms that bring something about.
 
 mod diagnosis;
+mod gitops;
 mod recorder;
 mod sandbox;
 mod signer;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use crate::stage_name::StageName;
 pub(crate) use diagnosis::Diagnosis;
+pub(crate) use gitops::{GitOps, GitOpsResult};
 pub(crate) use recorder::{Checkpoints, Contribution, Recorder, StageLog, StageRecorder, Watcher};
 pub(crate) use sandbox::{MissingPart, Sandbox};
 pub(crate) use signer::{Certified, KeySigner, Signer, Sigstore};
@@ -105,6 +107,9 @@ pub(crate) struct Record {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(test, schemars(with = "Vec<String>"))]
     pub(crate) leftovers: Vec<Tag>,
+    /// What became of the repository that a cluster is brought to; absent where none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) gitops: Option<GitOps>,
     /// Why it failed; absent unless it did.
     pub(crate) failure: Option<Diagnosis>,
     /// What a reader should know besides: skipped tags, hidden commits, a missing database.
@@ -143,6 +148,7 @@ impl Record {
             since: None,
             publication: None,
             leftovers: Vec::new(),
+            gitops: None,
             failure: None,
             warnings: Vec::new(),
         }

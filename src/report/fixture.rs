@@ -62,6 +62,7 @@ fn begun(environment: Environment) -> Record {
         precedent: None,
         publication: None,
         leftovers: Vec::new(),
+        gitops: None,
         failure: None,
         warnings: Vec::new(),
     }

@@ -17,7 +17,7 @@ pub(crate) type Outputs = Vec<(&'static str, String)>;
 
 /// All outputs of the action, and what each is.
 #[cfg(test)]
-pub(crate) const ALL: [(&str, &str); 13] = [
+pub(crate) const ALL: [(&str, &str); 14] = [
     ("result", "How it ended: delivered, blocked, failed, skipped (passed, and not to be published) or cancelled"),
     ("environment", "Where the image is bound for"),
     ("image", "The published image by its digest: HOST/NAME@sha256:…; empty where nothing was published"),
@@ -35,6 +35,10 @@ pub(crate) const ALL: [(&str, &str); 13] = [
     (
         "verify-command",
         "A command that checks what was published: of a signed image its signature, by cosign; else that the registry holds it, by docker. Empty for a folder",
+    ),
+    (
+        "gitops-result",
+        "What became of gitops-repository: updated, unchanged, pull-request, failed (the image is out all the same; exit code 4) or skipped (a newer delivery is there, or nothing was published); empty where none is named",
     ),
     ("matrix", "With the command plan and the input matrix: the jobs, as JSON for strategy.matrix"),
 ];
@@ -64,6 +68,7 @@ pub(crate) fn of(record: &Record, folder: &Path) -> Outputs {
     outputs.push(("summary-path", path("summary.md")));
     outputs.push(("record-path", path("record.json")));
     outputs.extend(record.signed.map(|_| ("signed-record-path", path(super::SIGNED))));
+    outputs.extend(record.gitops.as_ref().map(|gitops| ("gitops-result", gitops.result.name().to_owned())));
     outputs
 }
 

@@ -2,6 +2,8 @@
 //! was decided about it, and when. A table that a person reads, and the same as JSON.
 
 mod amazon;
+mod delivered;
+mod deliveries;
 mod folder;
 mod request;
 mod row;
@@ -9,6 +11,8 @@ mod table;
 mod today;
 mod wanted;
 
+pub(crate) use delivered::Delivered;
+pub(crate) use deliveries::{Deliveries, Inspector};
 pub(crate) use request::{IGNORE_FILE, Question, Request, TodayRequest};
 pub(crate) use row::{Row, State};
 pub(crate) use table::{Before, Cleared, Table};

@@ -165,9 +165,7 @@ impl Request {
             Looked::Folder(_, criteria) => criteria,
         };
         if criteria.name_nobody() {
-            let expected =
-                "whoever may push can sign by a name of their own: say whose signature counts, by identity, key or policy";
-            return Err(vec![problem("identity", "", expected)]);
+            return Err(vec![nobody()]);
         }
         if matches!(&looked, Looked::Folder(..)) && criteria.wanted.ecr.is_some() {
             return Err(vec![problem(IMAGE, &self.image, "what Amazon ECR is asked about is in one of its repositories")]);
@@ -207,7 +205,7 @@ impl Request {
     }
 
     /// What is asked, and by which keys signers are known.
-    fn criteria(&self, problems: &mut Vec<Problem>) -> Option<Criteria> {
+    pub(super) fn criteria(&self, problems: &mut Vec<Problem>) -> Option<Criteria> {
         let policy = self.policy.as_deref().map(policy).transpose().map_err(|error| problems.push(error)).ok().flatten();
         let mut wanted = self.wanted(policy.as_ref(), problems);
         let (keys, unread) = self.keys(policy.as_ref(), &mut wanted, problems);
@@ -385,6 +383,12 @@ fn speaks_for_others(signers: &[Accepted], named: &NamedKey, key: &PublicKey) ->
 }
 
 /// The address of a repository, which may be given without GitHub's.
+/// What is wrong where nobody's word counts.
+pub(super) fn nobody() -> Problem {
+    let expected = "whoever may push can sign by a name of their own: say whose signature counts, by identity, key or policy";
+    problem("identity", "", expected)
+}
+
 fn address(repository: &str) -> String {
     if repository.contains("://") { repository.to_owned() } else { format!("https://github.com/{repository}") }
 }

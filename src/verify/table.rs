@@ -1,5 +1,6 @@
 //! The table: an image looked at, row by row.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -8,13 +9,14 @@ use jiff::Timestamp;
 use oci_spec::image::Descriptor;
 use serde::Serialize;
 
+use super::delivered::Delivered;
 use super::row::{Row, State};
 use super::today::{self, Accepted, Known, Listed, Today};
 use super::wanted::Wanted;
 use crate::attestation::{Decision, Predicate, PredicateType, Verdict};
 use crate::changes::Advisory;
 use crate::coverage::JudgedBy;
-use crate::evidence::{Evidence, Place, SignedStatement, gather, listed_manifests};
+use crate::evidence::{Evidence, Place, ProvenSource, SignedStatement, gather, listed_manifests};
 use crate::oci::image::described;
 use crate::oci::layout::{self, digest_of};
 use crate::oci::registry::{self, Manifest};
@@ -123,6 +125,27 @@ impl Table {
             before: seen.before(),
         })
     }
+}
+
+/// What is proven of a delivery to the environment that is asked for; its image and tags are for the caller to fill in.
+pub(super) fn proven(evidence: &Evidence, wanted: &Wanted, image: Digest) -> Option<Delivered> {
+    let seen = Seen { wanted, evidence, lists: &[], now: Timestamp::now() };
+    let (signed, verdict) = seen.verdict()?;
+    let said = (verdict.source.commit.as_deref()?, verdict.source.repository.as_deref()?);
+    // Whoever promotes signs in a run of another commit, so it may be another verdict that proves the commit. Where several say
+    // several, none is believed.
+    let counts = evidence.of_type(PredicateType::Verdict).filter(|signed| wanted.check(signed).is_ok());
+    let sources: BTreeSet<_> =
+        counts.filter_map(|signed| ProvenSource::of(signed).ok()).map(|of| (of.commit, of.repository)).collect();
+    let is_proven = seen.gates().state != State::Fails && !verdict.source.dirty && sources == BTreeSet::from([said]);
+    is_proven.then(|| Delivered {
+        digest: image,
+        tags: Vec::new(),
+        commit: said.0.to_owned(),
+        source: said.1.to_owned(),
+        at: signed.at,
+        signer: signed.signer.name(),
+    })
 }
 
 /// What is looked at, and what is asked of it.

@@ -6,6 +6,7 @@
 
 mod agent;
 mod figures;
+mod gitops;
 mod kms;
 mod line;
 mod namespace;
@@ -595,6 +596,7 @@ fn the_table_says_of_each_case_that_it_is_tried() {
         cells(slow_agent_cases()),
         cells(keeper_cases()),
         signing::cells(),
+        gitops::cells(),
         kms::cells(),
         verification::cells(),
         registry_scan::cells(),

@@ -311,6 +311,19 @@ fn an_image_that_nobody_has_signed_is_not_promoted() {
 }
 
 #[test]
+fn an_image_that_its_delivery_took_at_its_word_is_not_promoted_by_what_that_has_signed() {
+    let scene = Scene::set();
+    scene.deliver().flag("--sign", "off").ends_with(0);
+    // Somebody who may push: the same annotations on other content. Dev advises, and takes them at their word.
+    let planted = scene.plant();
+    crane(&["tag", "--insecure", &scene.from(), &scene.sha]);
+    // One of its tags is missing, so the image is taken, judged and signed.
+    scene.deliver().flag("--reuse", "claimed").flag("--tags", "{sha},{env}-{sha},{env}-more").ends_with(0);
+    assert_eq!(digest(&scene.from()), planted);
+    scene.is_refused(&scene.from(), "the image's own word");
+}
+
+#[test]
 fn an_image_that_says_what_a_signed_one_says_is_not_promoted_nor_with_its_signatures_beside_it() {
     let scene = Scene::set();
     scene.deliver().ends_with(0);

@@ -232,6 +232,13 @@ impl Delivery {
         self
     }
 
+    /// Gives an argument that is no flag.
+    #[must_use]
+    pub fn argument(mut self, word: &str) -> Self {
+        self.command.insert(1, word.to_owned());
+        self
+    }
+
     /// Takes back a flag that was given before.
     #[must_use]
     pub fn without(mut self, flag: &str) -> Self {

@@ -35,6 +35,32 @@ pub enum Call {
     CreateIssue,
     /// Update an issue.
     UpdateIssue,
+    /// Get a reference.
+    GetRef,
+    /// Get a commit object.
+    GetCommitObject,
+    /// Get a tree.
+    GetTree,
+    /// Get a blob.
+    GetBlob,
+    /// List commits.
+    ListCommits,
+    /// Compare two commits.
+    CompareCommits,
+    /// Create a tree.
+    CreateTree,
+    /// Create a commit.
+    CreateCommit,
+    /// Update a reference.
+    UpdateRef,
+    /// Create a reference.
+    CreateRef,
+    /// List pull requests.
+    ListPulls,
+    /// Create a pull request.
+    CreatePull,
+    /// Update a pull request.
+    UpdatePull,
     /// What is not played here.
     Other,
 }
@@ -66,6 +92,12 @@ impl<'a> Place<'a> {
             ("GET", None) if rest == "issues" => (Call::ListIssues, ""),
             ("POST", None) if rest == "issues" => (Call::CreateIssue, ""),
             ("PATCH", Some(("issues", number))) => (Call::UpdateIssue, number),
+            ("GET", None) if rest == "commits" => (Call::ListCommits, ""),
+            ("GET", None) if rest == "pulls" => (Call::ListPulls, ""),
+            ("POST", None) if rest == "pulls" => (Call::CreatePull, ""),
+            ("PATCH", Some(("pulls", number))) => (Call::UpdatePull, number),
+            ("GET", Some(("compare", both))) => (Call::CompareCommits, both),
+            (_, Some(("git", rest))) => of_git(method, rest),
             ("POST", Some(("code-scanning", "sarifs"))) => (Call::UploadSarif, ""),
             ("GET", Some(("code-scanning", "analyses"))) => (Call::ListAnalyses, ""),
             ("GET", Some(("code-scanning", rest))) => with_id(Call::SarifStatus, rest.strip_prefix("sarifs/")),
@@ -82,6 +114,20 @@ impl<'a> Place<'a> {
             _ => (Call::Other, ""),
         };
         Some(Self { slug, call, id })
+    }
+}
+
+fn of_git<'a>(method: &Method, rest: &'a str) -> (Call, &'a str) {
+    match (method.as_str(), rest.split_once('/')) {
+        ("GET", Some(("ref", name))) => (Call::GetRef, name),
+        ("GET", Some(("commits", sha))) => (Call::GetCommitObject, sha),
+        ("GET", Some(("trees", sha))) => (Call::GetTree, sha),
+        ("GET", Some(("blobs", sha))) => (Call::GetBlob, sha),
+        ("POST", None) if rest == "trees" => (Call::CreateTree, ""),
+        ("POST", None) if rest == "commits" => (Call::CreateCommit, ""),
+        ("POST", None) if rest == "refs" => (Call::CreateRef, ""),
+        ("PATCH", Some(("refs", name))) => (Call::UpdateRef, name),
+        _ => (Call::Other, ""),
     }
 }
 
@@ -103,6 +149,12 @@ impl Call {
             Self::CreateIssue | Self::UpdateIssue => Some(("issues", true)),
             // Anyone may read those of a public repository.
             Self::ListIssues | Self::Other => None,
+            Self::GetRef | Self::GetCommitObject | Self::GetTree | Self::GetBlob | Self::ListCommits | Self::CompareCommits => {
+                Some(("contents", false))
+            }
+            Self::CreateTree | Self::CreateCommit | Self::UpdateRef | Self::CreateRef => Some(("contents", true)),
+            Self::ListPulls => Some(("pull-requests", false)),
+            Self::CreatePull | Self::UpdatePull => Some(("pull-requests", true)),
         }
     }
 
@@ -129,6 +181,19 @@ impl Call {
             Self::ListIssues => "/issues/issues#list-repository-issues",
             Self::CreateIssue => "/issues/issues#create-an-issue",
             Self::UpdateIssue => "/issues/issues#update-an-issue",
+            Self::GetRef => "/git/refs#get-a-reference",
+            Self::GetCommitObject => "/git/commits#get-a-commit-object",
+            Self::GetTree => "/git/trees#get-a-tree",
+            Self::GetBlob => "/git/blobs#get-a-blob",
+            Self::ListCommits => "/commits/commits#list-commits",
+            Self::CompareCommits => "/commits/commits#compare-two-commits",
+            Self::CreateTree => "/git/trees#create-a-tree",
+            Self::CreateCommit => "/git/commits#create-a-commit",
+            Self::UpdateRef => "/git/refs#update-a-reference",
+            Self::CreateRef => "/git/refs#create-a-reference",
+            Self::ListPulls => "/pulls/pulls#list-pull-requests",
+            Self::CreatePull => "/pulls/pulls#create-a-pull-request",
+            Self::UpdatePull => "/pulls/pulls#update-a-pull-request",
             Self::Other => "",
         };
         format!("https://docs.github.com/rest{page}")

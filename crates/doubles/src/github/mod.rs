@@ -9,10 +9,12 @@ mod checks;
 mod code_scanning;
 mod environment;
 mod fault;
+mod git_data;
 mod issue;
 mod journal;
 mod options;
 mod prism;
+mod pull_request;
 mod refusal;
 mod repository;
 mod sarif;
@@ -34,6 +36,7 @@ pub use fault::{Fault, Times};
 pub use issue::Issue;
 pub use journal::{Entry, Held, Moment};
 pub use options::{CodeScanning, Options};
+pub use pull_request::PullRequest;
 
 use crate::service::content;
 use rand::distr::{Alphanumeric, SampleString as _};
@@ -147,6 +150,11 @@ impl Repository {
         issues.push(Issue { number, ..issue });
         issues.sort_by_key(|issue| issue.number);
         number
+    }
+
+    /// All pull requests, in the order they were made.
+    pub fn pull_requests(&self) -> Vec<PullRequest> {
+        self.content.pull_requests.lock().unwrap().clone()
     }
 
     /// All check runs, in the order they were made.

@@ -1,6 +1,7 @@
 //! How a repository is set up.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use super::environment::Branches;
 
@@ -23,6 +24,12 @@ pub struct Options {
     pub(super) issues: bool,
     /// As whom the token writes.
     pub(super) author: String,
+    /// Where git keeps what is in it.
+    pub(super) git: Option<PathBuf>,
+    /// The branches that take no commit but by a pull request.
+    pub(super) protected: Vec<String>,
+    /// The most entries that a list of files has.
+    pub(super) largest_tree: usize,
 }
 
 /// Whether analyses may be uploaded.
@@ -53,6 +60,9 @@ impl Default for Options {
             environments: BTreeMap::new(),
             issues: true,
             author: super::issue::JOB.to_owned(),
+            git: None,
+            protected: vec![],
+            largest_tree: 100_000,
         }
     }
 }
@@ -120,6 +130,25 @@ impl Options {
     /// It has an environment, to which these branches and tags may deploy.
     pub fn environment(mut self, name: &str, branches: Branches) -> Self {
         self.environments.insert(name.to_owned(), branches);
+        self
+    }
+
+    /// What is in it is what this repository of git has, and its token may write that.
+    pub fn git(mut self, folder: &Path) -> Self {
+        self.git = Some(folder.to_owned());
+        self.permissions.extend(["contents: write", "pull-requests: write"].map(str::to_owned));
+        self
+    }
+
+    /// A branch takes no commit but by a pull request.
+    pub fn protected(mut self, branch: &str) -> Self {
+        self.protected.push(branch.to_owned());
+        self
+    }
+
+    /// The most entries that a list of files has.
+    pub fn largest_tree(mut self, entries: usize) -> Self {
+        self.largest_tree = entries;
         self
     }
 

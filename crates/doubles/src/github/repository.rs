@@ -13,9 +13,11 @@ use super::code_scanning::{self, Analysis, Upload};
 use super::content::Answer;
 use super::environment;
 use super::fault::Faults;
+use super::git_data;
 use super::issue::{self, Issue};
 use super::journal::Journal;
 use super::options::Options;
+use super::pull_request::{self, PullRequest};
 use super::refusal::Refusal;
 use super::storage_record;
 
@@ -28,6 +30,9 @@ pub struct Repository {
     pub uploads: Mutex<Vec<Upload>>,
     pub check_runs: Mutex<Vec<CheckRun>>,
     pub attestations: Mutex<Vec<Attestation>>,
+    pub pull_requests: Mutex<Vec<PullRequest>>,
+    /// One moves a branch at a time.
+    pub turns: Mutex<()>,
     /// Where artifacts are kept, as it was told.
     pub storage_records: Mutex<Vec<Value>>,
     pub issues: Mutex<Vec<Issue>>,
@@ -47,6 +52,8 @@ impl Repository {
             uploads: Mutex::default(),
             check_runs: Mutex::default(),
             attestations: Mutex::default(),
+            pull_requests: Mutex::default(),
+            turns: Mutex::default(),
             storage_records: Mutex::default(),
             issues: Mutex::default(),
             faults: Faults::default(),
@@ -95,6 +102,19 @@ impl Repository {
             Call::ListIssues => Ok(issue::list(self, query, base)),
             Call::CreateIssue => issue::create(self, &read(document)?, base),
             Call::UpdateIssue => issue::update(self, place.id, &read(document)?, base),
+            Call::GetRef => git_data::reference(self, place.id, &base.api),
+            Call::GetCommitObject => git_data::commit(self, place.id, &base.api),
+            Call::GetTree => git_data::tree(self, place.id, query, &base.api),
+            Call::GetBlob => git_data::blob(self, place.id, &base.api),
+            Call::ListCommits => git_data::commits(self, query, &base.api),
+            Call::CompareCommits => git_data::compare(self, place.id, &base.api),
+            Call::CreateTree => git_data::create_tree(self, &read(document)?, &base.api),
+            Call::CreateCommit => git_data::create_commit(self, &read(document)?, &base.api),
+            Call::UpdateRef => git_data::update(self, place.id, &read(document)?, &base.api),
+            Call::CreateRef => git_data::create(self, &read(document)?, &base.api),
+            Call::ListPulls => Ok(pull_request::list(self, query, &base.api)),
+            Call::CreatePull => pull_request::create(self, &read(document)?, &base.api),
+            Call::UpdatePull => pull_request::update(self, place.id, &read(document)?, &base.api),
             Call::Other => Err(Refusal::new(404, "Not Found")),
         }
     }
