@@ -12,12 +12,14 @@ pub struct Refusal {
     reason: &'static str,
     message: String,
     name: Option<String>,
+    /// What is wrong with a field: its path, and why.
+    cause: Option<(String, String)>,
     retry_after: Option<u64>,
 }
 
 impl Refusal {
     fn new(status: u16, reason: &'static str, message: String) -> Self {
-        Self { status, reason, message, name: None, retry_after: None }
+        Self { status, reason, message, name: None, cause: None, retry_after: None }
     }
 
     fn of(name: &str, status: u16, reason: &'static str, message: String) -> Self {
@@ -57,9 +59,10 @@ impl Refusal {
         Self::of(name, 409, "AlreadyExists", format!("secrets {name:?} already exists"))
     }
 
-    /// It would make no object that is valid.
+    /// It would make no object that is valid: `FIELD: WHY`.
     pub fn invalid(name: &str, why: &str) -> Self {
-        Self::of(name, 422, "Invalid", format!("Secret {name:?} is invalid: {why}"))
+        let cause = why.split_once(": ").map(|(field, why)| (field.to_owned(), why.to_owned()));
+        Self { cause, ..Self::of(name, 422, "Invalid", format!("Secret {name:?} is invalid: {why}")) }
     }
 
     /// The request is none.
@@ -85,7 +88,12 @@ impl Refusal {
 
     /// The answer.
     pub fn answer(&self) -> Answer {
-        let details = self.name.as_ref().map(|name| json!({ "name": name, "kind": "secrets" }));
+        let details = self.name.as_ref().map(|name| match &self.cause {
+            Some((field, why)) => json!({
+                "name": name, "kind": "Secret", "causes": [{ "reason": reason(why), "message": why, "field": field }],
+            }),
+            None => json!({ "name": name, "kind": "secrets" }),
+        });
         let mut status = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
             "message": self.message, "reason": self.reason, "code": self.status,
@@ -98,6 +106,15 @@ impl Refusal {
             answer.headers_mut().insert("retry-after", seconds.into());
         }
         answer
+    }
+}
+
+/// What is wrong with a field, in one word (apimachinery, `pkg/util/validation/field/errors.go`).
+fn reason(why: &str) -> &'static str {
+    match why.split_once(' ').map(|(first, _)| first) {
+        Some("Required") => "FieldValueRequired",
+        Some("Forbidden:") => "FieldValueForbidden",
+        _ => "FieldValueInvalid",
     }
 }
 

@@ -48,7 +48,7 @@ fn kubectl_does_what_a_role_lets_it_and_is_told_what_not() {
     assert!(words(&run(&["get", "secret", "pull"])).contains("Error from server (NotFound): secrets \"pull\" not found"));
     // A rule that is bound to a name lets nobody create.
     let created = run(&["create", "--validate=false", "secret", "generic", "pull"]);
-    assert!(words(&created).contains("(Forbidden)"), "{}", words(&created));
+    assert!(words(&created).contains("cannot create resource \"secrets\""), "{}", words(&created));
     cluster.apply(&json!({
         "kind": "Secret", "metadata": { "namespace": "team", "name": "pull" }, "type": "kubernetes.io/dockerconfigjson",
         "stringData": { ".dockerconfigjson": "{}" },
