@@ -1,6 +1,7 @@
 //! A run of the program, from its arguments to its exit code.
 
 use std::ffi::OsString;
+use std::fmt::Display;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use futures_util::FutureExt as _;
 use rustix::process::Signal;
+use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -271,11 +273,7 @@ async fn policy(inputs: &Inputs, kind: Option<setup::Kind>) -> Result<Exit, Erro
 
 async fn verify(request: &verify::Request) -> Result<Exit, Error> {
     let table = verify::verify(request).await?;
-    if request.json {
-        answer(&Redacted::json(&table))?;
-    } else {
-        tell(table.to_string().trim_end())?;
-    }
+    present(&table, request.json)?;
     Ok(if table.holds { Exit::Done } else { Exit::Blocked })
 }
 
@@ -288,11 +286,7 @@ async fn watch(inputs: &Inputs, request: &watch::Request) -> Result<Exit, Error>
     let reports = open_reports(&Launcher::of_this_process(config.sandbox), &config.report_dir, &project).await?;
     let report = watch::watch(&config, inputs, event.as_ref(), request).await?;
     watch::write(&report, &reports, &RunnerFiles::from_environment())?;
-    if request.json {
-        answer(&Redacted::json(&report))?;
-    } else {
-        tell(report.to_string().trim_end())?;
-    }
+    present(&report, request.json)?;
     beside(&report.warnings)?;
     Ok(report.exit())
 }
@@ -300,11 +294,7 @@ async fn watch(inputs: &Inputs, request: &watch::Request) -> Result<Exit, Error>
 async fn findings(inputs: &Inputs, request: &findings::Request) -> Result<Exit, Error> {
     let event = Event::read(variables::text);
     let found = findings::find(inputs, event.as_ref(), request).await?;
-    if request.json {
-        answer(&Redacted::json(&found))?;
-    } else {
-        tell(found.to_string().trim_end())?;
-    }
+    present(&found, request.json)?;
     Ok(match (found.is_exceeded(), found.is_unknown()) {
         (true, _) => Exit::Blocked,
         (false, true) => Exit::Failed,
@@ -318,11 +308,7 @@ async fn lifecycle(request: &LifecycleRequest) -> Result<Exit, Error> {
             let event = Event::read(variables::text);
             let config = Config::without_build(inputs, &env(event.as_ref())).map_err(Error::Inputs)?;
             let preview = repository::preview(&config, event.as_ref(), request).await?;
-            if request.json {
-                answer(&Redacted::json(&preview))?;
-            } else {
-                tell(preview.to_string().trim_end())?;
-            }
+            present(&preview, request.json)?;
             Ok(if preview.is_refused() { Exit::Blocked } else { Exit::Done })
         }
         LifecycleRequest::Check { file, ordered } => {
@@ -344,11 +330,7 @@ async fn settings(inputs: &Inputs, request: &SettingsRequest) -> Result<Exit, Er
     let event = Event::read(variables::text);
     let config = Config::without_build(inputs, &env(event.as_ref())).map_err(Error::Inputs)?;
     let report = repository::settings(&config, event.as_ref(), request).await?;
-    if request.json {
-        answer(&Redacted::json(&report))?;
-    } else {
-        tell(report.to_string().trim_end())?;
-    }
+    present(&report, request.json)?;
     Ok(match (report.is_different(), report.is_unseen()) {
         // What could not be looked at is not all that is different.
         (_, true) => Exit::Failed,
@@ -361,19 +343,14 @@ async fn repositories(inputs: &Inputs, json: bool) -> Result<Exit, Error> {
     let event = Event::read(variables::text);
     let config = Config::without_build(inputs, &env(event.as_ref())).map_err(Error::Inputs)?;
     let all = repository::all(&config, event.as_ref()).await?;
-    let told = if json { answer(&Redacted::json(&all)) } else { tell(all.to_string().trim_end()) };
-    told.map(|()| Exit::Done)
+    present(&all, json).map(|()| Exit::Done)
 }
 
 async fn images(inputs: &Inputs, request: ImagesRequest) -> Result<Exit, Error> {
     let event = Event::read(variables::text);
     let config = Config::without_build(inputs, &env(event.as_ref())).map_err(Error::Inputs)?;
     let images = repository::images(&config, event.as_ref(), request).await?;
-    if request.json {
-        answer(&Redacted::json(&images))?;
-    } else {
-        tell(images.to_string().trim_end())?;
-    }
+    present(&images, request.json)?;
     Ok(if images.is_unseen() { Exit::Failed } else { Exit::Done })
 }
 
@@ -426,10 +403,8 @@ async fn rollback(inputs: &Inputs, request: &rollback::Request) -> Result<Exit, 
         report::add_outputs(&vec![("gitops-result", result.name().to_owned())], &RunnerFiles::from_environment())?;
     }
     match ended? {
-        Answer::Listed(all) if request.json => answer(&Redacted::json(&all)).map(|()| Exit::Done),
-        Answer::Listed(all) => tell(all.to_string().trim_end()).map(|()| Exit::Done),
-        Answer::Refused(table) if request.json => answer(&Redacted::json(&table)).map(|()| Exit::Blocked),
-        Answer::Refused(table) => tell(table.to_string().trim_end()).map(|()| Exit::Blocked),
+        Answer::Listed(all) => present(&all, request.json).map(|()| Exit::Done),
+        Answer::Refused(table) => present(&*table, request.json).map(|()| Exit::Blocked),
         Answer::Done(done) => {
             beside(&done.warnings)?;
             if request.json { answer(&Redacted::json(&done)) } else { tell(&format!("{}: {}", done.image, done.says)) }
@@ -441,6 +416,11 @@ async fn rollback(inputs: &Inputs, request: &rollback::Request) -> Result<Exit, 
 /// Says beside the answer what is to be looked at.
 fn beside(warnings: &[String]) -> Result<(), Error> {
     if warnings.is_empty() { Ok(()) } else { printed(sink::say(Stream::Error, &warnings.join("\n"))) }
+}
+
+/// Gives what was asked for: as JSON, or for people.
+fn present(document: &(impl Serialize + Display), json: bool) -> Result<(), Error> {
+    if json { answer(&Redacted::json(document)) } else { tell(document.to_string().trim_end()) }
 }
 
 fn tell(text: &str) -> Result<(), Error> {
