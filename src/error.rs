@@ -8,6 +8,7 @@ use crate::github::{api, attestations, code_scanning, oidc};
 use crate::gitops;
 use crate::inputs::Problem;
 use crate::kubernetes;
+use crate::oci::Digest;
 use crate::publish;
 use crate::record::{RunResult, StageName};
 use crate::report;
@@ -62,6 +63,14 @@ pub(crate) enum Error {
     /// A gate is blocking, nothing was found that shuts it, and this was not judged.
     #[error("{} parts of the image were not judged", .0.len())]
     NotJudged(Vec<Gap>),
+    /// The image is not the one that another builder has come to.
+    #[error("the image is {digest}, and {expected} was expected")]
+    Unexpected {
+        /// What it is.
+        digest: Digest,
+        /// What it was to be.
+        expected: Digest,
+    },
     /// The findings could not be shown to the team.
     #[error(transparent)]
     CodeScanning(#[from] code_scanning::Error),

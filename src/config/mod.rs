@@ -32,6 +32,7 @@ use crate::environment::{Choice, Environment, Gate, Origin};
 use crate::github::{self, Access, Event};
 use crate::gitops::Settings;
 use crate::inputs::{self, Input, Inputs, Lines, Problem};
+use crate::oci::Digest;
 use crate::policy::Threshold;
 use crate::process::Demand;
 use crate::provenance::Trust;
@@ -82,6 +83,8 @@ pub(crate) struct Config<B = Build> {
     pub(crate) code_scanning: github::Demand,
     /// What an image of this commit has to show to be taken instead of built.
     pub(crate) reuse: Trust,
+    /// What the image has to be; absent where any will do.
+    pub(crate) expected_digest: Option<Digest>,
     /// What an image that is promoted is judged by.
     pub(crate) promote_by: JudgedBy,
     /// The identity at AWS that base images are pulled with; absent where no input names one.
@@ -241,6 +244,7 @@ impl Reader<'_> {
         let read_by = self.read_by(signing.as_ref(), publish.as_ref());
         let github_attestations = self.get(&inputs::GITHUB_ATTESTATIONS);
         let reuse = self.get(&inputs::REUSE);
+        let expected_digest = self.get(&inputs::EXPECTED_DIGEST);
         let registry_scan = self.registry_scan(publish.as_ref(), destination.as_ref());
         let registry_scan_wait = self.get(&inputs::ECR_SCAN_WAIT);
         let metrics = self.metrics(destination.as_ref());
@@ -266,6 +270,7 @@ impl Reader<'_> {
             code_scanning: code_scanning?,
             promote_by: promote_by?,
             reuse: reuse?.unwrap_or(Trust::usual(environment?)),
+            expected_digest: expected_digest?,
             pulls_as,
             signing: signing?,
             read_by,

@@ -45,6 +45,12 @@ impl From<&Error> for Diagnosis {
             ),
             Error::NotScannedThere { images, unsupported } => super::registry_scan::no_result(images, *unsupported),
             Error::NotJudged(gaps) => not_judged(gaps),
+            Error::Unexpected { digest, expected } => Self::new(
+                "The image is not the one that was expected",
+                format!("It is {digest}, and `expected-digest` says {expected}. Nothing of it has left this machine."),
+                "Either the build is not reproducible, or one of the two builders was given, or has done, something else: compare \
+                 the two images before either is used. A base image that is named by a digest is the same to both.",
+            ),
             Error::CodeScanning(error) => Self::from(error),
             Error::Attestations(error) => Self::from(error),
             Error::GitHub(error) => Self::from(error),

@@ -41,7 +41,7 @@ use crate::finding::Severity;
 use crate::github::{self, JobResult};
 use crate::gitops;
 use crate::metrics;
-use crate::oci::{Compression, Platform};
+use crate::oci::{Compression, Digest, Platform};
 use crate::process::Demand;
 use crate::provenance::Trust;
 use crate::publish::Destination;
@@ -93,7 +93,8 @@ inputs! {
             "Other Dockerfile stages that must build (lint, tests), separated by commas or newlines");
     NO_CACHE: bool =
         Input::new("no-cache", Group::Build, "true|false",
-            "Run each step anew, whatever the builder has of it; an image of this commit that is delivered is taken all the same              (see reuse)")
+            "Run each step anew, whatever the builder has of it; an image of this commit that is delivered is taken all the \
+             same (see reuse)")
             .default("false");
     PULL: bool =
         Input::new("pull", Group::Build, "true|false",
@@ -103,7 +104,8 @@ inputs! {
         Input::new("add-hosts", Group::Build, "LIST", "Hosts that steps know besides: NAME=ADDRESS");
     NETWORK: Option<Network> =
         Input::new("network", Group::Build, "none|host",
-            "What steps reach: none, or host for what the builder's own machine reaches, its local services among it; a              buildkitd has to allow that (--allow-insecure-entitlement network.host)")
+            "What steps reach: none, or host for what the builder's own machine reaches, its local services among it; a \
+             buildkitd has to allow that (--allow-insecure-entitlement network.host)")
             .otherwise("as the builder is set up");
     SHM_SIZE: Option<Bytes> =
         Input::new("shm-size", Group::Build, "SIZE", "How large /dev/shm of steps is: 64m, 1g; Docker 20.10 can't be asked")
@@ -191,6 +193,11 @@ inputs! {
             "Which image of this commit in the registry is taken instead of built: proven (by a verdict that this workflow has \
              signed), claimed (by its own word), never")
             .otherwise("proven where findings block, else claimed");
+    EXPECTED_DIGEST: Option<Digest> =
+        Input::new("expected-digest", Group::Publish, "DIGEST",
+            "What another builder has come to: an image with another digest ends the delivery before anything of it leaves the \
+             machine")
+            .otherwise("whatever the build comes to");
 
     SIGN: Sign =
         Input::new("sign", Group::Sign, "HOW",

@@ -14,7 +14,7 @@ use crate::environment;
 use crate::finding::Severity;
 use crate::github::{self, JobResult};
 use crate::metrics;
-use crate::oci::{Compression, Platform};
+use crate::oci::{Compression, Digest, Platform};
 use crate::process::Demand;
 use crate::provenance::Trust;
 use crate::publish;
@@ -81,6 +81,10 @@ impl Word for JudgedBy {
 
 impl Word for Trust {
     const EXPECTED: &'static str = "proven, claimed or never is expected";
+}
+
+impl Word for Digest {
+    const EXPECTED: &'static str = "sha256: and 64 hexadecimal digits are expected";
 }
 
 impl Word for Compression {

@@ -76,6 +76,7 @@ use crate::config::Config;
 use crate::diagnosis::Diagnosis;
 use crate::error::Error;
 use crate::github::Event;
+use crate::oci::Digest;
 use crate::process::Launcher;
 use crate::publish::{self, Listed, Shown, Signed, Target};
 use crate::record::{Recorder, Reuse, RunResult, StageLog, StageName, StageOutcome, StageRecorder};
@@ -142,7 +143,10 @@ async fn run(delivery: &Arc<Delivery>) -> Result<RunResult, Error> {
     // Who we are there, whether it may be written, and what is there of this commit.
     let ResolvedDestination { target, existing, moving } = destination::look(delivery, &ready).await?;
     let (existing, reuse) = match existing.course(judging::judges_what_is_there(delivery)) {
-        Course::Take(existing, reuse) => (existing, reuse),
+        Course::Take(existing, reuse) => {
+            expect(delivery, existing.manifest.digest)?;
+            (existing, reuse)
+        }
         Course::Build(rival) => {
             let wanted = Wanted::of(&ready, rival.as_ref());
             let earlier = since::look(delivery, &ready, target.as_ref(), moving);
@@ -217,6 +221,7 @@ async fn scan_and_publish(
         Some(rival) => reuse::compared(delivery, ready, image, rival)?,
         None => image,
     };
+    expect(delivery, image.digest)?;
     // What is in the image: the tags alone wait for it.
     let (lists, listing) = coverage::lists();
     let listed = async {
@@ -287,6 +292,14 @@ async fn scan_and_publish(
     let found = vulnerabilities.map(|found| (found, judged.as_ref().map_or(&[][..], |judged| &judged.findings)));
     since::tell(delivery, earlier, &image, found).await;
     Ok(result)
+}
+
+/// What another builder has come to is what this image has to be, whoever built it.
+fn expect(delivery: &Delivery, digest: Digest) -> Result<(), Error> {
+    match delivery.config.expected_digest {
+        Some(expected) if expected != digest => Err(Error::Unexpected { digest, expected }),
+        _ => Ok(()),
+    }
 }
 
 /// Sets the tags of an image, and does what follows them. `since` when its content is there.

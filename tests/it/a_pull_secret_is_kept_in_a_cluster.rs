@@ -15,6 +15,7 @@ use doubles::kubernetes::{Cluster, Fault};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::faults::namespace;
 use crate::support::processes::signal;
 use crate::support::{Ended, binary, part, tool};
 
@@ -471,6 +472,50 @@ fn a_signal_ends_it_and_the_secret_holds_what_it_held_or_what_it_was_to() {
         drop(held);
         pod.ends_with(0);
         assert!(pod.password().is_some());
+    }
+}
+
+/// `pull-secret`, whose clock jumps by so many seconds while a request is held: of the API server's with a verb, of AWS's without.
+fn with_jump(pod: &Pod, verb: Option<&str>, seconds: i64) -> Ended {
+    let (mut command, clock) = namespace::clocked(pod.folder.path(), &pod.command());
+    let at_aws = verb.is_none().then(|| pod.world.hold(Call::GetAuthorizationToken, 2));
+    let at_cluster = verb.map(|verb| pod.cluster.hold(verb, 2));
+    let running = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    at_aws.iter().for_each(|held| held.arrived());
+    at_cluster.iter().for_each(|held| held.arrived());
+    clock.jump(seconds);
+    // What is held goes on.
+    drop((at_aws, at_cluster));
+    running.wait_with_output().unwrap().into()
+}
+
+#[test]
+fn a_clock_that_jumps_leaves_no_gap_and_no_word_of_a_time_that_is_not_known() {
+    const DAY: i64 = 24 * 3600;
+    for (verb, seconds, code, says) in [
+        (None, DAY, 0, "by this machine's clock the login has expired, so the clock is wrong"),
+        // Before its time nobody's certificate is good.
+        (None, -DAY, 1, "certificate not valid yet"),
+        (Some("get"), DAY, 0, "the login is good until"),
+        (Some("get"), -DAY, 0, "the login is good until"),
+        (Some("patch"), DAY, 0, "the login is good until"),
+        (Some("patch"), -DAY, 0, "the login is good until"),
+    ] {
+        let pod = Pod::new();
+        pod.ends_with(0);
+        let before = pod.password();
+        let ended = with_jump(&pod, verb, seconds);
+        assert_eq!(ended.code, Some(code), "{verb:?} {seconds}: {ended}");
+        assert!(ended.to_string().contains(says), "{verb:?} {seconds}: {ended}");
+        assert_eq!(pod.password() == before, code == 1, "{verb:?} {seconds}: {ended}");
+        let secret = pod.cluster.secret(NAMESPACE, SECRET).unwrap();
+        let expires = secret["metadata"]["annotations"]["gp-deliver.dev/expires"].as_str();
+        let wrong = expires.is_some_and(|at| {
+            let at: jiff::Timestamp = at.parse().unwrap();
+            !(0.0..12.1).contains(&(at - jiff::Timestamp::now()).total(jiff::Unit::Hour).unwrap())
+        });
+        assert!(!wrong, "{verb:?} {seconds}: {expires:?}");
+        pod.ends_with(0);
     }
 }
 

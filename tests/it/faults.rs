@@ -9,7 +9,7 @@ mod figures;
 mod gitops;
 mod kms;
 mod line;
-mod namespace;
+pub mod namespace;
 mod registry_scan;
 mod scene;
 mod signing;

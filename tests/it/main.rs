@@ -39,6 +39,7 @@ mod act_runs_the_image;
 mod amazon_says_what_it_knows_of_an_image;
 mod amazons_own_scan_is_a_gate;
 mod an_earlier_delivery_is_set_back;
+mod an_image_is_what_another_builder_has_come_to;
 mod an_old_database_judges_nothing;
 mod aws_faults;
 mod aws_says_no;

@@ -425,31 +425,46 @@ fn githubs_own_parser_finds_nothing_wrong_with_any_workflow() {
 }
 
 #[test]
-fn what_is_released_is_built_without_rights_and_signed_where_nothing_of_it_runs() {
+fn what_is_released_is_built_without_rights_and_by_a_second_job_that_signs_the_same_digest_alone() {
     let jobs = &yaml(".github/workflows/release.yml")["jobs"];
     assert_eq!(jobs["build"]["permissions"], json!({ "contents": "read" }));
     assert!(jobs["build"]["environment"].is_null(), "no secret of the environment is there");
     let signs = |(_, job): &(&String, &Value)| !job["permissions"]["id-token"].is_null();
     let signing: Vec<_> = jobs.as_object().unwrap().iter().filter(signs).map(|(name, _)| name.as_str()).collect();
     assert_eq!(signing, ["image"]);
-    let steps = jobs["image"]["steps"].as_array().unwrap();
-    let scripts: Vec<_> = steps.iter().filter_map(|step| step["run"].as_str()).collect();
-    for script in &scripts {
-        assert!(
-            !script.contains("cargo") && !script.contains("docker build") && !script.contains("gp-deliver deliver"),
-            "{script}"
-        );
-    }
-    // Compared in the folder and in the registry, both before it is signed.
+    let scripts_of = |job: &str| {
+        let steps = jobs[job]["steps"].as_array().unwrap();
+        steps.iter().filter_map(|step| Some(step["run"].as_str()?.to_owned())).collect::<Vec<_>>()
+    };
+    // It compiles nothing, and what it runs is compared before it is unpacked.
+    let scripts = scripts_of("image");
+    assert!(scripts.iter().all(|script| !script.contains("cargo") && !script.contains("docker build")), "{scripts:?}");
     let at = |words: &str| scripts.iter().position(|script| script.contains(words)).unwrap_or_else(|| panic!("{words}"));
-    assert!(at("scripts/release-layout") < at("skopeo copy") && at("skopeo copy") < at("cosign sign"));
-    assert!(scripts[at("skopeo copy")].trim_end().lines().any(|line| line == "[[ sha256:${there%% *} == \"$DIGEST\" ]]"));
-    assert_eq!(steps[0]["with"]["persist-credentials"], false);
-    // What was just built runs once, to look at itself, and may write nothing; without that there are no tags.
+    assert!(scripts[at("sha256sum")].starts_with("[[ $(sha256sum <\"$RUNNER_TEMP/programs.tar\") == \"$PROGRAMS\" ]]\n"));
+    assert!(at("sha256sum") < at("gp-deliver deliver"));
+    // Both jobs ask for the same image, and the second for the digest of the first.
+    let asked = |job: &str| -> BTreeSet<String> {
+        let scripts = scripts_of(job);
+        let deliver = scripts.iter().find(|script| script.contains("gp-deliver deliver")).unwrap();
+        let lines = deliver.lines().map(|line| line.trim().trim_end_matches(" \\").to_owned());
+        lines.filter(|line| line.starts_with("--")).collect()
+    };
+    let (built, signed) = (asked("build"), asked("image"));
+    let differ: Vec<_> = signed.symmetric_difference(&built).map(|line| line.split(' ').next().unwrap()).collect();
+    assert_eq!(
+        differ,
+        ["--code-scanning", "--destination", "--destination", "--expected-digest", "--github-attestations", "--sign"]
+    );
+    assert!(signed.contains("--expected-digest \"$DIGEST\"") && signed.contains("--sign keyless"));
+    assert!(scripts[at("gp-deliver deliver")].starts_with("[[ $DIGEST == sha256:* ]]"), "no digest is no leave");
+    assert_eq!(jobs["image"]["steps"][0]["with"]["persist-credentials"], false);
+    // What was just built looks at itself, and may write nothing; without that, and without the word of others, no tags.
     let verify = &jobs["verify"];
-    assert_eq!((&verify["permissions"], &verify["environment"]), (&json!({ "packages": "read" }), &Value::Null));
-    let runs = |step: &Value| step["run"].as_str().is_some_and(|run| run.contains("\"$IMAGE\" verify \"$IMAGE\""));
-    assert!(verify["steps"].as_array().unwrap().iter().any(runs));
+    assert_eq!(verify["permissions"], json!({ "packages": "read", "attestations": "read" }));
+    assert!(verify["environment"].is_null());
+    for words in ["\"$IMAGE\" verify \"$IMAGE\" --environment prod", "cosign verify \"$IMAGE\"", "gh attestation verify"] {
+        assert!(scripts_of("verify").iter().any(|script| script.contains(words)), "{words}");
+    }
     assert_eq!(jobs["release"]["needs"], json!(["image", "verify"]));
 }
 

@@ -42,12 +42,12 @@ pub fn with_small_disk(source: &Source, delivery: &Delivery, folder: &str, megab
 
 /// With a clock of its own. No program is shut in: it would be kept from the clock.
 pub fn with_clock(source: &Source, delivery: &Delivery) -> (Command, Clock) {
-    clocked(source, &delivery.clone().flag("--sandbox", "off").command())
+    clocked(&source.beside(""), &delivery.clone().flag("--sandbox", "off").command())
 }
 
-/// The same for any command.
-pub fn clocked(source: &Source, command: &Command) -> (Command, Clock) {
-    let folder = source.beside("clock");
+/// The same for any command, in a folder that it gets `clock/` in.
+pub fn clocked(surroundings: &Path, command: &Command) -> (Command, Clock) {
+    let folder = surroundings.join("clock");
     fs::create_dir_all(folder.join("etc")).unwrap();
     let clock = Clock::in_folder(&folder);
     // All of `/etc` by links, and the one file that the loader of programs reads (ld.so(8)).
@@ -56,5 +56,5 @@ pub fn clocked(source: &Source, command: &Command) -> (Command, Clock) {
            echo '{}' >/etc/ld.so.preload && exec "$@""#,
         clock.library().display()
     );
-    (within(command, &source.beside(""), &script, &folder.join("etc")), clock)
+    (within(command, surroundings, &script, &folder.join("etc")), clock)
 }

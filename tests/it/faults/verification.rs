@@ -116,7 +116,7 @@ impl Look {
             }
             AtAws::Jump(call, nth, seconds) => {
                 let held = self.world.hold(*call, *nth);
-                let (mut command, clock) = namespace::clocked(&self.surroundings, &self.command);
+                let (mut command, clock) = namespace::clocked(&self.surroundings.beside(""), &self.command);
                 let looking = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
                 held.arrived();
                 clock.jump(*seconds);
