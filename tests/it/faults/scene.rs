@@ -236,7 +236,8 @@ impl Scene {
         wait_until("a program or a build step goes on", || !running(&self.marker));
     }
 
-    fn leaves_no_image(&self) {
+    /// Waits until the engine has no image of this commit.
+    pub fn leaves_no_image(&self) {
         let label = format!("label=org.opencontainers.image.revision={}", self.source.git(&["rev-parse", "HEAD"]));
         let images = || {
             run(Command::new("docker").args(["--host", &part("DOCKER"), "image", "ls", "--all", "--quiet", "--filter", &label]))
