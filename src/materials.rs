@@ -38,6 +38,17 @@ pub(crate) enum Material {
         #[cfg_attr(test, schemars(with = "Option<String>"))]
         platform: Option<Platform>,
     },
+    /// An image of a layout folder that was a named context.
+    Layout {
+        /// The context's name.
+        context: String,
+        /// What was taken for it: an index or a manifest.
+        #[cfg_attr(test, schemars(with = "String"))]
+        digest: Digest,
+        /// The platform that was taken of it.
+        #[cfg_attr(test, schemars(with = "Option<String>"))]
+        platform: Option<Platform>,
+    },
     /// A git repository.
     Git {
         /// Its address, without credentials.
@@ -66,7 +77,13 @@ impl Material {
     #[must_use]
     pub(crate) fn uri(&self) -> String {
         match self {
-            Self::Image { reference, digest, platform } => package_url(reference, digest.as_ref(), platform.as_ref()),
+            Self::Image { reference, digest, platform } => {
+                package_url("docker", reference, digest.as_ref(), platform.as_ref())
+            }
+            Self::Layout { context, digest, platform } => {
+                let name = context.split_once('@').map_or(&**context, |(name, _)| name);
+                package_url("oci", name, Some(digest), platform.as_ref())
+            }
             Self::Git { url, reference, .. } => {
                 let at = reference.iter().map(|reference| format!("@{reference}"));
                 format!("git+{url}{}", at.collect::<String>())
@@ -80,6 +97,7 @@ impl Material {
     pub(crate) fn digest(&self) -> Option<(&'static str, String)> {
         match self {
             Self::Image { digest, .. } | Self::File { digest, .. } => digest.map(|digest| ("sha256", digest.hex())),
+            Self::Layout { digest, .. } => Some(("sha256", digest.hex())),
             Self::Git { commit, .. } => commit.clone().map(|commit| ("gitCommit", commit)),
         }
     }
@@ -97,8 +115,8 @@ impl Material {
     }
 }
 
-/// The package URL of an image (`RefToPURL` in BuildKit's `util/purl`).
-fn package_url(reference: &str, digest: Option<&Digest>, platform: Option<&Platform>) -> String {
+/// The package URL of an image of a registry or a layout (`RefToPURL` in BuildKit's `util/purl`).
+fn package_url(kind: &str, reference: &str, digest: Option<&Digest>, platform: Option<&Platform>) -> String {
     let (name, tag) = familiar(reference);
     let encoded = |text: &str| utf8_percent_encode(text, ENCODED).to_string();
     let name = name.split('/').map(encoded).collect::<Vec<_>>().join("/");
@@ -108,11 +126,12 @@ fn package_url(reference: &str, digest: Option<&Digest>, platform: Option<&Platf
     let platform = platform.map(|platform| format!("platform={}", encoded(&platform.to_string())));
     let qualifiers: Vec<_> = digest.into_iter().chain(platform).collect();
     let qualifiers = if qualifiers.is_empty() { String::new() } else { format!("?{}", qualifiers.join("&")) };
-    format!("pkg:docker/{name}{tag}{qualifiers}")
+    format!("pkg:{kind}/{name}{tag}{qualifiers}")
 }
 
 /// The name that people write for the image of a reference without a digest, and its tag.
-fn familiar(reference: &str) -> (&str, Option<&str>) {
+#[must_use]
+pub(crate) fn familiar(reference: &str) -> (&str, Option<&str>) {
     let short = ["docker.io/", "index.docker.io/"].into_iter().find_map(|host| reference.strip_prefix(host));
     let short = short.unwrap_or(reference);
     let short = short.strip_prefix("library/").filter(|rest| !rest.contains('/')).unwrap_or(short);

@@ -33,6 +33,10 @@ pub(crate) struct Parameters {
     pub(crate) arguments: Digest,
     /// The build context, relative to the source's root.
     pub(crate) context: String,
+    /// The named contexts, by their names: a folder relative to the source's root, `docker-image://` with a reference, or
+    /// `oci-layout://` with a digest.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) contexts: BTreeMap<String, String>,
     /// The Dockerfile, relative to the source's root where it is inside.
     pub(crate) dockerfile: String,
     /// The digest of the Dockerfile, which need not be in the commit.
@@ -194,6 +198,7 @@ mod tests {
         Parameters {
             arguments: Digest::of(b"{}"),
             context: context.to_owned(),
+            contexts: BTreeMap::new(),
             dockerfile: "Dockerfile".to_owned(),
             dockerfile_digest: Digest::of(b"FROM scratch\n"),
             platforms: Vec::new(),
@@ -219,6 +224,7 @@ mod tests {
             Parameters { dockerfile_digest: Digest::of(b"FROM alpine\n"), ..ours() },
             Parameters { arguments: Digest::of(b"{\"A\":\"1\"}"), ..ours() },
             Parameters { target: Some("web".to_owned()), ..ours() },
+            Parameters { contexts: BTreeMap::from([("libs".to_owned(), "libs".to_owned())]), ..ours() },
             Parameters { platforms: vec!["linux/arm64".to_owned()], ..ours() },
         ]
     }

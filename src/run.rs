@@ -181,9 +181,9 @@ struct Preview<B> {
 impl<B> Preview<B> {
     async fn of(config: Config<B>, definition: Option<&Definition>, event: Option<Event>) -> Result<Self, Error> {
         let launcher = Launcher::of_this_process(config.sandbox);
-        let dockerfile = definition.map(|definition| &*definition.path);
-        let mut checkout = Checkout::read(&launcher, &config.context, dockerfile, event.as_ref()).await?;
+        let mut checkout = Checkout::read(&launcher, &config.context, definition, event.as_ref()).await?;
         if let Some(definition) = definition {
+            checkout.places(definition)?;
             let compared = context::compare(&launcher, &checkout, definition, &[&*config.report_dir]).await;
             checkout.source.dirty = compared.is_dirty();
         }
@@ -230,7 +230,9 @@ async fn plan(inputs: &Inputs, issuer: Option<String>) -> Result<Exit, Error> {
         return matrix(inputs, &folders, issuer, event.as_ref()).await;
     }
     let config = Config::resolve(inputs, &env(event.as_ref())).map_err(Error::Inputs)?;
-    let definition = Definition::read(&config.context, &config.build.dockerfile, event.as_ref(), &config.build.arguments)?;
+    let build = &config.build;
+    let definition =
+        Definition::read(&config.context, &build.dockerfile, event.as_ref(), &build.arguments, build.folders())?;
     let preview = Preview::of(config, Some(&definition), event).await?;
     let plan = Plan::new(&preview.config, &preview.checkout.source, &preview.planned);
     answer(&Redacted::json(&plan)).map(|()| Exit::Done)
@@ -246,9 +248,11 @@ async fn matrix(inputs: &Inputs, folders: &[String], issuer: Option<String>, eve
         repository: variables::text(variables::GITHUB_REPOSITORY).filter(|name| !name.is_empty()),
         root: inputs.given(&inputs::SIGSTORE_TRUSTED_ROOT).map(str::to_owned),
     };
+    let inputs::Lines(contexts) = inputs.get(&inputs::BUILD_CONTEXTS).map_err(Error::Inputs)?;
     let matrix = Matrix::find(&root, folders, environment).map_err(Error::Inputs)?;
     let launcher = Launcher::of_this_process(config::sandbox(inputs));
-    let planned = matrix.narrowed(&launcher, &root, &known, event).await.map_err(|problem| Error::Inputs(vec![problem]))?;
+    let planned = matrix.narrowed(&launcher, &root, &known, &contexts, event).await;
+    let planned = planned.map_err(|problem| Error::Inputs(vec![problem]))?;
     let matrix = serde_json::to_string(&planned.matrix).unwrap_or_default();
     let runner = RunnerFiles::from_environment();
     report::add_outputs(&vec![("matrix", matrix.clone())], &runner)?;

@@ -14,6 +14,10 @@ use crate::provenance::Parameters;
 pub(crate) struct Build {
     /// The build context, relative to the source's root.
     pub(crate) context: String,
+    /// The named contexts, by their names: a folder relative to the source's root, `docker-image://` with a reference, or
+    /// `oci-layout://` with a digest.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) contexts: BTreeMap<String, String>,
     /// The Dockerfile, relative to the source's root where it is inside.
     pub(crate) dockerfile: String,
     /// The digest of the Dockerfile, which need not be in the commit.
@@ -35,14 +39,16 @@ pub(crate) struct Build {
 
 impl From<&Parameters> for Build {
     fn from(parameters: &Parameters) -> Self {
-        let Parameters { arguments, context, dockerfile, dockerfile_digest, platforms, target, options } = parameters.clone();
-        Self { context, dockerfile, dockerfile_digest, target, arguments_digest: arguments, platforms, options }
+        let Parameters { arguments, context, contexts, dockerfile, dockerfile_digest, platforms, target, options } =
+            parameters.clone();
+        Self { context, contexts, dockerfile, dockerfile_digest, target, arguments_digest: arguments, platforms, options }
     }
 }
 
 impl From<&Build> for Parameters {
     fn from(build: &Build) -> Self {
-        let Build { context, dockerfile, dockerfile_digest, target, arguments_digest, platforms, options } = build.clone();
-        Self { arguments: arguments_digest, context, dockerfile, dockerfile_digest, platforms, target, options }
+        let Build { context, contexts, dockerfile, dockerfile_digest, target, arguments_digest, platforms, options } =
+            build.clone();
+        Self { arguments: arguments_digest, context, contexts, dockerfile, dockerfile_digest, platforms, target, options }
     }
 }

@@ -55,6 +55,7 @@ pub(super) fn parameters() -> Parameters {
     Parameters {
         arguments: Digest::of(b"{}"),
         context: ".".to_owned(),
+        contexts: [("libs".to_owned(), "libs/common".to_owned())].into(),
         dockerfile: "Dockerfile".to_owned(),
         dockerfile_digest: Digest::of(b"FROM debian:bookworm-slim\n"),
         platforms: vec!["linux/amd64".to_owned(), "linux/arm64".to_owned()],

@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use tonic::Code;
 use tonic::transport::Channel;
 
+use super::contexts::{self, Contexts};
 use super::endpoint::{Address, connect_buildkitd};
 use super::engine::EngineClient;
 use super::error::Error;
@@ -65,8 +66,8 @@ pub(crate) struct Builder {
     channel: Channel,
     store: Store,
     description: String,
-    /// Whether it knows limits of steps (BuildKit 0.9); before, it passes over them in silence.
-    sets_limits: bool,
+    /// Whether it is newer than Docker 20.10 (BuildKit 0.8), which passes over limits of steps and named contexts in silence.
+    is_newer: bool,
     /// Where it answers.
     address: Address,
     /// What it calls itself, which no build step can see: the engine's ID, or that of buildkitd's workers.
@@ -109,6 +110,8 @@ pub(crate) struct Instructions {
     pub(crate) arguments: Vec<(String, String)>,
     /// Labels of the image.
     pub(crate) labels: Vec<(String, String)>,
+    /// What the Dockerfile takes files from by a name.
+    pub(crate) contexts: Contexts,
     /// How steps are run.
     pub(crate) options: Options,
     /// Whose state in the builder the steps see and leave; everybody's where none is named.
@@ -129,7 +132,7 @@ impl Builder {
                     channel,
                     store: Store::Content { sets_times: true },
                     description: format!("buildkitd at {address}"),
-                    sets_limits: true,
+                    is_newer: true,
                     address: address.clone(),
                     cleanups: TaskTracker::new(),
                 })
@@ -167,8 +170,8 @@ impl Builder {
         let description = format!("Docker {version}, {driver}{}", if keeps_blobs { " in containerd" } else { "" });
         let store = if keeps_blobs { Store::Content { sets_times: false } } else { Store::GraphDriver(docker) };
         let (address, identity) = (engine.address().clone(), info.id.unwrap_or_default());
-        let sets_limits = parse_api(&api) > Some(OLDEST_API);
-        Ok(Self { channel, store, description, sets_limits, address, identity, cleanups: cleanups.clone() })
+        let is_newer = parse_api(&api) > Some(OLDEST_API);
+        Ok(Self { channel, store, description, is_newer, address, identity, cleanups: cleanups.clone() })
     }
 
     /// The builder's name and version, for the log: `Docker 20.10.24, overlay2`.
@@ -189,6 +192,18 @@ impl Builder {
         &self.identity
     }
 
+    /// Whether it does what is asked for, and does not pass over it in silence.
+    ///
+    /// # Errors
+    /// It does: [`Error::NoSuchOption`].
+    pub(crate) fn knows(&self, options: &Options, named_contexts: bool) -> Result<(), Error> {
+        let input = options.of_limits().or_else(|| named_contexts.then_some("build-contexts"));
+        match input {
+            Some(input) if !self.is_newer => Err(Error::NoSuchOption { input, builder: self.description.clone() }),
+            _ => Ok(()),
+        }
+    }
+
     /// The connection, for a session.
     #[must_use]
     pub(crate) fn channel(&self) -> Channel {
@@ -207,7 +222,7 @@ impl Builder {
         show: &(dyn Fn(BuildEvent) + Send + Sync),
     ) -> Result<Solved, Error> {
         let frontend_attributes = self.attributes(instructions, platform)?;
-        let solve = Solve { frontend_attributes, entitlements: instructions.options.entitlements(), exporter: None };
+        let solve = instructions.solve(frontend_attributes);
         self.solve(session, solve, show).await
     }
 
@@ -275,11 +290,7 @@ impl Builder {
         compression: Compression,
         show: &Arc<dyn Fn(BuildEvent) + Send + Sync>,
     ) -> Result<(Parts, Solved), Error> {
-        let solve = Solve {
-            frontend_attributes: frontend_attributes.clone(),
-            entitlements: instructions.options.entitlements(),
-            exporter: None,
-        };
+        let solve = instructions.solve(frontend_attributes.clone());
         let received = {
             let show = show.clone();
             move |bytes: u64| show(BuildEvent::Status(format!("image {}", text::size(bytes))))
@@ -312,10 +323,8 @@ impl Builder {
     /// # Errors
     /// The builder would pass over one in silence.
     fn attributes(&self, instructions: &Instructions, platform: Option<&Platform>) -> Result<HashMap<String, String>, Error> {
-        match instructions.options.of_limits() {
-            Some(input) if !self.sets_limits => Err(Error::NoSuchOption { input, builder: self.description.clone() }),
-            _ => Ok(instructions.attributes(platform)),
-        }
+        self.knows(&instructions.options, !instructions.contexts.is_empty())?;
+        Ok(instructions.attributes(platform))
     }
 
     async fn solve(&self, session: &Session, what: Solve, show: &(dyn Fn(BuildEvent) + Send + Sync)) -> Result<Solved, Error> {
@@ -404,6 +413,12 @@ impl Drop for Cleanup {
 }
 
 impl Instructions {
+    /// A solve of them without an export.
+    fn solve(&self, frontend_attributes: HashMap<String, String>) -> Solve {
+        let (entitlements, contexts) = (self.options.entitlements(), self.contexts.clone());
+        Solve { frontend_attributes, entitlements, contexts, exporter: None }
+    }
+
     fn attributes(&self, platform: Option<&Platform>) -> HashMap<String, String> {
         let pairs = |prefix: &'static str, pairs: &[(String, String)]| {
             pairs.iter().map(|(key, value)| (format!("{prefix}:{key}"), value.clone())).collect::<Vec<_>>()
@@ -414,6 +429,7 @@ impl Instructions {
         attributes.extend(self.target.clone().map(|target| ("target".to_owned(), target)));
         attributes.extend(platform.map(|platform| ("platform".to_owned(), platform.to_string())));
         attributes.extend(self.options.attributes());
+        attributes.extend(contexts::attributes(&self.contexts));
         // It comes last, so that no argument of the build takes its place.
         for (name, value) in self.namespace.iter().flat_map(Namespace::attributes) {
             let hosts = attributes.remove(&name).filter(|_| name == HOSTS).map(|given| format!("{given},{value}"));

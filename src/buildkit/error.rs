@@ -98,6 +98,14 @@ pub(crate) enum Error {
         /// The builder.
         builder: String,
     },
+    /// The Dockerfile's own reader is too old for named contexts, and would pass over them in silence.
+    #[error("line {line}: the frontend {reference:?} knows no named contexts")]
+    OldFrontend {
+        /// The image of the reader, as it is written.
+        reference: String,
+        /// The line of the Dockerfile, counted from 1; 0 where the build argument `BUILDKIT_SYNTAX` says it.
+        line: u32,
+    },
     /// The Dockerfile asks for another reader of Dockerfiles than those that keep to a namespace.
     #[error("line {line}: the frontend {reference:?} is not known to keep cache mounts apart")]
     Frontend {

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bollard_buildkit_proto::pb::{self, NetMode, op};
 use prost::Message as _;
 
+use super::contexts::{Contexts, Given};
 use super::progress::Progress;
 use crate::materials::{Material, Materials};
 use crate::oci::{Digest, Platform};
@@ -18,11 +19,15 @@ use crate::oci::{Digest, Platform};
 const OURS: [&str; 2] = ["context", "dockerfile"];
 
 /// What the sources of a build are so far.
-struct Found(Materials);
+struct Found<'a> {
+    contexts: &'a Contexts,
+    materials: Materials,
+}
 
 /// What a build was made from, by its definitions and by what was said of its steps. No definition: nothing is known.
-pub(super) fn of(definitions: &[pb::Definition], progress: &Progress) -> Materials {
-    let mut found = Found(Materials { named: BTreeSet::new(), unknown: BTreeSet::new(), network: false });
+pub(super) fn of(definitions: &[pb::Definition], progress: &Progress, contexts: &Contexts) -> Materials {
+    let materials = Materials { named: BTreeSet::new(), unknown: BTreeSet::new(), network: false };
+    let mut found = Found { contexts, materials };
     if definitions.is_empty() {
         found.lacks("the builder did not say how the image is made".to_owned());
     }
@@ -35,18 +40,18 @@ pub(super) fn of(definitions: &[pb::Definition], progress: &Progress) -> Materia
     for reference in progress.images() {
         found.image(reference, None);
     }
-    found.0
+    found.materials
 }
 
-impl Found {
+impl Found<'_> {
     fn lacks(&mut self, why: String) {
-        self.0.unknown.insert(why);
+        self.materials.unknown.insert(why);
     }
 
     fn operation(&mut self, operation: &pb::Op) {
         match &operation.op {
             Some(op::Op::Source(source)) => self.source(source, operation.platform.as_ref()),
-            Some(op::Op::Exec(step)) => self.0.network |= step.network != NetMode::None as i32,
+            Some(op::Op::Exec(step)) => self.materials.network |= step.network != NetMode::None as i32,
             // Steps that are in a file which another step makes.
             Some(op::Op::Build(_)) => self.lacks("a step of the build makes steps of its own".to_owned()),
             // The last of a definition only says which one is the result.
@@ -60,9 +65,30 @@ impl Found {
             Some(("docker-image", reference)) => self.image(reference, platform.and_then(platform_of)),
             Some(("git", address)) => self.git(address, &source.attrs),
             Some(("http" | "https", _)) => self.file(identifier, &source.attrs),
-            Some(("local", name)) if OURS.contains(&name) => {}
+            Some(("local", name)) if OURS.contains(&name) || self.is_folder(name) => {}
+            Some(("oci-layout", reference)) => self.layout(reference, &source.attrs, platform.and_then(platform_of)),
             Some((kind, _)) => self.lacks(format!("the build has a source of the kind {kind}")),
             None => self.lacks("the build has a source that names no kind".to_owned()),
+        }
+    }
+
+    /// Whether it is a named context that is a folder of the source.
+    fn is_folder(&self, name: &str) -> bool {
+        self.contexts.iter().any(|(context, given)| *given == Given::Folder && context.folder() == name)
+    }
+
+    /// An image of a layout, which the session has served by its digest.
+    fn layout(&mut self, reference: &str, attributes: &BTreeMap<String, String>, platform: Option<Platform>) {
+        let store = attributes.get("oci.store");
+        let found = self.contexts.iter().find_map(|(context, given)| match given {
+            Given::Layout(digest) if store == Some(&context.layout()) => Some((context, *digest)),
+            _ => None,
+        });
+        match found {
+            Some((context, digest)) if reference.ends_with(&format!("@{digest}")) => {
+                self.materials.named.insert(Material::Layout { context: context.to_string(), digest, platform });
+            }
+            _ => self.lacks(format!("the build has a layout that was not given to it, {reference}")),
         }
     }
 
@@ -72,7 +98,7 @@ impl Found {
         if digest.is_none() {
             self.lacks(format!("the builder took the image {name} without a digest of a registry"));
         }
-        self.0.named.insert(Material::Image { reference: name.to_owned(), digest, platform });
+        self.materials.named.insert(Material::Image { reference: name.to_owned(), digest, platform });
     }
 
     fn git(&mut self, address: &str, attributes: &BTreeMap<String, String>) {
@@ -89,7 +115,7 @@ impl Found {
                 reference.unwrap_or("its default branch")
             ));
         }
-        self.0.named.insert(Material::Git { url, reference: reference.map(str::to_owned), commit });
+        self.materials.named.insert(Material::Git { url, reference: reference.map(str::to_owned), commit });
     }
 
     fn file(&mut self, address: &str, attributes: &BTreeMap<String, String>) {
@@ -99,7 +125,7 @@ impl Found {
         if digest.is_none() {
             self.lacks(format!("the build names no checksum of {url}"));
         }
-        self.0.named.insert(Material::File { url, digest });
+        self.materials.named.insert(Material::File { url, digest });
     }
 }
 
@@ -143,7 +169,7 @@ mod tests {
     fn materials(operations: &[pb::Op]) -> Materials {
         let definition =
             pb::Definition { def: operations.iter().map(prost::Message::encode_to_vec).collect(), ..pb::Definition::default() };
-        of(&[definition], &Progress::default())
+        of(&[definition], &Progress::default(), &Contexts::new())
     }
 
     /// The address, and whether its bytes are known.
@@ -198,8 +224,34 @@ mod tests {
         let nested = pb::Op { op: Some(op::Op::Build(pb::BuildOp::default())), ..pb::Op::default() };
         assert_eq!(materials(&[nested]).unknown.len(), 1);
         let unreadable = pb::Definition { def: vec![vec![0xff]], ..pb::Definition::default() };
-        assert_eq!(of(&[unreadable], &Progress::default()).unknown.len(), 1);
-        assert_eq!(of(&[], &Progress::default()).unknown.len(), 1);
+        assert_eq!(of(&[unreadable], &Progress::default(), &Contexts::new()).unknown.len(), 1);
+        assert_eq!(of(&[], &Progress::default(), &Contexts::new()).unknown.len(), 1);
+    }
+
+    #[test]
+    fn a_named_context_is_the_sources_own_folder_or_an_image_by_its_digest() {
+        let digest = Digest::of(b"image");
+        let name = |text: &str| text.parse().unwrap();
+        let contexts = Contexts::from([(name("libs"), Given::Folder), (name("base"), Given::Layout(digest))]);
+        let materials = |operation: pb::Op| {
+            let definition = pb::Definition { def: vec![operation.encode_to_vec()], ..pb::Definition::default() };
+            of(&[definition], &Progress::default(), &contexts)
+        };
+        let folder = materials(source("local://libs", &[]));
+        assert!(folder.named.is_empty() && folder.unknown.is_empty(), "{folder:?}");
+        let identifier = format!("oci-layout://docker.io/library/base@{digest}");
+        let store = name("base").layout();
+        let image = materials(source(&identifier, &[("oci.store", &store)]));
+        let uris: Vec<_> = image.named.iter().map(Material::uri).collect();
+        assert_eq!(uris, [format!("pkg:oci/base?digest={digest}&platform=linux%2Famd64")]);
+        assert!(image.unknown.is_empty());
+        // Another one than was given, or of a place that was not.
+        let other = format!("oci-layout://docker.io/library/base@{}", Digest::of(b"other"));
+        for (identifier, store) in [(other.as_str(), store.as_str()), (&identifier, "elsewhere"), ("oci-layout://base", &store)] {
+            let found = materials(source(identifier, &[("oci.store", store)]));
+            assert!(found.named.is_empty() && found.unknown.len() == 1, "{identifier}: {found:?}");
+        }
+        assert_eq!(materials(source("local://base", &[])).unknown.len(), 1);
     }
 
     #[test]
@@ -219,7 +271,7 @@ mod tests {
         ];
         let mut progress = Progress::default();
         progress.update(StatusResponse { vertexes: names.map(vertex).into(), ..StatusResponse::default() });
-        let found = of(&[pb::Definition::default()], &progress);
+        let found = of(&[pb::Definition::default()], &progress, &Contexts::new());
         let uris: Vec<_> = found.named.iter().map(Material::uri).collect();
         assert_eq!(uris, [format!("pkg:docker/docker/dockerfile@1?digest={digest}")]);
         assert!(found.unknown.is_empty() && found.named.iter().any(|image| image.is_image("docker/dockerfile:1")));

@@ -52,10 +52,10 @@ impl Namespace {
         Self(Digest::of(&delimited(words)))
     }
 
-    /// The key under which a builder keeps the files of `context`.
+    /// The key under which a builder keeps the files of folders.
     #[must_use]
-    pub(crate) fn context(&self, context: &Path) -> String {
-        Digest::of(&[self.derived("context").as_bytes(), context.as_os_str().as_encoded_bytes()].concat()).hex()
+    pub(crate) fn context(&self, folders: &[&Path]) -> String {
+        Digest::of(&[self.derived("context").into_bytes(), paths(folders)].concat()).hex()
     }
 
     /// The options of a frontend that keep cache mounts and the results of steps apart.
@@ -80,9 +80,23 @@ impl std::fmt::Debug for Namespace {
     }
 }
 
+/// The key under which a builder keeps the files of folders, where its state is everybody's.
+#[must_use]
+pub(crate) fn shared_context(folders: &[&Path]) -> String {
+    Digest::of(&paths(folders)).hex()
+}
+
 /// The words, each after its length: no two lists read alike.
 fn delimited(words: &[&str]) -> Vec<u8> {
-    words.iter().flat_map(|word| [&(word.len() as u64).to_be_bytes()[..], word.as_bytes()].concat()).collect()
+    words.iter().flat_map(|word| delimited_bytes(word.as_bytes())).collect()
+}
+
+fn paths(folders: &[&Path]) -> Vec<u8> {
+    folders.iter().flat_map(|folder| delimited_bytes(folder.as_os_str().as_encoded_bytes())).collect()
+}
+
+fn delimited_bytes(bytes: &[u8]) -> Vec<u8> {
+    [&(bytes.len() as u64).to_be_bytes()[..], bytes].concat()
 }
 
 #[cfg(test)]
@@ -104,7 +118,7 @@ mod tests {
         let [(argument, mounts), (hosts, host)] = namespace.attributes();
         assert_eq!((argument.as_str(), hosts.as_str()), ("build-arg:BUILDKIT_CACHE_MOUNT_NS", "add-hosts"));
         let name = host.strip_suffix(".gp-deliver.invalid=127.0.0.1").unwrap();
-        assert!(name.len() <= 63 && !mounts.contains(name) && !namespace.context(Path::new("/a")).contains(name));
+        assert!(name.len() <= 63 && !mounts.contains(name) && !namespace.context(&[Path::new("/a")]).contains(name));
         // No `/`: what stands behind it is the ID of the mount, which anybody may choose.
         assert!(mounts.len() == 64 && !mounts.contains('/'), "{mounts}");
     }
@@ -112,7 +126,10 @@ mod tests {
     #[test]
     fn each_context_has_a_key_of_its_own() {
         let (one, two) = (Namespace::of(&["a"]), Namespace::of(&["b"]));
-        let keys = [one.context(Path::new("/a")), one.context(Path::new("/b")), two.context(Path::new("/a"))];
-        assert!(keys[0] != keys[1] && keys[0] != keys[2], "{keys:?}");
+        let key = |namespace: &Namespace, folders: &[&str]| {
+            namespace.context(&folders.iter().map(Path::new).collect::<Vec<_>>())
+        };
+        let keys = [key(&one, &["/a"]), key(&one, &["/b"]), key(&two, &["/a"]), key(&one, &["/a", "/b"]), key(&one, &["/a/b"])];
+        assert_eq!(keys.iter().collect::<std::collections::BTreeSet<_>>().len(), keys.len(), "{keys:?}");
     }
 }

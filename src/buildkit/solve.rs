@@ -15,6 +15,7 @@ use bollard_buildkit_proto::pb;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
+use super::contexts::Contexts;
 use super::error::{Error, StepFailure};
 use super::id::random_id;
 use super::materials;
@@ -29,6 +30,8 @@ pub(crate) struct Solve {
     pub(crate) frontend_attributes: HashMap<String, String>,
     /// What the steps need the builder's permission for.
     pub(crate) entitlements: Vec<String>,
+    /// What the Dockerfile takes files from by a name.
+    pub(crate) contexts: Contexts,
     /// The exporter's name and options; without one the result is only built.
     pub(crate) exporter: Option<(&'static str, HashMap<String, String>)>,
 }
@@ -92,7 +95,7 @@ pub(crate) async fn solve(
     };
     match outcome {
         (Ok(response), _) => {
-            let (warnings, materials) = (progress.warnings().to_vec(), materials::of(&definitions, &progress));
+            let (warnings, materials) = (progress.warnings().to_vec(), materials::of(&definitions, &progress, &solve.contexts));
             Ok(Solved { response: response.into_inner().exporter_response, warnings, materials })
         }
         (Err(status), Err(frontend)) => Err(failure(&frontend, &status, &progress, definitions.first())),

@@ -9,6 +9,7 @@ use super::dockerfile;
 use super::proxies::Proxies;
 use super::reader::Reader;
 use crate::buildkit::builder::Host;
+use crate::buildkit::contexts::{NamedContext, Origin};
 use crate::buildkit::endpoint::Address;
 use crate::buildkit::namespace::BuilderCache;
 use crate::buildkit::options::Options;
@@ -25,6 +26,8 @@ use crate::variables;
 pub(crate) struct Build {
     /// The Dockerfile: a file that exists.
     pub(crate) dockerfile: PathBuf,
+    /// What the Dockerfile takes files from by a name.
+    pub(crate) contexts: Vec<NamedContext>,
     /// The stage to build; the last where none is named.
     pub(crate) target: Option<String>,
     /// Values for `ARG`.
@@ -58,6 +61,7 @@ impl Build {
     pub(super) fn nothing() -> Self {
         Self {
             dockerfile: PathBuf::new(),
+            contexts: Vec::new(),
             target: None,
             arguments: Vec::new(),
             secrets: Vec::new(),
@@ -72,6 +76,14 @@ impl Build {
             host: Host::Docker(Vec::new(), None),
             cache: BuilderCache::Isolated,
         }
+    }
+
+    /// The named contexts that are folders of the source.
+    pub(crate) fn folders(&self) -> impl Iterator<Item = (String, PathBuf)> {
+        self.contexts.iter().filter_map(|context| match &context.origin {
+            Origin::Folder(folder) => Some((context.name.to_string(), folder.clone())),
+            Origin::Image(_) | Origin::Layout { .. } => None,
+        })
     }
 
     /// What is wrong with sending the build's secrets to the builder at `address`, if anything is.
@@ -132,6 +144,7 @@ impl Reader<'_> {
     /// What is built from a context; absent where that is.
     pub(super) fn build(&mut self, context: Option<&Path>) -> Option<Build> {
         let dockerfile = self.dockerfile(context);
+        let contexts = self.contexts();
         let target = self.get(&inputs::BUILD_TARGET);
         let arguments = self.arguments();
         let secrets = self.secrets();
@@ -147,6 +160,7 @@ impl Reader<'_> {
         let cache = self.get(&inputs::BUILDER_CACHE);
         Some(Build {
             dockerfile: dockerfile?,
+            contexts: contexts?,
             target: target?,
             arguments: arguments?,
             secrets: secrets?,
@@ -186,6 +200,23 @@ impl Reader<'_> {
         };
         self.problem(&inputs::DOCKERFILE_PATH, asked.display().to_string(), expected);
         None
+    }
+
+    fn contexts(&mut self) -> Option<Vec<NamedContext>> {
+        let Lines(lines) = self.get(&inputs::BUILD_CONTEXTS)?;
+        let mut contexts: Vec<NamedContext> = Vec::new();
+        for context in lines {
+            let folder = context.origin.folder().filter(|folder| !folder.is_dir());
+            if contexts.iter().any(|other| other.name == context.name) {
+                self.problem(&inputs::BUILD_CONTEXTS, context.name.to_string(), "each name may be given only once");
+            } else if let Some(folder) = folder {
+                let expected = format!("a folder is expected for {}, and there is none", context.name);
+                self.problem(&inputs::BUILD_CONTEXTS, folder.display().to_string(), expected);
+            } else {
+                contexts.push(context);
+            }
+        }
+        Some(contexts)
     }
 
     fn arguments(&mut self) -> Option<Vec<(String, String)>> {

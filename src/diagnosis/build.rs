@@ -67,8 +67,13 @@ impl From<&Error> for Diagnosis {
             ),
             Error::NoSuchOption { input, builder } => Self::new(
                 format!("This builder can't be asked for `{input}`"),
-                format!("{builder} would pass over it in silence, and the steps would run without it."),
+                format!("{builder} would pass over it in silence, and build without it."),
                 format!("Build by Docker 23 or later or by a buildkitd (`buildkit-host`), or leave `{input}` out."),
+            ),
+            Error::OldFrontend { reference, line } => Self::new(
+                "The Dockerfile's frontend can't be asked for `build-contexts`",
+                format!("{reference:?} ({}) would pass over them in silence: the first to know them is 1.4.", said_in(*line)),
+                "Name docker/dockerfile:1 in the `# syntax=` line, or remove that line: the builder then reads the Dockerfile by itself.",
             ),
             Error::Frontend { reference, line } => frontend(reference, *line),
             Error::ProxyInImage => Self::new(
@@ -95,8 +100,7 @@ impl From<&Error> for Diagnosis {
 
 /// A reader of Dockerfiles that is not trusted with the builder's state.
 fn frontend(reference: &str, line: u32) -> Diagnosis {
-    let place =
-        if line == 0 { "the build argument BUILDKIT_SYNTAX".to_owned() } else { format!("line {line} of the Dockerfile") };
+    let place = said_in(line);
     Diagnosis::new(
         "The Dockerfile's frontend is not known to keep builds apart",
         format!(
@@ -106,6 +110,11 @@ fn frontend(reference: &str, line: u32) -> Diagnosis {
         "Remove that (the builder then reads the Dockerfile by itself), or name docker/dockerfile:1. Where nobody builds on this \
          builder who is trusted less than that program, set `builder-cache: shared`.",
     )
+}
+
+/// Where a reader of Dockerfiles is asked for.
+fn said_in(line: u32) -> String {
+    if line == 0 { "the build argument BUILDKIT_SYNTAX".to_owned() } else { format!("line {line} of the Dockerfile") }
 }
 
 /// What to do where one side speaks TLS to the engine and the other does not, or one does not believe the other.

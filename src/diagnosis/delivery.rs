@@ -157,6 +157,16 @@ fn source_failure(error: &source::Error) -> Diagnosis {
             reason.clone(),
             "Put a regular file there that this user may read, or set `build-context` and `dockerfile-path` to what is meant.",
         ),
+        source::Error::OutsideOfSource { name, folder, root } => Diagnosis::new(
+            format!("The build context{} is outside of the source", name.iter().map(|name| format!(" {name}")).collect::<String>()),
+            format!(
+                "{} is not in {}, whose commit is delivered and whose files are scanned for secrets.",
+                folder.display(),
+                root.display()
+            ),
+            "Name a folder of the source in `build-contexts` (in git, that is the checkout; else the workspace, or the build \
+             context), or bring what is elsewhere as an image: docker-image:// or oci-layout://.",
+        ),
         source::Error::Dockerfile { path, error } => Diagnosis::new(
             format!("{} goes beyond what is followed in a Dockerfile", path.display()),
             error.to_string(),

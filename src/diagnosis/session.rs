@@ -36,6 +36,12 @@ impl From<&Error> for Diagnosis {
                 "It is in .dockerignore, or a source of COPY or ADD; a [ without a ] and a \\ at the end are malformed.",
                 "Correct the pattern; \\[ stands for the character itself.",
             ),
+            Error::Layout { folder, reason } => Self::new(
+                format!("The image layout {} can't be used as a build context", folder.display()),
+                reason.clone(),
+                "Give a folder with `oci-layout`, `index.json` and `blobs`, as `oci-layout://FOLDER`, with :TAG or @DIGEST where it \
+                 has several images, in `build-contexts`. If a blob is not what its name says, write the layout anew.",
+            ),
             Error::SecretFile { id, path, source } => Self::new(
                 format!("The build secret {id} can't be read from {}", path.display()),
                 source.to_string(),

@@ -42,6 +42,15 @@ impl Frontend {
             Some(tag) => is_known(tag),
         }
     }
+
+    /// Whether it is Docker's own in a version that passes over named contexts: 1.3 or earlier.
+    pub(crate) fn passes_over_contexts(&self) -> bool {
+        let name = ["docker.io/", "index.docker.io/"].into_iter().find_map(|host| self.reference.strip_prefix(host));
+        let Some(tag) = name.unwrap_or(&self.reference).strip_prefix("docker/dockerfile:") else { return false };
+        let tag = tag.split_once('@').map_or(tag, |(tag, _)| tag);
+        let minor = tag.strip_prefix("1.").and_then(|rest| rest.split(['.', '-']).next()?.parse::<u32>().ok());
+        tag == "experimental" || minor.is_some_and(|minor| minor < 4)
+    }
 }
 
 /// Whether a tag of `docker/dockerfile` is 1.2 or later: `1`, `1-labs`, `latest`, `labs`, `1.7`, `1.7.0-rc1`.
@@ -94,6 +103,18 @@ mod tests {
         assert_eq!(references(two), [(1, "docker/dockerfile:1".to_owned()), (2, "evil/x".to_owned())]);
         for json in ["{\"syntax\": \"evil/x\"}", "\n  {\n\"syntax\": \"evil/x\"}", "#!x\n{\"syntax\": \"evil/x\"}"] {
             assert!(!Frontend::asked_for(json.as_bytes()).iter().all(Frontend::keeps_namespaces), "{json}");
+        }
+    }
+
+    #[test]
+    fn a_frontend_before_1_4_passes_over_named_contexts() {
+        let passes = |reference: &str| Frontend { line: 1, reference: reference.to_owned() }.passes_over_contexts();
+        for old in ["1.0", "1.2", "1.3.1", "1.3-labs", "1.1-experimental", "experimental", "1.3@sha256:abc"] {
+            assert!(passes(&format!("docker/dockerfile:{old}")), "{old}");
+            assert!(passes(&format!("docker.io/docker/dockerfile:{old}")), "{old}");
+        }
+        for other in ["docker/dockerfile:1", "docker/dockerfile:1.4", "docker/dockerfile:1.17-labs", "docker/dockerfile", "evil/x:1.0"] {
+            assert!(!passes(other), "{other}");
         }
     }
 

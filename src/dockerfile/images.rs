@@ -7,6 +7,15 @@ use super::error::Error;
 use super::instruction::{Dockerfile, Instruction};
 
 impl Dockerfile {
+    /// What named contexts can take the place of: what [`Dockerfile::images`] has, and the stages.
+    ///
+    /// # Errors
+    /// Variables go beyond a limit: [`Error::Bound`].
+    pub(crate) fn names(&self, arguments: &BTreeMap<String, String>) -> Result<BTreeSet<String>, Error> {
+        let stages = self.stages.iter().filter_map(|stage| stage.name.clone());
+        Ok(self.images(arguments)?.into_iter().chain(stages).collect())
+    }
+
     /// What `FROM`, `COPY --from` and `RUN --mount=from=` name, with the values of `arguments`, stages and `scratch` among it.
     /// Only `FROM` knows variables.
     ///

@@ -32,6 +32,7 @@ pub(crate) use self::suppressions::Suppressions;
 pub(crate) use self::value::{Lines, Value};
 
 use crate::aws::{AccountId, KeyArn};
+use crate::buildkit::contexts::NamedContext;
 use crate::buildkit::endpoint::Address;
 use crate::buildkit::namespace::BuilderCache;
 use crate::buildkit::options::{Bytes, Host, Limit, Network};
@@ -75,6 +76,10 @@ inputs! {
     DOCKERFILE_PATH: Option<PathBuf> =
         Input::new("dockerfile-path", Group::Build, "FILE", "The Dockerfile")
             .otherwise("Dockerfile in the build context");
+    BUILD_CONTEXTS: Lines<NamedContext> =
+        Input::new("build-contexts", Group::Build, "LINES",
+            "What FROM, COPY --from and RUN --mount=from= take by a name, one per line: NAME=FOLDER (of the source), \
+             NAME=docker-image://REFERENCE or NAME=oci-layout://FOLDER[:TAG][@DIGEST]; Docker 20.10 can't be asked");
     BUILD_TARGET: Option<String> =
         Input::new("build-target", Group::Build, "STAGE", "The Dockerfile stage to build")
             .otherwise("the last stage");

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use semver::Version;
 
 use crate::aws::AccountId;
+use crate::buildkit::contexts::NamedContext;
 use crate::buildkit::endpoint::Address;
 use crate::buildkit::namespace::BuilderCache;
 use crate::buildkit::options::{Bytes, Host, Limit, Network};
@@ -89,6 +90,11 @@ impl Word for Digest {
 
 impl Word for Compression {
     const EXPECTED: &'static str = "gzip or zstd is expected";
+}
+
+impl Word for NamedContext {
+    const EXPECTED: &'static str = "NAME=FOLDER, NAME=docker-image://REFERENCE or NAME=oci-layout://FOLDER[:TAG][@DIGEST] is \
+                                   expected; the name is that of an image, in lower case, and neither scratch nor context";
 }
 
 impl Word for BuilderCache {

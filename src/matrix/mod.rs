@@ -2,6 +2,7 @@
 
 mod base;
 mod declaration;
+mod named;
 mod plan;
 mod touch;
 
@@ -16,6 +17,9 @@ use crate::beneath::{Links, Root};
 use crate::dockerfile::bounds::MAX_BYTES;
 use crate::environment::Environment;
 use crate::inputs::{MATRIX, Problem};
+
+/// What can't be told of a repository, so that all of its images are delivered.
+type Untold = String;
 
 /// A matrix in the form that a workflow's `strategy.matrix` takes by `fromJSON` (GitHub docs, "Running variations of jobs in
 /// a workflow", "Using contexts to create matrices").

@@ -7,8 +7,10 @@ use futures_util::future::join_all;
 
 use super::base::{About, Base, Known};
 use super::declaration::{Declaration, FILE};
+use super::named;
 use super::touch::touches;
-use super::{Entry, Matrix};
+use super::{Entry, Matrix, Untold};
+use crate::buildkit::contexts::NamedContext;
 use crate::git::{self, Repository};
 use crate::github::Event;
 use crate::inputs::Problem;
@@ -30,9 +32,6 @@ struct Row {
     why: String,
 }
 
-/// What can't be told of a repository, so that all of its images are delivered.
-type Untold = String;
-
 impl Matrix {
     /// Leaves out the images that a change does not touch.
     ///
@@ -43,13 +42,17 @@ impl Matrix {
         launcher: &Launcher,
         root: &Path,
         known: &Known,
+        contexts: &[NamedContext],
         event: Option<&Event>,
     ) -> Result<Planned, Problem> {
         let folders: Vec<_> = self.include.iter().map(|entry| PathBuf::from(&entry.build_context)).collect();
         let about = About::of(event);
         let seen = match &about {
             About::Other(why) => Err(why.clone()),
-            _ => Seen::of(launcher, root, event, &folders).await?,
+            _ => match named::folders(root, contexts) {
+                Ok(named) => Seen::of(launcher, root, event, &folders, named).await?,
+                Err(untold) => Err(untold),
+            },
         };
         let decided = join_all(self.include.iter().zip(&folders).map(async |(entry, folder)| match &seen {
             Err(why) => Decision::deliver(why.clone()),
@@ -87,6 +90,8 @@ struct Seen {
     head: String,
     root: PathBuf,
     said: Declaration,
+    /// The named contexts that are folders, which every image is built with.
+    named: Vec<PathBuf>,
 }
 
 impl Seen {
@@ -95,11 +100,12 @@ impl Seen {
         root: &Path,
         event: Option<&Event>,
         folders: &[PathBuf],
+        named: Vec<PathBuf>,
     ) -> Result<Result<Self, Untold>, Problem> {
         match Self::read(launcher, root, event).await {
             Ok((repository, head, text)) => {
                 let said = text.map(|text| Declaration::read(&text, folders)).transpose()?.unwrap_or_default();
-                Ok(Ok(Self { repository, head, root: root.to_owned(), said }))
+                Ok(Ok(Self { repository, head, root: root.to_owned(), said, named }))
             }
             Err(untold) => Ok(Err(untold)),
         }
@@ -133,13 +139,15 @@ impl Seen {
             Base::Unknown(why) => return Decision::deliver(why.clone()),
             Base::Commit { id, what } => (id, what),
         };
-        if let Some(link) = link_on_the_way(&self.root, folder) {
+        let dockerfile = folder.join("Dockerfile");
+        let ways = [&dockerfile].into_iter().chain(&self.named);
+        if let Some(link) = ways.filter_map(|way| link_on_the_way(&self.root, way)).next() {
             return Decision::deliver(format!("{} is a link: what it leads to is not looked at", link.display()));
         }
         let said = format!("{}, {what}", id.get(..7).unwrap_or(id));
         match self.changed(launcher, id).await {
             Err(why) => Decision::deliver(format!("{said}: {why}")),
-            Ok(changed) => match touches(&changed, folder, folders, &self.said) {
+            Ok(changed) => match touches(&changed, folder, folders, &self.named, &self.said) {
                 Some(path) => Decision::deliver(format!("{} has changed since {said}", path.display())),
                 None => Decision { delivered: false, why: format!("nothing of it has changed since {said}") },
             },
@@ -160,10 +168,9 @@ impl Seen {
     }
 }
 
-/// The first link among a folder, those that it is in, and its Dockerfile.
-fn link_on_the_way(root: &Path, folder: &Path) -> Option<PathBuf> {
-    let dockerfile = folder.join("Dockerfile");
-    let ways = dockerfile.ancestors().filter(|way| !way.as_os_str().is_empty());
+/// The first link among a file or folder and the folders that it is in.
+fn link_on_the_way(root: &Path, file: &Path) -> Option<PathBuf> {
+    let ways = file.ancestors().filter(|way| !way.as_os_str().is_empty());
     let is_link = |way: &&Path| root.join(way).symlink_metadata().is_ok_and(|found| found.is_symlink());
     ways.filter(is_link).map(Path::to_owned).last()
 }

@@ -11,10 +11,17 @@ const OF_ALL: [&str; 2] = [".github", ".gp-deliver"];
 const AT_TOP: [&str; 6] =
     [".gitleaks.toml", ".gitleaksignore", ".trivyignore", ".trivyignore.yaml", ".gitattributes", ".gitmodules"];
 
-/// The first of these paths that touches the image of a folder, where `folders` are those of all images.
-pub(super) fn touches<'a>(changed: &'a [PathBuf], folder: &Path, folders: &[PathBuf], said: &Declaration) -> Option<&'a Path> {
+/// The first of these paths that touches the image of a folder, where `folders` are those of all images, and `named` what all
+/// are built with besides.
+pub(super) fn touches<'a>(
+    changed: &'a [PathBuf],
+    folder: &Path,
+    folders: &[PathBuf],
+    named: &[PathBuf],
+    said: &Declaration,
+) -> Option<&'a Path> {
     let concerns = |path: &Path| {
-        if path.starts_with(folder) || said.goes_into(folder, path) || concerns_all(path) {
+        if path.starts_with(folder) || named.iter().any(|named| path.starts_with(named)) || said.goes_into(folder, path) || concerns_all(path) {
             return true;
         }
         let is_of_others = folders.iter().any(|other| path.starts_with(other));
@@ -41,8 +48,12 @@ mod tests {
 
     /// The images that a path touches.
     fn touched(path: &str, said: &Declaration) -> Vec<String> {
+        touched_with(path, &[], said)
+    }
+
+    fn touched_with(path: &str, named: &[PathBuf], said: &Declaration) -> Vec<String> {
         let (changed, folders) = ([PathBuf::from(path)], folders());
-        let touched = folders.iter().filter(|folder| touches(&changed, folder, &folders, said).is_some());
+        let touched = folders.iter().filter(|folder| touches(&changed, folder, &folders, named, said).is_some());
         touched.map(|folder| folder.file_name().unwrap().to_string_lossy().into_owned()).collect()
     }
 
@@ -68,6 +79,17 @@ mod tests {
         for path in ["libs/common2", "proto/a/b.proto", "x/README.md", ".hidden.md", "Docs/a"] {
             assert_eq!(touched(path, &said), ALL, "{path}");
         }
+    }
+
+    #[test]
+    fn what_is_in_a_named_context_touches_all_whosever_it_is_besides() {
+        let said = said("unrelated: [docs]\n");
+        let named = ["services/web", "docs"].map(PathBuf::from);
+        for path in ["services/web/x", "docs/x"] {
+            assert_eq!(touched_with(path, &named, &said), ALL, "{path}");
+        }
+        assert_eq!(touched_with("services/api/x", &named, &said), ["api"]);
+        assert_eq!(touched_with("services/api/x", &[PathBuf::new()], &said), ALL, "the whole repository");
     }
 
     #[test]

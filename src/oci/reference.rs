@@ -70,7 +70,9 @@ fn is_port(text: &str) -> bool {
     text.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
-fn is_registry(text: &str) -> bool {
+/// Whether it is `HOST[:PORT]`.
+#[must_use]
+pub(crate) fn is_host(text: &str) -> bool {
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) if !host.is_empty() && !port.ends_with(']') => (host, Some(port)),
         _ => (text, None),
@@ -88,9 +90,10 @@ fn is_registry(text: &str) -> bool {
     host_valid && port.is_none_or(is_port)
 }
 
-/// distribution-spec, "Pulling manifests":
+/// Whether it is the name of a repository (distribution-spec, "Pulling manifests"):
 /// `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*`.
-fn is_name(text: &str) -> bool {
+#[must_use]
+pub(crate) fn is_name(text: &str) -> bool {
     text.split('/').all(is_name_component)
 }
 
@@ -111,7 +114,7 @@ impl FromStr for Repository {
         let invalid = |reason| InvalidReference { text: text.to_owned(), reason };
         let (registry, name) =
             text.split_once('/').ok_or_else(|| invalid("HOST[:PORT]/NAME is expected, with the host written out"))?;
-        if !is_registry(registry) {
+        if !is_host(registry) {
             return Err(invalid("the part before the first '/' is not HOST or HOST:PORT"));
         }
         // A first part that could be a name's is ambiguous (`team/app`): Docker Hub would be meant by some, a host by others.

@@ -14,6 +14,7 @@ use tokio::time::{Duration, Instant};
 use super::Delivery;
 use crate::aws::base_image::{BaseRegistry, session_policy};
 use crate::aws::{self, PullFailure, RepositoryArn, Session, Withheld};
+use crate::buildkit::contexts::Origin;
 use crate::buildkit::endpoint::Address;
 use crate::buildkit::error::StepFailure;
 use crate::buildkit::session::credentials::Otherwise;
@@ -149,14 +150,18 @@ impl Registry {
     }
 }
 
-/// The images that a definition names, for each platform.
+/// The images that a definition and named contexts name, for each platform.
 fn named(build: &Build, definition: &Definition) -> Vec<Reference> {
-    let Some(dockerfile) = &definition.parsed else { return Vec::new() };
+    let contexts = build.contexts.iter().filter_map(|context| match &context.origin {
+        Origin::Image(reference) => reference.parse().ok(),
+        Origin::Folder(_) | Origin::Layout { .. } => None,
+    });
+    let Some(dockerfile) = &definition.parsed else { return contexts.collect() };
     // A builder builds for its own machine where nobody says otherwise; that is mostly one like this.
     let own = || this_machine().into_iter().collect();
     let platforms = if build.platforms.is_empty() { own() } else { build.platforms.clone() };
     let images = platforms.iter().filter_map(|platform| dockerfile.images(&arguments(build, platform)).ok());
-    images.flatten().filter_map(|image| image.parse().ok()).collect()
+    images.flatten().filter_map(|image| image.parse().ok()).chain(contexts).collect()
 }
 
 /// The arguments of the build, and those that BuildKit sets by itself.

@@ -1,6 +1,7 @@
 //! The build: checks and the image, from one session, side by side.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,16 +9,19 @@ use futures_util::future::try_join_all;
 
 use super::base_images::BaseImages;
 use super::claim::dockerfile_name;
+use super::place::Place;
 use super::preflight::{Ready, Workshop};
 use super::{Delivery, Ending, Task, builder_state};
 use crate::buildkit::Error as BuildError;
 use crate::buildkit::builder::{Instructions, Product};
+use crate::buildkit::contexts::Contexts;
+use crate::buildkit::namespace::shared_context;
 use crate::buildkit::progress::BuildEvent;
 use crate::buildkit::session::Session;
 use crate::buildkit::session::attachables::{Attachables, METHODS};
 use crate::buildkit::session::context::Directory;
 use crate::buildkit::session::credentials::{self, Credentials, Otherwise};
-use crate::buildkit::session::silence;
+use crate::buildkit::session::{layouts, silence};
 use crate::buildkit::session::ssh::{self, Agents};
 use crate::buildkit::session::stats::TransferStats;
 use crate::config::Build;
@@ -29,7 +33,7 @@ use crate::materials::Materials;
 use crate::oci::annotations::Annotations;
 use crate::oci::image::Parts;
 use crate::oci::registry::Store;
-use crate::oci::{Digest, Image, Layout, Platform};
+use crate::oci::{Image, Layout, Platform};
 use crate::provenance::Claim;
 use crate::record::{ImageRecord, PlatformRecord, StageLog, StageName};
 use crate::scan::gitleaks::Leaks;
@@ -81,11 +85,14 @@ impl<'a> BuildSession<'a> {
         let build = &delivery.config.build;
         let stats = Arc::new(TransferStats::default());
         let left_out = [&delivery.config.report_dir, &delivery.staging];
-        let left_out = left_out.into_iter().filter_map(|path| path.canonicalize().ok()).collect();
-        let Workshop { definition, builder } = workshop;
+        let left_out: Vec<_> = left_out.into_iter().filter_map(|path| path.canonicalize().ok()).collect();
+        let Workshop { definition, contexts, builder } = workshop;
         builder_state::admit(delivery, &definition.dockerfile)?;
+        let place = Place::of(delivery, ready);
         let attachables = Attachables {
-            context: Directory::within(definition.context.folder()?, left_out),
+            context: Directory::within(definition.context.folder()?, &place.context, left_out.clone()),
+            folders: contexts.folders(definition, &place, &left_out)?,
+            layouts: contexts.layouts.clone(),
             // As bytes that are always new: a builder takes a file of the same size and time for the one it has.
             dockerfile: Directory::files(definition.files()),
             secrets: build.secrets.iter().map(|secret| (secret.id.clone(), secret.source.clone())).collect(),
@@ -95,20 +102,24 @@ impl<'a> BuildSession<'a> {
         let otherwise: Arc<dyn Otherwise> = bases.clone();
         let routes = attachables.routes().add_service(Credentials::server(Store::from_env(), otherwise));
         let routes = routes.add_service(Agents::server(build.agents.clone()));
-        let methods: Vec<_> = METHODS.into_iter().chain(credentials::METHODS).chain(ssh::METHODS).collect();
+        let methods = METHODS.into_iter().chain(credentials::METHODS).chain(ssh::METHODS).chain(layouts::METHODS);
+        let methods: Vec<_> = methods.collect();
         let namespace = builder_state::namespace(delivery, ready, builder);
         // The builder keeps what it received of a context under this key, and asks next time for what changed.
-        let key = delivery.config.real_context();
+        let named: Vec<_> = ready.places.iter().map(|(name, place)| (name, ready.checkout.root.join(place))).collect();
+        let named = named.iter().flat_map(|(name, folder)| [Path::new(name), folder]);
+        let folders: Vec<_> = std::iter::once(&*place.whole).chain(named).collect();
         let key = match &namespace {
-            Some(namespace) => namespace.context(&key),
-            None => Digest::of(key.as_os_str().as_encoded_bytes()).hex(),
+            Some(namespace) => namespace.context(&folders),
+            None => shared_context(&folders),
         };
         let session = Session::open(builder.channel(), routes, &methods, &key).await.map_err(BuildError::from)?;
         if let Some(warning) = build.exposed_at(builder.address()) {
             delivery.recorder.warn(warning);
         }
         let proxies = build.proxies.arguments(&builder.address().to_string(), &build.arguments);
-        let instructions = Instructions { namespace, ..instructions(build, definition.name(), &ready.claim, proxies) };
+        let contexts = contexts.given.clone();
+        let instructions = Instructions { namespace, contexts, ..instructions(build, definition.name(), &ready.claim, proxies) };
         Ok(Self { delivery, ready, workshop, session, stats, bases, instructions })
     }
 
@@ -270,6 +281,7 @@ fn instructions(build: &Build, dockerfile: String, claim: &Claim, proxies: Vec<(
         target: build.target.clone(),
         arguments: build.arguments.iter().cloned().chain(proxies).collect(),
         labels: given.chain(claim.labels()).collect(),
+        contexts: Contexts::new(),
         options: build.options.clone(),
         namespace: None,
     }

@@ -3,13 +3,19 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::named_contexts::folder;
 use crate::config::Config;
 use crate::oci::Digest;
 use crate::provenance::{Claim, Parameters};
 use crate::source::Checkout;
 
 /// What the image of this delivery says of itself.
-pub(super) fn claim(config: &Config, checkout: &Checkout, dockerfile: &[u8]) -> Claim {
+pub(super) fn claim(
+    config: &Config,
+    checkout: &Checkout,
+    dockerfile: &[u8],
+    contexts: BTreeMap<String, String>,
+) -> Claim {
     let (build, root) = (&config.build, &checkout.root);
     let context = config.real_context();
     let context = context.strip_prefix(root).unwrap_or(&context);
@@ -19,7 +25,8 @@ pub(super) fn claim(config: &Config, checkout: &Checkout, dockerfile: &[u8]) -> 
     platforms.sort();
     let parameters = Parameters {
         arguments: Digest::of(&serde_json::to_vec(&arguments).unwrap_or_default()),
-        context: if context.as_os_str().is_empty() { ".".to_owned() } else { context.to_string_lossy().into_owned() },
+        context: folder(context),
+        contexts,
         dockerfile: dockerfile_name(&build.dockerfile, root),
         dockerfile_digest: Digest::of(dockerfile),
         platforms,

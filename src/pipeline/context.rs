@@ -7,17 +7,23 @@ use crate::buildkit::session::error::Error;
 use crate::buildkit::session::filter::{Filter, Selection, Wanted, Within};
 use crate::buildkit::session::{ignore_file, mode};
 use crate::process::Launcher;
-use crate::source::{Checkout, Comparison, Definition};
+use crate::source::{Checkout, Comparison, Definition, Location};
 
-/// The files that a builder may ask for: the context without what `.dockerignore` leaves out, and the Dockerfile. Which of
-/// them the Dockerfile copies is known to the builder alone.
+/// The files that a builder may ask for: those of the contexts, and the Dockerfile. Which of them the Dockerfile copies is
+/// known to the builder alone.
 struct Offered {
-    context: PathBuf,
+    /// The build context, and the named ones.
+    folders: Vec<Folder>,
+    /// The Dockerfile, and the file that says what is left out.
+    besides: Vec<PathBuf>,
+}
+
+/// A context without what its `.dockerignore` leaves out.
+struct Folder {
+    path: PathBuf,
     directory: Directory,
     wanted: Wanted,
     filter: Filter,
-    /// The Dockerfile, and the file that says what is left out.
-    besides: Vec<PathBuf>,
 }
 
 /// Compares what can go into the image with the commit of the checkout. `left_out` are folders of ours.
@@ -41,45 +47,66 @@ pub(super) fn folder_of(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+fn real(path: &Path) -> Result<PathBuf, String> {
+    path.canonicalize().map_err(|error| format!("{}: {error}", path.display()))
+}
+
 impl Offered {
     fn of(definition: &Definition, left_out: &[&Path]) -> Result<Self, String> {
-        let root = definition.context.folder().map_err(|error| error.to_string())?;
-        let real = |path: &Path| path.canonicalize().map_err(|error| format!("{}: {error}", path.display()));
-        let context = real(definition.context.path())?;
+        let left_out: Vec<_> = left_out.iter().filter_map(|path| path.canonicalize().ok()).collect();
+        let context = Folder::of(&definition.context, definition.ignore(), &left_out)?;
+        let others = definition.folders.iter().map(|folder| Folder::of(&folder.location, folder.ignore(), &left_out));
+        let others = others.collect::<Result<Vec<_>, _>>()?;
         // By the name that the commit has for it, wherever that leads.
         let named = |path: &Path| Ok::<_, String>(real(folder_of(path))?.join(path.file_name().unwrap_or_default()));
         let dockerfile = named(&definition.path)?;
         let ignore_file = definition.ignore().map(|(path, _)| named(path)).transpose()?;
-        let exclude = definition.ignore().map(|(_, text)| ignore_file::patterns(text)).unwrap_or_default();
-        let wanted = Wanted { exclude, ..Wanted::default() };
         // What is read is what a link leads to.
         let read_there = definition.path.canonicalize().ok().filter(|file| *file != dockerfile);
-        let left_out = left_out.iter().filter_map(|path| path.canonicalize().ok()).collect();
         Ok(Self {
-            directory: Directory::within(root, left_out),
-            filter: Filter::new(&wanted, None).map_err(|error| error.to_string())?,
-            wanted,
+            folders: std::iter::once(context).chain(others).collect(),
             besides: [dockerfile].into_iter().chain(read_there).chain(ignore_file).collect(),
-            context,
         })
     }
 
     /// The absolute paths of all that is no folder.
     fn files(&self) -> Result<impl Iterator<Item = Result<PathBuf, String>> + '_, Error> {
-        let files = self.directory.entries(&self.wanted)?.filter_map(|entry| match entry {
-            Ok(entry) if mode::is_folder_entry(&entry) => None,
-            Ok(entry) => Some(self.context.join(entry.path)).filter(|path| !self.besides.contains(path)).map(Ok),
-            Err(error) => Some(Err(error.to_string())),
+        let listed = self.folders.iter().map(|folder| Ok((folder, folder.directory.entries(&folder.wanted)?)));
+        let listed = listed.collect::<Result<Vec<_>, Error>>()?;
+        let files = listed.into_iter().enumerate().flat_map(move |(place, (folder, entries))| {
+            entries.filter_map(move |entry| match entry {
+                Ok(entry) if mode::is_folder_entry(&entry) => None,
+                Ok(entry) => Some(folder.path.join(entry.path)).filter(|path| !self.is_listed(path, place)).map(Ok),
+                Err(error) => Some(Err(error.to_string())),
+            })
         });
         Ok(self.besides.iter().cloned().map(Ok).chain(files))
     }
 
+    /// Whether a file has had its turn when it is met in a folder: contexts may lie in each other.
+    fn is_listed(&self, path: &Path, place: usize) -> bool {
+        self.besides.iter().any(|besides| besides == path) || self.folders[..place].iter().any(|folder| folder.has(path))
+    }
+
     /// Whether a file that is not there would be one of them.
     fn has(&self, path: &Path) -> bool {
-        if self.besides.iter().any(|besides| besides == path) {
-            return true;
-        }
-        let Ok(inside) = path.strip_prefix(&self.context) else { return false };
+        self.is_listed(path, self.folders.len())
+    }
+}
+
+impl Folder {
+    fn of(location: &Location, ignore: Option<(&Path, &[u8])>, left_out: &[PathBuf]) -> Result<Self, String> {
+        let root = location.folder().map_err(|error| error.to_string())?;
+        let path = real(location.path())?;
+        let exclude = ignore.map(|(_, text)| ignore_file::patterns(text)).unwrap_or_default();
+        let wanted = Wanted { exclude, ..Wanted::default() };
+        let filter = Filter::new(&wanted, None).map_err(|error| error.to_string())?;
+        Ok(Self { path, directory: Directory::within(root, Path::new(""), left_out.to_vec()), wanted, filter })
+    }
+
+    /// Whether a file that is not there would be one of them.
+    fn has(&self, path: &Path) -> bool {
+        let Ok(inside) = path.strip_prefix(&self.path) else { return false };
         let (mut here, mut within) = (PathBuf::new(), Within::default());
         let mut parts = inside.components().peekable();
         while let Some(part) = parts.next() {
@@ -116,7 +143,7 @@ mod tests {
             fs::create_dir_all(context.join(path).parent().unwrap()).unwrap();
             fs::write(context.join(path), text).unwrap();
         }
-        let definition = Definition::read(&context, &context.join("Dockerfile"), None, &[]).unwrap();
+        let definition = Definition::read(&context, &context.join("Dockerfile"), None, &[], std::iter::empty()).unwrap();
         let offered = Offered::of(&definition, &[]).unwrap();
         let mut files: Vec<_> =
             offered.files().unwrap().map(|path| path.unwrap().strip_prefix(&context).unwrap().to_owned()).collect();
@@ -127,5 +154,41 @@ mod tests {
             assert_eq!(offered.has(&context.join(path)), is_offered, "{path}");
         }
         assert!(!offered.has(Path::new("/elsewhere")));
+    }
+
+    #[test]
+    fn the_files_of_a_named_context_are_offered_once_by_its_own_ignore_file() {
+        let made = tempfile::tempdir().unwrap();
+        let root = made.path().canonicalize().unwrap();
+        for (path, text) in [
+            ("app/Dockerfile", ""),
+            ("app/.dockerignore", "libs/x\n"),
+            ("app/libs/x", ""),
+            ("app/libs/y", ""),
+            ("app/libs/z", ""),
+            ("app/libs/.dockerignore", "z\n"),
+            ("common/a", ""),
+            ("common/b.log", ""),
+            ("common/.dockerignore", "*.log\n"),
+        ] {
+            fs::create_dir_all(root.join(path).parent().unwrap()).unwrap();
+            fs::write(root.join(path), text).unwrap();
+        }
+        let app = root.join("app");
+        let named = [("common", root.join("common")), ("libs", app.join("libs"))];
+        let named = named.into_iter().map(|(name, folder)| (name.to_owned(), folder));
+        let definition = Definition::read(&app, &app.join("Dockerfile"), None, &[], named).unwrap();
+        let offered = Offered::of(&definition, &[]).unwrap();
+        let mut files: Vec<_> =
+            offered.files().unwrap().map(|path| path.unwrap().strip_prefix(&root).unwrap().to_owned()).collect();
+        files.sort();
+        let expected = [
+            "app/.dockerignore", "app/Dockerfile", "app/libs/.dockerignore", "app/libs/x", "app/libs/y", "app/libs/z",
+            "common/.dockerignore", "common/a",
+        ];
+        assert_eq!(files, expected.map(PathBuf::from));
+        for (path, is_offered) in [("common/gone", true), ("common/gone.log", false), ("app/libs/x", true), ("other", false)] {
+            assert_eq!(offered.has(&root.join(path)), is_offered, "{path}");
+        }
     }
 }

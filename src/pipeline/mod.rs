@@ -26,6 +26,8 @@ mod judging;
 mod keys;
 mod metrics;
 mod moving;
+mod named_contexts;
+mod place;
 mod preflight;
 mod promote;
 mod promoting;

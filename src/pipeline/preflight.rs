@@ -1,7 +1,11 @@
 //! What would fail after minutes fails here, in a second.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
 use tokio::sync::OnceCell;
 
+use super::named_contexts::{self, NamedContexts};
 use super::proven_image::ProvenImage;
 use super::{Delivery, Ending, bases, claim, context, keys, shutting_in};
 use crate::buildkit::builder::Builder;
@@ -24,6 +28,8 @@ use crate::text;
 /// What a delivery knows before it begins its work.
 pub(super) struct Ready {
     pub(crate) checkout: Checkout,
+    /// Where the named contexts that are folders are in the source, by their names.
+    pub(crate) places: BTreeMap<String, PathBuf>,
     /// What the Dockerfile says, where there is one and it can be told.
     pub(crate) dockerfile: Option<Dockerfile>,
     /// What an image of this delivery says of itself; of one that is promoted, what is proven of it.
@@ -43,6 +49,7 @@ pub(super) struct Ready {
 /// What an image is built from, and by whom.
 pub(super) struct Workshop {
     pub(crate) definition: Definition,
+    pub(crate) contexts: NamedContexts,
     pub(crate) builder: Builder,
 }
 
@@ -53,11 +60,13 @@ pub(super) async fn look(delivery: &Delivery) -> Result<(Ready, Workshop), Error
             scan::find_all(&delivery.launcher).map_err(|error| Error::Scan(error.into()))?;
             let config = &delivery.config;
             let dockerfile = &config.build.dockerfile;
-            let definition = Definition::read(&config.context, dockerfile, delivery.event.as_ref(), &config.build.arguments)?;
-            let mut checkout =
-                Checkout::read(&delivery.launcher, &config.context, Some(dockerfile), delivery.event.as_ref()).await?;
+            let (event, build) = (delivery.event.as_ref(), &config.build);
+            let definition = Definition::read(&config.context, dockerfile, event, &build.arguments, build.folders())?;
+            let mut checkout = Checkout::read(&delivery.launcher, &config.context, Some(&definition), event).await?;
             log.line(&source_line(&checkout));
             identify(delivery, &checkout).await?;
+            let places = checkout.places(&definition)?;
+            let contexts = NamedContexts::open(delivery)?;
             let left_out = [&*config.report_dir, &*delivery.staging];
             let compared = context::compare(&delivery.launcher, &checkout, &definition, &left_out).await;
             checkout.source.dirty = compared.is_dirty();
@@ -65,9 +74,15 @@ pub(super) async fn look(delivery: &Delivery) -> Result<(Ready, Workshop), Error
             delivery.recorder.write(|record| (record.source, record.name) = (Some(checkout.source.clone()), Some(name)));
             let tags = plan_tags(delivery, &checkout)?;
             warn(delivery, &checkout, &compared);
+            for name in contexts.idle(&config.build, &definition) {
+                delivery.recorder.warn(format!(
+                    "Nothing in the Dockerfile is called {name}, so the build context of this name is not used."
+                ));
+            }
             keys::look(delivery, &log).await?;
             let builder = Builder::connect(&config.build.host, &delivery.cleanups).await?;
             log.line(&format!("builder: {}", builder.description()));
+            named_contexts::admit(&config.build, &definition, &builder)?;
             let names: Vec<_> = tags.iter().map(|planned| planned.tag.as_str()).collect();
             log.line(&format!(
                 "destination: {}, tags: {}",
@@ -77,7 +92,8 @@ pub(super) async fn look(delivery: &Delivery) -> Result<(Ready, Workshop), Error
             let detail = builder.description().to_owned();
             let dockerfile = definition.parsed.clone();
             let ready = Ready {
-                claim: claim::claim(config, &checkout, &definition.dockerfile),
+                claim: claim::claim(config, &checkout, &definition.dockerfile, contexts.parameters(&places)),
+                places,
                 siblings: bases::repositories(&config.build, dockerfile.as_ref()),
                 checkout,
                 dockerfile,
@@ -86,7 +102,7 @@ pub(super) async fn look(delivery: &Delivery) -> Result<(Ready, Workshop), Error
                 leaks: OnceCell::new(),
                 origin: None,
             };
-            Ok(((ready, Workshop { definition, builder }), Ending::Pass(detail)))
+            Ok(((ready, Workshop { definition, contexts, builder }), Ending::Pass(detail)))
         })
         .await
 }

@@ -4,7 +4,7 @@
 //! whose word counts has signed: a verdict, which says of which commit the image is, and a list of what is in it for each
 //! platform. What they say of the image's dangers is not believed: it is fetched, and judged here by today's advisories.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -106,6 +106,7 @@ async fn look(delivery: &Delivery, from: &Question) -> Result<(Ready, Option<(Ta
                 siblings: vec![origin.client.repository().clone()],
                 tags: preflight::plan_tags(delivery, &checkout)?,
                 checkout,
+                places: BTreeMap::new(),
                 dockerfile: None,
                 base: OnceCell::new(),
                 leaks: OnceCell::new(),

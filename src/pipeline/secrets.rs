@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::place::Place;
 use super::preflight::Ready;
 use super::scanning::{DEADLINE, ending};
 use super::{Delivery, Task, besides, set_in, suppressions};
@@ -37,7 +38,7 @@ async fn leaks(delivery: &Delivery, ready: &Ready) -> Result<Leaks, Error> {
                 history: &history,
                 exclude: &exclude,
                 only: None,
-                stamped: place.context.as_deref(),
+                stamped: place.folder.as_deref(),
                 lists,
                 deadline: DEADLINE,
             };
@@ -82,20 +83,6 @@ fn ours(delivery: &Delivery, ready: &Ready) -> Vec<PathBuf> {
     ours.chain(git).collect()
 }
 
-/// Where the build context is.
-struct Place {
-    /// In the source; absent where it is outside.
-    context: Option<PathBuf>,
-    whole: PathBuf,
-}
-
-impl Place {
-    fn of(delivery: &Delivery, ready: &Ready) -> Self {
-        let whole = delivery.config.real_context();
-        Self { context: whole.strip_prefix(&ready.checkout.root).ok().map(Path::to_owned), whole }
-    }
-}
-
 /// Looks for secrets in what the builder was told of and nobody has looked at yet: git's own folder, what is outside of the
 /// source, and what has changed since.
 pub(super) async fn sent(
@@ -109,11 +96,11 @@ pub(super) async fn sent(
         return Ok(leaks);
     }
     let place = Place::of(delivery, ready);
-    let (root, context) = match &place.context {
-        Some(context) => (&ready.checkout.root, context.clone()),
+    let (root, folder) = match &place.folder {
+        Some(folder) => (&ready.checkout.root, folder.clone()),
         None => (&place.whole, PathBuf::new()),
     };
-    let files: Vec<_> = rest.keys().map(|path| context.join(&***path)).collect();
+    let files: Vec<_> = rest.keys().map(|path| folder.join(&***path)).collect();
     let found = delivery
         .stage(StageName::Secrets, async |log| {
             let request = gitleaks::Request {
@@ -121,7 +108,7 @@ pub(super) async fn sent(
                 history: &History::None,
                 exclude: &[],
                 only: Some(&files),
-                stamped: Some(&context),
+                stamped: Some(&folder),
                 lists: &suppressions::of_leaks(delivery, ready).await?.0,
                 deadline: DEADLINE,
             };
@@ -135,7 +122,7 @@ pub(super) async fn sent(
                 }
                 found.warnings.push(format!("{}.", Diagnosis::from(&changed).what));
             }
-            if files.iter().any(|file| file.starts_with(context.join(".git"))) {
+            if rest.keys().any(|file| place.is_gits(Path::new(&***file))) {
                 found.warnings.push(GIT_IS_SENT.to_owned());
             }
             let (number, count) = (text::count(files.len(), "more file"), found.findings.len());

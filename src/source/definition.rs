@@ -21,11 +21,38 @@ pub(crate) const MAX_PATTERN_BYTES: usize = 4096;
 /// The name of the file that says what of a context is left out.
 const IGNORE: &str = ".dockerignore";
 
+/// A named context that is a folder of the source.
+#[derive(Clone, Debug)]
+pub(crate) struct NamedFolder {
+    /// What the Dockerfile calls it.
+    pub(crate) name: String,
+    /// Where it is.
+    pub(crate) location: Location,
+    /// Its own file that says what is left out, and its content.
+    ignore: Option<(PathBuf, Bytes)>,
+}
+
+impl NamedFolder {
+    fn read(name: String, folder: &Path, grounds: &Grounds) -> Result<Self, Error> {
+        let location = Location::of(folder, grounds);
+        let ignore = location.read_in(IGNORE, MAX_IGNORE_BYTES)?.map(|text| (location.path().join(IGNORE), text.into()));
+        bounded(ignore.as_ref())?;
+        Ok(Self { name, location, ignore })
+    }
+
+    /// The file that says what is left out, and its content.
+    pub(crate) fn ignore(&self) -> Option<(&Path, &[u8])> {
+        self.ignore.as_ref().map(|(path, text)| (path.as_path(), &text[..]))
+    }
+}
+
 /// These files as they were when they were read, once: what is looked at is what the builder gets.
 #[derive(Clone, Debug)]
 pub(crate) struct Definition {
     /// The build context.
     pub(crate) context: Location,
+    /// The named contexts that are folders.
+    pub(crate) folders: Vec<NamedFolder>,
     /// The Dockerfile, as it was given.
     pub(crate) path: PathBuf,
     /// Its content.
@@ -37,7 +64,7 @@ pub(crate) struct Definition {
 }
 
 impl Definition {
-    /// Reads what builds `context` by the file `dockerfile`. `arguments` are those of the build.
+    /// Reads what builds `context` by the file `dockerfile`. `arguments` are those of the build, `folders` its named contexts.
     ///
     /// # Errors
     /// A file is not there, or is not one that is read; a link leads out; or the Dockerfile goes beyond a limit.
@@ -46,6 +73,7 @@ impl Definition {
         dockerfile: &Path,
         event: Option<&Event>,
         arguments: &[(String, String)],
+        folders: impl Iterator<Item = (String, PathBuf)>,
     ) -> Result<Self, Error> {
         let grounds = Grounds::of(context, event.and_then(|event| event.workspace.as_deref()));
         let (context, location) = (Location::of(context, &grounds), Location::of(dockerfile, &grounds));
@@ -60,10 +88,9 @@ impl Definition {
             Some(own_ignore) => Some((own, own_ignore.clone())),
             None => context.read_in(IGNORE, MAX_IGNORE_BYTES)?.map(|text| (context.path().join(IGNORE), text.into())),
         };
-        if let Some((path, text)) = &ignore {
-            is_bounded(text).map_err(|reason| Error::Unusable { path: path.clone(), reason })?;
-        }
-        Ok(Self { context, path, dockerfile: text.into(), parsed, own_ignore, ignore })
+        bounded(ignore.as_ref())?;
+        let folders = folders.map(|(name, folder)| NamedFolder::read(name, &folder, &grounds)).collect::<Result<_, _>>()?;
+        Ok(Self { context, folders, path, dockerfile: text.into(), parsed, own_ignore, ignore })
     }
 
     /// The Dockerfile's name, without its folder.
@@ -88,6 +115,12 @@ fn of_dockerfile(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(IGNORE);
     path.with_file_name(name)
+}
+
+/// Refuses an ignore file that goes beyond a limit.
+fn bounded(ignore: Option<&(PathBuf, Bytes)>) -> Result<(), Error> {
+    let Some((path, text)) = ignore else { return Ok(()) };
+    is_bounded(text).map_err(|reason| Error::Unusable { path: path.clone(), reason })
 }
 
 /// Whether an ignore file has no more patterns than are tried on each path, and none that is longer than a path.

@@ -47,6 +47,16 @@ pub(crate) enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A context is a folder that is no part of what is delivered, where there are named ones: nobody looks at its history.
+    #[error("{} is not in {}", folder.display(), root.display())]
+    OutsideOfSource {
+        /// What the Dockerfile calls it; absent for the build context itself.
+        name: Option<String>,
+        /// The folder, as it was given.
+        folder: PathBuf,
+        /// The checkout.
+        root: PathBuf,
+    },
     /// The Dockerfile goes beyond a limit.
     #[error("{}: {error}", path.display())]
     Dockerfile {

@@ -7,10 +7,11 @@ mod location;
 mod pointer;
 mod search;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub(crate) use self::comparison::{Comparison, Failed, Paths};
-pub(crate) use self::definition::Definition;
+pub(crate) use self::definition::{Definition, NamedFolder};
 pub(crate) use self::error::Error;
 pub(crate) use self::location::{Grounds, Location};
 use self::search::{Found, Search};
@@ -32,7 +33,7 @@ pub(crate) struct Checkout {
     /// The commit, branch and tag that it is at.
     pub(crate) source: Source,
     repository: Option<Repository>,
-    /// Repositories inside the checkout's that hold the build context or the Dockerfile: their commits are not the one that
+    /// Repositories inside the checkout's that hold a build context or the Dockerfile: their commits are not the one that
     /// is delivered.
     pub(crate) inner: Vec<PathBuf>,
     /// Folders around the build context with a `.git` that leads to no repository.
@@ -40,7 +41,7 @@ pub(crate) struct Checkout {
 }
 
 impl Checkout {
-    /// Finds the checkout that `context` and `dockerfile` are of, and reads its facts. Without git it is `context` itself, or
+    /// Finds the checkout that `context` and what builds it are of, and reads its facts. Without git it is `context` itself, or
     /// the workspace of `event`.
     ///
     /// # Errors
@@ -48,14 +49,14 @@ impl Checkout {
     pub(crate) async fn read(
         launcher: &Launcher,
         context: &Path,
-        dockerfile: Option<&Path>,
+        definition: Option<&Definition>,
         event: Option<&Event>,
     ) -> Result<Self, Error> {
         let grounds = Grounds::of(context, event.and_then(|event| event.workspace.as_deref()));
         Location::of(context, &grounds).folder()?;
         let context =
             context.canonicalize().map_err(|error| Error::Folder { path: context.to_owned(), reason: error.to_string() })?;
-        let Found { repository, inner, strays } = Search::new(launcher, &context, dockerfile, event).find().await?;
+        let Found { repository, inner, strays } = Search::new(launcher, &context, definition, event).find().await?;
         let Some(repository) = repository else {
             return Ok(Self { strays, ..Self::without_git(context, event) });
         };
@@ -115,6 +116,24 @@ impl Checkout {
             return Err(Error::NoCommit { root: self.root.clone() });
         }
         Ok(())
+    }
+
+    /// Where the named contexts of a definition are from the topmost folder, by their names.
+    ///
+    /// # Errors
+    /// One is outside: [`Error::OutsideOfSource`].
+    pub(crate) fn places(&self, definition: &Definition) -> Result<BTreeMap<String, PathBuf>, Error> {
+        let place = |name: Option<&str>, location: &Location| {
+            let real = location.path().canonicalize().ok();
+            let place = real.as_deref().and_then(|real| real.strip_prefix(&self.root).ok()).map(Path::to_owned);
+            let (name, folder) = (name.map(str::to_owned), location.path().to_owned());
+            place.ok_or_else(|| Error::OutsideOfSource { name, folder, root: self.root.clone() })
+        };
+        if !definition.folders.is_empty() {
+            place(None, &definition.context)?;
+        }
+        let named = definition.folders.iter();
+        named.map(|folder| Ok((folder.name.clone(), place(Some(&folder.name), &folder.location)?))).collect()
     }
 
     /// Whether the commit that is checked out is the one that the run is of, where there is a run.

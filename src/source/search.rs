@@ -7,6 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::Definition;
 use crate::git::{Enclosing, Error, Place, Repository};
 use crate::github::Event;
 use crate::github::event::is_commit;
@@ -26,18 +27,23 @@ pub(super) struct Search<'a> {
     launcher: &'a Launcher,
     /// Around the build context, and around the Dockerfile where that lies elsewhere.
     around: [Enclosing; 2],
+    /// Around the named contexts.
+    besides: Vec<Enclosing>,
     event: Option<&'a Event>,
 }
 
 impl<'a> Search<'a> {
     /// `context` is absolute and without links.
-    pub(super) fn new(launcher: &'a Launcher, context: &Path, dockerfile: Option<&Path>, event: Option<&'a Event>) -> Self {
+    pub(super) fn new(launcher: &'a Launcher, context: &Path, definition: Option<&Definition>, event: Option<&'a Event>) -> Self {
         // By the name that the commit has for it, wherever that leads.
-        let folder = dockerfile.and_then(Path::parent);
+        let folder = definition.and_then(|definition| definition.path.parent());
         let folder = folder.map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
         let folder = folder.and_then(|folder| folder.canonicalize().ok());
         let beside = folder.map(|folder| Enclosing::of(&folder)).unwrap_or_default();
-        Self { launcher, around: [Enclosing::of(context), beside], event }
+        let named = definition.into_iter().flat_map(|definition| &definition.folders);
+        let named = named.filter_map(|folder| folder.location.path().canonicalize().ok());
+        let besides = named.map(|folder| Enclosing::of(&folder)).collect();
+        Self { launcher, around: [Enclosing::of(context), beside], besides, event }
     }
 
     pub(super) async fn find(self) -> Result<Found, Error> {
@@ -53,7 +59,7 @@ impl<'a> Search<'a> {
                 chosen = self.whole(&enclosing.places).await?;
             }
         }
-        let places = context.places.iter().chain(&dockerfile.places);
+        let places = context.places.iter().chain(&dockerfile.places).chain(self.besides.iter().flat_map(|one| &one.places));
         let top = chosen.as_ref().map(|repository| repository.top().to_owned());
         let is_inner = |place: &&Place| top.as_ref().is_some_and(|top| place.top != *top && place.top.starts_with(top));
         let mut inner: Vec<_> = places.filter(is_inner).map(|place| place.top.clone()).collect();

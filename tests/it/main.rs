@@ -24,6 +24,7 @@
 
 mod support;
 
+mod a_build_takes_named_contexts;
 mod a_change_can_not_excuse_itself;
 mod a_change_delivers_what_it_touches;
 mod a_change_is_shown_by_another_job;

@@ -12,6 +12,7 @@ use tonic::transport::Server;
 use super::context::Directory;
 use super::filesync::Folders;
 use super::health::Present;
+use super::layouts::{LayoutFolder, Layouts};
 use super::secrets::{SecretSource, SecretsService};
 use super::stats::TransferStats;
 
@@ -36,6 +37,10 @@ pub(crate) struct Attachables {
     /// Where the Dockerfile and its ignore file are. The frontend looks for them by the name that its `filename` attribute
     /// gives, and `<that name>.dockerignore`.
     pub(crate) dockerfile: Directory,
+    /// The folders that are named contexts, by the names that the builder knows them by.
+    pub(crate) folders: BTreeMap<String, Directory>,
+    /// The layouts that are named contexts, in the same way.
+    pub(crate) layouts: BTreeMap<String, LayoutFolder>,
     /// The build's secrets, by their ids.
     pub(crate) secrets: BTreeMap<String, SecretSource>,
     /// Where transfers are counted.
@@ -47,10 +52,11 @@ impl Attachables {
     #[must_use]
     pub(crate) fn routes(self) -> Routes {
         let directories = [("context", self.context), ("dockerfile", self.dockerfile)];
-        let directories = directories.into_iter().map(|(name, directory)| (name.to_owned(), directory)).collect();
-        let folders = Folders::new(directories, Arc::clone(&self.stats));
+        let directories = directories.into_iter().map(|(name, directory)| (name.to_owned(), directory));
+        let folders = Folders::new(self.folders.into_iter().chain(directories).collect(), Arc::clone(&self.stats));
         Routes::new(HealthServer::new(Present(Arc::clone(&self.stats))))
             .add_service(FileSyncServer::new(folders))
+            .add_service(Layouts::new(self.layouts, Arc::clone(&self.stats)))
             .add_service(SecretsServer::new(SecretsService::new(self.secrets, self.stats)))
     }
 }

@@ -20,7 +20,7 @@ pub(crate) struct Directory(Arc<Kind>);
 
 #[derive(Debug)]
 enum Kind {
-    Folder { root: Root, left_out: Vec<PathBuf> },
+    Folder { root: Root, place: String, left_out: Vec<PathBuf> },
     Files(Vec<(Stat, Bytes)>),
 }
 
@@ -33,12 +33,12 @@ impl Directory {
     pub(crate) fn folder(path: impl Into<PathBuf>, left_out: Vec<PathBuf>) -> Result<Self, Error> {
         let path = path.into();
         let root = Root::open(&path).map_err(|source| Error::Folder { path, source })?;
-        Ok(Self::within(root, left_out))
+        Ok(Self::within(root, Path::new(""), left_out))
     }
 
-    /// As [`Directory::folder`], of one that is open.
-    pub(crate) fn within(root: Root, left_out: Vec<PathBuf>) -> Self {
-        Self(Arc::new(Kind::Folder { root, left_out }))
+    /// As [`Directory::folder`], of one that is open. `place` is where it is in the folder that has all that are served.
+    pub(crate) fn within(root: Root, place: &Path, left_out: Vec<PathBuf>) -> Self {
+        Self(Arc::new(Kind::Folder { root, place: place.to_string_lossy().into_owned(), left_out }))
     }
 
     /// Files with the given names (no `/` in them) and content, dated now: an engine reuses content whose name, size and time
@@ -55,9 +55,13 @@ impl Directory {
         Self(Arc::new(Kind::Files(files)))
     }
 
-    /// Whether it is a folder, and not a few files that were given.
-    pub(super) fn is_folder(&self) -> bool {
-        matches!(*self.0, Kind::Folder { .. })
+    /// The path of an entry from the folder that has all that are served; none of a file that was given.
+    pub(super) fn placed(&self, path: &str) -> Option<String> {
+        match &*self.0 {
+            Kind::Folder { place, .. } if place.is_empty() => Some(path.to_owned()),
+            Kind::Folder { place, .. } => Some(format!("{place}/{path}")),
+            Kind::Files(_) => None,
+        }
     }
 
     /// The wanted entries, in the engine's order: a folder before what is in it, siblings by the bytes of their names.
@@ -66,7 +70,7 @@ impl Directory {
     /// A pattern is malformed, or a link can't be read.
     pub(crate) fn entries(&self, wanted: &Wanted) -> Result<Entries, Error> {
         Ok(match &*self.0 {
-            Kind::Folder { root, left_out } => {
+            Kind::Folder { root, left_out, .. } => {
                 let filter = Filter::new(wanted, Some(root))?;
                 Entries(Source::Walk(Walk::new(root, filter, left_out)?))
             }

@@ -49,6 +49,14 @@ pub(crate) enum Error {
         /// The system's error.
         source: io::Error,
     },
+    /// An image layout that is a named context is not one, does not have what is asked for, or has it falsely.
+    #[error("{}: {reason}", folder.display())]
+    Layout {
+        /// The folder, as it was given.
+        folder: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A build secret is too large.
     #[error("secret {id}: larger than {limit} bytes")]
     SecretTooLarge {

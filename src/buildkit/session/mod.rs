@@ -13,6 +13,7 @@ pub(crate) mod glob;
 pub(crate) mod health;
 pub(crate) mod ignore;
 pub(crate) mod ignore_file;
+pub(crate) mod layouts;
 pub(crate) mod mode;
 pub(crate) mod secrets;
 pub(crate) mod sent;

@@ -31,8 +31,8 @@ impl TransferStats {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// The files of the build context that the engine was told of, by their paths in it: it may use what each of them holds,
-    /// asked for now or before. They are returned once.
+    /// The files of the build contexts that the engine was told of, by their paths from the folder that has all of these: it
+    /// may use what each of them holds, asked for now or before. They are returned once.
     #[must_use]
     pub(crate) fn take_listed(&self) -> BTreeMap<Box<str>, Stamp> {
         std::mem::take(&mut *self.listed.lock().unwrap_or_else(PoisonError::into_inner))

@@ -113,8 +113,11 @@ impl Transfer {
             let entry = entry?;
             self.sent().push(&entry.path, mode::has_content(&entry));
             // A further name of a file has neither size nor content.
-            if self.directory.is_folder() && mode::has_content(&entry) && entry.linkname.is_empty() {
-                self.stats.list(&entry.path, entry.size, entry.mod_time);
+            if let Some(path) = self.directory.placed(&entry.path)
+                && mode::has_content(&entry)
+                && entry.linkname.is_empty()
+            {
+                self.stats.list(&path, entry.size, entry.mod_time);
             }
             self.send_entry(Some(entry))?;
         }

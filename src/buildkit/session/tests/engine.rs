@@ -20,7 +20,14 @@ use crate::buildkit::session::stats::TransferStats;
 /// A session with a client that serves `context`, and `dockerfile` as its own.
 pub(crate) async fn session(context: Directory, dockerfile: Directory) -> (Channel, Arc<TransferStats>) {
     let stats = Arc::new(TransferStats::default());
-    let attachables = Attachables { context, dockerfile, secrets: BTreeMap::new(), stats: Arc::clone(&stats) };
+    let attachables = Attachables {
+        context,
+        dockerfile,
+        folders: BTreeMap::new(),
+        layouts: BTreeMap::new(),
+        secrets: BTreeMap::new(),
+        stats: Arc::clone(&stats),
+    };
     let (ours, theirs) = tokio::io::duplex(1 << 16);
     let connections = tokio_stream::once(Ok::<_, std::io::Error>(theirs)).chain(tokio_stream::pending());
     let server = attachables::server().add_routes(attachables.routes());
