@@ -1,5 +1,6 @@
 //! The command line: commands, and their flags, which are the inputs.
 
+mod compare;
 mod findings;
 mod images;
 mod lifecycle;
@@ -51,6 +52,8 @@ pub(crate) enum Request {
     Show(Inputs),
     /// Look at what Amazon ECR's own scan found in an image.
     Findings(Inputs, crate::findings::Request),
+    /// Look at what differs between two images.
+    Compare(crate::compare::Request),
     /// Look at what a lifecycle policy does.
     Lifecycle(LifecycleRequest),
     /// Put a login to Amazon ECR into a pull secret.
@@ -117,6 +120,7 @@ pub(crate) fn read(
             let request = findings::request(matches);
             Ok(Request::Findings(of_repository(matches, request.repository()), request))
         }
+        Some(("compare", matches)) => Ok(Request::Compare(compare::request(matches))),
         Some(("lifecycle", matches)) => {
             lifecycle::request(matches, of_repository).map(Request::Lifecycle).ok_or_else(nothing_asked)
         }
@@ -195,6 +199,7 @@ pub(crate) fn command() -> Command {
         )
         .subcommand(rollback::command())
         .subcommand(findings::command())
+        .subcommand(compare::command())
         .subcommand(lifecycle::command())
         .subcommand(repository::command())
         .subcommand(images::command())
@@ -425,6 +430,7 @@ mod tests {
             | Request::Verify(_)
             | Request::Watch(..)
             | Request::Findings(..)
+            | Request::Compare(_)
             | Request::Lifecycle(_)
             | Request::Repository(..)
             | Request::Repositories(..)

@@ -8,7 +8,7 @@ use crate::github::{api, attestations, code_scanning, oidc};
 use crate::gitops;
 use crate::inputs::Problem;
 use crate::kubernetes;
-use crate::oci::Digest;
+use crate::oci::{Digest, layer};
 use crate::publish;
 use crate::record::{RunResult, StageName};
 use crate::report;
@@ -49,6 +49,9 @@ pub(crate) enum Error {
     /// A scan did not happen.
     #[error(transparent)]
     Scan(#[from] scan::Error),
+    /// A layer of an image that is compared could not be read.
+    #[error(transparent)]
+    NotCompared(layer::Error),
     /// A gate is blocking and its scan did not happen.
     #[error("no decision without {0}")]
     NotScanned(Tool),

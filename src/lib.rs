@@ -6,10 +6,12 @@ mod architecture;
 mod attestation;
 mod aws;
 mod beneath;
+mod build_check;
 mod buildkit;
 #[allow(dead_code, reason = "the delivery that compares an image with the one before it comes next")]
 mod changes;
 mod cli;
+mod compare;
 mod config;
 mod coverage;
 mod diagnosis;

@@ -77,9 +77,7 @@ impl Material {
     #[must_use]
     pub(crate) fn uri(&self) -> String {
         match self {
-            Self::Image { reference, digest, platform } => {
-                package_url("docker", reference, digest.as_ref(), platform.as_ref())
-            }
+            Self::Image { reference, digest, platform } => package_url("docker", reference, digest.as_ref(), platform.as_ref()),
             Self::Layout { context, digest, platform } => {
                 let name = context.split_once('@').map_or(&**context, |(name, _)| name);
                 package_url("oci", name, Some(digest), platform.as_ref())

@@ -18,7 +18,9 @@ use tokio_util::task::TaskTracker;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
+use crate::buildkit;
 use crate::cli::{self, Request};
+use crate::compare;
 use crate::config::{self, Config, Env};
 use crate::diagnosis::Diagnosis;
 use crate::error::{Cause, Death, Error, Exit};
@@ -111,6 +113,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>, lifeline: &Lifeline) -> an
             Request::Verify(request) => verify(&request).await.unwrap_or_else(|error| refuse(&error)),
             Request::Watch(inputs, request) => watch(&inputs, &request).await.unwrap_or_else(|error| refuse(&error)),
             Request::Findings(inputs, request) => findings(&inputs, &request).await.unwrap_or_else(|error| refuse(&error)),
+            Request::Compare(request) => compare(&request).await.unwrap_or_else(|error| refuse(&error)),
             Request::Lifecycle(request) => lifecycle(&request).await.unwrap_or_else(|error| refuse(&error)),
             Request::Repository(inputs, request) => settings(&inputs, &request).await.unwrap_or_else(|error| refuse(&error)),
             Request::GitOps(inputs, image) => gitops(&inputs, &image).await.unwrap_or_else(|error| refuse(&error)),
@@ -231,8 +234,7 @@ async fn plan(inputs: &Inputs, issuer: Option<String>) -> Result<Exit, Error> {
     }
     let config = Config::resolve(inputs, &env(event.as_ref())).map_err(Error::Inputs)?;
     let build = &config.build;
-    let definition =
-        Definition::read(&config.context, &build.dockerfile, event.as_ref(), &build.arguments, build.folders())?;
+    let definition = Definition::read(&config.context, &build.dockerfile, event.as_ref(), &build.arguments, build.folders())?;
     let preview = Preview::of(config, Some(&definition), event).await?;
     let plan = Plan::new(&preview.config, &preview.checkout.source, &preview.planned);
     answer(&Redacted::json(&plan)).map(|()| Exit::Done)
@@ -293,6 +295,12 @@ async fn watch(inputs: &Inputs, request: &watch::Request) -> Result<Exit, Error>
     present(&report, request.json)?;
     beside(&report.warnings)?;
     Ok(report.exit())
+}
+
+async fn compare(request: &compare::Request) -> Result<Exit, Error> {
+    let comparison = compare::compare(request).await?;
+    present(&comparison, request.json)?;
+    Ok(if comparison.equal { Exit::Done } else { Exit::Blocked })
 }
 
 async fn findings(inputs: &Inputs, request: &findings::Request) -> Result<Exit, Error> {
@@ -605,7 +613,13 @@ async fn until_its_end(
         (Some(words), _) => failed(recorder, &died(recorder, words)),
         (None, Ok(result)) => (result, Exit::from(result)),
         (None, Err(Error::Cancelled)) => (RunResult::Cancelled, exit),
-        (None, Err(error)) => failed(recorder, &error),
+        (None, Err(error)) => {
+            // What failed the build is shown at its lines, although there is no image that it was said of.
+            if let Error::Build(buildkit::Error::Checks { checks, .. }) = &error {
+                recorder.write(|record| record.build_checks.clone_from(checks));
+            }
+            failed(recorder, &error)
+        }
     }
 }
 

@@ -32,7 +32,7 @@ pub(crate) struct Build {
     /// The platforms that were asked for, sorted; none for the builder's own.
     pub(crate) platforms: Vec<String>,
     /// How steps were run, by the names of the Dockerfile frontend's options (`add-hosts`, `force-network-mode`, `shm-size`,
-    /// `ulimit`), where it was asked for.
+    /// `ulimit`), where it was asked for; `reproducible`, where the image is dated by its commit.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) options: BTreeMap<String, String>,
 }

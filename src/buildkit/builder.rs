@@ -18,6 +18,7 @@ use tonic::Code;
 use tonic::transport::Channel;
 
 use super::contexts::{self, Contexts};
+use super::date::SourceDate;
 use super::endpoint::{Address, connect_buildkitd};
 use super::engine::EngineClient;
 use super::error::Error;
@@ -28,6 +29,7 @@ use super::options::Options;
 use super::progress::BuildEvent;
 use super::session::{Session, silence};
 use super::solve::{Solve, Solved};
+use crate::build_check::BuildCheck;
 use crate::materials::Materials;
 use crate::net::{Pace, TransportError, chain};
 use crate::oci::image::Parts;
@@ -76,9 +78,6 @@ pub(crate) struct Builder {
     cleanups: TaskTracker,
 }
 
-/// The build argument by which reproducible builds are asked for (<https://reproducible-builds.org/specs/source-date-epoch/>).
-const SOURCE_DATE: &str = "SOURCE_DATE_EPOCH";
-
 /// Where the builder keeps images, and thus how they come out.
 enum Store {
     /// Unpacked, in the engine's graph driver.
@@ -93,8 +92,8 @@ enum Store {
 pub(crate) struct Product {
     /// What it consists of, in the layout.
     pub(crate) parts: Parts,
-    /// What the builder's own linter says of the Dockerfile.
-    pub(crate) warnings: Vec<String>,
+    /// What the builder's own checks say of the Dockerfile.
+    pub(crate) checks: Vec<BuildCheck>,
     /// What it was built from.
     pub(crate) materials: Materials,
 }
@@ -108,6 +107,8 @@ pub(crate) struct Instructions {
     pub(crate) target: Option<String>,
     /// `ARG` values.
     pub(crate) arguments: Vec<(String, String)>,
+    /// What the image is dated by; by when it is built where nothing is named.
+    pub(crate) date: Option<SourceDate>,
     /// Labels of the image.
     pub(crate) labels: Vec<(String, String)>,
     /// What the Dockerfile takes files from by a name.
@@ -204,6 +205,18 @@ impl Builder {
         }
     }
 
+    /// Whether it may have checks of its own for a Dockerfile (BuildKit 0.15); Docker 20.10 has none, whatever a Dockerfile says.
+    #[must_use]
+    pub(crate) fn may_check(&self) -> bool {
+        self.is_newer
+    }
+
+    /// Whether it dates the files of new layers.
+    #[must_use]
+    pub(crate) fn dates_files(&self) -> bool {
+        matches!(self.store, Store::Content { sets_times: true })
+    }
+
     /// The connection, for a session.
     #[must_use]
     pub(crate) fn channel(&self) -> Channel {
@@ -241,7 +254,7 @@ impl Builder {
     ) -> Result<Product, Error> {
         let mut frontend_attributes = self.attributes(instructions, platform)?;
         let mut exports = 1;
-        let (parts, solved) = loop {
+        let (mut parts, solved) = loop {
             match self.export(session, instructions, &frontend_attributes, layout, compression, &show).await {
                 Err(Error::ImageGone { reason }) if exports < EXPORTS => {
                     exports += 1;
@@ -257,7 +270,10 @@ impl Builder {
         if parts.layers.is_empty() {
             return Err(Error::NoLayers);
         }
-        Ok(Product { parts, warnings: solved.warnings, materials: solved.materials })
+        if let Some(date) = instructions.date {
+            parts.config = date.of_config(parts.config);
+        }
+        Ok(Product { parts, checks: solved.checks, materials: solved.materials })
     }
 }
 
@@ -307,8 +323,8 @@ impl Builder {
             Store::Content { sets_times } => {
                 let attributes =
                     [("push", "false"), ("store", "true"), ("oci-mediatypes", "true"), ("compression", "uncompressed")];
-                let attributes = attributes.into_iter().chain(instructions.source_date().filter(|_| *sets_times));
-                let attributes = attributes.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+                let attributes = attributes.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned()));
+                let attributes = attributes.chain(instructions.dated().filter(|_| *sets_times)).collect();
                 let solve = Solve { exporter: Some(("image", attributes)), ..solve };
                 let solved = self.solve(session, solve, &**show).await?;
                 let manifest = solved.response.get("containerimage.digest").and_then(|digest| digest.parse::<Digest>().ok());
@@ -438,11 +454,10 @@ impl Instructions {
         attributes
     }
 
-    /// What has the exporter give the files of new layers the time of `SOURCE_DATE_EPOCH` where they are younger
-    /// (docs/build-repro.md of BuildKit). The argument alone sets the times of the configuration.
-    fn source_date(&self) -> impl Iterator<Item = (&str, &str)> {
-        let date = self.arguments.iter().rev().find(|(name, _)| name == SOURCE_DATE);
-        date.into_iter().flat_map(|(_, date)| [("source-date-epoch", date.as_str()), ("rewrite-timestamp", "true")])
+    /// What has the exporter date the files of new layers that are younger (docs/build-repro.md of BuildKit).
+    fn dated(&self) -> impl Iterator<Item = (String, String)> {
+        let date = self.date.map(|date| ("source-date-epoch".to_owned(), date.seconds()));
+        date.into_iter().flat_map(|date| [date, ("rewrite-timestamp".to_owned(), "true".to_owned())])
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tonic::{Code, Status};
 
 use super::session::{self, OpenError};
+use crate::build_check::BuildCheck;
 use crate::finding::Instruction;
 use crate::net::TransportError;
 use crate::oci::{Digest, layout};
@@ -74,6 +75,14 @@ pub(crate) enum Error {
         message: String,
         /// Where in the Dockerfile, if the builder says so.
         at: Option<Instruction>,
+    },
+    /// The Dockerfile does not pass its checks, and asks to fail on that.
+    #[error("the checks {rules} are not passed")]
+    Checks {
+        /// The rules, as the builder names them.
+        rules: String,
+        /// What they say, as far as the builder said it.
+        checks: Vec<BuildCheck>,
     },
     /// Something that the build asked for could not be provided.
     #[error(transparent)]

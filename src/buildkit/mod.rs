@@ -3,6 +3,7 @@
 
 pub(crate) mod builder;
 pub(crate) mod contexts;
+pub(crate) mod date;
 pub(crate) mod endpoint;
 mod engine;
 pub(crate) mod error;

@@ -126,9 +126,7 @@ mod tests {
     #[test]
     fn each_context_has_a_key_of_its_own() {
         let (one, two) = (Namespace::of(&["a"]), Namespace::of(&["b"]));
-        let key = |namespace: &Namespace, folders: &[&str]| {
-            namespace.context(&folders.iter().map(Path::new).collect::<Vec<_>>())
-        };
+        let key = |namespace: &Namespace, folders: &[&str]| namespace.context(&folders.iter().map(Path::new).collect::<Vec<_>>());
         let keys = [key(&one, &["/a"]), key(&one, &["/b"]), key(&two, &["/a"]), key(&one, &["/a", "/b"]), key(&one, &["/a/b"])];
         assert_eq!(keys.iter().collect::<std::collections::BTreeSet<_>>().len(), keys.len(), "{keys:?}");
     }

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use bollard_buildkit_proto::google::protobuf::Timestamp;
-use bollard_buildkit_proto::moby::buildkit::v1::{StatusResponse, Vertex, VertexLog, VertexStatus};
+use bollard_buildkit_proto::moby::buildkit::v1::{StatusResponse, Vertex, VertexLog, VertexStatus, VertexWarning};
 
+use crate::build_check::BuildCheck;
 use crate::text::{self, count, size};
 
 /// How many of a step's last lines are kept for the report of its failure.
@@ -28,7 +29,7 @@ pub(crate) const MAX_WARNINGS: usize = 200;
 pub(crate) struct Progress {
     steps: HashMap<String, Step>,
     next_number: usize,
-    warnings: Vec<String>,
+    checks: Vec<BuildCheck>,
     /// The images that are steps without a name of the Dockerfile's.
     images: BTreeSet<String>,
     /// How much the steps may still say, in bytes.
@@ -39,8 +40,8 @@ pub(crate) struct Progress {
 
 impl Default for Progress {
     fn default() -> Self {
-        let (steps, warnings, images) = (HashMap::new(), Vec::new(), BTreeSet::new());
-        Self { steps, next_number: 0, warnings, images, room: MAX_OUTPUT, cut: false }
+        let (steps, checks, images) = (HashMap::new(), Vec::new(), BTreeSet::new());
+        Self { steps, next_number: 0, checks, images, room: MAX_OUTPUT, cut: false }
     }
 }
 
@@ -91,20 +92,18 @@ impl Progress {
             self.log(&log, &mut events);
         }
         for warning in response.warnings {
-            let line = warning.ranges.first().and_then(|range| range.start).map_or(0, |start| start.line);
-            let said = &warning.short[..warning.short.len().min(MAX_LINE)];
-            let text = format!("Dockerfile line {line}: {}", String::from_utf8_lossy(said));
-            if self.warnings.len() < MAX_WARNINGS && !self.warnings.contains(&text) {
-                self.warnings.push(text);
+            let check = check(&warning);
+            if self.checks.len() < MAX_WARNINGS && !self.checks.contains(&check) {
+                self.checks.push(check);
             }
         }
         events
     }
 
-    /// The Dockerfile warnings of the builder's own linter.
+    /// What the builder's own checks say of the Dockerfile.
     #[must_use]
-    pub(crate) fn warnings(&self) -> &[String] {
-        &self.warnings
+    pub(crate) fn checks(&self) -> &[BuildCheck] {
+        &self.checks
     }
 
     /// The references of the images that were fetched for the build itself: that of a reader of Dockerfiles. What a
@@ -221,6 +220,16 @@ impl Step {
     }
 }
 
+/// A remark on the Dockerfile, without an end to neither its words nor its address.
+fn check(warning: &VertexWarning) -> BuildCheck {
+    let lines = || warning.ranges.iter().filter_map(|range| Some((range.start?.line, range.end.or(range.start)?.line)));
+    let number = |line: Option<i32>| line.and_then(|line| u32::try_from(line).ok()).unwrap_or_default();
+    let (first, last) = (number(lines().map(|(first, _)| first).min()), number(lines().map(|(_, last)| last).max()));
+    let said = String::from_utf8_lossy(&warning.short[..warning.short.len().min(MAX_LINE)]).into_owned();
+    let url = if warning.url.len() > MAX_LINE { "" } else { &warning.url };
+    BuildCheck::read(&said, (first, last), url)
+}
+
 fn whole(line: &[u8]) -> String {
     String::from_utf8_lossy(line).trim_end_matches(['\n', '\r']).to_owned()
 }
@@ -265,8 +274,6 @@ fn seconds(from: Option<&Timestamp>, to: Option<&Timestamp>) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use bollard_buildkit_proto::moby::buildkit::v1::VertexWarning;
-
     use super::*;
 
     fn vertex(error: &str, completed: bool) -> StatusResponse {
@@ -355,8 +362,8 @@ mod tests {
             let warning = VertexWarning { short, ..VertexWarning::default() };
             progress.update(StatusResponse { warnings: vec![warning], ..StatusResponse::default() });
         }
-        assert_eq!(progress.warnings().len(), MAX_WARNINGS);
-        assert!(progress.warnings().iter().all(|warning| warning.len() < 2 * MAX_LINE));
+        assert_eq!(progress.checks().len(), MAX_WARNINGS);
+        assert!(progress.checks().iter().all(|check| check.message.len() < 2 * MAX_LINE));
     }
 
     #[test]

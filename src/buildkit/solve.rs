@@ -20,6 +20,7 @@ use super::error::{Error, StepFailure};
 use super::id::random_id;
 use super::materials;
 use super::progress::{BuildEvent, FailedStep, Progress};
+use crate::build_check::BuildCheck;
 use crate::finding::Instruction;
 use crate::materials::Materials;
 
@@ -41,8 +42,8 @@ pub(crate) struct Solve {
 pub(crate) struct Solved {
     /// The exporter's answer (`containerimage.digest`, …).
     pub(crate) response: HashMap<String, String>,
-    /// What the builder's own linter says of the Dockerfile.
-    pub(crate) warnings: Vec<String>,
+    /// What the builder's own checks say of the Dockerfile.
+    pub(crate) checks: Vec<BuildCheck>,
     /// What the result was built from.
     pub(crate) materials: Materials,
 }
@@ -95,8 +96,8 @@ pub(crate) async fn solve(
     };
     match outcome {
         (Ok(response), _) => {
-            let (warnings, materials) = (progress.warnings().to_vec(), materials::of(&definitions, &progress, &solve.contexts));
-            Ok(Solved { response: response.into_inner().exporter_response, warnings, materials })
+            let (checks, materials) = (progress.checks().to_vec(), materials::of(&definitions, &progress, &solve.contexts));
+            Ok(Solved { response: response.into_inner().exporter_response, checks, materials })
         }
         (Err(status), Err(frontend)) => Err(failure(&frontend, &status, &progress, definitions.first())),
         (Err(status), Ok(())) => Err(failure(&status, &status, &progress, definitions.first())),
@@ -164,6 +165,9 @@ fn failure(status: &Status, other: &Status, progress: &Progress, definition: Opt
     let lost = |status: &Status| {
         status.code() == Code::Unavailable || (status.code() == Code::Unknown && status.message().contains("transport error"))
     };
+    if let Some(error) = failed_checks(status.message(), progress.checks()) {
+        return error;
+    }
     // A step that failed says more than the solve that failed because of it.
     if let Some(step) = progress.failed() {
         let at = definition.and_then(|definition| locate(definition, &step.digest));
@@ -198,6 +202,16 @@ fn locate(definition: &pb::Definition, digest: &str) -> Option<Instruction> {
     Some(Instruction { file: info.filename.clone(), line: first, end_line: last.max(first), text })
 }
 
+/// What a frontend says of a Dockerfile that is to fail on its checks (BuildKit, `frontend/dockerfile/linter`).
+const VIOLATION: &str = "lint violation found for rules: ";
+
+/// The checks that a Dockerfile does not pass and asks to fail on (`# check=error=true`).
+fn failed_checks(message: &str, checks: &[BuildCheck]) -> Option<Error> {
+    let rules = message.split_once(VIOLATION)?.1;
+    let checks = checks.iter().map(|check| BuildCheck { fails: true, ..check.clone() }).collect();
+    Some(Error::Checks { rules: rules.to_owned(), checks })
+}
+
 /// An error of the Dockerfile itself: `dockerfile parse error line 3: unknown instruction: FOO` (BuildKit 0.8), `… on line
 /// 3: …` (later).
 fn dockerfile_error(message: &str) -> Option<Error> {
@@ -212,6 +226,15 @@ fn dockerfile_error(message: &str) -> Option<Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_dockerfile_that_is_to_fail_on_its_checks_fails_with_what_they_say() {
+        let check = BuildCheck::read("FromAsCasing: x (line 1)", (1, 1), "");
+        let said = "failed to solve: lint violation found for rules: FromAsCasing";
+        let Some(Error::Checks { rules, checks }) = failed_checks(said, &[check.clone()]) else { panic!("{said}") };
+        assert_eq!((&*rules, checks), ("FromAsCasing", vec![BuildCheck { fails: true, ..check }]));
+        assert!(failed_checks("exit code: 1", &[]).is_none());
+    }
 
     #[test]
     fn a_parse_error_of_either_generation_gives_its_line() {

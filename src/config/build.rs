@@ -40,6 +40,8 @@ pub(crate) struct Build {
     pub(crate) proxies: Proxies,
     /// How steps are run.
     pub(crate) options: Options,
+    /// Whether the image is dated by its commit.
+    pub(crate) reproducible: bool,
     /// Stages that must build too.
     pub(crate) check_targets: Vec<String>,
     /// Platforms; the builder's own where none is named.
@@ -68,6 +70,7 @@ impl Build {
             agents: BTreeMap::new(),
             proxies: Proxies::default(),
             options: Options::default(),
+            reproducible: false,
             check_targets: Vec::new(),
             platforms: Vec::new(),
             labels: Vec::new(),
@@ -150,6 +153,7 @@ impl Reader<'_> {
         let secrets = self.secrets();
         let agents = self.agents();
         let options = self.options();
+        let reproducible = self.get(&inputs::REPRODUCIBLE);
         let check_targets = self.get(&inputs::CHECK_TARGETS);
         let platforms = self.platforms();
         let labels = self.labels();
@@ -167,6 +171,7 @@ impl Reader<'_> {
             agents: agents?,
             proxies: client?.proxies,
             options: options?,
+            reproducible: reproducible?,
             check_targets: check_targets?,
             platforms: platforms?,
             labels: labels?,

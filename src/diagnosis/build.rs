@@ -1,9 +1,13 @@
 //! The words for a build that failed.
 
 use super::Diagnosis;
+use crate::build_check::BuildCheck;
 use crate::buildkit::Error;
 use crate::buildkit::error::StepFailure;
 use crate::finding::Instruction;
+
+/// The most checks of a Dockerfile that its failure names.
+const CHECKS: usize = 20;
 
 impl From<&Error> for Diagnosis {
     fn from(error: &Error) -> Self {
@@ -54,6 +58,7 @@ impl From<&Error> for Diagnosis {
                 message.clone(),
                 dockerfile_hint(message),
             ),
+            Error::Checks { rules, checks } => failed_checks(rules, checks),
             Error::ImageGone { reason } => Self::new(
                 "The engine lost the image before it could be saved",
                 reason.clone(),
@@ -109,6 +114,18 @@ fn frontend(reference: &str, line: u32) -> Diagnosis {
         ),
         "Remove that (the builder then reads the Dockerfile by itself), or name docker/dockerfile:1. Where nobody builds on this \
          builder who is trusted less than that program, set `builder-cache: shared`.",
+    )
+}
+
+/// The words for a Dockerfile that asks to fail on its checks.
+fn failed_checks(rules: &str, checks: &[BuildCheck]) -> Diagnosis {
+    let said: Vec<_> = checks.iter().take(CHECKS).map(|check| format!("{check}.")).collect();
+    let why = if said.is_empty() { format!("It does not pass {rules}.") } else { said.join("\n") };
+    Diagnosis::new(
+        "The Dockerfile does not pass its build checks, and asks to fail on that",
+        why,
+        "Correct those lines, or take the rule out with `# check=skip=RULE` at the top of the Dockerfile; without `error=true` \
+         there they are advice.",
     )
 }
 

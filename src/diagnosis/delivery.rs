@@ -5,6 +5,7 @@ use crate::coverage::Gap;
 use crate::error::{Cause, Death, Error};
 use crate::git;
 use crate::inputs::Problem;
+use crate::oci::layer;
 use crate::source;
 use crate::text;
 
@@ -38,6 +39,7 @@ impl From<&Error> for Diagnosis {
             Error::Kubernetes(error) => Self::from(error),
             Error::Build(error) => Self::from(error),
             Error::Scan(error) => Self::from(error),
+            Error::NotCompared(error) => not_compared(error),
             Error::NotScanned(tool) => Self::new(
                 format!("Nothing can be decided without {tool}"),
                 "This environment's gate is blocking, and the scan did not happen.",
@@ -130,6 +132,18 @@ fn not_judged(gaps: &[Gap]) -> Diagnosis {
     .with_copy(&lines.join("\n"))
 }
 
+/// The words for a layer that could not be read to its end: what was not read is not called equal.
+fn not_compared(error: &layer::Error) -> Diagnosis {
+    let remedy = "Compare images that were fetched whole; one that was changed on the way has to be made or fetched anew.";
+    match error {
+        layer::Error::Blob(error) | layer::Error::NoRoom(error) => error.into(),
+        layer::Error::Io { path, source } => super::layout::file(path, source),
+        layer::Error::Archive { .. } | layer::Error::Content { .. } | layer::Error::TooMuch | layer::Error::Cancelled => {
+            Diagnosis::new("The images can't be compared", format!("A layer can't be read to its end: {error}."), remedy)
+        }
+    }
+}
+
 fn source_failure(error: &source::Error) -> Diagnosis {
     match error {
         source::Error::Git(error) => git_failure(error),
@@ -158,7 +172,10 @@ fn source_failure(error: &source::Error) -> Diagnosis {
             "Put a regular file there that this user may read, or set `build-context` and `dockerfile-path` to what is meant.",
         ),
         source::Error::OutsideOfSource { name, folder, root } => Diagnosis::new(
-            format!("The build context{} is outside of the source", name.iter().map(|name| format!(" {name}")).collect::<String>()),
+            match name {
+                Some(name) => format!("The build context {name} is outside of the source"),
+                None => "The build context is outside of the source".to_owned(),
+            },
             format!(
                 "{} is not in {}, whose commit is delivered and whose files are scanned for secrets.",
                 folder.display(),

@@ -14,6 +14,14 @@ pub(crate) struct Frontend {
     pub(crate) reference: String,
 }
 
+/// Whether a Dockerfile says something of a builder's own checks (`# check=`).
+#[must_use]
+pub(crate) fn asks_for_checks(dockerfile: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(dockerfile.strip_prefix(b"\xef\xbb\xbf").unwrap_or(dockerfile));
+    let is_check = |comment: &str| comment.split_once('=').is_some_and(|(name, _)| name.trim().eq_ignore_ascii_case("check"));
+    text.lines().map_while(comment).any(is_check)
+}
+
 impl Frontend {
     /// All that some BuildKit would take from a Dockerfile.
     pub(crate) fn asked_for(dockerfile: &[u8]) -> Vec<Self> {
@@ -107,13 +115,25 @@ mod tests {
     }
 
     #[test]
+    fn a_dockerfile_asks_for_checks_at_its_top_alone() {
+        for text in ["# check=error=true\nFROM x\n", "#Check = skip=all\nFROM x", "# syntax=a\n\n# check=error=true\n"] {
+            assert!(asks_for_checks(text.as_bytes()), "{text}");
+        }
+        for text in ["FROM x\n# check=error=true\n", "# checks=1\nFROM x", "# a check\n"] {
+            assert!(!asks_for_checks(text.as_bytes()), "{text}");
+        }
+    }
+
+    #[test]
     fn a_frontend_before_1_4_passes_over_named_contexts() {
         let passes = |reference: &str| Frontend { line: 1, reference: reference.to_owned() }.passes_over_contexts();
         for old in ["1.0", "1.2", "1.3.1", "1.3-labs", "1.1-experimental", "experimental", "1.3@sha256:abc"] {
             assert!(passes(&format!("docker/dockerfile:{old}")), "{old}");
             assert!(passes(&format!("docker.io/docker/dockerfile:{old}")), "{old}");
         }
-        for other in ["docker/dockerfile:1", "docker/dockerfile:1.4", "docker/dockerfile:1.17-labs", "docker/dockerfile", "evil/x:1.0"] {
+        for other in
+            ["docker/dockerfile:1", "docker/dockerfile:1.4", "docker/dockerfile:1.17-labs", "docker/dockerfile", "evil/x:1.0"]
+        {
             assert!(!passes(other), "{other}");
         }
     }

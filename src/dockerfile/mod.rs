@@ -21,5 +21,5 @@ mod word;
 
 pub(crate) use base::Base;
 pub(crate) use error::Error;
-pub(crate) use frontend::Frontend;
+pub(crate) use frontend::{Frontend, asks_for_checks};
 pub(crate) use instruction::Dockerfile;

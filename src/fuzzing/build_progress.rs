@@ -25,7 +25,7 @@ pub fn build_progress(bytes: &[u8]) {
         }
     }
     assert!(shown <= 64 * bytes.len() + LINE, "{shown} bytes are shown of {}", bytes.len());
-    assert!(progress.warnings().len() <= MAX_WARNINGS);
+    assert!(progress.checks().len() <= MAX_WARNINGS);
     if let Some(failed) = progress.failed() {
         let texts = [&failed.name, &failed.error].into_iter().chain(&failed.lines);
         assert!(texts.into_iter().all(|text| text.len() <= 3 * LINE), "a failure has an end");

@@ -211,6 +211,15 @@ impl Repository {
         Ok(listed.lines().map(str::to_owned).collect())
     }
 
+    /// When a commit was made, in seconds since 1970; nothing where git has no sense of it.
+    ///
+    /// # Errors
+    /// git can't tell.
+    pub(crate) async fn date(&self, launcher: &Launcher, commit: &str) -> Result<Option<i64>, Error> {
+        let said = self.ask(launcher, &["rev-list", "--max-count=1", "--timestamp", commit, "--"]).await?;
+        Ok(said.split_whitespace().next().and_then(|seconds| seconds.parse().ok()))
+    }
+
     /// What the regular file at `path`, from the top, holds in a commit; `None` if there is none.
     ///
     /// # Errors

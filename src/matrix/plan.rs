@@ -140,8 +140,8 @@ impl Seen {
             Base::Commit { id, what } => (id, what),
         };
         let dockerfile = folder.join("Dockerfile");
-        let ways = [&dockerfile].into_iter().chain(&self.named);
-        if let Some(link) = ways.filter_map(|way| link_on_the_way(&self.root, way)).next() {
+        let mut ways = [&dockerfile].into_iter().chain(&self.named);
+        if let Some(link) = ways.find_map(|way| link_on_the_way(&self.root, way)) {
             return Decision::deliver(format!("{} is a link: what it leads to is not looked at", link.display()));
         }
         let said = format!("{}, {what}", id.get(..7).unwrap_or(id));

@@ -21,7 +21,11 @@ pub(super) fn touches<'a>(
     said: &Declaration,
 ) -> Option<&'a Path> {
     let concerns = |path: &Path| {
-        if path.starts_with(folder) || named.iter().any(|named| path.starts_with(named)) || said.goes_into(folder, path) || concerns_all(path) {
+        if path.starts_with(folder)
+            || named.iter().any(|named| path.starts_with(named))
+            || said.goes_into(folder, path)
+            || concerns_all(path)
+        {
             return true;
         }
         let is_of_others = folders.iter().any(|other| path.starts_with(other));

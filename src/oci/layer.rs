@@ -7,6 +7,7 @@
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
+pub(crate) mod listing;
 mod name;
 
 use std::collections::HashSet;

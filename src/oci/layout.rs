@@ -212,6 +212,14 @@ impl Layout {
         if actual == digest { Ok(bytes) } else { Err(Error::DigestMismatch { expected: digest, actual }) }
     }
 
+    /// Opens a blob to read it as it is.
+    ///
+    /// # Errors
+    /// It is not there, or is not a file.
+    pub(crate) fn open_blob(&self, digest: &Digest) -> Result<File, Error> {
+        open(&self.blob(digest))
+    }
+
     /// Hashes a blob of any size against its descriptor.
     ///
     /// # Errors

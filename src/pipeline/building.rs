@@ -1,6 +1,6 @@
 //! The build: checks and the image, from one session, side by side.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,8 @@ use super::base_images::BaseImages;
 use super::claim::dockerfile_name;
 use super::place::Place;
 use super::preflight::{Ready, Workshop};
-use super::{Delivery, Ending, Task, builder_state};
+use super::{Delivery, Ending, Task, builder_state, dating};
+use crate::build_check::BuildCheck;
 use crate::buildkit::Error as BuildError;
 use crate::buildkit::builder::{Instructions, Product};
 use crate::buildkit::contexts::Contexts;
@@ -21,9 +22,9 @@ use crate::buildkit::session::Session;
 use crate::buildkit::session::attachables::{Attachables, METHODS};
 use crate::buildkit::session::context::Directory;
 use crate::buildkit::session::credentials::{self, Credentials, Otherwise};
-use crate::buildkit::session::{layouts, silence};
 use crate::buildkit::session::ssh::{self, Agents};
 use crate::buildkit::session::stats::TransferStats;
+use crate::buildkit::session::{layouts, silence};
 use crate::config::Build;
 use crate::dockerfile::Frontend;
 use crate::document;
@@ -40,6 +41,10 @@ use crate::scan::gitleaks::Leaks;
 use crate::stamp::Stamp;
 use crate::text;
 
+/// What is said where a builder can't date files. Its configuration is dated all the same.
+const FILES_ARE_NOT_DATED: &str = "this builder can't date the files of new layers by the commit, as a buildkitd does: a step that is \
+                                   run anew gives another layer";
+
 /// How long a build may take: as long as a job on GitHub's own machines.
 pub(crate) const LONGEST: Duration = Duration::from_hours(6);
 
@@ -47,6 +52,8 @@ pub(crate) const LONGEST: Duration = Duration::from_hours(6);
 pub(super) struct Built {
     pub(crate) image: Image,
     pub(crate) warnings: Vec<String>,
+    /// What the builder's own checks say of the Dockerfile.
+    pub(crate) checks: Vec<BuildCheck>,
     /// What was found in the layers of an image that was not built here; those of one that was come from the source.
     pub(crate) leaks: Leaks,
     /// What the image of each platform was built from; none for an image that was not built here.
@@ -86,9 +93,9 @@ impl<'a> BuildSession<'a> {
         let stats = Arc::new(TransferStats::default());
         let left_out = [&delivery.config.report_dir, &delivery.staging];
         let left_out: Vec<_> = left_out.into_iter().filter_map(|path| path.canonicalize().ok()).collect();
-        let Workshop { definition, contexts, builder } = workshop;
+        let Workshop { definition, contexts, date, builder } = workshop;
         builder_state::admit(delivery, &definition.dockerfile)?;
-        let place = Place::of(delivery, ready);
+        let place = Place::within(delivery.config.real_context(), &ready.checkout.root, &ready.places);
         let attachables = Attachables {
             context: Directory::within(definition.context.folder()?, &place.context, left_out.clone()),
             folders: contexts.folders(definition, &place, &left_out)?,
@@ -118,8 +125,10 @@ impl<'a> BuildSession<'a> {
             delivery.recorder.warn(warning);
         }
         let proxies = build.proxies.arguments(&builder.address().to_string(), &build.arguments);
-        let contexts = contexts.given.clone();
-        let instructions = Instructions { namespace, contexts, ..instructions(build, definition.name(), &ready.claim, proxies) };
+        let (contexts, date) = (contexts.given.clone(), *date);
+        let proxies = proxies.into_iter().chain(dating::argument(build, definition, date)).collect();
+        let instructions =
+            Instructions { date, contexts, namespace, ..instructions(build, definition.name(), &ready.claim, proxies) };
         Ok(Self { delivery, ready, workshop, session, stats, bases, instructions })
     }
 
@@ -127,6 +136,9 @@ impl<'a> BuildSession<'a> {
         self.delivery
             .stage(StageName::Build, async |log| {
                 let config = &self.delivery.config.build;
+                if self.instructions.date.is_some() && !self.workshop.builder.dates_files() {
+                    log.line(FILES_ARE_NOT_DATED);
+                }
                 if let Some(line) = self.bases.line() {
                     log.line(&line);
                 }
@@ -139,15 +151,15 @@ impl<'a> BuildSession<'a> {
                     self.workshop.builder.build(&self.session, &self.instructions, platform, &layout, config.compression, show)
                 });
                 let built = self.in_time(try_join_all(builds)).await.map_err(|error| self.explained(error))?;
-                let (mut parts, mut warnings, mut materials) = (Vec::new(), Vec::new(), BTreeMap::new());
-                for Product { parts: one, warnings: said, materials: named } in built {
+                let (mut parts, mut checks, mut materials) = (Vec::new(), BTreeSet::new(), BTreeMap::new());
+                for Product { parts: one, checks: said, materials: named } in built {
                     materials.insert(one.platform.clone(), self.with_reader(named));
                     parts.push(one);
-                    warnings.extend(said);
+                    checks.extend(self.placed(said));
                 }
-                warnings.dedup();
                 self.holds_no_proxy(&parts)?;
-                warnings.extend(self.homeless(&parts));
+                let warnings = checks.iter().map(ToString::to_string).chain(self.homeless(&parts)).collect();
+                let checks = checks.into_iter().collect();
                 let annotations = annotations(self.delivery, &self.ready.claim);
                 let image = Image::assemble(layout, &parts, &annotations).map_err(BuildError::from)?;
                 let detail = extent(&image);
@@ -156,7 +168,7 @@ impl<'a> BuildSession<'a> {
                     image.digest,
                     text::count(self.stats.files(), "file")
                 ));
-                let built = Built { image, warnings, leaks: Leaks::default(), materials, sent: BTreeMap::new() };
+                let built = Built { image, warnings, checks, leaks: Leaks::default(), materials, sent: BTreeMap::new() };
                 Ok((built, Ending::Pass(detail)))
             })
             .await
@@ -169,6 +181,13 @@ impl<'a> BuildSession<'a> {
             () = silence::silence(&self.stats) => Err(BuildError::Silent { after: silence::SILENCE }),
             () = self.workshop.builder.silence() => Err(BuildError::Silent { after: silence::SILENCE }),
         }
+    }
+
+    /// Checks of the Dockerfile by its path as people know it.
+    fn placed(&self, checks: Vec<BuildCheck>) -> impl Iterator<Item = BuildCheck> {
+        let file = dockerfile_name(&self.delivery.config.build.dockerfile, &self.ready.checkout.root);
+        let redacted = |text: &str| text::redacted(text).into_owned();
+        checks.into_iter().map(move |check| BuildCheck { file: file.clone(), message: redacted(&check.message), ..check })
     }
 
     /// Says which annotations the image has no place for.
@@ -265,6 +284,7 @@ impl<'a> BuildSession<'a> {
                 }
                 BuildError::Step(step)
             }
+            BuildError::Checks { rules, checks } => BuildError::Checks { rules, checks: self.placed(checks).collect() },
             BuildError::Dockerfile { message, at } => {
                 BuildError::Dockerfile { message, at: at.map(|at| crate::finding::Instruction { file, ..at }) }
             }
@@ -282,6 +302,7 @@ fn instructions(build: &Build, dockerfile: String, claim: &Claim, proxies: Vec<(
         arguments: build.arguments.iter().cloned().chain(proxies).collect(),
         labels: given.chain(claim.labels()).collect(),
         contexts: Contexts::new(),
+        date: None,
         options: build.options.clone(),
         namespace: None,
     }

@@ -10,12 +10,7 @@ use crate::provenance::{Claim, Parameters};
 use crate::source::Checkout;
 
 /// What the image of this delivery says of itself.
-pub(super) fn claim(
-    config: &Config,
-    checkout: &Checkout,
-    dockerfile: &[u8],
-    contexts: BTreeMap<String, String>,
-) -> Claim {
+pub(super) fn claim(config: &Config, checkout: &Checkout, dockerfile: &[u8], contexts: BTreeMap<String, String>) -> Claim {
     let (build, root) = (&config.build, &checkout.root);
     let context = config.real_context();
     let context = context.strip_prefix(root).unwrap_or(&context);
@@ -31,9 +26,14 @@ pub(super) fn claim(
         dockerfile_digest: Digest::of(dockerfile),
         platforms,
         target: build.target.clone(),
-        options: build.options.decisive(),
+        options: build.options.decisive().into_iter().chain(build.reproducible.then(reproducible)).collect(),
     };
     Claim::of(&checkout.source, config.environment, parameters)
+}
+
+/// That an image is dated by its commit is one thing more that tells it from another of the commit.
+fn reproducible() -> (String, String) {
+    ("reproducible".to_owned(), "true".to_owned())
 }
 
 /// The Dockerfile as its readers know it: relative to the source's root where it is inside.

@@ -183,8 +183,14 @@ mod tests {
             offered.files().unwrap().map(|path| path.unwrap().strip_prefix(&root).unwrap().to_owned()).collect();
         files.sort();
         let expected = [
-            "app/.dockerignore", "app/Dockerfile", "app/libs/.dockerignore", "app/libs/x", "app/libs/y", "app/libs/z",
-            "common/.dockerignore", "common/a",
+            "app/.dockerignore",
+            "app/Dockerfile",
+            "app/libs/.dockerignore",
+            "app/libs/x",
+            "app/libs/y",
+            "app/libs/z",
+            "common/.dockerignore",
+            "common/a",
         ];
         assert_eq!(files, expected.map(PathBuf::from));
         for (path, is_offered) in [("common/gone", true), ("common/gone.log", false), ("app/libs/x", true), ("other", false)] {

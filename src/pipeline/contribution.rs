@@ -36,6 +36,7 @@ impl Contribution for Built {
             platform.materials = self.materials.get(&platform.platform).cloned();
         }
         record.warnings.extend(self.warnings.iter().cloned());
+        record.build_checks.extend(self.checks.iter().cloned());
         self.leaks.enter(record);
     }
 }

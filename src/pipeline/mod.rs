@@ -17,6 +17,7 @@ mod code_scanning;
 pub(crate) mod context;
 mod contribution;
 mod coverage;
+mod dating;
 mod destination;
 pub(crate) mod doctor;
 mod fixed_tags;

@@ -3,9 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::Delivery;
-use super::preflight::Ready;
-
 /// Where the build contexts are.
 pub(super) struct Place {
     /// The folder in the source that has all of them; absent where the build context is outside, and then is the only one.
@@ -19,12 +16,8 @@ pub(super) struct Place {
 }
 
 impl Place {
-    pub(super) fn of(delivery: &Delivery, ready: &Ready) -> Self {
-        Self::within(delivery.config.real_context(), &ready.checkout.root, &ready.places)
-    }
-
-    /// Of the build context `whole` and of the named ones, which are in the source `root`.
-    fn within(whole: PathBuf, root: &Path, named: &BTreeMap<String, PathBuf>) -> Self {
+    /// Of the build context `whole`, a path without links, and of the named ones, by their paths in the source `root`.
+    pub(super) fn within(whole: PathBuf, root: &Path, named: &BTreeMap<String, PathBuf>) -> Self {
         let Ok(context) = whole.strip_prefix(root).map(Path::to_owned) else {
             return Self { folder: None, context: PathBuf::new(), named: BTreeMap::new(), whole };
         };
@@ -74,7 +67,9 @@ mod tests {
     fn gits_own_folder_is_known_in_each() {
         let named = BTreeMap::from([("lib".to_owned(), PathBuf::from("lib"))]);
         let place = Place::within("/work/api".into(), Path::new("/work"), &named);
-        for (file, is_gits) in [("api/.git/config", true), ("lib/.git", true), (".git/config", false), ("api/x/.git/config", false)] {
+        for (file, is_gits) in
+            [("api/.git/config", true), ("lib/.git", true), (".git/config", false), ("api/x/.git/config", false)]
+        {
             assert_eq!(place.is_gits(Path::new(file)), is_gits, "{file}");
         }
     }

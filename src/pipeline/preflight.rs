@@ -7,10 +7,11 @@ use tokio::sync::OnceCell;
 
 use super::named_contexts::{self, NamedContexts};
 use super::proven_image::ProvenImage;
-use super::{Delivery, Ending, bases, claim, context, keys, shutting_in};
+use super::{Delivery, Ending, bases, claim, context, dating, keys, shutting_in};
 use crate::buildkit::builder::Builder;
+use crate::buildkit::date::SourceDate;
 use crate::config::{Publish, RequestedDestination, SecretsHistory};
-use crate::dockerfile::Dockerfile;
+use crate::dockerfile::{Dockerfile, asks_for_checks};
 use crate::error::Error;
 use crate::oci::reference::Repository;
 use crate::plan;
@@ -50,6 +51,8 @@ pub(super) struct Ready {
 pub(super) struct Workshop {
     pub(crate) definition: Definition,
     pub(crate) contexts: NamedContexts,
+    /// What the image is dated by.
+    pub(crate) date: Option<SourceDate>,
     pub(crate) builder: Builder,
 }
 
@@ -67,6 +70,7 @@ pub(super) async fn look(delivery: &Delivery) -> Result<(Ready, Workshop), Error
             identify(delivery, &checkout).await?;
             let places = checkout.places(&definition)?;
             let contexts = NamedContexts::open(delivery)?;
+            let date = dating::date(delivery, &checkout).await?;
             let left_out = [&*config.report_dir, &*delivery.staging];
             let compared = context::compare(&delivery.launcher, &checkout, &definition, &left_out).await;
             checkout.source.dirty = compared.is_dirty();
@@ -75,14 +79,19 @@ pub(super) async fn look(delivery: &Delivery) -> Result<(Ready, Workshop), Error
             let tags = plan_tags(delivery, &checkout)?;
             warn(delivery, &checkout, &compared);
             for name in contexts.idle(&config.build, &definition) {
-                delivery.recorder.warn(format!(
-                    "Nothing in the Dockerfile is called {name}, so the build context of this name is not used."
-                ));
+                delivery
+                    .recorder
+                    .warn(format!("Nothing in the Dockerfile is called {name}, so the build context of this name is not used."));
             }
             keys::look(delivery, &log).await?;
             let builder = Builder::connect(&config.build.host, &delivery.cleanups).await?;
             log.line(&format!("builder: {}", builder.description()));
             named_contexts::admit(&config.build, &definition, &builder)?;
+            if !builder.may_check() && asks_for_checks(&definition.dockerfile) {
+                delivery
+                    .recorder
+                    .warn("This builder knows no build checks: what the Dockerfile's `# check=` asks for was not looked at.");
+            }
             let names: Vec<_> = tags.iter().map(|planned| planned.tag.as_str()).collect();
             log.line(&format!(
                 "destination: {}, tags: {}",
@@ -102,7 +111,7 @@ pub(super) async fn look(delivery: &Delivery) -> Result<(Ready, Workshop), Error
                 leaks: OnceCell::new(),
                 origin: None,
             };
-            Ok(((ready, Workshop { definition, contexts, builder }), Ending::Pass(detail)))
+            Ok(((ready, Workshop { definition, contexts, date, builder }), Ending::Pass(detail)))
         })
         .await
 }

@@ -31,7 +31,7 @@ async fn leaks(delivery: &Delivery, ready: &Ready) -> Result<Leaks, Error> {
         .stage(StageName::Secrets, async |log| {
             let (history, warning) = history(delivery, ready).await?;
             let (lists, unproven) = suppressions::of_leaks(delivery, ready).await?;
-            let place = Place::of(delivery, ready);
+            let place = place(delivery, ready);
             let exclude = ours(delivery, ready);
             let request = gitleaks::Request {
                 root: &ready.checkout.root,
@@ -83,6 +83,11 @@ fn ours(delivery: &Delivery, ready: &Ready) -> Vec<PathBuf> {
     ours.chain(git).collect()
 }
 
+/// Where the build contexts are.
+fn place(delivery: &Delivery, ready: &Ready) -> Place {
+    Place::within(delivery.config.real_context(), &ready.checkout.root, &ready.places)
+}
+
 /// Looks for secrets in what the builder was told of and nobody has looked at yet: git's own folder, what is outside of the
 /// source, and what has changed since.
 pub(super) async fn sent(
@@ -95,7 +100,7 @@ pub(super) async fn sent(
     if rest.is_empty() {
         return Ok(leaks);
     }
-    let place = Place::of(delivery, ready);
+    let place = place(delivery, ready);
     let (root, folder) = match &place.folder {
         Some(folder) => (&ready.checkout.root, folder.clone()),
         None => (&place.whole, PathBuf::new()),

@@ -20,6 +20,7 @@ pub(crate) use recorder::{Checkpoints, Contribution, Recorder, StageLog, StageRe
 pub(crate) use sandbox::{MissingPart, Sandbox};
 pub(crate) use signer::{Certified, KeySigner, Signer, Sigstore};
 
+use crate::build_check::BuildCheck;
 use crate::changes::Since;
 use crate::coverage::{Gap, JudgedBy};
 use crate::environment::{Environment, Requirements};
@@ -68,6 +69,9 @@ pub(crate) struct Record {
     /// What the registry's own scan found; absent where it was not asked for, or not come to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) registry_scan: Option<RegistryScan>,
+    /// What the builder's own checks say of the Dockerfile.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) build_checks: Vec<BuildCheck>,
     /// The vulnerability database that was used.
     pub(crate) database: Option<Database>,
     /// What programs were shut in; absent where none was started.
@@ -135,6 +139,7 @@ impl Record {
             suppressions: Vec::new(),
             unscanned: Vec::new(),
             registry_scan: None,
+            build_checks: Vec::new(),
             database: None,
             sandbox: None,
             image: None,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::advice;
 use super::catalogue::{self, Catalogue, Merged};
 use crate::annotation::{Annotation, Level};
+use crate::build_check::BuildCheck;
 use crate::finding::{Instruction, Leak, Severity};
 use crate::record::Record;
 use crate::scanner::Tool;
@@ -17,7 +18,8 @@ const NAMES: usize = 20;
 /// The most annotations that are made; GitHub takes fifty at a time.
 pub(crate) const MOST: usize = 500;
 
-/// The annotations of a record: one a leak, and one a package and instruction of the Dockerfile, the worst first.
+/// The annotations of a record: one a leak, one a package and instruction of the Dockerfile, the worst first, and one a build
+/// check.
 #[must_use]
 pub(crate) fn of(record: &Record) -> Vec<Annotation> {
     let catalogue = Catalogue::of(record);
@@ -39,7 +41,22 @@ pub(crate) fn of(record: &Record) -> Vec<Annotation> {
         let tool = merged[0].vulnerability.tool;
         of_package(instruction, package, &merged, tool, level(tool))
     }));
+    annotations.extend(record.build_checks.iter().filter(|check| check.line > 0).map(of_check));
     cut(annotations)
+}
+
+fn of_check(check: &BuildCheck) -> Annotation {
+    let level = if check.fails { Level::Failure } else { Level::Warning };
+    let title = format!("build check: {}", check.rule.as_deref().unwrap_or("Dockerfile"));
+    let lines = std::iter::once(&check.message).chain(&check.url).map(|text| text::line(text, LIMIT).to_string());
+    Annotation {
+        file: check.file.clone(),
+        line: check.line,
+        end_line: check.end_line.max(check.line),
+        level,
+        title: text::line(&title, LIMIT).into(),
+        message: lines.collect::<Vec<_>>().join("\n"),
+    }
 }
 
 /// The first of them, with a word on the last that there are more.
@@ -99,6 +116,21 @@ mod tests {
         let annotations = of(&fixture::blocked());
         let shown = annotations.iter().map(|a| format!("{}:{}-{} {:?} {}", a.file, a.line, a.end_line, a.level, a.title));
         insta::assert_snapshot!(shown.collect::<Vec<_>>().join("\n"));
+    }
+
+    #[test]
+    fn a_build_check_is_a_remark_on_its_line_and_one_that_fails_the_build_is_a_failure() {
+        let check =
+            BuildCheck { file: "app/Dockerfile".to_owned(), ..BuildCheck::read("Rule: words (line 3)", (3, 4), "https://x") };
+        let failing = BuildCheck { fails: true, ..check.clone() };
+        let nowhere = BuildCheck { line: 0, ..check.clone() };
+        let mut record = fixture::delivered();
+        let before = of(&record).len();
+        record.build_checks = vec![check, failing, nowhere];
+        let annotations = of(&record).split_off(before);
+        let shown: Vec<_> = annotations.iter().map(|a| (&*a.file, a.line, a.end_line, a.level, &*a.title, &*a.message)).collect();
+        let told = |level| ("app/Dockerfile", 3, 4, level, "build check: Rule", "words\nhttps://x");
+        assert_eq!(shown, [told(Level::Warning), told(Level::Failure)]);
     }
 
     #[test]

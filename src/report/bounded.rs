@@ -15,7 +15,7 @@ pub(crate) const ENTRIES: usize = 1000;
 
 /// The record, with an end to its lists and a warning that says what is left out.
 pub(super) fn bounded(record: &Record) -> Cow<'_, Record> {
-    let Record { findings, suppressions, unscanned, warnings, since, registry_scan, .. } = record;
+    let Record { findings, suppressions, unscanned, warnings, build_checks, since, registry_scan, .. } = record;
     let of_registry = registry_scan.as_ref().map_or(0, |scan| scan.findings.len());
     let only_trivy = registry_scan.as_ref().and_then(|scan| scan.only_trivy.as_ref()).map_or(0, Vec::len);
     let mut since = since.clone();
@@ -27,6 +27,7 @@ pub(super) fn bounded(record: &Record) -> Cow<'_, Record> {
         ("change", changes, 0),
         ("ECR finding", of_registry, FINDINGS),
         ("advisory", only_trivy, ENTRIES),
+        ("build check", build_checks.len(), ENTRIES),
         // One place is for the warning that says so.
         ("warning", warnings.len(), ENTRIES - 1),
     ];
@@ -42,6 +43,7 @@ pub(super) fn bounded(record: &Record) -> Cow<'_, Record> {
     record.findings.truncate(FINDINGS);
     record.suppressions.truncate(ENTRIES);
     record.unscanned.truncate(ENTRIES);
+    record.build_checks.truncate(ENTRIES);
     record.since = since;
     if let Some(scan) = &mut record.registry_scan {
         // What counts and the worst come first.

@@ -14,6 +14,7 @@ use super::Error;
 use super::bounded::{ENTRIES, FINDINGS};
 use super::catalogue::{self, Catalogue};
 use super::verdict;
+use crate::build_check::BuildCheck;
 use crate::document;
 use crate::environment::Environment;
 use crate::finding::{Finding, Instruction, Leak, Suppression, Vulnerability};
@@ -88,6 +89,7 @@ pub(crate) fn retold(claim: Record, known: Known) -> Record {
     record.stages = claim.stages.into_iter().take(ENTRIES).map(stage).collect();
     record.findings = claim.findings.into_iter().take(FINDINGS).map(finding).collect();
     record.suppressions = claim.suppressions.into_iter().take(ENTRIES).map(|one| suppression(&one)).collect();
+    record.build_checks = claim.build_checks.iter().take(ENTRIES).map(build_check).collect();
     record.failure = claim.failure.as_ref().map(failure);
     record.warnings = vec![
         "This is what the change's own job says of itself. Whatever ran there could have written it, so it vouches for \
@@ -162,6 +164,19 @@ fn finding(finding: Finding) -> Finding {
             }),
             tool: vulnerability.tool,
         }),
+    }
+}
+
+/// What a check says; its address may be anyone's.
+fn build_check(check: &BuildCheck) -> BuildCheck {
+    BuildCheck {
+        file: cut(&check.file),
+        rule: check.rule.as_deref().map(cut),
+        message: cut(&check.message),
+        url: None,
+        line: check.line,
+        end_line: check.end_line,
+        fails: check.fails,
     }
 }
 

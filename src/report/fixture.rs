@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::build_check::BuildCheck;
 use crate::changes::{self, Since};
 use crate::coverage::{Gap, GapKind};
 use crate::diagnosis::Diagnosis;
@@ -65,6 +66,7 @@ fn begun(environment: Environment) -> Record {
         gitops: None,
         failure: None,
         warnings: Vec::new(),
+        build_checks: Vec::new(),
     }
 }
 
@@ -498,6 +500,15 @@ pub(crate) fn hostile() -> Record {
         (gap.name, gap.why) = (text(), long());
         gap.accepted = gap.accepted.as_ref().map(|_| text());
     }
+    record.build_checks = vec![BuildCheck {
+        file: text(),
+        line: 1,
+        end_line: 1,
+        rule: Some(text()),
+        message: long(),
+        url: Some(text()),
+        fails: true,
+    }];
     record.since = Some(since(&text));
     record.registry_scan = Some(registry_scan(&|_| text()));
     record.failure = Some(Diagnosis {

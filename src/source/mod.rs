@@ -206,6 +206,15 @@ impl Checkout {
         Ok(repository.before(launcher, commit, most).await?)
     }
 
+    /// When the commit was made that is checked out, in seconds since 1970; nothing where there is none.
+    ///
+    /// # Errors
+    /// git can't be run.
+    pub(crate) async fn date(&self, launcher: &Launcher) -> Result<Option<i64>, Error> {
+        let (Some(repository), Some(commit)) = (&self.repository, &self.source.commit) else { return Ok(None) };
+        Ok(repository.date(launcher, commit).await?.filter(|date| *date >= 0))
+    }
+
     /// The tags of a commit, given by any text; none where the clone does not have it.
     ///
     /// # Errors

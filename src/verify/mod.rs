@@ -22,7 +22,7 @@ pub(crate) use wanted::check;
 use std::sync::Arc;
 
 use self::amazon::Amazon;
-use self::folder::NotFound;
+use self::folder::{Folder, NotFound};
 use self::request::{Criteria, Looked};
 use self::table::Subject;
 use self::wanted::Wanted;
@@ -31,9 +31,10 @@ use crate::aws::{self, RegistryHost, Session};
 use crate::error::Error;
 use crate::evidence::Place;
 use crate::inputs::Problem;
-use crate::oci::reference::Repository;
+use crate::oci::reference::{InvalidReference, Repository};
 use crate::oci::registry::credentials::{Auth, CachedPassword, Origin};
-use crate::oci::registry::{self, Client, Credentials, Store};
+use crate::oci::registry::{self, Client, Credentials, Manifest, Selector, Store};
+use crate::oci::{Digest, Layout, Reference};
 use crate::sigstore::{PublicKey, Verifier};
 
 /// With whose credentials an image is looked at. What is absent is what the surroundings have.
@@ -43,6 +44,46 @@ pub(crate) struct As<'a> {
     pub(crate) session: Option<&'a Session>,
     /// The credentials for the image's registry.
     pub(crate) credentials: Option<&'a Credentials>,
+}
+
+/// An image where it is: its manifest or index, and what serves the rest.
+pub(crate) enum Found {
+    /// In a repository of a registry.
+    Repository(Client, Manifest),
+    /// In a layout folder.
+    Folder(Layout, Manifest),
+}
+
+impl Found {
+    /// The image's digest.
+    #[must_use]
+    pub(crate) fn digest(&self) -> Digest {
+        let (Self::Repository(_, manifest) | Self::Folder(_, manifest)) = self;
+        manifest.digest
+    }
+}
+
+/// Finds the image that a text names, which is the argument `argument`: `HOST[:PORT]/NAME:TAG`, `…@DIGEST`, or `oci:PATH`.
+///
+/// # Errors
+/// It names none, or the place can't be asked or has no such image.
+pub(crate) async fn find(argument: &'static str, text: &str) -> Result<Found, Error> {
+    let wrong = |expected: String| Error::Inputs(vec![Problem { input: argument, value: text.to_owned(), expected }]);
+    if let Some(folder) = Folder::named(text) {
+        let folder = folder.map_err(|expected| wrong(expected.to_owned()))?;
+        let (layout, manifest) = folder.find().map_err(|error| match error {
+            NotFound::Layout(error) => folder::unreadable(error).into(),
+            NotFound::Which(expected) => wrong(expected),
+        })?;
+        return Ok(Found::Folder(layout, manifest));
+    }
+    let image: Reference = text.parse().map_err(|error: InvalidReference| wrong(error.reason.to_owned()))?;
+    let selector = Selector::of(&image).ok_or_else(|| wrong("a tag or a digest is expected behind the name".to_owned()))?;
+    let amazon = Amazon::find(&image.repository, None).await;
+    let credentials = credentials(&image.repository, amazon.as_ref()).await?;
+    let client = Client::new(image.repository.clone(), credentials)?;
+    let manifest = client.pull_manifest(&selector).await?;
+    Ok(Found::Repository(client, manifest))
 }
 
 /// Looks at an image.

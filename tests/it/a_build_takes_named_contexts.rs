@@ -83,9 +83,17 @@ fn a_folder_an_image_and_a_layout_give_the_same_files_as_the_builders_own_client
         let ended = with(app(&source), &contexts).on(&engine).ends_with(0);
         ended.does_not_say("changes that are in no commit").does_not_say("is called");
         let files = source.image().files();
-        let expected = [("a", "a"), ("layout", "layout"), ("libs/.dockerignore", "*.log\n"), ("libs/deep/z", "z"), ("libs/x", "x")];
+        let expected =
+            [("a", "a"), ("layout", "layout"), ("libs/.dockerignore", "*.log\n"), ("libs/deep/z", "z"), ("libs/x", "x")];
         let expected: BTreeMap<_, _> = expected.into_iter().chain([("pushed", "pushed")]).collect();
-        assert!(files.iter().map(|(path, content)| (&**path, &**content)).eq(expected.iter().map(|(path, text)| (*path, text.as_bytes()))), "{}: {files:?}", engine.name);
+        assert!(
+            files
+                .iter()
+                .map(|(path, content)| (&**path, &**content))
+                .eq(expected.iter().map(|(path, text)| (*path, text.as_bytes()))),
+            "{}: {files:?}",
+            engine.name
+        );
         // What it took is known by digest, and what tells this image from another of the commit says so.
         let [image, own] = [digest(&made.beside("image")), digest(&place)];
         let said_of = json!({"base": format!("oci-layout://{own}"), "libs": "libs/common", "team/pushed": format!("docker-image://{pushed}")});
@@ -146,7 +154,11 @@ fn a_context_takes_the_place_of_a_base_image_of_a_stage_and_of_what_a_step_mount
         let contexts = ["libs", "tool", "r.example/absent:1"].map(|name| folder(name, &source, "libs"));
         with(app(&source), &contexts).on(&engine).ends_with(0);
         let files = source.image().files();
-        assert!(files.keys().eq(["base", "mounted", "tool"]) && files.values().all(|text| text == b"x"), "{}: {files:?}", engine.name);
+        assert!(
+            files.keys().eq(["base", "mounted", "tool"]) && files.values().all(|text| text == b"x"),
+            "{}: {files:?}",
+            engine.name
+        );
     }
 }
 
@@ -159,7 +171,10 @@ fn an_engine_that_would_pass_over_them_is_not_asked_and_says_so_before_the_build
     let stages = source.record()["stages"].as_array().unwrap().clone();
     assert!(stages.iter().all(|stage| stage["name"] != "build" || stage["outcome"]["is"] != "failed"), "{stages:?}");
     // Nor is a reader of Dockerfiles of before.
-    let old = Source::in_git(&[("Dockerfile", "# syntax=docker/dockerfile:1.3\nFROM scratch\nCOPY --from=libs . /\n"), ("libs/x", "x")]);
+    let old = Source::in_git(&[
+        ("Dockerfile", "# syntax=docker/dockerfile:1.3\nFROM scratch\nCOPY --from=libs . /\n"),
+        ("libs/x", "x"),
+    ]);
     let delivery = with(old.deliver(), &[folder("libs", &old, "libs")]);
     delivery.on(&engines()[1]).ends_with(1).says("docker/dockerfile:1.3").says("line 1 of the Dockerfile").says("1.4");
 }
@@ -290,7 +305,9 @@ fn a_layout_that_is_not_what_its_digests_say_is_refused() {
         let _ = fs::remove_dir_all(&place);
         run(Command::new("cp").arg("--recursive").arg(made.beside("image")).arg(&place));
     };
-    let deliver = |engine: &Engine, more: &str| with(source.deliver(), &[format!("base=oci-layout://{}{more}", place.display())]).on(engine);
+    let deliver = |engine: &Engine, more: &str| {
+        with(source.deliver(), &[format!("base=oci-layout://{}{more}", place.display())]).on(engine)
+    };
     fresh();
     let manifest: Value = read_json(&place.join("blobs").join(digest(&place).replace(':', "/")));
     let layer = place.join("blobs").join(manifest["layers"][0]["digest"].as_str().unwrap().replace(':', "/"));
@@ -312,11 +329,8 @@ fn a_layout_that_is_not_what_its_digests_say_is_refused() {
 
 #[test]
 fn secrets_in_a_named_folder_are_found_also_in_what_git_ignores_and_in_its_own_folder() {
-    let source = Source::in_git(&[
-        ("app/Dockerfile", "FROM scratch\nCOPY --from=libs . /\n"),
-        (".gitignore", "*.env\n"),
-        ("libs/x", "x"),
-    ]);
+    let source =
+        Source::in_git(&[("app/Dockerfile", "FROM scratch\nCOPY --from=libs . /\n"), (".gitignore", "*.env\n"), ("libs/x", "x")]);
     source.write("libs/settings.env", &format!("TOKEN={}\n", secret()));
     let engine = &engines()[1];
     let ended = with(app(&source), &[folder("libs", &source, "libs")]).on(engine).flag("--environment", "dev").ends_with(0);

@@ -161,7 +161,9 @@ impl LayoutFolder {
             (_, (Some(found), None), _) | (None, (None, _), [found]) => Ok(found),
             (Some(tag), (None, _), _) => Err(format!("it has no image with the tag {tag}")),
             (None, (None, _), []) => Err("it has no image".to_owned()),
-            (None, (None, _), _) => Err("it has several images, and none has the tag latest: name one by :TAG or @DIGEST".to_owned()),
+            (None, (None, _), _) => {
+                Err("it has several images, and none has the tag latest: name one by :TAG or @DIGEST".to_owned())
+            }
         };
         digest_of(found.map_err(|reason| self.refused(reason))?).map_err(|error| self.refused(error))
     }
@@ -260,7 +262,10 @@ impl Layouts {
         Ok(Response::new(InfoResponse { info: Some(Info { digest, size }) }))
     }
 
-    async fn read(&self, request: Request<ReadRequest>) -> Result<Response<ReceiverStream<Result<ReadResponse, Status>>>, Status> {
+    async fn read(
+        &self,
+        request: Request<ReadRequest>,
+    ) -> Result<Response<ReceiverStream<Result<ReadResponse, Status>>>, Status> {
         let blob = self.blob(&request, &request.get_ref().digest).await?;
         let ReadRequest { offset, size, .. } = *request.get_ref();
         let offset = u64::try_from(offset).unwrap_or(0);
