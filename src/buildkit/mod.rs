@@ -2,6 +2,7 @@
 //! exports the image into a layout.
 
 pub(crate) mod builder;
+pub(crate) mod cache;
 pub(crate) mod endpoint;
 mod engine;
 pub(crate) mod error;
