@@ -1,6 +1,7 @@
 //! GitHub: the event, the token, workflow commands, and the API.
 
 mod access;
+mod actions_cache;
 pub(crate) mod api;
 pub(crate) mod attestations;
 pub(crate) mod checks;
@@ -17,6 +18,7 @@ pub(crate) mod pull_requests;
 pub(crate) mod storage_records;
 
 pub(crate) use access::Access;
+pub(crate) use actions_cache::ActionsCache;
 pub(crate) use api::Api;
 pub(crate) use demand::Demand;
 pub(crate) use event::Event;
