@@ -15,7 +15,7 @@ use bollard_buildkit_proto::pb;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
-use super::contexts::Contexts;
+use super::contexts::{self, Contexts, Given};
 use super::error::{Error, StepFailure};
 use super::id::random_id;
 use super::materials;
@@ -23,6 +23,7 @@ use super::progress::{BuildEvent, FailedStep, Progress};
 use crate::build_check::BuildCheck;
 use crate::finding::Instruction;
 use crate::materials::Materials;
+use crate::oci::{Digest, Platform};
 
 /// What to solve.
 #[derive(Clone, Debug, Default)]
@@ -81,7 +82,7 @@ pub(crate) async fn solve(
     let mut definitions = Vec::new();
     let outcome = {
         let watch = watch(channel, &reference, &mut progress, show);
-        let gateway = gateway(channel, &reference, solve.frontend_attributes, &mut definitions);
+        let gateway = gateway(channel, &reference, solve.frontend_attributes, &solve.contexts, &mut definitions);
         let solved = control.solve(request);
         let work = async { tokio::join!(solved, gateway) };
         tokio::pin!(watch, work);
@@ -118,10 +119,12 @@ async fn watch(channel: &Channel, reference: &str, progress: &mut Progress, show
 async fn gateway(
     channel: &Channel,
     reference: &str,
-    attributes: HashMap<String, String>,
+    mut attributes: HashMap<String, String>,
+    contexts: &Contexts,
     definitions: &mut Vec<pb::Definition>,
 ) -> Result<(), Status> {
     let mut bridge = LlbBridgeClient::new(channel.clone()).max_decoding_message_size(64 << 20);
+    pin(&mut bridge, reference, &mut attributes, contexts).await?;
     let request = frontend::SolveRequest {
         frontend: "dockerfile.v0".to_owned(),
         frontend_opt: attributes,
@@ -144,6 +147,39 @@ async fn gateway(
         }
     };
     bridge.r#return(for_build(answer, reference)?).await.map(|_| ())
+}
+
+/// Has each image that is a named context be taken by the digest that its name is resolved to now, as a frontend takes the images
+/// of `FROM`: a definition names it otherwise by its tag alone. One that can't be resolved is for the frontend to fail on.
+async fn pin(
+    bridge: &mut LlbBridgeClient<Channel>,
+    reference: &str,
+    attributes: &mut HashMap<String, String>,
+    contexts: &Contexts,
+) -> Result<(), Status> {
+    for (name, given) in contexts {
+        let Given::Image(image) = given else { continue };
+        let Some(image) = contexts::unpinned(image) else { continue };
+        let platform = attributes.get("platform").and_then(|platform| platform.parse::<Platform>().ok());
+        let request = frontend::ResolveImageConfigRequest {
+            r#ref: image.clone(),
+            platform: platform.map(|platform| pb::Platform {
+                architecture: platform.architecture,
+                os: platform.os,
+                variant: platform.variant.unwrap_or_default(),
+                ..pb::Platform::default()
+            }),
+            resolve_mode: attributes.get("image-resolve-mode").cloned().unwrap_or_default(),
+            log_name: format!("[context {name}] load metadata for {image}"),
+            ..frontend::ResolveImageConfigRequest::default()
+        };
+        if let Ok(resolved) = bridge.resolve_image_config(for_build(request, reference)?).await
+            && let Ok(digest) = resolved.into_inner().digest.parse::<Digest>()
+        {
+            attributes.insert(format!("context:{name}"), format!("docker-image://{image}@{digest}"));
+        }
+    }
+    Ok(())
 }
 
 fn for_build<T>(message: T, reference: &str) -> Result<Request<T>, Status> {
