@@ -67,6 +67,23 @@ pub(super) fn attributes(contexts: &Contexts) -> impl Iterator<Item = (String, S
     capability.into_iter().chain(named)
 }
 
+/// The whole name of an image that is named without a digest, as builders resolve it (`ParseNormalizedNamed` and `TagNameOnly` in
+/// `github.com/distribution/reference`); nothing for one that has a digest.
+#[must_use]
+pub(super) fn unpinned(image: &str) -> Option<String> {
+    if image.contains('@') {
+        return None;
+    }
+    let has_host = image.split_once('/').is_some_and(|(host, _)| host.contains(['.', ':']) || host == "localhost");
+    let whole = match (has_host, image.contains('/')) {
+        (true, _) => image.to_owned(),
+        (false, true) => format!("docker.io/{image}"),
+        (false, false) => format!("docker.io/library/{image}"),
+    };
+    let has_tag = whole.rsplit_once('/').is_some_and(|(_, last)| last.contains(':'));
+    Some(if has_tag { whole } else { format!("{whole}:latest") })
+}
+
 impl Origin {
     /// The folder of this machine, where it is one or is in one.
     #[must_use]
@@ -212,6 +229,21 @@ mod tests {
         assert_eq!(name(&digest.hex()), None);
         let base: Name = "alpine".parse().unwrap();
         assert!(base.is_named_by("docker.io/library/alpine:latest") && !base.is_named_by("alpine:3") && !base.is_named_by("$x"));
+    }
+
+    #[test]
+    fn an_image_without_a_digest_has_a_whole_name_to_be_resolved_by() {
+        for (image, whole) in [
+            ("alpine", "docker.io/library/alpine:latest"),
+            ("alpine:3", "docker.io/library/alpine:3"),
+            ("team/base", "docker.io/team/base:latest"),
+            ("r.example/base", "r.example/base:latest"),
+            ("127.0.0.1:5000/team/base:1", "127.0.0.1:5000/team/base:1"),
+            ("localhost/base", "localhost/base:latest"),
+        ] {
+            assert_eq!(unpinned(image).as_deref(), Some(whole), "{image}");
+        }
+        assert_eq!(unpinned(&format!("alpine:3@{}", Digest::of(b"x"))), None);
     }
 
     #[test]

@@ -154,7 +154,8 @@ mod tests {
         assert_eq!(one_host, two_host);
         assert_ne!(one_mounts, two_mounts);
         assert_eq!(one_mounts, Namespace::of(&["one", "acme/app", "prod"]).attributes()[0]);
-        assert_ne!(of("one").context(Path::new("/a")), of("two").context(Path::new("/a")));
+        let folders = [Path::new("/a")];
+        assert_ne!(of("one").context(&folders), of("two").context(&folders));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout};
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
-use super::contexts::Contexts;
+use super::contexts::{self, Contexts, Given};
 use super::error::{Error, StepFailure};
 use super::export::described;
 use super::id::random_id;
@@ -25,7 +25,7 @@ use super::progress::{BuildEvent, CacheRead, FailedStep, LOOK, Progress, StepSee
 use crate::build_check::BuildCheck;
 use crate::finding::Instruction;
 use crate::materials::Materials;
-use crate::oci::Digest;
+use crate::oci::{Digest, Platform};
 
 /// What to solve.
 #[derive(Clone, Debug, Default)]
@@ -59,6 +59,13 @@ pub(crate) struct Solved {
     pub(crate) read: Vec<CacheRead>,
     /// The diff IDs of the image that the result begins with, where the frontend tells of one (BuildKit 0.12).
     pub(crate) base: Option<Vec<Digest>>,
+}
+
+/// What the frontend is asked for.
+struct Asked<'a> {
+    attributes: HashMap<String, String>,
+    contexts: &'a Contexts,
+    whole: bool,
 }
 
 /// What the frontend says beside the result.
@@ -105,7 +112,8 @@ pub(crate) async fn solve(
     let mut said = Said::default();
     let outcome = {
         let watch = watch(channel, &reference, &mut progress, show);
-        let gateway = gateway(channel, &reference, solve.frontend_attributes, solve.whole, &mut said);
+        let what = Asked { attributes: solve.frontend_attributes, contexts: &solve.contexts, whole: solve.whole };
+        let gateway = gateway(channel, &reference, what, &mut said);
         let solved = control.solve(request);
         let work = async { tokio::join!(solved, gateway) };
         tokio::pin!(watch, work);
@@ -167,11 +175,12 @@ async fn watch(
 async fn gateway(
     channel: &Channel,
     reference: &str,
-    attributes: HashMap<String, String>,
-    whole: bool,
+    asked: Asked<'_>,
     said: &mut Said,
 ) -> Result<(), Status> {
+    let Asked { mut attributes, contexts, whole } = asked;
     let mut bridge = LlbBridgeClient::new(channel.clone()).max_decoding_message_size(64 << 20);
+    pin(&mut bridge, reference, &mut attributes, contexts).await?;
     let request = frontend::SolveRequest {
         frontend: "dockerfile.v0".to_owned(),
         frontend_opt: attributes,
@@ -206,6 +215,39 @@ async fn gateway(
         }
     };
     bridge.r#return(for_build(answer, reference)?).await.map(|_| ())
+}
+
+/// Has each image that is a named context be taken by the digest that its name is resolved to now, as a frontend takes the images
+/// of `FROM`: a definition names it otherwise by its tag alone. One that can't be resolved is for the frontend to fail on.
+async fn pin(
+    bridge: &mut LlbBridgeClient<Channel>,
+    reference: &str,
+    attributes: &mut HashMap<String, String>,
+    contexts: &Contexts,
+) -> Result<(), Status> {
+    for (name, given) in contexts {
+        let Given::Image(image) = given else { continue };
+        let Some(image) = contexts::unpinned(image) else { continue };
+        let platform = attributes.get("platform").and_then(|platform| platform.parse::<Platform>().ok());
+        let request = frontend::ResolveImageConfigRequest {
+            r#ref: image.clone(),
+            platform: platform.map(|platform| pb::Platform {
+                architecture: platform.architecture,
+                os: platform.os,
+                variant: platform.variant.unwrap_or_default(),
+                ..pb::Platform::default()
+            }),
+            resolve_mode: attributes.get("image-resolve-mode").cloned().unwrap_or_default(),
+            log_name: format!("[context {name}] load metadata for {image}"),
+            ..frontend::ResolveImageConfigRequest::default()
+        };
+        if let Ok(resolved) = bridge.resolve_image_config(for_build(request, reference)?).await
+            && let Ok(digest) = resolved.into_inner().digest.parse::<Digest>()
+        {
+            attributes.insert(format!("context:{name}"), format!("docker-image://{image}@{digest}"));
+        }
+    }
+    Ok(())
 }
 
 fn for_build<T>(message: T, reference: &str) -> Result<Request<T>, Status> {

@@ -162,6 +162,9 @@ mod tests {
         let mut link = Header::new_gnu();
         link.set_entry_type(EntryType::Symlink);
         link.set_size(0);
+        link.set_mode(0o777);
+        link.set_mtime(0);
+        (link.set_uid(0), link.set_gid(0));
         archive.append_pax_extensions([("mtime", &b"7.25"[..]), ("SCHILY.xattr.user.a", b"1")]).unwrap();
         archive.append_link(&mut link, "link", "to").unwrap();
         archive.into_inner().unwrap()
