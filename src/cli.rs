@@ -186,7 +186,7 @@ pub(crate) fn command() -> Command {
             ),
         )
         .subcommand(with_inputs(Command::new("policy").about("Print the policies that a delivery needs, to copy")).arg(
-            Arg::new(KIND).value_name("KIND").help("Which: environment, trust, role, workflow or repository, all of which are the default; lifecycle, images, settings or terraform").value_parser(kind),
+            Arg::new(KIND).value_name("KIND").help("Which: environment, trust, role, workflow or repository, all of which are the default; lifecycle, images, settings, watch, rollback or terraform").value_parser(kind),
         ))
         .subcommand(verify_command())
         .subcommand(watch::command())
@@ -367,10 +367,9 @@ const TRUST_POLICY: &str = "trust-policy";
 const KIND: &str = "kind";
 
 fn kind(text: &str) -> Result<Kind, &'static str> {
-    Kind::ALL
-        .into_iter()
-        .find(|kind| kind.name() == text)
-        .ok_or("environment, trust, role, workflow, repository, lifecycle, images, settings or terraform is expected")
+    Kind::ALL.into_iter().find(|kind| kind.name() == text).ok_or(
+        "environment, trust, role, workflow, repository, lifecycle, images, settings, watch, rollback or terraform is expected",
+    )
 }
 
 const AFTER_HELP: &str = "\

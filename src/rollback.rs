@@ -3,13 +3,14 @@
 
 use serde::Serialize;
 
+use crate::aws::Session;
 use crate::config::{Config, Publish, RequestedDestination};
 use crate::error::Error;
 use crate::findings;
 use crate::github::Event;
 use crate::github::oidc::TokenSource;
 use crate::gitops::{Course, Mode, SourceCommit};
-use crate::inputs::{self, Problem};
+use crate::inputs::{self, Inputs, Problem};
 use crate::oci::reference::{Reference, Repository};
 use crate::oci::registry::{self, Client, Store};
 use crate::oci::{Digest, Tag};
@@ -50,8 +51,8 @@ enum Choice {
 
 /// What came of it.
 pub(crate) enum Answer {
-    /// The deliveries.
-    Listed(Deliveries),
+    /// The deliveries, and what is to be known of a list in which there are none.
+    Listed(Deliveries, Vec<String>),
     /// What is asked of the image does not hold.
     Refused(Box<Table>),
     /// The repository names it, or would.
@@ -78,7 +79,12 @@ pub(crate) struct Done {
 ///
 /// # Errors
 /// The inputs make no sense, the registry can't be asked, or the repository that a cluster is brought to is not written.
-pub(crate) async fn rollback(config: &Config<()>, event: Option<&Event>, request: &Request) -> Result<Answer, Error> {
+pub(crate) async fn rollback(
+    config: &Config<()>,
+    inputs: &Inputs,
+    event: Option<&Event>,
+    request: &Request,
+) -> Result<Answer, Error> {
     let choice = request.choice.as_deref().map(read).transpose().map_err(|problem| Error::Inputs(vec![problem]))?;
     let is_named = matches!(choice, Some(Choice::Image(..)));
     if choice.is_some() && config.gitops.is_none() {
@@ -88,8 +94,8 @@ pub(crate) async fn rollback(config: &Config<()>, event: Option<&Event>, request
     if let (Some(_), Publish::No(why)) = (&choice, &config.publish) {
         return Err(Error::Inputs(vec![pipeline::gitops::not_here(why)]));
     }
-    let client = match &choice {
-        Some(Choice::Image(Some(repository), ..)) if !config.destination.is_a_registry() => named(repository).await?,
+    let (client, session) = match &choice {
+        Some(Choice::Image(Some(repository), ..)) if !config.destination.is_a_registry() => (named(repository).await?, None),
         _ => client(config, event).await?,
     };
     if let Some(Choice::Image(Some(repository), ..)) = &choice
@@ -98,9 +104,23 @@ pub(crate) async fn rollback(config: &Config<()>, event: Option<&Event>, request
         let expected = format!("an image of {} is expected, where {} is delivered to", client.repository(), config.environment);
         return Err(Error::Inputs(vec![problem(request, expected)]));
     }
-    let signers = of_this_repository(config, &request.signers);
-    let inspector = Inspector::new(&signers, config.environment, client.clone()).await?;
-    let Some(choice) = choice else { return Ok(Answer::Listed(inspector.all().await?)) };
+    let signers = signers(config, inputs, &request.signers)?;
+    let own = match event.filter(|_| signers.names_nobody()) {
+        Some(event) => pipeline::own_signer(event).await?,
+        None => None,
+    };
+    let by_own = own.as_ref().map(|own| {
+        let workflow = &own.identity;
+        format!(
+            "What counts is what {workflow} has signed for this repository: if another workflow delivers, name it by `identity`."
+        )
+    });
+    let inspector = Inspector::new(&signers, own, config.environment, client.clone(), session.as_ref()).await?;
+    let Some(choice) = choice else {
+        let all = inspector.all().await?;
+        let warnings = by_own.filter(|_| all.proven.is_empty()).into_iter().collect();
+        return Ok(Answer::Listed(all, warnings));
+    };
     let mut warnings = Vec::new();
     let all = match inspector.all().await {
         Ok(all) => Some(all),
@@ -162,28 +182,33 @@ fn commit_of(delivered: &Delivered) -> SourceCommit {
     SourceCommit { source: source.to_owned(), id: delivered.commit.clone() }
 }
 
+/// Whose word counts: of those who are named, or else of the keys that a delivery with these inputs goes by.
+///
 /// Anyone may call a reusable workflow, in a repository of their own: in a job, who is named counts for its own repository where
 /// nothing else is said.
-fn of_this_repository(config: &Config<()>, signers: &verify::Request) -> verify::Request {
-    let mut signers = signers.clone();
+fn signers(config: &Config<()>, inputs: &Inputs, named: &verify::Request) -> Result<verify::Request, Error> {
+    let mut signers = named.clone();
+    if signers.names_nobody() {
+        signers = signers.with_inputs(inputs, config.environment).map_err(Error::Inputs)?;
+    }
     let are_named = !signers.identities.is_empty() || !signers.keys.is_empty();
     if let (None, Some(github), true) = (&signers.repository, &config.github, are_named) {
         signers.repository = Some(format!("{}/{}", pipeline::server(), github.slug()));
     }
-    signers
+    Ok(signers)
 }
 
-/// A client for where the environment's images are.
-async fn client(config: &Config<()>, event: Option<&Event>) -> Result<Client, Error> {
+/// A client for where the environment's images are, and the identity at AWS that it is by, if it is by one.
+async fn client(config: &Config<()>, event: Option<&Event>) -> Result<(Client, Option<Session>), Error> {
     match &config.destination {
-        RequestedDestination::Named(Destination::Registry(repository)) => named(repository).await,
+        RequestedDestination::Named(Destination::Registry(repository)) => Ok((named(repository).await?, None)),
         RequestedDestination::Named(Destination::Layout(_)) => {
             let expected = "the repository is expected that the environment is delivered to, or ecr-repository";
             Err(Error::Inputs(vec![inputs::DESTINATION.problem("", expected)]))
         }
         RequestedDestination::Ecr(ecr) => {
             let tokens = || event.map(|event| TokenSource::find(variables::text, event.fork));
-            findings::client_of(ecr, tokens).await
+            findings::client_of(ecr, tokens).await.map(|(client, session)| (client, Some(session)))
         }
     }
 }

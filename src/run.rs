@@ -406,7 +406,7 @@ async fn gitops(inputs: &Inputs, image: &str) -> Result<Exit, Error> {
 async fn rollback(inputs: &Inputs, request: &rollback::Request) -> Result<Exit, Error> {
     let event = read_event();
     let config = Config::without_build(inputs, &env(event.as_ref())).map_err(Error::Inputs)?;
-    let ended = rollback::rollback(&config, event.as_ref(), request).await;
+    let ended = rollback::rollback(&config, inputs, event.as_ref(), request).await;
     if request.choice.is_some() {
         let result = match &ended {
             Ok(Answer::Done(done)) => done.result,
@@ -415,7 +415,10 @@ async fn rollback(inputs: &Inputs, request: &rollback::Request) -> Result<Exit, 
         report::add_outputs(&vec![("gitops-result", result.name().to_owned())], &RunnerFiles::from_environment())?;
     }
     match ended? {
-        Answer::Listed(all) => present(&all, request.json).map(|()| Exit::Done),
+        Answer::Listed(all, warnings) => {
+            beside(&warnings)?;
+            present(&all, request.json).map(|()| Exit::Done)
+        }
         Answer::Refused(table) => present(&*table, request.json).map(|()| Exit::Blocked),
         Answer::Done(done) => {
             beside(&done.warnings)?;

@@ -9,7 +9,7 @@ use iam_policy::Document;
 use iam_policy::github::{Context, Job, Repository, RepositoryIds, Subjects};
 use iam_policy::trust::Caller;
 
-use crate::aws::ecr::{Permissions, findings_statements, images_policy, preview_policy, settings_policy};
+use crate::aws::ecr::{Permissions, findings_statements, images_policy, preview_policy, reading_policy, settings_policy};
 use crate::aws::{RepositoryArn, RoleArn, cloudwatch, kms};
 use crate::config::{Config, Ecr, Metrics, RequestedDestination, Signing, Trusted};
 use crate::environment::{Environment, Trigger};
@@ -49,11 +49,15 @@ pub(crate) enum Kind {
     Images,
     /// What a role may do that brings a repository's settings to what is wanted. No delivery needs it either.
     Settings,
+    /// What a role may do that watches images. No delivery needs it either.
+    Watch,
+    /// What a role may do that lists deliveries and goes back to one. No delivery needs it either.
+    Rollback,
 }
 
 impl Kind {
     /// All kinds, in the order in which they are printed.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Environment,
         Self::Trust,
         Self::Role,
@@ -62,6 +66,8 @@ impl Kind {
         Self::Lifecycle,
         Self::Images,
         Self::Settings,
+        Self::Watch,
+        Self::Rollback,
         Self::Terraform,
     ];
 
@@ -78,6 +84,8 @@ impl Kind {
             Self::Terraform => "terraform",
             Self::Images => "images",
             Self::Settings => "settings",
+            Self::Watch => "watch",
+            Self::Rollback => "rollback",
         }
     }
 }
@@ -151,6 +159,8 @@ impl PolicyInputs<'_> {
             Kind::Lifecycle => Ok(preview_policy(&self.permissions()?.repository).to_json()),
             Kind::Images => Ok(images_policy(&self.permissions()?.repository).to_json()),
             Kind::Settings => Ok(settings_policy(&self.permissions()?.repository).to_json()),
+            Kind::Watch => Ok(self.reading_policy(false)?.to_json()),
+            Kind::Rollback => Ok(self.reading_policy(true)?.to_json()),
         }
     }
 
@@ -258,6 +268,20 @@ impl PolicyInputs<'_> {
         }
         if let Metrics::CloudWatch(_) = self.config.metrics {
             policy.statements.push(cloudwatch::statement(metrics::NAMESPACE));
+        }
+        Ok(policy)
+    }
+
+    /// What a role may do that looks at images by what is signed about them, and at the keys that have signed.
+    fn reading_policy(&self, lists: bool) -> Result<Document, Vec<Problem>> {
+        let mut policy = reading_policy(&self.permissions()?.repository, lists);
+        if let Signing::Key(signing) = &self.config.signing {
+            let trusted = signing.trusted.iter().filter_map(|(_, trusted)| match trusted {
+                Trusted::Arn(arn) => Some(arn.clone()),
+                Trusted::Known(..) => None,
+            });
+            let keys = kms::Permissions { signs: None, reads: trusted.chain([signing.arn.clone()]).collect() };
+            policy.statements.extend(keys.statements());
         }
         Ok(policy)
     }

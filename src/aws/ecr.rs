@@ -24,7 +24,9 @@ use futures_util::future::BoxFuture;
 pub(crate) use findings::{FoundPackage, NoResult, Scan, ScanFinding, ScanFindings, findings_policy, findings_statements};
 pub(crate) use images::ImageDetail;
 pub(crate) use lifecycle::{LifecyclePreview, NoPreview};
-pub(crate) use permissions::{OF_PREVIEW, OF_SETTINGS, PULL, PUSH, Permissions, images_policy, preview_policy, settings_policy};
+pub(crate) use permissions::{
+    OF_PREVIEW, OF_SETTINGS, PULL, PUSH, Permissions, images_policy, preview_policy, reading_policy, settings_policy,
+};
 pub(crate) use registry::{Frequency, RegistryScanning, ScanningRule, SigningRule};
 pub(crate) use settings::{Encryption, Settings};
 pub(crate) use state::ManagedSigning;

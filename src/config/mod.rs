@@ -30,7 +30,7 @@ pub(crate) use self::suppressions::{SecretsHistory, Suppressions};
 use crate::aws;
 use crate::coverage::{Acceptance, JudgedBy};
 use crate::environment::{Choice, Environment, Gate, Origin};
-use crate::github::{self, Access, Event};
+use crate::github::{self, Access, Credential, Event};
 use crate::gitops::Settings;
 use crate::inputs::{self, Input, Inputs, Lines, Problem};
 use crate::oci::Digest;
@@ -355,7 +355,9 @@ impl Reader<'_> {
             api: variable(variables::GITHUB_API_URL).unwrap_or_else(|| Access::GITHUB.to_owned()),
             owner: owner.to_owned(),
             repository: name.to_owned(),
-            token: variable(&inputs::TOKEN.variable()).and_then(|token| inputs::TOKEN.read(&token).ok()),
+            credential: variable(&inputs::TOKEN.variable())
+                .and_then(|token| inputs::TOKEN.read(&token).ok())
+                .map(Credential::Token),
         })
     }
 

@@ -64,7 +64,10 @@ fn the_token_is_read_from_its_variable_alone() {
     let repository = ("GITHUB_REPOSITORY", "acme/app");
     let token = |variables: &[(&str, &str)]| {
         let config = in_folder(true, |folder| resolve(folder, &[("github-token", "from-a-flag")], variables)).unwrap();
-        config.github.unwrap().token.map(|token| token.expose().to_owned())
+        match config.github.unwrap().credential {
+            Some(Credential::Token(token)) => Some(token.expose().to_owned()),
+            _ => None,
+        }
     };
     assert_eq!(token(&[repository]), None);
     assert_eq!(token(&[repository, ("INPUT_GITHUB-TOKEN", "hunter2")]), Some("hunter2".to_owned()));

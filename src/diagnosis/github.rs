@@ -93,6 +93,18 @@ impl From<&Error> for Diagnosis {
                 reason.clone(),
                 "The runner sets it: remove what overwrites it in the workflow, or give an address that begins with https.",
             ),
+            Error::Token => Self::new(
+                "A token for GitHub's API can't be used",
+                "It has a line end in it, or another character that no token has.",
+                "Give `github-token` and `gitops-token` as GitHub shows them, on one line.",
+            ),
+            Error::App(error) => of_app(error),
+            Error::Unsigned => Self::new(
+                what_failed(Call::IssueToken),
+                "The key in `gitops-app-private-key` does not sign.",
+                "Have GitHub make another private key (the App's settings), and give that.",
+            ),
+            Error::Outlived { call } => Self::new(what_failed(*call), "GitHub answers 401 Unauthorized.", GITOPS_TOKEN),
             Error::Refused { call, limited: true, message, wait, .. } => Self::new(
                 what_failed(*call),
                 format!("GitHub limits the rate of requests: {message}"),
@@ -144,8 +156,36 @@ impl From<&Error> for Diagnosis {
 
 const GITOPS_TOKEN: &str = "Give the action a `gitops-token` that is good: this one is revoked, expired or cut. Then run `gp-deliver gitops`, or the \
                             job, again.";
-const GITOPS_PERMISSIONS: &str = "Give `gitops-token` the permissions `contents: write` and `pull-requests: write` in that repository, and see that it is not \
-                                  archived. Then run `gp-deliver gitops`, or the job, again.";
+const GITOPS_PERMISSIONS: &str = "Give `gitops-token`, or the App, the permissions `contents: write` and `pull-requests: write` in that repository, and see \
+                                  that it is not archived. Then run `gp-deliver gitops`, or the job, again.";
+
+/// The words for what a GitHub App is refused before it has a token.
+fn of_app(error: &Error) -> Diagnosis {
+    let Error::Refused { call, status, limited: false, message, .. } = error else { return error.into() };
+    let remedy = match (status.as_u16(), call) {
+        (401, _) => {
+            "Check that `gitops-app-private-key` is a private key of the App that `gitops-app-id` names, and not deleted there, and \
+             that the clock of this machine is right."
+        }
+        (404, Call::FindInstallation) => {
+            "Check `gitops-app-id`, and install the App in that repository (the App's settings, Install App)."
+        }
+        (404, _) => {
+            "Leave `gitops-app-installation-id` out, or give the number of this App's installation with the owner of that repository."
+        }
+        (403, _) => "Have the owner of that repository lift the suspension (Settings, GitHub Apps, Configure).",
+        (422, _) => {
+            "Give the App the repository permissions `contents: write` and `pull requests: write`, have the owner of that repository \
+             accept them, and see that it is among the repositories of the installation."
+        }
+        _ => return error.into(),
+    };
+    Diagnosis::new(
+        what_failed(Call::IssueToken),
+        format!("GitHub answers {status}: {message}"),
+        format!("{remedy} Then run `gp-deliver gitops`, or the job, again."),
+    )
+}
 
 fn what_failed(call: Call) -> &'static str {
     match call {
@@ -161,6 +201,9 @@ fn what_failed(call: Call) -> &'static str {
         }
         Call::WriteCommit | Call::MoveBranch | Call::PullRequest => {
             "The repository that a cluster is brought to could not be written"
+        }
+        Call::FindInstallation | Call::IssueToken | Call::RevokeToken => {
+            "The GitHub App gets no token for the repository that a cluster is brought to"
         }
     }
 }

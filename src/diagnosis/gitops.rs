@@ -14,13 +14,16 @@ impl From<&Error> for Diagnosis {
         };
         match error {
             Error::Api(error) => Self::from(error),
-            Error::NoToken => told("There is no token for it.".to_owned(), "Give `gitops-token`."),
+            Error::NoToken => told(
+                "There is no token for it.".to_owned(),
+                "Give `gitops-token`, or `gitops-app-id` with `gitops-app-private-key`.",
+            ),
             Error::NoRegistry { destination } => {
                 told(format!("{destination} is no image of a registry by its digest."), "Name one.")
             }
             Error::NoBranch { branch } => told(
                 format!("It has no branch {branch:?}, or the token may not see it."),
-                "Give the branch as `gitops-branch`, and a `gitops-token` with `contents: write` in that repository.",
+                "Give the branch as `gitops-branch`, and a `gitops-token`, or an App, with `contents: write` in that repository.",
             ),
             Error::Truncated => told(
                 "It has more files than GitHub lists in one answer (100,000, or 7 MB of names).".to_owned(),

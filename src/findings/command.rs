@@ -150,9 +150,10 @@ pub(crate) async fn find(inputs: &Inputs, event: Option<&Event>, request: &Reque
 pub(crate) async fn client_of(
     ecr: &Ecr,
     tokens: impl FnOnce() -> Option<Result<TokenSource, oidc::Error>>,
-) -> Result<Client, Error> {
-    let repository = ecr.repository(Session::open(&ecr.identity, tokens).await?);
-    client(&repository, ecr.host.as_deref()).await
+) -> Result<(Client, Session), Error> {
+    let session = Session::open(&ecr.identity, tokens).await?;
+    let client = client(&ecr.repository(session.clone()), ecr.host.as_deref()).await?;
+    Ok((client, session))
 }
 
 /// A client of the registry that the password is for.

@@ -1,9 +1,10 @@
-//! What is needed to speak to GitHub's API about the repository of this run.
+//! What is needed to speak to GitHub's API about a repository.
 
+use super::app::App;
 use crate::secret::Secret;
 
 /// The way to GitHub's API, and the repository that it is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Access {
     /// The API's address: `https://api.github.com`, or `https://HOST/api/v3` of a GitHub Enterprise Server.
     pub(crate) api: String,
@@ -11,8 +12,17 @@ pub(crate) struct Access {
     pub(crate) owner: String,
     /// The repository's name, without its owner.
     pub(crate) repository: String,
-    /// The token of the run; absent if the workflow does not pass one.
-    pub(crate) token: Option<Secret>,
+    /// As whom; absent if the workflow passes nothing.
+    pub(crate) credential: Option<Credential>,
+}
+
+/// As whom GitHub is asked.
+#[derive(Clone, Debug)]
+pub(crate) enum Credential {
+    /// As whoever has this token: a job, a person.
+    Token(Secret),
+    /// As a GitHub App, by tokens that it asks for.
+    App(App),
 }
 
 impl Access {

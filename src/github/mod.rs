@@ -3,6 +3,7 @@
 mod access;
 mod actions_cache;
 pub(crate) mod api;
+mod app;
 pub(crate) mod attestations;
 pub(crate) mod checks;
 pub(crate) mod code_scanning;
@@ -17,9 +18,10 @@ pub(crate) mod oidc;
 pub(crate) mod pull_requests;
 pub(crate) mod storage_records;
 
-pub(crate) use access::Access;
+pub(crate) use access::{Access, Credential};
 pub(crate) use actions_cache::ActionsCache;
 pub(crate) use api::Api;
+pub(crate) use app::{App, AppId, InstallationId};
 pub(crate) use demand::Demand;
 pub(crate) use event::Event;
 pub(crate) use job_result::JobResult;

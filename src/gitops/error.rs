@@ -10,7 +10,7 @@ pub(crate) enum Error {
     /// A call to GitHub failed.
     #[error(transparent)]
     Api(#[from] api::Error),
-    /// There is no token for the repository.
+    /// There is neither a token for the repository nor a GitHub App.
     #[error("no token")]
     NoToken,
     /// The image is in no registry, so no cluster can fetch it.

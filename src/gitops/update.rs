@@ -29,13 +29,12 @@ enum Try {
     Again,
 }
 
-/// Brings the branch to the image.
+/// Brings the branch to the image. `api` is for the repository of the settings, `source` for that of the commit.
 ///
 /// # Errors
 /// It is not done, and the branch is as it was, or as others have made it.
-pub(crate) async fn update(settings: &Settings, shipment: &Shipment, source: Option<&Api>) -> Result<Outcome, Error> {
-    let api = Api::open(&settings.access)?.ok_or(Error::NoToken)?;
-    let work = Work { api: &api, settings, shipment, source };
+pub(crate) async fn update(api: &Api, settings: &Settings, shipment: &Shipment, source: Option<&Api>) -> Result<Outcome, Error> {
+    let work = Work { api, settings, shipment, source };
     for round in 1..=TRIES {
         if let Try::Done(outcome) = work.attempt().await? {
             return Ok(outcome);

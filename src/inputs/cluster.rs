@@ -1,6 +1,7 @@
 //! What the inputs about the repository that a cluster is brought to are read as.
 
 use super::value::{Fault, Value, Word};
+use crate::github::{AppId, InstallationId};
 use crate::gitops::{Mode, Place, Slug};
 
 impl Word for Slug {
@@ -14,6 +15,16 @@ impl Word for Mode {
 impl Word for Place {
     const EXPECTED: &'static str = "a path from the root of the repository is expected, such as apps/*/values.yaml, or a path and the way to \
                                     the value: apps/web/values.yaml#web.image";
+}
+
+impl Word for AppId {
+    const EXPECTED: &'static str =
+        "the client ID of a GitHub App is expected, such as Iv23liAbCdEfGhIjKlMn, or its App ID, a number";
+}
+
+impl Word for InstallationId {
+    const EXPECTED: &'static str =
+        "the number of an installation is expected, which stands at the end of the address of its settings";
 }
 
 /// A branch, by its name alone (git-check-ref-format(1)).

@@ -310,6 +310,13 @@ inputs! {
         Input::new("gitops-mode", Group::Cluster, "MODE",
             "How the branch gets it: auto (a commit; a pull request where the branch takes none), push or pull-request")
             .default("auto");
+    GITOPS_APP_ID: Option<github::AppId> =
+        Input::new("gitops-app-id", Group::Cluster, "ID",
+            "The GitHub App that writes there, in place of gitops-token: its client ID, or its App ID; with gitops-app-private-key");
+    GITOPS_APP_INSTALLATION_ID: Option<github::InstallationId> =
+        Input::new("gitops-app-installation-id", Group::Cluster, "ID",
+            "The number of that App's installation with the owner of gitops-repository")
+            .otherwise("GitHub is asked");
 
     CODE_SCANNING: github::Demand =
         Input::new("code-scanning", Group::Report, "WHEN",
@@ -419,6 +426,15 @@ pub(crate) const GITOPS_TOKEN: Input<Option<Secret>> = Input::new(
     "The token for gitops-repository, of a GitHub App or a fine-grained one: it needs contents: write and pull-requests: write there; not a flag",
 );
 
+/// The key of the GitHub App that writes there in place of a token: as that, no flag.
+pub(crate) const GITOPS_APP_PRIVATE_KEY: Input<Option<Secret>> = Input::new(
+    "gitops-app-private-key",
+    Group::Cluster,
+    "PEM",
+    "The private key of the GitHub App of gitops-app-id, as GitHub gives it: an RSA key in PEM. The App needs the repository permissions \
+     contents: write and pull requests: write, and the token that it is given is for gitops-repository and for these alone; not a flag",
+);
+
 /// An input that is no more: a workflow that gives it is told what took its place.
 pub(crate) const REBUILD: Input<String> = Input::new("rebuild", Group::Publish, "true|false", "Replaced by reuse: never");
 
@@ -435,7 +451,7 @@ pub(crate) const COMMAND: Input<String> = Input::new(
 /// All inputs of the action, in the order of its description.
 #[cfg(test)]
 pub(crate) fn of_action() -> impl Iterator<Item = &'static About> {
-    [&COMMAND.about].into_iter().chain(flags()).chain([&GITOPS_TOKEN.about, &TOKEN.about])
+    [&COMMAND.about].into_iter().chain(flags()).chain([&GITOPS_TOKEN.about, &GITOPS_APP_PRIVATE_KEY.about, &TOKEN.about])
 }
 
 /// All flags of the command line.

@@ -1,5 +1,6 @@
 //! The repository that a cluster is brought to names the published image.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::{Delivery, Ending};
@@ -21,6 +22,7 @@ const DEADLINE: Duration = Duration::from_mins(5);
 pub(super) async fn update(delivery: &Delivery, publication: &Publication) {
     let Some(settings) = &delivery.config.gitops else { return };
     let commit = delivery.recorder.snapshot().source.and_then(|source| source.commit);
+    let opened = OnceLock::new();
     let updated = delivery.stage(StageName::GitOps, async |_| {
         let destination = &publication.destination;
         let repository = destination.parse().map_err(|_| gitops::Error::NoRegistry { destination: destination.clone() })?;
@@ -32,7 +34,8 @@ pub(super) async fn update(delivery: &Delivery, publication: &Publication) {
             course: Course::Onward,
             mode: None,
         };
-        let outcome = bring(&delivery.config, update).await?;
+        let api = open(&delivery.config)?;
+        let outcome = bring(&delivery.config, opened.get_or_init(|| api), update).await?;
         let (result, detail) = told(&outcome);
         let ending = match &outcome {
             Outcome::Overtaken { .. } => Ending::Skip(words(&outcome)),
@@ -44,7 +47,12 @@ pub(super) async fn update(delivery: &Delivery, publication: &Publication) {
         };
         Ok(((result, detail), ending))
     });
-    let (result, detail, failure) = match updated.await {
+    let ended = updated.await;
+    // A run that is called off too.
+    if let Some(api) = opened.get() {
+        api.leave().await;
+    }
+    let (result, detail, failure) = match ended {
         Ok((result, detail)) => (result, detail, None),
         Err(error) => {
             let diagnosis = Diagnosis::from(&error);
@@ -77,7 +85,10 @@ pub(crate) struct Update {
 /// # Errors
 /// It is not done.
 pub(crate) async fn by_itself(config: &Config<()>, update: Update) -> Result<(GitOpsResult, String), Error> {
-    let outcome = bring(config, update).await?;
+    let api = open(config)?;
+    let ended = bring(config, &api, update).await;
+    api.leave().await;
+    let outcome = ended?;
     Ok((told(&outcome).0, words(&outcome)))
 }
 
@@ -92,14 +103,20 @@ pub(crate) fn own_commit<B>(config: &Config<B>, id: Option<String>) -> Option<So
     id.map(|id| SourceCommit { source, id })
 }
 
-async fn bring<B>(config: &Config<B>, update: Update) -> Result<Outcome, Error> {
+/// A client for that repository.
+fn open<B>(config: &Config<B>) -> Result<Api, gitops::Error> {
+    let settings = config.gitops.as_deref().ok_or(gitops::Error::NoToken)?;
+    Api::open(&settings.access)?.ok_or(gitops::Error::NoToken)
+}
+
+async fn bring<B>(config: &Config<B>, api: &Api, update: Update) -> Result<Outcome, Error> {
     let Update { repository, tag, digest, commit, course, mode } = update;
     let mut settings = config.gitops.as_deref().ok_or(gitops::Error::NoToken)?.clone();
     settings.mode = mode.unwrap_or(settings.mode);
     let wanted = Wanted { name: settings.name.clone(), repository, tag, digest: Some(digest) };
-    let api = config.github.as_ref().map(Api::open).transpose().map_err(gitops::Error::from)?.flatten();
+    let source = config.github.as_ref().map(Api::open).transpose().map_err(gitops::Error::from)?.flatten();
     let shipment = Shipment { wanted, environment: config.environment, commit, run: run(), course };
-    match tokio::time::timeout(DEADLINE, gitops::update(&settings, &shipment, api.as_ref())).await {
+    match tokio::time::timeout(DEADLINE, gitops::update(api, &settings, &shipment, source.as_ref())).await {
         Ok(outcome) => Ok(outcome?),
         Err(_) => Err(gitops::Error::TooLong.into()),
     }

@@ -23,7 +23,7 @@ use crate::text;
 /// Whether GitHub's environment restricts its branches and tags.
 pub(super) async fn environment(inputs: &PolicyInputs<'_>) -> Check {
     let environment = inputs.config.environment;
-    let access = inputs.config.github.as_ref().filter(|access: &&Access| access.token.is_some());
+    let access = inputs.config.github.as_ref().filter(|access: &&Access| access.credential.is_some());
     let needs = "a job of GitHub Actions whose token has `actions: read`";
     let Some(access) = access else { return Check::unread(needs) };
     let api = match Api::open(access) {

@@ -57,7 +57,7 @@ pub(crate) use keys::AtAws;
 pub(crate) use metrics::put as put_metrics;
 pub(crate) use promote::promote;
 pub(crate) use showing::show;
-pub(crate) use signing::server;
+pub(crate) use signing::{own_signer, server};
 
 use std::path::PathBuf;
 use std::sync::Arc;

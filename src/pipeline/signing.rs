@@ -23,6 +23,7 @@ use crate::coverage::Coverage;
 use crate::diagnosis::Diagnosis;
 use crate::error::Error;
 use crate::evidence::{self, Accepted, Evidence, Pattern, Rule, SignedStatement};
+use crate::github::Event;
 use crate::github::oidc::{self, IdToken, TokenSource};
 use crate::oci::layout::digest_of;
 use crate::oci::registry::Artifact;
@@ -157,7 +158,24 @@ pub(crate) fn server() -> String {
 
 /// Asks for the run's token.
 pub(super) async fn token(delivery: &Delivery, audience: &str) -> Result<Token, Error> {
-    let fork = delivery.event.as_ref().is_some_and(|event| event.fork);
+    ask(delivery.event.as_ref(), audience).await
+}
+
+/// Whose statements count in a job where nobody is named: those of its own workflow about its own repository. Nobody's, where the
+/// job can't prove which that is.
+///
+/// # Errors
+/// The job may ask for a token, and gets none.
+pub(crate) async fn own_signer(event: &Event) -> Result<Option<Rule>, Error> {
+    match ask(Some(event), NOBODY).await {
+        Ok(Token { run, issuer, .. }) => Ok(run.map(|run| own_rule(&run, &issuer))),
+        Err(Error::Token(oidc::Error::NotGranted { .. })) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+async fn ask(event: Option<&Event>, audience: &str) -> Result<Token, Error> {
+    let fork = event.is_some_and(|event| event.fork);
     let IdToken { token, claims } = TokenSource::find(variables::text, fork)?.token(audience).await?;
     let run = Run::of_claims(&server(), |name| claims.get(name));
     let word = Option::unwrap_or_default;

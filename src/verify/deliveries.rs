@@ -14,9 +14,10 @@ use super::request::{self, Request};
 use super::table::{self, Subject, Table};
 use super::wanted::Wanted;
 use crate::attestation::PredicateType;
+use crate::aws::Session;
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::evidence::{Place, gather};
+use crate::evidence::{Accepted, Place, Rule, gather};
 use crate::oci::registry::{self, Client, Manifest, Selector};
 use crate::oci::{Digest, Tag};
 use crate::sigstore::Verifier;
@@ -55,19 +56,28 @@ pub(crate) struct Inspector {
 }
 
 impl Inspector {
-    /// What the command line asks of each image.
+    /// What the command line asks of each image. `own` is whose word counts where it names nobody; `session` asks AWS KMS for keys.
     ///
     /// # Errors
     /// The request makes no sense, names nobody, or a key can't be read.
-    pub(crate) async fn new(request: &Request, environment: Environment, client: Client) -> Result<Self, Error> {
+    pub(crate) async fn new(
+        request: &Request,
+        own: Option<Rule>,
+        environment: Environment,
+        client: Client,
+        session: Option<&Session>,
+    ) -> Result<Self, Error> {
         let request = Request { environment: Some(environment.to_string()), ..request.clone() };
         let mut problems = Vec::new();
         let criteria = request.criteria(&mut problems);
-        let Some(criteria) = criteria.filter(|_| problems.is_empty()) else { return Err(Error::Inputs(problems)) };
+        let Some(mut criteria) = criteria.filter(|_| problems.is_empty()) else { return Err(Error::Inputs(problems)) };
         if criteria.name_nobody() {
-            return Err(Error::Inputs(vec![request::nobody()]));
+            criteria.wanted.signers.extend(own.map(Accepted::from));
         }
-        let (verifier, wanted) = criteria.settled(None).await?;
+        if criteria.name_nobody() {
+            return Err(Error::Inputs(vec![request::nobody_in_this_job()]));
+        }
+        let (verifier, wanted) = criteria.settled(session).await?;
         Ok(Self { client, environment, verifier, wanted })
     }
 

@@ -13,7 +13,7 @@ use crate::beneath;
 use crate::document;
 use crate::environment::Environment;
 use crate::evidence::{Accepted, KeyRule, Pattern, Rule};
-use crate::inputs::{self, KeySource, Problem};
+use crate::inputs::{self, Inputs, KeySource, Problem, Sign};
 use crate::oci::Reference;
 use crate::oci::registry::Selector;
 use crate::process::Demand;
@@ -144,6 +144,27 @@ fn rule(named: &NamedKey, key: &PublicKey) -> Accepted {
 }
 
 impl Request {
+    /// Whether nobody's word counts by it.
+    #[must_use]
+    pub(crate) fn names_nobody(&self) -> bool {
+        self.identities.is_empty() && self.keys.is_empty() && self.policy.is_none()
+    }
+
+    /// The same with whose word the inputs of a delivery to an environment say counts: the keys that sign there, and the root of
+    /// those who sign with a certificate.
+    ///
+    /// # Errors
+    /// They make no sense.
+    pub(crate) fn with_inputs(self, inputs: &Inputs, environment: Environment) -> Result<Self, Vec<Problem>> {
+        let lines =
+            |text: &str| text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect::<Vec<_>>();
+        let own = inputs.given(&inputs::KMS_KEY).map(|key| format!("{environment}={}", key.trim()));
+        let trusted = inputs.given(&inputs::TRUSTED_KEYS).map(lines).unwrap_or_default();
+        let at_github = (inputs.get(&inputs::SIGN)? == Sign::GitHub).then(|| "github".to_owned());
+        let root = inputs.given(&inputs::SIGSTORE_TRUSTED_ROOT).map(str::to_owned).or(at_github);
+        Ok(Self { keys: self.keys.into_iter().chain(own).chain(trusted).collect(), root, ..self })
+    }
+
     /// Makes sense of it.
     ///
     /// # Errors
@@ -382,13 +403,20 @@ fn speaks_for_others(signers: &[Accepted], named: &NamedKey, key: &PublicKey) ->
     signers.iter().any(|signer| matches!(signer, Accepted::Key(rule) if rule.key == key && rule.environments != *environments))
 }
 
-/// The address of a repository, which may be given without GitHub's.
 /// What is wrong where nobody's word counts.
 pub(super) fn nobody() -> Problem {
     let expected = "whoever may push can sign by a name of their own: say whose signature counts, by identity, key or policy";
     problem("identity", "", expected)
 }
 
+/// The same where a job's own workflow would.
+pub(super) fn nobody_in_this_job() -> Problem {
+    let expected = "whoever may push can sign by a name of their own: say whose signature counts, by identity, key or policy; in a job \
+                    with id-token: write its own workflow's does, and with kms-key the environment's key";
+    problem("identity", "", expected)
+}
+
+/// The address of a repository, which may be given without GitHub's.
 fn address(repository: &str) -> String {
     if repository.contains("://") { repository.to_owned() } else { format!("https://github.com/{repository}") }
 }

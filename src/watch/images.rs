@@ -10,7 +10,7 @@ use crate::environment::{Environment, Trigger};
 use crate::error::Error;
 use crate::github::Event;
 use crate::github::oidc::TokenSource;
-use crate::inputs::{self, Inputs, Problem, Sign};
+use crate::inputs::{self, Inputs, Problem};
 use crate::oci::Reference;
 use crate::oci::reference::Repository;
 use crate::oci::registry::credentials::{Auth, CachedPassword, Origin};
@@ -146,22 +146,13 @@ pub(super) fn asked(
     image: &Reference,
     given: &verify::Request,
 ) -> Result<verify::Request, Error> {
-    let environment = config.environment.name();
-    let lines = |text: &str| text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect::<Vec<_>>();
-    let own = inputs.given(&inputs::KMS_KEY).map(|key| format!("{environment}={}", key.trim()));
-    let trusted = inputs.given(&inputs::TRUSTED_KEYS).map(lines).unwrap_or_default();
-    let keys: Vec<_> = given.keys.iter().cloned().chain(own).chain(trusted).collect();
-    let root = inputs.given(&inputs::SIGSTORE_TRUSTED_ROOT).map(str::to_owned);
-    let sign = inputs.get(&inputs::SIGN).map_err(Error::Inputs)?;
-    let at_github = (sign == Sign::GitHub).then(|| "github".to_owned());
-    let is_about_somebody = !given.identities.is_empty() || !keys.is_empty();
+    let given = given.clone().with_inputs(inputs, config.environment).map_err(Error::Inputs)?;
+    let is_about_somebody = !given.identities.is_empty() || !given.keys.is_empty();
     let repository = given.repository.clone().or_else(|| own_repository(config).filter(|_| is_about_somebody));
     Ok(verify::Request {
         image: image.to_string(),
-        environment: Some(environment.to_owned()),
-        keys,
+        environment: Some(config.environment.to_string()),
         repository,
-        root: root.or(at_github),
         today: TodayRequest {
             asked: true,
             severity_threshold: Some(config.threshold.severity.name().to_owned()),
@@ -171,7 +162,7 @@ pub(super) fn asked(
             sandbox: Some(config.sandbox),
             ..given.today.clone()
         },
-        ..given.clone()
+        ..given
     })
 }
 

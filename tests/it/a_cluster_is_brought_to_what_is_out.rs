@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use doubles::github::{Call, Fault, GitHub, Moment, Options, Repository, Times};
+use doubles::github::{App, Call, Fault, GitHub, Moment, Options, Repository, Times};
 
 use crate::support::git::{commit, git, head, repository};
 use crate::support::{Delivery, Source, job};
@@ -100,8 +100,12 @@ pub(crate) fn write(folder: &Path, path: &str, text: &str) {
 
 /// A repository of a source, at GitHub too.
 pub(crate) fn source() -> (Source, Repository) {
+    source_with(Options::default())
+}
+
+pub(crate) fn source_with(options: Options) -> (Source, Repository) {
     let source = job::clean();
-    let github = GitHub::start().repository(Options::default().git(&source.context().join(".git")));
+    let github = GitHub::start().repository(options.git(&source.context().join(".git")));
     (source, github)
 }
 
@@ -160,8 +164,8 @@ fn a_commit_sets_the_image_and_no_other_byte_and_says_where_it_comes_from() {
     assert_eq!((result(&source), cluster.commits("main"), cluster.github.count(Call::CreateTree)), ("unchanged".into(), 2, 1));
 }
 
-#[test]
-fn an_update_in_a_repository_of_ten_thousand_files_takes_twelve_requests_at_most() {
+/// A repository of ten thousand files.
+pub(crate) fn of_ten_thousand_files(options: Options) -> Cluster {
     let many = |work: &Path| {
         for folder in 0..100 {
             for file in 0..100 {
@@ -170,7 +174,12 @@ fn an_update_in_a_repository_of_ten_thousand_files_takes_twelve_requests_at_most
         }
         commit(work);
     };
-    let (cluster, (source, at)) = (Cluster::with(many, Options::default()), source());
+    Cluster::with(many, options)
+}
+
+#[test]
+fn an_update_in_a_repository_of_ten_thousand_files_takes_twelve_requests_at_most() {
+    let (cluster, (source, at)) = (of_ten_thousand_files(Options::default()), source());
     gitops(&cluster, &source, &at, &image(1)).ends_with(0);
     source.commit("second");
     let before = (cluster.asked(), at.journal().len());
@@ -459,26 +468,27 @@ fn a_failure_takes_nothing_back_and_is_mended_by_the_same_job() {
     assert!(!kinds.contains("PUT") && !kinds.contains("DELETE"), "{kinds:?}");
 }
 
-/// A fenced block of the README's part.
-fn block(language: &str) -> String {
+/// A fenced block of the README's part: the nth of its language, from zero.
+fn block(language: &str, nth: usize) -> String {
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
     let (_, part) = readme.split_once("\n## To the cluster\n").unwrap();
-    let (_, block) = part.split_once(&format!("```{language}\n")).unwrap();
+    let block = part.split(&format!("```{language}\n")).nth(nth + 1).unwrap();
     block.split_once("```").unwrap().0.to_owned()
 }
 
 #[test]
 fn the_readmes_part_does_what_it_says() {
-    let app = "registry.example.com/team/app";
+    let name = "registry.example.com/team/app";
     let files = |work: &Path| {
-        write(work, "apps/web/kustomization.yaml", &format!("images:\n- name: {app}\n  newTag: old\n"));
-        write(work, "apps/web/values.yaml", &format!("image: {app}:old\n"));
-        write(work, "charts/web/values.yaml", &format!("image:\n  repository: {app}\n  tag: old\n"));
+        write(work, "apps/web/kustomization.yaml", &format!("images:\n- name: {name}\n  newTag: old\n"));
+        write(work, "apps/web/values.yaml", &format!("image: {name}:old\n"));
+        write(work, "charts/web/values.yaml", &format!("image:\n  repository: {name}\n  tag: old\n"));
         commit(work);
     };
-    let (cluster, (source, at)) = (Cluster::with(files, Options::default()), source());
+    let app = App::new();
+    let (cluster, (source, at)) = (Cluster::with(files, Options::default().app(&app)), source());
     let hex = "cd".repeat(32);
-    let line = block("console").replace('…', &hex).replace('\'', "").replace("team/deploy", &cluster.github.slug());
+    let line = block("console", 0).replace('…', &hex).replace('\'', "").replace("team/deploy", &cluster.github.slug());
     let mut words = line.split_whitespace().skip(2);
     assert_eq!(words.next(), Some("gitops"));
     let image = words.next().unwrap();
@@ -487,15 +497,29 @@ fn the_readmes_part_does_what_it_says() {
     flags.chunks(2).fold(run.clone(), |run, flag| run.flag(flag[0], flag[1])).ends_with(0);
     assert_eq!(cluster.file("main", "apps/web/values.yaml"), format!("image: {image}\n"));
     // The inputs of the action, as the runner hands them over.
-    let step: serde_json::Value = serde_yaml::from_str(&block("yaml")).unwrap();
+    let step: serde_json::Value = serde_yaml::from_str(&block("yaml", 0)).unwrap();
     let inputs = step[0]["with"].as_object().unwrap();
     let names: BTreeSet<_> = inputs.keys().map(String::as_str).collect();
     assert_eq!(names, BTreeSet::from(["gitops-path", "gitops-repository", "gitops-token"]));
     let path = inputs["gitops-path"].as_str().unwrap();
     run.without("--gitops-path").variable("INPUT_GITOPS-PATH", path).ends_with(0);
     let (tag, digest) = ("prod-a1b2c3d", format!("sha256:{hex}"));
-    let kustomization = format!("images:\n- name: {app}\n  newTag: {tag}\n  digest: {digest}\n");
+    let kustomization = format!("images:\n- name: {name}\n  newTag: {tag}\n  digest: {digest}\n");
     assert_eq!(cluster.file("main", "apps/web/kustomization.yaml"), kustomization);
-    let values = format!("image:\n  repository: {app}\n  tag: {tag}@{digest}\n");
+    let values = format!("image:\n  repository: {name}\n  tag: {tag}@{digest}\n");
     assert_eq!(cluster.file("main", "charts/web/values.yaml"), values);
+    // As a GitHub App, which has the next image of it.
+    let step: serde_json::Value = serde_yaml::from_str(&block("yaml", 1)).unwrap();
+    let given = |input: &str| match step[0]["with"][input].as_str().unwrap() {
+        "${{ vars.GITOPS_APP_ID }}" => app.client_id(),
+        "${{ secrets.GITOPS_APP_PRIVATE_KEY }}" => app.key(),
+        "team/deploy" => cluster.github.slug(),
+        text => text.to_owned(),
+    };
+    let inputs = step[0]["with"].as_object().unwrap().keys();
+    let run = gitops(&cluster, &source, &at, &image.replace("cdcd", "efef")).variable("INPUT_GITOPS-TOKEN", "");
+    let run = run.without("--gitops-path").without("--gitops-repository");
+    inputs.fold(run, |run, input| run.variable(&format!("INPUT_{}", input.to_uppercase()), &given(input))).ends_with(0);
+    assert!(cluster.file("main", "apps/web/kustomization.yaml").contains("efef"));
+    assert_eq!(cluster.github.app_tokens().len(), 1);
 }

@@ -13,6 +13,7 @@ const WORKFLOW: &str = ".github/workflows/_build-and-release.yml";
 const CALLER: &str = "docs/templates/workflows/delivery.yml";
 const MONOREPO: &str = "docs/templates/workflows/monorepo.yml";
 const WATCH: &str = "docs/templates/workflows/watch.yml";
+const PROMOTE: &str = "docs/templates/workflows/promote.yml";
 
 const SCRIPT: &str = "scripts/ecr-build-push.sh";
 
@@ -22,8 +23,18 @@ type Change<'a> = &'a dyn Fn(String) -> String;
 /// A repository with this one's files that a release changes.
 fn repository() -> TempDir {
     let repository = tempfile::tempdir().unwrap();
-    let files =
-        ["scripts/release", "scripts/release-tree", SCRIPT, "action.yml", "SECURITY.md", WORKFLOW, CALLER, MONOREPO, WATCH];
+    let files = [
+        "scripts/release",
+        "scripts/release-tree",
+        SCRIPT,
+        "action.yml",
+        "SECURITY.md",
+        WORKFLOW,
+        CALLER,
+        MONOREPO,
+        WATCH,
+        PROMOTE,
+    ];
     for file in files {
         let to = repository.path().join(file);
         fs::create_dir_all(to.parent().unwrap()).unwrap();
@@ -97,7 +108,7 @@ fn the_first_commit_names_the_image_by_its_digest_and_changes_nothing_else() {
     assert_eq!(changes(repository.path(), "action.yml"), [pair("image: Dockerfile", &format!("image: docker://{image}"))]);
     let image = pair("IMAGE=${GP_DELIVER_IMAGE:-}", &format!("IMAGE=${{GP_DELIVER_IMAGE:-{image}}}"));
     assert_eq!(changes(repository.path(), SCRIPT), [image]);
-    for file in ["scripts/release-tree", "SECURITY.md", WORKFLOW, CALLER, MONOREPO, WATCH] {
+    for file in ["scripts/release-tree", "SECURITY.md", WORKFLOW, CALLER, MONOREPO, WATCH, PROMOTE] {
         assert_eq!(changes(repository.path(), file), [], "{file}");
     }
 }
@@ -112,7 +123,9 @@ fn the_second_commit_names_the_action_by_the_first_and_the_callers_name_the_repo
     let step = pair("uses: org/gp-deliver@v1", &format!("uses: {action}"));
     let call = pair(&format!("uses: org/gp-deliver/{WORKFLOW}@v1"), &format!("uses: Acme/gp-deliver/{WORKFLOW}@v1"));
     assert_eq!(changes(repository.path(), WORKFLOW), [step.clone(), step.clone()], "what delivers or judges, and what shows");
-    assert_eq!(changes(repository.path(), CALLER), std::slice::from_ref(&call));
+    for caller in [CALLER, PROMOTE] {
+        assert_eq!(changes(repository.path(), caller), std::slice::from_ref(&call), "{caller}");
+    }
     assert_eq!(changes(repository.path(), MONOREPO), [step.clone(), call]);
     let signer = |owner: &str| format!("identity: https://github.com/{owner}/gp-deliver/{WORKFLOW}@refs/tags/v1*");
     assert_eq!(changes(repository.path(), WATCH), [step, pair(&signer("org"), &signer("Acme"))]);

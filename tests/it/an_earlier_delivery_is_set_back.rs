@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use doubles::aws::World;
-use doubles::github::{Call, Options, Repository};
+use doubles::github::{App, Call, Options, Repository};
 use doubles::registry::crane;
 use serde_json::Value;
 
@@ -15,11 +15,16 @@ use crate::support::{Delivery, Source, job, part};
 const WORKFLOW: &str = "octo-org/gp-deliver/.github/workflows/_build-and-release.yml@refs/tags/v1";
 const SIGNER: &str = "https://github.com/octo-org/gp-deliver/.github/workflows/_build-and-release.yml@refs/tags/v*";
 
+/// A workflow that delivers nothing.
+const OTHER: &str = "octo-org/octo-repo/.github/workflows/rollback.yml@refs/heads/main";
+
 /// A source, its repository at GitHub, its images, and the repository that a cluster is brought to.
 struct Scene {
     source: Source,
     at: Repository,
     cluster: Cluster,
+    /// Who writes there.
+    app: App,
     images: String,
 }
 
@@ -50,8 +55,9 @@ impl Scene {
             write(work, "apps/web.yaml", &file);
             commit(work);
         };
-        let cluster = Cluster::with(files, Options::default());
-        Self { source, at, cluster, images }
+        let app = App::new();
+        let cluster = Cluster::with(files, Options::default().app(&app));
+        Self { source, at, cluster, app, images }
     }
 
     fn prod(&self) -> String {
@@ -85,7 +91,8 @@ impl Scene {
             .flag("--destination", &self.prod())
             .flag("--gitops-repository", &self.cluster.github.slug())
             .flag("--gitops-path", "apps/*.yaml")
-            .variable("INPUT_GITOPS-TOKEN", &self.cluster.github.token())
+            .flag("--gitops-app-id", &self.app.client_id())
+            .variable("INPUT_GITOPS-APP-PRIVATE-KEY", &self.app.key())
             .variable("GITHUB_OUTPUT", &outputs.to_string_lossy())
     }
 
@@ -112,6 +119,11 @@ impl Scene {
     fn rollback(&self) -> Delivery {
         let run = self.to_the_cluster(self.source.run("rollback"));
         run.variable("DOCKER_HOST", "unix:///nowhere/docker.sock").flag("--identity", SIGNER).flag("--issuer", &part("ISSUER"))
+    }
+
+    /// The same, where nobody is named whose word counts.
+    fn by_its_own_word(&self) -> Delivery {
+        self.rollback().without("--identity").without("--issuer")
     }
 
     /// `gitops` for an image, as a delivery ends.
@@ -179,7 +191,19 @@ fn what_is_proven_is_listed_the_newest_first_and_nothing_else_is_set_back() {
     by_another().argument(&first.digest).ends_with(3);
     by_another().ends_with(0);
     by_another().argument(&first.commit).ends_with(2).says("no delivery of it to prod is proven");
-    scene.rollback().without("--identity").without("--issuer").ends_with(2).says("say whose signature counts");
+    // Without a name the job's own workflow counts, where the job can say which that is.
+    let own = scene.by_its_own_word().ends_with(0);
+    assert!(own.stdout.contains("2 deliveries to prod in "), "{own}");
+    own.does_not_say("What counts is what");
+    scene.by_its_own_word().argument(&planted).ends_with(3);
+    let no_token = scene.by_its_own_word().variable("ACTIONS_ID_TOKEN_REQUEST_URL", "");
+    no_token.ends_with(2).says("say whose signature counts, by identity, key or policy").says("id-token: write");
+    let other = World::options().issued_by(&PathBuf::from(part("SIGSTORE"))).claim("job_workflow_ref", OTHER).token_service();
+    let other_job = other.variables().into_iter().filter(|(name, _)| name.starts_with("ACTIONS_ID_TOKEN"));
+    let other_job = other_job.fold(scene.by_its_own_word(), |run, (name, value)| run.variable(&name, &value));
+    let listed = other_job.ends_with(0);
+    assert!(listed.stdout.contains("0 deliveries to prod in "), "{listed}");
+    listed.says(&format!("What counts is what https://github.com/{OTHER} has signed for this repository"));
     scene.rollback().argument("prod").ends_with(2).says("a tag may be moved");
     let by_anyone = scene.rollback().argument(&first.digest).variable("GITHUB_EVENT_NAME", "issue_comment");
     by_anyone.ends_with(2).says("nothing is written there by this run");
@@ -197,7 +221,7 @@ fn what_a_rollback_takes_back_stays_back_until_there_is_a_newer_commit() {
     assert!(newest.contains(&second.digest), "{newest}");
 
     // A pull request, unless somebody says otherwise.
-    let ended = scene.rollback().argument(&first.commit[..9]).ends_with(0);
+    let ended = scene.by_its_own_word().argument(&first.commit[..9]).ends_with(0);
     let [pull] = &*scene.cluster.github.pull_requests() else { panic!("{:?}", scene.cluster.github.pull_requests()) };
     assert!(pull.open && pull.title.starts_with("Go back to team/back-") && pull.base == "main", "{pull:?}");
     assert!(ended.stdout.contains("/pull/1"), "{ended}");

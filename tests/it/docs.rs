@@ -20,7 +20,7 @@ fn each_input_but_the_token_and_the_command_is_a_flag() {
     let inputs = action["inputs"].as_object().unwrap();
     assert!(inputs.len() > 10, "{inputs:?}");
     for name in inputs.keys() {
-        let no_flag = ["github-token", "gitops-token", "command"].contains(&name.as_str());
+        let no_flag = ["github-token", "gitops-token", "gitops-app-private-key", "command"].contains(&name.as_str());
         let help = match name.as_str() {
             "job-result" => &show,
             "from" | "identity" | "promote-by" => &promote,

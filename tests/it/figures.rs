@@ -1,15 +1,17 @@
-//! What signing, `verify`, a promotion and a lifecycle preview take against services on this machine: times and requests. `make
+//! What signing, `verify`, a promotion, a lifecycle preview and an update of a cluster's repository take against services on this machine: times and requests. `make
 //! bench` runs this with the released program and holds the figures to their goals; here they are only written down.
 
 use std::path::Path;
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use doubles::aws::{ShelfImage, World};
+use doubles::github::Options;
 use doubles::proxy::{Challenge, Proxy};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
+use crate::a_cluster_is_brought_to_what_is_out::{image, named, of_ten_thousand_files, source_with};
 use crate::support::{Delivery, binary, part};
 use crate::what_is_delivered_is_signed::Scene;
 use crate::what_is_promoted_is_proven;
@@ -127,6 +129,23 @@ fn previewing() -> f64 {
     median(rounds.collect())
 }
 
+/// How long an update takes in a repository of 10,000 files, where each answer of GitHub takes 200 ms, and how many requests.
+fn updating() -> (f64, usize) {
+    let options = || Options::default().delay(Duration::from_millis(200));
+    let (cluster, (source, at)) = (of_ten_thousand_files(options()), source_with(options()));
+    // Not by way of Prism, which takes longer over a list of 10,000 files than GitHub.
+    let update = |of: u8| timed(&named(&cluster, &source, at.enterprise(), &image(of)));
+    let asked = || cluster.github.journal().len() + at.journal().len();
+    update(0);
+    let before = asked();
+    let rounds = (1..=9).map(|of| {
+        source.commit(&format!("commit {of}"));
+        update(of)
+    });
+    let took = median(rounds.collect());
+    (took, (asked() - before) / ROUNDS)
+}
+
 fn figure(name: &str, value: f64, unit: &str, most: f64) -> Value {
     json!({ "name": name, "value": (value * 1000.0).round() / 1000.0, "unit": unit, "most": most })
 }
@@ -134,9 +153,10 @@ fn figure(name: &str, value: f64, unit: &str, most: f64) -> Value {
 #[test]
 #[ignore = "figures, not promises: make bench"]
 #[allow(clippy::cast_precision_loss, reason = "small counts")]
-fn what_signing_verifying_promoting_and_previewing_take() {
+fn what_signing_verifying_promoting_previewing_and_updating_take() {
     let runtime = Runtime::new().unwrap();
     let (looking, looked) = verifying(&runtime);
+    let (updated, asked) = updating();
     let figures = json!([
         figure("signing, with it - without it", signing(), "s", 1.5),
         figure("signing, requests", requests_of_signing(&runtime) as f64, "requests", 40.0),
@@ -144,6 +164,8 @@ fn what_signing_verifying_promoting_and_previewing_take() {
         figure("verify, requests", looked as f64, "requests", 15.0),
         figure("promotion by SBOM, 620 MB", promoting(), "s", 3.0),
         figure("lifecycle preview, 10,000 images", previewing(), "s", 0.3),
+        figure("update of a cluster's repository, 10,000 files, 200 ms a request", updated, "s", 3.0),
+        figure("update of a cluster's repository, requests", asked as f64, "requests", 12.0),
     ]);
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench");
     std::fs::create_dir_all(&folder).unwrap();

@@ -5,11 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use doubles::aws::{Mutability, PUSH, World};
-use doubles::github::{Call, GitHub, Options, Repository};
+use doubles::aws::{Mutability, PUSH, TokenService, World};
+use doubles::github::{App, Call, GitHub, Options, PullRequest, Repository};
 use serde_json::{Value, json};
 
+use crate::a_cluster_is_brought_to_what_is_out::{Cluster, write};
 use crate::support::act::{Act, Ran};
+use crate::support::git::{commit, git};
 use crate::support::{Ended, Source, part, run, tool};
 use crate::what_is_delivered_is_signed::slow_part;
 
@@ -18,6 +20,8 @@ const RELEASE: &str = "0123456789abcdef0123456789abcdef01234567";
 /// Who signs: the workflow that the team's calls.
 const SIGNING: &str = "octo-org/gp-deliver/.github/workflows/_build-and-release.yml@refs/tags/v1";
 const CALLER: &str = ".github/workflows/delivery.yml";
+/// The workflow that is run by hand.
+const BY_HAND: &str = ".github/workflows/promote.yml";
 
 /// A team's repository, and all that its workflow meets.
 struct Team {
@@ -50,6 +54,10 @@ impl Team {
 
     /// A run of the workflow for an event.
     fn event(&self, name: &str, payload: &Value) -> Act {
+        self.event_of(CALLER, name, payload)
+    }
+
+    fn event_of(&self, workflow: &str, name: &str, payload: &Value) -> Act {
         // What a job with `id-token: write` has from the runner, and where GitHub and AWS are in this world.
         // act gives them to all jobs; the one that judges a change has no such permission.
         let judges = name == "pull_request";
@@ -58,7 +66,7 @@ impl Team {
                 || name.starts_with("AWS_ENDPOINT_URL")
                 || name == "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
         });
-        Act::new(&self.source.context(), CALLER)
+        Act::new(&self.source.context(), workflow)
             .event(name, payload)
             .provide("octo-org/gp-deliver@v1", &tree(&self.source))
             .provide(&format!("octo-org/gp-deliver@{RELEASE}"), &tree(&self.source))
@@ -299,4 +307,143 @@ fn a_repository_with_several_images_delivers_each() {
         let tags = team.world.tags_of(repository);
         assert!(tags.contains_key(&sha) && tags.contains_key(&format!("dev-{sha}")), "{repository}: {tags:?}\n{}", ran.log());
     }
+}
+
+/// A team whose dev and prod have a repository at ECR each, and a cluster's repository that an App writes.
+struct Story {
+    team: Team,
+    cluster: Cluster,
+    app: App,
+    sigstore: PathBuf,
+}
+
+impl Story {
+    fn begin() -> Self {
+        let sigstore = PathBuf::from(part("SIGSTORE"));
+        let world = World::options().issued_by(&sigstore).environment("dev").repository("dev/app").start();
+        world.create_repository("prod/app", Mutability::Mutable, &[]);
+        let actions = [&PUSH[..], &["ecr:ListImages"]].concat();
+        world.set_role_policy(
+            &json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow", "Action": actions, "Resource": "*" }] }),
+        );
+        let files = |work: &Path| {
+            for environment in ["dev", "prod"] {
+                let image = format!("image: {}/{environment}/app:none\n", world.host());
+                write(work, &format!("apps/{environment}.yaml"), &image);
+            }
+            commit(work);
+        };
+        let app = App::new();
+        let cluster = Cluster::with(files, Options::default().app(&app));
+        let team = Team::new("development", world, &[("app/six-1.16.0.dist-info/METADATA", SIX)]);
+        let to = |environment: &str| {
+            format!(
+                "ecr_repository: {environment}/app\n      gitops_repository: {}\n      gitops_path: apps/{environment}.yaml",
+                cluster.github.slug()
+            )
+        };
+        let app_id = "      gitops_app_id: ${{ vars.GITOPS_APP_ID }}";
+        let caller = template(&team.source, "delivery");
+        let caller = caller.replace("ecr_repository: team/app", &format!("{}\n{app_id}\n      sign: keyless", to("dev")));
+        let by_hand = template(&team.source, "promote");
+        let placeholder = "      gitops_repository: team/deploy\n      gitops_path: apps/web/kustomization.yaml\n";
+        assert!(by_hand.contains(placeholder) && by_hand.contains("ecr_repository: prod/app"));
+        let by_hand = by_hand.replace(placeholder, "").replace("ecr_repository: prod/app", &to("prod"));
+        team.source.write(CALLER, &caller);
+        team.source.write(BY_HAND, &by_hand);
+        let first = team.source.commit("with a cluster");
+        let options = Options::default().branch("development", &first).git(&team.source.context().join(".git"));
+        let repository = GitHub::start().repository(options);
+        team.source.git(&["remote", "set-url", "origin", &format!("https://github.com/{}", repository.slug())]);
+        Self { team: Team { repository, ..team }, cluster, app, sigstore }
+    }
+
+    /// A run, as a job of an environment.
+    fn run(&self, run: Act, environment: &str) -> Ran {
+        let (commit, world) = (self.team.source.git(&["rev-parse", "HEAD"]), &self.team.world);
+        let job = World::options().issued_by(&self.sigstore).environment(environment).claim("job_workflow_ref", SIGNING);
+        let job = job.claim("repository", self.team.repository.slug());
+        let service: TokenService = job.claim("sha", commit.clone()).claim("workflow_sha", commit).token_service();
+        // What the role of that environment trusts.
+        world.set_trust_policy(&world.trust_of(&format!("repo:octo-org/octo-repo:environment:{environment}")));
+        let tokens = service.variables().into_iter().filter(|(name, _)| name.starts_with("ACTIONS_ID_TOKEN_REQUEST"));
+        // GitHub's description of a pull request is not played in full.
+        let api = self.team.repository.enterprise().into_iter().filter(|(name, _)| name == "GITHUB_API_URL");
+        let document = |name: &str| -> Value { serde_json::from_slice(&fs::read(self.sigstore.join(name)).unwrap()).unwrap() };
+        run.variables(tokens.chain(api))
+            .var("SIGSTORE_SIGNING_CONFIG", &document("signing_config.json").to_string())
+            .var("SIGSTORE_TRUSTED_ROOT", &document("trusted_root.json").to_string())
+            .var("GITOPS_APP_ID", &self.app.client_id())
+            .secret("GITOPS_APP_PRIVATE_KEY", &self.app.key())
+            .succeeds()
+    }
+
+    /// A push to development; what dev has of it then, and where its tag is.
+    fn push(&self) -> (String, String) {
+        let ran = self.run(self.team.push("refs/heads/development"), "dev");
+        let tag = format!("dev-{}", self.team.sha());
+        let tags = self.team.world.tags_of("dev/app");
+        let digest = tags.get(&tag).unwrap_or_else(|| panic!("{tags:?}\n{}", ran.log())).clone();
+        (digest, format!("{}/dev/app:{tag}", self.team.world.host()))
+    }
+
+    fn by_hand(&self, command: &str, from: &str) -> Ran {
+        let inputs = json!({ "command": command, "from": from });
+        let payload = json!({ "ref": "refs/heads/development", "inputs": inputs });
+        let run = self.team.event_of(BY_HAND, "workflow_dispatch", &payload);
+        self.run(run.input("command", command).input("from", from), "prod")
+    }
+
+    /// The pull request for the cluster's repository that is open.
+    fn proposed(&self, ran: &Ran) -> PullRequest {
+        let open: Vec<_> = self.cluster.github.pull_requests().into_iter().filter(|pull| pull.open).collect();
+        let [pull] = &*open else { panic!("{open:?}\n{}", ran.log()) };
+        pull.clone()
+    }
+
+    /// Somebody merges it.
+    fn merge(&self, pull: &PullRequest) {
+        git(&self.cluster.bare(), ["update-ref", "refs/heads/main", &format!("refs/heads/{}", pull.head)]);
+    }
+
+    /// Promotes an image to prod: the same one, by a pull request that is merged.
+    fn promote(&self, (digest, image): &(String, String)) {
+        let ran = self.by_hand("promote", image);
+        let tags = self.team.world.tags_of("prod/app");
+        assert_eq!(tags.get(&format!("prod-{}", self.team.sha())), Some(digest), "{tags:?}\n{}", ran.log());
+        let pull = self.proposed(&ran);
+        assert!(self.cluster.file(&pull.head, "apps/prod.yaml").contains(&**digest), "{}", ran.log());
+        assert!(!self.cluster.file("main", "apps/prod.yaml").contains(&**digest), "{}", ran.log());
+        self.merge(&pull);
+    }
+}
+
+/// A package that no advisory is about.
+const SIX: &str = "Metadata-Version: 2.1\nName: six\nVersion: 1.16.0\n";
+
+#[test]
+fn what_dev_has_is_promoted_and_taken_back_and_the_clusters_repository_follows() {
+    let story = Story::begin();
+    let source = &story.team.source;
+    let first = source.git(&["rev-parse", "HEAD"]);
+    let earlier = story.push();
+    assert!(story.cluster.file("main", "apps/dev.yaml").contains(&earlier.0));
+    story.promote(&earlier);
+    source.write("app/file", "2\n");
+    source.commit("second");
+    let later = story.push();
+    assert!(earlier.0 != later.0 && story.cluster.file("main", "apps/dev.yaml").contains(&later.0));
+    story.promote(&later);
+    assert!(story.cluster.file("main", "apps/prod.yaml").contains(&later.0));
+    // Whose word counts is known without being said: that of the workflow that both run in.
+    let (tags, listed) = (story.team.world.tags_of("prod/app"), story.by_hand("rollback", ""));
+    listed.says("2 deliveries to prod in").says(&earlier.0).says(&later.0);
+    let ran = story.by_hand("rollback", &first[..9]);
+    let pull = story.proposed(&ran);
+    assert!(pull.title.starts_with("Go back to prod/app"), "{pull:?}");
+    assert!(story.cluster.file(&pull.head, "apps/prod.yaml").contains(&earlier.0), "{}", ran.log());
+    assert!(story.cluster.file("main", "apps/prod.yaml").contains(&later.0), "{}", ran.log());
+    assert_eq!(story.team.world.tags_of("prod/app"), tags, "nothing is built, pushed or tagged");
+    let tokens = story.cluster.github.app_tokens();
+    assert!(tokens.len() >= 5 && tokens.iter().all(|token| token.revoked), "{tokens:?}");
 }

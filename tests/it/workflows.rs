@@ -19,6 +19,7 @@ const CALLERS: [&str; 3] = [
 ];
 
 const WATCH: &str = "docs/templates/workflows/watch.yml";
+const PROMOTE: &str = "docs/templates/workflows/promote.yml";
 
 fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -319,7 +320,7 @@ fn a_runner_is_a_label_or_a_list_of_labels() {
 
 /// Inputs of the action that are not the workflow's to set: it delivers what is built, with the job's own token.
 const NOT_OF_THE_WORKFLOW: [&str; 8] =
-    ["command", "github-token", "gitops-token", "image", "issues", "job-result", "matrix", "matrix-cleared"];
+    ["github-token", "gitops-app-private-key", "gitops-token", "image", "issues", "job-result", "matrix", "matrix-cleared"];
 
 #[test]
 fn every_input_of_the_action_is_one_of_the_workflow_with_the_same_default_and_is_passed_on() {
@@ -346,8 +347,10 @@ fn every_input_of_the_action_is_one_of_the_workflow_with_the_same_default_and_is
         let with_variable = format!("${{{{ inputs.{} || vars.", snake(name));
         // What a change shows is not for the job that builds it.
         let unless_shown = format!("&& 'off' || inputs.{} }}}}", snake(name));
-        let passed =
-            value == alone || value.starts_with(&with_variable) || *name == "code-scanning" && value.ends_with(&unless_shown);
+        let passed = value == alone
+            || value.starts_with(&with_variable)
+            || *name == "code-scanning" && value.ends_with(&unless_shown)
+            || *name == "command" && value.ends_with("&& inputs.command || 'deliver' }}");
         assert!(passed, "{name}: {value}");
     }
     let ours = ["runs_on", "timeout_minutes"].map(str::to_owned).into_iter();
@@ -402,6 +405,24 @@ fn the_callers_pass_inputs_that_there_are_and_grant_what_the_job_asks_for() {
 }
 
 #[test]
+fn what_is_done_by_hand_is_the_reusable_workflows_with_inputs_that_there_are_and_a_change_is_judged_whatever_is_asked() {
+    let (workflow, by_hand) = (yaml(REUSABLE), yaml(PROMOTE));
+    let job = &by_hand["jobs"]["deliver"];
+    assert_eq!(job["uses"], format!("org/gp-deliver/{REUSABLE}@v1"));
+    assert_eq!(job["permissions"], workflow["jobs"]["deliver"]["permissions"]);
+    let inputs = keys(&workflow["on"]["workflow_call"]["inputs"]);
+    let unknown: Vec<_> = keys(&job["with"]).difference(&inputs).copied().collect();
+    assert!(unknown.is_empty(), "it passes {unknown:?}");
+    assert_eq!(keys(&by_hand["on"]), ["workflow_dispatch"].into());
+    for case in CASES {
+        let context = case.contexts(&json!({ "command": "rollback" }));
+        let publishes = ["push", "workflow_dispatch", "release", "schedule", "repository_dispatch"].contains(&case.event);
+        let (job, expected) = if publishes { ("deliver", "rollback") } else { ("judge", "deliver") };
+        assert_eq!(value_of(&workflow, job, "command", &context), expected, "{}", case.name());
+    }
+}
+
+#[test]
 fn the_scheduled_look_has_no_right_but_those_it_needs_and_runs_nothing_of_the_repository() {
     let (workflow, action) = (yaml(WATCH), yaml("action.yml"));
     assert_eq!(workflow["permissions"], json!({}));
@@ -419,7 +440,7 @@ fn the_scheduled_look_has_no_right_but_those_it_needs_and_runs_nothing_of_the_re
 fn githubs_own_parser_finds_nothing_wrong_with_any_workflow() {
     let ours = fs::read_dir(path(".github/workflows")).unwrap().map(|entry| entry.unwrap().path());
     let ours = ours.map(|path| format!(".github/workflows/{}", path.file_name().unwrap().to_str().unwrap()));
-    for workflow in ours.chain(CALLERS.map(str::to_owned)).chain([WATCH.to_owned()]) {
+    for workflow in ours.chain(CALLERS.map(str::to_owned)).chain([WATCH, PROMOTE].map(str::to_owned)) {
         evaluate(&workflow, &[], &[]);
     }
 }

@@ -3,6 +3,8 @@
 import { readFileSync } from 'node:fs'
 
 const CALLS = {
+  '/app/installations/{installation_id}/access_tokens': ['post'],
+  '/installation/token': ['delete'],
   '/orgs/{org}/artifacts/metadata/storage-record': ['post'],
   '/repos/{owner}/{repo}/attestations': ['post'],
   '/repos/{owner}/{repo}/check-runs': ['post'],
@@ -16,6 +18,7 @@ const CALLS = {
   '/repos/{owner}/{repo}/compare/{basehead}': ['get'],
   '/repos/{owner}/{repo}/environments/{environment_name}': ['get'],
   '/repos/{owner}/{repo}/environments/{environment_name}/deployment-branch-policies': ['get'],
+  '/repos/{owner}/{repo}/installation': ['get'],
   '/repos/{owner}/{repo}/issues': ['get', 'post'],
   '/repos/{owner}/{repo}/issues/{issue_number}': ['patch'],
   '/repos/{owner}/{repo}/git/blobs/{file_sha}': ['get'],

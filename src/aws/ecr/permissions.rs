@@ -63,6 +63,17 @@ pub(crate) fn images_policy(repository: &RepositoryArn) -> Document {
     Document { version: Version::V2012, id: None, statements }
 }
 
+/// The smallest policy with which `gp-deliver watch` looks at images; with `lists` also the one with which `gp-deliver rollback` finds
+/// them. It changes nothing.
+#[must_use]
+pub(crate) fn reading_policy(repository: &RepositoryArn, lists: bool) -> Document {
+    let actions: Vec<&str> =
+        ["BatchGetImage", "GetDownloadUrlForLayer"].into_iter().chain(lists.then_some("ListImages")).collect();
+    let statements =
+        vec![statement("LogIn", &["GetAuthorizationToken"], "*"), statement("ReadImages", &actions, &repository.to_string())];
+    Document { version: Version::V2012, id: None, statements }
+}
+
 /// The smallest policy with which `gp-deliver repository ensure` sees and changes everything of a repository, which is enough for
 /// `show` and `diff` too. It lets nobody delete an image, but by a lifecycle policy that AWS then acts on, and changes nothing of
 /// the registry. Whoever has it can let others push, by the repository's policy.
@@ -153,6 +164,18 @@ mod tests {
           ]
         }
         "#);
+    }
+
+    #[test]
+    fn who_only_looks_may_read_and_who_goes_back_may_list_besides() {
+        let repository = permissions().repository;
+        let actions = |lists: bool| reading_policy(&repository, lists).to_json();
+        let (watching, going_back) = (actions(false), actions(true));
+        for action in ["BatchGetImage", "GetDownloadUrlForLayer"] {
+            assert!(watching.contains(&format!("ecr:{action}\"")) && going_back.contains(&format!("ecr:{action}\"")), "{action}");
+        }
+        assert!(!watching.contains("ListImages") && going_back.contains("\"ecr:ListImages\""));
+        assert!(!going_back.contains("Put") && !going_back.contains("Upload"), "{going_back}");
     }
 
     #[test]

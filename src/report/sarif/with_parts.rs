@@ -12,7 +12,7 @@ use super::render;
 use crate::diagnosis::Diagnosis;
 use crate::finding::{Finding, Instruction, Severity, Vulnerability};
 use crate::github::code_scanning::{self, Accepted, Analysis};
-use crate::github::{Access, Api};
+use crate::github::{Access, Api, Credential};
 use crate::record::Record;
 use crate::scanner::Tool;
 use crate::secret::Secret;
@@ -66,8 +66,8 @@ fn upload(repository: &Repository, sarif: &[u8]) -> Result<Accepted, code_scanni
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let slug = repository.slug();
     let (owner, name) = slug.split_once('/').unwrap();
-    let token = Some(Secret::new(repository.token()));
-    let access = Access { api: repository.api(), owner: owner.to_owned(), repository: name.to_owned(), token };
+    let credential = Some(Credential::Token(Secret::new(repository.token())));
+    let access = Access { api: repository.api(), owner: owner.to_owned(), repository: name.to_owned(), credential };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let api = Api::open(&access).unwrap().unwrap();

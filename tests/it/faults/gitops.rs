@@ -4,7 +4,7 @@
 
 use std::fs;
 
-use doubles::github::{Call, Fault, Moment, Options, Repository, Times};
+use doubles::github::{App, Call, Fault, Moment, Options, Repository, Times};
 
 use super::scene::{Case, Comes, case, try_all};
 use super::{DAY, GITHUB, namespace};
@@ -20,8 +20,10 @@ enum AtGitHub {
     Push(Call, Times, Fault),
     /// The same, where it gets a pull request.
     Proposal(Call, Times, Fault),
-    /// The process that was started gets a signal while the branch is moved.
-    Signal(&'static str),
+    /// The same, where a GitHub App writes.
+    AsApp(Call, Times, Fault),
+    /// The process that was started gets a signal during this call.
+    Signal(Call, &'static str),
     /// The clock jumps by so many seconds meanwhile.
     Jump(i64),
 }
@@ -40,9 +42,11 @@ const OF_A_PUSH: [Call; 9] = [
 ];
 /// What is asked besides until there is a pull request.
 const OF_A_PROPOSAL: [Call; 3] = [Call::CreateRef, Call::ListPulls, Call::CreatePull];
+/// What a GitHub App asks before and after.
+const OF_AN_APP: [Call; 3] = [Call::GetInstallation, Call::CreateAppToken, Call::RevokeAppToken];
 
 fn cases() -> Vec<Case<AtGitHub>> {
-    use AtGitHub::{Jump, Proposal, Push, Signal};
+    use AtGitHub::{AsApp, Jump, Proposal, Push, Signal};
     use Times::{Always, First};
     let passing = [
         ("refused", Fault::Refused),
@@ -63,8 +67,12 @@ fn cases() -> Vec<Case<AtGitHub>> {
         // The image is there by then.
         case(GITHUB, "5xx", Push(Call::ListPulls, Always, Fault::Status(500)), Overcome),
         case(GITHUB, "5xx", Proposal(Call::CreatePull, Always, Fault::Status(500)), Fails),
-        case(GITHUB, "SIGTERM", Signal("TERM"), Cancelled),
-        case(GITHUB, "SIGKILL", Signal("KILL"), Killed),
+        // A token that nobody ends ends by itself.
+        case(GITHUB, "5xx", AsApp(Call::RevokeAppToken, Always, Fault::Status(500)), Overcome),
+        case(GITHUB, "hung", AsApp(Call::RevokeAppToken, Always, Fault::Hang), Overcome),
+        case(GITHUB, "SIGTERM", Signal(Call::UpdateRef, "TERM"), Cancelled),
+        case(GITHUB, "SIGTERM", Signal(Call::CreateAppToken, "TERM"), Cancelled),
+        case(GITHUB, "SIGKILL", Signal(Call::UpdateRef, "KILL"), Killed),
         case(GITHUB, "clock", Jump(DAY), Overcome),
         case(GITHUB, "clock", Jump(-DAY), Overcome),
     ];
@@ -73,6 +81,12 @@ fn cases() -> Vec<Case<AtGitHub>> {
     }
     for call in [Call::GetRef, Call::CompareCommits, Call::UpdateRef] {
         cases.extend(lasting.map(|(name, fault)| case(GITHUB, name, Push(call, Always, fault), Fails)));
+    }
+    for call in OF_AN_APP {
+        cases.extend(passing.map(|(name, fault)| case(GITHUB, name, AsApp(call, First(1), fault), Overcome)));
+    }
+    for call in [Call::GetInstallation, Call::CreateAppToken] {
+        cases.extend(lasting.map(|(name, fault)| case(GITHUB, name, AsApp(call, Always, fault), Fails)));
     }
     for call in OF_A_PROPOSAL {
         cases.extend(passing.map(|(name, fault)| case(GITHUB, name, Proposal(call, First(1), fault), Overcome)));
@@ -84,8 +98,16 @@ pub fn cells() -> Vec<(&'static str, &'static str)> {
     super::cells(cases())
 }
 
+/// The mode of a scene in which a GitHub App writes; the others are those of `gitops-mode`.
+const AS_APP: &str = "app";
+
+fn is_proposal(mode: &str) -> bool {
+    mode == "pull-request"
+}
+
 /// A branch with an image, and a source with a commit after that.
 struct Scene {
+    app: App,
     cluster: Cluster,
     source: Source,
     at: Repository,
@@ -93,9 +115,10 @@ struct Scene {
 
 impl Scene {
     fn set() -> Self {
-        let (cluster, (source, at)) = (Cluster::with(|_| (), Options::default()), source());
+        let app = App::new();
+        let (cluster, (source, at)) = (Cluster::with(|_| (), Options::default().app(&app)), source());
         fs::create_dir(source.beside("tmp")).unwrap();
-        let scene = Self { cluster, source, at };
+        let scene = Self { app, cluster, source, at };
         scene.run(1, "auto").ends_with(0);
         scene.source.commit("second");
         scene
@@ -103,8 +126,14 @@ impl Scene {
 
     fn run(&self, of: u8, mode: &str) -> Delivery {
         // GitHub's description of a pull request is not played in full.
-        let at = if mode == "auto" { self.at.environment() } else { self.at.enterprise() };
-        let run = named(&self.cluster, &self.source, at, &image(of)).flag("--gitops-mode", mode);
+        let at = if is_proposal(mode) { self.at.enterprise() } else { self.at.environment() };
+        let run = named(&self.cluster, &self.source, at, &image(of));
+        let run = if mode == AS_APP {
+            let run = run.variable("INPUT_GITOPS-TOKEN", "").flag("--gitops-app-id", &self.app.id());
+            run.variable("INPUT_GITOPS-APP-PRIVATE-KEY", &self.app.key())
+        } else {
+            run.flag("--gitops-mode", mode)
+        };
         run.variable("TMPDIR", &self.source.beside("tmp").display().to_string())
     }
 
@@ -130,12 +159,12 @@ impl Scene {
     /// The branch that the image gets to.
     fn branch(&self, mode: &str) -> String {
         let pulls = self.cluster.github.pull_requests();
-        if mode == "auto" { "main".to_owned() } else { pulls.first().map_or("main".to_owned(), |pull| pull.head.clone()) }
+        if !is_proposal(mode) { "main".to_owned() } else { pulls.first().map_or("main".to_owned(), |pull| pull.head.clone()) }
     }
 
     fn holds(&self, comes: Comes, mode: &str, ended: &Ended) {
         let (code, says) = match comes {
-            Overcome if mode == "auto" => (Some(0), "updated"),
+            Overcome if !is_proposal(mode) => (Some(0), "updated"),
             Overcome => (Some(0), "pull-request"),
             Fails => (Some(4), "failed"),
             Cancelled => (Some(143), ""),
@@ -143,13 +172,10 @@ impl Scene {
         };
         assert_eq!((ended.code, &*result(&self.source)), (code, says), "{ended}");
         ended.does_not_say("panicked");
-        assert!(
-            ended
-                .stderr
-                .lines()
-                .chain(ended.stdout.lines())
-                .all(|line| { line.starts_with("::add-mask::") || !line.contains(&self.cluster.github.token()) })
-        );
+        let of_app = self.cluster.github.app_tokens().into_iter().map(|token| token.text);
+        let tokens: Vec<_> = of_app.chain([self.cluster.github.token()]).collect();
+        let tells = |line: &str| !line.starts_with("::add-mask::") && tokens.iter().any(|token| line.contains(token));
+        assert!(!ended.stderr.lines().chain(ended.stdout.lines()).any(tells));
         if comes == Overcome {
             self.is_there(mode);
         } else {
@@ -166,7 +192,10 @@ impl Scene {
     fn is_there(&self, mode: &str) {
         let branch = self.branch(mode);
         assert!(self.cluster.file(&branch, "apps/web.yaml").contains(&image(2)));
-        assert_eq!((self.cluster.commits(&branch), self.cluster.github.pull_requests().len()), (3, usize::from(mode != "auto")));
+        assert_eq!(
+            (self.cluster.commits(&branch), self.cluster.github.pull_requests().len()),
+            (3, usize::from(is_proposal(mode)))
+        );
     }
 }
 
@@ -179,13 +208,15 @@ fn no_fault_of_github_leaves_a_branch_between_two_images() {
             AtGitHub::Proposal(call, times, fault) => {
                 scene.holds(case.comes, "pull-request", &scene.with(call, times, fault, "pull-request"));
             }
-            AtGitHub::Signal(name) => {
-                let held = scene.cluster.github.hold(Call::UpdateRef, 2, Moment::Before);
-                let running = scene.run(2, "auto").spawn();
+            AtGitHub::AsApp(call, times, fault) => scene.holds(case.comes, AS_APP, &scene.with(call, times, fault, AS_APP)),
+            AtGitHub::Signal(call, name) => {
+                let mode = if call == Call::CreateAppToken { AS_APP } else { "auto" };
+                let held = scene.cluster.github.hold(call, scene.cluster.github.count(call) + 1, Moment::Before);
+                let running = scene.run(2, mode).spawn();
                 held.arrived();
                 signal(running.id(), name);
                 // The request that nobody waits for any more is never answered.
-                scene.holds(case.comes, "auto", &running.wait_with_output().unwrap().into());
+                scene.holds(case.comes, mode, &running.wait_with_output().unwrap().into());
                 drop(held);
             }
             AtGitHub::Jump(seconds) => {

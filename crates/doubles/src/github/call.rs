@@ -61,6 +61,12 @@ pub enum Call {
     CreatePull,
     /// Update a pull request.
     UpdatePull,
+    /// Get a repository installation for the authenticated app.
+    GetInstallation,
+    /// Create an installation access token for an app.
+    CreateAppToken,
+    /// Revoke an installation access token.
+    RevokeAppToken,
     /// What is not played here.
     Other,
 }
@@ -68,10 +74,10 @@ pub enum Call {
 /// A request's path, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place<'a> {
-    /// `owner/name`; the owner alone, where it is asked of an organisation.
+    /// `owner/name`; the owner alone, where it is asked of an organisation, and nothing where an App asks.
     pub slug: &'a str,
     pub call: Call,
-    /// The upload, the check run, the environment or the ref.
+    /// The upload, the check run, the environment, the ref or the installation.
     pub id: &'a str,
 }
 
@@ -83,10 +89,18 @@ impl<'a> Place<'a> {
             let call = if is_record { Call::CreateStorageRecord } else { Call::Other };
             return Some(Self { slug: owner, call, id: "" });
         }
+        if method == Method::DELETE && path == "/installation/token" {
+            return Some(Self { slug: "", call: Call::RevokeAppToken, id: "" });
+        }
+        if let Some(id) = path.strip_prefix("/app/installations/").and_then(|rest| rest.strip_suffix("/access_tokens")) {
+            let call = if method == Method::POST { Call::CreateAppToken } else { Call::Other };
+            return Some(Self { slug: "", call, id });
+        }
         let rest = path.strip_prefix("/repos/")?;
         let (at, _) = rest.match_indices('/').nth(1)?;
         let (slug, rest) = (&rest[..at], &rest[at + 1..]);
         let (call, id) = match (method.as_str(), rest.split_once('/')) {
+            ("GET", None) if rest == "installation" => (Call::GetInstallation, ""),
             ("POST", None) if rest == "check-runs" => (Call::CreateCheckRun, ""),
             ("POST", None) if rest == "attestations" => (Call::CreateAttestation, ""),
             ("GET", None) if rest == "issues" => (Call::ListIssues, ""),
@@ -148,7 +162,7 @@ impl Call {
             Self::CreateStorageRecord => Some(("artifact-metadata", true)),
             Self::CreateIssue | Self::UpdateIssue => Some(("issues", true)),
             // Anyone may read those of a public repository.
-            Self::ListIssues | Self::Other => None,
+            Self::ListIssues | Self::GetInstallation | Self::CreateAppToken | Self::RevokeAppToken | Self::Other => None,
             Self::GetRef | Self::GetCommitObject | Self::GetTree | Self::GetBlob | Self::ListCommits | Self::CompareCommits => {
                 Some(("contents", false))
             }
@@ -194,6 +208,9 @@ impl Call {
             Self::ListPulls => "/pulls/pulls#list-pull-requests",
             Self::CreatePull => "/pulls/pulls#create-a-pull-request",
             Self::UpdatePull => "/pulls/pulls#update-a-pull-request",
+            Self::GetInstallation => "/apps/apps#get-a-repository-installation-for-the-authenticated-app",
+            Self::CreateAppToken => "/apps/apps#create-an-installation-access-token-for-an-app",
+            Self::RevokeAppToken => "/apps/installations#revoke-an-installation-access-token",
             Self::Other => "",
         };
         format!("https://docs.github.com/rest{page}")

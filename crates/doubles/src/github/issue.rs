@@ -145,7 +145,8 @@ impl Issue {
 }
 
 /// A user, or an app.
-fn user(login: &str, base: &Base) -> Value {
+/// A user of GitHub.
+pub fn user(login: &str, base: &Base) -> Value {
     let kind = if login.ends_with("[bot]") { "Bot" } else { "User" };
     let url = format!("{}/users/{login}", base.api);
     let below = |path: &str| format!("{url}/{path}");

@@ -2,6 +2,7 @@
 //! test. It refuses as GitHub does, and Prism holds both sides against GitHub's own description.
 
 mod alert;
+mod app;
 mod attestation;
 mod call;
 mod check_run;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub use alert::Alert;
+pub use app::{App, AppToken};
 pub use attestation::Attestation;
 pub use call::Call;
 pub use check_run::CheckRun;
@@ -155,6 +157,16 @@ impl Repository {
     /// All pull requests, in the order they were made.
     pub fn pull_requests(&self) -> Vec<PullRequest> {
         self.content.pull_requests.lock().unwrap().clone()
+    }
+
+    /// All tokens that its App was given, in order.
+    pub fn app_tokens(&self) -> Vec<AppToken> {
+        self.content.app_tokens.lock().unwrap().clone()
+    }
+
+    /// Somebody ends all of them.
+    pub fn revoke_app_tokens(&self) {
+        self.content.app_tokens.lock().unwrap().iter_mut().for_each(|token| token.revoked = true);
     }
 
     /// All check runs, in the order they were made.

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use super::app::App;
 use super::environment::Branches;
 
 /// How a repository is set up. Unless told otherwise: it is public, its token may upload analyses and write checks, and what
@@ -30,6 +32,10 @@ pub struct Options {
     pub(super) protected: Vec<String>,
     /// The most entries that a list of files has.
     pub(super) largest_tree: usize,
+    /// The App that may be installed in it.
+    pub(super) app: Option<App>,
+    /// How long each answer is on its way.
+    pub(super) delay: Duration,
 }
 
 /// Whether analyses may be uploaded.
@@ -63,6 +69,8 @@ impl Default for Options {
             git: None,
             protected: vec![],
             largest_tree: 100_000,
+            app: None,
+            delay: Duration::ZERO,
         }
     }
 }
@@ -149,6 +157,18 @@ impl Options {
     /// The most entries that a list of files has.
     pub fn largest_tree(mut self, entries: usize) -> Self {
         self.largest_tree = entries;
+        self
+    }
+
+    /// Each answer is on its way for so long: for figures, and never for a promise.
+    pub fn delay(mut self, delay: Duration) -> Self {
+        self.delay = delay;
+        self
+    }
+
+    /// An App is installed in it, or is not.
+    pub fn app(mut self, app: &App) -> Self {
+        self.app = Some(app.clone());
         self
     }
 

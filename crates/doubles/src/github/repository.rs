@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use hyper::http::request::Parts;
 use serde_json::Value;
 
+use super::app::{self, AppToken};
 use super::attestation::{self, Attestation};
 use super::call::{Call, Place};
 use super::check_run::CheckRun;
@@ -30,6 +31,8 @@ pub struct Repository {
     pub uploads: Mutex<Vec<Upload>>,
     pub check_runs: Mutex<Vec<CheckRun>>,
     pub attestations: Mutex<Vec<Attestation>>,
+    /// The tokens that its App was given.
+    pub app_tokens: Mutex<Vec<AppToken>>,
     pub pull_requests: Mutex<Vec<PullRequest>>,
     /// One moves a branch at a time.
     pub turns: Mutex<()>,
@@ -52,6 +55,7 @@ impl Repository {
             uploads: Mutex::default(),
             check_runs: Mutex::default(),
             attestations: Mutex::default(),
+            app_tokens: Mutex::default(),
             pull_requests: Mutex::default(),
             turns: Mutex::default(),
             storage_records: Mutex::default(),
@@ -79,9 +83,25 @@ impl Repository {
         self.uploads.lock().unwrap().iter().flat_map(Upload::analyses).collect()
     }
 
+    /// Whether its App was given a token.
+    pub fn has_given(&self, token: &str) -> bool {
+        self.app_tokens.lock().unwrap().iter().any(|given| given.text == token)
+    }
+
+    /// Whether its App's installation has this number.
+    pub fn is_installation(&self, id: &str) -> bool {
+        self.options.app.as_ref().is_some_and(|app| app.installation().to_string() == id)
+    }
+
     /// Answers a call.
     pub fn answer(&self, head: &Parts, place: &Place, document: &[u8], base: &Base) -> Result<Answer, Refusal> {
-        self.admit(head, place.call)?;
+        match place.call {
+            // An App shows who it is in its own way.
+            Call::GetInstallation => return app::installation(self, head, base),
+            Call::CreateAppToken => return app::create_token(self, head, &read(document)?),
+            Call::RevokeAppToken => return app::revoke(self, head),
+            _ => self.admit(head, place.call)?,
+        }
         let query = head.uri.query().unwrap_or_default();
         match place.call {
             Call::UploadSarif => code_scanning::upload(self, &read(document)?, &base.api),
@@ -115,7 +135,9 @@ impl Repository {
             Call::ListPulls => Ok(pull_request::list(self, query, &base.api)),
             Call::CreatePull => pull_request::create(self, &read(document)?, &base.api),
             Call::UpdatePull => pull_request::update(self, place.id, &read(document)?, &base.api),
-            Call::Other => Err(Refusal::new(404, "Not Found")),
+            Call::GetInstallation | Call::CreateAppToken | Call::RevokeAppToken | Call::Other => {
+                Err(Refusal::new(404, "Not Found"))
+            }
         }
     }
 
@@ -125,14 +147,15 @@ impl Repository {
         if !["bearer", "token"].contains(&scheme.to_lowercase().as_str()) {
             return Err(Refusal::new(401, "Requires authentication"));
         }
-        if token != self.token {
+        let of_app = app::permits(self, token);
+        if token != self.token && of_app.is_none() {
             return Err(Refusal::new(401, "Bad credentials"));
         }
         if !self.options.visible {
             return Err(Refusal::new(404, "Not Found"));
         }
         let Some((permission, writes)) = call.permission() else { return Ok(()) };
-        if !self.permits(permission, writes) {
+        if !permits(of_app.as_ref().unwrap_or(&self.options.permissions), permission, writes) {
             return Err(Refusal::not_permitted(permission, writes));
         }
         if writes && self.options.archived {
@@ -140,12 +163,12 @@ impl Repository {
         }
         code_scanning::refuses(self, call)
     }
+}
 
-    fn permits(&self, permission: &str, writes: bool) -> bool {
-        let levels: &[&str] = if writes { &["write"] } else { &["write", "read"] };
-        let given = self.options.permissions.iter().filter_map(|given| given.split_once(':'));
-        given.into_iter().any(|(name, level)| name.trim() == permission && levels.contains(&level.trim()))
-    }
+fn permits(given: &[String], permission: &str, writes: bool) -> bool {
+    let levels: &[&str] = if writes { &["write"] } else { &["write", "read"] };
+    let mut given = given.iter().filter_map(|given| given.split_once(':'));
+    given.any(|(name, level)| name.trim() == permission && levels.contains(&level.trim()))
 }
 
 fn read(document: &[u8]) -> Result<Value, Refusal> {

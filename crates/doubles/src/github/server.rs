@@ -87,7 +87,7 @@ impl Server {
         let enterprise = path.strip_prefix(ENTERPRISE).filter(|rest| rest.starts_with('/')).map(str::to_owned);
         let path = enterprise.clone().unwrap_or(path);
         head.uri = path.parse().map_err(std::io::Error::other)?;
-        let Some((place, repository)) = self.find(&head) else {
+        let Some((place, repository)) = self.find(&head, &document) else {
             return self.ask(head, document, enterprise.is_some(), None).await;
         };
         let (call, journal) = (place.call, &repository.journal);
@@ -105,6 +105,9 @@ impl Server {
             None => self.ask(head, document, enterprise.is_some(), Some(repository.clone())).await?,
         };
         journal.wait(call, nth, Moment::After).await;
+        if !repository.options.delay.is_zero() {
+            tokio::time::sleep(repository.options.delay).await;
+        }
         let status = answer.status().as_u16();
         let answer = match fault {
             Some(fault) => fault.spoil(answer).await?,
@@ -139,22 +142,36 @@ impl Server {
     }
 
     fn answer(&self, head: &Parts, document: &[u8], base: &Base) -> Answer {
-        match self.find(head) {
+        match self.find(head, document) {
             Some((place, repository)) => {
                 repository.answer(head, &place, document, base).unwrap_or_else(|refusal| refusal.answer(place.call))
             }
+            // A token that no App was given.
+            None if head.uri.path() == "/installation/token" => Refusal::new(401, "Bad credentials").answer(Call::RevokeAppToken),
             None => Refusal::new(404, "Not Found").answer(Call::Other),
         }
     }
 
-    fn find<'a>(&self, head: &'a Parts) -> Option<(Place<'a>, Arc<Repository>)> {
+    fn find<'a>(&self, head: &'a Parts, document: &[u8]) -> Option<(Place<'a>, Arc<Repository>)> {
         let place = Place::of(&head.method, head.uri.path())?;
         let repositories = self.repositories.lock().unwrap();
+        let authorization = || head.headers.get("authorization").and_then(|value| value.to_str().ok());
         let repository = if place.slug.contains('/') {
             repositories.get(&place.slug.to_lowercase()).cloned()?
+        } else if place.call == Call::RevokeAppToken {
+            let shown = authorization()?.split_once(' ')?.1;
+            repositories.values().find(|repository| repository.has_given(shown)).cloned()?
+        } else if place.call == Call::CreateAppToken {
+            // An App may be installed in several, and asks for one of them by its name.
+            let asked: Value = serde_json::from_slice(document).unwrap_or_default();
+            let names: Vec<_> = asked["repositories"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            let installed = || repositories.values().filter(|repository| repository.is_installation(place.id));
+            let is_named =
+                |repository: &&Arc<Repository>| names.iter().any(|name| repository.slug.ends_with(&format!("/{name}")));
+            installed().find(is_named).or_else(|| installed().next()).cloned()?
         } else {
             // Of an organisation, it is asked by the token of one of its repositories.
-            let authorization = head.headers.get("authorization").and_then(|value| value.to_str().ok())?;
+            let authorization = authorization()?;
             let owner = format!("{}/", place.slug);
             let asks = |repository: &&Arc<Repository>| {
                 repository.slug.starts_with(&owner) && authorization.ends_with(&format!(" {}", repository.token))

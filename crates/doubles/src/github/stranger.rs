@@ -75,6 +75,11 @@ impl Client {
         Self::new(&variables["GITHUB_API_URL"], repository)
     }
 
+    /// One that speaks to github.com of what is in no repository.
+    pub fn outside(repository: &Repository) -> Self {
+        Self { address: repository.api(), ..Self::of(repository) }
+    }
+
     fn new(api: &str, repository: &Repository) -> Self {
         Self { address: format!("{api}/repos/{}", repository.slug()), token: Some(repository.token()), agent: true }
     }

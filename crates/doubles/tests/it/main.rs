@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod an_app_is_given_tokens_as_github_gives_them;
 mod the_cluster_we_test_against_refuses_as_kubernetes_does;
 mod the_github_we_test_against_answers_as_github_does;
 mod the_private_sigstore_certifies_the_tokens_we_make;
