@@ -124,8 +124,11 @@ pub(crate) async fn solve(
             let (steps, read) = (progress.steps_seen(), progress.caches_read());
             Ok(Solved { response: response.into_inner().exporter_response, warnings, materials, steps, read, base: said.base })
         }
-        (Err(status), Err(frontend)) => Err(failure(&frontend, &status, &progress, said.definitions.first())),
-        (Err(status), Ok(())) => Err(failure(&status, &status, &progress, said.definitions.first())),
+        // A build that the builder has not even begun is one that the frontend does not find.
+        (Err(status), Err(frontend)) if !frontend.message().contains("no such job") => {
+            Err(failure(&frontend, &status, &progress, said.definitions.first()))
+        }
+        (Err(status), _) => Err(failure(&status, &status, &progress, said.definitions.first())),
     }
 }
 
@@ -179,7 +182,7 @@ async fn gateway(
     if whole && let Ok(response) = &solved {
         let roots: Vec<_> = response.get_ref().result.iter().flat_map(references).map(|root| root.id.clone()).collect();
         for r#ref in roots.into_iter().filter(|id| !id.is_empty()) {
-            let request = StatFileRequest { r#ref, path: "/".to_owned() };
+            let request = StatFileRequest { r#ref, path: "/".to_owned(), ..StatFileRequest::default() };
             if let Err(status) = bridge.stat_file(for_build(request, reference)?).await {
                 solved = Err(status);
                 break;
