@@ -104,9 +104,8 @@ pub(crate) fn session_policy(
 ) -> Result<String, ParseError> {
     let given = given.map(Document::parse).transpose()?;
     let written: Vec<_> = written.iter().map(ToString::to_string).collect();
-    let policy = |resources: BTreeSet<String>| {
-        narrowed(given.clone(), resources.into_iter().collect(), written.clone()).to_compact_json()
-    };
+    let policy =
+        |resources: BTreeSet<String>| narrowed(given.clone(), resources.into_iter().collect(), written.clone()).to_compact_json();
     let exact = policy(repositories.iter().map(ToString::to_string).collect());
     if exact.len() <= MAX_SESSION_POLICY {
         return Ok(exact);
@@ -212,7 +211,8 @@ mod tests {
 
     #[test]
     fn a_session_for_base_images_may_pull_them_and_nothing_else() {
-        let policy = Document::parse(&session_policy(None, &[repository("team/base"), repository("other")], &[]).unwrap()).unwrap();
+        let policy =
+            Document::parse(&session_policy(None, &[repository("team/base"), repository("other")], &[]).unwrap()).unwrap();
         insta::assert_snapshot!(policy.to_json(), @r#"
         {
           "Version": "2012-10-17",

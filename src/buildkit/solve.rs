@@ -136,8 +136,11 @@ pub(crate) async fn solve(
             let (steps, read) = (progress.steps_seen(), progress.caches_read());
             Ok(Solved { response: response.into_inner().exporter_response, checks, materials, steps, read, base: said.base })
         }
-        (Err(status), Err(frontend)) => Err(failure(&frontend, &status, &progress, said.definitions.first())),
-        (Err(status), Ok(())) => Err(failure(&status, &status, &progress, said.definitions.first())),
+        // A build that the builder has not even begun is one that the frontend does not find.
+        (Err(status), Err(frontend)) if !frontend.message().contains("no such job") => {
+            Err(failure(&frontend, &status, &progress, said.definitions.first()))
+        }
+        (Err(status), _) => Err(failure(&status, &status, &progress, said.definitions.first())),
     }
 }
 

@@ -236,7 +236,8 @@ fn narrowed<'a>(
     let repositories: Vec<_> = registries.clone().flat_map(Registry::arns).collect();
     let written: Vec<_> = registries.filter_map(|one| Some(one.place.repository(one.written.as_deref()?))).collect();
     let Some(first) = repositories.first() else { return Ok(identity) };
-    let policy = session_policy(identity.session_policy.as_deref(), &repositories, &written).map_err(|_| Withheld::SessionPolicy)?;
+    let policy =
+        session_policy(identity.session_policy.as_deref(), &repositories, &written).map_err(|_| Withheld::SessionPolicy)?;
     let region = identity.region.clone().or_else(|| Some(first.region.clone()));
     Ok(aws::Settings { region, session_policy: Some(policy), ..identity })
 }

@@ -22,6 +22,7 @@ use crate::config::Publish;
 use crate::github::{ActionsCache, Event};
 use crate::oci::Platform;
 use crate::record::{BuildCache, CacheReading, CachedStep};
+use crate::text;
 
 /// The cache of a build, and what is to be said of it.
 pub(super) struct Chosen {
@@ -146,7 +147,7 @@ pub(super) fn found(chosen: &Chosen, builds: &BTreeMap<Platform, (Vec<StepSeen>,
     for read in builds.values().flat_map(|(_, read)| read) {
         let error = &read.error;
         readings.push(reading(read));
-        let note = format!("the cache could not be read, and the image was built without: {}", crate::text::words(error));
+        let note = format!("the cache could not be read, and the image was built without: {}", text::words(error));
         if reading(read) == CacheReading::Failed && !notes.contains(&note) {
             notes.push(note);
         }
@@ -157,7 +158,8 @@ pub(super) fn found(chosen: &Chosen, builds: &BTreeMap<Platform, (Vec<StepSeen>,
         _ => Some(CacheReading::Withheld),
     };
     let steps = builds.iter().flat_map(|(platform, (steps, _))| {
-        let step = |StepSeen { name, cached }: &StepSeen| CachedStep { platform: platform.clone(), name: name.clone(), cached: *cached };
+        let step =
+            |StepSeen { name, cached }: &StepSeen| CachedStep { platform: platform.clone(), name: name.clone(), cached: *cached };
         steps.iter().map(step)
     });
     Some(BuildCache {
@@ -174,7 +176,7 @@ pub(super) fn line(found: &BuildCache) -> Option<String> {
     let place = found.place.as_ref()?;
     let (there, all) = found.hits();
     match found.read {
-        CacheReading::Read => Some(format!("build cache: {there} of {} there, with what {place} has", crate::text::count(all, "step"))),
+        CacheReading::Read => Some(format!("build cache: {there} of {} there, with what {place} has", text::count(all, "step"))),
         CacheReading::Empty => Some(format!("build cache: {place} has nothing of this build yet")),
         CacheReading::Failed => found.notes.last().map(|note| format!("build cache: {note}")),
         CacheReading::Withheld => None,

@@ -45,12 +45,7 @@ pub(super) fn repository(delivery: &Delivery) -> Option<String> {
 ///
 /// With a cache that machines share, the results of steps are its environment's on all of them, also for a change that is built
 /// to be judged by that environment's rules: it takes what the environment left. The builder is that job's alone then.
-pub(super) fn namespace(
-    delivery: &Delivery,
-    ready: &Ready,
-    builder: &Builder,
-    cache: Option<&RemoteCache>,
-) -> Option<Namespace> {
+pub(super) fn namespace(delivery: &Delivery, ready: &Ready, builder: &Builder, cache: Option<&RemoteCache>) -> Option<Namespace> {
     let config = &delivery.config;
     if config.build.builder_cache == BuilderCache::Shared {
         return None;

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
+use super::Ending;
 use super::build_cache::cannot;
 use super::building::Unwritten;
 use super::task::Task;
-use super::Ending;
 use crate::buildkit::Error as BuildError;
 use crate::error::Error;
 use crate::record::{CacheWriting, Contribution, Record, StageName};

@@ -8,67 +8,15 @@ use doubles::proxy::{ALWAYS, Challenge, Fault, Proxy, Rule, rule};
 use doubles::registry::{Options, Registry, crane};
 use serde_json::{Value, json};
 
-use crate::support::{Delivery, Engine, Source, engines, job, keyless, secret};
+use crate::support::machines::{self, as_pull_request, cache, digest, hits, machines, source};
+use crate::support::{Delivery, Engine, Source, engines, keyless, secret};
 
 const BASE: &str = "debian:bookworm-slim";
 
-/// A Dockerfile whose steps come to something else each time that they are run: that of the image, and that of a stage before it.
-fn dice(id: u64) -> String {
-    let roll = format!(": {id}; head -c 24 /dev/urandom | base64");
-    format!(
-        "FROM {BASE} AS build\nRUN {roll} > /built\nFROM {BASE}\nCOPY --from=build /built /built\nRUN {roll} > /own\n\
-         COPY file /file\n"
-    )
-}
-
-/// A source of [`dice`].
-fn source() -> Source {
-    let id: u64 = rand::random();
-    Source::in_git(&[("Dockerfile", &dice(id)), ("file", &format!("{id}\n"))])
-}
-
-/// Two builders that know nothing of each other, and can write to a cache: as two machines.
-fn machines() -> [Engine; 2] {
-    let [_, containerd, buildkitd] = <[Engine; 3]>::try_from(engines()).unwrap();
-    [buildkitd, containerd]
-}
-
-/// A delivery by a push, for an environment, by a builder that is the job's own, with a cache in a repository.
+/// A delivery with a cache in a repository.
 fn push(source: &Source, engine: &Engine, environment: &str, repository: &str) -> Delivery {
-    let _ = fs::remove_dir_all(source.beside("image"));
-    let delivery = job::in_job(source, Vec::new()).flag("--environment", environment).on(engine);
-    let delivery = delivery.flag("--sbom-formats", "spdx-json").flag("--secrets-history", "none");
-    delivery.flag("--builder-cache", "own").flag("--cache", "registry").flag("--cache-repository", repository)
-}
-
-/// The same, by a fork's pull request for the branch of that environment.
-fn pull_request(source: &Source, engine: &Engine, environment: &str, repository: &str) -> Delivery {
-    let head = job::commit(source);
-    let side = |branch: &str, id: u32| format!(r#"{{"ref":"{branch}","sha":"{head}","repo":{{"id":{id}}}}}"#);
-    let event = source.beside("event.json");
-    fs::write(&event, format!(r#"{{"pull_request":{{"number":1,"head":{},"base":{}}}}}"#, side("x", 2), side("main", 1)))
-        .unwrap();
-    push(source, engine, environment, repository)
-        .variable("GITHUB_EVENT_NAME", "pull_request")
-        .variable("GITHUB_EVENT_PATH", event.to_str().unwrap())
-        .variable("GITHUB_REF", "refs/pull/1/merge")
-}
-
-/// What the record says of the cache.
-fn cache(source: &Source) -> Value {
-    source.record()["build_cache"].clone()
-}
-
-/// How many steps were there, and how many there are.
-fn hits(source: &Source) -> (usize, usize) {
-    let cache = cache(source);
-    let steps = cache["steps"].as_array().unwrap();
-    (steps.iter().filter(|step| step["cached"] == true).count(), steps.len())
-}
-
-/// The digest of the image that was built.
-fn digest(source: &Source) -> String {
-    source.record()["image"]["digest"].as_str().unwrap().to_owned()
+    let delivery = machines::push(source, engine, environment);
+    delivery.flag("--cache", "registry").flag("--cache-repository", repository)
 }
 
 /// The tags of a registry's repository.
@@ -79,9 +27,9 @@ fn tags(registry: &Registry, repository: &str) -> String {
 #[test]
 fn the_second_builder_runs_no_step_and_comes_to_the_same_image() {
     let registry = Registry::start(Options::default());
-    let repository = format!("{}/cache", registry.address);
     let [one, two] = machines();
-    for (first, second) in [(&one, &two), (&two, &one)] {
+    for (number, (first, second)) in [(&one, &two), (&two, &one)].into_iter().enumerate() {
+        let repository = format!("{}/cache-{number}", registry.address);
         let source = source();
         push(&source, first, "dev", &repository).ends_with(0);
         assert_eq!((&cache(&source)["read"], &cache(&source)["written"]), (&"empty".into(), &"written".into()));
@@ -151,7 +99,10 @@ fn in_amazon_ecr_it_is_read_and_written_by_sessions_that_may_do_nothing_else() {
     let asked = world.calls();
     let policies = asked.iter().filter(|entry| entry.call == Call::AssumeRole).filter_map(|entry| entry.parameter("Policy"));
     let policies: Vec<_> = policies.collect();
-    assert!(policies.iter().all(|policy| policy.contains(":repository/cache/dev\"") && !policy.contains("team/app")), "{policies:?}");
+    assert!(
+        policies.iter().all(|policy| policy.contains(":repository/cache/dev\"") && !policy.contains("team/app")),
+        "{policies:?}"
+    );
     let writing = policies.iter().filter(|policy| policy.contains("ecr:PutImage")).count();
     assert!(writing == 1 && policies.len() == 3, "one of them writes: {policies:?}");
 }
@@ -166,11 +117,11 @@ fn a_pull_request_takes_what_its_base_has_left_and_leaves_nothing() {
         push(&source, &one, environment, &repository).ends_with(0);
         let (left, built) = (tags(&registry, environment), digest(&source));
 
-        pull_request(&source, &two, environment, &repository).ends_with(0);
+        as_pull_request(&source, push(&source, &two, environment, &repository)).ends_with(0);
         assert_eq!((hits(&source), digest(&source)), ((4, 4), built.clone()), "{environment}");
         source.write("file", "the change\n");
         source.commit("a change");
-        pull_request(&source, &two, environment, &repository).ends_with(0);
+        as_pull_request(&source, push(&source, &two, environment, &repository)).ends_with(0);
         assert_eq!((hits(&source), &cache(&source)["written"]), ((3, 4), &Value::Null), "{environment}");
         assert_eq!(tags(&registry, environment), left);
         // Nor does a run that publishes nothing in a job that could.
@@ -192,7 +143,7 @@ fn a_blocking_environment_takes_from_a_repository_of_its_own_alone() {
     push(&source, &one, "test", &own).ends_with(0);
     assert_eq!((&cache(&source)["read"], hits(&source)), (&"read".into(), (4, 4)));
 
-    let source = self::source();
+    let source = machines::source();
     push(&source, &one, "prod", &all).ends_with(0).says("takes nothing from it");
     assert_eq!((&cache(&source)["read"], &cache(&source)["written"]), (&"withheld".into(), &"written".into()));
     let built = digest(&source);
@@ -303,7 +254,7 @@ fn an_engine_that_writes_to_no_cache_says_so_once_and_goes_on() {
     let ended = push(&source, &engines()[0], "dev", &format!("{}/cache", registry.address)).ends_with(0);
     let said = ended.stderr.matches("can't write to such a cache").count();
     assert_eq!((said, &cache(&source)["written"]), (1, &"failed".into()), "{ended}");
-    let source = self::source();
+    let source = machines::source();
     push(&source, &engines()[0], "dev", "r.example/c").flag("--cache", "gha").ends_with(0).says("the runner names none");
 }
 

@@ -55,7 +55,8 @@ mod tests {
             notes: vec!["a <word> of it".to_owned()],
         });
         let text = super::super::render(&record, usize::MAX);
-        let said = format!("<code>registry.example/cache/prod</code>: 1 of 2 steps there, and written<br>{}", prose("a <word> of it"));
+        let said =
+            format!("<code>registry.example/cache/prod</code>: 1 of 2 steps there, and written<br>{}", prose("a <word> of it"));
         assert!(text.contains(&said) && !text.contains("<word>"), "{text}");
         assert!(text.contains("| was there |") && text.contains("| was run |") && !text.contains("COPY <a>"), "{text}");
         let cache = record.build_cache.as_mut().unwrap();

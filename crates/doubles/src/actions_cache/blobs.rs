@@ -31,7 +31,8 @@ impl Signatures {
     pub fn entry(&self, head: &Parts, writes: bool) -> Result<u64, Refusal> {
         let refused = Refusal::Azure(403, "AuthenticationFailed");
         let known = self.0.lock().unwrap();
-        let (number, may_write) = query(head, "sig").and_then(|signature| known.get(&signature).copied()).ok_or(refused.clone())?;
+        let (number, may_write) =
+            query(head, "sig").and_then(|signature| known.get(&signature).copied()).ok_or(refused.clone())?;
         let is_its = head.uri.path().ends_with(&format!("/{number}")) && may_write == writes;
         is_its.then_some(number).ok_or(refused)
     }

@@ -53,7 +53,8 @@ impl Refusal {
                 answer.body(full(body)).unwrap()
             }
             Self::Azure(status, code) => {
-                let body = format!("<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>{code}</Code><Message>no</Message></Error>");
+                let body =
+                    format!("<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>{code}</Code><Message>no</Message></Error>");
                 let answer = Response::builder().status(*status).header("content-type", "application/xml");
                 let answer = answer.header("x-ms-error-code", *code).header("x-ms-request-id", "0");
                 answer.body(full(body)).unwrap()
