@@ -175,12 +175,7 @@ async fn watch(
 }
 
 /// Runs the Dockerfile frontend and hands its result to the waiting solve.
-async fn gateway(
-    channel: &Channel,
-    reference: &str,
-    asked: Asked<'_>,
-    said: &mut Said,
-) -> Result<(), Status> {
+async fn gateway(channel: &Channel, reference: &str, asked: Asked<'_>, said: &mut Said) -> Result<(), Status> {
     let Asked { mut attributes, contexts, whole } = asked;
     let mut bridge = LlbBridgeClient::new(channel.clone()).max_decoding_message_size(64 << 20);
     pin(&mut bridge, reference, &mut attributes, contexts).await?;
