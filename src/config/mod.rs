@@ -2,7 +2,6 @@
 
 mod amazon;
 mod build;
-mod cache;
 mod docker;
 mod dockerfile;
 mod gitops;

@@ -16,7 +16,6 @@
     reason = "a test that can't go on has failed"
 )]
 
-pub mod actions_cache;
 pub mod aws;
 
 pub mod clock;

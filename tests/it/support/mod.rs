@@ -6,7 +6,6 @@ pub mod door;
 pub mod git;
 pub mod job;
 pub mod keyless;
-pub mod machines;
 pub mod processes;
 pub mod runner;
 pub mod stranger;
