@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use bollard_buildkit_proto::google::rpc;
 use bollard_buildkit_proto::moby::buildkit::v1::control_client::ControlClient;
 use bollard_buildkit_proto::moby::buildkit::v1::frontend::llb_bridge_client::LlbBridgeClient;
-use bollard_buildkit_proto::moby::buildkit::v1::frontend::{self, ReturnRequest, result};
+use bollard_buildkit_proto::moby::buildkit::v1::frontend::{self, ReturnRequest, StatFileRequest, result};
 use bollard_buildkit_proto::moby::buildkit::v1::{Exporter, SolveRequest, StatusRequest};
 use bollard_buildkit_proto::pb;
 use tonic::transport::Channel;
@@ -132,7 +132,20 @@ async fn gateway(
         allow_result_array_ref: true,
         ..frontend::SolveRequest::default()
     };
-    let solved = bridge.solve(for_build(request, reference)?).await;
+    let mut solved = bridge.solve(for_build(request, reference)?).await;
+    // What a builder takes of a layout it fetches when somebody looks at it, and an image of it can't be read before that.
+    if !contexts.is_empty()
+        && let Ok(response) = &solved
+    {
+        let roots: Vec<_> = response.get_ref().result.iter().flat_map(references).map(|root| root.id.clone()).collect();
+        for r#ref in roots.into_iter().filter(|id| !id.is_empty()) {
+            let request = StatFileRequest { r#ref, path: "/".to_owned(), ..StatFileRequest::default() };
+            if let Err(status) = bridge.stat_file(for_build(request, reference)?).await {
+                solved = Err(status);
+                break;
+            }
+        }
+    }
     let answer = match solved {
         Ok(response) => {
             let result = response.into_inner().result;
@@ -190,9 +203,13 @@ fn for_build<T>(message: T, reference: &str) -> Result<Request<T>, Status> {
 }
 
 fn definitions_of(result: &frontend::Result) -> Vec<pb::Definition> {
+    references(result).into_iter().filter_map(|one| one.def.clone()).collect()
+}
+
+fn references(result: &frontend::Result) -> Vec<&frontend::Ref> {
     match &result.result {
-        Some(result::Result::Ref(reference)) => reference.def.iter().cloned().collect(),
-        Some(result::Result::Refs(references)) => references.refs.values().filter_map(|one| one.def.clone()).collect(),
+        Some(result::Result::Ref(reference)) => vec![reference],
+        Some(result::Result::Refs(references)) => references.refs.values().collect(),
         _ => Vec::new(),
     }
 }
