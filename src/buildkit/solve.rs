@@ -284,7 +284,7 @@ mod tests {
     fn a_dockerfile_that_is_to_fail_on_its_checks_fails_with_what_they_say() {
         let check = BuildCheck::read("FromAsCasing: x (line 1)", (1, 1), "");
         let said = "failed to solve: lint violation found for rules: FromAsCasing";
-        let Some(Error::Checks { rules, checks }) = failed_checks(said, &[check.clone()]) else { panic!("{said}") };
+        let Some(Error::Checks { rules, checks }) = failed_checks(said, std::slice::from_ref(&check)) else { panic!("{said}") };
         assert_eq!((&*rules, checks), ("FromAsCasing", vec![BuildCheck { fails: true, ..check }]));
         assert!(failed_checks("exit code: 1", &[]).is_none());
     }

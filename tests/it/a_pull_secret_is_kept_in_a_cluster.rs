@@ -481,8 +481,12 @@ fn with_jump(pod: &Pod, verb: Option<&str>, seconds: i64) -> Ended {
     let at_aws = verb.is_none().then(|| pod.world.hold(Call::GetAuthorizationToken, 2));
     let at_cluster = verb.map(|verb| pod.cluster.hold(verb, 2));
     let running = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    at_aws.iter().for_each(|held| held.arrived());
-    at_cluster.iter().for_each(|held| held.arrived());
+    if let Some(held) = &at_aws {
+        held.arrived();
+    }
+    if let Some(held) = &at_cluster {
+        held.arrived();
+    }
     clock.jump(seconds);
     // What is held goes on.
     drop((at_aws, at_cluster));

@@ -17,7 +17,7 @@ fn cloned(source: &Source) -> Source {
     fs::remove_dir_all(other.context()).unwrap();
     run(Command::new("git").args(["clone", "--quiet"]).arg(source.context()).arg(other.context()));
     // No two clones have their files at the same time.
-    let time = SystemTime::now() + Duration::from_secs(3600);
+    let time = SystemTime::now() + Duration::from_hours(1);
     fs::File::options().write(true).open(other.context().join("a")).unwrap().set_modified(time).unwrap();
     other
 }

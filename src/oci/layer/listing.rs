@@ -155,7 +155,8 @@ mod tests {
             header.set_size(content.len() as u64);
             header.set_mode(0o104_755);
             header.set_mtime(*time);
-            (header.set_uid(5), header.set_gid(6));
+            header.set_uid(5);
+            header.set_gid(6);
             header.set_cksum();
             archive.append(&header, *content).unwrap();
         }
@@ -164,7 +165,8 @@ mod tests {
         link.set_size(0);
         link.set_mode(0o777);
         link.set_mtime(0);
-        (link.set_uid(0), link.set_gid(0));
+        link.set_uid(0);
+        link.set_gid(0);
         archive.append_pax_extensions([("mtime", &b"7.25"[..]), ("SCHILY.xattr.user.a", b"1")]).unwrap();
         archive.append_link(&mut link, "link", "to").unwrap();
         archive.into_inner().unwrap()

@@ -159,7 +159,7 @@ impl Scene {
     /// The branch that the image gets to.
     fn branch(&self, mode: &str) -> String {
         let pulls = self.cluster.github.pull_requests();
-        if !is_proposal(mode) { "main".to_owned() } else { pulls.first().map_or("main".to_owned(), |pull| pull.head.clone()) }
+        if is_proposal(mode) { pulls.first().map_or("main".to_owned(), |pull| pull.head.clone()) } else { "main".to_owned() }
     }
 
     fn holds(&self, comes: Comes, mode: &str, ended: &Ended) {

@@ -124,6 +124,11 @@ pub fn reference(repository: &Repository, name: &str, base: &str) -> Result<Answ
     Ok(answer(200, &git.reference(&name, &sha)))
 }
 
+/// Whether its git folder has a commit, where it has one.
+pub fn has(repository: &Repository, commit: &str) -> bool {
+    Git::of(repository, "").is_ok_and(|git| git.object("commit", commit).is_some())
+}
+
 /// Get a commit object.
 pub fn commit(repository: &Repository, sha: &str, base: &str) -> Result<Answer, Refusal> {
     let git = Git::of(repository, base)?;

@@ -68,7 +68,7 @@ impl Repository {
 
     /// Whether it has a commit.
     pub fn has(&self, commit: &str) -> bool {
-        self.options.commits.contains(&commit.to_lowercase())
+        self.options.commits.contains(&commit.to_lowercase()) || git_data::has(self, commit)
     }
 
     /// The commit that a ref, a branch's or tag's name, or a commit itself names.

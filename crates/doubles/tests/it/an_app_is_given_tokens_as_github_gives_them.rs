@@ -10,8 +10,8 @@ fn now() -> i64 {
     i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap()
 }
 
-fn claims(issuer: &Value, issued: i64, end: i64) -> Value {
-    json!({"iss": issuer, "iat": now() + issued, "exp": now() + end})
+fn claims(issuer: &Value, begin: i64, end: i64) -> Value {
+    json!({"iss": issuer, "iat": now() + begin, "exp": now() + end})
 }
 
 fn with(app: &App) -> Repository {
