@@ -38,11 +38,11 @@ mod tests {
 
     #[test]
     fn what_is_not_in_the_repository_leaves_nothing_out() {
-        let told = |line: &str| folders(Path::new("/work"), &[line.parse().unwrap()]);
-        for (line, folder) in [("a=libs/x", "libs/x"), ("a=./libs/./x/", "libs/x"), ("a=/work/libs", "libs"), ("a=.", "")] {
+        let told = |line: &str| folders(Path::new("/repo"), &[line.parse().unwrap()]);
+        for (line, folder) in [("a=libs/x", "libs/x"), ("a=./libs/./x/", "libs/x"), ("a=/repo/libs", "libs"), ("a=.", "")] {
             assert_eq!(told(line).unwrap(), [PathBuf::from(folder)], "{line}");
         }
-        for line in ["a=../x", "a=libs/../../x", "a=libs/../x", "a=/other", "a=/workshop", "a=oci-layout://out"] {
+        for line in ["a=../x", "a=libs/../../x", "a=libs/../x", "a=/other", "a=/repository", "a=oci-layout://out"] {
             assert!(told(line).is_err(), "{line}");
         }
         assert_eq!(told("a=docker-image://alpine").unwrap(), [] as [PathBuf; 0]);

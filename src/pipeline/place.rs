@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn each_context_is_found_from_the_folder_that_has_all() {
-        let root = Path::new("/work");
+        let root = Path::new("/repo");
         let place = |context: &str, named: &[&str]| {
             let named = named.iter().map(|place| ((*place).to_owned(), PathBuf::from(place))).collect();
             let place = Place::within(root.join(context), root, &named);
@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn gits_own_folder_is_known_in_each() {
         let named = BTreeMap::from([("lib".to_owned(), PathBuf::from("lib"))]);
-        let place = Place::within("/work/api".into(), Path::new("/work"), &named);
+        let place = Place::within("/repo/api".into(), Path::new("/repo"), &named);
         for (file, is_gits) in
             [("api/.git/config", true), ("lib/.git", true), (".git/config", false), ("api/x/.git/config", false)]
         {
