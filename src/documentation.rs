@@ -119,6 +119,17 @@ fn bounds_of_transfers() -> Vec<Bound> {
         ),
         ("a build", span(pipeline::building::LONGEST), "the build fails"),
         (
+            "what a build cache has: the list of it, and then a build that says nothing, while no step or only silent ones run",
+            format!(
+                "{}; {}, {}",
+                span(buildkit::progress::CACHE_ANSWER),
+                span(buildkit::progress::CACHE_SILENCE),
+                span(buildkit::progress::CACHE_SILENCE_OF_STEPS)
+            ),
+            "it is built without the cache",
+        ),
+        ("writing a build cache", span(pipeline::caching::LONGEST), "it is not written"),
+        (
             "what the steps of a build print",
             mib(buildkit::progress::MAX_OUTPUT as u64),
             "the log says that the rest is left out, and each step how much; a failure has its last lines",

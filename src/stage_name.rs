@@ -59,6 +59,8 @@ stages! {
     Signing = "signing",
     /// The image gets its tags: from here on it can be seen.
     Publish = "publish",
+    /// What was built goes to the build cache that machines share.
+    BuildCache = "build cache",
     /// GitHub is told where the published image is kept.
     StorageRecord = "storage record",
     /// The repository that a cluster is brought to names the published image.

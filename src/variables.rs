@@ -60,6 +60,13 @@ variables! {
     /// The credential for that service. It is secret.
     ACTIONS_ID_TOKEN_REQUEST_TOKEN;
 
+    /// The address of the run's cache, for `cache: gha`: the runner sets it.
+    ACTIONS_RESULTS_URL;
+    /// The credential for that; the builder is given it with the build. It is secret.
+    ACTIONS_RUNTIME_TOKEN;
+    /// `github-hosted` on a machine that GitHub starts for one job: its Docker engine is that job's own.
+    RUNNER_ENVIRONMENT;
+
     /// The region of the repository, where neither `aws-region` nor `ecr-repository` says it.
     AWS_REGION;
     /// Stands in for `AWS_REGION` where that is not set.
@@ -114,7 +121,8 @@ variables! {
 }
 
 /// Those that hold credentials. (The token is an input, which action.yml names.)
-pub(crate) const SECRET: [&str; 3] = [ACTIONS_ID_TOKEN_REQUEST_TOKEN, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN];
+pub(crate) const SECRET: [&str; 4] =
+    [ACTIONS_ID_TOKEN_REQUEST_TOKEN, ACTIONS_RUNTIME_TOKEN, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN];
 
 /// What stays in the environment of gp-deliver's own processes, for the libraries in them. None of it is secret.
 pub(crate) const HARMLESS: [&str; 14] = [

@@ -16,6 +16,8 @@ const PULL: [&str; 3] = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage",
 /// ECR User Guide, "IAM permissions required to sync an upstream registry").
 const FILL: [&str; 2] = ["ecr:BatchImportUpstreamImage", "ecr:CreateRepository"];
 const LOG_IN: &str = "ecr:GetAuthorizationToken";
+/// What pushing asks for beside that (Amazon ECR User Guide, "IAM permissions for pushing an image").
+const PUSH: [&str; 4] = ["ecr:CompleteLayerUpload", "ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:UploadLayerPart"];
 
 /// A registry of Amazon ECR that base images are pulled from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,14 +92,20 @@ pub(crate) fn pull_policy(repositories: &[RepositoryArn]) -> Document {
     document(vec![allow("LogIn", &[LOG_IN], vec!["*".to_owned()]), allow("PullBaseImages", &PULL, resources)])
 }
 
-/// The policy of a session that may pull from these repositories and do nothing else, whatever its role may do. A policy that
-/// the session is narrowed by already goes on narrowing it.
+/// The policy of a session that may pull from these repositories, push to those of them that are `written`, and do nothing else,
+/// whatever its role may do. A policy that the session is narrowed by already goes on narrowing it.
 ///
 /// # Errors
 /// That policy is none.
-pub(crate) fn session_policy(given: Option<&str>, repositories: &[RepositoryArn]) -> Result<String, ParseError> {
+pub(crate) fn session_policy(
+    given: Option<&str>,
+    repositories: &[RepositoryArn],
+    written: &[RepositoryArn],
+) -> Result<String, ParseError> {
     let given = given.map(Document::parse).transpose()?;
-    let policy = |resources: BTreeSet<String>| narrowed(given.clone(), resources.into_iter().collect()).to_compact_json();
+    let written: Vec<_> = written.iter().map(ToString::to_string).collect();
+    let policy =
+        |resources: BTreeSet<String>| narrowed(given.clone(), resources.into_iter().collect(), written.clone()).to_compact_json();
     let exact = policy(repositories.iter().map(ToString::to_string).collect());
     if exact.len() <= MAX_SESSION_POLICY {
         return Ok(exact);
@@ -106,18 +114,23 @@ pub(crate) fn session_policy(given: Option<&str>, repositories: &[RepositoryArn]
     Ok(policy(repositories.iter().map(of_registry).collect()))
 }
 
-fn narrowed(given: Option<Document>, repositories: Vec<String>) -> Document {
+fn narrowed(given: Option<Document>, repositories: Vec<String>, written: Vec<String>) -> Document {
     let on_repositories: Vec<_> = PULL.into_iter().chain(FILL).collect();
+    let pushes = !written.is_empty();
     let Some(given) = given else {
-        return document(vec![allow("L", &[LOG_IN], vec!["*".to_owned()]), allow("P", &on_repositories, repositories)]);
+        let pulls = [allow("L", &[LOG_IN], vec!["*".to_owned()]), allow("P", &on_repositories, repositories)];
+        return document(pulls.into_iter().chain(pushes.then(|| allow("W", &PUSH, written))).collect());
     };
     // What it denies stays denied, and of what it allows only this is left.
-    let all = on_repositories.iter().copied().chain([LOG_IN]).map(str::to_owned).collect();
+    let push = if pushes { &PUSH[..] } else { &[] };
+    let all = on_repositories.iter().copied().chain([LOG_IN]).chain(push.iter().copied()).map(str::to_owned).collect();
     let everything = Some(Scope::Only(vec!["*".to_owned()]));
     let other_calls = deny("GpDeliverPullsAlone", Scope::AllBut(all), everything);
     let elsewhere = Scope::Only(on_repositories.into_iter().map(str::to_owned).collect());
     let elsewhere = deny("GpDeliverBasesAlone", elsewhere, Some(Scope::AllBut(repositories)));
-    let statements = given.statements.into_iter().chain([other_calls, elsewhere]).collect();
+    let not_written = Scope::Only(PUSH.into_iter().map(str::to_owned).collect());
+    let not_written = pushes.then(|| deny("GpDeliverCacheAlone", not_written, Some(Scope::AllBut(written))));
+    let statements = given.statements.into_iter().chain([other_calls, elsewhere]).chain(not_written).collect();
     Document { statements, ..given }
 }
 
@@ -198,7 +211,8 @@ mod tests {
 
     #[test]
     fn a_session_for_base_images_may_pull_them_and_nothing_else() {
-        let policy = Document::parse(&session_policy(None, &[repository("team/base"), repository("other")]).unwrap()).unwrap();
+        let policy =
+            Document::parse(&session_policy(None, &[repository("team/base"), repository("other")], &[]).unwrap()).unwrap();
         insta::assert_snapshot!(policy.to_json(), @r#"
         {
           "Version": "2012-10-17",
@@ -232,7 +246,7 @@ mod tests {
     #[test]
     fn a_policy_that_narrows_the_session_goes_on_narrowing_it() {
         let given = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"ecr:*","Resource":"*"}}"#;
-        let policy = Document::parse(&session_policy(Some(given), &[repository("team/base")]).unwrap()).unwrap();
+        let policy = Document::parse(&session_policy(Some(given), &[repository("team/base")], &[]).unwrap()).unwrap();
         insta::assert_snapshot!(policy.to_json(), @r#"
         {
           "Version": "2012-10-17",
@@ -270,7 +284,23 @@ mod tests {
           ]
         }
         "#);
-        assert!(session_policy(Some("{}"), &[]).is_err());
+        assert!(session_policy(Some("{}"), &[], &[]).is_err());
+    }
+
+    #[test]
+    fn a_session_that_writes_a_cache_may_push_to_it_and_to_nothing_else() {
+        let (base, cache) = (repository("team/base"), repository("team/cache"));
+        let repositories = [base, cache.clone()];
+        let given = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"ecr:*","Resource":"*"}}"#;
+        let only = vec![cache.to_string()];
+        let narrowed = [(None, "W", Scope::Only(only.clone())), (Some(given), "GpDeliverCacheAlone", Scope::AllBut(only))];
+        for (given, sid, resources) in narrowed {
+            let policy = Document::parse(&session_policy(given, &repositories, std::slice::from_ref(&cache)).unwrap()).unwrap();
+            let statement = policy.statements.iter().find(|statement| statement.sid.as_deref() == Some(sid)).unwrap();
+            assert_eq!(statement.resources, Some(resources), "{}", policy.to_json());
+            assert_eq!(statement.actions, Scope::Only(PUSH.map(str::to_owned).to_vec()));
+            assert!(!session_policy(given, &repositories, &[]).unwrap().contains("PutImage"));
+        }
     }
 
     #[test]
@@ -283,7 +313,7 @@ mod tests {
     #[test]
     fn many_repositories_are_named_by_their_registries() {
         let many: Vec<_> = (0..60).map(|number| repository(&format!("team/base-image-{number}"))).collect();
-        let policy = session_policy(None, &many).unwrap();
+        let policy = session_policy(None, &many, &[]).unwrap();
         assert!(policy.len() <= MAX_SESSION_POLICY && policy.contains(":repository/*\""), "{policy}");
         assert!(!policy.contains("PutImage"));
     }

@@ -17,7 +17,8 @@ use tokio_util::task::TaskTracker;
 use tonic::Code;
 use tonic::transport::Channel;
 
-use super::contexts::{self, Contexts};
+use super::cache::{self, RemoteCache};
+use super::contexts::{self, Contexts, Given};
 use super::date::SourceDate;
 use super::endpoint::{Address, connect_buildkitd};
 use super::engine::EngineClient;
@@ -26,7 +27,7 @@ use super::export::{content, docker_archive, pipe};
 use super::id::random_id;
 use super::namespace::Namespace;
 use super::options::Options;
-use super::progress::BuildEvent;
+use super::progress::{BuildEvent, CacheRead, StepSeen};
 use super::session::{Session, silence};
 use super::solve::{Solve, Solved};
 use crate::build_check::BuildCheck;
@@ -96,6 +97,10 @@ pub(crate) struct Product {
     pub(crate) checks: Vec<BuildCheck>,
     /// What it was built from.
     pub(crate) materials: Materials,
+    /// The steps of the Dockerfile.
+    pub(crate) steps: Vec<StepSeen>,
+    /// What became of the caches outside of the builder that were to be read.
+    pub(crate) read: Vec<CacheRead>,
 }
 
 /// What is built, apart from the platform.
@@ -117,6 +122,8 @@ pub(crate) struct Instructions {
     pub(crate) options: Options,
     /// Whose state in the builder the steps see and leave; everybody's where none is named.
     pub(crate) namespace: Option<Namespace>,
+    /// The cache outside of the builder.
+    pub(crate) cache: Option<RemoteCache>,
 }
 
 impl Builder {
@@ -223,7 +230,13 @@ impl Builder {
         self.channel.clone()
     }
 
-    /// Builds without exporting an image, for check stages.
+    /// Whether it can write to caches outside of it, other than into an image.
+    #[must_use]
+    pub(crate) fn may_write_caches(&self) -> bool {
+        matches!(self.store, Store::Content { .. })
+    }
+
+    /// Builds without exporting an image, for the check stage that the instructions name.
     ///
     /// # Errors
     /// The build failed.
@@ -234,12 +247,22 @@ impl Builder {
         platform: Option<&Platform>,
         show: &(dyn Fn(BuildEvent) + Send + Sync),
     ) -> Result<Solved, Error> {
-        let frontend_attributes = self.attributes(instructions, platform)?;
-        let solve = instructions.solve(frontend_attributes);
-        self.solve(session, solve, show).await
+        let mut attributes = self.attributes(instructions, platform)?;
+        attributes.extend(instructions.imports(platform, instructions.target.as_deref()));
+        loop {
+            let solve = instructions.solve(attributes.clone());
+            match self.solve(session, solve, show).await {
+                Err(error) if error.may_come_of_a_cache() && attributes.remove(cache::IMPORTS).is_some() => {
+                    show(without_the_cache(&error));
+                }
+                ended => return ended,
+            }
+        }
     }
 
     /// Builds the image of one platform (the builder's own where none is named) and writes it into `layout`.
+    ///
+    /// Where a cache outside of the builder may be why that fails, it is built without.
     ///
     /// # Errors
     /// The build failed, or the image could not be exported.
@@ -252,15 +275,24 @@ impl Builder {
         compression: Compression,
         show: Arc<dyn Fn(BuildEvent) + Send + Sync>,
     ) -> Result<Product, Error> {
-        let mut frontend_attributes = self.attributes(instructions, platform)?;
-        let mut exports = 1;
+        let mut attributes = self.attributes(instructions, platform)?;
+        attributes.extend(instructions.imports(platform, None));
+        let (mut exports, mut given_up) = (1, Vec::new());
         let (mut parts, solved) = loop {
-            match self.export(session, instructions, &frontend_attributes, layout, compression, &show).await {
+            match self.export(session, instructions, &attributes, layout, compression, &show).await {
+                Err(error) if error.may_come_of_a_cache() && attributes.remove(cache::IMPORTS).is_some() => {
+                    show(without_the_cache(&error));
+                    // The builder has taken what it was given for its own.
+                    if error.is_of_content() {
+                        attributes.insert(NO_CACHE.to_owned(), String::new());
+                    }
+                    given_up.push(CacheRead { error: error.to_string(), given_up: true });
+                }
                 Err(Error::ImageGone { reason }) if exports < EXPORTS => {
                     exports += 1;
                     tracing::debug!(reason, exports, "the builder lost the image before it was read");
                     if exports > BY_THE_CACHE {
-                        frontend_attributes.insert(NO_CACHE.to_owned(), String::new());
+                        attributes.insert(NO_CACHE.to_owned(), String::new());
                     }
                 }
                 ended => break ended?,
@@ -273,8 +305,36 @@ impl Builder {
         if let Some(date) = instructions.date {
             parts.config = date.of_config(parts.config);
         }
-        Ok(Product { parts, checks: solved.checks, materials: solved.materials })
+        let read = solved.read.into_iter().chain(given_up).collect();
+        Ok(Product { parts, checks: solved.checks, materials: solved.materials, steps: solved.steps, read })
     }
+
+    /// Writes the steps of a build that has been done, of the stage `check` where one is named, to the cache of its
+    /// instructions. It is a build once more, of which each step is in the builder.
+    ///
+    /// # Errors
+    /// The builder knows no such cache, or can't write to it.
+    pub(crate) async fn write_cache(
+        &self,
+        session: &Session,
+        instructions: &Instructions,
+        platform: Option<&Platform>,
+        check: Option<&str>,
+        show: &(dyn Fn(BuildEvent) + Send + Sync),
+    ) -> Result<(), Error> {
+        let Some(cache) = &instructions.cache else { return Ok(()) };
+        let mut frontend_attributes = self.attributes(instructions, platform)?;
+        frontend_attributes.remove(NO_CACHE);
+        // What was taken from it is not fetched as long as nobody needs it, and is nowhere else.
+        frontend_attributes.extend(instructions.imports(platform, check));
+        let solve = Solve { cache_exports: vec![cache.export(platform, check)], ..instructions.solve(frontend_attributes) };
+        self.solve(session, solve, show).await.map(drop).map_err(Error::or_no_cache_export)
+    }
+}
+
+/// What is said where a build is done once more, without a cache.
+fn without_the_cache(error: &Error) -> BuildEvent {
+    BuildEvent::Line(format!("the build is done without the cache, which may be why it failed: {error}"))
 }
 
 impl Builder {
@@ -325,11 +385,14 @@ impl Builder {
                     [("push", "false"), ("store", "true"), ("oci-mediatypes", "true"), ("compression", "uncompressed")];
                 let attributes = attributes.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned()));
                 let attributes = attributes.chain(instructions.dated().filter(|_| *sets_times)).collect();
-                let solve = Solve { exporter: Some(("image", attributes)), ..solve };
+                let is_late = |given: &Given| matches!(given, Given::Layout(_));
+                let whole = frontend_attributes.contains_key(cache::IMPORTS) || solve.contexts.values().any(is_late);
+                let solve = Solve { exporter: Some(("image", attributes)), whole, ..solve };
                 let solved = self.solve(session, solve, &**show).await?;
                 let manifest = solved.response.get("containerimage.digest").and_then(|digest| digest.parse::<Digest>().ok());
                 let manifest = manifest.ok_or_else(|| Error::Protocol("the builder names no image digest".to_owned()))?;
-                Ok((content::read(&self.channel, manifest, layout, compression, &received).await?, solved))
+                let base = solved.base.as_deref();
+                Ok((content::read(&self.channel, manifest, base, layout, compression, &received).await?, solved))
             }
         }
     }
@@ -432,7 +495,7 @@ impl Instructions {
     /// A solve of them without an export.
     fn solve(&self, frontend_attributes: HashMap<String, String>) -> Solve {
         let (entitlements, contexts) = (self.options.entitlements(), self.contexts.clone());
-        Solve { frontend_attributes, entitlements, contexts, exporter: None }
+        Solve { frontend_attributes, entitlements, contexts, ..Solve::default() }
     }
 
     fn attributes(&self, platform: Option<&Platform>) -> HashMap<String, String> {
@@ -452,6 +515,12 @@ impl Instructions {
             attributes.insert(name, hosts.unwrap_or(value));
         }
         attributes
+    }
+
+    /// The attribute that names the caches to read, where there are some.
+    fn imports(&self, platform: Option<&Platform>, check: Option<&str>) -> Option<(String, String)> {
+        let cache = self.cache.as_ref().filter(|cache| cache.reads && !self.options.no_cache)?;
+        Some((cache::IMPORTS.to_owned(), cache.imports(platform, check)))
     }
 
     /// What has the exporter date the files of new layers that are younger (docs/build-repro.md of BuildKit).

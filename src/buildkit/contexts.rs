@@ -95,6 +95,17 @@ impl Origin {
     }
 }
 
+/// As it is written, but for the tag and the digest of a layout, by which it is the same place with another content.
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Folder(folder) => write!(f, "{}", folder.display()),
+            Self::Image(reference) => write!(f, "docker-image://{reference}"),
+            Self::Layout { folder, .. } => write!(f, "oci-layout://{}", folder.display()),
+        }
+    }
+}
+
 impl Name {
     /// The name of the folder in the session, which has two of its own.
     #[must_use]

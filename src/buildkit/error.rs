@@ -65,6 +65,12 @@ pub(crate) enum Error {
         /// Its limit.
         after: Duration,
     },
+    /// What a cache outside of the builder was asked for has not come.
+    #[error("the cache does not answer")]
+    CacheSilent,
+    /// The builder writes to no such cache.
+    #[error("the builder writes to no such cache")]
+    NoCacheExport,
     /// A step failed.
     #[error("{}", .0.message)]
     Step(Box<StepFailure>),
@@ -164,6 +170,35 @@ impl Error {
             _ => return self,
         };
         if WORDS.iter().any(|words| reason.contains(words)) { Self::ImageGone { reason: reason.clone() } } else { self }
+    }
+
+    /// Whether a build that takes steps from a cache outside of the builder may have failed for that: not where a program of a
+    /// step says that it failed, the Dockerfile can't be read, or the builder or what it asks for is gone.
+    #[must_use]
+    pub(super) fn may_come_of_a_cache(&self) -> bool {
+        const PROGRAMS: [&str; 2] = ["exit code", "exit status"];
+        match self {
+            Self::CacheSilent | Self::Call { .. } | Self::Protocol(_) | Self::ImageGone { .. } => true,
+            Self::LayerMismatch { .. } | Self::Layout(_) => true,
+            Self::Step(step) => !PROGRAMS.iter().any(|words| step.message.contains(words)),
+            _ => false,
+        }
+    }
+
+    /// Whether what is in the builder is not what it should be, so that its own cache is not to be taken either.
+    #[must_use]
+    pub(super) fn is_of_content(&self) -> bool {
+        matches!(self, Self::LayerMismatch { .. } | Self::Layout(_))
+    }
+
+    /// The error, as [`Error::NoCacheExport`] where it says that.
+    #[must_use]
+    pub(super) fn or_no_cache_export(self) -> Self {
+        const WORDS: [&str; 2] = ["unknown cache exporter", "cache export is not supported"];
+        match &self {
+            Self::Call { message, .. } if WORDS.iter().any(|words| message.to_lowercase().contains(words)) => Self::NoCacheExport,
+            _ => self,
+        }
     }
 
     /// The builder gives next to nothing, or nothing at all.

@@ -2,6 +2,7 @@
 //! exports the image into a layout.
 
 pub(crate) mod builder;
+pub(crate) mod cache;
 pub(crate) mod contexts;
 pub(crate) mod date;
 pub(crate) mod endpoint;

@@ -10,7 +10,8 @@
 //!   each namespace's steps its own;
 //! - **the files of a context**, which are kept under the session's key and are asked for again only where size or time differ.
 //!
-//! What is kept by the digest of its content (base images, what COPY and ADD bring) is everybody's.
+//! What is kept by the digest of its content (base images, what COPY and ADD bring) is everybody's. So a builder takes nothing
+//! from a cache outside of it where others build on it: such a cache can say what it likes of that too, and the builder keeps it.
 
 use std::path::Path;
 
@@ -19,8 +20,12 @@ use crate::oci::Digest;
 /// Who sees what builds leave in a builder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BuilderCache {
+    /// Nobody else, where the builder is known to be this job's alone; else those of the same namespace.
+    Auto,
     /// Those of the same namespace.
     Isolated,
+    /// Nobody else: the builder is this job's alone, and ends with it.
+    Own,
     /// Everybody.
     Shared,
 }
@@ -30,7 +35,9 @@ impl std::str::FromStr for BuilderCache {
 
     fn from_str(text: &str) -> Result<Self, ()> {
         match text {
+            "auto" => Ok(Self::Auto),
             "isolated" => Ok(Self::Isolated),
+            "own" => Ok(Self::Own),
             "shared" => Ok(Self::Shared),
             _ => Err(()),
         }
@@ -40,7 +47,12 @@ impl std::str::FromStr for BuilderCache {
 /// A namespace. It can't be computed by a build that is in another one: what the builder calls itself is part of it, which
 /// no step and no reader of Dockerfiles by Docker shows.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Namespace(Digest);
+pub(crate) struct Namespace {
+    /// Of cache mounts and received files, which stay in the builder.
+    state: Digest,
+    /// Of the results of steps, which may be in a cache that other builders read.
+    steps: Digest,
+}
 
 impl Namespace {
     /// The build argument in which a frontend looks for a namespace of cache mounts.
@@ -49,29 +61,41 @@ impl Namespace {
     /// The namespace of all that `words` have in common: the builder, the repository, how far it is trusted.
     #[must_use]
     pub(crate) fn of(words: &[&str]) -> Self {
-        Self(Digest::of(&delimited(words)))
+        let digest = Digest::of(&delimited(words));
+        Self { state: digest, steps: digest }
+    }
+
+    /// The same, but for the results of steps: they are those of all that `words` have in common, on whichever builder. Whoever
+    /// knows the words knows their names too, which no Dockerfile can give a step, and no input (see `Host`): a builder has to
+    /// be told by whoever is let at it.
+    #[must_use]
+    pub(crate) fn with_steps_of(self, words: &[&str]) -> Self {
+        Self { steps: Digest::of(&delimited(words)), ..self }
     }
 
     /// The key under which a builder keeps the files of folders.
     #[must_use]
     pub(crate) fn context(&self, folders: &[&Path]) -> String {
-        Digest::of(&[self.derived("context").into_bytes(), paths(folders)].concat()).hex()
+        Digest::of(&[derived(&self.state, "context").into_bytes(), paths(folders)].concat()).hex()
     }
 
     /// The options of a frontend that keep cache mounts and the results of steps apart.
     pub(super) fn attributes(&self) -> [(String, String); 2] {
         // A label of a host has at most 63 bytes.
-        let host = &self.derived("steps")[..40];
+        let host = &derived(&self.steps, "steps")[..40];
         [
-            (format!("build-arg:{}", Self::ARGUMENT), self.derived("cache mounts")),
-            ("add-hosts".to_owned(), format!("{host}.gp-deliver.invalid=127.0.0.1")),
+            (format!("build-arg:{}", Self::ARGUMENT), derived(&self.state, "cache mounts")),
+            ("add-hosts".to_owned(), format!("{host}{DOMAIN}=127.0.0.1")),
         ]
     }
+}
 
-    /// A value for one purpose, from which that of another does not follow: a step can read those that it is given.
-    fn derived(&self, purpose: &str) -> String {
-        Digest::of(&delimited(&[&self.0.hex(), purpose])).hex()
-    }
+/// What the names of hosts end in that tell namespaces apart.
+pub(super) const DOMAIN: &str = ".gp-deliver.invalid";
+
+/// A value for one purpose, from which that of another does not follow: a step can read those that it is given.
+fn derived(digest: &Digest, purpose: &str) -> String {
+    Digest::of(&delimited(&[&digest.hex(), purpose])).hex()
 }
 
 impl std::fmt::Debug for Namespace {
@@ -87,7 +111,7 @@ pub(crate) fn shared_context(folders: &[&Path]) -> String {
 }
 
 /// The words, each after its length: no two lists read alike.
-fn delimited(words: &[&str]) -> Vec<u8> {
+pub(super) fn delimited(words: &[&str]) -> Vec<u8> {
     words.iter().flat_map(|word| delimited_bytes(word.as_bytes())).collect()
 }
 
@@ -121,6 +145,17 @@ mod tests {
         assert!(name.len() <= 63 && !mounts.contains(name) && !namespace.context(&[Path::new("/a")]).contains(name));
         // No `/`: what stands behind it is the ID of the mount, which anybody may choose.
         assert!(mounts.len() == 64 && !mounts.contains('/'), "{mounts}");
+    }
+
+    #[test]
+    fn steps_that_other_builders_may_share_say_nothing_of_what_stays_in_this_one() {
+        let of = |builder: &str| Namespace::of(&[builder, "acme/app", "prod"]).with_steps_of(&["acme/app", "prod"]);
+        let ([one_mounts, one_host], [two_mounts, two_host]) = (of("one").attributes(), of("two").attributes());
+        assert_eq!(one_host, two_host);
+        assert_ne!(one_mounts, two_mounts);
+        assert_eq!(one_mounts, Namespace::of(&["one", "acme/app", "prod"]).attributes()[0]);
+        let folders = [Path::new("/a")];
+        assert_ne!(of("one").context(&folders), of("two").context(&folders));
     }
 
     #[test]

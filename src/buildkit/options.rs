@@ -134,7 +134,9 @@ impl FromStr for Host {
             (1..=63).contains(&label.len()) && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
         };
         let address = address.strip_prefix('[').and_then(|address| address.strip_suffix(']')).unwrap_or(address);
-        if name.len() > 253 || !name.split('.').all(label) {
+        // Those tell apart whose steps are whose.
+        let is_ours = name.to_ascii_lowercase().ends_with(super::namespace::DOMAIN);
+        if name.len() > 253 || !name.split('.').all(label) || is_ours {
             return Err(());
         }
         Ok(Self { name: name.to_owned(), address: address.parse().map_err(drop)? })
@@ -212,6 +214,8 @@ mod tests {
             "db=10.0.0.5,evil=10.0.0.6",
             "a b=10.0.0.5",
             "a..b=::1",
+            "0123.gp-deliver.invalid=127.0.0.1",
+            "0123.GP-deliver.invalid=127.0.0.1",
         ] {
             assert_eq!(text.parse::<Host>(), Err(()), "{text}");
         }

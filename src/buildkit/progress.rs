@@ -1,10 +1,13 @@
 //! What a build says while it runs: the builder's stream of vertices and logs, made into lines.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::time::Duration;
 
 use bollard_buildkit_proto::google::protobuf::Timestamp;
 use bollard_buildkit_proto::moby::buildkit::v1::{StatusResponse, Vertex, VertexLog, VertexStatus, VertexWarning};
+use tokio::time::Instant;
 
+use super::cache::IMPORTING;
 use crate::build_check::BuildCheck;
 use crate::text::{self, count, size};
 
@@ -25,9 +28,39 @@ const MAX_DIGEST: usize = 256;
 pub(crate) const MAX_STEPS: usize = 10_000;
 pub(crate) const MAX_WARNINGS: usize = 200;
 
+/// How long a cache outside of the builder may take to say what it has.
+pub(crate) const CACHE_ANSWER: Duration = Duration::from_secs(20);
+/// How long a build that takes steps from such a cache may tell nothing at all while no program of a step runs. What it takes
+/// is fetched when it is needed, and a builder waits for it without end.
+pub(crate) const CACHE_SILENCE: Duration = Duration::from_mins(5);
+/// The same while programs of steps run that have not said a word yet: what they run in may be what is waited for.
+pub(crate) const CACHE_SILENCE_OF_STEPS: Duration = Duration::from_mins(15);
+/// How often one looks whether that is so.
+pub(super) const LOOK: Duration = Duration::from_secs(1);
+
+/// A step of the Dockerfile, and whether its result was there already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StepSeen {
+    /// Its name as the builder shows it: `[build 2/3] RUN make`.
+    pub(crate) name: String,
+    /// Whether it was not run, since its result was in a cache.
+    pub(crate) cached: bool,
+}
+
+/// A cache outside of the builder that was to be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CacheRead {
+    /// Why it could not be; empty where it could.
+    pub(crate) error: String,
+    /// Whether a build that took from it was done once more without.
+    pub(crate) given_up: bool,
+}
+
 /// The steps of one solve as far as they are known.
 pub(crate) struct Progress {
     steps: HashMap<String, Step>,
+    /// When anything was told last.
+    told: Instant,
     next_number: usize,
     checks: Vec<BuildCheck>,
     /// The images that are steps without a name of the Dockerfile's.
@@ -41,7 +74,7 @@ pub(crate) struct Progress {
 impl Default for Progress {
     fn default() -> Self {
         let (steps, checks, images) = (HashMap::new(), Vec::new(), BTreeSet::new());
-        Self { steps, next_number: 0, checks, images, room: MAX_OUTPUT, cut: false }
+        Self { steps, told: Instant::now(), next_number: 0, checks, images, room: MAX_OUTPUT, cut: false }
     }
 }
 
@@ -51,6 +84,11 @@ struct Step {
     number: Option<usize>,
     error: String,
     ended: bool,
+    /// Since when it runs.
+    since: Option<Instant>,
+    cached: bool,
+    /// Whether it has printed anything.
+    has_spoken: bool,
     /// The unfinished line of each output (1: standard output, 2: standard error).
     partial: BTreeMap<i64, Vec<u8>>,
     last_lines: VecDeque<String>,
@@ -84,6 +122,7 @@ impl Progress {
     /// Takes the builder's next message and returns what to show.
     pub(crate) fn update(&mut self, response: StatusResponse) -> Vec<BuildEvent> {
         let mut events = Vec::new();
+        self.told = Instant::now();
         for vertex in &response.vertexes {
             self.vertex(vertex, &mut events);
         }
@@ -112,10 +151,45 @@ impl Progress {
         self.images.iter().map(String::as_str)
     }
 
-    /// The step that failed, if any: not one that was only cancelled because of it.
+    /// The steps of the Dockerfile that have begun or were there already, in the order in which they did. Which image a stage
+    /// begins with is none.
+    #[must_use]
+    pub(crate) fn steps_seen(&self) -> Vec<StepSeen> {
+        let mut steps: Vec<_> = self.steps.values().filter(|step| step.number.is_some() && step.is_of_the_dockerfile()).collect();
+        steps.sort_unstable_by_key(|step| step.number);
+        steps.into_iter().map(|step| StepSeen { name: step.name.clone(), cached: step.cached }).collect()
+    }
+
+    /// The caches outside of the builder that it was told to read.
+    #[must_use]
+    pub(crate) fn caches_read(&self) -> Vec<CacheRead> {
+        self.imports().map(|step| CacheRead { error: step.error.clone(), given_up: false }).collect()
+    }
+
+    /// Whether the build waits for such a cache, and has done so for too long.
+    #[must_use]
+    pub(super) fn waits_for_a_cache(&self, now: Instant) -> bool {
+        let waits = |step: &Step| !step.is_over() && step.since.is_some_and(|since| now.duration_since(since) >= CACHE_ANSWER);
+        if self.imports().any(waits) {
+            return true;
+        }
+        let silence = now.duration_since(self.told);
+        let mut running = self.steps.values().filter(|step| step.is_running()).peekable();
+        let limit = if running.peek().is_none() { CACHE_SILENCE } else { CACHE_SILENCE_OF_STEPS };
+        let has_read = self.imports().any(|step| step.ended);
+        has_read && silence >= limit && !running.any(|step| step.has_spoken)
+    }
+
+    fn imports(&self) -> impl Iterator<Item = &Step> {
+        self.steps.values().filter(|step| step.name.starts_with(IMPORTING))
+    }
+
+    /// The step that failed, if any: not one that was only cancelled because of it, nor a cache that can't be read.
     #[must_use]
     pub(crate) fn failed(&self) -> Option<FailedStep> {
-        let failed = self.steps.iter().filter(|(_, step)| !step.error.is_empty() && !step.error.contains("context canceled"));
+        let failed = self.steps.iter().filter(|(_, step)| {
+            !step.error.is_empty() && !step.error.contains("context canceled") && !step.name.starts_with(IMPORTING)
+        });
         let (digest, step) = failed.min_by_key(|(_, step)| step.number)?;
         let unfinished = step.partial.values().filter(|line| !line.is_empty()).map(|line| cut_line(line));
         let lines = step.last_lines.iter().cloned().chain(unfinished).collect();
@@ -137,9 +211,11 @@ impl Progress {
         }
         let Some(step) = self.step(&vertex.digest) else { return };
         step.name = shortened(&vertex.name);
+        step.cached |= vertex.cached;
         let begins = step.number.is_none() && (vertex.started.is_some() || vertex.cached);
         if begins {
             step.number = Some(next);
+            step.since = Some(Instant::now());
             if !is_internal(&step.name) {
                 events.push(BuildEvent::Line(format!("#{next} {}", step.name)));
             }
@@ -155,6 +231,7 @@ impl Progress {
         let (mut room, mut cut) = (self.room, self.cut);
         let Some(step) = self.step(&log.vertex) else { return };
         let number = step.number.unwrap_or_default();
+        step.has_spoken = true;
         // A builder has two: what it says of another belongs to neither, and takes no more memory.
         let partial = step.partial.entry(log.stream.clamp(0, 3)).or_default();
         for piece in log.msg.split_inclusive(|byte| *byte == b'\n') {
@@ -191,12 +268,30 @@ impl Progress {
 }
 
 impl Step {
+    /// Whether the Dockerfile has it: `[build 2/3] RUN make`, and neither `[internal] load …` nor what a stage begins with.
+    fn is_of_the_dockerfile(&self) -> bool {
+        let rest = self.name.strip_prefix('[').and_then(|name| name.split_once("] "));
+        rest.is_some_and(|(place, instruction)| place.contains('/') && !instruction.starts_with("FROM "))
+    }
+
+    fn is_over(&self) -> bool {
+        self.ended || !self.error.is_empty()
+    }
+
+    /// Whether a program of it runs, as far as it is known.
+    fn is_running(&self) -> bool {
+        self.since.is_some() && !self.is_over() && self.is_of_the_dockerfile() && self.name.contains("] RUN ")
+    }
+
     /// Takes note of how a step goes that has begun.
     fn end(&mut self, vertex: &Vertex, events: &mut Vec<BuildEvent>) {
         let Some(number) = self.number else { return };
         if !vertex.error.is_empty() && self.error.is_empty() {
             self.error = shortened(&vertex.error);
-            events.push(BuildEvent::Line(format!("#{number} ERROR {}", self.error)));
+            // A cache that is not there yet is no error; what can't be read of one is said by whoever asked for it.
+            if !self.name.starts_with(IMPORTING) {
+                events.push(BuildEvent::Line(format!("#{number} ERROR {}", self.error)));
+            }
         }
         if self.ended || vertex.completed.is_none() || !self.error.is_empty() {
             return;
@@ -287,6 +382,48 @@ mod tests {
             ..Vertex::default()
         };
         StatusResponse { vertexes: vec![vertex], ..StatusResponse::default() }
+    }
+
+    /// A step under way or over, by its name.
+    fn named(name: &str, error: &str, completed: bool) -> StatusResponse {
+        let mut response = vertex(error, completed);
+        (response.vertexes[0].name, response.vertexes[0].digest) = (name.to_owned(), name.to_owned());
+        response
+    }
+
+    #[test]
+    fn a_cache_is_waited_for_as_long_as_it_may_take_and_no_longer() {
+        let after = |progress: &Progress, time: Duration| progress.waits_for_a_cache(Instant::now() + time);
+        let import = format!("{IMPORTING}r.example/cache:prod");
+        let mut progress = Progress::default();
+        progress.update(named("[1/2] RUN make", "", false));
+        assert!(!after(&progress, Duration::from_hours(5)), "no cache is read: a step may be silent for as long as it likes");
+        progress.update(named(&import, "", false));
+        assert!(!after(&progress, CACHE_ANSWER / 2) && after(&progress, CACHE_ANSWER));
+        progress.update(named(&import, "", true));
+        assert!(!after(&progress, CACHE_SILENCE * 2) && after(&progress, CACHE_SILENCE_OF_STEPS));
+        let log = VertexLog { vertex: "[1/2] RUN make".to_owned(), stream: 1, msg: b"x\n".to_vec(), ..VertexLog::default() };
+        progress.update(StatusResponse { logs: vec![log], ..StatusResponse::default() });
+        assert!(!after(&progress, Duration::from_hours(5)), "its program runs, so that nothing is waited for");
+        progress.update(named("[1/2] RUN make", "", true));
+        assert!(!after(&progress, CACHE_SILENCE / 2) && after(&progress, CACHE_SILENCE));
+    }
+
+    #[test]
+    fn a_cache_that_can_not_be_read_is_no_failure_of_a_step_and_which_steps_were_there_is_known() {
+        let mut progress = Progress::default();
+        let lines = progress.update(named(&format!("{IMPORTING}r.example/cache:prod"), "not found", true));
+        assert!(!lines.iter().any(|event| matches!(event, BuildEvent::Line(line) if line.contains("ERROR"))), "{lines:?}");
+        assert_eq!(progress.failed(), None);
+        assert_eq!(progress.caches_read(), [CacheRead { error: "not found".to_owned(), given_up: false }]);
+        for name in ["[internal] load build context", "[1/3] FROM debian", "[2/3] RUN make"] {
+            progress.update(named(name, "", true));
+        }
+        let mut there = named("[build 3/3] COPY a /", "", true);
+        there.vertexes[0].cached = true;
+        progress.update(there);
+        let seen = progress.steps_seen().into_iter().map(|step| (step.name, step.cached)).collect::<Vec<_>>();
+        assert_eq!(seen, [("[2/3] RUN make".to_owned(), false), ("[build 3/3] COPY a /".to_owned(), true)]);
     }
 
     fn log(text: &[u8]) -> StatusResponse {

@@ -10,16 +10,18 @@ use bollard_buildkit_proto::google::rpc;
 use bollard_buildkit_proto::moby::buildkit::v1::control_client::ControlClient;
 use bollard_buildkit_proto::moby::buildkit::v1::frontend::llb_bridge_client::LlbBridgeClient;
 use bollard_buildkit_proto::moby::buildkit::v1::frontend::{self, ReturnRequest, StatFileRequest, result};
-use bollard_buildkit_proto::moby::buildkit::v1::{Exporter, SolveRequest, StatusRequest};
+use bollard_buildkit_proto::moby::buildkit::v1::{CacheOptions, CacheOptionsEntry, Exporter, SolveRequest, StatusRequest};
 use bollard_buildkit_proto::pb;
+use tokio::time::{Instant, timeout};
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
 use super::contexts::{self, Contexts, Given};
 use super::error::{Error, StepFailure};
+use super::export::described;
 use super::id::random_id;
 use super::materials;
-use super::progress::{BuildEvent, FailedStep, Progress};
+use super::progress::{BuildEvent, CacheRead, FailedStep, LOOK, Progress, StepSeen};
 use crate::build_check::BuildCheck;
 use crate::finding::Instruction;
 use crate::materials::Materials;
@@ -36,6 +38,10 @@ pub(crate) struct Solve {
     pub(crate) contexts: Contexts,
     /// The exporter's name and options; without one the result is only built.
     pub(crate) exporter: Option<(&'static str, HashMap<String, String>)>,
+    /// The caches that its steps go to.
+    pub(crate) cache_exports: Vec<CacheOptionsEntry>,
+    /// Whether the whole result is to be in the builder: what it takes from a cache or a layout it fetches when somebody looks at it.
+    pub(crate) whole: bool,
 }
 
 /// The result of a solve.
@@ -47,7 +53,30 @@ pub(crate) struct Solved {
     pub(crate) checks: Vec<BuildCheck>,
     /// What the result was built from.
     pub(crate) materials: Materials,
+    /// The steps of the Dockerfile.
+    pub(crate) steps: Vec<StepSeen>,
+    /// The caches that were read.
+    pub(crate) read: Vec<CacheRead>,
+    /// The diff IDs of the image that the result begins with, where the frontend tells of one (BuildKit 0.12).
+    pub(crate) base: Option<Vec<Digest>>,
 }
+
+/// What the frontend is asked for.
+struct Asked<'a> {
+    attributes: HashMap<String, String>,
+    contexts: &'a Contexts,
+    whole: bool,
+}
+
+/// What the frontend says beside the result.
+#[derive(Default)]
+struct Said {
+    definitions: Vec<pb::Definition>,
+    base: Option<Vec<Digest>>,
+}
+
+/// The name under which it tells of that image (BuildKit, `exporter/containerimage/exptypes`).
+const BASE: &str = "containerimage.base.config";
 
 /// Solves with the files of session `session`; `show` receives the progress. Dropping the future cancels the solve: the
 /// builder kills the running step.
@@ -76,53 +105,78 @@ pub(crate) async fn solve(
         exporter_deprecated: exporter,
         exporter_attrs_deprecated: exporter_attributes,
         entitlements: solve.entitlements,
+        cache: Some(CacheOptions { exports: solve.cache_exports, ..CacheOptions::default() }),
         ..SolveRequest::default()
     };
     let mut progress = Progress::default();
-    let mut definitions = Vec::new();
+    let mut said = Said::default();
     let outcome = {
         let watch = watch(channel, &reference, &mut progress, show);
-        let gateway = gateway(channel, &reference, solve.frontend_attributes, &solve.contexts, &mut definitions);
+        let what = Asked { attributes: solve.frontend_attributes, contexts: &solve.contexts, whole: solve.whole };
+        let gateway = gateway(channel, &reference, what, &mut said);
         let solved = control.solve(request);
         let work = async { tokio::join!(solved, gateway) };
         tokio::pin!(watch, work);
         tokio::select! {
             outcome = &mut work => {
                 // The last messages may still be in the stream. A rejected solve never had one: the limit ends its watch.
-                let _ = tokio::time::timeout(std::time::Duration::from_millis(300), watch).await;
+                let _ = timeout(std::time::Duration::from_millis(300), watch).await;
                 outcome
             }
-            () = &mut watch => work.await,
+            watched = &mut watch => match watched {
+                Watched::Over => work.await,
+                // What is dropped is cancelled.
+                Watched::Waiting => return Err(Error::CacheSilent),
+            },
         }
     };
     match outcome {
         (Ok(response), _) => {
-            let (checks, materials) = (progress.checks().to_vec(), materials::of(&definitions, &progress, &solve.contexts));
-            Ok(Solved { response: response.into_inner().exporter_response, checks, materials })
+            let (checks, materials) = (progress.checks().to_vec(), materials::of(&said.definitions, &progress, &solve.contexts));
+            let (steps, read) = (progress.steps_seen(), progress.caches_read());
+            Ok(Solved { response: response.into_inner().exporter_response, checks, materials, steps, read, base: said.base })
         }
-        (Err(status), Err(frontend)) => Err(failure(&frontend, &status, &progress, definitions.first())),
-        (Err(status), Ok(())) => Err(failure(&status, &status, &progress, definitions.first())),
+        // A build that the builder has not even begun is one that the frontend does not find.
+        (Err(status), Err(frontend)) if !frontend.message().contains("no such job") => {
+            Err(failure(&frontend, &status, &progress, said.definitions.first()))
+        }
+        (Err(status), _) => Err(failure(&status, &status, &progress, said.definitions.first())),
     }
 }
 
+/// Why the progress is followed no more.
+enum Watched {
+    /// There is no more of it.
+    Over,
+    /// A cache is waited for in vain.
+    Waiting,
+}
+
 /// Follows the status stream until it ends.
-async fn watch(channel: &Channel, reference: &str, progress: &mut Progress, show: &(dyn Fn(BuildEvent) + Send + Sync)) {
+async fn watch(
+    channel: &Channel,
+    reference: &str,
+    progress: &mut Progress,
+    show: &(dyn Fn(BuildEvent) + Send + Sync),
+) -> Watched {
     let mut control = ControlClient::new(channel.clone()).max_decoding_message_size(64 << 20);
-    let Ok(response) = control.status(StatusRequest { r#ref: reference.to_owned() }).await else { return };
+    let Ok(response) = control.status(StatusRequest { r#ref: reference.to_owned() }).await else { return Watched::Over };
     let mut stream = response.into_inner();
-    while let Ok(Some(response)) = stream.message().await {
-        progress.update(response).into_iter().for_each(show);
+    loop {
+        match timeout(LOOK, stream.message()).await {
+            Ok(Ok(Some(response))) => progress.update(response).into_iter().for_each(show),
+            Ok(_) => return Watched::Over,
+            Err(_) => {}
+        }
+        if progress.waits_for_a_cache(Instant::now()) {
+            return Watched::Waiting;
+        }
     }
 }
 
 /// Runs the Dockerfile frontend and hands its result to the waiting solve.
-async fn gateway(
-    channel: &Channel,
-    reference: &str,
-    mut attributes: HashMap<String, String>,
-    contexts: &Contexts,
-    definitions: &mut Vec<pb::Definition>,
-) -> Result<(), Status> {
+async fn gateway(channel: &Channel, reference: &str, asked: Asked<'_>, said: &mut Said) -> Result<(), Status> {
+    let Asked { mut attributes, contexts, whole } = asked;
     let mut bridge = LlbBridgeClient::new(channel.clone()).max_decoding_message_size(64 << 20);
     pin(&mut bridge, reference, &mut attributes, contexts).await?;
     let request = frontend::SolveRequest {
@@ -133,10 +187,7 @@ async fn gateway(
         ..frontend::SolveRequest::default()
     };
     let mut solved = bridge.solve(for_build(request, reference)?).await;
-    // What a builder takes of a layout it fetches when somebody looks at it, and an image of it can't be read before that.
-    if !contexts.is_empty()
-        && let Ok(response) = &solved
-    {
+    if whole && let Ok(response) = &solved {
         let roots: Vec<_> = response.get_ref().result.iter().flat_map(references).map(|root| root.id.clone()).collect();
         for r#ref in roots.into_iter().filter(|id| !id.is_empty()) {
             let request = StatFileRequest { r#ref, path: "/".to_owned(), ..StatFileRequest::default() };
@@ -149,7 +200,9 @@ async fn gateway(
     let answer = match solved {
         Ok(response) => {
             let result = response.into_inner().result;
-            *definitions = result.as_ref().map(definitions_of).unwrap_or_default();
+            said.definitions = result.as_ref().map(definitions_of).unwrap_or_default();
+            let base = result.as_ref().and_then(|result| result.metadata.get(BASE));
+            said.base = base.and_then(|config| described(config).ok()).map(|(_, diff_ids)| diff_ids);
             ReturnRequest { result, error: None }
         }
         Err(status) => {

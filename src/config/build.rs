@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
+use super::cache::Cache;
 use super::docker::ClientConfig;
 use super::dockerfile;
 use super::proxies::Proxies;
@@ -55,7 +56,9 @@ pub(crate) struct Build {
     /// The builder, or where to look for one.
     pub(crate) host: Host,
     /// Who sees what this build leaves in the builder.
-    pub(crate) cache: BuilderCache,
+    pub(crate) builder_cache: BuilderCache,
+    /// The build cache that other machines share.
+    pub(crate) cache: Cache,
 }
 
 impl Build {
@@ -77,7 +80,8 @@ impl Build {
             annotations: Annotations::default(),
             compression: Compression::Gzip,
             host: Host::Docker(Vec::new(), None),
-            cache: BuilderCache::Isolated,
+            builder_cache: BuilderCache::Isolated,
+            cache: Cache::nothing(),
         }
     }
 
@@ -161,7 +165,8 @@ impl Reader<'_> {
         let compression = self.get(&inputs::COMPRESSION);
         let client = self.docker_client();
         let host = self.host(client.as_ref());
-        let cache = self.get(&inputs::BUILDER_CACHE);
+        let builder_cache = self.get(&inputs::BUILDER_CACHE);
+        let cache = self.cache();
         Some(Build {
             dockerfile: dockerfile?,
             contexts: contexts?,
@@ -178,6 +183,7 @@ impl Reader<'_> {
             annotations: annotations?,
             compression: compression?,
             host: host?,
+            builder_cache: builder_cache?,
             cache: cache?,
         })
     }

@@ -2,6 +2,7 @@
 
 mod amazon;
 mod build;
+mod cache;
 mod docker;
 mod dockerfile;
 mod gitops;

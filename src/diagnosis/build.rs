@@ -46,6 +46,16 @@ impl From<&Error> for Diagnosis {
                 format!("One that is there answers at once, and asks every few seconds whether gp-deliver is there: {error}."),
                 "Look at the builder's own log: it may hang, or have run out of memory. Restart it, then run again.",
             ),
+            Error::CacheSilent => Self::new(
+                "The build cache does not answer",
+                "The builder was told to take steps from it, and waits in vain.",
+                "Look at the registry that `cache-repository` names, or set `cache: off`.",
+            ),
+            Error::NoCacheExport => Self::new(
+                "The builder writes to no such cache",
+                "It takes a buildkitd, or Docker with the containerd image store.",
+                "Set `cache: off`, or build by another one (`buildkit-host`).",
+            ),
             Error::TooLong { .. } => Self::new(
                 "The build takes too long",
                 format!("It was given up: {error}."),

@@ -1,6 +1,7 @@
 //! GitHub: the event, the token, workflow commands, and the API.
 
 mod access;
+mod actions_cache;
 pub(crate) mod api;
 mod app;
 pub(crate) mod attestations;
@@ -18,6 +19,7 @@ pub(crate) mod pull_requests;
 pub(crate) mod storage_records;
 
 pub(crate) use access::{Access, Credential};
+pub(crate) use actions_cache::ActionsCache;
 pub(crate) use api::Api;
 pub(crate) use app::{App, AppId, InstallationId};
 pub(crate) use demand::Demand;

@@ -32,6 +32,7 @@ pub(crate) use self::suppressions::Suppressions;
 pub(crate) use self::value::{Lines, Value};
 
 use crate::aws::{AccountId, KeyArn};
+use crate::buildkit::cache::{Backend, Repositories, Scope};
 use crate::buildkit::contexts::NamedContext;
 use crate::buildkit::endpoint::Address;
 use crate::buildkit::namespace::BuilderCache;
@@ -141,10 +142,24 @@ inputs! {
         Input::new("buildkit-certificates", Group::Build, "FOLDER",
             "For a buildkitd with mutual TLS: the folder with ca.pem, cert.pem and key.pem");
     BUILDER_CACHE: BuilderCache =
-        Input::new("builder-cache", Group::Build, "isolated|shared",
+        Input::new("builder-cache", Group::Build, "auto|isolated|own|shared",
             "Who uses the cache mounts and cached steps in the builder: isolated (the same repository and environment, and \
-             what is not published apart from what is) or shared")
-            .default("isolated");
+             what is not published apart from what is), own (nobody else: the builder is this job's alone and ends with it), \
+             shared, or auto (own with the Docker engine of a GitHub-hosted runner, else isolated)")
+            .default("auto");
+    CACHE: Backend =
+        Input::new("cache", Group::Build, "auto|off|registry|gha",
+            "The build cache that other machines share, where the builder is the job's own (builder-cache): auto (gha in GitHub \
+             Actions, else registry where cache-repository is given), off, registry or gha (the cache of GitHub Actions). A pull \
+             request reads it and never writes")
+            .default("auto");
+    CACHE_REPOSITORY: Option<Repositories> =
+        Input::new("cache-repository", Group::Build, "HOST[:PORT]/NAME",
+            "The repository of the build cache. {env} in its name stands for the environment: where findings block, only such a \
+             repository is read, since whoever may push to it decides what is built");
+    CACHE_SCOPE: Option<Scope> =
+        Input::new("cache-scope", Group::Build, "NAME", "The name under which builds share a cache")
+            .otherwise("one for each repository, context, Dockerfile and stage");
 
     SECRETS_HISTORY: History =
         Input::new("secrets-history", Group::Scan, "RANGE",

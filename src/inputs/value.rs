@@ -6,6 +6,7 @@ use std::str::FromStr;
 use semver::Version;
 
 use crate::aws::AccountId;
+use crate::buildkit::cache::{Backend, Repositories, Scope};
 use crate::buildkit::contexts::NamedContext;
 use crate::buildkit::endpoint::Address;
 use crate::buildkit::namespace::BuilderCache;
@@ -98,7 +99,21 @@ impl Word for NamedContext {
 }
 
 impl Word for BuilderCache {
-    const EXPECTED: &'static str = "isolated or shared is expected";
+    const EXPECTED: &'static str = "auto, isolated, own or shared is expected";
+}
+
+impl Word for Backend {
+    const EXPECTED: &'static str = "auto, off, registry or gha is expected";
+}
+
+impl Word for Repositories {
+    const EXPECTED: &'static str =
+        "HOST[:PORT]/NAME is expected, with the host written out; {env} in the name stands for the environment";
+}
+
+impl Word for Scope {
+    const EXPECTED: &'static str =
+        "a name of at most 48 characters is expected: lower-case letters, digits, '.', '_' and '-', a letter or digit first";
 }
 
 impl Word for Host {

@@ -43,6 +43,11 @@ impl FromStr for Platform {
 }
 
 impl Platform {
+    /// What a builder builds for that is on this machine and is told of no platform.
+    pub(crate) fn of_this_machine() -> Option<Self> {
+        format!("linux/{}", std::env::consts::ARCH).parse().ok()
+    }
+
     /// The one spelling of a platform, as Docker and containerd have it (containerd, `platforms.Normalize`); an empty variant
     /// is none.
     fn normal(os: &str, architecture: &str, variant: &str) -> Self {

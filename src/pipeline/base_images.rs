@@ -14,6 +14,7 @@ use tokio::time::{Duration, Instant};
 use super::Delivery;
 use crate::aws::base_image::{BaseRegistry, session_policy};
 use crate::aws::{self, PullFailure, RepositoryArn, Session, Withheld};
+use crate::buildkit::cache::{Place, RemoteCache};
 use crate::buildkit::contexts::Origin;
 use crate::buildkit::endpoint::Address;
 use crate::buildkit::error::StepFailure;
@@ -47,22 +48,46 @@ pub(super) struct BaseImages {
     failed: Mutex<BTreeMap<String, Arc<aws::Error>>>,
 }
 
+/// What a build does with its cache while it has these credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    /// It takes steps from it.
+    Read,
+    /// Its steps go there.
+    Write,
+}
+
 /// A registry, and what is pulled from it.
 struct Registry {
     place: BaseRegistry,
     repositories: BTreeSet<String>,
+    /// The repository of a build cache that is written to.
+    written: Option<String>,
     password: tokio::sync::Mutex<Option<(Password, Instant)>>,
 }
 
 impl BaseImages {
-    /// Those that a definition names, for a build at `builder`.
-    pub(super) fn of(delivery: &Delivery, definition: &Definition, builder: &Address) -> Self {
+    /// Those that a definition names, for a build at `builder`, and the repository of its `cache`.
+    pub(super) fn of(
+        delivery: &Delivery,
+        definition: &Definition,
+        builder: &Address,
+        cache: Option<&RemoteCache>,
+        purpose: Use,
+    ) -> Self {
         let Delivery { config, event, .. } = delivery;
         let mut registries = BTreeMap::<String, Registry>::new();
         for image in named(&config.build, definition) {
             let Some(place) = place(config, image.repository.registry()) else { continue };
             let registry = registries.entry(place.host.clone()).or_insert_with(|| Registry::new(place));
             registry.repositories.insert(image.repository.name().to_owned());
+        }
+        if let Some(Place::Registry(repository)) = cache.map(|cache| &cache.place)
+            && let Some(place) = place(config, repository.registry())
+        {
+            let registry = registries.entry(place.host.clone()).or_insert_with(|| Registry::new(place));
+            registry.repositories.insert(repository.name().to_owned());
+            registry.written = (purpose == Use::Write).then(|| repository.name().to_owned());
         }
         let identity = identity(delivery, definition, builder);
         let identity = identity.and_then(|identity| narrowed(identity, registries.values()));
@@ -142,7 +167,7 @@ impl Otherwise for BaseImages {
 
 impl Registry {
     fn new(place: BaseRegistry) -> Self {
-        Self { place, repositories: BTreeSet::new(), password: tokio::sync::Mutex::default() }
+        Self { place, repositories: BTreeSet::new(), written: None, password: tokio::sync::Mutex::default() }
     }
 
     fn arns(&self) -> impl Iterator<Item = RepositoryArn> {
@@ -158,7 +183,7 @@ fn named(build: &Build, definition: &Definition) -> Vec<Reference> {
     });
     let Some(dockerfile) = &definition.parsed else { return contexts.collect() };
     // A builder builds for its own machine where nobody says otherwise; that is mostly one like this.
-    let own = || this_machine().into_iter().collect();
+    let own = || Platform::of_this_machine().into_iter().collect();
     let platforms = if build.platforms.is_empty() { own() } else { build.platforms.clone() };
     let images = platforms.iter().filter_map(|platform| dockerfile.images(&arguments(build, platform)).ok());
     images.flatten().filter_map(|image| image.parse().ok()).chain(contexts).collect()
@@ -166,7 +191,7 @@ fn named(build: &Build, definition: &Definition) -> Vec<Reference> {
 
 /// The arguments of the build, and those that BuildKit sets by itself.
 fn arguments(build: &Build, platform: &Platform) -> BTreeMap<String, String> {
-    let own = this_machine();
+    let own = Platform::of_this_machine();
     let automatic = [("TARGET", Some(platform)), ("BUILD", own.as_ref())].into_iter().flat_map(|(side, platform)| {
         let values = platform.map(|platform| {
             let variant = platform.variant.clone().unwrap_or_default();
@@ -176,10 +201,6 @@ fn arguments(build: &Build, platform: &Platform) -> BTreeMap<String, String> {
         values.into_iter().flatten().map(move |(name, value)| (format!("{side}{name}"), value))
     });
     automatic.chain(build.arguments.iter().cloned()).collect()
-}
-
-fn this_machine() -> Option<Platform> {
-    format!("linux/{}", std::env::consts::ARCH).parse().ok()
 }
 
 /// The registry at a host: one of Amazon ECR's by its name, or the destination's as it is named.
@@ -207,11 +228,16 @@ fn identity(delivery: &Delivery, definition: &Definition, builder: &Address) -> 
     if config.build.is_heard_on_the_way(builder) { Err(Withheld::Exposed) } else { Ok(identity) }
 }
 
-/// An identity that may pull from these registries and do nothing else. Credentials that the SDK finds can't be narrowed.
-fn narrowed<'a>(identity: aws::Settings, registries: impl Iterator<Item = &'a Registry>) -> Result<aws::Settings, Withheld> {
-    let repositories: Vec<_> = registries.flat_map(Registry::arns).collect();
+/// An identity that may pull from these registries, push to the build cache where that is written, and do nothing else. Credentials that the SDK finds can't be narrowed.
+fn narrowed<'a>(
+    identity: aws::Settings,
+    registries: impl Iterator<Item = &'a Registry> + Clone,
+) -> Result<aws::Settings, Withheld> {
+    let repositories: Vec<_> = registries.clone().flat_map(Registry::arns).collect();
+    let written: Vec<_> = registries.filter_map(|one| Some(one.place.repository(one.written.as_deref()?))).collect();
     let Some(first) = repositories.first() else { return Ok(identity) };
-    let policy = session_policy(identity.session_policy.as_deref(), &repositories).map_err(|_| Withheld::SessionPolicy)?;
+    let policy =
+        session_policy(identity.session_policy.as_deref(), &repositories, &written).map_err(|_| Withheld::SessionPolicy)?;
     let region = identity.region.clone().or_else(|| Some(first.region.clone()));
     Ok(aws::Settings { region, session_policy: Some(policy), ..identity })
 }

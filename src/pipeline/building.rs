@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 
-use super::base_images::BaseImages;
+use super::base_images::{BaseImages, Use};
+use super::build_cache::{self, Chosen};
 use super::claim::dockerfile_name;
 use super::place::Place;
 use super::preflight::{Ready, Workshop};
@@ -15,6 +16,7 @@ use super::{Delivery, Ending, Task, builder_state, dating};
 use crate::build_check::BuildCheck;
 use crate::buildkit::Error as BuildError;
 use crate::buildkit::builder::{Instructions, Product};
+use crate::buildkit::cache::RemoteCache;
 use crate::buildkit::contexts::Contexts;
 use crate::buildkit::namespace::shared_context;
 use crate::buildkit::progress::BuildEvent;
@@ -36,7 +38,7 @@ use crate::oci::image::Parts;
 use crate::oci::registry::Store;
 use crate::oci::{Image, Layout, Platform};
 use crate::provenance::Claim;
-use crate::record::{ImageRecord, PlatformRecord, StageLog, StageName};
+use crate::record::{BuildCache, CacheReading, ImageRecord, PlatformRecord, StageLog, StageName};
 use crate::scan::gitleaks::Leaks;
 use crate::stamp::Stamp;
 use crate::text;
@@ -60,6 +62,20 @@ pub(super) struct Built {
     pub(crate) materials: BTreeMap<Platform, Materials>,
     /// The files of the build context that the builder was told of.
     pub(crate) sent: BTreeMap<Box<str>, Stamp>,
+    /// What the build cache that machines share has brought; absent where none was asked for.
+    pub(crate) cache: Option<BuildCache>,
+    /// What may go to that cache once the image is cleared; absent where nothing may.
+    pub(crate) unwritten: Option<Unwritten>,
+}
+
+/// A build whose steps may go to the cache that machines share.
+pub(super) struct Unwritten {
+    pub(super) delivery: Arc<Delivery>,
+    ready: Arc<Ready>,
+    pub(super) workshop: Workshop,
+    pub(super) cache: RemoteCache,
+    /// Whether it has steps that are not known to be there.
+    pub(super) is_new: bool,
 }
 
 /// An open session, and what is built with it.
@@ -71,6 +87,7 @@ struct BuildSession<'a> {
     stats: Arc<TransferStats>,
     bases: Arc<BaseImages>,
     instructions: Instructions,
+    chosen: Chosen,
 }
 
 /// Begins to build the checks and the image.
@@ -79,16 +96,62 @@ pub(super) fn image(delivery: &Arc<Delivery>, ready: &Arc<Ready>, workshop: Work
     let stages = if checks { &[StageName::Checks, StageName::Build][..] } else { &[StageName::Build] };
     let (owned, ready) = (Arc::clone(delivery), Arc::clone(ready));
     Task::begin(delivery, stages, async move {
-        let session = BuildSession::open(&owned, &ready, &workshop).await?;
-        let (mut built, ()) = tokio::try_join!(session.image(), session.checks())?;
+        let chosen = build_cache::choose(&owned, &ready, &workshop);
+        let session = BuildSession::open(&owned, &ready, &workshop, chosen, Use::Read).await?;
+        let (mut built, checks_are_new) = tokio::try_join!(session.image(), session.checks())?;
         built.sent = session.stats.take_listed();
-        session.session.close().await;
+        let BuildSession { session, chosen, .. } = session;
+        session.close().await;
+        let is_new = checks_are_new || built.cache.as_ref().is_some_and(has_news);
+        let cache = chosen.cache.filter(|cache| cache.writes);
+        built.unwritten = cache.map(|cache| Unwritten { delivery: owned, ready, workshop, cache, is_new });
         Ok(built)
     })
 }
 
+/// Whether a build has steps that are not known to be in its cache.
+fn has_news(cache: &BuildCache) -> bool {
+    cache.read != CacheReading::Read || cache.steps.iter().any(|step| !step.cached)
+}
+
+impl Unwritten {
+    /// Has the builder write them: those of the image and of the check stages, for each platform.
+    ///
+    /// # Errors
+    /// It can't.
+    pub(super) async fn write(&self, log: &StageLog) -> Result<(), Error> {
+        let build = &self.delivery.config.build;
+        let chosen = Chosen { cache: Some(self.cache.clone()), notes: Vec::new() };
+        let session = BuildSession::open(&self.delivery, &self.ready, &self.workshop, chosen, Use::Write).await?;
+        let platforms = if build.platforms.is_empty() { vec![None] } else { build.platforms.iter().map(Some).collect() };
+        let log = log.clone();
+        // What the steps print was told when they were run.
+        let show = move |event| {
+            if let BuildEvent::Status(word) = event {
+                log.progress(&text::redacted(&word));
+            }
+        };
+        let images = platforms.iter().map(|platform| (session.instructions.clone(), *platform, None));
+        let checks = build.check_targets.iter();
+        let checks = checks.map(|target| (session.checking(target), build.platforms.first(), Some(target.as_str())));
+        let written = images.chain(checks).map(async |(instructions, platform, check)| {
+            self.workshop.builder.write_cache(&session.session, &instructions, platform, check, &show).await
+        });
+        let written = try_join_all(written).await;
+        let BuildSession { session, .. } = session;
+        session.close().await;
+        Ok(written.map(drop)?)
+    }
+}
+
 impl<'a> BuildSession<'a> {
-    async fn open(delivery: &'a Delivery, ready: &'a Ready, workshop: &'a Workshop) -> Result<Self, Error> {
+    async fn open(
+        delivery: &'a Delivery,
+        ready: &'a Ready,
+        workshop: &'a Workshop,
+        chosen: Chosen,
+        purpose: Use,
+    ) -> Result<Self, Error> {
         let build = &delivery.config.build;
         let stats = Arc::new(TransferStats::default());
         let left_out = [&delivery.config.report_dir, &delivery.staging];
@@ -105,13 +168,14 @@ impl<'a> BuildSession<'a> {
             secrets: build.secrets.iter().map(|secret| (secret.id.clone(), secret.source.clone())).collect(),
             stats: Arc::clone(&stats),
         };
-        let bases = Arc::new(BaseImages::of(delivery, definition, builder.address()));
+        let cache = chosen.cache.as_ref();
+        let bases = Arc::new(BaseImages::of(delivery, definition, builder.address(), cache, purpose));
         let otherwise: Arc<dyn Otherwise> = bases.clone();
         let routes = attachables.routes().add_service(Credentials::server(Store::from_env(), otherwise));
         let routes = routes.add_service(Agents::server(build.agents.clone()));
         let methods = METHODS.into_iter().chain(credentials::METHODS).chain(ssh::METHODS).chain(layouts::METHODS);
         let methods: Vec<_> = methods.collect();
-        let namespace = builder_state::namespace(delivery, ready, builder);
+        let namespace = builder_state::namespace(delivery, ready, builder, cache);
         // The builder keeps what it received of a context under this key, and asks next time for what changed.
         let named: Vec<_> = ready.places.iter().map(|(name, place)| (name, ready.checkout.root.join(place))).collect();
         let named = named.iter().flat_map(|(name, folder)| [Path::new(name), folder]);
@@ -127,9 +191,15 @@ impl<'a> BuildSession<'a> {
         let proxies = build.proxies.arguments(&builder.address().to_string(), &build.arguments);
         let (contexts, date) = (contexts.given.clone(), *date);
         let proxies = proxies.into_iter().chain(dating::argument(build, definition, date)).collect();
+        let cache = chosen.cache.clone();
         let instructions =
-            Instructions { date, contexts, namespace, ..instructions(build, definition.name(), &ready.claim, proxies) };
-        Ok(Self { delivery, ready, workshop, session, stats, bases, instructions })
+            Instructions { date, contexts, namespace, cache, ..instructions(build, definition.name(), &ready.claim, proxies) };
+        Ok(Self { delivery, ready, workshop, session, stats, bases, instructions, chosen })
+    }
+
+    /// The instructions for a check stage.
+    fn checking(&self, target: &str) -> Instructions {
+        Instructions { target: Some(target.to_owned()), labels: vec![], ..self.instructions.clone() }
     }
 
     async fn image(&self) -> Result<Built, Error> {
@@ -142,6 +212,7 @@ impl<'a> BuildSession<'a> {
                 if let Some(line) = self.bases.line() {
                     log.line(&line);
                 }
+                self.chosen.notes.iter().for_each(|note| log.line(&format!("build cache: {note}")));
                 let layout = Layout::create(self.delivery.staging.join("built")).map_err(BuildError::from)?;
                 let platforms =
                     if config.platforms.is_empty() { vec![None] } else { config.platforms.iter().map(Some).collect() };
@@ -152,8 +223,10 @@ impl<'a> BuildSession<'a> {
                 });
                 let built = self.in_time(try_join_all(builds)).await.map_err(|error| self.explained(error))?;
                 let (mut parts, mut checks, mut materials) = (Vec::new(), BTreeSet::new(), BTreeMap::new());
-                for Product { parts: one, checks: said, materials: named } in built {
+                let mut found = BTreeMap::new();
+                for Product { parts: one, checks: said, materials: named, steps, read } in built {
                     materials.insert(one.platform.clone(), self.with_reader(named));
+                    found.insert(one.platform.clone(), (steps, read));
                     parts.push(one);
                     checks.extend(self.placed(said));
                 }
@@ -168,8 +241,12 @@ impl<'a> BuildSession<'a> {
                     image.digest,
                     text::count(self.stats.files(), "file")
                 ));
-                let built = Built { image, warnings, checks, leaks: Leaks::default(), materials, sent: BTreeMap::new() };
-                Ok((built, Ending::Pass(detail)))
+                let cache = build_cache::found(&self.chosen, &found);
+                if let Some(line) = cache.as_ref().and_then(build_cache::line) {
+                    log.line(&line);
+                }
+                let (leaks, sent) = (Leaks::default(), BTreeMap::new());
+                Ok((Built { image, warnings, checks, leaks, materials, sent, cache, unwritten: None }, Ending::Pass(detail)))
             })
             .await
     }
@@ -231,22 +308,24 @@ impl<'a> BuildSession<'a> {
         materials
     }
 
-    async fn checks(&self) -> Result<(), Error> {
+    /// Builds the check stages, and says whether a step of them was run.
+    async fn checks(&self) -> Result<bool, Error> {
         let config = &self.delivery.config.build;
         if config.check_targets.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         self.delivery
             .stage(StageName::Checks, async |log| {
                 let checks = config.check_targets.iter().map(async |target| {
-                    let instructions = Instructions { target: Some(target.clone()), labels: vec![], ..self.instructions.clone() };
+                    let instructions = self.checking(target);
                     let show = Self::show(&log, None);
                     let check = self.workshop.builder.check(&self.session, &instructions, config.platforms.first(), &*show);
                     let checked = self.in_time(check).await;
-                    checked.map(drop).map_err(|error| self.explained(error))
+                    checked.map_err(|error| self.explained(error))
                 });
-                try_join_all(checks).await?;
-                Ok(((), Ending::Pass(format!("{} passed", config.check_targets.join(", ")))))
+                let checked = try_join_all(checks).await?;
+                let is_new = checked.iter().flat_map(|solved| &solved.steps).any(|step| !step.cached);
+                Ok((is_new, Ending::Pass(format!("{} passed", config.check_targets.join(", ")))))
             })
             .await
     }
@@ -305,6 +384,7 @@ fn instructions(build: &Build, dockerfile: String, claim: &Claim, proxies: Vec<(
         date: None,
         options: build.options.clone(),
         namespace: None,
+        cache: None,
     }
 }
 

@@ -35,6 +35,7 @@ impl Contribution for Built {
         for platform in record.image.iter_mut().flat_map(|image| &mut image.platforms) {
             platform.materials = self.materials.get(&platform.platform).cloned();
         }
+        record.build_cache.clone_from(&self.cache);
         record.warnings.extend(self.warnings.iter().cloned());
         record.build_checks.extend(self.checks.iter().cloned());
         self.leaks.enter(record);

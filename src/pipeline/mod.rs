@@ -9,8 +9,10 @@ mod base_images;
 mod bases;
 mod before_tags;
 mod besides;
+mod build_cache;
 mod builder_state;
 pub(crate) mod building;
+pub(crate) mod caching;
 mod check;
 mod claim;
 mod code_scanning;
@@ -219,7 +221,7 @@ async fn scan_and_publish(
     let Begun { mut secrets, image, database } = begun;
     let by_sbom = ready.origin.as_ref().is_some_and(|origin| origin.sboms.is_some());
     let built = async { tokio::try_join!(image.accept(), database.accept()) };
-    let (Built { image, leaks: in_layers, sent, .. }, database) = secrets.unless_it_fails(built).await?;
+    let (Built { image, leaks: in_layers, sent, unwritten, .. }, database) = secrets.unless_it_fails(built).await?;
     let image = match wanted.rival {
         Some(rival) => reuse::compared(delivery, ready, image, rival)?,
         None => image,
@@ -277,16 +279,28 @@ async fn scan_and_publish(
         Content::NotAsked => RunResult::Skipped,
         Content::There { mut uploaded, cleared, since } => {
             let subjects = registry_scan::Subjects::of(&image, vulnerabilities);
+            // What is cleared may be read by others; nothing waits for that but the end.
+            let caching = unwritten.map(caching::begin);
             // Before anything is signed: a signed verdict says that the image may go out.
             match registry_scan::gate(delivery, ready, &subjects).await? {
-                None => RunResult::Blocked,
+                None => {
+                    if let Some(caching) = caching {
+                        caching.call_off("the image is held back").await;
+                    }
+                    RunResult::Blocked
+                }
                 Some(scanned) => {
                     let coverage = judged.as_ref().map(|judged| &judged.coverage);
                     let (origin, cleared) = (wanted.origin, &cleared);
                     let known = signing::Known { image: &image, origin, cleared, vulnerabilities, coverage, decided_at };
                     let signed = signing::sign(delivery, ready, &mut uploaded, &known).await?;
                     let complete = before_tags::complete(*uploaded, listed, shown, scanned, signed);
-                    set_tags(delivery, ready, complete, wanted.tags, since, &subjects).await?
+                    let result = set_tags(delivery, ready, complete, wanted.tags, since, &subjects).await?;
+                    if let Some(caching) = caching {
+                        // A cancel is noted by the stage: the image is out.
+                        let _ = caching.accept().await;
+                    }
+                    result
                 }
             }
         }

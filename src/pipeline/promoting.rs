@@ -59,7 +59,8 @@ async fn fetch(delivery: &Delivery, ready: &Ready, client: &Client, manifest: &M
 }
 
 fn built(image: Image, leaks: Leaks) -> Built {
-    Built { image, warnings: Vec::new(), checks: Vec::new(), leaks, materials: BTreeMap::new(), sent: BTreeMap::new() }
+    let (materials, sent) = (BTreeMap::new(), BTreeMap::new());
+    Built { image, warnings: Vec::new(), checks: Vec::new(), leaks, materials, sent, cache: None, unwritten: None }
 }
 
 /// Has the blobs of an image that was not fetched in the repository where it goes: mounted where that is in the same registry,

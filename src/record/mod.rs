@@ -4,6 +4,7 @@
 //! form (`record.json`) is public and versioned: `docs/record.schema.json` describes it. This room has data and no words: it
 //! knows none of the rooms that bring something about.
 
+mod build_cache;
 mod diagnosis;
 mod gitops;
 mod recorder;
@@ -14,6 +15,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use crate::stage_name::StageName;
+pub(crate) use build_cache::{BuildCache, CacheReading, CacheWriting, CachedStep};
 pub(crate) use diagnosis::Diagnosis;
 pub(crate) use gitops::{GitOps, GitOpsResult};
 pub(crate) use recorder::{Checkpoints, Contribution, Recorder, StageLog, StageRecorder, Watcher};
@@ -77,6 +79,9 @@ pub(crate) struct Record {
     /// What programs were shut in; absent where none was started.
     #[serde(default)]
     pub(crate) sandbox: Option<Sandbox>,
+    /// The build cache that machines share; absent where none is asked for, and nothing was built.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) build_cache: Option<BuildCache>,
     /// The image, once there is one.
     pub(crate) image: Option<ImageRecord>,
     /// What the image is called in SBOMs and in the Security tab: its repository without a registry, or its folder.
@@ -142,6 +147,7 @@ impl Record {
             build_checks: Vec::new(),
             database: None,
             sandbox: None,
+            build_cache: None,
             image: None,
             name: None,
             destination: None,

@@ -15,7 +15,8 @@ pub(crate) const ENTRIES: usize = 1000;
 
 /// The record, with an end to its lists and a warning that says what is left out.
 pub(super) fn bounded(record: &Record) -> Cow<'_, Record> {
-    let Record { findings, suppressions, unscanned, warnings, build_checks, since, registry_scan, .. } = record;
+    let Record { findings, suppressions, unscanned, warnings, build_checks, since, registry_scan, build_cache, .. } = record;
+    let steps = build_cache.as_ref().map_or(0, |cache| cache.steps.len());
     let of_registry = registry_scan.as_ref().map_or(0, |scan| scan.findings.len());
     let only_trivy = registry_scan.as_ref().and_then(|scan| scan.only_trivy.as_ref()).map_or(0, Vec::len);
     let mut since = since.clone();
@@ -25,6 +26,7 @@ pub(super) fn bounded(record: &Record) -> Cow<'_, Record> {
         ("suppression", suppressions.len(), ENTRIES),
         ("gap", unscanned.len(), ENTRIES),
         ("change", changes, 0),
+        ("cached step", steps, ENTRIES),
         ("ECR finding", of_registry, FINDINGS),
         ("advisory", only_trivy, ENTRIES),
         ("build check", build_checks.len(), ENTRIES),
@@ -49,6 +51,9 @@ pub(super) fn bounded(record: &Record) -> Cow<'_, Record> {
         // What counts and the worst come first.
         scan.findings.truncate(FINDINGS);
         scan.only_trivy.iter_mut().for_each(|only| only.truncate(ENTRIES));
+    }
+    if let Some(cache) = &mut record.build_cache {
+        cache.steps.truncate(ENTRIES);
     }
     record.warnings.truncate(ENTRIES - 1);
     record.warnings.push(format!(

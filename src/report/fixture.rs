@@ -52,6 +52,7 @@ fn begun(environment: Environment) -> Record {
             own_user: true,
             missing: Vec::new(),
         }),
+        build_cache: None,
         image: Some(image()),
         name: Some("team/hello".to_owned()),
         destination: Some("registry.example/team/hello".to_owned()),

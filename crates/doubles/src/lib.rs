@@ -16,6 +16,7 @@
     reason = "a test that can't go on has failed"
 )]
 
+pub mod actions_cache;
 pub mod aws;
 
 pub mod clock;

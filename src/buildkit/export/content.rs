@@ -41,13 +41,16 @@ struct ReadContentResponse {
     data: Vec<u8>,
 }
 
-/// Reads the image whose manifest is `manifest` (or an index of one manifest) into `layout`.
+/// Reads the image whose manifest is `manifest` (or an index of one manifest) into `layout`. Layers of its base image, whose diff
+/// IDs are `base` where they are known, stay as they are; all others get one form, in whichever a cache has given them to the
+/// builder.
 ///
 /// # Errors
 /// The builder does not have it any more, it is not what it should be, or the layout can't be written.
 pub(crate) async fn read(
     channel: &Channel,
     manifest: Digest,
+    base: Option<&[Digest]>,
     layout: &Layout,
     compression: Compression,
     show: &(dyn Fn(u64) + Send + Sync),
@@ -73,7 +76,8 @@ pub(crate) async fn read(
     let mut layers = Vec::new();
     let mut done = 0;
     for (layer, diff_id) in manifest.layers().iter().zip(diff_ids) {
-        layers.push(fetch(channel, layer, diff_id, layout, compression, &|bytes| show(done + bytes)).await?);
+        let form = form(layer, compression, base.is_none_or(|base| base.contains(&diff_id)))?;
+        layers.push(fetch(channel, layer, (diff_id, form), layout, compression, &|bytes| show(done + bytes)).await?);
         done += layer.size();
     }
     Ok(Parts { platform, config, layers })
@@ -103,15 +107,19 @@ enum Form {
     Keep(MediaType),
     /// It is uncompressed.
     Plain,
-    /// It is zstd, and gzip is asked for: an engine that needs gzip could not read it.
+    /// It is gzip of somebody else's making.
+    Gzip,
+    /// It is zstd, and gzip is asked for (an engine that needs gzip could not read it), or it is of somebody else's making.
     Zstd,
 }
 
-fn form(layer: &Descriptor, compression: Compression) -> Result<Form, Error> {
+/// What to do with `layer`, which `may_stay` as it is or has to get our form.
+fn form(layer: &Descriptor, compression: Compression, may_stay: bool) -> Result<Form, Error> {
     let media_type = layer.media_type().to_string();
     Ok(match media_type.rsplit(['.', '+']).next() {
-        Some("gzip") => Form::Keep(MediaType::ImageLayerGzip),
-        Some("zstd") if compression == Compression::Zstd => Form::Keep(MediaType::ImageLayerZstd),
+        Some("gzip") if may_stay => Form::Keep(MediaType::ImageLayerGzip),
+        Some("gzip") => Form::Gzip,
+        Some("zstd") if may_stay && compression == Compression::Zstd => Form::Keep(MediaType::ImageLayerZstd),
         Some("zstd") => Form::Zstd,
         Some("tar") => Form::Plain,
         _ => return Err(Error::Protocol(format!("a layer of the unknown type {media_type}"))),
@@ -121,18 +129,21 @@ fn form(layer: &Descriptor, compression: Compression) -> Result<Form, Error> {
 async fn fetch(
     channel: &Channel,
     layer: &Descriptor,
-    diff_id: Digest,
+    (diff_id, form): (Digest, Form),
     layout: &Layout,
     compression: Compression,
     show: &(dyn Fn(u64) + Send + Sync),
 ) -> Result<Descriptor, Error> {
     let digest = digest_of(layer)?;
-    let form = form(layer, compression)?;
     let (sender, content) = pipe();
     let layout = layout.clone();
     let writing = tokio::task::spawn_blocking(move || match form {
         Form::Keep(media_type) => keep(content, digest, media_type, &layout),
         Form::Plain => compress(content, diff_id, compression, &layout),
+        Form::Gzip => {
+            let content = flate2::read::MultiGzDecoder::new(content).take(layer::MAX_BYTES);
+            compress(content, diff_id, compression, &layout)
+        }
         Form::Zstd => {
             // What is beyond any layer's size is left out, and what is left has another digest.
             let content = zstd::Decoder::new(content).map_err(|error| broken(&error))?.take(layer::MAX_BYTES);

@@ -17,7 +17,7 @@ use crate::oci::image;
 use crate::oci::{Digest, Platform};
 
 /// The platform and the diff ids that the configuration of a builder's image states.
-fn described(config: &[u8]) -> Result<(Platform, Vec<Digest>), Error> {
+pub(super) fn described(config: &[u8]) -> Result<(Platform, Vec<Digest>), Error> {
     let protocol = |reason: String| Error::Protocol(format!("the builder's image configuration: {reason}"));
     let parsed: ImageConfiguration = document::read_shared(config).map_err(|error| protocol(error.to_string()))?;
     image::described(&parsed).map_err(protocol)

@@ -1,5 +1,6 @@
 //! What was published, from what, and what is in it.
 
+use super::build_cache;
 use crate::record::{Certified, Database, ImageRecord, Publication, Record, Sandbox, Signer, Sigstore, Source};
 use crate::report::advice::short_commit;
 use crate::report::document::Document;
@@ -32,6 +33,9 @@ pub(crate) fn write(document: &mut Document, record: &Record) {
         if let Some(sbom) = sbom(image) {
             row("SBOM", sbom);
         }
+    }
+    if let Some(cache) = &record.build_cache {
+        row("Build cache", build_cache::fact(cache));
     }
     if let Some(source) = record.source.as_ref().and_then(source) {
         row("Source", source);

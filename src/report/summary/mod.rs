@@ -2,6 +2,7 @@
 //!
 //! The result, what to do and what was published come first; the tables, which may be long, come last.
 
+mod build_cache;
 mod facts;
 mod findings;
 mod registry_scan;
@@ -38,6 +39,7 @@ pub(crate) fn render(record: &Record, limit: usize) -> String {
     warnings(&mut document, record);
     timeline::stages(&mut document, record);
     timeline::picture(&mut document, record);
+    build_cache::write(&mut document, record);
     findings::write(&mut document, &catalogue);
     registry_scan::write(&mut document, record);
     findings::let_through(&mut document, record, &catalogue);

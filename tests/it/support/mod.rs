@@ -1,11 +1,13 @@
 //! What the tests share: a source to deliver, the real binary, the engines, and readers that are not ours.
 
 pub mod act;
+pub mod buildkitd;
 pub mod document;
 pub mod door;
 pub mod git;
 pub mod job;
 pub mod keyless;
+pub mod machines;
 pub mod processes;
 pub mod runner;
 pub mod stranger;

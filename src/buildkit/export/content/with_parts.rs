@@ -19,7 +19,7 @@ async fn an_image_that_the_store_has_collected_is_told_from_one_that_can_not_be_
     for host in hosts() {
         let builder = Builder::connect(&host, &TaskTracker::new()).await.unwrap();
         let layout = Layout::create(folder.path().join("layout")).unwrap();
-        let said = read(&builder.channel(), Digest::of(b"collected"), &layout, Compression::Gzip, &|_| ()).await;
+        let said = read(&builder.channel(), Digest::of(b"collected"), None, &layout, Compression::Gzip, &|_| ()).await;
         assert!(matches!(said, Err(Error::ImageGone { .. })), "{host:?}: {:?}", said.err());
     }
 }

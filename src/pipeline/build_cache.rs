@@ -1,0 +1,199 @@
+//! Which build cache a build shares with other machines, whether it takes steps from it, and whether it leaves some.
+//!
+//! A cache says which content a step comes to, and is believed: it is as good as the least of those who may write it. Three
+//! rules follow.
+//!
+//! - A builder keeps what it was given, for others too, so that none is given anything but one that is **this job's alone**
+//!   (or one that everybody shares, by choice).
+//! - Only **what is published** leaves something: by then it has passed the gates of its environment. A run that publishes
+//!   nothing, a pull request above all, leaves nothing that anybody reads.
+//! - What **may be published by a blocking environment** takes from a repository of that environment's own alone. GitHub's cache
+//!   is written by each job of a branch, whatever it may do, and read by all of those that come after it.
+
+use std::collections::BTreeMap;
+
+use super::claim::dockerfile_name;
+use super::preflight::{Ready, Workshop};
+use super::{Delivery, builder_state};
+use crate::buildkit::cache::{Backend, Place, RemoteCache, Scope};
+use crate::buildkit::namespace::BuilderCache;
+use crate::buildkit::progress::{CacheRead, StepSeen};
+use crate::config::Publish;
+use crate::github::{ActionsCache, Event};
+use crate::oci::Platform;
+use crate::record::{BuildCache, CacheReading, CachedStep};
+use crate::text;
+
+/// The cache of a build, and what is to be said of it.
+pub(super) struct Chosen {
+    /// The cache; absent where the build has none.
+    pub(super) cache: Option<RemoteCache>,
+    /// What a reader should know: why there is none, or why it is not read.
+    pub(super) notes: Vec<String>,
+}
+
+/// Chooses the cache of a build.
+pub(super) fn choose(delivery: &Delivery, ready: &Ready, workshop: &Workshop) -> Chosen {
+    match place(delivery, workshop) {
+        Ok(Some(place)) => {
+            let (reads, writes, notes) = rights(delivery, &place);
+            let scope = delivery.config.build.cache.scope.clone().unwrap_or_else(|| scope(delivery, ready));
+            let environment = delivery.config.environment.name();
+            let cache = RemoteCache { place, environment, scope, reads, writes };
+            Chosen { cache: (reads || writes).then_some(cache), notes }
+        }
+        Ok(None) => Chosen { cache: None, notes: Vec::new() },
+        Err(why) => Chosen { cache: None, notes: vec![why] },
+    }
+}
+
+/// Where it is; nowhere where none is asked for.
+///
+/// # Errors
+/// One is asked for, and this is why there is none.
+fn place(delivery: &Delivery, workshop: &Workshop) -> Result<Option<Place>, String> {
+    let config = &delivery.config;
+    let settings = &config.build.cache;
+    let builder = &workshop.builder;
+    let registry = || settings.repositories.as_ref().and_then(|named| named.of(config.environment.name())).map(Place::Registry);
+    let github = || settings.actions.clone().map(|ActionsCache { url, token }| Place::GitHub { url, token });
+    let (place, asked) = match settings.backend {
+        Backend::Off => return Ok(None),
+        Backend::Registry => (registry(), true),
+        Backend::GitHub if github().is_none() => {
+            return Err("there is no cache of GitHub Actions here: the runner names none".to_owned());
+        }
+        Backend::GitHub if !builder.may_write_caches() => return Err(cannot(builder.description())),
+        Backend::GitHub => (github(), true),
+        Backend::Auto => (github().filter(|_| builder.may_write_caches()).or_else(registry), settings.repositories.is_some()),
+    };
+    let Some(place) = place else { return Ok(None) };
+    // Who asks for nothing is told nothing.
+    let refused = |why: &str| if asked { Err(why.to_owned()) } else { Ok(None) };
+    if !matches!(builder_state::owner(delivery, builder), BuilderCache::Own | BuilderCache::Shared) {
+        return refused(
+            "the builder is not known to be this job's alone, and would keep what the cache gives it for the builds of others; \
+             set `builder-cache: own` where it ends with the job",
+        );
+    }
+    if builder_state::foreign_reader(delivery, &workshop.definition.dockerfile).is_some() {
+        return refused("the Dockerfile's reader is not Docker's own, and would be told of the cache and of its token");
+    }
+    if config.publish != Publish::Yes && may_publish(delivery) {
+        return refused("the job could publish what this run leaves in its builder, and this run publishes nothing");
+    }
+    Ok(Some(place))
+}
+
+/// Whether a build reads a cache and writes it, and what is to be said of that.
+fn rights(delivery: &Delivery, place: &Place) -> (bool, bool, Vec<String>) {
+    let config = &delivery.config;
+    let published = config.publish == Publish::Yes;
+    // What is cached for a tag is read by runs of that tag alone.
+    let is_tag = delivery.event.as_ref().is_some_and(|event| event.tag().is_some());
+    let writes = published && !(is_tag && matches!(place, Place::GitHub { .. }));
+    if !may_publish(delivery) || !config.environment.is_blocking() {
+        return (true, writes, Vec::new());
+    }
+    let environment = config.environment.name();
+    match place {
+        Place::Registry(_) if config.build.cache.repositories.as_ref().is_some_and(|named| named.are_apart()) => {
+            (true, writes, Vec::new())
+        }
+        Place::Registry(_) => {
+            let note = format!(
+                "`cache-repository` is one for all environments, so that {environment} writes to it and takes nothing from it; \
+                 with {{env}} in its name, {environment} has its own, which only its role should be able to push to"
+            );
+            (false, writes, vec![note])
+        }
+        Place::GitHub { .. } => {
+            let note = format!(
+                "each job of a branch may write to the cache of GitHub Actions, so that {environment} takes nothing from it; a \
+                 repository of its own (`cache: registry`, and a `cache-repository` with {{env}} in its name) is read"
+            );
+            (false, writes, vec![note])
+        }
+    }
+}
+
+/// Whether anything that this job builds may be published.
+fn may_publish(delivery: &Delivery) -> bool {
+    delivery.event.as_ref().is_none_or(Event::may_publish)
+}
+
+/// The scope of builds of the same contexts, Dockerfile and stage of a repository.
+fn scope(delivery: &Delivery, ready: &Ready) -> Scope {
+    let config = &delivery.config;
+    let context = config.real_context();
+    let context = context.strip_prefix(&ready.checkout.root).unwrap_or(&context).to_string_lossy();
+    let dockerfile = dockerfile_name(&config.build.dockerfile, &ready.checkout.root);
+    let repository = builder_state::repository(delivery).unwrap_or_default();
+    let target = config.build.target.as_deref().unwrap_or_default();
+    let named = config.build.contexts.iter().map(|named| (named.name.to_string(), named.origin.to_string()));
+    let named: Vec<_> = named.collect();
+    let named = named.iter().flat_map(|(name, origin)| [name.as_str(), origin]);
+    Scope::of(&[&repository, &*context, &dockerfile, target].into_iter().chain(named).collect::<Vec<_>>())
+}
+
+/// What is said where a builder can't write to a cache.
+pub(super) fn cannot(builder: &str) -> String {
+    format!("{builder} can't write to such a cache: that takes a buildkitd, or Docker with the containerd image store")
+}
+
+/// What a build has found in its cache, for the record; nothing where none was asked for.
+pub(super) fn found(chosen: &Chosen, builds: &BTreeMap<Platform, (Vec<StepSeen>, Vec<CacheRead>)>) -> Option<BuildCache> {
+    if chosen.cache.is_none() && chosen.notes.is_empty() {
+        return None;
+    }
+    let mut notes = chosen.notes.clone();
+    let mut readings = Vec::new();
+    for read in builds.values().flat_map(|(_, read)| read) {
+        let error = &read.error;
+        readings.push(reading(read));
+        let note = format!("the cache could not be read, and the image was built without: {}", text::words(error));
+        if reading(read) == CacheReading::Failed && !notes.contains(&note) {
+            notes.push(note);
+        }
+    }
+    let has = |what: CacheReading| readings.contains(&what);
+    let read = match &chosen.cache {
+        Some(cache) if cache.reads => [CacheReading::Failed, CacheReading::Read].into_iter().find(|what| has(*what)),
+        _ => Some(CacheReading::Withheld),
+    };
+    let steps = builds.iter().flat_map(|(platform, (steps, _))| {
+        let step =
+            |StepSeen { name, cached }: &StepSeen| CachedStep { platform: platform.clone(), name: name.clone(), cached: *cached };
+        steps.iter().map(step)
+    });
+    Some(BuildCache {
+        place: chosen.cache.as_ref().map(RemoteCache::name),
+        read: read.unwrap_or(CacheReading::Empty),
+        steps: steps.collect(),
+        written: None,
+        notes,
+    })
+}
+
+/// What it has brought, for the log; nothing where none was to be read.
+pub(super) fn line(found: &BuildCache) -> Option<String> {
+    let place = found.place.as_ref()?;
+    let (there, all) = found.hits();
+    match found.read {
+        CacheReading::Read => Some(format!("build cache: {there} of {} there, with what {place} has", text::count(all, "step"))),
+        CacheReading::Empty => Some(format!("build cache: {place} has nothing of this build yet")),
+        CacheReading::Failed => found.notes.last().map(|note| format!("build cache: {note}")),
+        CacheReading::Withheld => None,
+    }
+}
+
+/// What a builder's word on a cache means. Where there is none yet, registries say so in these words.
+fn reading(read: &CacheRead) -> CacheReading {
+    const ABSENT: [&str; 3] = ["not found", "manifest unknown", "name unknown"];
+    match read.error.to_lowercase() {
+        _ if read.given_up => CacheReading::Failed,
+        said if said.is_empty() => CacheReading::Read,
+        said if ABSENT.iter().any(|words| said.contains(words)) => CacheReading::Empty,
+        _ => CacheReading::Failed,
+    }
+}
