@@ -27,7 +27,7 @@ use super::export::{content, docker_archive, pipe};
 use super::id::random_id;
 use super::namespace::Namespace;
 use super::options::Options;
-use super::progress::{BuildEvent, CacheRead, StepSeen};
+use super::progress::{BuildEvent, CacheRead, GivenUp, StepSeen};
 use super::session::{Session, silence};
 use super::solve::{Solve, Solved};
 use crate::build_check::BuildCheck;
@@ -286,7 +286,8 @@ impl Builder {
                     if error.is_of_content() {
                         attributes.insert(NO_CACHE.to_owned(), String::new());
                     }
-                    given_up.push(CacheRead { error: error.to_string(), given_up: true });
+                    let why = if matches!(error, Error::CacheSilent) { GivenUp::Silent } else { GivenUp::Failing };
+                    given_up.push(CacheRead { error: error.to_string(), given_up: Some(why) });
                 }
                 Err(Error::ImageGone { reason }) if exports < EXPORTS => {
                     exports += 1;

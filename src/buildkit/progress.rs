@@ -52,8 +52,17 @@ pub(crate) struct StepSeen {
 pub(crate) struct CacheRead {
     /// Why it could not be; empty where it could.
     pub(crate) error: String,
-    /// Whether a build that took from it was done once more without.
-    pub(crate) given_up: bool,
+    /// Why a build that took from it was done once more without; absent where it was not.
+    pub(crate) given_up: Option<GivenUp>,
+}
+
+/// Why a build takes no more from a cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GivenUp {
+    /// The build failed with it.
+    Failing,
+    /// It does not answer.
+    Silent,
 }
 
 /// The steps of one solve as far as they are known.
@@ -163,7 +172,7 @@ impl Progress {
     /// The caches outside of the builder that it was told to read.
     #[must_use]
     pub(crate) fn caches_read(&self) -> Vec<CacheRead> {
-        self.imports().map(|step| CacheRead { error: step.error.clone(), given_up: false }).collect()
+        self.imports().map(|step| CacheRead { error: step.error.clone(), given_up: None }).collect()
     }
 
     /// Whether the build waits for such a cache, and has done so for too long.
@@ -415,7 +424,7 @@ mod tests {
         let lines = progress.update(named(&format!("{IMPORTING}r.example/cache:prod"), "not found", true));
         assert!(!lines.iter().any(|event| matches!(event, BuildEvent::Line(line) if line.contains("ERROR"))), "{lines:?}");
         assert_eq!(progress.failed(), None);
-        assert_eq!(progress.caches_read(), [CacheRead { error: "not found".to_owned(), given_up: false }]);
+        assert_eq!(progress.caches_read(), [CacheRead { error: "not found".to_owned(), given_up: None }]);
         for name in ["[internal] load build context", "[1/3] FROM debian", "[2/3] RUN make"] {
             progress.update(named(name, "", true));
         }

@@ -104,6 +104,13 @@ pub(crate) async fn solve(
         },
         exporter_deprecated: exporter,
         exporter_attrs_deprecated: exporter_attributes,
+        // By it an exporter tells whether the image is for the platform that was asked for.
+        frontend_attrs: solve
+            .frontend_attributes
+            .get("platform")
+            .map(|platform| ("platform".to_owned(), platform.clone()))
+            .into_iter()
+            .collect(),
         entitlements: solve.entitlements,
         cache: Some(CacheOptions { exports: solve.cache_exports, ..CacheOptions::default() }),
         ..SolveRequest::default()

@@ -17,7 +17,7 @@ use super::preflight::{Ready, Workshop};
 use super::{Delivery, builder_state};
 use crate::buildkit::cache::{Backend, Place, RemoteCache, Scope};
 use crate::buildkit::namespace::BuilderCache;
-use crate::buildkit::progress::{CacheRead, StepSeen};
+use crate::buildkit::progress::{CacheRead, GivenUp, StepSeen};
 use crate::config::Publish;
 use crate::github::{ActionsCache, Event};
 use crate::oci::Platform;
@@ -151,7 +151,8 @@ pub(super) fn found(chosen: &Chosen, builds: &BTreeMap<Platform, (Vec<StepSeen>,
     for read in builds.values().flat_map(|(_, read)| read) {
         let error = &read.error;
         readings.push(reading(read));
-        let note = format!("the cache could not be read, and the image was built without: {}", text::words(error));
+        let unwritten = if is_silent(read) { "; nothing was written to it either" } else { "" };
+        let note = format!("the cache could not be read, and the image was built without: {}{unwritten}", text::words(error));
         if reading(read) == CacheReading::Failed && !notes.contains(&note) {
             notes.push(note);
         }
@@ -187,11 +188,16 @@ pub(super) fn line(found: &BuildCache) -> Option<String> {
     }
 }
 
+/// Whether a cache does not answer, so that nothing is to be written to it either.
+pub(super) fn is_silent(read: &CacheRead) -> bool {
+    read.given_up == Some(GivenUp::Silent)
+}
+
 /// What a builder's word on a cache means. Where there is none yet, registries say so in these words.
 fn reading(read: &CacheRead) -> CacheReading {
     const ABSENT: [&str; 3] = ["not found", "manifest unknown", "name unknown"];
     match read.error.to_lowercase() {
-        _ if read.given_up => CacheReading::Failed,
+        _ if read.given_up.is_some() => CacheReading::Failed,
         said if said.is_empty() => CacheReading::Read,
         said if ABSENT.iter().any(|words| said.contains(words)) => CacheReading::Empty,
         _ => CacheReading::Failed,

@@ -64,6 +64,8 @@ pub(super) struct Built {
     pub(crate) sent: BTreeMap<Box<str>, Stamp>,
     /// What the build cache that machines share has brought; absent where none was asked for.
     pub(crate) cache: Option<BuildCache>,
+    /// Whether that cache does not answer.
+    pub(crate) is_cache_silent: bool,
     /// What may go to that cache once the image is cleared; absent where nothing may.
     pub(crate) unwritten: Option<Unwritten>,
 }
@@ -103,7 +105,7 @@ pub(super) fn image(delivery: &Arc<Delivery>, ready: &Arc<Ready>, workshop: Work
         let BuildSession { session, chosen, .. } = session;
         session.close().await;
         let is_new = checks_are_new || built.cache.as_ref().is_some_and(has_news);
-        let cache = chosen.cache.filter(|cache| cache.writes);
+        let cache = chosen.cache.filter(|cache| cache.writes && !built.is_cache_silent);
         built.unwritten = cache.map(|cache| Unwritten { delivery: owned, ready, workshop, cache, is_new });
         Ok(built)
     })
@@ -245,8 +247,10 @@ impl<'a> BuildSession<'a> {
                 if let Some(line) = cache.as_ref().and_then(build_cache::line) {
                     log.line(&line);
                 }
-                let (leaks, sent) = (Leaks::default(), BTreeMap::new());
-                Ok((Built { image, warnings, checks, leaks, materials, sent, cache, unwritten: None }, Ending::Pass(detail)))
+                let is_cache_silent = found.values().flat_map(|(_, read)| read).any(build_cache::is_silent);
+                let (leaks, sent, unwritten) = (Leaks::default(), BTreeMap::new(), None);
+                let built = Built { image, warnings, checks, leaks, materials, sent, cache, is_cache_silent, unwritten };
+                Ok((built, Ending::Pass(detail)))
             })
             .await
     }

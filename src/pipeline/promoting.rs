@@ -60,7 +60,17 @@ async fn fetch(delivery: &Delivery, ready: &Ready, client: &Client, manifest: &M
 
 fn built(image: Image, leaks: Leaks) -> Built {
     let (materials, sent) = (BTreeMap::new(), BTreeMap::new());
-    Built { image, warnings: Vec::new(), checks: Vec::new(), leaks, materials, sent, cache: None, unwritten: None }
+    Built {
+        image,
+        warnings: Vec::new(),
+        checks: Vec::new(),
+        leaks,
+        materials,
+        sent,
+        cache: None,
+        is_cache_silent: false,
+        unwritten: None,
+    }
 }
 
 /// Has the blobs of an image that was not fetched in the repository where it goes: mounted where that is in the same registry,

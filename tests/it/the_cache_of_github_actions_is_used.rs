@@ -136,53 +136,78 @@ fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
 }
 
-#[test]
-fn a_cache_that_fails_is_slow_spoilt_or_full_makes_a_build_slower_and_nothing_else() {
+/// What main has left is read by a builder of its own where reading it goes wrong.
+fn read_badly(times: Times, fault: Fault) {
     let cache = ActionsCache::start();
-    let daemons = [Buildkitd::start(), Buildkitd::start()];
-    let [one, two] = [daemons[0].engine(), daemons[1].engine()];
-    let mut source = source();
-    push(&source, &one, "dev", &cache).ends_with(0);
-    let read = "GetCacheEntryDownloadURL";
-    for (what, times, fault) in [
-        ("does not answer", Times::Always, Fault::Hang),
-        ("has too much to do", Times::Exactly(1), Fault::Haste),
-        ("fails", Times::Always, Fault::Status(500)),
-        ("breaks off", Times::Always, Fault::Cut),
-    ] {
-        cache.fail(read, times, fault);
-        let ended = pull_request(&source, &two, "dev", &cache).ends_with(0);
-        let said = machines::cache(&source);
-        assert!(said["read"] == "failed" || hits(&source) == (4, 4), "{what}: {said}\n{ended}");
-        assert_eq!(source.record()["result"], "skipped", "{what}: {ended}");
-        cache.mend();
-        // The builder has the steps now, and no other has those of another source.
-        source = machines::source();
-        push(&source, &one, "dev", &cache).ends_with(0);
-    }
-    for (what, holds, fault) in [
-        ("has lost its contents", "GET /blobs/", Fault::Status(404)),
-        ("can't be written", "CreateCacheEntry", Fault::Status(503)),
-    ] {
-        cache.fail(holds, Times::Always, fault);
-        source.write("file", what);
-        source.commit(what);
-        let ended = push(&source, &two, "dev", &cache).ends_with(0);
-        assert_eq!(source.image().files()["file"], what.as_bytes(), "{ended}");
-        let said = machines::cache(&source);
-        assert!(said["read"] == "failed" || said["written"] == "failed", "{what}: {said}\n{ended}");
-        cache.mend();
-    }
-    cache.spoil();
-    source.write("file", "spoilt");
-    source.commit("spoilt");
-    push(&source, &two, "dev", &cache).ends_with(0);
-    assert_eq!(source.image().files()["file"], b"spoilt");
-    cache.limit(0);
-    source.write("file", "forgotten");
-    source.commit("forgotten");
-    push(&source, &one, "dev", &cache).ends_with(0);
-    assert_eq!((source.image().files()["file"].as_slice(), cache.keys().len()), (&b"forgotten"[..], 0));
+    let daemon = Buildkitd::start();
+    let source = source();
+    push(&source, &machines()[0], "dev", &cache).ends_with(0);
+    cache.fail("GetCacheEntryDownloadURL", times, fault);
+    let ended = pull_request(&source, &daemon.engine(), "dev", &cache).ends_with(0);
+    let said = machines::cache(&source);
+    assert!(said["read"] == "failed" || hits(&source) == (4, 4), "{said}\n{ended}");
+    assert_eq!(source.record()["result"], "skipped", "{ended}");
+}
+
+#[test]
+fn a_cache_that_has_too_much_to_do_makes_a_build_slower_and_nothing_else() {
+    read_badly(Times::Exactly(1), Fault::Haste);
+}
+
+#[test]
+#[ignore = "takes minutes: make faults"]
+fn a_cache_that_fails_makes_a_build_slower_and_nothing_else() {
+    read_badly(Times::Always, Fault::Status(500));
+}
+
+#[test]
+#[ignore = "takes minutes: make faults"]
+fn a_cache_that_breaks_off_makes_a_build_slower_and_nothing_else() {
+    read_badly(Times::Always, Fault::Cut);
+}
+
+#[test]
+#[ignore = "takes minutes: make faults"]
+fn a_cache_that_does_not_answer_makes_a_build_slower_and_nothing_else() {
+    read_badly(Times::Always, Fault::Hang);
+}
+
+/// Something goes wrong with what main has left, or with what a push leaves.
+fn goes_wrong(what: &str, begin: impl FnOnce(&ActionsCache)) -> (Source, ActionsCache) {
+    let cache = ActionsCache::start();
+    let daemon = Buildkitd::start();
+    let source = source();
+    push(&source, &machines()[0], "dev", &cache).ends_with(0);
+    begin(&cache);
+    source.write("file", what);
+    source.commit(what);
+    let ended = push(&source, &daemon.engine(), "dev", &cache).ends_with(0);
+    assert_eq!(source.image().files()["file"], what.as_bytes(), "{ended}");
+    (source, cache)
+}
+
+#[test]
+fn a_cache_that_has_lost_its_contents_makes_a_build_slower_and_nothing_else() {
+    let (source, _) = goes_wrong("lost", |cache| cache.fail("GET /blobs/", Times::Always, Fault::Status(404)));
+    assert_eq!(hits(&source).0, 0, "{}", machines::cache(&source));
+}
+
+#[test]
+#[ignore = "takes minutes: make faults"]
+fn a_cache_that_can_not_be_written_is_said_and_takes_nothing_back() {
+    let (source, _) = goes_wrong("full", |cache| cache.fail("CreateCacheEntry", Times::Always, Fault::Status(503)));
+    assert_eq!(machines::cache(&source)["written"], "failed", "{}", machines::cache(&source));
+}
+
+#[test]
+fn a_cache_whose_contents_are_spoilt_makes_a_build_slower_and_nothing_else() {
+    goes_wrong("spoilt", ActionsCache::spoil);
+}
+
+#[test]
+fn a_cache_that_forgets_at_once_makes_a_build_slower_and_nothing_else() {
+    let (_, cache) = goes_wrong("forgotten", |cache| cache.limit(0));
+    assert_eq!(cache.keys().len(), 0);
 }
 
 #[test]

@@ -27,11 +27,16 @@ pub fn source() -> Source {
     Source::in_git(&[("Dockerfile", &dockerfile), ("file", &format!("{id}\n"))])
 }
 
-/// A delivery by a push to main, for an environment, by a builder that is the job's own.
+/// A delivery by a push to main, for an environment, by a builder that is the job's own. Nothing is dated, since the two kinds of
+/// builders differ in what they can date.
 pub fn push(source: &Source, engine: &Engine, environment: &str) -> Delivery {
     let _ = fs::remove_dir_all(source.beside("image"));
     let delivery = job::in_job(source, Vec::new()).flag("--environment", environment).on(engine);
-    delivery.flag("--sbom-formats", "spdx-json").flag("--secrets-history", "none").flag("--builder-cache", "own")
+    delivery
+        .flag("--sbom-formats", "spdx-json")
+        .flag("--secrets-history", "none")
+        .flag("--builder-cache", "own")
+        .flag("--reproducible", "false")
 }
 
 /// The same delivery as a run for a fork's pull request for main.
