@@ -178,8 +178,12 @@ impl Error {
     pub(super) fn may_come_of_a_cache(&self) -> bool {
         const PROGRAMS: [&str; 2] = ["exit code", "exit status"];
         match self {
-            Self::CacheSilent | Self::Call { .. } | Self::Protocol(_) | Self::ImageGone { .. } => true,
-            Self::LayerMismatch { .. } | Self::Layout(_) => true,
+            Self::CacheSilent
+            | Self::Call { .. }
+            | Self::Protocol(_)
+            | Self::ImageGone { .. }
+            | Self::LayerMismatch { .. }
+            | Self::Layout(_) => true,
             Self::Step(step) => !PROGRAMS.iter().any(|words| step.message.contains(words)),
             _ => false,
         }

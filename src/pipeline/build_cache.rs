@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use super::claim::dockerfile_name;
 use super::preflight::{Ready, Workshop};
 use super::{Delivery, builder_state};
-use crate::buildkit::cache::{Backend, Place, RemoteCache, Scope};
+use crate::buildkit::cache::{Backend, Place, RemoteCache, Repositories, Scope};
 use crate::buildkit::namespace::BuilderCache;
 use crate::buildkit::progress::{CacheRead, GivenUp, StepSeen};
 use crate::config::Publish;
@@ -33,14 +33,17 @@ pub(super) struct Chosen {
 }
 
 /// Chooses the cache of a build.
-pub(super) fn choose(delivery: &Delivery, ready: &Ready, workshop: &Workshop) -> Chosen {
+pub(super) async fn choose(delivery: &Delivery, ready: &Ready, workshop: &Workshop) -> Chosen {
     match place(delivery, workshop) {
         Ok(Some(place)) => {
-            let (reads, writes, notes) = rights(delivery, &place);
+            let (is_read, is_written, notes) = rights(delivery, &place);
+            if let Err(why) = is_there(delivery, &place).await {
+                return Chosen { cache: None, notes: vec![why] };
+            }
             let scope = delivery.config.build.cache.scope.clone().unwrap_or_else(|| scope(delivery, ready));
             let environment = delivery.config.environment.name();
-            let cache = RemoteCache { place, environment, scope, reads, writes };
-            Chosen { cache: (reads || writes).then_some(cache), notes }
+            let cache = RemoteCache { place, environment, scope, reads: is_read, writes: is_written };
+            Chosen { cache: (is_read || is_written).then_some(cache), notes }
         }
         Ok(None) => Chosen { cache: None, notes: Vec::new() },
         Err(why) => Chosen { cache: None, notes: vec![why] },
@@ -85,6 +88,19 @@ fn place(delivery: &Delivery, workshop: &Workshop) -> Result<Option<Place>, Stri
     Ok(Some(place))
 }
 
+/// Whether a cache is at work, as far as that has to be known before a builder is told of it.
+///
+/// # Errors
+/// It is not, and this is why.
+async fn is_there(delivery: &Delivery, place: &Place) -> Result<(), String> {
+    match (place, &delivery.config.build.cache.actions) {
+        (Place::GitHub { .. }, Some(actions)) => {
+            actions.look().await.map_err(|why| format!("the cache of GitHub Actions is not used: {why}"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Whether a build reads a cache and writes it, and what is to be said of that.
 fn rights(delivery: &Delivery, place: &Place) -> (bool, bool, Vec<String>) {
     let config = &delivery.config;
@@ -97,7 +113,7 @@ fn rights(delivery: &Delivery, place: &Place) -> (bool, bool, Vec<String>) {
     }
     let environment = config.environment.name();
     match place {
-        Place::Registry(_) if config.build.cache.repositories.as_ref().is_some_and(|named| named.are_apart()) => {
+        Place::Registry(_) if config.build.cache.repositories.as_ref().is_some_and(Repositories::are_apart) => {
             (true, writes, Vec::new())
         }
         Place::Registry(_) => {

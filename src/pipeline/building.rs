@@ -98,7 +98,7 @@ pub(super) fn image(delivery: &Arc<Delivery>, ready: &Arc<Ready>, workshop: Work
     let stages = if checks { &[StageName::Checks, StageName::Build][..] } else { &[StageName::Build] };
     let (owned, ready) = (Arc::clone(delivery), Arc::clone(ready));
     Task::begin(delivery, stages, async move {
-        let chosen = build_cache::choose(&owned, &ready, &workshop);
+        let chosen = build_cache::choose(&owned, &ready, &workshop).await;
         let session = BuildSession::open(&owned, &ready, &workshop, chosen, Use::Read).await?;
         let (mut built, checks_are_new) = tokio::try_join!(session.image(), session.checks())?;
         built.sent = session.stats.take_listed();

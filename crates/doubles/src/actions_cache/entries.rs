@@ -20,18 +20,18 @@ struct Entry {
 }
 
 pub struct Entries {
-    entries: Vec<Entry>,
+    all: Vec<Entry>,
     limit: usize,
     clock: u64,
 }
 
 impl Entries {
     pub fn new(limit: usize) -> Self {
-        Self { entries: Vec::new(), limit, clock: 0 }
+        Self { all: Vec::new(), limit, clock: 0 }
     }
 
     pub fn keys(&self) -> Vec<(String, String)> {
-        self.entries.iter().filter(|entry| entry.is_final).map(|entry| (entry.scope.clone(), entry.key.clone())).collect()
+        self.all.iter().filter(|entry| entry.is_final).map(|entry| (entry.scope.clone(), entry.key.clone())).collect()
     }
 
     pub fn limit(&mut self, bytes: usize) {
@@ -40,7 +40,7 @@ impl Entries {
     }
 
     pub fn spoil(&mut self) {
-        for content in self.entries.iter_mut().filter_map(|entry| entry.content.as_mut()) {
+        for content in self.all.iter_mut().filter_map(|entry| entry.content.as_mut()) {
             let mut bytes = content.to_vec();
             bytes.iter_mut().for_each(|byte| *byte ^= 1);
             *content = bytes.into();
@@ -53,20 +53,20 @@ impl Entries {
             return Err(Refusal::invalid("key must be 1 to 512 characters without commas"));
         }
         let scope = writable(scopes)?;
-        if self.entries.iter().any(|entry| entry.is(scope, key, version)) {
+        if self.all.iter().any(|entry| entry.is(scope, key, version)) {
             return Err(Refusal::exists());
         }
         let number = rand::rng().random();
         let used = self.tick();
         let [scope, key, version] = [scope, key, version].map(str::to_owned);
-        self.entries.push(Entry { number, scope, key, version, content: None, is_final: false, used });
+        self.all.push(Entry { number, scope, key, version, content: None, is_final: false, used });
         Ok(number)
     }
 
     /// Says that an entry is whole: its number.
     pub fn finish(&mut self, scopes: &Scopes, key: &str, version: &str, size: usize) -> Result<u64, Refusal> {
         let scope = writable(scopes)?;
-        let entry = self.entries.iter_mut().find(|entry| entry.is(scope, key, version) && !entry.is_final);
+        let entry = self.all.iter_mut().find(|entry| entry.is(scope, key, version) && !entry.is_final);
         let entry = entry.ok_or_else(Refusal::not_found)?;
         match &entry.content {
             Some(content) if content.len() == size => entry.is_final = true,
@@ -83,10 +83,10 @@ impl Entries {
         let used = self.tick();
         for (scope, _) in scopes {
             let of = |entry: &Entry| entry.is_final && entry.scope == *scope && entry.version == version;
-            let exact = self.entries.iter().position(|entry| of(entry) && entry.key == key);
+            let exact = self.all.iter().position(|entry| of(entry) && entry.key == key);
             let begins = |entry: &Entry| others.iter().any(|other| entry.key.starts_with(other.as_str()));
-            let found = exact.or_else(|| self.entries.iter().rposition(|entry| of(entry) && begins(entry)));
-            if let Some(entry) = found.map(|at| &mut self.entries[at]) {
+            let found = exact.or_else(|| self.all.iter().rposition(|entry| of(entry) && begins(entry)));
+            if let Some(entry) = found.map(|at| &mut self.all[at]) {
                 entry.used = used;
                 return Some((entry.number, entry.key.clone()));
             }
@@ -96,13 +96,13 @@ impl Entries {
 
     /// Puts the content of an entry that is not whole yet.
     pub fn put(&mut self, number: u64, content: Bytes) -> Result<(), Refusal> {
-        let entry = self.entries.iter_mut().find(|entry| entry.number == number && !entry.is_final);
+        let entry = self.all.iter_mut().find(|entry| entry.number == number && !entry.is_final);
         entry.ok_or(Refusal::Azure(409, "BlobImmutableDueToPolicy"))?.content = Some(content);
         Ok(())
     }
 
     pub fn content(&self, number: u64) -> Option<Bytes> {
-        self.entries.iter().find(|entry| entry.number == number)?.content.clone()
+        self.all.iter().find(|entry| entry.number == number)?.content.clone()
     }
 
     fn tick(&mut self) -> u64 {
@@ -113,10 +113,10 @@ impl Entries {
     /// Forgets what was not used for longest, until the rest is within the limit.
     fn forget(&mut self) {
         let size = |entries: &[Entry]| entries.iter().filter_map(|entry| entry.content.as_ref()).map(Bytes::len).sum::<usize>();
-        while size(&self.entries) > self.limit {
-            let oldest = self.entries.iter().enumerate().filter(|(_, entry)| entry.is_final).min_by_key(|(_, entry)| entry.used);
+        while size(&self.all) > self.limit {
+            let oldest = self.all.iter().enumerate().filter(|(_, entry)| entry.is_final).min_by_key(|(_, entry)| entry.used);
             let Some((at, _)) = oldest else { return };
-            self.entries.remove(at);
+            self.all.remove(at);
         }
     }
 }
