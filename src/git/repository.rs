@@ -193,6 +193,17 @@ impl Repository {
         Ok(first.map(|path| path.strip_prefix(folder).map_or(path.clone(), Path::to_owned)))
     }
 
+    /// The files and folders of the working tree, from the top, that its `.gitignore` files name and no commit knows: a folder
+    /// once, where that goes for all of it. What another repository in it ignores is not among them.
+    ///
+    /// # Errors
+    /// git can't be run, or can't read the index.
+    pub(crate) async fn ignored(&self, launcher: &Launcher) -> Result<Vec<PathBuf>, Error> {
+        let arguments = ["ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory"];
+        let listed = self.said(launcher, &arguments, Vec::new()).await?;
+        Ok(fields(&listed).map(|path| PathBuf::from(OsStr::from_bytes(path))).collect())
+    }
+
     /// Whether `commit` came after the commit `ancestor`, or is it. The clone has to have both.
     ///
     /// # Errors

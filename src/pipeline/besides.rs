@@ -15,7 +15,7 @@ pub(super) async fn scan(delivery: &Delivery, ready: &Ready, request: &Request<'
     let none = Lists::none();
     // The files of a submodule are looked through with all the others. Its commits are known to its own repository alone.
     for root in ready.checkout.inner.iter().filter(|_| *request.history != History::None) {
-        let inside = Request { root, history: &History::Full, stamped: None, lists: &none, ..request.clone() };
+        let inside = Request { root, history: &History::Full, unseen: &[], stamped: None, lists: &none, ..request.clone() };
         let found = gitleaks::scan(&delivery.launcher, &inside).await?;
         let folder = root.strip_prefix(&ready.checkout.root).unwrap_or(root);
         add(leaks, found, folder, |leak| leak.commit.is_some());
@@ -28,6 +28,7 @@ pub(super) async fn scan(delivery: &Delivery, ready: &Ready, request: &Request<'
             root: &context,
             history: &History::None,
             exclude: &exclude,
+            unseen: &[],
             stamped: Some(Path::new("")),
             lists: &none,
             ..request.clone()

@@ -42,6 +42,13 @@ pub(crate) async fn compare(launcher: &Launcher, checkout: &Checkout, definition
     }
 }
 
+/// Those of `paths` in the checkout at `root` of which the builder is offered nothing: neither them nor, of a folder, anything
+/// in it. Where it can't be told what is offered, there are none.
+pub(crate) fn unseen(root: &Path, definition: &Definition, paths: Vec<PathBuf>) -> Vec<PathBuf> {
+    let Ok(offered) = Offered::of(definition, &[]) else { return Vec::new() };
+    paths.into_iter().filter(|path| !offered.has_of(&root.join(path))).collect()
+}
+
 /// The folder that a file is in.
 pub(super) fn folder_of(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
@@ -92,6 +99,13 @@ impl Offered {
     fn has(&self, path: &Path) -> bool {
         self.is_listed(path, self.folders.len())
     }
+
+    /// Whether what is at a path, or may be in it, can be among them.
+    fn has_of(&self, path: &Path) -> bool {
+        let is_around = |inside: &Path| inside.starts_with(path);
+        self.besides.iter().any(|besides| is_around(besides))
+            || self.folders.iter().any(|folder| is_around(&folder.path) || folder.has_of(path))
+    }
 }
 
 impl Folder {
@@ -102,6 +116,21 @@ impl Folder {
         let wanted = Wanted { exclude, ..Wanted::default() };
         let filter = Filter::new(&wanted, None).map_err(|error| error.to_string())?;
         Ok(Self { path, directory: Directory::within(root, Path::new(""), left_out.to_vec()), wanted, filter })
+    }
+
+    /// Whether what is at a path in it, or may be in that, can be one of them.
+    fn has_of(&self, path: &Path) -> bool {
+        let Ok(inside) = path.strip_prefix(&self.path) else { return false };
+        let (mut here, mut within) = (PathBuf::new(), Within::default());
+        for part in inside.components() {
+            here.push(part);
+            match self.filter.judge(&here.to_string_lossy(), true, &within) {
+                Ok((Selection::Skip, _)) => return false,
+                Ok((Selection::Enter | Selection::Send, inside)) => within = inside,
+                Err(_) => return true,
+            }
+        }
+        true
     }
 
     /// Whether a file that is not there would be one of them.
@@ -154,6 +183,34 @@ mod tests {
             assert_eq!(offered.has(&context.join(path)), is_offered, "{path}");
         }
         assert!(!offered.has(Path::new("/elsewhere")));
+    }
+
+    #[test]
+    fn of_what_the_ignore_file_leaves_out_whole_nothing_is_seen() {
+        let made = tempfile::tempdir().unwrap();
+        let root = made.path().canonicalize().unwrap();
+        for (path, text) in [
+            ("app/Dockerfile", ""),
+            ("app/.dockerignore", "target\nnode_modules\n!node_modules/kept/**\n*.log\n"),
+            ("app/target/b/Dockerfile", ""),
+            ("lib/x", ""),
+        ] {
+            fs::create_dir_all(root.join(path).parent().unwrap()).unwrap();
+            fs::write(root.join(path), text).unwrap();
+        }
+        let app = root.join("app");
+        let paths = ["app/target/", "app/node_modules", "app/a.log", "app/.env", "app/target/b/c", "lib/", "app/target/d"];
+        let seen = |dockerfile: &str, named: &[(&str, &str)]| {
+            let named = named.iter().map(|(name, folder)| ((*name).to_owned(), root.join(folder)));
+            let definition = Definition::read(&app, &app.join(dockerfile), None, &[], named).unwrap();
+            let unseen = unseen(&root, &definition, paths.map(PathBuf::from).to_vec());
+            paths.map(|path| !unseen.contains(&PathBuf::from(path)))
+        };
+        assert_eq!(seen("Dockerfile", &[]), [false, true, false, true, false, false, false]);
+        // What a named context has is seen, and what is around one or around the Dockerfile.
+        let named = [("lib", "lib"), ("b", "app/target/b")];
+        assert_eq!(seen("Dockerfile", &named), [true, true, false, true, true, true, false]);
+        assert_eq!(seen("target/b/Dockerfile", &[]), [true, true, false, true, false, false, false]);
     }
 
     #[test]

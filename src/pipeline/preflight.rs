@@ -31,6 +31,9 @@ pub(super) struct Ready {
     pub(crate) checkout: Checkout,
     /// Where the named contexts that are folders are in the source, by their names.
     pub(crate) places: BTreeMap<String, PathBuf>,
+    /// Files and folders of the checkout that git ignores and the builder is offered nothing of, by their paths from its topmost
+    /// folder, where it is somebody's own and no run's.
+    pub(crate) unseen: Vec<PathBuf>,
     /// What the Dockerfile says, where there is one and it can be told.
     pub(crate) dockerfile: Option<Dockerfile>,
     /// What an image of this delivery says of itself; of one that is promoted, what is proven of it.
@@ -72,7 +75,13 @@ pub(super) async fn look(delivery: &Delivery) -> Result<(Ready, Workshop), Error
             let contexts = NamedContexts::open(delivery)?;
             let date = dating::date(delivery, &checkout).await?;
             let left_out = [&*config.report_dir, &*delivery.staging];
-            let compared = context::compare(&delivery.launcher, &checkout, &definition, &left_out).await;
+            let unseen = async {
+                // A run's checkout has what its commit has, and what steps have made for the image.
+                let ignored = if event.is_none() { checkout.ignored(&delivery.launcher).await } else { Vec::new() };
+                context::unseen(&checkout.root, &definition, ignored)
+            };
+            let compared = context::compare(&delivery.launcher, &checkout, &definition, &left_out);
+            let (unseen, compared) = tokio::join!(unseen, compared);
             checkout.source.dirty = compared.is_dirty();
             let name = name(delivery, &checkout);
             delivery.recorder.write(|record| (record.source, record.name) = (Some(checkout.source.clone()), Some(name)));
@@ -103,6 +112,7 @@ pub(super) async fn look(delivery: &Delivery) -> Result<(Ready, Workshop), Error
             let ready = Ready {
                 claim: claim::claim(config, &checkout, &definition.dockerfile, contexts.parameters(&places)),
                 places,
+                unseen,
                 siblings: bases::repositories(&config.build, dockerfile.as_ref()),
                 checkout,
                 dockerfile,

@@ -107,6 +107,7 @@ async fn look(delivery: &Delivery, from: &Question) -> Result<(Ready, Option<(Ta
                 tags: preflight::plan_tags(delivery, &checkout)?,
                 checkout,
                 places: BTreeMap::new(),
+                unseen: Vec::new(),
                 dockerfile: None,
                 base: OnceCell::new(),
                 leaks: OnceCell::new(),

@@ -37,6 +37,7 @@ async fn leaks(delivery: &Delivery, ready: &Ready) -> Result<Leaks, Error> {
                 root: &ready.checkout.root,
                 history: &history,
                 exclude: &exclude,
+                unseen: &ready.unseen,
                 only: None,
                 stamped: place.folder.as_deref(),
                 lists,
@@ -61,10 +62,22 @@ async fn leaks(delivery: &Delivery, ready: &Ready) -> Result<Leaks, Error> {
             if new > 0 {
                 detail = format!("{detail}, {new} of them new with this change");
             }
+            if let Some(unseen) = unseen(ready) {
+                detail = format!("{detail}; {unseen}");
+            }
             log.line(&detail);
             Ok((leaks, ending(delivery, Tool::GITLEAKS, found, detail)))
         })
         .await
+}
+
+/// What was not looked at.
+fn unseen(ready: &Ready) -> Option<String> {
+    match ready.unseen.len() {
+        0 => None,
+        1 => Some("not read: 1 path that git ignores and no build sees".to_owned()),
+        many => Some(format!("not read: {many} paths that git ignores and no build sees")),
+    }
 }
 
 /// Looks for secrets in the layers of an image that was not built here. The source's own scan does not see them.
@@ -112,6 +125,7 @@ pub(super) async fn sent(
                 root,
                 history: &History::None,
                 exclude: &[],
+                unseen: &[],
                 only: Some(&files),
                 stamped: Some(&folder),
                 lists: &suppressions::of_leaks(delivery, ready).await?.0,

@@ -55,6 +55,7 @@ pub(crate) async fn scan(launcher: &Launcher, request: &Request<'_>) -> Result<L
         root: folder.path(),
         history: &History::None,
         exclude: &[],
+        unseen: &[],
         only: None,
         stamped: None,
         lists: &Lists::none(),

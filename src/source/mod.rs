@@ -227,6 +227,15 @@ impl Checkout {
         }
     }
 
+    /// The files and folders, from the topmost one, that git is told to ignore and no commit knows; none where git can't tell.
+    pub(crate) async fn ignored(&self, launcher: &Launcher) -> Vec<PathBuf> {
+        let Some(repository) = &self.repository else { return Vec::new() };
+        repository.ignored(launcher).await.unwrap_or_else(|error| {
+            tracing::debug!(%error, "what git ignores is not known, and all is looked through");
+            Vec::new()
+        })
+    }
+
     /// Where the repository was cloned from, where git knows.
     pub(crate) fn origin(&self) -> Option<&str> {
         self.repository.as_ref()?.origin()

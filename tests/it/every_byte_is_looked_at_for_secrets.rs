@@ -100,6 +100,27 @@ fn what_is_below_a_dot_git_folder_and_goes_into_the_image_is_looked_at() {
 }
 
 #[test]
+fn what_git_ignores_is_looked_at_unless_no_build_sees_it_on_a_laptop() {
+    let source = source();
+    source.write(".gitignore", "target/\ndist/\nvendor/\n");
+    source.write(".dockerignore", ".git\ntarget\nvendor\n!vendor/lib/a.so\n");
+    source.write("target/kept.env", "1\n");
+    source.git(&["add", "--force", "target/kept.env"]);
+    source.commit("ignore");
+    source.write("target/debug/out.bin", &token());
+    let unread = "not read: 1 path that git ignores and no build sees";
+    source.deliver().ends_with(0).says("0 leaks in the working tree").says(unread).does_not_say("out.bin");
+    // A run's checkout is read as a whole.
+    in_job(&source, vec![]).flag("--environment", "dev").flag("--sbom-formats", "").ends_with(0).says("out.bin");
+    fs::remove_dir_all(source.beside("image")).unwrap();
+    for file in ["target/kept.env", "dist/app.js", "vendor/lib/a.so"] {
+        source.write(file, &token());
+        is_held_back(&source, &at_prod(&source).ends_with(3), file);
+        fs::write(source.context().join(file), "1\n").unwrap();
+    }
+}
+
+#[test]
 fn a_token_that_the_checkout_keeps_in_gits_own_folder_is_found_where_it_goes_into_the_image() {
     let source = source();
     at_prod(&source).ends_with(0).says("Name .git in .dockerignore");

@@ -61,6 +61,8 @@ pub(crate) struct Request<'a> {
     /// Folders and files that are not the project's (the report's folder, git's own), absolute or relative to the root. They
     /// are told by what they are now, not by their names.
     pub(crate) exclude: &'a [PathBuf],
+    /// Files and folders that are not looked at, by their paths from the root. A caller sees to it that nobody gets them.
+    pub(crate) unseen: &'a [PathBuf],
     /// The files to look at, relative to the root; all where it is absent.
     pub(crate) only: Option<&'a [PathBuf]>,
     /// The folder, relative to the root, whose files are to be known again: the build context.
@@ -94,7 +96,8 @@ pub(crate) async fn scan(launcher: &Launcher, request: &Request<'_>) -> Result<L
     let root = std::fs::canonicalize(request.root).map_err(Error::io(request.root))?;
     let scanner = Scanner::new(launcher, request.deadline)?;
     let left_out: Vec<_> = request.exclude.iter().cloned().chain([scanner.scratch().to_owned()]).collect();
-    let files = Tree::new(&root, &left_out, scanner.names().clone()).stamping(request.stamped).only(request.only);
+    let files = Tree::new(&root, &left_out, scanner.names().clone());
+    let files = files.without(request.unseen).stamping(request.stamped).only(request.only);
     let files = Mode::Tree(files);
     let tree = look(&scanner, &files, request.lists);
     let place = (scanner.scratch(), scanner.names().word());

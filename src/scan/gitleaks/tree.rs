@@ -1,6 +1,7 @@
 //! The files of a folder, all of them, put into the patch for gitleaks.
 //!
-//! Nothing is left out by its name. What is ours and not the project's is told by device and inode.
+//! What is ours and not the project's is told by device and inode, and never by its name. By its path is left out what git
+//! ignores and no build sees, where the caller says so.
 
 use std::collections::HashSet;
 use std::fs::{self, File, Metadata};
@@ -32,6 +33,8 @@ pub(super) struct Tree {
     names: Names,
     /// Device and inode of what is left out.
     left_out: HashSet<(u64, u64)>,
+    /// What is not looked at, by its path from the root.
+    unseen: HashSet<PathBuf>,
     /// The folder in it whose files are to be known again, relative to the root.
     stamped: Option<PathBuf>,
     /// The files to look at, relative to the root; all where it is absent.
@@ -61,7 +64,13 @@ impl Tree {
         // What is asked for is never left out as a whole.
         let own = identity(root);
         let left_out = left_out.iter().filter_map(|path| identity(&root.join(path))).filter(|identity| Some(*identity) != own);
-        Self { root: root.to_owned(), names, left_out: left_out.collect(), stamped: None, only: None }
+        let left_out = left_out.collect();
+        Self { root: root.to_owned(), names, left_out, unseen: HashSet::new(), stamped: None, only: None }
+    }
+
+    /// Leaves these files and folders out, by their paths from the root: another name of the same file is looked at.
+    pub(super) fn without(self, unseen: &[PathBuf]) -> Self {
+        Self { unseen: unseen.iter().cloned().collect(), ..self }
     }
 
     /// Has the files below `folder` be known again.
@@ -145,6 +154,9 @@ impl<S: FnMut(Bytes) -> bool> Walk<'_, S> {
 
     /// Whether it is a folder to go into.
     fn visit(&mut self, path: &Path) -> Result<bool, Unwanted> {
+        if self.tree.unseen.contains(path) {
+            return Ok(false);
+        }
         let stat = match self.root.stat(path) {
             Ok(stat) => stat,
             Err(error) => {
@@ -316,6 +328,21 @@ mod tests {
         let (patch, _) = walked(folder.path(), &[folder.path().join("other"), "absent".into()]);
         assert!(patch.contains("+theirs") && !patch.contains("+ours"), "{patch}");
         assert!(walked(folder.path(), &[folder.path().to_owned()]).0.contains("+theirs"));
+    }
+
+    #[test]
+    fn what_is_not_looked_at_is_told_by_its_path_and_another_name_of_the_same_file_is_looked_at() {
+        let folder = tree(&[("target/a", "built"), ("src/target/a", "other")]);
+        fs::hard_link(folder.path().join("target/a"), folder.path().join("src/b")).unwrap();
+        let mut all = Vec::new();
+        let tree = Tree::new(folder.path(), &[], Names::new("N")).without(&["target/".into()]);
+        tree.walk(|bytes| {
+            all.extend_from_slice(&bytes);
+            true
+        });
+        let patch = String::from_utf8(all).unwrap();
+        assert_eq!(patch.matches("+built").count(), 1, "{patch}");
+        assert!(patch.contains("+other") && patch.contains("src/b"), "{patch}");
     }
 
     #[test]

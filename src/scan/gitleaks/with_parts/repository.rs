@@ -33,7 +33,7 @@ impl Repository {
     /// A scan of all of it, with this part of its history.
     pub(crate) fn request<'a>(&'a self, history: &'a History, exclude: &'a [PathBuf], lists: &'a Lists) -> Request<'a> {
         let deadline = Duration::from_mins(5);
-        Request { root: self.root(), history, exclude, only: None, stamped: None, lists, deadline }
+        Request { root: self.root(), history, exclude, unseen: &[], only: None, stamped: None, lists, deadline }
     }
 
     pub(crate) fn root(&self) -> &Path {
