@@ -285,12 +285,11 @@ async fn verify(request: &verify::Request) -> Result<Exit, Error> {
 
 async fn watch(inputs: &Inputs, request: &watch::Request) -> Result<Exit, Error> {
     let event = read_event();
-    // Nothing is signed: who may have signed is for the look to say.
-    let unsigned = inputs.without(&watch::OF_SIGNERS);
-    let config = Config::without_build(&unsigned, &env(event.as_ref())).map_err(Error::Inputs)?;
+    let scopes = watch::Scopes::of(inputs, &env(event.as_ref()), request)?;
+    let config = &scopes.config;
     let project = source::project_of(&config.context, event.as_ref().and_then(|event| event.workspace.as_deref()));
     let reports = open_reports(&Launcher::of_this_process(config.sandbox), &config.report_dir, &project).await?;
-    let report = watch::watch(&config, inputs, event.as_ref(), request).await?;
+    let report = watch::watch(&scopes, inputs, event.as_ref()).await?;
     watch::write(&report, &reports, &RunnerFiles::from_environment())?;
     present(&report, request.json)?;
     beside(&report.warnings)?;

@@ -16,12 +16,13 @@ EXIT CODES:
 
 /// The command as clap knows it.
 pub(super) fn command() -> Command {
-    let about = "Judge what the environment's moving tags name by the advisories of the day; show what became known in the Security tab \
-                 and in one issue an image";
+    let about = "Judge what the environments' moving tags name by the advisories of the day; show what became known in the Security \
+                 tab and in one issue an image";
     with_inputs(Command::new("watch").about(about))
         .after_help(AFTER)
         .arg(argument(&inputs::IDENTITY))
         .arg(argument(&inputs::IMAGE).action(ArgAction::Append))
+        .arg(argument(&inputs::ENVIRONMENTS))
         .arg(argument(&inputs::ISSUES))
         .arg(flag("issuer", "URL", ISSUER))
         .arg(flag("repository", "PATTERN", REPOSITORY))

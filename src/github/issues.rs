@@ -125,6 +125,23 @@ pub(crate) async fn keep(api: &Api, subject: &str, notice: Option<&Notice>) -> R
     RetryPolicy::GITHUB_API.run(|| attempt(api, &marker, notice.as_ref())).await
 }
 
+/// Sees to it that no issue about `subject` is open: another says what there is to say of it, or nobody has anything to say.
+///
+/// # Errors
+/// As [`keep`].
+pub(crate) async fn retire(api: &Api, subject: &str, is_said_elsewhere: bool) -> Result<(), Error> {
+    let reason = if is_said_elsewhere { "duplicate" } else { "completed" };
+    let marker = marker(subject);
+    RetryPolicy::GITHUB_API
+        .run(|| async {
+            for known in find(api, &marker).await?.iter().filter(|known| known.state == "open") {
+                close(api, known.number, reason).await?;
+            }
+            Ok(())
+        })
+        .await
+}
+
 /// The first line of an issue about a subject, which nobody sees.
 fn marker(subject: &str) -> String {
     format!("<!-- gp-deliver watch: {subject} -->")

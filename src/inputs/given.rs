@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::value::Value;
-use super::{About, Input, Problem, flags};
+use super::{About, Input, Own, Problem, flags};
 
 /// The values that were given, by input name. An empty value is no value: the form in which GitHub passes an input that
 /// the workflow leaves out. The line ends after a value are no part of it: YAML's `|` adds one.
@@ -21,6 +21,14 @@ impl Inputs {
     #[must_use]
     pub(crate) fn without(&self, names: &[&str]) -> Self {
         Self(self.0.iter().filter(|(name, _)| !names.contains(*name)).map(|(name, value)| (*name, value.clone())).collect())
+    }
+
+    /// The same with these in the place of what was given.
+    #[must_use]
+    pub(crate) fn with(&self, own: &Own) -> Self {
+        let Self(mut all) = self.clone();
+        all.extend(own.iter().cloned());
+        Self(all)
     }
 
     /// Reads an input.

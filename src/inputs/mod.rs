@@ -7,6 +7,7 @@ mod amazon;
 mod annotation;
 mod build;
 mod cluster;
+mod environments;
 mod given;
 mod history;
 mod input;
@@ -23,6 +24,7 @@ pub(crate) use self::amazon::{EcrRepository, Region, Role, Seconds, SessionName,
 pub(crate) use self::annotation::AnnotationLine;
 pub(crate) use self::build::{Argument, Property, SecretLine, SecretPlace, SshLine};
 pub(crate) use self::cluster::Branch;
+pub(crate) use self::environments::{Environments, Own};
 pub(crate) use self::given::{Inputs, without_line_ends};
 pub(crate) use self::history::History;
 pub(crate) use self::input::{About, Group, Input};
@@ -389,6 +391,51 @@ pub(crate) const IMAGE: Input<Vec<String>> = Input::new(
 );
 
 /// An input of `watch` alone.
+pub(crate) const ENVIRONMENTS: Input<Environments> = Input::new(
+    "environments",
+    Group::Delivery,
+    "YAML",
+    "For watch: several environments to look at in one run, in place of environment: a map of each to the inputs that are its own, \
+     such as tags, destination, identity and severity-threshold; what it does not have is as for all",
+);
+
+/// The inputs that each of several environments may have of its own: where its images are and how that is reached, whose word
+/// counts, and what counts. Where it is shown and what the programs are shut in is for the whole run.
+fn of_an_environment() -> impl Iterator<Item = &'static About> {
+    let all: [&About; 28] = [
+        &VERSION.about,
+        &SEVERITY_THRESHOLD.about,
+        &IGNORE_UNFIXED.about,
+        &TRIVY_DB_REPOSITORY.about,
+        &DATABASE_MAX_AGE.about,
+        &TAGS.about,
+        &DESTINATION.about,
+        &IMAGE.about,
+        &IDENTITY.about,
+        &SIGN.about,
+        &KMS_KEY.about,
+        &TRUSTED_KEYS.about,
+        &SIGSTORE_TRUSTED_ROOT.about,
+        &ECR_REPOSITORY.about,
+        &ROLE_TO_ASSUME.about,
+        &AWS_REGION.about,
+        &AWS_ACCOUNT_ID.about,
+        &ALLOWED_ACCOUNT_IDS.about,
+        &ROLE_SESSION_NAME.about,
+        &ROLE_DURATION_SECONDS.about,
+        &AUDIENCE.about,
+        &SESSION_POLICY.about,
+        &GITOPS_REPOSITORY.about,
+        &GITOPS_PATH.about,
+        &GITOPS_IMAGE.about,
+        &GITOPS_BRANCH.about,
+        &GITOPS_APP_ID.about,
+        &GITOPS_APP_INSTALLATION_ID.about,
+    ];
+    all.into_iter()
+}
+
+/// An input of `watch` alone.
 pub(crate) const ISSUES: Input<github::Demand> = Input::new(
     "issues",
     Group::Report,
@@ -464,6 +511,7 @@ fn flags() -> impl Iterator<Item = &'static About> {
         &IDENTITY.about,
         &PROMOTE_BY.about,
         &IMAGE.about,
+        &ENVIRONMENTS.about,
         &ISSUES.about,
     ])
 }

@@ -128,7 +128,7 @@ fn branch_of(environment: Environment) -> Option<&'static str> {
 }
 
 /// The inputs that say here who may have signed, and elsewhere by what an image is signed.
-pub(crate) const OF_SIGNERS: [&str; 5] = [
+pub(super) const OF_SIGNERS: [&str; 5] = [
     inputs::SIGN.about.name,
     inputs::KMS_KEY.about.name,
     inputs::TRUSTED_KEYS.about.name,

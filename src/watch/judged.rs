@@ -6,12 +6,12 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::diagnosis::Diagnosis;
+use crate::environment::Environment;
 use crate::error::Exit;
 use crate::finding::{Severity, Vulnerability};
 use crate::oci::Digest;
 use crate::policy::Threshold;
 use crate::report::sarif;
-use crate::sink::Redacted;
 use crate::text;
 use crate::verify::{self, Before, Known, Row, Table};
 
@@ -34,6 +34,8 @@ pub(crate) struct Report {
 pub(crate) struct Watched {
     /// The image as it was named.
     pub(super) image: String,
+    /// The environment that it is in, by whose gates and signers it is judged.
+    pub(super) environment: Environment,
     /// What came of it; else why it could not be looked at.
     #[serde(flatten, serialize_with = "either")]
     pub(super) looked: Result<Judged, Diagnosis>,
@@ -117,7 +119,7 @@ impl Judged {
     }
 
     /// What is for the Security tab: what the delivery has not shown there.
-    fn news(&self) -> Vec<&Vulnerability> {
+    pub(super) fn news(&self) -> Vec<&Vulnerability> {
         self.findings.iter().filter(|finding| finding.new || finding.counts).map(|finding| &finding.vulnerability).collect()
     }
 
@@ -166,11 +168,19 @@ fn rank(severity: Severity) -> usize {
 }
 
 impl Watched {
-    /// The SARIF file: none where it can't be told what is known, or what is told can't be relied on, so that nothing passes for
-    /// mended.
-    pub(super) fn sarif(&self) -> Option<Redacted> {
-        let judged = self.looked.as_ref().ok().filter(|judged| judged.is_told())?;
-        sarif::watched(&self.image, &judged.news())
+    /// The digest, where it could be looked at.
+    pub(super) fn digest(&self) -> Option<Digest> {
+        self.looked.as_ref().ok().map(|judged| judged.digest)
+    }
+
+    /// Whether all was looked at, and there is nothing that counts.
+    pub(super) fn is_clean(&self) -> bool {
+        self.looked.as_ref().is_ok_and(Judged::is_clean)
+    }
+
+    /// What was judged, where what is told of it can be relied on.
+    pub(super) fn told(&self) -> Option<&Judged> {
+        self.looked.as_ref().ok().filter(|judged| judged.is_told())
     }
 
     /// What came of it, in one line.
@@ -224,8 +234,8 @@ const NAMED: usize = 50;
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for one in &self.watched {
-            let is_clean = one.looked.as_ref().is_ok_and(Judged::is_clean);
-            writeln!(f, "{} {}  {}", if is_clean { "✓" } else { "✗" }, one.image, one.headline())?;
+            let mark = if one.is_clean() { "✓" } else { "✗" };
+            writeln!(f, "{mark} {}: {}  {}", one.environment, one.image, one.headline())?;
             match &one.looked {
                 Ok(judged) => judged.tell(f)?,
                 Err(failure) => writeln!(f, "    {} {}", failure.why, failure.remedy)?,

@@ -1,15 +1,18 @@
 //! What was found goes where the team looks: into the Security tab, and into one issue an image. Nothing depends on it but where
 //! it is required: a refusal is a warning.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
-use super::issue;
 use super::judged::Watched;
+use super::{issue, one};
 use crate::config::Config;
 use crate::diagnosis::Diagnosis;
 use crate::error::Error;
 use crate::github::code_scanning::{self, Analysis};
-use crate::github::{Api, Demand, Event, issues};
+use crate::github::issues::{self, Kept, Notice};
+use crate::github::{Api, Demand, Event};
 use crate::inputs::{self, Inputs};
 use crate::text;
 
@@ -62,7 +65,7 @@ impl<'a> Shown<'a> {
             return true;
         }
         let started_at = Timestamp::now();
-        for sarif in watched.iter().filter_map(Watched::sarif) {
+        for sarif in one::analyses(watched).flatten() {
             let analysis = Analysis { sarif: &sarif, commit: &event.sha, reference: &event.reference, started_at };
             if let Err(error) = code_scanning::upload(api, &analysis).await {
                 // What one upload lacks, the others do.
@@ -73,19 +76,22 @@ impl<'a> Shown<'a> {
         true
     }
 
-    /// Keeps an issue for each image. What could not be judged as a whole is not clean: its issue stays as it is.
+    /// Keeps an issue for each image, by the name that comes first; what is kept under its other names is closed as the same. What
+    /// could not be judged as a whole is not clean: its issue stays as it is.
     async fn keep(&self, api: &Api, watched: &mut [Watched], warnings: &mut Vec<String>) -> bool {
         if self.issues == Demand::Off {
             return true;
         }
-        for one in watched {
-            let Ok(judged) = &one.looked else { continue };
-            let notice = judged.counting().next().is_some().then(|| issue::notice(&one.image, judged));
-            if notice.is_none() && !judged.is_clean() {
+        for group in one::issues(watched) {
+            let about: Vec<&Watched> = group.iter().map(|&at| &watched[at]).collect();
+            let Some(first) = about.first() else { continue };
+            let notice = issue::notice(&about);
+            if notice.is_none() && !about.iter().all(|one| one.is_clean()) {
                 continue;
             }
-            match issues::keep(api, &one.image, notice.as_ref()).await {
-                Ok(kept) => one.issue = Some(kept.to_string()),
+            let others = about.iter().map(|one| &*one.image).filter(|image| *image != first.image).collect();
+            match kept(api, &first.image, others, notice.as_ref()).await {
+                Ok(kept) => group.iter().for_each(|&at| watched[at].issue = Some(kept.to_string())),
                 Err(error) => {
                     warnings.push(text::words(&Diagnosis::from(&error).in_a_row()).into());
                     // What is refused once is refused for the others.
@@ -95,4 +101,12 @@ impl<'a> Shown<'a> {
         }
         true
     }
+}
+
+async fn kept(api: &Api, image: &str, others: BTreeSet<&str>, notice: Option<&Notice>) -> Result<Kept, issues::Error> {
+    let kept = issues::keep(api, image, notice).await?;
+    for other in others {
+        issues::retire(api, other, notice.is_some()).await?;
+    }
+    Ok(kept)
 }

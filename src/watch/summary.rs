@@ -21,7 +21,7 @@ pub(super) fn render(report: &Report) -> String {
 }
 
 fn image(watched: &Watched, limit: usize) -> String {
-    let heading = format!("### {}\n\n{}.\n\n", code(&watched.image), prose(&watched.headline()));
+    let heading = format!("### {} in {}\n\n{}.\n\n", code(&watched.image), watched.environment, prose(&watched.headline()));
     let judged = match &watched.looked {
         Ok(judged) => judged,
         Err(failure) => return format!("{heading}{} {}\n\n", prose(&failure.why), prose(&failure.remedy)),

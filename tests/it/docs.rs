@@ -24,7 +24,7 @@ fn each_input_but_the_token_and_the_command_is_a_flag() {
         let help = match name.as_str() {
             "job-result" => &show,
             "from" | "identity" | "promote-by" => &promote,
-            "image" | "issues" => &watch,
+            "environments" | "image" | "issues" => &watch,
             _ => &plan,
         };
         let is_flag = help.contains(&format!("--{name} <")) || help.contains(&format!("--{name} ["));

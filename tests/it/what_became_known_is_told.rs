@@ -167,6 +167,128 @@ fn what_became_known_is_one_issue_that_is_brought_up_to_date_and_closed_when_not
     assert_eq!((delivered.issue().number, delivered.issue().state.as_str()), (issue.number, "open"));
 }
 
+/// Another workflow, whose signature counts elsewhere.
+const OTHER: &str = "octo-org/gp-deliver/.github/workflows/staging.yml@refs/tags/v1";
+
+impl Delivered {
+    /// To an environment by a workflow of its own, with the advisories of the day of delivery or with today's.
+    fn deliver_by(&mut self, workflow: &'static str, environment: &str, is_known: bool) {
+        let scene = std::mem::replace(&mut self.scene, Scene::at("replaced.example"));
+        self.scene = scene.claim("job_workflow_ref", workflow);
+        let delivery = self.scene.deliver(environment).flag("--sign", "keyless").flag("--tags", "{sha},{env},latest");
+        let delivery = if is_known {
+            delivery
+        } else {
+            delivery.flag("--trivy-db-repository", &self.database("nothing", "pyyaml", "other"))
+        };
+        delivery.ends_with(0);
+    }
+
+    /// A look at several environments.
+    fn watch_all(&self, environments: &str) -> Delivery {
+        self.watch().without("--environment").without("--identity").flag("--environments", environments)
+    }
+
+    fn open(&self) -> Vec<Issue> {
+        self.github.issues().into_iter().filter(|issue| issue.state == "open").collect()
+    }
+}
+
+#[test]
+fn environments_are_judged_in_one_run_each_by_its_own_gates_and_signers_and_what_is_one_image_has_one_issue() {
+    let mut delivered = Delivered::of(Scene::holding(&[PACKAGE]), permitted());
+    let usual = "octo-org/gp-deliver/.github/workflows/_build-and-release.yml@refs/tags/v1";
+    delivered.deliver_by(usual, "prod", false);
+    delivered.deliver_by(OTHER, "staging", false);
+    assert_eq!(delivered.scene.digest("prod"), delivered.scene.digest("staging"));
+    let other = format!("https://github.com/{OTHER}");
+    let both =
+        format!("prod: {{ identity: '{SIGNER}', tags: '{{env}}' }}\nstaging: {{ identity: '{other}', tags: '{{env}}' }}\n");
+    let then = delivered.database("nothing", "pyyaml", "other");
+    delivered.watch_all(&both).flag("--trivy-db-repository", &then).ends_with(0);
+    assert!(delivered.github.issues().is_empty());
+    // It becomes known: of one image in two environments one issue says so, and the Security tab of both.
+    let ended = delivered.watch_all(&both).ends_with(3);
+    for environment in ["prod", "staging"] {
+        let line = format!("{environment}: {}  1 CRITICAL became known", delivered.scene.image(environment));
+        assert!(ended.stdout.contains(&line), "{line}: {ended}");
+        let body = delivered.issue().body;
+        assert!(body.contains(&format!(":{environment}</code> in {environment} is")), "{environment}: {body}");
+    }
+    let issue = delivered.issue();
+    assert!(issue.title.contains(&delivered.scene.image("prod")), "{}", issue.title);
+    assert_eq!(delivered.alerts(), [ADVISORY; 2]);
+    delivered.watch_all(&both).ends_with(3);
+    assert_eq!(delivered.issue(), issue);
+    // The order in which they are named is nothing.
+    let turned = both.lines().rev().collect::<Vec<_>>().join("\n");
+    delivered.watch_all(&turned).ends_with(3);
+    assert_eq!(delivered.issue(), issue);
+    // By the same tag too: that is one analysis.
+    delivered.watch_all(&both.replace("{env}", "latest")).flag("--issues", "off").ends_with(3);
+    assert_eq!(delivered.alerts(), [ADVISORY; 3]);
+    // Whose word counts in one environment clears nothing in the other.
+    let swapped = both.replace(SIGNER, "x").replace(&other, SIGNER).replace("'x'", &format!("'{other}'"));
+    let ended = delivered.watch_all(&swapped).flag("--trivy-db-repository", &then).ends_with(3);
+    assert_eq!(ended.stdout.matches("not clean: gates").count(), 2, "{ended}");
+    assert_eq!(delivered.issue(), issue);
+    // One that can't be told keeps what is known of the other open.
+    let half = both.replacen(SIGNER, "https://github.com/mallory/**", 1);
+    delivered.watch_all(&half).flag("--trivy-db-repository", &then).ends_with(3);
+    assert_eq!(delivered.issue(), issue);
+    // What staging goes on to is another image, and has its own; prod's stays prod's.
+    delivered.scene.source.write("new", "");
+    delivered.scene.source.git(&["add", "."]);
+    delivered.scene.source.git(&["commit", "-qm", "new"]);
+    delivered.deliver_by(OTHER, "staging", false);
+    assert_ne!(delivered.scene.digest("prod"), delivered.scene.digest("staging"));
+    delivered.watch_all(&both).ends_with(3);
+    let open = delivered.open();
+    assert_eq!(open.len(), 2, "{open:?}");
+    assert_eq!(open[0].number, issue.number);
+    assert!(!open[0].body.contains("in staging") && open[1].body.contains("in staging"), "{open:?}");
+    // Prod comes to it: the second is a duplicate of the first.
+    delivered.deliver_by(usual, "prod", false);
+    delivered.watch_all(&both).ends_with(3);
+    let open = delivered.open();
+    assert_eq!((open.len(), open[0].number), (1, issue.number), "{open:?}");
+    assert_eq!(delivered.github.issues()[1].reason.as_deref(), Some("duplicate"));
+    // Where gates only advise, what was known at the delivery does not count again.
+    delivered.scene.source.write("newer", "");
+    delivered.scene.source.git(&["add", "."]);
+    delivered.scene.source.git(&["commit", "-qm", "newer"]);
+    delivered.deliver_by(usual, "dev", true);
+    let with_dev = format!("{both}dev: {{ identity: '{SIGNER}', tags: '{{env}}' }}\n");
+    let ended = delivered.watch_all(&with_dev).ends_with(3);
+    assert!(ended.stdout.contains(&format!("✓ dev: {}", delivered.scene.image("dev"))), "{ended}");
+    assert!(!delivered.open()[0].body.contains("in dev"));
+    // Nothing is left of it.
+    delivered.watch_all(&both).flag("--trivy-db-repository", &then).ends_with(0);
+    assert!(delivered.open().is_empty());
+}
+
+#[test]
+fn an_environment_that_can_not_be_looked_at_ends_no_look_at_the_others_and_a_wrong_one_is_named() {
+    let delivered = Delivered::to_prod(permitted());
+    let nowhere =
+        format!("prod: {{ identity: '{SIGNER}' }}\ndev: {{ destination: 127.0.0.1:1/team/app, identity: '{SIGNER}' }}\n");
+    let ended = delivered.watch_all(&nowhere).ends_with(3);
+    assert!(ended.stdout.contains("dev: 127.0.0.1:1/team/app:dev  not looked at"), "{ended}");
+    assert_eq!(delivered.issue().state, "open");
+    let refused = [
+        ("production:", "unknown variant"),
+        ("prod: { tag: x }", "prod: tag"),
+        ("prod: { sandbox: 'off' }", "prod: sandbox"),
+        ("prod: { tags: '{sha}' }", "a tag is expected that moves"),
+        ("prod: { severity-threshold: worst }", "for prod CRITICAL, HIGH"),
+    ];
+    for (environments, words) in refused {
+        let watch = delivered.watch_all(environments).flag("--identity", SIGNER);
+        watch.ends_with(2).says(words);
+    }
+    delivered.watch_all("prod:\n").flag("--environment", "prod").ends_with(2).says("not both");
+}
+
 #[test]
 fn an_issue_that_a_stranger_wrote_with_our_mark_in_it_is_not_ours() {
     let delivered = Delivered::to_prod(permitted());
@@ -344,14 +466,14 @@ fn a_repository_of_amazons_is_looked_at_by_the_runs_own_identity_and_a_key_of_it
     of("deliver").ends_with(0);
     let ended = of("watch").ends_with(0);
     let image = format!("{}/{}:latest", world.host(), world.repository());
-    assert!(ended.stdout.contains(&format!("✓ {image}")) && ended.stdout.contains(&world.tags()["latest"]), "{ended}");
+    assert!(ended.stdout.contains(&format!("✓ test: {image}")) && ended.stdout.contains(&world.tags()["latest"]), "{ended}");
     // Another's key has not signed it.
     let ended = of("watch").flag("--kms-key", &world.create_key(None)).ends_with(3);
     assert!(ended.stdout.contains("not clean: signature"), "{ended}");
     // A role that may not look has not looked.
     world.allow(&["ecr:GetAuthorizationToken", "kms:GetPublicKey"]);
     let ended = of("watch").ends_with(1);
-    assert!(ended.stdout.contains(&format!("✗ {image}  not looked at")), "{ended}");
+    assert!(ended.stdout.contains(&format!("✗ test: {image}  not looked at")), "{ended}");
     world.allow(&["kms:GetPublicKey"]);
     of("watch").ends_with(1).says("ecr:GetAuthorizationToken");
 }

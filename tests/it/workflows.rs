@@ -319,8 +319,17 @@ fn a_runner_is_a_label_or_a_list_of_labels() {
 }
 
 /// Inputs of the action that are not the workflow's to set: it delivers what is built, with the job's own token.
-const NOT_OF_THE_WORKFLOW: [&str; 8] =
-    ["github-token", "gitops-app-private-key", "gitops-token", "image", "issues", "job-result", "matrix", "matrix-cleared"];
+const NOT_OF_THE_WORKFLOW: [&str; 9] = [
+    "environments",
+    "github-token",
+    "gitops-app-private-key",
+    "gitops-token",
+    "image",
+    "issues",
+    "job-result",
+    "matrix",
+    "matrix-cleared",
+];
 
 #[test]
 fn every_input_of_the_action_is_one_of_the_workflow_with_the_same_default_and_is_passed_on() {
