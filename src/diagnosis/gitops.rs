@@ -52,6 +52,11 @@ impl From<&Error> for Diagnosis {
                 told(format!("Others wrote to the branch each of the {times} times."), "Wait until fewer do.")
             }
             Error::TooLong => told("GitHub took too long.".to_owned(), "Wait until it answers (githubstatus.com)."),
+            Error::Unread(error) => {
+                let Self { why, remedy, .. } = Self::from(&**error);
+                let what = "What the repository that a cluster is brought to names can't be told";
+                Self::new(what, why, remedy.replace(AGAIN, "Then run the same again."))
+            }
             Error::Protected { branch, message } => told(
                 format!("The branch {branch:?} takes no commit of this token: {message}"),
                 "Let the token past the branch's rules, or leave `gitops-mode` at auto: a pull request is opened then.",

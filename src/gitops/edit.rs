@@ -3,10 +3,10 @@
 use super::places;
 use super::refusal::{Reason, Refusal};
 use super::splice;
-use super::tree;
+use super::tree::{self, Node};
 use super::wanted::Wanted;
 use super::way::Way;
-use crate::document::yaml;
+use crate::document::{self, yaml};
 use crate::text;
 
 /// The most bytes of a file.
@@ -34,14 +34,7 @@ pub(crate) fn edit(name: &str, content: &[u8], wanted: &Wanted, at: Option<&Way>
     if content.len() > MAX_FILE {
         return Err(Refusal::new(1, Reason::Length(MAX_FILE)));
     }
-    let file = std::str::from_utf8(content).map_err(|error| {
-        let line = content[..error.valid_up_to()].split(|byte| *byte == b'\n').count();
-        Refusal::new(line, Reason::Encoding)
-    })?;
-    if at.is_none() && !wanted.may_be_in(file) {
-        return Ok(Edited::NotThere);
-    }
-    let documents = tree::parse(file)?;
+    let Some((file, documents)) = parsed(content, wanted, at)? else { return Ok(Edited::NotThere) };
     let changes = match at {
         Some(way) => places::at(&documents, way, wanted)?,
         None => places::find(name, &documents, wanted)?,
@@ -52,9 +45,32 @@ pub(crate) fn edit(name: &str, content: &[u8], wanted: &Wanted, at: Option<&Way>
     if changes.len() > 1 && changes.len().saturating_mul(file.len()) > MAX_READ {
         return Err(Refusal::new(1, Reason::Changes(changes.len())));
     }
-    // What one reader alone can read, or reads as something else, is no one's to edit.
-    yaml::read_documents(file)
-        .map_err(|error| Refusal::new(error.line.max(1), Reason::Syntax(text::words(&error.reason.to_string()))))?;
+    check(file)?;
     let edited = changes.iter().try_fold(file.to_owned(), |file, change| splice::apply(&file, change))?;
     Ok(if edited == file { Edited::Unchanged } else { Edited::Changed(edited) })
+}
+
+/// A file and its documents; none where it can't have the image.
+///
+/// # Errors
+/// It is no YAML.
+pub(super) fn parsed<'a>(content: &'a [u8], wanted: &Wanted, at: Option<&Way>) -> Result<Option<(&'a str, Vec<Node>)>, Refusal> {
+    let file = std::str::from_utf8(content).map_err(|error| {
+        let line = content[..error.valid_up_to()].split(|byte| *byte == b'\n').count();
+        Refusal::new(line, Reason::Encoding)
+    })?;
+    if at.is_none() && !wanted.may_be_in(file) {
+        return Ok(None);
+    }
+    Ok(Some((file, tree::parse(file)?)))
+}
+
+/// What one reader alone can read, or reads as something else, is no one's to go by.
+///
+/// # Errors
+/// It is refused by the second reader.
+pub(super) fn check(file: &str) -> Result<(), Refusal> {
+    let refused =
+        |error: document::Error| Refusal::new(error.line.max(1), Reason::Syntax(text::words(&error.reason.to_string())));
+    yaml::read_documents(file).map(drop).map_err(refused)
 }

@@ -81,6 +81,9 @@ pub(crate) enum Error {
     /// GitHub took too long over it.
     #[error("it took too long")]
     TooLong,
+    /// What it names can't be told, and nothing was to be written.
+    #[error("it is not read: {0}")]
+    Unread(Box<Self>),
     /// The branch takes no commit of this token.
     #[error("{branch} takes no commit: {message}")]
     Protected {

@@ -4,7 +4,7 @@ use super::edit::{Edited, MAX_FILE, edit};
 use super::error::Error;
 use super::refusal::{Reason, Refusal};
 use super::work::Work;
-use crate::github::git_data::{self, Entry, File, Head};
+use crate::github::git_data::{self, Entry, File, Head, Tree};
 use crate::text;
 
 /// The most files that are read.
@@ -14,30 +14,12 @@ impl Work<'_> {
     /// The files that have to change, as they are to be.
     pub(super) async fn edited(&self, base: &Head) -> Result<Vec<File>, Error> {
         let tree = git_data::tree(self.api, &base.tree).await?;
-        if tree.truncated {
-            return Err(Error::Truncated);
-        }
-        let mut chosen = Vec::<(&Entry, usize)>::new();
-        for (number, place) in self.settings.places.iter().enumerate() {
-            let before = chosen.len();
-            for entry in tree.entries.iter().filter(|entry| entry.kind != "tree" && place.has(&entry.path)) {
-                if !chosen.iter().any(|(known, of)| known.path == entry.path && self.settings.places[*of].way == place.way) {
-                    chosen.push((entry, number));
-                }
-            }
-            if chosen.len() == before && !tree.entries.iter().any(|entry| place.has(&entry.path)) {
-                return Err(self.absent(&tree.entries, number));
-            }
-        }
-        if chosen.len() > MAX_FILES {
-            return Err(Error::TooMany { count: chosen.len() });
-        }
+        let chosen = self.chosen(&tree)?;
         let mut contents = Vec::<(File, bool)>::new();
         let mut is_named = false;
         for (entry, number) in &chosen {
             let place = &self.settings.places[*number];
             let refused = |refusal| Error::Refused { path: text::words(&entry.path), refusal };
-            is_regular(entry)?;
             let at = match contents.iter().position(|(file, _)| file.path == entry.path) {
                 Some(at) => at,
                 None => {
@@ -63,7 +45,34 @@ impl Work<'_> {
         Ok(contents.into_iter().filter(|(_, has_changed)| *has_changed).map(|(file, _)| file).collect())
     }
 
-    async fn read(&self, entry: &Entry) -> Result<File, Error> {
+    /// The files of a tree that are read, each with the number of its place.
+    ///
+    /// # Errors
+    /// A place has none, or one that is no file; there are too many.
+    pub(super) fn chosen<'a>(&self, tree: &'a Tree) -> Result<Vec<(&'a Entry, usize)>, Error> {
+        if tree.truncated {
+            return Err(Error::Truncated);
+        }
+        let mut chosen = Vec::<(&Entry, usize)>::new();
+        for (number, place) in self.settings.places.iter().enumerate() {
+            let before = chosen.len();
+            for entry in tree.entries.iter().filter(|entry| entry.kind != "tree" && place.has(&entry.path)) {
+                if !chosen.iter().any(|(known, of)| known.path == entry.path && self.settings.places[*of].way == place.way) {
+                    chosen.push((entry, number));
+                }
+            }
+            if chosen.len() == before && !tree.entries.iter().any(|entry| place.has(&entry.path)) {
+                return Err(self.absent(&tree.entries, number));
+            }
+        }
+        if chosen.len() > MAX_FILES {
+            return Err(Error::TooMany { count: chosen.len() });
+        }
+        chosen.iter().try_for_each(|(entry, _)| is_regular(entry))?;
+        Ok(chosen)
+    }
+
+    pub(super) async fn read(&self, entry: &Entry) -> Result<File, Error> {
         if entry.size.is_some_and(|size| size > MAX_FILE as u64) {
             let refusal = Refusal { line: 1, reason: Reason::Length(MAX_FILE) };
             return Err(Error::Refused { path: text::words(&entry.path), refusal });

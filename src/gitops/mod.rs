@@ -11,6 +11,7 @@ mod files;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod message;
+mod named;
 mod places;
 mod pull_request;
 mod refusal;
@@ -28,6 +29,7 @@ mod work;
 
 pub(crate) use error::Error;
 pub(crate) use message::{Course, Shipment};
+pub(crate) use named::{Named, named};
 pub(crate) use settings::{Mode, Place, Settings, Slug};
 pub(crate) use source_commit::SourceCommit;
 pub(crate) use update::update;

@@ -33,6 +33,37 @@ struct Search<'a> {
 /// # Errors
 /// A place can't be told for sure.
 pub(super) fn find(name: &str, documents: &[Node], wanted: &Wanted) -> Result<Vec<Change>, Refusal> {
+    Ok(sites(name, documents, wanted)?.into_iter().flat_map(|site| site.changes).collect())
+}
+
+/// What a file says now of the tag and the digest: one text at all places, with its line. None where it does not name the image.
+///
+/// # Errors
+/// A place can't be told for sure.
+pub(super) fn now(name: &str, documents: &[Node], wanted: &Wanted) -> Result<Option<(usize, String)>, Refusal> {
+    Ok(sites(name, documents, wanted)?.into_iter().next().map(|site| (site.line, site.now)))
+}
+
+/// The same of the value at the end of a way, which one of the documents has to have. None where it is another image's.
+///
+/// # Errors
+/// None has it, or several have.
+pub(super) fn now_at(documents: &[Node], way: &Way, wanted: &Wanted) -> Result<Option<(usize, String)>, Refusal> {
+    // That there is one is looked at as it is before an edit.
+    at(documents, way, wanted)?;
+    let node = documents.iter().find_map(|root| root.find(way).ok()).map(|found| found.node);
+    let Some((line, text)) = node.and_then(|node| Some((node.line, node.text()?.trim()))) else { return Ok(None) };
+    Ok(match way.last_key() {
+        Some("tag" | "newTag" | "digest") => Some((line, text.to_owned())),
+        Some("repository" | "newName") => Some((line, String::new())),
+        _ => {
+            let (name, now) = parts(text);
+            wanted.is_named(name).then(|| (line, now.to_owned()))
+        }
+    })
+}
+
+fn sites(name: &str, documents: &[Node], wanted: &Wanted) -> Result<Vec<Site>, Refusal> {
     let file = name.rsplit('/').next().unwrap_or(name);
     let is_kustomization = ["kustomization.yaml", "kustomization.yml", "Kustomization"].contains(&file);
     let mut sites = Vec::new();
@@ -47,7 +78,7 @@ pub(super) fn find(name: &str, documents: &[Node], wanted: &Wanted) -> Result<Ve
         lines.sort_unstable();
         return Err(Refusal::new(other.line, Reason::Several(lines)));
     }
-    Ok(sites.into_iter().flat_map(|site| site.changes).collect())
+    Ok(sites)
 }
 
 /// What a file has to change at the end of a way, which one of its documents has to have.

@@ -45,6 +45,8 @@ pub(crate) enum Reason {
     Several(Vec<usize>),
     /// It would take so many changes to a file of its size.
     Changes(usize),
+    /// It is named without a tag and a digest, or with two.
+    NoPin,
     /// After the edit the readers do not see what was meant: nothing is changed.
     Unproven,
 }
@@ -75,6 +77,7 @@ impl fmt::Display for Reason {
                 write!(f, "the image is named at lines {}, and not everywhere as the same one", lines.join(", "))
             }
             Self::Changes(count) => write!(f, "the image is named {count} times, in a file of this size"),
+            Self::NoPin => f.write_str("the image is named by no one tag or digest"),
             Self::Unproven => f.write_str("after the edit the file would not read as it is meant"),
         }
     }

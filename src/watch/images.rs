@@ -20,10 +20,25 @@ use crate::tags::{self, Values};
 use crate::variables;
 use crate::verify::{self, TodayRequest};
 
+/// An image that is looked at.
+#[derive(Clone, Debug)]
+pub(super) struct Image {
+    /// The name by which it is told of, from one look to the next.
+    pub(super) name: String,
+    /// Where it is.
+    pub(super) reference: Reference,
+}
+
+impl From<Reference> for Image {
+    fn from(reference: Reference) -> Self {
+        Self { name: reference.to_string(), reference }
+    }
+}
+
 /// The repository whose moving tags are looked at, and who asks.
 pub(super) struct Registry {
     /// Absent where no repository of a registry is named.
-    repository: Option<Repository>,
+    pub(super) repository: Option<Repository>,
     /// The identity at AWS, where it is one of Amazon ECR's, and what that registry is shown.
     amazon: Option<(Session, Credentials)>,
 }
@@ -66,12 +81,13 @@ impl Registry {
     }
 }
 
-/// The images: what the environment's moving tags name, and those that are named besides. With them, what is to be said of
+/// The images: what the environment's moving tags name, and those that are named besides. What a cluster's files name comes
+/// apart. With them, what is to be said of
 /// templates that could not be filled in.
 ///
 /// # Errors
 /// There is none, or one is not named by a tag or a digest.
-pub(super) fn of(config: &Config<()>, inputs: &Inputs, registry: &Registry) -> Result<(Vec<Reference>, Vec<String>), Error> {
+pub(super) fn of(config: &Config<()>, inputs: &Inputs, registry: &Registry) -> Result<(Vec<Image>, Vec<String>), Error> {
     let mut problems = Vec::new();
     let (mut images, mut warnings) = (Vec::new(), Vec::new());
     if let Some(repository) = &registry.repository {
@@ -101,10 +117,11 @@ pub(super) fn of(config: &Config<()>, inputs: &Inputs, registry: &Registry) -> R
         known.extend(is_new.then(|| image.clone()));
         is_new
     });
-    if images.is_empty() && problems.is_empty() {
+    let is_read_elsewhere = config.gitops.is_some() && registry.repository.is_some();
+    if images.is_empty() && !is_read_elsewhere && problems.is_empty() {
         problems.push(nothing(config, registry));
     }
-    if problems.is_empty() { Ok((images, warnings)) } else { Err(Error::Inputs(problems)) }
+    if problems.is_empty() { Ok((images.into_iter().map(Image::from).collect(), warnings)) } else { Err(Error::Inputs(problems)) }
 }
 
 /// There is nothing to look at, which is not to look and find nothing.
@@ -114,8 +131,8 @@ fn nothing(config: &Config<()>, registry: &Registry) -> Problem {
         return inputs::DESTINATION.problem(config.destination.to_string(), expected);
     }
     let templates: Vec<_> = config.tags.iter().map(ToString::to_string).collect();
-    let expected = "a tag is expected that moves from image to image, such as {env} or latest, or images by name: there is nothing to \
-                    look at";
+    let expected = "a tag is expected that moves from image to image, such as {env} or latest, or images by name, or gitops-repository: \
+                    there is nothing to look at";
     inputs::TAGS.problem(templates.join(","), expected)
 }
 

@@ -1,6 +1,7 @@
 //! What the environments' moving tags name, judged anew by the advisories of the day: what became known since it was delivered is
 //! told, shown in the Security tab and kept in one issue an image.
 
+mod cluster;
 mod images;
 mod issue;
 mod judged;
@@ -43,7 +44,7 @@ pub(crate) async fn watch(scopes: &Scopes, inputs: &Inputs, event: Option<&Event
             // A request that makes no sense makes none for any environment.
             Err(error @ (Error::Inputs(_) | Error::Tags(_))) => return Err(error),
             Err(error) if scopes.all.len() == 1 => return Err(error),
-            Err(error) => watched.push(scope.unseen(&error)),
+            Err(error) => watched.push(scope.unseen(None, &error)),
         }
     }
     let is_shown = Shown::to(&scopes.config, inputs, event)?.show(&mut watched, &mut warnings).await;
@@ -53,19 +54,24 @@ pub(crate) async fn watch(scopes: &Scopes, inputs: &Inputs, event: Option<&Event
 /// Looks at the images of an environment; with them comes what is to be said of others.
 async fn look_at(scope: &Scope, event: Option<&Event>) -> Result<(Vec<Watched>, Vec<String>), Error> {
     let registry = Registry::open(&scope.config, event).await?;
-    let (images, warnings) = images::of(&scope.config, &scope.inputs, &registry)?;
-    let looks = images.iter().map(|image| look(scope, &registry, image));
+    let (mut images, warnings) = images::of(&scope.config, &scope.inputs, &registry)?;
+    let mut unread = None;
+    match scope.images_of_cluster(&registry).await {
+        Ok(named) => images.extend(named),
+        Err(error) => unread = Some(scope.unseen(scope.cluster(), &error)),
+    }
+    let looks = images.iter().map(|image| look(scope, &registry, &image.reference));
     let mut looked = join_all(looks).await;
     if let Some(at) = looked.iter().position(|one| matches!(one, Err(Error::Inputs(_)))) {
         looked.swap_remove(at)?;
     }
     let watched = images.iter().zip(looked).map(|(image, looked)| Watched {
-        image: image.to_string(),
+        image: image.name.clone(),
         environment: scope.config.environment,
         looked: looked.map_err(|error| Diagnosis::from(&error)),
         issue: None,
     });
-    Ok((watched.collect(), warnings))
+    Ok((watched.chain(unread).collect(), warnings))
 }
 
 async fn look(scope: &Scope, registry: &Registry, image: &Reference) -> Result<Judged, Error> {
@@ -80,6 +86,7 @@ async fn look(scope: &Scope, registry: &Registry, image: &Reference) -> Result<J
 /// # Errors
 /// It can't be written.
 pub(crate) fn write(report: &Report, reports: &report::Folder, runner: &RunnerFiles) -> Result<(), report::Error> {
-    let sarif: Vec<(usize, Redacted)> = (1..).zip(one::analyses(&report.watched)).filter_map(|(at, one)| Some((at, one?))).collect();
+    let sarif: Vec<(usize, Redacted)> =
+        (1..).zip(one::analyses(&report.watched)).filter_map(|(at, one)| Some((at, one?))).collect();
     report::write_watched(&summary::render(report), &sarif, reports, runner)
 }

@@ -82,10 +82,11 @@ impl Scope {
         Ok(Self { config, inputs, verified })
     }
 
-    /// What is told of an environment of which nothing could be looked at.
-    pub(super) fn unseen(&self, error: &Error) -> Watched {
+    /// What is told of an environment's images that could not be looked at, or of those that another repository names.
+    pub(super) fn unseen(&self, named_by: Option<String>, error: &Error) -> Watched {
+        let destination = &self.config.destination;
         Watched {
-            image: self.config.destination.to_string(),
+            image: named_by.map_or_else(|| destination.to_string(), |slug| format!("{destination} ({slug})")),
             environment: self.config.environment,
             looked: Err(Diagnosis::from(error)),
             issue: None,

@@ -74,7 +74,7 @@ impl Cluster {
     }
 
     /// Someone else writes to the branch.
-    fn others(&self, path: &str, text: &str, force: bool) {
+    pub(crate) fn others(&self, path: &str, text: &str, force: bool) {
         let work = self.folder.path().join("work");
         if force {
             git(&work, ["commit", "--quiet", "--amend", "--message", "another first"]);

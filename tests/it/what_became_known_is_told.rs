@@ -9,6 +9,8 @@ use doubles::aws::World;
 use doubles::github::{Call, Fault, GitHub, Issue, Moment, Options, Repository, Times};
 use serde_json::{Value, json};
 
+use crate::a_cluster_is_brought_to_what_is_out::{Cluster, write};
+use crate::support::git::commit;
 use crate::support::{Delivery, Ended, keyless, part, run, tool};
 use crate::what_is_delivered_is_signed::{SIGNER, Scene};
 
@@ -265,6 +267,73 @@ fn environments_are_judged_in_one_run_each_by_its_own_gates_and_signers_and_what
     // Nothing is left of it.
     delivered.watch_all(&both).flag("--trivy-db-repository", &then).ends_with(0);
     assert!(delivered.open().is_empty());
+}
+
+#[test]
+fn what_a_clusters_files_name_is_looked_at_under_one_name_whatever_they_name() {
+    let delivered = Delivered::to_prod(permitted());
+    let reference =
+        |tag: &str| format!("{}:{}@{}", delivered.scene.repository(), delivered.scene.sha, delivered.scene.digest(tag));
+    let deployment =
+        |image: &str| format!("kind: Deployment\nspec: {{ template: {{ spec: {{ containers: [{{ image: '{image}' }}] }} }} }}\n");
+    let files = |work: &Path| {
+        write(work, "apps/web.yaml", &deployment(&reference("prod")));
+        commit(work);
+    };
+    let cluster = Cluster::with(files, Options::default());
+    let watch = |path: &str| {
+        let watch = delivered.watch().flag("--tags", "{sha}").flag("--gitops-repository", &cluster.github.slug());
+        watch.flag("--gitops-path", path).variable("INPUT_GITOPS-TOKEN", &cluster.github.token())
+    };
+    let name = format!("{} ({}: apps/web.yaml)", delivered.scene.repository(), cluster.github.slug());
+    let ended = watch("apps/*.yaml").ends_with(3);
+    assert!(ended.stdout.contains(&format!("✗ prod: {name}  1 CRITICAL became known")), "{ended}");
+    assert!(ended.stdout.contains(&delivered.scene.digest("prod")), "{ended}");
+    let issue = delivered.issue();
+    assert!(issue.title.starts_with(&name), "{}", issue.title);
+    // The tag that moves names the same image: that is one, by the tag's name.
+    watch("apps/*.yaml").flag("--tags", "{env}").ends_with(3);
+    assert_eq!(delivered.open().len(), 1);
+    assert!(delivered.open()[0].title.starts_with(&delivered.image()), "{:?}", delivered.open());
+    // What can't be told is not looked at, and the issue stays, by whatever name.
+    watch("apps/web.yaml").ends_with(3);
+    let before = delivered.github.issues();
+    let unread = [
+        ("apps/none.yaml", deployment(&reference("prod")), "No file there is"),
+        ("apps/web.yaml", deployment("other.example/x:1"), "The image is named in none of these"),
+        ("apps/web.yaml", deployment(&delivered.scene.repository()), "the image is named by no one tag or digest"),
+        (
+            "apps/web.yaml",
+            deployment(&format!("{}:a", delivered.scene.repository())) + "---\n" + &deployment(&reference("prod")),
+            "not everywhere as the same one",
+        ),
+        ("apps/web.yaml", format!("kind: Deployment\nspec: &a {{ x: *a }} # {}", reference("prod")), "apps/web.yaml"),
+    ];
+    for (path, text, words) in unread {
+        cluster.others("apps/web.yaml", &text, false);
+        let ended = watch(path).ends_with(1);
+        assert!(
+            ended.stdout.contains("not looked at: What the repository that a cluster is brought to names"),
+            "{words}: {ended}"
+        );
+        assert!(ended.stdout.contains(words), "{words}: {ended}");
+        assert_eq!(delivered.github.issues(), before, "{words}");
+    }
+    watch("apps/web.yaml").variable("INPUT_GITOPS-TOKEN", "").ends_with(1);
+    // At the end of a way, and in a kustomization, where a digest counts; once it is mended the issue is closed.
+    cluster.others("apps/web.yaml", &format!("web: {{ digest: '{}' }}\n", delivered.scene.digest("prod")), false);
+    watch("apps/web.yaml#web.digest").ends_with(3);
+    let images = format!(
+        "images: [{{ name: '{}', newTag: no-such, digest: '{}' }}]\n",
+        delivered.scene.repository(),
+        delivered.scene.digest("prod")
+    );
+    cluster.others("apps/kustomization.yaml", &images, false);
+    watch("apps/kustomization.yaml").ends_with(3);
+    cluster.others("apps/web.yaml", &deployment(&reference("prod")), false);
+    let then = delivered.database("nothing", "pyyaml", "other");
+    watch("apps/*.yaml").flag("--trivy-db-repository", &then).ends_with(0);
+    assert!(delivered.open().iter().all(|issue| !issue.title.starts_with(&name)), "{:?}", delivered.open());
 }
 
 #[test]
