@@ -43,9 +43,8 @@ impl ActionsCache {
     pub(crate) async fn look(&self) -> Result<(), Unserved> {
         let address = Confidential::parse(&self.url).map_err(|_| Unserved::Address)?;
         let url = address.url().join(LOOK_UP).map_err(|_| Unserved::Address)?;
-        let silent = |error: reqwest::Error| match error.is_timeout() {
-            true => Unserved::Silent,
-            false => Unserved::Unreachable(chain(&error.without_url())),
+        let silent = |error: reqwest::Error| {
+            if error.is_timeout() { Unserved::Silent } else { Unserved::Unreachable(chain(&error.without_url())) }
         };
         let http = address.client().timeout(Some(PATIENCE)).build().map_err(silent)?;
         let asked = json!({"key": "gp-deliver", "restore_keys": [], "version": "0"}).to_string();
