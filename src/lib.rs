@@ -29,6 +29,7 @@ mod findings;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod git;
+mod git_server;
 mod github;
 mod gitops;
 mod inputs;

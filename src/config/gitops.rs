@@ -4,7 +4,7 @@ use super::reader::Reader;
 use super::signing::Noted;
 use super::{Config, Publish};
 use crate::github::{Access, App, Credential};
-use crate::gitops::Settings;
+use crate::gitops::{Home, Mode, RepositoryName, Settings, Slug};
 use crate::inputs::{self, About, Branch, Input, Inputs, Lines, Problem};
 use crate::secret::Secret;
 use crate::variables;
@@ -41,8 +41,26 @@ impl Reader<'_> {
         let credential = credential.ok()?;
         let variable = |name: &str| (self.env.variable)(name).filter(|value| !value.trim().is_empty());
         let api = variable(variables::GITHUB_API_URL).unwrap_or_else(|| Access::GITHUB.to_owned());
-        let access = Access { api, owner: repository.owner, repository: repository.name, credential };
-        Some(Box::new(Settings { access, branch, places, name, mode }))
+        let home = match repository {
+            RepositoryName::Slug(Slug { owner, name }) => Home::GitHub(Access { api, owner, repository: name, credential }),
+            RepositoryName::Address(address) => {
+                if mode == Mode::PullRequest {
+                    let expected = "auto or push is expected: a pull request is opened at GitHub alone";
+                    self.problem(&inputs::GITOPS_MODE, "pull-request", expected);
+                }
+                let token = match credential {
+                    Some(Credential::App(_)) => {
+                        let given = self.inputs.text(&inputs::GITOPS_APP_ID);
+                        self.problem(&inputs::GITOPS_APP_ID, given, "a GitHub App writes at GitHub: gitops-token is expected");
+                        None
+                    }
+                    Some(Credential::Token(token)) => Some(token),
+                    None => None,
+                };
+                Home::Git { address, token }
+            }
+        };
+        Some(Box::new(Settings { home, branch, places, name, mode }))
     }
 
     /// As whom that repository is written: by a token, or as a GitHub App, of which a change's run has the ID without the key.
@@ -94,7 +112,7 @@ impl<B> Config<B> {
     pub(super) fn for_a_cluster(self, inputs: &Inputs) -> Result<Self, Vec<Problem>> {
         let Some(settings) = self.gitops.as_deref().filter(|_| self.publish == Publish::Yes) else { return Ok(self) };
         let mut problems = Vec::new();
-        if settings.access.credential.is_none() {
+        if !settings.home.has_credential() {
             problems.push(if inputs.given(&inputs::GITOPS_APP_ID).is_some() {
                 let expected = "it is expected with gitops-app-id, as an input of the action or in the variable INPUT_GITOPS-APP-PRIVATE-KEY";
                 inputs::GITOPS_APP_PRIVATE_KEY.problem("", expected)

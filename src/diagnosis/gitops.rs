@@ -1,6 +1,7 @@
 //! The words for the repository that a cluster is brought to.
 
 use super::{Diagnosis, sentences};
+use crate::git_server::Error as ServerError;
 use crate::gitops::Error;
 
 /// How it is done again.
@@ -14,6 +15,18 @@ impl From<&Error> for Diagnosis {
         };
         match error {
             Error::Api(error) => Self::from(error),
+            Error::Git(error) => {
+                let (why, remedy) = of_server(error);
+                told(why, remedy)
+            }
+            Error::Rejected { branch, reason } => told(
+                format!("The branch {branch:?} takes no commit of this token: {reason}"),
+                "Let the token push to the branch, or name another as `gitops-branch` and merge that: a pull request is opened at GitHub alone.",
+            ),
+            Error::NoPullRequests => told(
+                "A pull request is opened at GitHub alone.".to_owned(),
+                "Have it committed: `gitops-mode: push`, or `--push` of `gp-deliver rollback`.",
+            ),
             Error::NoToken => told(
                 "There is no token for it.".to_owned(),
                 "Give `gitops-token`, or `gitops-app-id` with `gitops-app-private-key`.",
@@ -70,5 +83,43 @@ impl From<&Error> for Diagnosis {
                 "Take the secret out of the file, and revoke it.",
             ),
         }
+    }
+}
+
+/// Why a git server does not do it, and what to do.
+fn of_server(error: &ServerError) -> (String, &'static str) {
+    match error {
+        ServerError::Transport(error) => {
+            (format!("The git server can't be reached: {error}."), "Check the host in `gitops-repository`, and the network.")
+        }
+        ServerError::Token => (
+            "The token for it has characters that no token has.".to_owned(),
+            "Give `gitops-token` as the server shows it, on one line.",
+        ),
+        ServerError::Refused { status, message } if matches!(status.as_u16(), 401 | 403 | 404) => (
+            format!("The git server answers {status}: {message}"),
+            "Give a `gitops-token` that may read and write that repository, with the user name before the host where the server asks for \
+             one (`https://USER@HOST/PATH`), and correct the path in `gitops-repository`. An archived repository takes nothing.",
+        ),
+        ServerError::Refused { status, message } => {
+            (format!("The git server answers {status}: {message}"), "Look up the message above.")
+        }
+        ServerError::Elsewhere { to } => {
+            (format!("The git server names another address: {to}."), "Give that one as `gitops-repository`, if it is yours.")
+        }
+        ServerError::Said(words) => (format!("The git server says: {words}"), "Look up the message above."),
+        ServerError::Rejected { reason } => (format!("The git server takes no commit: {reason}"), "Look up the message above."),
+        ServerError::Unspoken(what) => (
+            format!("The git server does not speak {what}."),
+            "Give the address that `git clone` takes over https as `gitops-repository`.",
+        ),
+        ServerError::Malformed(what) => (
+            format!("The git server's answer makes no sense: {what}."),
+            "Check what answers at that address: a proxy, or another server. If it is your git server, report it as a bug here.",
+        ),
+        ServerError::TooLong(limit) => (
+            format!("The git server's answer comes to more than {limit} bytes."),
+            "Move what the cluster is brought to into a repository of its own.",
+        ),
     }
 }

@@ -19,12 +19,13 @@ macro_rules! targets {
     };
 }
 
-const TARGETS: [Target; 21] = targets! {
+const TARGETS: [Target; 22] = targets! {
     build_progress: 1000;
     dockerfile: 1000;
     dockerignore: 300;
     engine_archive: 100;
     event: 500;
+    git_pack: 500;
     gitleaks_lists: 300;
     gitleaks_report: 1000;
     gitops_edit: 500;

@@ -1,6 +1,7 @@
 //! Why the repository that a cluster is brought to does not name the image.
 
 use super::refusal::Refusal;
+use crate::git_server;
 use crate::github::api;
 use crate::text::Line;
 
@@ -10,6 +11,9 @@ pub(crate) enum Error {
     /// A call to GitHub failed.
     #[error(transparent)]
     Api(#[from] api::Error),
+    /// The git server does not do what it is asked.
+    #[error(transparent)]
+    Git(#[from] git_server::Error),
     /// There is neither a token for the repository nor a GitHub App.
     #[error("no token")]
     NoToken,
@@ -92,6 +96,17 @@ pub(crate) enum Error {
         /// GitHub's words.
         message: Line,
     },
+    /// The git server takes no commit for the branch.
+    #[error("{branch} takes no commit: {reason}")]
+    Rejected {
+        /// The branch.
+        branch: String,
+        /// The server's words.
+        reason: Line,
+    },
+    /// Only GitHub is asked for a pull request.
+    #[error("no pull requests there")]
+    NoPullRequests,
     /// The branch for the pull request has a commit that is not a delivery's.
     #[error("{branch} is someone else's")]
     Foreign {

@@ -4,7 +4,7 @@ use super::edit::{Edited, MAX_FILE, edit};
 use super::error::Error;
 use super::refusal::{Reason, Refusal};
 use super::work::Work;
-use crate::github::git_data::{self, Entry, File, Head, Tree};
+use crate::github::git_data::{Entry, File, Head};
 use crate::text;
 
 /// The most files that are read.
@@ -13,8 +13,8 @@ const MAX_FILES: usize = 50;
 impl Work<'_> {
     /// The files that have to change, as they are to be.
     pub(super) async fn edited(&self, base: &Head) -> Result<Vec<File>, Error> {
-        let tree = git_data::tree(self.api, &base.tree).await?;
-        let chosen = self.chosen(&tree)?;
+        let entries = self.host.entries(&base.tree).await?;
+        let chosen = self.chosen(&entries)?;
         let mut contents = Vec::<(File, bool)>::new();
         let mut is_named = false;
         for (entry, number) in &chosen {
@@ -49,20 +49,17 @@ impl Work<'_> {
     ///
     /// # Errors
     /// A place has none, or one that is no file; there are too many.
-    pub(super) fn chosen<'a>(&self, tree: &'a Tree) -> Result<Vec<(&'a Entry, usize)>, Error> {
-        if tree.truncated {
-            return Err(Error::Truncated);
-        }
+    pub(super) fn chosen<'a>(&self, entries: &'a [Entry]) -> Result<Vec<(&'a Entry, usize)>, Error> {
         let mut chosen = Vec::<(&Entry, usize)>::new();
         for (number, place) in self.settings.places.iter().enumerate() {
             let before = chosen.len();
-            for entry in tree.entries.iter().filter(|entry| entry.kind != "tree" && place.has(&entry.path)) {
+            for entry in entries.iter().filter(|entry| entry.kind != "tree" && place.has(&entry.path)) {
                 if !chosen.iter().any(|(known, of)| known.path == entry.path && self.settings.places[*of].way == place.way) {
                     chosen.push((entry, number));
                 }
             }
-            if chosen.len() == before && !tree.entries.iter().any(|entry| place.has(&entry.path)) {
-                return Err(self.absent(&tree.entries, number));
+            if chosen.len() == before && !entries.iter().any(|entry| place.has(&entry.path)) {
+                return Err(self.absent(entries, number));
             }
         }
         if chosen.len() > MAX_FILES {
@@ -77,7 +74,7 @@ impl Work<'_> {
             let refusal = Refusal { line: 1, reason: Reason::Length(MAX_FILE) };
             return Err(Error::Refused { path: text::words(&entry.path), refusal });
         }
-        let content = git_data::blob(self.api, &entry.sha).await?;
+        let content = self.host.blob(&entry.sha).await?;
         Ok(File { path: entry.path.clone(), mode: entry.mode.clone(), content })
     }
 

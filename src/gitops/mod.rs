@@ -10,6 +10,7 @@ mod error;
 mod files;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
+mod host;
 mod message;
 mod named;
 mod places;
@@ -28,9 +29,10 @@ mod way;
 mod work;
 
 pub(crate) use error::Error;
+pub(crate) use host::Host;
 pub(crate) use message::{Course, Shipment};
 pub(crate) use named::{Named, named};
-pub(crate) use settings::{Mode, Place, Settings, Slug};
+pub(crate) use settings::{Home, Mode, Place, RepositoryName, Settings, Slug};
 pub(crate) use source_commit::SourceCommit;
 pub(crate) use update::update;
 pub(crate) use wanted::Wanted;

@@ -2,6 +2,7 @@
 
 use super::edit::{MAX_FILE, check, parsed};
 use super::error::Error;
+use super::host::Host;
 use super::message::{Course, Shipment};
 use super::places;
 use super::refusal::{Reason, Refusal};
@@ -9,7 +10,6 @@ use super::settings::Settings;
 use super::wanted::Wanted;
 use super::work::Work;
 use crate::environment::Environment;
-use crate::github::{Api, git_data};
 use crate::oci::reference::Repository;
 use crate::oci::{Digest, Reference, Tag};
 use crate::text::{self, Line};
@@ -26,9 +26,9 @@ pub(crate) struct Named {
 /// What the branch's files name of an image's repository, file by file.
 ///
 /// # Errors
-/// None names it, one can't be read without a doubt, or GitHub refuses.
+/// None names it, one can't be read without a doubt, or its host refuses.
 pub(crate) async fn named(
-    api: &Api,
+    host: &Host,
     settings: &Settings,
     repository: &Repository,
     environment: Environment,
@@ -37,16 +37,16 @@ pub(crate) async fn named(
     let (tag, digest) = ("sought".parse().ok(), Some(Digest::of(b"")));
     let wanted = Wanted { name: settings.name.clone(), repository: repository.clone(), tag, digest };
     let shipment = Shipment { wanted, environment, commit: None, run: None, course: Course::Onward };
-    let work = Work { api, settings, shipment: &shipment, source: None };
+    let work = Work { host, settings, shipment: &shipment, source: None };
     work.named().await.map_err(|error| Error::Unread(Box::new(error)))
 }
 
 impl Work<'_> {
     async fn named(&self) -> Result<Vec<Named>, Error> {
         let branch = &self.settings.branch;
-        let base = git_data::head(self.api, branch).await?.ok_or_else(|| Error::NoBranch { branch: branch.clone() })?;
-        let tree = git_data::tree(self.api, &base.tree).await?;
-        let chosen = self.chosen(&tree)?;
+        let base = self.host.head(branch).await?.ok_or_else(|| Error::NoBranch { branch: branch.clone() })?;
+        let entries = self.host.entries(&base.tree).await?;
+        let chosen = self.chosen(&entries)?;
         let mut all = Vec::<Named>::new();
         for (entry, number) in &chosen {
             let place = &self.settings.places[*number];

@@ -22,8 +22,9 @@ fn branch(work: &Work<'_>) -> String {
 /// Its branch goes on from what it was and from the branch that it is for, so nothing is forced, and what it shows is this
 /// change alone.
 pub(super) async fn propose(work: &Work<'_>, edit: &Edit) -> Result<Option<Outcome>, Error> {
+    let api = work.host.github().ok_or(Error::NoPullRequests)?;
     let name = branch(work);
-    let there = git_data::head(work.api, &name).await?;
+    let there = git_data::head(api, &name).await?;
     let is_there = there.is_some();
     let mut delivered = edit.delivered.clone();
     let commit = match &there {
@@ -42,9 +43,9 @@ pub(super) async fn propose(work: &Work<'_>, edit: &Edit) -> Result<Option<Outco
     };
     if let Some(commit) = &commit {
         let moved = if is_there {
-            git_data::move_branch(work.api, &name, commit).await
+            git_data::move_branch(api, &name, commit).await
         } else {
-            git_data::create_branch(work.api, &name, commit).await
+            git_data::create_branch(api, &name, commit).await
         };
         match moved {
             Ok(()) => {}
@@ -54,10 +55,10 @@ pub(super) async fn propose(work: &Work<'_>, edit: &Edit) -> Result<Option<Outco
     }
     let title = work.shipment.title();
     let body = format!("{}\n\n{}", about(work), work.shipment.trailers(&delivered));
-    let open = pull_requests::open(work.api, &name, &work.settings.branch).await?;
+    let open = pull_requests::open(api, &name, &work.settings.branch).await?;
     let pull = match open {
-        Some(pull) => pull_requests::describe(work.api, pull.number, &title, &body).await?,
-        None => match pull_requests::create(work.api, &name, &work.settings.branch, &title, &body).await {
+        Some(pull) => pull_requests::describe(api, pull.number, &title, &body).await?,
+        None => match pull_requests::create(api, &name, &work.settings.branch, &title, &body).await {
             Ok(pull) => pull,
             Err(error) if was_faster(&error) => return Ok(None),
             Err(error) => return Err(error.into()),
@@ -84,13 +85,14 @@ fn was_faster(error: &api::Error) -> bool {
 
 /// Closes it where it is open and nothing that has to stay: the branch has what it says, or something newer.
 pub(super) async fn close(work: &Work<'_>) -> Result<(), Error> {
+    let Some(api) = work.host.github() else { return Ok(()) };
     let name = branch(work);
-    let Some(pull) = pull_requests::open(work.api, &name, &work.settings.branch).await? else { return Ok(()) };
-    let there = git_data::head(work.api, &name).await?;
+    let Some(pull) = pull_requests::open(api, &name, &work.settings.branch).await? else { return Ok(()) };
+    let there = git_data::head(api, &name).await?;
     if let Some(earlier) = there.and_then(|there| work.shipment.earlier(&there.message))
         && work.stays(&earlier).await?.is_some()
     {
         return Ok(());
     }
-    Ok(pull_requests::close(work.api, pull.number).await?)
+    Ok(pull_requests::close(api, pull.number).await?)
 }

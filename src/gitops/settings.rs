@@ -4,7 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::way::Way;
+use crate::git_server::Address;
 use crate::github::Access;
+use crate::secret::Secret;
 
 /// A repository at GitHub.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +15,29 @@ pub(crate) struct Slug {
     pub(crate) owner: String,
     /// Its name, without the owner.
     pub(crate) name: String,
+}
+
+/// A repository, as it is named: at GitHub by its owner and name, elsewhere by its address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum RepositoryName {
+    /// At GitHub.
+    Slug(Slug),
+    /// At another git server.
+    Address(Address),
+}
+
+/// Where a repository is, and as whom it is written.
+#[derive(Clone, Debug)]
+pub(crate) enum Home {
+    /// At GitHub.
+    GitHub(Access),
+    /// At another git server.
+    Git {
+        /// Its address.
+        address: Address,
+        /// The token; absent where none is given.
+        token: Option<Secret>,
+    },
 }
 
 /// How the change gets to the branch.
@@ -39,7 +64,7 @@ pub(crate) struct Place {
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     /// The repository, and the token for it.
-    pub(crate) access: Access,
+    pub(crate) home: Home,
     /// The branch.
     pub(crate) branch: String,
     /// The files.
@@ -48,6 +73,34 @@ pub(crate) struct Settings {
     pub(crate) name: Option<String>,
     /// How the change gets there.
     pub(crate) mode: Mode,
+}
+
+impl Home {
+    /// Whether there is somebody as whom it is written.
+    #[must_use]
+    pub(crate) fn has_credential(&self) -> bool {
+        match self {
+            Self::GitHub(access) => access.credential.is_some(),
+            Self::Git { token, .. } => token.is_some(),
+        }
+    }
+}
+
+impl fmt::Display for Home {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::GitHub(access) => f.write_str(&access.slug()),
+            Self::Git { address, .. } => address.fmt(f),
+        }
+    }
+}
+
+impl FromStr for RepositoryName {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        text.parse().map(Self::Slug).or_else(|()| text.parse().map(Self::Address))
+    }
 }
 
 impl Place {

@@ -5,22 +5,20 @@ use std::time::Duration;
 use rand::Rng as _;
 
 use super::error::Error;
+use super::host::{self, Host, Last};
 use super::message::{Earlier, Shipment};
 use super::pull_request;
 use super::settings::{Mode, Settings};
 use super::source_commit::SourceCommit;
 use super::work::{Edit, Outcome, Work};
+use crate::github::Api;
 use crate::github::git_data::{File, Head};
-use crate::github::{Api, api, git_data};
 use crate::text::{self, Line};
 
 /// How often it is tried: of ten writers the last has waited for nine.
 const TRIES: usize = 20;
 /// The longest wait before the next try.
 const LONGEST_WAIT: Duration = Duration::from_millis(1500);
-
-/// How many pages of a file's commits are looked through for the last delivery.
-const MAX_PAGES: usize = 10;
 
 /// What a try came to.
 enum Try {
@@ -29,12 +27,20 @@ enum Try {
     Again,
 }
 
-/// Brings the branch to the image. `api` is for the repository of the settings, `source` for that of the commit.
+/// Brings the branch to the image. `host` is for the repository of the settings, `source` for that of the commit.
 ///
 /// # Errors
 /// It is not done, and the branch is as it was, or as others have made it.
-pub(crate) async fn update(api: &Api, settings: &Settings, shipment: &Shipment, source: Option<&Api>) -> Result<Outcome, Error> {
-    let work = Work { api, settings, shipment, source };
+pub(crate) async fn update(
+    host: &Host,
+    settings: &Settings,
+    shipment: &Shipment,
+    source: Option<&Api>,
+) -> Result<Outcome, Error> {
+    let work = Work { host, settings, shipment, source };
+    if settings.mode == Mode::PullRequest && host.github().is_none() {
+        return Err(Error::NoPullRequests);
+    }
     for round in 1..=TRIES {
         if let Try::Done(outcome) = work.attempt().await? {
             return Ok(outcome);
@@ -49,7 +55,7 @@ pub(crate) async fn update(api: &Api, settings: &Settings, shipment: &Shipment, 
 impl Work<'_> {
     async fn attempt(&self) -> Result<Try, Error> {
         let branch = &self.settings.branch;
-        let base = git_data::head(self.api, branch).await?;
+        let base = self.host.head(branch).await?;
         let base = base.ok_or_else(|| Error::NoBranch { branch: branch.clone() })?;
         let files = self.edited(&base).await?;
         let Some(first) = files.first() else {
@@ -62,15 +68,15 @@ impl Work<'_> {
                 return Ok(Try::Done(outcome));
             }
         }
-        let tree = git_data::create_tree(self.api, &base.tree, &files).await?;
+        let tree = self.host.create_tree(&base.tree, &files).await?;
         let tree = tree.ok_or_else(|| Error::Secret { path: text::words(&first.path) })?;
         let delivered = earlier.iter().flat_map(Earlier::delivered).cloned().collect();
         let edit = Edit { base, tree, delivered };
         if self.settings.mode != Mode::PullRequest {
             let commit = self.commit(&edit, &[&edit.base.commit], &edit.delivered).await?;
-            let moved = match git_data::move_branch(self.api, branch, &commit).await {
+            let moved = match self.host.move_branch(branch, &edit.base.commit, &commit).await {
                 // What was done may have been answered by nobody.
-                Err(error) if error.refusal().is_none() && self.has(&commit).await => Ok(()),
+                Err(error) if !host::is_answered(&error) && self.has(&commit).await => Ok(()),
                 moved => moved,
             };
             match moved {
@@ -80,6 +86,9 @@ impl Work<'_> {
                 }
                 Err(refused) => match self.refused(&edit, refused).await? {
                     None => return Ok(Try::Again),
+                    Some(reason) if self.host.github().is_none() => {
+                        return Err(Error::Rejected { branch: branch.clone(), reason });
+                    }
                     Some(message) if self.settings.mode == Mode::Push => {
                         return Err(Error::Protected { branch: branch.clone(), message });
                     }
@@ -92,7 +101,7 @@ impl Work<'_> {
 
     /// Whether the branch names a commit.
     async fn has(&self, commit: &str) -> bool {
-        let now = git_data::commit_of(self.api, &self.settings.branch).await;
+        let now = self.host.commit_of(&self.settings.branch).await;
         now.is_ok_and(|now| now.as_deref() == Some(commit))
     }
 
@@ -107,34 +116,26 @@ impl Work<'_> {
     }
 
     async fn last_delivery(&self, base: &Head, path: &str) -> Result<Option<Earlier>, Error> {
-        for page in 1..=MAX_PAGES {
-            let messages = git_data::messages(self.api, &base.commit, path, page).await?;
-            let found = messages.iter().find_map(|message| self.shipment.earlier(message));
-            if found.is_some() || messages.len() < git_data::PAGE {
-                return Ok(found);
-            }
+        match self.host.last_delivery(self.shipment, &base.commit, path).await? {
+            Last::Is(found) => Ok(Some(found)),
+            Last::Nobody => Ok(None),
+            // Whether there is an older one that counts is not known. Who goes back asks nobody.
+            Last::Unknown(_) if self.shipment.goes_back() => Ok(None),
+            Last::Unknown(reason) => Err(self.undecided(&SourceCommit::read(""), &reason)),
         }
-        // Whether there is an older one that counts is not known. Who goes back asks nobody.
-        if self.shipment.goes_back() {
-            return Ok(None);
-        }
-        let reason = format!("none of the last {} commits of {} is a delivery's", MAX_PAGES * git_data::PAGE, text::words(path));
-        Err(self.undecided(&SourceCommit::read(""), &reason))
     }
 
-    /// Why a branch does not move, in GitHub's words; none where it has moved meanwhile. Its words differ, so what counts is
+    /// Why a branch does not move, in its host's words; none where it has moved meanwhile. Its words differ, so what counts is
     /// whether it did.
-    async fn refused(&self, edit: &Edit, refused: api::Error) -> Result<Option<Line>, Error> {
-        let api::Error::Refused { status, message, limited: false, .. } = &refused else { return Err(refused.into()) };
-        if !matches!(status.as_u16(), 403 | 409 | 422) {
-            return Err(refused.into());
-        }
-        let message = message.clone();
-        let now = git_data::commit_of(self.api, &self.settings.branch).await?;
+    async fn refused(&self, edit: &Edit, refused: Error) -> Result<Option<Line>, Error> {
+        let Some(message) = host::refusal(&refused) else { return Err(refused) };
+        let now = self.host.commit_of(&self.settings.branch).await?;
         match now {
             Some(now) if now == edit.base.commit => {
                 // What an archived repository refuses is no rule of a branch.
-                if status.as_u16() == 403 && message.contains("archived") { Err(refused.into()) } else { Ok(Some(message)) }
+                let is_archived =
+                    matches!(&refused, Error::Api(error) if error.refusal().is_some_and(|status| status.as_u16() == 403));
+                if is_archived && message.contains("archived") { Err(refused) } else { Ok(Some(message)) }
             }
             _ => Ok(None),
         }

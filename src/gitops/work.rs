@@ -1,6 +1,7 @@
 //! What an update has at hand in each of its tries, and which of two deliveries is the newer one.
 
 use super::error::Error;
+use super::host::Host;
 use super::message::{Earlier, Shipment};
 use super::settings::Settings;
 use super::source_commit::SourceCommit;
@@ -37,7 +38,7 @@ pub(crate) enum Outcome {
 
 /// Who is asked, and for what.
 pub(super) struct Work<'a> {
-    pub(super) api: &'a Api,
+    pub(super) host: &'a Host,
     pub(super) settings: &'a Settings,
     pub(super) shipment: &'a Shipment,
     /// The API for the repository of the source; absent without a token for that.
@@ -55,7 +56,7 @@ pub(super) struct Edit {
 impl Work<'_> {
     /// Makes a commit of an edit, which no branch names. `taken_back` is what was delivered before.
     pub(super) async fn commit(&self, edit: &Edit, parents: &[&str], taken_back: &[SourceCommit]) -> Result<String, Error> {
-        Ok(git_data::create_commit(self.api, &self.shipment.message(taken_back), &edit.tree, parents).await?)
+        self.host.create_commit(&self.shipment.message(taken_back), &edit.tree, parents).await
     }
 
     /// How the update ends if what is there has to stay: it is of a newer commit, or an earlier delivery was gone back to and

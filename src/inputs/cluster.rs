@@ -2,10 +2,11 @@
 
 use super::value::{Fault, Value, Word};
 use crate::github::{AppId, InstallationId};
-use crate::gitops::{Mode, Place, Slug};
+use crate::gitops::{Mode, Place, RepositoryName};
 
-impl Word for Slug {
-    const EXPECTED: &'static str = "OWNER/NAME of a repository at GitHub is expected";
+impl Word for RepositoryName {
+    const EXPECTED: &'static str = "OWNER/NAME of a repository at GitHub is expected, or the https address of one at another git server, without a \
+                                    password: https://[USER@]HOST/PATH";
 }
 
 impl Word for Mode {

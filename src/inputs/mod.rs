@@ -295,9 +295,10 @@ inputs! {
     SESSION_POLICY: Option<SessionPolicy> =
         Input::new("session-policy", Group::Aws, "JSON", "A policy that narrows what the role may do");
 
-    GITOPS_REPOSITORY: Option<gitops::Slug> =
-        Input::new("gitops-repository", Group::Cluster, "OWNER/NAME",
-            "The repository at GitHub that a cluster is brought to: once the tags are set, its files name the published image");
+    GITOPS_REPOSITORY: Option<gitops::RepositoryName> =
+        Input::new("gitops-repository", Group::Cluster, "REPOSITORY",
+            "The repository that a cluster is brought to, at GitHub (OWNER/NAME) or at another git server (its https address): once the \
+             tags are set, its files name the published image");
     GITOPS_PATH: Lines<gitops::Place> =
         Input::new("gitops-path", Group::Cluster, "LINES",
             "The files there, one per line: a path, or a pattern with * and **. With #WAY behind it the value is at that way \
@@ -470,7 +471,7 @@ pub(crate) const GITOPS_TOKEN: Input<Option<Secret>> = Input::new(
     "gitops-token",
     Group::Cluster,
     "TOKEN",
-    "The token for gitops-repository, of a GitHub App or a fine-grained one: it needs contents: write and pull-requests: write there; not a flag",
+    "The token for gitops-repository, of a GitHub App or a fine-grained one: it needs contents: write and pull-requests: write there; at another git server one that reads and writes it; not a flag",
 );
 
 /// The key of the GitHub App that writes there in place of a token: as that, no flag.

@@ -50,7 +50,7 @@ pub(crate) trait Failure: fmt::Display {
 }
 
 impl RetryPolicy {
-    /// Registries. The limit on a request's time is [`super::Pace::REMOTE`]: layers are large and lines are slow.
+    /// Registries, and git servers. The limit on a request's time is [`super::Pace::REMOTE`]: layers are large and lines are slow.
     pub(crate) const REGISTRY: Self = Self {
         repeats: 4,
         after_silence: 1,
@@ -196,7 +196,7 @@ mod tests {
 
     /// The budgets as the documentation names them.
     const ALL: [(&str, RetryPolicy); 6] = [
-        ("a registry", RetryPolicy::REGISTRY),
+        ("a registry, a git server", RetryPolicy::REGISTRY),
         ("GitHub's API", RetryPolicy::GITHUB_API),
         ("the run's token service", RetryPolicy::TOKEN_SERVICE),
         ("the services of Sigstore", RetryPolicy::SIGSTORE),

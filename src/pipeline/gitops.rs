@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::diagnosis::Diagnosis;
 use crate::error::Error;
 use crate::github::{Access, Api};
-use crate::gitops::{self, Course, Mode, Outcome, Shipment, SourceCommit, Wanted};
+use crate::gitops::{self, Course, Host, Mode, Outcome, Shipment, SourceCommit, Wanted};
 use crate::inputs::{self, Problem};
 use crate::oci::reference::Repository;
 use crate::oci::{Digest, Tag};
@@ -34,8 +34,8 @@ pub(super) async fn update(delivery: &Delivery, publication: &Publication) {
             course: Course::Onward,
             mode: None,
         };
-        let api = open(&delivery.config)?;
-        let outcome = bring(&delivery.config, opened.get_or_init(|| api), update).await?;
+        let host = open(&delivery.config)?;
+        let outcome = bring(&delivery.config, opened.get_or_init(|| host), update).await?;
         let (result, detail) = told(&outcome);
         let ending = match &outcome {
             Outcome::Overtaken { .. } => Ending::Skip(words(&outcome)),
@@ -43,14 +43,14 @@ pub(super) async fn update(delivery: &Delivery, publication: &Publication) {
                 delivery.recorder.warn(words(&outcome));
                 Ending::Skip(words(&outcome))
             }
-            _ => Ending::Pass(format!("{}: {}", settings.access.slug(), words(&outcome))),
+            _ => Ending::Pass(format!("{}: {}", settings.home, words(&outcome))),
         };
         Ok(((result, detail), ending))
     });
     let ended = updated.await;
     // A run that is called off too.
-    if let Some(api) = opened.get() {
-        api.leave().await;
+    if let Some(host) = opened.get() {
+        host.leave().await;
     }
     let (result, detail, failure) = match ended {
         Ok((result, detail)) => (result, detail, None),
@@ -60,7 +60,7 @@ pub(super) async fn update(delivery: &Delivery, publication: &Publication) {
             (GitOpsResult::Failed, String::new(), Some(diagnosis))
         }
     };
-    let (repository, branch) = (settings.access.slug(), settings.branch.clone());
+    let (repository, branch) = (settings.home.to_string(), settings.branch.clone());
     delivery.recorder.write(|record| record.gitops = Some(GitOps { repository, branch, result, detail, failure }));
 }
 
@@ -85,9 +85,9 @@ pub(crate) struct Update {
 /// # Errors
 /// It is not done.
 pub(crate) async fn by_itself(config: &Config<()>, update: Update) -> Result<(GitOpsResult, String), Error> {
-    let api = open(config)?;
-    let ended = bring(config, &api, update).await;
-    api.leave().await;
+    let host = open(config)?;
+    let ended = bring(config, &host, update).await;
+    host.leave().await;
     let outcome = ended?;
     Ok((told(&outcome).0, words(&outcome)))
 }
@@ -104,19 +104,19 @@ pub(crate) fn own_commit<B>(config: &Config<B>, id: Option<String>) -> Option<So
 }
 
 /// A client for that repository.
-fn open<B>(config: &Config<B>) -> Result<Api, gitops::Error> {
+fn open<B>(config: &Config<B>) -> Result<Host, gitops::Error> {
     let settings = config.gitops.as_deref().ok_or(gitops::Error::NoToken)?;
-    Api::open(&settings.access)?.ok_or(gitops::Error::NoToken)
+    Host::open(&settings.home)?.ok_or(gitops::Error::NoToken)
 }
 
-async fn bring<B>(config: &Config<B>, api: &Api, update: Update) -> Result<Outcome, Error> {
+async fn bring<B>(config: &Config<B>, host: &Host, update: Update) -> Result<Outcome, Error> {
     let Update { repository, tag, digest, commit, course, mode } = update;
     let mut settings = config.gitops.as_deref().ok_or(gitops::Error::NoToken)?.clone();
     settings.mode = mode.unwrap_or(settings.mode);
     let wanted = Wanted { name: settings.name.clone(), repository, tag, digest: Some(digest) };
     let source = config.github.as_ref().map(Api::open).transpose().map_err(gitops::Error::from)?.flatten();
     let shipment = Shipment { wanted, environment: config.environment, commit, run: run(), course };
-    match tokio::time::timeout(DEADLINE, gitops::update(api, &settings, &shipment, source.as_ref())).await {
+    match tokio::time::timeout(DEADLINE, gitops::update(host, &settings, &shipment, source.as_ref())).await {
         Ok(outcome) => Ok(outcome?),
         Err(_) => Err(gitops::Error::TooLong.into()),
     }

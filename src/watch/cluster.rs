@@ -3,13 +3,12 @@
 use super::images::{Image, Registry};
 use super::scope::Scope;
 use crate::error::Error;
-use crate::github::Api;
-use crate::gitops;
+use crate::gitops::{self, Host};
 
 impl Scope {
     /// Where a cluster is brought to, by the name that goes before that of a file; none where nothing is named.
     pub(super) fn cluster(&self) -> Option<String> {
-        self.config.gitops.as_ref().map(|settings| settings.access.slug())
+        self.config.gitops.as_ref().map(|settings| settings.home.to_string())
     }
 
     /// The images that its files name. Each goes by the file's name: what is read there changes with every delivery.
@@ -19,11 +18,10 @@ impl Scope {
     pub(super) async fn images_of_cluster(&self, registry: &Registry) -> Result<Vec<Image>, Error> {
         let (Some(settings), Some(repository)) = (&self.config.gitops, &registry.repository) else { return Ok(Vec::new()) };
         let unread = |error: gitops::Error| gitops::Error::Unread(Box::new(error));
-        let api = Api::open(&settings.access).map_err(|error| unread(error.into()))?;
-        let api = api.ok_or_else(|| unread(gitops::Error::NoToken))?;
-        let named = gitops::named(&api, settings, repository, self.config.environment).await;
-        api.leave().await;
-        let slug = settings.access.slug();
+        let host = Host::open(&settings.home).map_err(unread)?.ok_or_else(|| unread(gitops::Error::NoToken))?;
+        let named = gitops::named(&host, settings, repository, self.config.environment).await;
+        host.leave().await;
+        let slug = settings.home.to_string();
         let image =
             |named: gitops::Named| Image { name: format!("{repository} ({slug}: {})", named.path), reference: named.image };
         Ok(named?.into_iter().map(image).collect())

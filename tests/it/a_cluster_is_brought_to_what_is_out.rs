@@ -469,7 +469,7 @@ fn a_failure_takes_nothing_back_and_is_mended_by_the_same_job() {
 }
 
 /// A fenced block of the README's part: the nth of its language, from zero.
-fn block(language: &str, nth: usize) -> String {
+pub(crate) fn block(language: &str, nth: usize) -> String {
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
     let (_, part) = readme.split_once("\n## To the cluster\n").unwrap();
     let block = part.split(&format!("```{language}\n")).nth(nth + 1).unwrap();
@@ -509,7 +509,7 @@ fn the_readmes_part_does_what_it_says() {
     let values = format!("image:\n  repository: {name}\n  tag: {tag}@{digest}\n");
     assert_eq!(cluster.file("main", "charts/web/values.yaml"), values);
     // As a GitHub App, which has the next image of it.
-    let step: serde_json::Value = serde_yaml::from_str(&block("yaml", 1)).unwrap();
+    let step: serde_json::Value = serde_yaml::from_str(&block("yaml", 2)).unwrap();
     let given = |input: &str| match step[0]["with"][input].as_str().unwrap() {
         "${{ vars.GITOPS_APP_ID }}" => app.client_id(),
         "${{ secrets.GITOPS_APP_PRIVATE_KEY }}" => app.key(),

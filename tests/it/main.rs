@@ -29,6 +29,7 @@ mod a_change_can_not_excuse_itself;
 mod a_change_delivers_what_it_touches;
 mod a_change_is_shown_by_another_job;
 mod a_check_run_shows_the_report;
+mod a_cluster_is_brought_to_by_any_git_server;
 mod a_cluster_is_brought_to_what_is_out;
 mod a_folder_that_is_the_projects_is_left_alone;
 mod a_github_app_writes_where_a_cluster_is_brought_to;

@@ -20,6 +20,7 @@ pub mod actions_cache;
 pub mod aws;
 
 pub mod clock;
+pub mod git_server;
 pub mod github;
 pub mod hostile;
 pub mod kubernetes;
