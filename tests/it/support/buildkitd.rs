@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::{Engine, part};
 
 /// How long one may take to begin.
-const BEGINS: Duration = Duration::from_secs(60);
+const BEGINS: Duration = Duration::from_mins(1);
 
 /// A daemon with nothing in it, which takes its base images from where the shared one does; it ends when this is dropped.
 pub struct Buildkitd {
