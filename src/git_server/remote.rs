@@ -17,6 +17,8 @@ use crate::text;
 const DEPTH: usize = 1000;
 /// The most files that are listed.
 const MAX_FILES: usize = 100_000;
+/// The most bytes of a path: what is longer no system opens, and folders in folders would fill the memory with their names.
+const MAX_PATH: usize = 4096;
 /// As whom a commit is made. The token is the server's to know.
 const AUTHOR: &str = "gp-deliver <gp-deliver@localhost>";
 
@@ -108,6 +110,9 @@ impl Remote {
                 // Nobody can have named what is no text.
                 let Ok(name) = std::str::from_utf8(entry.name) else { continue };
                 let path = format!("{prefix}{name}");
+                if path.len() > MAX_PATH {
+                    return Err(Error::Malformed("a path is longer than any system takes"));
+                }
                 if entry.is_folder() {
                     folders.push((format!("{path}/"), entry.id));
                 }

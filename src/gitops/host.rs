@@ -191,7 +191,10 @@ pub(super) fn refusal(error: &Error) -> Option<Line> {
 pub(super) fn is_answered(error: &Error) -> bool {
     match error {
         Error::Api(error) => error.refusal().is_some(),
-        Error::Git(error) => matches!(error, git_server::Error::Rejected { .. } | git_server::Error::Refused { .. }),
+        Error::Git(git_server::Error::Rejected { .. }) => true,
+        // What stands before a server says for it that it failed, whatever it has done.
+        Error::Git(git_server::Error::Refused { status, .. }) => status.is_client_error(),
+        Error::Git(_) => false,
         _ => true,
     }
 }

@@ -9,9 +9,13 @@ use doubles::git_server::{Call, Fault, GitServer};
 use doubles::github::Repository;
 
 use crate::a_cluster_is_brought_to_what_is_out::{block, image, result, source, write};
+use crate::faults::namespace;
 use crate::support::git::{commit, git, repository};
-use crate::support::{Delivery, Source, job};
+use crate::support::processes::{signal, wait_until};
+use crate::support::{Delivery, Ended, Source, job};
 
+/// A day, in seconds.
+const DAY: i64 = 24 * 60 * 60;
 const TOKEN: &str = "glpat-Xk3vQ9mZr7TbN2wLc5Yd";
 const IMAGE: &str = "registry.example/shop/web";
 const DEPLOYMENT: &str = "\
@@ -318,7 +322,7 @@ fn what_passes_is_overcome_and_a_push_is_never_sent_twice_for_an_answer_that_was
         gitops(&cluster, &source, &at, &image(1)).ends_with(0);
         assert!(cluster.file("apps/web.yaml").contains(&image(1)), "{call:?} {fault:?}");
     }
-    for fault in [Fault::Lost, Fault::Truncated] {
+    for fault in [Fault::Lost, Fault::Truncated, Fault::Denied] {
         let cluster = Cluster::new();
         cluster.server.fail(Call::Push, 1, fault);
         gitops(&cluster, &source, &at, &image(1)).ends_with(0);
@@ -329,6 +333,56 @@ fn what_passes_is_overcome_and_a_push_is_never_sent_twice_for_an_answer_that_was
         cluster.server.fail(call, 100, fault);
         gitops(&cluster, &source, &at, &image(1)).ends_with(4);
         assert_eq!((result(&source), cluster.commits()), ("failed".into(), 1));
+    }
+}
+
+/// The branch is as it was, and the same once more ends well.
+fn is_as_it_was(cluster: &Cluster, again: &Delivery) {
+    assert_eq!((cluster.file("apps/web.yaml"), cluster.commits()), (DEPLOYMENT.to_owned(), 1));
+    again.ends_with(0);
+    assert_eq!((cluster.file("apps/web.yaml").contains(&image(1)), cluster.commits()), (true, 2));
+    cluster.is_whole();
+}
+
+#[test]
+fn a_signal_leaves_the_branch_as_it_was_or_with_one_commit_more() {
+    for (name, code) in [("TERM", Some(143)), ("KILL", None)] {
+        let (cluster, (source, at)) = (Cluster::new(), source());
+        let delivery = gitops(&cluster, &source, &at, &image(1));
+        cluster.server.fail(Call::Announce, 1, Fault::Hang);
+        let running = delivery.spawn();
+        wait_until("the server is asked", || cluster.server.count(Call::Announce) == 1);
+        signal(running.id(), name);
+        let ended: Ended = running.wait_with_output().unwrap().into();
+        assert_eq!(ended.code, code, "{ended}");
+        is_as_it_was(&cluster, &delivery);
+    }
+}
+
+#[test]
+fn a_clock_that_jumps_meanwhile_changes_nothing() {
+    for seconds in [DAY, -DAY] {
+        let (cluster, (source, at)) = (Cluster::new(), source());
+        let delivery = gitops(&cluster, &source, &at, &image(1));
+        let (mut command, clock) = namespace::with_clock(&source, &delivery);
+        cluster.server.before(Call::Announce, move || clock.jump(seconds));
+        let ended: Ended = command.output().unwrap().into();
+        assert_eq!((ended.code, cluster.commits()), (Some(0), 2), "{ended}");
+        cluster.is_whole();
+    }
+}
+
+#[test]
+#[ignore = "takes minutes: make faults"]
+fn a_server_that_says_nothing_is_given_up_and_a_push_to_it_is_looked_at() {
+    let (source, at) = source();
+    for call in [Call::Abilities, Call::Fetch, Call::Announce, Call::Push] {
+        let cluster = Cluster::new();
+        cluster.server.fail(call, 100, Fault::Hang);
+        let delivery = gitops(&cluster, &source, &at, &image(1));
+        delivery.ends_with(4);
+        cluster.server.mend();
+        is_as_it_was(&cluster, &delivery);
     }
 }
 

@@ -35,6 +35,10 @@ pub enum Fault {
     Redirect(String),
     /// It is done, and the connection is cut before the answer.
     Lost,
+    /// It is done, and whoever stands before the server says that it failed.
+    Denied,
+    /// Nothing is done, and nothing is said.
+    Hang,
     /// The answer ends in its middle.
     Truncated,
     /// The answer is another one's.
@@ -118,6 +122,11 @@ impl GitServer {
     /// So many calls fail.
     pub fn fail(&self, call: Call, times: usize, fault: Fault) {
         self.state.faults.lock().unwrap().push((call, times, fault));
+    }
+
+    /// Lets nothing fail any longer.
+    pub fn mend(&self) {
+        self.state.faults.lock().unwrap().clear();
     }
 
     /// Has something happen before the next such call is answered.
@@ -211,6 +220,8 @@ impl State {
                 return client
                     .write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/html\r\n\r\n<html>Sign in</html>");
             }
+            // Until whoever asks goes away.
+            Some(Fault::Hang) => return client.read_to_end(&mut Vec::new()).map(drop),
             _ => {}
         }
         let answer = self.answer(&request);
@@ -218,6 +229,7 @@ impl State {
         let middle = body.len() / 2;
         match fault {
             Some(Fault::Lost) => return Ok(()),
+            Some(Fault::Denied) => return client.write_all(b"HTTP/1.1 502 No\r\nConnection: close\r\n\r\n"),
             Some(Fault::Spoilt) => body[middle] ^= 1,
             _ => {}
         }
