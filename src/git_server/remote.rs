@@ -254,3 +254,22 @@ impl State {
         Ok(self.make(object::replaced(&entries, name.as_bytes(), made)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn folders_in_folders_do_not_fill_the_memory_with_their_names() {
+        let mut remote = Remote::open(&"https://git.example.com/team/deploy.git".parse().unwrap(), None).unwrap();
+        let mut id = remote.state.get_mut().make(Object { kind: Kind::Blob, content: Vec::new() });
+        let name = "a".repeat(200);
+        for depth in 0..30 {
+            let mode = if depth == 0 { "100644" } else { "40000" };
+            let content = [format!("{mode} {name}\0").as_bytes(), &id.0].concat();
+            id = remote.state.get_mut().make(Object { kind: Kind::Tree, content });
+            let all = remote.entries(&id.to_string()).await;
+            assert_eq!(all.is_ok(), (depth + 1) * 201 <= MAX_PATH + 1, "{depth}");
+        }
+    }
+}
