@@ -22,7 +22,7 @@ const LOOK_UP: &str = "twirp/github.actions.results.api.v1.CacheService/GetCache
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ActionsCache {
     /// Its address.
-    pub(crate) url: String,
+    pub(crate) url: Confidential,
     /// The token.
     pub(crate) token: Secret,
 }
@@ -32,7 +32,7 @@ impl ActionsCache {
     pub(crate) fn find(variable: impl Fn(&str) -> Option<String>) -> Option<Self> {
         let set = |name| variable(name).filter(|value| !value.is_empty());
         let (url, token) = (set(variables::ACTIONS_RESULTS_URL)?, set(variables::ACTIONS_RUNTIME_TOKEN)?);
-        Confidential::parse(&url).is_ok().then(|| Self { url, token: Secret::new(token) })
+        Confidential::parse(&url).ok().map(|url| Self { url, token: Secret::new(token) })
     }
 
     /// Asks for an entry that nobody has, to see whether it answers. A builder waits for one that does not for many minutes, and
@@ -41,12 +41,11 @@ impl ActionsCache {
     /// # Errors
     /// It does not serve this run.
     pub(crate) async fn look(&self) -> Result<(), Unserved> {
-        let address = Confidential::parse(&self.url).map_err(|_| Unserved::Address)?;
-        let url = address.url().join(LOOK_UP).map_err(|_| Unserved::Address)?;
+        let url = self.url.url().join(LOOK_UP).map_err(|_| Unserved::Address)?;
         let silent = |error: reqwest::Error| {
             if error.is_timeout() { Unserved::Silent } else { Unserved::Unreachable(chain(&error.without_url())) }
         };
-        let http = address.client().timeout(Some(PATIENCE)).build().map_err(silent)?;
+        let http = self.url.client().timeout(Some(PATIENCE)).build().map_err(silent)?;
         let asked = json!({"key": "gp-deliver", "restore_keys": [], "version": "0"}).to_string();
         let request = http.post(url).bearer_auth(self.token.expose()).header("content-type", "application/json").body(asked);
         let status = request.send().await.map_err(silent)?.status();
@@ -92,7 +91,7 @@ mod tests {
             ActionsCache::find(move |name| Some(if name == "ACTIONS_RESULTS_URL" { &url } else { &token }.clone()))
         };
         let url = "https://results-receiver.actions.githubusercontent.com/";
-        assert_eq!(find(url, "a-token").unwrap().url, url);
+        assert_eq!(find(url, "a-token").unwrap().url.url().as_str(), url);
         assert_eq!((find(url, ""), find("", "a-token"), find("http://results.example/", "a-token")), (None, None, None));
     }
 }

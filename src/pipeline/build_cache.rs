@@ -59,7 +59,8 @@ fn place(delivery: &Delivery, workshop: &Workshop) -> Result<Option<Place>, Stri
     let settings = &config.build.cache;
     let builder = &workshop.builder;
     let registry = || settings.repositories.as_ref().and_then(|named| named.of(config.environment.name())).map(Place::Registry);
-    let github = || settings.actions.clone().map(|ActionsCache { url, token }| Place::GitHub { url, token });
+    let github =
+        || settings.actions.clone().map(|ActionsCache { url, token }| Place::GitHub { url: url.url().to_string(), token });
     let (place, asked) = match settings.backend {
         Backend::Off => return Ok(None),
         Backend::Registry => (registry(), true),
