@@ -388,6 +388,8 @@ const OPENERS: &[(&str, &str)] = &[
     ("keeper", "nothing at all: /dev/null"),
     ("keeper::scratch", "folders of ours among temporary files, by their owner and their lock"),
     ("kubernetes::service_account", "files that the kubelet writes, in a folder that the user names"),
+    ("layer_store::folder", "the cache, which belongs to whoever runs this, without links"),
+    ("layer_store::room", "the cache, which belongs to whoever runs this"),
     ("machine", "what Linux says of the machine, of processes and of control groups"),
     ("matrix", "names of folders; whether they are the repository's is looked at beneath its root"),
     ("oci::layer", "blobs of a layout of ours"),

@@ -35,6 +35,7 @@ mod gitops;
 mod inputs;
 mod keeper;
 mod kubernetes;
+mod layer_store;
 mod lifecycle;
 mod machine;
 mod materials;

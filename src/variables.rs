@@ -43,6 +43,8 @@ variables! {
     GITHUB_REPOSITORY_ID;
     /// The number of the repository's owner, which such a subject has too.
     GITHUB_REPOSITORY_OWNER_ID;
+    /// `github-hosted` on a machine that is thrown away after the job, where no layers are kept for the next one.
+    RUNNER_ENVIRONMENT;
     /// The run, for the name of the session in AWS's logs.
     GITHUB_RUN_ID;
     /// GitHub's API; `https://api.github.com` if not set.
@@ -97,7 +99,7 @@ variables! {
     SSH_AUTH_SOCK;
     /// Where a rootless Docker engine has its socket.
     XDG_RUNTIME_DIR;
-    /// Where the vulnerability databases are kept, in `gp-deliver`; `.cache` at home if not set.
+    /// Where the vulnerability databases and known layers are kept, in `gp-deliver`; `.cache` at home if not set.
     XDG_CACHE_HOME;
     /// The home of `.docker` and `.cache`, handed on to the credential helpers that Docker's configuration names.
     HOME;

@@ -12,6 +12,7 @@ use bollard_buildkit_proto::moby::buildkit::v1::ListWorkersRequest;
 use bollard_buildkit_proto::moby::buildkit::v1::control_client::ControlClient;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
+use futures_util::future::join_all;
 use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 use tonic::Code;
@@ -31,10 +32,11 @@ use super::progress::{BuildEvent, CacheRead, GivenUp, StepSeen};
 use super::session::{Session, silence};
 use super::solve::{Solve, Solved};
 use crate::build_check::BuildCheck;
+use crate::layer_store::{KnownLayer, Packing};
 use crate::materials::Materials;
 use crate::net::{Pace, TransportError, chain};
 use crate::oci::image::Parts;
-use crate::oci::{Compression, Digest, Layout, Platform, bounds};
+use crate::oci::{Digest, Layout, Platform, bounds};
 use crate::text;
 
 /// The API of Docker 20.10, the first whose BuildKit this client can speak to.
@@ -272,14 +274,14 @@ impl Builder {
         instructions: &Instructions,
         platform: Option<&Platform>,
         layout: &Layout,
-        compression: Compression,
+        packing: &Packing,
         show: Arc<dyn Fn(BuildEvent) + Send + Sync>,
     ) -> Result<Product, Error> {
         let mut attributes = self.attributes(instructions, platform)?;
         attributes.extend(instructions.imports(platform, None));
         let (mut exports, mut given_up) = (1, Vec::new());
         let (mut parts, solved) = loop {
-            match self.export(session, instructions, &attributes, layout, compression, &show).await {
+            match self.export(session, instructions, &attributes, layout, packing, &show).await {
                 Err(error) if error.may_come_of_a_cache() && attributes.remove(cache::IMPORTS).is_some() => {
                     show(without_the_cache(&error));
                     // The builder has taken what it was given for its own.
@@ -364,7 +366,7 @@ impl Builder {
         instructions: &Instructions,
         frontend_attributes: &HashMap<String, String>,
         layout: &Layout,
-        compression: Compression,
+        packing: &Packing,
         show: &Arc<dyn Fn(BuildEvent) + Send + Sync>,
     ) -> Result<(Parts, Solved), Error> {
         let solve = instructions.solve(frontend_attributes.clone());
@@ -379,7 +381,7 @@ impl Builder {
                 let exporter = Some(("moby", HashMap::from([("name".to_owned(), name.clone())])));
                 let solve = Solve { exporter, ..solve };
                 let solved = self.solve(session, solve, &**show).await.map_err(Error::or_gone)?;
-                Ok((save(docker, &name, layout, compression, received).await?, solved))
+                Ok((save(docker, &name, layout, packing, received).await?, solved))
             }
             Store::Content { sets_times } => {
                 let attributes =
@@ -393,7 +395,7 @@ impl Builder {
                 let manifest = solved.response.get("containerimage.digest").and_then(|digest| digest.parse::<Digest>().ok());
                 let manifest = manifest.ok_or_else(|| Error::Protocol("the builder names no image digest".to_owned()))?;
                 let base = solved.base.as_deref();
-                Ok((content::read(&self.channel, manifest, base, layout, compression, &received).await?, solved))
+                Ok((content::read(&self.channel, manifest, base, layout, packing, &received).await?, solved))
             }
         }
     }
@@ -435,16 +437,58 @@ async fn save(
     docker: &Docker,
     name: &str,
     layout: &Layout,
-    compression: Compression,
-    received: impl Fn(u64) + Send + 'static,
+    packing: &Packing,
+    received: impl Fn(u64) + Send + Clone + 'static,
 ) -> Result<Parts, Error> {
+    let known = known(docker, name, layout, packing);
+    match save_beside(docker, name, layout, packing, known, received.clone()).await? {
+        docker_archive::Read::Whole(parts) => Ok(parts),
+        docker_archive::Read::Misjudged => {
+            match save_beside(docker, name, layout, packing, std::future::ready(Vec::new()), received).await? {
+                docker_archive::Read::Whole(parts) => Ok(parts),
+                docker_archive::Read::Misjudged => {
+                    Err(Error::Protocol("a layer that nothing is known of was misjudged".to_owned()))
+                }
+            }
+        }
+    }
+}
+
+/// Those layers of an image that are known, in the layout. What the engine says of the image is a hint: the archive has to have
+/// the same layers.
+async fn known(docker: &Docker, name: &str, layout: &Layout, packing: &Packing) -> Vec<KnownLayer> {
+    if packing.known.is_off() {
+        return Vec::new();
+    }
+    let inspected = timeout(silence::ANSWER, docker.inspect_image(name)).await;
+    let layers = inspected.ok().and_then(Result::ok).and_then(|image| image.root_fs).and_then(|files| files.layers);
+    let diff_ids = layers.unwrap_or_default().into_iter().take(bounds::MAX_LAYERS).filter_map(|layer| layer.parse().ok());
+    let looking: Vec<_> = diff_ids
+        .map(|diff_id: Digest| {
+            let (packing, layout) = (packing.clone(), layout.clone());
+            tokio::task::spawn_blocking(move || packing.known.layer(diff_id, packing.compression, &layout))
+        })
+        .collect();
+    join_all(looking).await.into_iter().filter_map(|found| found.ok().flatten()).collect()
+}
+
+/// Has an image saved, and looks meanwhile for what of it is known.
+async fn save_beside(
+    docker: &Docker,
+    name: &str,
+    layout: &Layout,
+    packing: &Packing,
+    known: impl Future<Output = Vec<KnownLayer>>,
+    received: impl Fn(u64) + Send + 'static,
+) -> Result<docker_archive::Read, Error> {
     let mut archive = docker.clone().with_timeout(FIRST_PIECE).export_image(name).boxed();
-    let (mut sender, reader) = pipe();
-    let layout = layout.clone();
-    let reading = tokio::task::spawn_blocking(move || docker_archive::read(reader, &layout, compression, &received));
     let slow = |error: TransportError| Error::slow("the image that it saves", &error);
-    let first = timeout(FIRST_PIECE, archive.next()).await;
+    // The engine writes all of the image to its disk before the first piece.
+    let (first, known) = tokio::join!(timeout(FIRST_PIECE, archive.next()), known);
     let mut next = first.map_err(|_| slow(TransportError::Stalled(FIRST_PIECE)))?;
+    let (mut sender, reader) = pipe();
+    let (layout, packing) = (layout.clone(), packing.clone());
+    let reading = tokio::task::spawn_blocking(move || docker_archive::read(reader, &layout, &packing, &known, &received));
     // How much will come is not known before the end.
     let mut watch = Pace::BUILDER.watch(bounds::MAX_BYTES);
     while let Some(piece) = next {

@@ -79,6 +79,12 @@ impl Namespace {
         Digest::of(&[derived(&self.state, "context").into_bytes(), paths(folders)].concat()).hex()
     }
 
+    /// The name of a folder of this machine.
+    #[must_use]
+    pub(crate) fn folder(&self) -> String {
+        self.derived("folder")
+    }
+
     /// The options of a frontend that keep cache mounts and the results of steps apart.
     pub(super) fn attributes(&self) -> [(String, String); 2] {
         // A label of a host has at most 63 bytes.

@@ -5,6 +5,7 @@ use std::io::Read as _;
 use flate2::read::MultiGzDecoder;
 
 use crate::buildkit::export::docker_archive;
+use crate::layer_store::Packing;
 use crate::oci::layout::digest_of;
 use crate::oci::{Compression, Digest, Layout};
 
@@ -17,7 +18,8 @@ pub fn engine_archive(bytes: &[u8]) {
     let Ok(folder) = tempfile::tempdir() else { return };
     let Ok(layout) = Layout::create(folder.path().join("image")) else { return };
     let archive = mended(bytes);
-    let Ok(parts) = docker_archive::read(&*archive, &layout, Compression::Gzip, &|_| {}) else { return };
+    let read = docker_archive::read(&*archive, &layout, &Packing::alone(Compression::Gzip), &[], &|_| {});
+    let Ok(docker_archive::Read::Whole(parts)) = read else { return };
     let config = serde_json::from_slice::<serde_json::Value>(&parts.config).unwrap_or_default();
     let diff_ids = config["rootfs"]["diff_ids"].as_array().cloned().unwrap_or_default();
     let mut held = Vec::new();

@@ -50,9 +50,7 @@ pub(super) fn namespace(delivery: &Delivery, ready: &Ready, builder: &Builder, c
     if config.build.builder_cache == BuilderCache::Shared {
         return None;
     }
-    let known = repository(delivery);
-    let repository = known.clone().unwrap_or_else(|| ready.checkout.root.to_string_lossy().into_owned());
-    let level = if config.publish == Publish::Yes { config.environment.name() } else { UNPUBLISHED };
+    let (known, (repository, level)) = (repository(delivery), trust(delivery, ready));
     // A value that the project gives divides its own namespace, and leads to no other.
     let given = config.build.arguments.iter().rev().find(|(name, _)| name == Namespace::ARGUMENT);
     let given = given.map_or("", |(_, value)| value);
@@ -65,6 +63,20 @@ pub(super) fn namespace(delivery: &Delivery, ready: &Ready, builder: &Builder, c
         }
         None => namespace,
     })
+}
+
+/// The name of the folder for layers that builds of the same repository, trusted as far, have made by this version.
+pub(super) fn of_layers(delivery: &Delivery, ready: &Ready) -> String {
+    let (repository, level) = trust(delivery, ready);
+    Namespace::of(&["layers", env!("CARGO_PKG_VERSION"), &repository, level]).folder()
+}
+
+/// Whose a build is: the repository's, and how far it is trusted.
+fn trust(delivery: &Delivery, ready: &Ready) -> (String, &'static str) {
+    let config = &delivery.config;
+    let repository = repository(delivery).unwrap_or_else(|| ready.checkout.root.to_string_lossy().into_owned());
+    let level = if config.publish == Publish::Yes { config.environment.name() } else { UNPUBLISHED };
+    (repository, level)
 }
 
 /// Refuses a Dockerfile whose reader is not known to keep to a namespace: it is a program that hands the builder whatever

@@ -12,7 +12,7 @@ use super::build_cache::{self, Chosen};
 use super::claim::dockerfile_name;
 use super::place::Place;
 use super::preflight::{Ready, Workshop};
-use super::{Delivery, Ending, Task, builder_state, dating};
+use super::{Delivery, Ending, Task, builder_state, dating, known_layers};
 use crate::build_check::BuildCheck;
 use crate::buildkit::Error as BuildError;
 use crate::buildkit::builder::{Instructions, Product};
@@ -38,7 +38,7 @@ use crate::oci::image::Parts;
 use crate::oci::registry::Store;
 use crate::oci::{Image, Layout, Platform};
 use crate::provenance::Claim;
-use crate::record::{BuildCache, CacheReading, ImageRecord, PlatformRecord, StageLog, StageName};
+use crate::record::{BuildCache, CacheReading, ImageRecord, KnownLayers, PlatformRecord, StageLog, StageName};
 use crate::scan::gitleaks::Leaks;
 use crate::stamp::Stamp;
 use crate::text;
@@ -60,6 +60,8 @@ pub(super) struct Built {
     pub(crate) leaks: Leaks,
     /// What the image of each platform was built from; none for an image that was not built here.
     pub(crate) materials: BTreeMap<Platform, Materials>,
+    /// The layers that were known before; absent where there were none.
+    pub(crate) known: Option<KnownLayers>,
     /// The files of the build context that the builder was told of.
     pub(crate) sent: BTreeMap<Box<str>, Stamp>,
     /// What the build cache that machines share has brought; absent where none was asked for.
@@ -82,7 +84,7 @@ pub(super) struct Unwritten {
 
 /// An open session, and what is built with it.
 struct BuildSession<'a> {
-    delivery: &'a Delivery,
+    delivery: &'a Arc<Delivery>,
     ready: &'a Ready,
     workshop: &'a Workshop,
     session: Session,
@@ -148,7 +150,7 @@ impl Unwritten {
 
 impl<'a> BuildSession<'a> {
     async fn open(
-        delivery: &'a Delivery,
+        delivery: &'a Arc<Delivery>,
         ready: &'a Ready,
         workshop: &'a Workshop,
         chosen: Chosen,
@@ -219,9 +221,10 @@ impl<'a> BuildSession<'a> {
                 let platforms =
                     if config.platforms.is_empty() { vec![None] } else { config.platforms.iter().map(Some).collect() };
                 let several = platforms.len() > 1;
+                let packing = known_layers::packing(self.delivery, self.ready, &log);
                 let builds = platforms.into_iter().map(|platform| {
                     let show = Self::show(&log, platform.filter(|_| several));
-                    self.workshop.builder.build(&self.session, &self.instructions, platform, &layout, config.compression, show)
+                    self.workshop.builder.build(&self.session, &self.instructions, platform, &layout, &packing, show)
                 });
                 let built = self.in_time(try_join_all(builds)).await.map_err(|error| self.explained(error))?;
                 let (mut parts, mut checks, mut materials) = (Vec::new(), BTreeSet::new(), BTreeMap::new());
@@ -237,7 +240,12 @@ impl<'a> BuildSession<'a> {
                 let checks = checks.into_iter().collect();
                 let annotations = annotations(self.delivery, &self.ready.claim);
                 let image = Image::assemble(layout, &parts, &annotations).map_err(BuildError::from)?;
-                let detail = extent(&image);
+                let known = known_layers::account(&packing.known, &log);
+                known_layers::keep(self.delivery, packing.known, image.layout.clone());
+                let mut detail = extent(&image);
+                if let Some(KnownLayers { layers, bytes }) = known {
+                    detail = format!("{detail}, {layers} of them known ({})", text::size(bytes));
+                }
                 log.line(&format!(
                     "{} ({detail}; {} of the context sent)",
                     image.digest,
@@ -249,7 +257,7 @@ impl<'a> BuildSession<'a> {
                 }
                 let is_cache_silent = found.values().flat_map(|(_, read)| read).any(build_cache::is_silent);
                 let (leaks, sent, unwritten) = (Leaks::default(), BTreeMap::new(), None);
-                let built = Built { image, warnings, checks, leaks, materials, sent, cache, is_cache_silent, unwritten };
+                let built = Built { image, warnings, checks, leaks, materials, known, sent, cache, is_cache_silent, unwritten };
                 Ok((built, Ending::Pass(detail)))
             })
             .await
@@ -423,5 +431,5 @@ pub(super) fn recorded(image: &Image) -> ImageRecord {
         sboms: Vec::new(),
         materials: None,
     });
-    ImageRecord { digest: image.digest, size: image.size(), platforms: platforms.collect() }
+    ImageRecord { digest: image.digest, size: image.size(), platforms: platforms.collect(), known: None }
 }

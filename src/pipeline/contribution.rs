@@ -6,7 +6,7 @@ use super::sbom::Sboms;
 use super::since::Earlier;
 use super::vulnerabilities::Vulnerabilities;
 use crate::finding::Finding;
-use crate::record::{Contribution, Publication, Record};
+use crate::record::{Contribution, ImageRecord, Publication, Record};
 use crate::scan::gitleaks::Leaks;
 
 impl Contribution for Leaks {
@@ -31,7 +31,7 @@ impl Contribution for Advisories {
 
 impl Contribution for Built {
     fn enter(&self, record: &mut Record) {
-        record.image = Some(recorded(&self.image));
+        record.image = Some(ImageRecord { known: self.known, ..recorded(&self.image) });
         for platform in record.image.iter_mut().flat_map(|image| &mut image.platforms) {
             platform.materials = self.materials.get(&platform.platform).cloned();
         }

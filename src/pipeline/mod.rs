@@ -27,6 +27,7 @@ pub(crate) mod gitops;
 mod ground_rules;
 mod judging;
 mod keys;
+mod known_layers;
 mod metrics;
 mod moving;
 mod named_contexts;

@@ -66,6 +66,7 @@ fn built(image: Image, leaks: Leaks) -> Built {
         checks: Vec::new(),
         leaks,
         materials,
+        known: None,
         sent,
         cache: None,
         is_cache_silent: false,

@@ -320,6 +320,19 @@ pub(crate) struct ImageRecord {
     pub(crate) size: u64,
     /// The image of each platform.
     pub(crate) platforms: Vec<PlatformRecord>,
+    /// Its layers that earlier deliveries on this machine had made or read; absent where there were none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) known: Option<KnownLayers>,
+}
+
+/// Layers that were taken as an earlier delivery had left them, once they were seen to be what they are taken for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct KnownLayers {
+    /// How many.
+    pub(crate) layers: u32,
+    /// How many bytes they have as they are stored.
+    pub(crate) bytes: u64,
 }
 
 /// The image of one platform.

@@ -80,7 +80,8 @@ fn image() -> ImageRecord {
         sboms: vec![format!("sbom/linux-{name}.spdx.json"), format!("sbom/linux-{name}.cdx.json")],
         materials: None,
     };
-    ImageRecord { digest: Digest::of(b"image"), size: 48_123_456, platforms: vec![platform("amd64", 92), platform("arm64", 91)] }
+    let platforms = vec![platform("amd64", 92), platform("arm64", 91)];
+    ImageRecord { digest: Digest::of(b"image"), size: 48_123_456, platforms, known: None }
 }
 
 fn publication(environment: Environment) -> Publication {

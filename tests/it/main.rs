@@ -66,6 +66,7 @@ mod figures_are_put_in_cloudwatch;
 mod git_starts_no_program_of_the_repository;
 mod hostile_words_give_no_orders;
 mod keyless_delivery;
+mod known_layers_are_taken_as_they_are;
 mod lifecycle_policies_are_looked_at_before_they_act;
 mod no_report_passes_for_anothers;
 mod no_secret_leaves;

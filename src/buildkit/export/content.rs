@@ -4,6 +4,7 @@
 use std::io::{self, Read};
 
 use futures_util::StreamExt as _;
+use futures_util::future::try_join_all;
 use oci_spec::image::{Descriptor, MediaType};
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::Channel;
@@ -13,6 +14,7 @@ use super::described;
 use super::pipe::{Sender, pipe};
 use crate::buildkit::Error;
 use crate::document;
+use crate::layer_store::Packing;
 use crate::net::{Pace, Watch};
 use crate::oci::bounds;
 use crate::oci::image::Parts;
@@ -52,7 +54,7 @@ pub(crate) async fn read(
     manifest: Digest,
     base: Option<&[Digest]>,
     layout: &Layout,
-    compression: Compression,
+    packing: &Packing,
     show: &(dyn Fn(u64) + Send + Sync),
 ) -> Result<Parts, Error> {
     let bytes = document(channel, &manifest).await?;
@@ -73,14 +75,45 @@ pub(crate) async fn read(
     if diff_ids.len() != manifest.layers().len() {
         return Err(Error::Protocol(format!("{} layers for {} diff ids", manifest.layers().len(), diff_ids.len())));
     }
+    let wanted = manifest.layers().iter().zip(diff_ids).map(|(layer, diff_id)| {
+        let form = form(layer, packing.compression, base.is_none_or(|base| base.contains(&diff_id)))?;
+        Ok((layer, diff_id, form))
+    });
+    let wanted = wanted.collect::<Result<Vec<_>, Error>>()?;
+    let known = wanted.iter().map(|(layer, diff_id, form)| known(layer, (*diff_id, form.clone()), layout, packing));
+    let known = try_join_all(known).await?;
     let mut layers = Vec::new();
     let mut done = 0;
-    for (layer, diff_id) in manifest.layers().iter().zip(diff_ids) {
-        let form = form(layer, compression, base.is_none_or(|base| base.contains(&diff_id)))?;
-        layers.push(fetch(channel, layer, (diff_id, form), layout, compression, &|bytes| show(done + bytes)).await?);
+    for ((layer, diff_id, form), known) in wanted.into_iter().zip(known) {
+        layers.push(match known {
+            Some(known) => known,
+            None => fetch(channel, layer, (diff_id, form), layout, packing, &|bytes| show(done + bytes)).await?,
+        });
         done += layer.size();
+        show(done);
     }
     Ok(Parts { platform, config, layers })
+}
+
+/// The layer, where an earlier delivery has read or compressed it.
+async fn known(
+    layer: &Descriptor,
+    (diff_id, form): (Digest, Form),
+    layout: &Layout,
+    packing: &Packing,
+) -> Result<Option<Descriptor>, Error> {
+    let (digest, size) = (digest_of(layer)?, layer.size());
+    let (packing, layout) = (packing.clone(), layout.clone());
+    let looking = tokio::task::spawn_blocking(move || {
+        let found = match form {
+            Form::Keep(media_type) => packing.known.blob(media_type, digest, size, &layout),
+            Form::Plain | Form::Gzip | Form::Zstd => {
+                packing.known.layer(diff_id, packing.compression, &layout).map(|layer| layer.descriptor)
+            }
+        };
+        found.inspect(|layer| packing.known.used(layer))
+    });
+    looking.await.map_err(|error| Error::Protocol(error.to_string()))
 }
 
 fn parse(bytes: &[u8], media_type: &MediaType) -> Result<Document, Error> {
@@ -102,6 +135,7 @@ fn is_attestation(descriptor: &Descriptor) -> bool {
 }
 
 /// What to do with a layer in the form in which the builder has it.
+#[derive(Clone)]
 enum Form {
     /// It may stay, under this media type.
     Keep(MediaType),
@@ -131,38 +165,46 @@ async fn fetch(
     layer: &Descriptor,
     (diff_id, form): (Digest, Form),
     layout: &Layout,
-    compression: Compression,
+    packing: &Packing,
     show: &(dyn Fn(u64) + Send + Sync),
 ) -> Result<Descriptor, Error> {
     let digest = digest_of(layer)?;
     let (sender, content) = pipe();
-    let layout = layout.clone();
+    let (packing, layout) = (packing.clone(), layout.clone());
     let writing = tokio::task::spawn_blocking(move || match form {
-        Form::Keep(media_type) => keep(content, digest, media_type, &layout),
-        Form::Plain => compress(content, diff_id, compression, &layout),
+        Form::Keep(media_type) => keep(content, digest, media_type, &layout, &packing),
+        Form::Plain => compress(content, diff_id, &packing, &layout),
         Form::Gzip => {
             let content = flate2::read::MultiGzDecoder::new(content).take(layer::MAX_BYTES);
-            compress(content, diff_id, compression, &layout)
+            compress(content, diff_id, &packing, &layout)
         }
         Form::Zstd => {
             // What is beyond any layer's size is left out, and what is left has another digest.
             let content = zstd::Decoder::new(content).map_err(|error| broken(&error))?.take(layer::MAX_BYTES);
-            compress(content, diff_id, compression, &layout)
+            compress(content, diff_id, &packing, &layout)
         }
     });
     stream(channel, &digest, layer.size(), sender, show).await?;
     writing.await.map_err(|error| Error::Protocol(error.to_string()))?
 }
 
-fn keep(mut content: impl Read, digest: Digest, media_type: MediaType, layout: &Layout) -> Result<Descriptor, Error> {
+fn keep(
+    mut content: impl Read,
+    digest: Digest,
+    media_type: MediaType,
+    layout: &Layout,
+    packing: &Packing,
+) -> Result<Descriptor, Error> {
     let mut blob = layout.writer()?;
     io::copy(&mut content, &mut blob).map_err(|error| broken(&error))?;
     let size = blob.finish_as(digest)?;
-    Ok(descriptor(media_type, digest, size))
+    let layer = descriptor(media_type, digest, size);
+    packing.known.note_blob(&layer)?;
+    Ok(layer)
 }
 
-fn compress(content: impl Read, expected: Digest, compression: Compression, layout: &Layout) -> Result<Descriptor, Error> {
-    let (descriptor, actual) = compression.write_layer(content, layout)?;
+fn compress(content: impl Read, expected: Digest, packing: &Packing, layout: &Layout) -> Result<Descriptor, Error> {
+    let (descriptor, actual) = packing.write_layer(content, layout)?;
     if actual == expected { Ok(descriptor) } else { Err(Error::LayerMismatch { expected, actual }) }
 }
 

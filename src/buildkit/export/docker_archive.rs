@@ -2,7 +2,7 @@
 //! layers in arbitrary order, the manifest last.
 
 use std::collections::HashMap;
-use std::io::{self, Read};
+use std::io::{self, Read as _};
 
 use oci_spec::image::Descriptor;
 use serde::Deserialize;
@@ -10,10 +10,12 @@ use serde::Deserialize;
 use super::described;
 use crate::buildkit::Error;
 use crate::document;
+use crate::layer_store::{KnownLayer, Packing};
 use crate::oci::archive;
 use crate::oci::bounds::{self, TooLarge};
+use crate::oci::digest::Hasher;
 use crate::oci::image::Parts;
-use crate::oci::{Compression, Digest, Layout, layout};
+use crate::oci::{Digest, Layout, layout};
 
 /// Configurations and manifests are smaller; what is larger is a layer.
 const MAX_DOCUMENT_BYTES: u64 = 4 << 20;
@@ -30,31 +32,58 @@ struct Manifest {
     layers: Vec<String>,
 }
 
+/// Where the archives of engines since Docker 25 have their layers, by the digest of what they hold.
+const BY_DIGEST: &str = "blobs/sha256/";
+
 /// What the archive holds, by path.
-#[derive(Default)]
-struct Contents {
+struct Contents<'a> {
+    layout: &'a Layout,
+    packing: &'a Packing,
+    /// The layers that are known, and in the layout.
+    known: &'a [KnownLayer],
     documents: HashMap<String, Vec<u8>>,
     layers: HashMap<String, (Descriptor, Digest)>,
     links: HashMap<String, String>,
     /// How many bytes all of these have.
     held: usize,
+    is_misjudged: bool,
 }
 
-/// Reads the one image of `archive` into `layout`; `show` receives the number of bytes read so far.
+/// What became of an archive.
+#[derive(Debug)]
+pub(crate) enum Read {
+    /// Its image is in the layout.
+    Whole(Parts),
+    /// A layer that could have been a known one, by its size or its name, is another, and what it holds has gone by.
+    Misjudged,
+}
+
+/// Reads the one image of `archive` into `layout`; `show` receives the number of bytes read so far. A layer of the size of one
+/// of the `known`, which have to be in the layout, is hashed and not compressed.
 ///
 /// # Errors
 /// The archive breaks off or is not what it should be, or the layout can't be written.
-pub(crate) fn read(archive: impl Read, layout: &Layout, compression: Compression, show: &dyn Fn(u64)) -> Result<Parts, Error> {
-    let mut contents = Contents::default();
+pub(crate) fn read(
+    archive: impl io::Read,
+    layout: &Layout,
+    packing: &Packing,
+    known: &[KnownLayer],
+    show: &dyn Fn(u64),
+) -> Result<Read, Error> {
+    let (documents, layers, links) = (HashMap::new(), HashMap::new(), HashMap::new());
+    let mut contents = Contents { layout, packing, known, documents, layers, links, held: 0, is_misjudged: false };
     let mut seen = 0_u64;
     archive::for_each(archive, broken, |entry| {
+        if contents.is_misjudged {
+            return Ok(());
+        }
         let path = entry.path().map_err(|error| broken(&error))?.to_string_lossy().into_owned();
         seen = seen.saturating_add(entry.size());
         if seen > bounds::MAX_BYTES {
             return Err(layout::Error::from(TooLarge::Bytes(seen)).into());
         }
         match entry.header().entry_type() {
-            tar::EntryType::Regular | tar::EntryType::Continuous => contents.take(&path, entry, layout, compression)?,
+            tar::EntryType::Regular | tar::EntryType::Continuous => contents.take(&path, entry)?,
             tar::EntryType::Symlink | tar::EntryType::Link => {
                 let target =
                     entry.link_name().map_err(|error| broken(&error))?.unwrap_or_default().to_string_lossy().into_owned();
@@ -66,11 +95,11 @@ pub(crate) fn read(archive: impl Read, layout: &Layout, compression: Compression
         show(seen);
         Ok(())
     })?;
-    contents.image()
+    if contents.is_misjudged { Ok(Read::Misjudged) } else { contents.image().map(Read::Whole) }
 }
 
-impl Contents {
-    fn take(&mut self, path: &str, entry: &mut impl Entry, layout: &Layout, compression: Compression) -> Result<(), Error> {
+impl Contents<'_> {
+    fn take(&mut self, path: &str, entry: &mut impl Entry) -> Result<(), Error> {
         let mut start = Vec::new();
         if entry.length() <= MAX_DOCUMENT_BYTES {
             entry.read_to_end(&mut start).map_err(|error| broken(&error))?;
@@ -89,11 +118,30 @@ impl Contents {
         if self.layers.len() >= bounds::MAX_LAYERS {
             return Err(layout::Error::from(TooLarge::Layers(self.layers.len() + 1)).into());
         }
-        let layer = compression.write_layer(start.chain(entry), layout)?;
+        let Some(layer) = self.layer_of(path, &start, entry)? else { return Ok(()) };
         match self.layers.insert(path.to_owned(), layer) {
             None => Ok(()),
             Some(_) => Err(protocol(format!("{path} is there twice"))),
         }
+    }
+
+    /// A layer, in the layout: as it is known, else compressed. None where it can't be had any more.
+    fn layer_of(&mut self, path: &str, start: &[u8], entry: &mut impl Entry) -> Result<Option<(Descriptor, Digest)>, Error> {
+        let found = |diff_id: Digest| {
+            let layer = self.known.iter().find(|layer| layer.diff_id == diff_id)?;
+            self.packing.known.used(&layer.descriptor);
+            Some((layer.descriptor.clone(), diff_id))
+        };
+        if entry.length() <= MAX_DOCUMENT_BYTES {
+            if let Some(layer) = (!self.known.is_empty()).then(|| found(Digest::of(start))).flatten() {
+                return Ok(Some(layer));
+            }
+        } else if self.known.iter().any(|layer| may_be(layer, path, entry.length())) {
+            let layer = found(hashed(entry)?);
+            self.is_misjudged = layer.is_none();
+            return Ok(layer);
+        }
+        Ok(Some(self.packing.write_layer(start.chain(entry), self.layout)?))
     }
 
     fn hold(&mut self, bytes: usize) -> Result<(), Error> {
@@ -131,11 +179,28 @@ impl Contents {
     }
 }
 
-trait Entry: Read {
+/// Whether a file of the archive can be a layer, by its size and, where that says it, by its name.
+fn may_be(layer: &KnownLayer, path: &str, length: u64) -> bool {
+    let named = path.strip_prefix(BY_DIGEST);
+    layer.size == length && named.is_none_or(|name| name == layer.diff_id.hex())
+}
+
+/// The digest of what is left of a file.
+fn hashed(mut content: impl io::Read) -> Result<Digest, Error> {
+    let (mut hasher, mut block) = (Hasher::new(), vec![0; 1 << 20]);
+    loop {
+        match content.read(&mut block).map_err(|error| broken(&error))? {
+            0 => return Ok(hasher.finish()),
+            count => hasher.update(&block[..count]),
+        }
+    }
+}
+
+trait Entry: io::Read {
     fn length(&self) -> u64;
 }
 
-impl<R: Read> Entry for tar::Entry<'_, R> {
+impl<R: io::Read> Entry for tar::Entry<'_, R> {
     fn length(&self) -> u64 {
         self.size()
     }
@@ -152,6 +217,8 @@ fn protocol(reason: impl Into<String>) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::oci::Compression;
+    use crate::oci::layout::descriptor;
 
     const CONFIG: &str = r#"{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[DIFF]}}"#;
     const MANIFEST: &str = r#"[{"Config":"config.json","RepoTags":null,"Layers":["layer.tar"]}]"#;
@@ -173,7 +240,11 @@ mod tests {
         let layer = archive(&[("app", b"scanned")]);
         let config = config.replace("DIFF", &format!("\"{}\"", Digest::of(&layer)));
         let entries = [("layer.tar", &*layer), ("config.json", config.as_bytes()), ("manifest.json", manifest.as_bytes())];
-        read(&*archive(&[&entries, more].concat()), &layout, Compression::Gzip, &|_| {})
+        let read = read(&*archive(&[&entries, more].concat()), &layout, &Packing::alone(Compression::Gzip), &[], &|_| {});
+        read.map(|read| match read {
+            Read::Whole(parts) => parts,
+            Read::Misjudged => panic!("nothing is known"),
+        })
     }
 
     #[test]
@@ -202,6 +273,53 @@ mod tests {
         }
     }
 
+    /// An archive of two layers that are too large to be held, one of them known, as engines have them: by names of their own,
+    /// and by their digests.
+    #[test]
+    fn a_layer_that_is_known_is_hashed_and_no_other_is_taken_for_it() {
+        let packing = Packing::alone(Compression::Gzip);
+        let content = |byte| archive(&[("app", &vec![byte; 5 << 20])]);
+        let (known, other) = (content(1), content(2));
+        let (known_id, other_id) = (Digest::of(&known), Digest::of(&other));
+        let config = CONFIG.replace("DIFF", &format!("\"{known_id}\",\"{other_id}\""));
+        let blob = |digest: Digest| format!("{BY_DIGEST}{}", digest.hex());
+        for (names, is_misjudged) in
+            [(["1/layer.tar".to_owned(), "2/layer.tar".to_owned()], true), ([known_id, other_id].map(blob), false)]
+        {
+            let manifest = format!(r#"[{{"Config":"config.json","Layers":["{}","{}"]}}]"#, names[0], names[1]);
+            let (folder, size) = (tempfile::tempdir().unwrap(), known.len() as u64);
+            let layout = Layout::create(folder.path()).unwrap();
+            let entries = [
+                (&*names[0], &*known),
+                (&*names[1], &*other),
+                ("config.json", config.as_bytes()),
+                ("manifest.json", manifest.as_bytes()),
+            ];
+            let layer = |diff_id| KnownLayer {
+                descriptor: descriptor(oci_spec::image::MediaType::ImageLayerGzip, Digest::of(b"known"), 5),
+                diff_id,
+                size,
+            };
+            let saved = archive(&entries);
+            let read = |known: &[KnownLayer]| read(&*saved, &layout, &packing, known, &|_| {}).unwrap();
+            match read(&[layer(known_id)]) {
+                Read::Whole(parts) => {
+                    assert!(!is_misjudged);
+                    assert_eq!(parts.layers[0], layer(known_id).descriptor);
+                    layout.verify(&parts.layers[1]).unwrap();
+                }
+                // The other has the same size, and no name that says which it is.
+                Read::Misjudged => assert!(is_misjudged),
+            }
+            let Read::Whole(parts) = read(&[]) else { panic!("nothing is known") };
+            parts.layers.iter().for_each(|layer| layout.verify(layer).unwrap());
+            let of_another_size = KnownLayer { size: size + 1, ..layer(known_id) };
+            assert!(
+                matches!(read(&[of_another_size]), Read::Whole(parts) if parts.layers.iter().all(|layer| layout.verify(layer).is_ok()))
+            );
+        }
+    }
+
     #[test]
     fn no_number_of_links_takes_more_memory_than_there_is_for_them() {
         let (folder, target) = (tempfile::tempdir().unwrap(), "x".repeat(1_000_000));
@@ -213,7 +331,7 @@ mod tests {
             header.set_size(0);
             archive.append_link(&mut header, number.to_string(), &target).unwrap();
         }
-        let read = read(&*archive.into_inner().unwrap(), &layout, Compression::Gzip, &|_| {});
+        let read = read(&*archive.into_inner().unwrap(), &layout, &Packing::alone(Compression::Gzip), &[], &|_| {});
         assert!(matches!(&read, Err(Error::Protocol(reason)) if reason.contains("links")), "{read:?}");
     }
 }

@@ -5,6 +5,7 @@ use tokio_util::task::TaskTracker;
 use super::read;
 use crate::buildkit::Error;
 use crate::buildkit::builder::{Builder, Host};
+use crate::layer_store::Packing;
 use crate::oci::{Compression, Digest, Layout};
 
 /// The builders that keep images as blobs.
@@ -19,7 +20,8 @@ async fn an_image_that_the_store_has_collected_is_told_from_one_that_can_not_be_
     for host in hosts() {
         let builder = Builder::connect(&host, &TaskTracker::new()).await.unwrap();
         let layout = Layout::create(folder.path().join("layout")).unwrap();
-        let said = read(&builder.channel(), Digest::of(b"collected"), None, &layout, Compression::Gzip, &|_| ()).await;
+        let packing = Packing::alone(Compression::Gzip);
+        let said = read(&builder.channel(), Digest::of(b"collected"), None, &layout, &packing, &|_| ()).await;
         assert!(matches!(said, Err(Error::ImageGone { .. })), "{host:?}: {:?}", said.err());
     }
 }

@@ -1,0 +1,94 @@
+//! Whether a blob of the store is what is said of it, and its way into a layout.
+
+use std::fs::File;
+use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
+use std::os::fd::AsRawFd as _;
+
+use flate2::read::MultiGzDecoder;
+use rustix::fs::{AtFlags, CWD, linkat};
+
+use super::entry::{Entry, Key};
+use crate::oci::digest::Hasher;
+use crate::oci::layout::{self, Layout};
+use crate::oci::{Compression, Digest};
+
+/// How much is read at once, in bytes.
+const BLOCK: usize = 1 << 20;
+
+/// Whether a blob has the digest and the size that are said, and unpacks to what is looked for. No more of it is read, or
+/// unpacked, than is said.
+pub(super) fn is_as_said(file: &File, entry: &Entry, key: &Key) -> io::Result<bool> {
+    if !entry.answers(key) || file.metadata()?.len() != entry.size {
+        return Ok(false);
+    }
+    let mut blob = Hashed::of(file.take(entry.size));
+    if let (Key::Content(_, compression), Some(content)) = (key, entry.content) {
+        // One byte more than is said shows that there is more.
+        let most = content.size.saturating_add(1);
+        let found = match compression {
+            Compression::Gzip => digest_of(MultiGzDecoder::new(io::BufReader::with_capacity(BLOCK, &mut blob)).take(most))?,
+            Compression::Zstd => digest_of(zstd::Decoder::new(&mut blob)?.take(most))?,
+        };
+        if found != (content.diff_id, content.size) {
+            return Ok(false);
+        }
+    }
+    io::copy(&mut blob, &mut io::sink())?;
+    Ok((blob.hasher.finish(), blob.size) == (entry.digest, entry.size))
+}
+
+/// Brings the blob that was looked at into a layout: by another name of the same file where that is possible, else by a copy,
+/// which is hashed once more.
+pub(super) fn bring(mut file: &File, entry: &Entry, layout: &Layout) -> Result<(), layout::Error> {
+    let to = layout.blob(&entry.digest);
+    // Another platform may have it: it was hashed when it was written.
+    if to.exists() {
+        return Ok(());
+    }
+    // The file that is open, and not whatever has its name by now.
+    let open = format!("/proc/self/fd/{}", file.as_raw_fd());
+    if linkat(CWD, open.as_str(), CWD, &to, AtFlags::SYMLINK_FOLLOW).is_ok() {
+        return Ok(());
+    }
+    let failed = |source| layout::Error::Io { path: to.clone(), source };
+    file.seek(SeekFrom::Start(0)).map_err(failed)?;
+    let mut writer = layout.writer()?;
+    let (mut content, mut block) = (file.take(entry.size), vec![0; BLOCK]);
+    loop {
+        match content.read(&mut block).map_err(failed)? {
+            0 => break,
+            count => writer.write_all(&block[..count]).map_err(failed)?,
+        }
+    }
+    writer.finish_as(entry.digest).map(drop)
+}
+
+/// The digest of content, and how many bytes it has.
+fn digest_of(content: impl Read) -> io::Result<(Digest, u64)> {
+    let mut content = Hashed::of(content);
+    let mut block = vec![0; BLOCK];
+    while content.read(&mut block)? > 0 {}
+    Ok((content.hasher.finish(), content.size))
+}
+
+/// Content that is hashed while it is read.
+struct Hashed<R> {
+    content: R,
+    hasher: Hasher,
+    size: u64,
+}
+
+impl<R> Hashed<R> {
+    fn of(content: R) -> Self {
+        Self { content, hasher: Hasher::new(), size: 0 }
+    }
+}
+
+impl<R: Read> Read for Hashed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.content.read(buffer)?;
+        self.hasher.update(&buffer[..count]);
+        self.size += count as u64;
+        Ok(count)
+    }
+}

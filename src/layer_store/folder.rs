@@ -1,0 +1,134 @@
+//! The folder of the store: ours, nobody else's to write to, and without links.
+//!
+//! `layers/NAMESPACE/blobs` has the blobs by their digests, `layers/NAMESPACE/known` what is said of them.
+
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use rustix::fs::{Mode, OFlags, open};
+use rustix::process::geteuid;
+
+use super::entry::{Entry, Key};
+use crate::document;
+use crate::oci::{Digest, disk};
+use crate::ownership::{self, Standing};
+
+/// The folder in the cache.
+pub(super) const NAME: &str = "layers";
+/// What is said of blobs.
+pub(super) const KNOWN: &str = "known";
+/// The blobs.
+pub(super) const BLOBS: &str = "blobs";
+/// What is said of a blob is shorter, in bytes.
+const MAX_ENTRY: u64 = 4096;
+
+/// The part of the store that one namespace has.
+#[derive(Debug)]
+pub(super) struct Folder {
+    root: PathBuf,
+    known: PathBuf,
+    blobs: PathBuf,
+}
+
+impl Folder {
+    /// Opens it, or makes it; the reason where neither is possible.
+    pub(super) fn open(cache: &Path, namespace: &str) -> Result<Self, String> {
+        let root = cache.join(NAME);
+        let failed = |error: io::Error| format!("{}: {error}", root.display());
+        fs::create_dir_all(cache).map_err(failed)?;
+        if root.is_symlink() {
+            return Err(format!("{} is a link", root.display()));
+        }
+        match ownership::look(&root).map_err(|stranger| stranger.to_string())? {
+            Standing::Own(_) => {}
+            Standing::Empty => ownership::mark(&root, &[]).map_err(failed)?,
+            Standing::Absent => {
+                make(&root).map_err(failed)?;
+                ownership::mark(&root, &[]).map_err(failed)?;
+            }
+        }
+        let place = root.join(namespace);
+        let (known, blobs) = (place.join(KNOWN), place.join(BLOBS));
+        for folder in [&place, &known, &blobs] {
+            make(folder).map_err(failed)?;
+        }
+        if let Some(folder) = [&root, &place, &known, &blobs].into_iter().find(|folder| !is_ours_alone(folder)) {
+            return Err(format!("{} is a link, or others may write to it", folder.display()));
+        }
+        Ok(Self { root, known, blobs })
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// What is said to be the blob that is looked for, and that file. It is in use from now on.
+    pub(super) fn find(&self, key: &Key) -> Option<(Entry, File)> {
+        let file = opened(&self.known.join(key.name())).ok()?;
+        let mut text = Vec::new();
+        (&file).take(MAX_ENTRY).read_to_end(&mut text).ok()?;
+        let entry: Entry = document::read(&text).ok()?;
+        let blob = opened(&self.blob(&entry.digest)).ok()?;
+        // What was used last goes last. Where that can't be noted it goes earlier.
+        let _ = file.set_modified(SystemTime::now());
+        Some((entry, blob))
+    }
+
+    /// Takes in a blob by another name of the same file, else by a copy.
+    pub(super) fn put(&self, key: &Key, entry: &Entry, from: &Path) -> io::Result<()> {
+        let blob = self.blob(&entry.digest);
+        let is_there = || blob.symlink_metadata().is_ok_and(|file| file.is_file() && file.len() == entry.size);
+        if !is_there() {
+            let _ = fs::remove_file(&blob);
+            if fs::hard_link(from, &blob).is_err() && !is_there() {
+                self.copy(from, &blob, entry.size)?;
+            }
+        }
+        let mut file = tempfile::Builder::new().prefix(".incoming-").tempfile_in(&self.known)?;
+        serde_json::to_writer(&mut file, entry)?;
+        file.persist(self.known.join(key.name()))?;
+        Ok(())
+    }
+
+    fn copy(&self, from: &Path, to: &Path, size: u64) -> io::Result<()> {
+        disk::has_room(&self.blobs, size).map_err(io::Error::other)?;
+        let mut file = tempfile::Builder::new().prefix(".incoming-").tempfile_in(&self.blobs)?;
+        io::copy(&mut File::open(from)?, &mut file)?;
+        file.persist(to)?;
+        Ok(())
+    }
+
+    /// Removes what is not what it should be.
+    pub(super) fn remove(&self, key: &Key, entry: &Entry) {
+        let _ = fs::remove_file(self.known.join(key.name()));
+        let _ = fs::remove_file(self.blob(&entry.digest));
+    }
+
+    fn blob(&self, digest: &Digest) -> PathBuf {
+        self.blobs.join(digest.hex())
+    }
+}
+
+/// Makes a folder of our own, unless there is one.
+fn make(folder: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made,
+    }
+}
+
+/// Whether it is a folder that nobody else may write to.
+fn is_ours_alone(folder: &Path) -> bool {
+    let is_ours = |found: fs::Metadata| found.is_dir() && found.uid() == geteuid().as_raw() && found.mode() & 0o022 == 0;
+    folder.symlink_metadata().is_ok_and(is_ours)
+}
+
+/// Opens a file that is no link; what is no file at all holds nothing up.
+fn opened(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(open(path, flags, Mode::empty())?);
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::ErrorKind::InvalidData.into()) }
+}
