@@ -23,7 +23,10 @@ fn noise(seed: u64) -> String {
         state ^= state << 17;
         usize::from(state.to_le_bytes()[3] % 4)
     };
-    (0..SIZE).map(|at| if at % 64 == 63 { '\n' } else { ['a', 'b', 'c', 'd'][next()] }).collect()
+    // Of a size of its own: an engine's archive may not say more of a layer.
+    (0..SIZE + usize::try_from(seed).unwrap() * 1024)
+        .map(|at| if at % 64 == 63 { '\n' } else { ['a', 'b', 'c', 'd'][next()] })
+        .collect()
 }
 
 /// Two layers that are worth keeping, and a small one.

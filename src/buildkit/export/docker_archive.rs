@@ -129,7 +129,6 @@ impl Contents<'_> {
     fn layer_of(&mut self, path: &str, start: &[u8], entry: &mut impl Entry) -> Result<Option<(Descriptor, Digest)>, Error> {
         let found = |diff_id: Digest| {
             let layer = self.known.iter().find(|layer| layer.diff_id == diff_id)?;
-            self.packing.known.used(&layer.descriptor);
             Some((layer.descriptor.clone(), diff_id))
         };
         if entry.length() <= MAX_DOCUMENT_BYTES {
@@ -165,7 +164,10 @@ impl Contents<'_> {
             let (descriptor, actual) = self.layer(path).ok_or_else(|| protocol(format!("no layer {path}")))?;
             if *actual == expected { Ok(descriptor.clone()) } else { Err(Error::LayerMismatch { expected, actual: *actual }) }
         });
-        Ok(Parts { platform, layers: layers.collect::<Result<_, _>>()?, config })
+        let layers = layers.collect::<Result<Vec<_>, _>>()?;
+        let is_known = |layer: &&Descriptor| self.known.iter().any(|known| known.descriptor == **layer);
+        layers.iter().filter(is_known).for_each(|layer| self.packing.known.used(layer));
+        Ok(Parts { platform, layers, config })
     }
 
     /// The layer at `path`; the engine saves equal layers once and links to them.
