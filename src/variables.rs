@@ -43,8 +43,6 @@ variables! {
     GITHUB_REPOSITORY_ID;
     /// The number of the repository's owner, which such a subject has too.
     GITHUB_REPOSITORY_OWNER_ID;
-    /// `github-hosted` on a machine that is thrown away after the job, where no layers are kept for the next one.
-    RUNNER_ENVIRONMENT;
     /// The run, for the name of the session in AWS's logs.
     GITHUB_RUN_ID;
     /// GitHub's API; `https://api.github.com` if not set.

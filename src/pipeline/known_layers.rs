@@ -9,15 +9,12 @@ use crate::oci::Layout;
 use crate::record::{KnownLayers, StageLog};
 use crate::scan::database::cache_folder;
 use crate::text;
-use crate::variables;
 
-/// What the runner says of a machine that is thrown away after the job: nothing is kept there.
-const THROWN_AWAY: &str = "github-hosted";
-
-/// How layers get into the image, with those that are known to whoever is trusted as far.
+/// How layers get into the image, with those that are known to whoever is trusted as far. On a machine that is thrown away after
+/// the job nothing is kept.
 pub(super) fn packing(delivery: &Delivery, ready: &Ready, log: &StageLog) -> Packing {
     let compression = delivery.config.build.compression;
-    let lasts = variables::text(variables::RUNNER_ENVIRONMENT).as_deref() != Some(THROWN_AWAY);
+    let lasts = !delivery.config.build.cache.hosted;
     let Some(cache) = cache_folder().filter(|_| lasts) else { return Packing { compression, known: LayerStore::default() } };
     let (known, reason) = LayerStore::open(&cache, &builder_state::of_layers(delivery, ready));
     if let Some(reason) = reason {
