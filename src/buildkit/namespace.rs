@@ -82,7 +82,7 @@ impl Namespace {
     /// The name of a folder of this machine.
     #[must_use]
     pub(crate) fn folder(&self) -> String {
-        self.derived("folder")
+        derived(&self.state, "folder")
     }
 
     /// The options of a frontend that keep cache mounts and the results of steps apart.
