@@ -6,11 +6,13 @@
 //! project can have it: git carries no attributes, nor do most archives, and where one does, what is unpacked is another
 //! folder. A mark can hold seals besides: digests of the one file in the folder that decides what its reader sees.
 
-use std::fs;
+use std::fs::{self, DirBuilder};
 use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, StatxFlags, XattrFlags, getxattr, setxattr, statx};
+use rustix::process::geteuid;
 
 /// The attribute that holds the mark.
 const ATTRIBUTE: &str = "user.gp-deliver.folder";
@@ -106,6 +108,23 @@ fn mark_of(path: &Path) -> Option<Vec<String>> {
 fn identity(path: &Path) -> io::Result<String> {
     let stat = statx(CWD, path, AtFlags::empty(), StatxFlags::INO | StatxFlags::BTIME)?;
     Ok(format!("{}:{}.{:09}", stat.stx_ino, stat.stx_btime.tv_sec, stat.stx_btime.tv_nsec))
+}
+
+/// Makes a folder that nobody else may write to, unless there is one; [`is_private`] says whether that is such a one.
+///
+/// # Errors
+/// It can't be made.
+pub(crate) fn make_private(folder: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made,
+    }
+}
+
+/// Whether a path is a folder, and no link to one, that nobody else may write to.
+pub(crate) fn is_private(folder: &Path) -> bool {
+    let is_ours = |found: fs::Metadata| found.is_dir() && found.uid() == geteuid().as_raw() && found.mode() & 0o022 == 0;
+    folder.symlink_metadata().is_ok_and(is_ours)
 }
 
 /// The link on the way to `path` that may be the project's: any where the path is relative, and any that lies in one of the

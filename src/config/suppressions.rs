@@ -15,6 +15,8 @@ pub(crate) enum SecretsHistory {
     Push(String),
     /// The delivered one and all before it.
     Full,
+    /// The same, but for those in whose history an earlier delivery on this machine has found nothing.
+    Uncleared,
     /// None: the working tree alone.
     None,
 }
@@ -38,6 +40,8 @@ impl Reader<'_> {
         Some(match self.get(&inputs::SECRETS_HISTORY)? {
             // A push that was held back is delivered by the next one, so what one push brought is not enough.
             History::Auto if environment.is_none_or(blocks_leaks) => SecretsHistory::Full,
+            // On a laptop, what is kept in the user's folders is as good as the working tree.
+            History::Auto if self.env.event.is_none() => SecretsHistory::Uncleared,
             // A push without a commit before is a new branch or tag: what it brought can't be told, so all is scanned.
             History::Auto | History::Push => push(),
             History::Full => SecretsHistory::Full,

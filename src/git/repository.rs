@@ -161,6 +161,15 @@ impl Repository {
         Ok(tags.lines().map(str::to_owned).collect())
     }
 
+    /// The ids of the annotated tags' objects, of whatever commits.
+    ///
+    /// # Errors
+    /// git can't read them.
+    pub(crate) async fn tag_objects(&self, launcher: &Launcher) -> Result<Vec<String>, Error> {
+        let listed = self.ask(launcher, &["for-each-ref", "--format=%(objecttype) %(objectname)", "refs/tags/"]).await?;
+        Ok(listed.lines().filter_map(|line| line.strip_prefix("tag ")).map(str::to_owned).collect())
+    }
+
     /// The commit that a full id names, itself or as a tag; `None` where the clone has no such commit.
     ///
     /// # Errors

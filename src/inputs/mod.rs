@@ -165,7 +165,7 @@ inputs! {
 
     SECRETS_HISTORY: History =
         Input::new("secrets-history", Group::Scan, "RANGE",
-            "Commits to scan for secrets: auto (full where leaks block, else push in GitHub Actions), push, full, none")
+            "Commits to scan for secrets: auto (full where leaks block, else push in GitHub Actions, and on a laptop what no earlier delivery has cleared), push, full, none")
             .default("auto");
     SUPPRESSIONS: Suppressions =
         Input::new("suppressions", Group::Scan, "WHOSE",

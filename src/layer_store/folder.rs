@@ -2,19 +2,17 @@
 //!
 //! `layers/NAMESPACE/blobs` has the blobs by their digests, `layers/NAMESPACE/known` what is said of them.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, File};
 use std::io::{self, Read as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use rustix::fs::{Mode, OFlags, open};
-use rustix::process::geteuid;
 
 use super::entry::{Entry, Key};
 use crate::document;
 use crate::oci::{Digest, disk};
-use crate::ownership::{self, Standing};
+use crate::ownership::{self, Standing, is_private, make_private};
 
 /// The folder in the cache.
 pub(super) const NAME: &str = "layers";
@@ -46,16 +44,16 @@ impl Folder {
             Standing::Own(_) => {}
             Standing::Empty => ownership::mark(&root, &[]).map_err(failed)?,
             Standing::Absent => {
-                make(&root).map_err(failed)?;
+                make_private(&root).map_err(failed)?;
                 ownership::mark(&root, &[]).map_err(failed)?;
             }
         }
         let place = root.join(namespace);
         let (known, blobs) = (place.join(KNOWN), place.join(BLOBS));
         for folder in [&place, &known, &blobs] {
-            make(folder).map_err(failed)?;
+            make_private(folder).map_err(failed)?;
         }
-        if let Some(folder) = [&root, &place, &known, &blobs].into_iter().find(|folder| !is_ours_alone(folder)) {
+        if let Some(folder) = [&root, &place, &known, &blobs].into_iter().find(|folder| !is_private(folder)) {
             return Err(format!("{} is a link, or others may write to it", folder.display()));
         }
         Ok(Self { root, known, blobs })
@@ -110,20 +108,6 @@ impl Folder {
     fn blob(&self, digest: &Digest) -> PathBuf {
         self.blobs.join(digest.hex())
     }
-}
-
-/// Makes a folder of our own, unless there is one.
-fn make(folder: &Path) -> io::Result<()> {
-    match DirBuilder::new().mode(0o700).create(folder) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        made => made,
-    }
-}
-
-/// Whether it is a folder that nobody else may write to.
-fn is_ours_alone(folder: &Path) -> bool {
-    let is_ours = |found: fs::Metadata| found.is_dir() && found.uid() == geteuid().as_raw() && found.mode() & 0o022 == 0;
-    folder.symlink_metadata().is_ok_and(is_ours)
 }
 
 /// Opens a file that is no link; what is no file at all holds nothing up.

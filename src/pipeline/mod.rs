@@ -15,6 +15,7 @@ pub(crate) mod building;
 pub(crate) mod caching;
 mod check;
 mod claim;
+mod cleared_history;
 mod code_scanning;
 pub(crate) mod context;
 mod contribution;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::cleared_history::Uncleared;
 use super::place::Place;
 use super::preflight::Ready;
 use super::scanning::{DEADLINE, ending};
@@ -14,7 +15,7 @@ use crate::error::Error;
 use crate::finding::Standing;
 use crate::oci::Image;
 use crate::record::StageName;
-use crate::scan::gitleaks::{self, History, Leaks};
+use crate::scan::gitleaks::{self, History, Leaks, Lists};
 use crate::scan::{self, layers};
 use crate::scanner::Tool;
 use crate::stamp::Stamp;
@@ -29,8 +30,10 @@ pub(super) fn look(delivery: &Arc<Delivery>, ready: &Arc<Ready>) -> Task<Leaks> 
 async fn leaks(delivery: &Delivery, ready: &Ready) -> Result<Leaks, Error> {
     delivery
         .stage(StageName::Secrets, async |log| {
-            let (history, warning) = history(delivery, ready).await?;
             let (lists, unproven) = suppressions::of_leaks(delivery, ready).await?;
+            let (history, warning) = history(delivery, ready).await?;
+            let uncleared = uncleared(delivery, ready, lists).await?;
+            let history = uncleared.as_ref().map_or(history, |uncleared| uncleared.history.clone());
             let place = place(delivery, ready);
             let exclude = ours(delivery, ready);
             let request = gitleaks::Request {
@@ -44,6 +47,7 @@ async fn leaks(delivery: &Delivery, ready: &Ready) -> Result<Leaks, Error> {
                 deadline: DEADLINE,
             };
             let mut leaks = gitleaks::scan(&delivery.launcher, &request).await?;
+            let since = uncleared.and_then(|uncleared| uncleared.note(&leaks));
             besides::scan(delivery, ready, &request, &mut leaks).await?;
             leaks.warnings.extend(warning);
             set_in::note(delivery, ready, &mut leaks.suppressions).await;
@@ -62,6 +66,9 @@ async fn leaks(delivery: &Delivery, ready: &Ready) -> Result<Leaks, Error> {
             if new > 0 {
                 detail = format!("{detail}, {new} of them new with this change");
             }
+            if let Some(since) = since {
+                detail = format!("{detail}; none before in the history up to {}", since.get(..7).unwrap_or(&since));
+            }
             if let Some(unseen) = unseen(ready) {
                 detail = format!("{detail}; {unseen}");
             }
@@ -69,6 +76,14 @@ async fn leaks(delivery: &Delivery, ready: &Ready) -> Result<Leaks, Error> {
             Ok((leaks, ending(delivery, Tool::GITLEAKS, found, detail)))
         })
         .await
+}
+
+/// The part of the history that no earlier delivery has cleared, where that is enough.
+async fn uncleared(delivery: &Delivery, ready: &Ready, lists: &Lists) -> Result<Option<Uncleared>, Error> {
+    match (&delivery.config.secrets_history, &ready.checkout.source.commit) {
+        (SecretsHistory::Uncleared, Some(head)) if ready.checkout.in_git => Uncleared::of(delivery, ready, head, lists).await,
+        _ => Ok(None),
+    }
 }
 
 /// What was not looked at.
@@ -182,7 +197,7 @@ async fn history(delivery: &Delivery, ready: &Ready) -> Result<(History, Option<
             );
             return Ok((History::Full, Some(warning)));
         }
-        (SecretsHistory::Full, Some(_)) => History::Full,
+        (SecretsHistory::Full | SecretsHistory::Uncleared, Some(_)) => History::Full,
     };
     Ok((history, None))
 }

@@ -109,7 +109,6 @@ pub(crate) struct Program {
 impl Program {
     /// The program's file.
     #[must_use]
-    #[cfg(test)]
     pub(crate) fn path(&self) -> &std::path::Path {
         &self.path
     }

@@ -183,6 +183,25 @@ impl Checkout {
         }
     }
 
+    /// Whether a full id is the commit that is checked out, or one that this one came after.
+    ///
+    /// # Errors
+    /// git can't be run.
+    pub(crate) async fn contains(&self, launcher: &Launcher, commit: &str) -> Result<bool, Error> {
+        Ok(self.source.commit.as_deref() == Some(commit) || self.is_ancestor(launcher, commit).await?)
+    }
+
+    /// The ids of the clone's annotated tags.
+    ///
+    /// # Errors
+    /// git can't be run.
+    pub(crate) async fn tag_objects(&self, launcher: &Launcher) -> Result<Vec<String>, Error> {
+        match &self.repository {
+            Some(repository) => Ok(repository.tag_objects(launcher).await?),
+            None => Ok(Vec::new()),
+        }
+    }
+
     /// Whether `revision`, which may be any text, is a commit that this one came after.
     ///
     /// # Errors

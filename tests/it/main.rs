@@ -64,6 +64,7 @@ mod faults;
 mod figures;
 mod figures_are_put_in_cloudwatch;
 mod git_starts_no_program_of_the_repository;
+mod history_that_was_cleared_is_not_read_again;
 mod hostile_words_give_no_orders;
 mod keyless_delivery;
 mod known_layers_are_taken_as_they_are;

@@ -167,7 +167,7 @@ impl Contents<'_> {
         let layers = layers.collect::<Result<Vec<_>, _>>()?;
         let is_known = |layer: &&Descriptor| self.known.iter().any(|known| known.descriptor == **layer);
         layers.iter().filter(is_known).for_each(|layer| self.packing.known.used(layer));
-        Ok(Parts { platform, layers, config })
+        Ok(Parts { platform, config, layers })
     }
 
     /// The layer at `path`; the engine saves equal layers once and links to them.

@@ -91,6 +91,11 @@ impl Lists {
         }
     }
 
+    /// The rules that count, told so that no two are told alike.
+    pub(crate) fn rules_in_words(&self) -> String {
+        format!("{:?}", self.counting().rules)
+    }
+
     /// The one that what counts is compared with.
     pub(super) fn compared(&self) -> Option<List> {
         match self.word {

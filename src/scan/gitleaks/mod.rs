@@ -32,7 +32,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-pub(crate) use history::History;
+pub(crate) use history::{CommitRange, History};
 use lists::List;
 pub(crate) use lists::Lists;
 #[cfg(test)]
