@@ -397,7 +397,6 @@ const OPENERS: &[(&str, &str)] = &[
     ("oci::registry::credentials::store", "the configuration of the user's Docker client"),
     ("oci::registry::payload", "blobs of a layout of ours"),
     ("ownership", "whether a folder that is written to is ours, or empty"),
-    ("pipeline::cleared_history", "the cache, which belongs to whoever runs this, and the programs that this runs"),
     ("pipeline::doctor", "the user's file of a trust policy"),
     ("process::elf", "the program that is started, for the interpreter it names"),
     ("process::identity", "the system's users"),
