@@ -24,20 +24,22 @@ pub(crate) const MAX_RATIO: u64 = 100;
 /// What any archive may come to, in bytes: small databases shrink well.
 const FREE_BYTES: u64 = 16 << 20;
 
-/// Unpacks the two files into `folder`, which it makes, and says what they hash to. An archive that holds anything else is
-/// refused: what is in there was chosen by whoever has the mirror.
-pub(super) fn unpack(archive: &Path, folder: &Path, kind: Kind) -> Result<Digests, String> {
-    let digests = try_unpack(archive, folder, kind).map_err(|error| format!("it can't be unpacked: {error}"))?;
+/// Where an archive is unpacked to, in the folder of what comes in.
+pub(super) const FOLDER: &str = "database";
+
+/// Unpacks the two files of an archive of `size` bytes into `folder`, which it makes, and says what they hash to. An archive
+/// that holds anything else is refused: what is in there was chosen by whoever has the mirror.
+pub(super) fn unpack(archive: impl Read, size: u64, folder: &Path, kind: Kind) -> Result<Digests, String> {
+    let digests = try_unpack(archive, size, folder, kind).map_err(|error| format!("it can't be unpacked: {error}"))?;
     let missing = [kind.file(), METADATA].into_iter().find(|name| !digests.0.contains_key(*name));
     missing.map_or(Ok(digests), |name| Err(format!("it holds no {name}")))
 }
 
-fn try_unpack(archive: &Path, folder: &Path, kind: Kind) -> io::Result<Digests> {
+fn try_unpack(archive: impl Read, size: u64, folder: &Path, kind: Kind) -> io::Result<Digests> {
     fs::create_dir(folder)?;
     let mut digests = Digests::default();
-    let file = File::open(archive)?;
-    let left = FREE_BYTES.saturating_add(file.metadata()?.len().saturating_mul(MAX_RATIO));
-    let content = Bounded { content: MultiGzDecoder::new(BufReader::with_capacity(1 << 20, file)), left };
+    let left = FREE_BYTES.saturating_add(size.saturating_mul(MAX_RATIO));
+    let content = Bounded { content: MultiGzDecoder::new(BufReader::with_capacity(1 << 20, archive)), left };
     // Raw: an archive must neither rename its entries by headers of its own nor decide how much memory those take.
     for entry in Archive::new(content).entries()?.raw(true) {
         let entry = entry?;
@@ -120,13 +122,12 @@ mod tests {
 
     fn unpacked(entries: &[(tar::Header, Vec<u8>)]) -> Result<(), String> {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("archive");
-        let mut builder = tar::Builder::new(GzEncoder::new(File::create(&path).unwrap(), Compression::fast()));
+        let mut builder = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
         for (header, text) in entries {
             builder.append(header, &**text).unwrap();
         }
-        builder.into_inner().unwrap().finish().unwrap();
-        unpack(&path, &folder.path().join("database"), Kind::Vulnerabilities).map(drop)
+        let archive = builder.into_inner().unwrap().finish().unwrap();
+        unpack(&*archive, archive.len() as u64, &folder.path().join("database"), Kind::Vulnerabilities).map(drop)
     }
 
     #[test]
@@ -177,11 +178,10 @@ mod tests {
         header.set_size(mebibytes << 20);
         header.set_cksum();
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("archive");
         // Members one after the other are one content (RFC 1952), and a mebibyte of nothing takes a kibibyte.
-        let content = [member(header.as_bytes()), member(&vec![0; 1 << 20]).repeat(usize::try_from(mebibytes).unwrap())];
-        fs::write(&path, content.concat()).unwrap();
-        let refused = unpack(&path, &folder.path().join("database"), Kind::Vulnerabilities).unwrap_err();
+        let archive = [member(header.as_bytes()), member(&vec![0; 1 << 20]).repeat(usize::try_from(mebibytes).unwrap())].concat();
+        let refused =
+            unpack(&*archive, archive.len() as u64, &folder.path().join("database"), Kind::Vulnerabilities).unwrap_err();
         assert!(refused.contains("far more"), "{refused}");
     }
 }

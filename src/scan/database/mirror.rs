@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use oci_spec::image::{Descriptor, ImageManifest};
 
-use super::Kind;
+use super::digests::Digests;
+use super::{Kind, archive, arriving};
 use crate::oci::layout::digest_of;
 use crate::oci::manifest::Document;
 use crate::oci::registry::{Client, Selector, Store};
@@ -138,23 +139,39 @@ impl Mirror {
 }
 
 impl Source {
-    /// The packed database as a file, checked against its digest; in `folder` if it has to be fetched.
-    pub(super) async fn archive(&self, folder: &Path, progress: &(dyn Fn(u64) + Sync)) -> Result<PathBuf, String> {
+    /// Unpacks the database into [`archive::FOLDER`] of `folder`, and says what its files hash to. The archive is what its digest
+    /// says if this succeeds: one that has to be fetched is unpacked while it arrives.
+    pub(super) async fn unpack(&self, kind: Kind, folder: &Path, progress: &(dyn Fn(u64) + Sync)) -> Result<Digests, String> {
+        let (size, unpacked) = (self.layer.size(), folder.join(archive::FOLDER));
         match &self.place {
             Place::Folder(layout) => {
-                let (checked, layer) = (layout.clone(), self.layer.clone());
-                let verified = tokio::task::spawn_blocking(move || checked.verify(&layer)).await;
-                verified.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
-                Ok(layout.blob(&digest_of(&self.layer).map_err(|error| error.to_string())?))
+                let (layout, layer) = (layout.clone(), self.layer.clone());
+                blocking(move || {
+                    layout.verify(&layer).map_err(|error| error.to_string())?;
+                    let blob = layout.blob(&digest_of(&layer).map_err(|error| error.to_string())?);
+                    let blob = File::open(blob).map_err(|error| error.to_string())?;
+                    archive::unpack(blob, size, &unpacked, kind)
+                })
+                .await
             }
             Place::Registry(client) => {
-                let path = folder.join("archive");
-                let mut file = File::create_new(&path).map_err(|error| error.to_string())?;
-                client.pull_blob(&self.layer, &mut file, progress).await.map_err(|error| error.to_string())?;
-                Ok(path)
+                let (mut writing, reading) = arriving::file(&folder.join("archive")).map_err(|error| error.to_string())?;
+                let fetch = async move {
+                    client.pull_blob(&self.layer, &mut writing, progress).await.map_err(|error| error.to_string())?;
+                    writing.finish();
+                    Ok(())
+                };
+                // That it is another than its digest says tells more than where it could not be unpacked.
+                let (fetched, unpacked) = tokio::join!(fetch, blocking(move || archive::unpack(reading, size, &unpacked, kind)));
+                fetched.and(unpacked)
             }
         }
     }
+}
+
+/// Does what takes a processor beside the rest.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, String> + Send + 'static) -> Result<T, String> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| error.to_string()).flatten()
 }
 
 /// The one layer of the artifact.

@@ -5,6 +5,7 @@
 //! last.
 
 mod archive;
+mod arriving;
 mod cache;
 mod digests;
 mod mirror;
@@ -188,11 +189,8 @@ async fn obtain(mirror: &Mirror, request: &Request<'_>, cache: &Cache, progress:
         return Ok(entry);
     }
     let incoming = cache.incoming().map_err(|error| error.to_string())?;
-    let archive = source.archive(incoming.path(), progress).await?;
-    let (kind, folder) = (request.kind, incoming.path().to_owned());
-    let unpacked = tokio::task::spawn_blocking(move || archive::unpack(&archive, &folder.join("database"), kind)).await;
-    let digests = unpacked.map_err(|error| error.to_string()).flatten()?;
-    cache.keep(source.digest, &incoming.path().join("database"), &digests).map_err(|error| error.to_string())?;
+    let digests = source.unpack(request.kind, incoming.path(), progress).await?;
+    cache.keep(source.digest, &incoming.path().join(archive::FOLDER), &digests).map_err(|error| error.to_string())?;
     let kept = cache.kept(source.digest, mirror.to_string()).await.intact();
     kept.ok_or_else(|| "its metadata.json is not understood".to_owned())
 }
