@@ -410,7 +410,7 @@ const OPENERS: &[(&str, &str)] = &[
     ("publish::folder", "a layout that is ours by its mark"),
     ("report::claimed", "another job's report, without links, bounded"),
     ("report::folder", "the report's folder, which is ours by its mark, and the runner's files"),
-    ("scan::database::archive", "an archive that a mirror sent, in a folder of ours"),
+    ("scan::database::arriving", "an archive that a mirror sent, in a folder of ours"),
     ("scan::database::cache", "the cache, which belongs to whoever runs this"),
     ("scan::database::digests", "the cache, which belongs to whoever runs this"),
     ("scan::layers", "names of files, for contents that are then read beneath the root"),
