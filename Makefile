@@ -1,6 +1,6 @@
 # Everything here is quick the second time: what is built or fetched is kept in
 # target/ or in the user's cache folder until its pins change.
-.PHONY: help demo unit test test-all faults fuzz lint image bench tools verify-tools verify-image clean
+.PHONY: help demo unit test test-all faults fuzz lint image bench bench-matrix bench-quick tools verify-tools verify-image clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -34,9 +34,17 @@ image: ## Deliver the project's own image into target/image-report
 	@scripts/prepare image
 	@scripts/image
 
-bench: ## Measure against the script that users would otherwise write
+bench: ## Measure single figures, each with a goal: pushing, planning, the sandbox, the image
 	@scripts/prepare bench
 	@scripts/bench
+
+bench-matrix: ## Measure builders × images × situations beside the script that users would otherwise write, into docs/performance.md: hours
+	@scripts/prepare bench-matrix
+	@scripts/bench matrix $(OPTIONS)
+
+bench-quick: ## Compare a few of those, on the engine that is there, with docs/performance.md: under 3 minutes
+	@scripts/prepare bench
+	@scripts/bench quick
 
 tools: ## Build the scanners into target/tools/bin
 	@scripts/tools gitleaks trivy syft

@@ -1,8 +1,9 @@
 //! Documents that repeat what the binary prints, or each other, say the same. `GP_DELIVER_BLESS=1 cargo test docs` writes them
 //! anew.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -66,4 +67,45 @@ fn the_blocks_of_the_keyless_section_are_what_the_policy_command_prints() {
     }
     let job = policy("workflow").trim_end().replace('\n', "\n    ");
     holds("README.md", "workflow", &format!("```yaml\njobs:\n  deliver:\n    environment: prod\n    {job}\n```\n"));
+}
+
+/// Runs a module of `tools/bench`, which is of Python's own parts alone.
+fn bench(arguments: &[&str]) {
+    let output = std::process::Command::new("python3")
+        .args(["-B", "-m"])
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env("PYTHONPATH", "tools")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// The files below a folder that begin with `performance`, but the figures themselves, by their paths in it.
+fn pages_of_performance(folder: &Path) -> BTreeMap<PathBuf, String> {
+    let mut found = BTreeMap::new();
+    let pictures = fs::read_dir(folder.join("performance")).into_iter().flatten().map(|entry| entry.unwrap().path());
+    for path in std::iter::once(folder.join("performance.md")).chain(pictures) {
+        found.insert(path.strip_prefix(folder).unwrap().to_owned(), fs::read_to_string(&path).unwrap());
+    }
+    found
+}
+
+#[test]
+fn the_page_of_performance_and_its_pictures_are_made_of_the_figures() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    if std::env::var_os("GP_DELIVER_BLESS").is_some() {
+        bench(&["bench", "render"]);
+        return;
+    }
+    let made = tempfile::tempdir().unwrap();
+    bench(&["bench", "render", "--to", &made.path().display().to_string()]);
+    let (made, committed) = (pages_of_performance(made.path()), pages_of_performance(&docs));
+    assert!(made.len() > 1, "{:?}", made.keys());
+    assert!(made == committed, "docs/performance.md: run scripts/bench render");
+}
+
+#[test]
+fn what_the_figures_are_made_into_holds_for_figures_that_are_made_up() {
+    bench(&["unittest", "bench.tests"]);
 }

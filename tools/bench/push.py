@@ -10,6 +10,8 @@ import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from . import script
+
 LAYERS = 20
 LAYER_BYTES = (1 << 30) // LAYERS
 PARALLEL = 4
@@ -35,7 +37,7 @@ def gp_deliver(bench, folder, registry, report):
 def docker_push(bench, folder, registry):
     """Builds with Docker; gives how long `docker push` took in seconds."""
     image = f"{registry.address}/bench/push:v1"
-    docker = ["docker", "--config", bench.ROOT / "target/tools/docker-config"]
+    docker = ["docker", "--config", script.plugins(bench.WORK / "docker")]
     bench.run(*docker, "buildx", "build", "--load", "--tag", image, folder)
     began = time.monotonic()
     bench.run("docker", "push", image)
