@@ -33,6 +33,8 @@ pub(crate) enum Request {
     Deliver(Inputs),
     /// Deliver an image that is signed already.
     Promote(Inputs, verify::Request),
+    /// Deliver the image that those of the platforms are together.
+    Assemble(Inputs),
     /// Print what a delivery would do.
     /// The issuer is that of the tokens of those who have signed what was cleared, where it is not GitHub.
     Plan(Inputs, Option<String>),
@@ -105,6 +107,7 @@ pub(crate) fn read(
             Ok(Request::Watch(inputs, request))
         }
         Some(("promote", matches)) => Ok(promotion(inputs(matches), matches)),
+        Some(("assemble", matches)) => Ok(Request::Assemble(inputs(matches))),
         Some(("gitops", matches)) => {
             let inputs = inputs(matches);
             let image = argument_or_from(&inputs, matches.get_one(IMAGE));
@@ -169,6 +172,12 @@ pub(crate) fn command() -> Command {
             Command::new("deliver").about("Scan the source, build and scan the image, write its SBOM, decide, publish"),
         ))
         .subcommand(promote_command())
+        .subcommand(
+            with_inputs(Command::new("assemble").about(
+                "Make one image of those that other jobs of the run have delivered for a platform each (untagged), judge it, sign it and set its tags",
+            ))
+            .arg(argument(&inputs::IMAGES)),
+        )
         .subcommand(
             with_inputs(Command::new("plan").about("Print what `deliver` would do, as JSON, and do nothing"))
                 .arg(argument(&inputs::MATRIX))

@@ -148,6 +148,12 @@ pub(crate) struct Precedent {
 }
 
 impl Precedent {
+    /// Whether it lets the image pass here, by what was demanded then: whatever the advisories of today say.
+    #[must_use]
+    pub(crate) fn suffices(&self, environment: Environment, threshold: Threshold, inputs: Digest) -> bool {
+        (self.cleared || !environment.is_blocking()) && self.demanded(environment, threshold, inputs)
+    }
+
     /// Whether what was demanded then is at least what is demanded now.
     fn demanded(&self, environment: Environment, threshold: Threshold, inputs: Digest) -> bool {
         let requirements = environment.requirements();

@@ -122,8 +122,9 @@ fn run(arguments: impl IntoIterator<Item = OsString>, lifeline: &Lifeline) -> an
             Request::Images(inputs, request) => images(&inputs, request).await.unwrap_or_else(|error| refuse(&error)),
             Request::PullSecret(request) => pull_secret(&request).await.unwrap_or_else(|error| refuse(&error)),
             Request::Show(inputs) => show(&inputs).await.unwrap_or_else(|error| refuse(&error)),
-            Request::Deliver(inputs) => deliver(&inputs, None, lifeline).await,
-            Request::Promote(inputs, from) => deliver(&inputs, Some(&from), lifeline).await,
+            Request::Deliver(inputs) => Box::pin(deliver(&inputs, Asked::Source, lifeline)).await,
+            Request::Assemble(inputs) => Box::pin(deliver(&inputs, Asked::Parts, lifeline)).await,
+            Request::Promote(inputs, from) => Box::pin(deliver(&inputs, Asked::Image(&from), lifeline)).await,
         }
     });
     // A thread that still reads from a builder that was let go must not keep the process.
@@ -449,31 +450,48 @@ fn printed(written: std::io::Result<()>) -> Result<(), Error> {
     written.map_err(|source| Error::Io { path: PathBuf::from("standard output"), source })
 }
 
+/// What is asked to be delivered.
+#[derive(Clone, Copy)]
+enum Asked<'a> {
+    /// What the source comes to.
+    Source,
+    /// What other jobs have made of it, one a platform.
+    Parts,
+    /// An image that is there.
+    Image(&'a verify::Request),
+}
+
 /// What is delivered.
 enum Matter {
     /// What the source comes to.
     Source,
+    /// The images of the platforms.
+    Parts(config::Listed),
     /// An image that is there.
     Image(Box<verify::Question>),
 }
 
-/// The configuration of a delivery, of the source or of the image `from`.
-fn resolve(inputs: &Inputs, from: Option<&verify::Request>, env: &Env<'_>) -> Result<(Config, Matter), Vec<inputs::Problem>> {
-    let Some(from) = from else { return Config::resolve(inputs, env).map(|config| (config, Matter::Source)) };
+/// The configuration of a delivery, of the source, of its parts or of an image.
+fn resolve(inputs: &Inputs, asked: Asked<'_>, env: &Env<'_>) -> Result<(Config, Matter), Vec<inputs::Problem>> {
+    let from = match asked {
+        Asked::Source => return Config::resolve(inputs, env).map(|config| (config, Matter::Source)),
+        Asked::Parts => return Config::of_assembly(inputs, env).map(|(config, parts)| (config, Matter::Parts(parts))),
+        Asked::Image(from) => from,
+    };
     match (Config::of_promotion(inputs, env), from.origin()) {
         (Ok(config), Ok(image)) => Ok((config, Matter::Image(Box::new(image)))),
         (config, image) => Err([config.err(), image.err()].into_iter().flatten().flatten().collect()),
     }
 }
 
-async fn deliver(inputs: &Inputs, from: Option<&verify::Request>, lifeline: &Lifeline) -> Exit {
+async fn deliver(inputs: &Inputs, asked: Asked<'_>, lifeline: &Lifeline) -> Exit {
     let (form, runner) = (console::Form::detect(), RunnerFiles::from_environment());
     lifeline.surroundings(form, &runner);
     let console = console::Console::new(form);
     console.greet();
     let recorder = Recorder::begin(console.clone()).kept_by(Arc::new(lifeline.clone()));
     let event = read_event();
-    let resolved = resolve(inputs, from, &env(event.as_ref()));
+    let resolved = resolve(inputs, asked, &env(event.as_ref()));
     let context = PathBuf::from(inputs.text(&inputs::BUILD_CONTEXT));
     let project = source::project_of(&context, event.as_ref().and_then(|event| event.workspace.as_deref()));
     let launcher = Launcher::of_this_process(config::sandbox(inputs));
@@ -488,10 +506,12 @@ async fn deliver(inputs: &Inputs, from: Option<&verify::Request>, lifeline: &Lif
         (Ok((config, matter)), Ok(_)) => match begin(config, event, recorder.clone(), lifeline) {
             Err(error) => failed(&recorder, &error),
             Ok((delivery, staging)) => {
+                // On the heap: each of them is large, and all would have room on the stack at once.
                 let work = async {
                     match &matter {
-                        Matter::Source => pipeline::deliver(&delivery).await,
-                        Matter::Image(image) => pipeline::promote(&delivery, image).await,
+                        Matter::Source => Box::pin(pipeline::deliver(&delivery)).await,
+                        Matter::Parts(parts) => Box::pin(pipeline::assemble(&delivery, parts)).await,
+                        Matter::Image(image) => Box::pin(pipeline::promote(&delivery, image)).await,
                     }
                 };
                 let ended = until_its_end(&delivery.recorder, &delivery.cancel, lifeline, work).await;

@@ -299,6 +299,13 @@ impl Run {
         format!("{}/actions/runs/{}/attempts/{}", self.repository(), self.id, self.attempt)
     }
 
+    /// Whether an address is that of one of its attempts: failed jobs are run again in another one.
+    #[must_use]
+    pub(crate) fn has_attempt(&self, address: &str) -> bool {
+        let attempt = address.strip_prefix(&format!("{}/actions/runs/{}/attempts/", self.repository(), self.id));
+        attempt.is_some_and(|attempt| !attempt.is_empty() && attempt.bytes().all(|byte| byte.is_ascii_digit()))
+    }
+
     /// The workflow that ran, as a certificate has it.
     #[must_use]
     pub(crate) fn workflow_address(&self) -> String {
@@ -378,6 +385,33 @@ impl Provenance {
                 },
             },
         }
+    }
+
+    /// How an image was built that is made of others, each of which was built as one of `parts` says.
+    #[must_use]
+    pub(crate) fn of_parts(facts: &Facts<'_>, parts: &[Self]) -> Self {
+        // What each was built from is what the whole was; the source alone is this run's to say.
+        let nothing = Materials { named: BTreeSet::new(), unknown: BTreeSet::new(), network: false };
+        let mut whole = Self::of(&Facts { materials: &[nothing], ..*facts });
+        let definitions = || parts.iter().map(|part| &part.build_definition);
+        let dependencies = &mut whole.build_definition.resolved_dependencies;
+        let named: BTreeSet<_> = definitions().flat_map(|part| &part.resolved_dependencies).cloned().collect();
+        let missing: Vec<_> = named.into_iter().filter(|dependency| !dependencies.contains(dependency)).collect();
+        dependencies.extend(missing);
+        let Extent { complete, unknown, network } = &mut whole.build_definition.internal_parameters.dependencies;
+        let extents = || definitions().map(|part| &part.internal_parameters.dependencies);
+        unknown.extend(extents().flat_map(|extent| extent.unknown.iter().cloned()));
+        *complete = unknown.is_empty() && extents().all(|extent| extent.complete);
+        // One that is not known may have had it.
+        *network = extents().map(|extent| extent.network).reduce(|one, other| Some(one? || other?)).flatten();
+        whole
+    }
+
+    /// Whether it is of a run, whichever of its attempts.
+    #[must_use]
+    pub(crate) fn is_of_run(&self, run: &Run) -> bool {
+        let Self { run_details: RunDetails { builder, metadata }, .. } = self;
+        builder.id == run.builder() && metadata.invocation_id.as_deref().is_some_and(|address| run.has_attempt(address))
     }
 
     /// What the build names besides the source, to be compared with that of another image.

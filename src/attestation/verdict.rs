@@ -351,6 +351,7 @@ impl Verdict {
             origin: facts.origin,
             judged_by: match record.reuse {
                 Some(Reuse::Promoted { judged_by, .. }) => judged_by,
+                Some(Reuse::Assembled) => JudgedBy::Sbom,
                 _ => JudgedBy::Image,
             },
             builder: facts.builder,

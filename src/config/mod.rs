@@ -1,6 +1,7 @@
 //! The configuration: inputs, typed and complete. All problems with them are reported at once, before anything runs.
 
 mod amazon;
+mod assembly;
 mod build;
 mod cache;
 mod docker;
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 use semver::Version;
 
 pub(crate) use self::amazon::Ecr;
+pub(crate) use self::assembly::Listed;
 pub(crate) use self::build::Build;
 pub(crate) use self::monitoring::Metrics;
 use self::reader::Reader;
@@ -86,6 +88,8 @@ pub(crate) struct Config<B = Build> {
     pub(crate) reuse: Trust,
     /// What the image has to be; absent where any will do.
     pub(crate) expected_digest: Option<Digest>,
+    /// Whether the image gets no tag: another job assembles it with others.
+    pub(crate) untagged: bool,
     /// What an image that is promoted is judged by.
     pub(crate) promote_by: JudgedBy,
     /// The identity at AWS that base images are pulled with; absent where no input names one.
@@ -170,7 +174,7 @@ impl Config {
     /// # Errors
     /// All that is wrong with them, in the order of [`crate::inputs::ALL`].
     pub(crate) fn resolve(inputs: &Inputs, env: &Env<'_>) -> Result<Self, Vec<Problem>> {
-        Reader::read(inputs, env, |reader| reader.config(Reader::build))?.for_a_cluster(inputs)
+        Reader::read(inputs, env, |reader| reader.config(Reader::build))?.for_a_cluster(inputs)?.for_assembly(inputs)
     }
 
     /// Reads and checks the inputs of a promotion, which builds nothing, has no source whose lists could count, and goes to a
@@ -185,6 +189,7 @@ impl Config {
                 "a repository of a registry is expected, or ecr-repository: what is signed about an image is kept there";
             return Err(vec![inputs::DESTINATION.problem(inputs.text(&inputs::DESTINATION), expected)]);
         }
+        config.is_tagged(inputs)?;
         Self { suppressions: Suppressions::Unproven, ..config }.for_a_cluster(inputs)
     }
 }
@@ -246,6 +251,7 @@ impl Reader<'_> {
         let github_attestations = self.get(&inputs::GITHUB_ATTESTATIONS);
         let reuse = self.get(&inputs::REUSE);
         let expected_digest = self.get(&inputs::EXPECTED_DIGEST);
+        let untagged = self.get(&inputs::UNTAGGED);
         let registry_scan = self.registry_scan(publish.as_ref(), destination.as_ref());
         let registry_scan_wait = self.get(&inputs::ECR_SCAN_WAIT);
         let metrics = self.metrics(destination.as_ref());
@@ -272,6 +278,7 @@ impl Reader<'_> {
             promote_by: promote_by?,
             reuse: reuse?.unwrap_or(Trust::usual(environment?)),
             expected_digest: expected_digest?,
+            untagged: untagged?,
             pulls_as,
             signing: signing?,
             read_by,

@@ -78,6 +78,22 @@ impl From<&Unproven> for Diagnosis {
                 "Promote an image that a delivery has signed (`sign`), and say by `identity` whose signature counts where that is \
                  not this workflow; of keys by `trusted-keys`. `gp-deliver verify` shows what is signed about an image.",
             ),
+            Unproven::Part { image, platform, reasons } => Self::new(
+                format!("It is not proven that this run has cleared {image} for {platform}"),
+                because("There is no verdict beside it that counts.", reasons),
+                "Give `assemble` what the jobs of this very run have delivered with `untagged`, from the same commit, for the same \
+                 environment and by the same inputs; run all of its jobs again where one of them is of another run.",
+            ),
+            Unproven::Platform { image, platform, why } => Self::new(
+                format!("{image} is not the image of {platform}"),
+                format!("{why}."),
+                "Deliver each platform by itself (`untagged`, with one of `platforms`), and give `assemble` the digest that came of it.",
+            ),
+            Unproven::FewerLeaks { image, leaks, found } => Self::new(
+                format!("The source of {image} held secrets that are not seen here"),
+                format!("Its delivery counts {}, and here there are {found}.", text::count(*leaks, "leaked secret")),
+                "Check out the same commit in the same way (`fetch-depth`) in all jobs.",
+            ),
             Unproven::Commits { image, commits } => Self::new(
                 format!("It is not clear of which commit {image} is"),
                 format!("Its verdicts name {}.", text::list(&commits.iter().map(ToString::to_string).collect::<Vec<_>>())),

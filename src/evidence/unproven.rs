@@ -1,7 +1,7 @@
 //! Why what is signed about an image does not suffice to take it.
 
 use crate::environment::Environment;
-use crate::oci::Digest;
+use crate::oci::{Digest, Platform};
 use crate::text::Line;
 
 /// What is missing.
@@ -14,6 +14,36 @@ pub(crate) enum Unproven {
         image: Digest,
         /// Why what is there does not count.
         reasons: Vec<Line>,
+    },
+    /// Nobody whose word counts has cleared it in this run, for this platform.
+    #[error("{image} is not proven to be this run's for {platform}")]
+    Part {
+        /// The image.
+        image: Digest,
+        /// The platform that it is to be of.
+        platform: Platform,
+        /// Why what is there does not count.
+        reasons: Vec<Line>,
+    },
+    /// It is not the image of one platform, or of another one.
+    #[error("{image} is no image of {platform}: {why}")]
+    Platform {
+        /// The image.
+        image: Digest,
+        /// The platform that it is to be of.
+        platform: Platform,
+        /// What it is.
+        why: Line,
+    },
+    /// The scan of its source found more than this one does.
+    #[error("{image} was delivered with {leaks} leaks, and {found} are found")]
+    FewerLeaks {
+        /// The image.
+        image: Digest,
+        /// How many its delivery found.
+        leaks: usize,
+        /// How many are found here.
+        found: usize,
     },
     /// Its verdicts are of different commits.
     #[error("{image} has verdicts of {} commits", commits.len())]

@@ -5,6 +5,7 @@
 
 mod amazon;
 mod annotation;
+mod assembly;
 mod build;
 mod cluster;
 mod environments;
@@ -22,6 +23,7 @@ use semver::Version;
 
 pub(crate) use self::amazon::{EcrRepository, Region, Role, Seconds, SessionName, SessionPolicy};
 pub(crate) use self::annotation::AnnotationLine;
+pub(crate) use self::assembly::ListedImage;
 pub(crate) use self::build::{Argument, Property, SecretLine, SecretPlace, SshLine};
 pub(crate) use self::cluster::Branch;
 pub(crate) use self::environments::{Environments, Own};
@@ -225,6 +227,10 @@ inputs! {
             "What another builder has come to: an image with another digest ends the delivery before anything of it leaves the \
              machine")
             .otherwise("whatever the build comes to");
+    UNTAGGED: bool =
+        Input::new("untagged", Group::Publish, "true|false",
+            "Publish the image of one platform by its digest, signed and without a tag, for assemble to take")
+            .default("false");
 
     SIGN: Sign =
         Input::new("sign", Group::Sign, "HOW",
@@ -363,6 +369,14 @@ pub(crate) const JOB_RESULT: Input<Option<JobResult>> = Input::new(
     "For show: how the job ended whose report it is, by GitHub's own word: success, failure, cancelled or skipped",
 );
 
+/// An input of `assemble` alone.
+pub(crate) const IMAGES: Input<Lines<ListedImage>> = Input::new(
+    "images",
+    Group::Delivery,
+    "LINES",
+    "For assemble: the image of each platform, one per line: PLATFORM=DIGEST, as untagged deliveries of the same run have them",
+);
+
 /// An input of `promote`, and of a job: one that gives it promotes.
 pub(crate) const FROM: Input<Option<String>> = Input::new(
     "from",
@@ -492,7 +506,7 @@ pub(crate) const COMMAND: Input<String> = Input::new(
     "command",
     Group::Delivery,
     "NAME",
-    "What the action does: deliver, promote, gitops, rollback, watch, plan, doctor, policy or show; not a flag",
+    "What the action does: deliver, promote, assemble, gitops, rollback, watch, plan, doctor, policy or show; not a flag",
 )
 .default("deliver");
 
@@ -508,6 +522,7 @@ fn flags() -> impl Iterator<Item = &'static About> {
         &MATRIX.about,
         &MATRIX_CLEARED.about,
         &JOB_RESULT.about,
+        &IMAGES.about,
         &FROM.about,
         &IDENTITY.about,
         &PROMOTE_BY.about,

@@ -1,6 +1,7 @@
 //! An image in a layout, read once and checked: what the scanners, the policy and publishing work with.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use oci_spec::image::{
     Descriptor, ImageConfiguration, ImageManifest, ImageManifestBuilder, MediaType, Os, PlatformBuilder, SCHEMA_VERSION,
@@ -86,10 +87,8 @@ impl Image {
         let root = match <[Descriptor; 1]>::try_from(manifests) {
             Ok([manifest]) => manifest,
             Err(manifests) => {
-                let mut index = index_of(manifests)?;
-                index.set_annotations(some(annotations.of_index()));
-                let mut root = layout.write_document(MediaType::ImageIndex, &index)?;
-                root.set_annotations(some(annotations.of_index_descriptor()));
+                let (bytes, root) = index(manifests, annotations)?;
+                layout.write(MediaType::ImageIndex, &bytes)?;
                 root
             }
         };
@@ -153,6 +152,33 @@ pub(crate) struct Parts {
     pub(crate) layers: Vec<Descriptor>,
 }
 
+/// The index of manifests that are there, in the bytes that an image of the same platforms has that is built as a whole, and its
+/// descriptor.
+///
+/// # Errors
+/// The index has no form, which no list of descriptors comes to.
+pub(crate) fn index(manifests: Vec<Descriptor>, annotations: &Annotations) -> Result<(Vec<u8>, Descriptor), Error> {
+    let mut index = index_of(manifests)?;
+    index.set_annotations(some(annotations.of_index()));
+    let bytes = layout::document(&index)?;
+    let mut root = layout::descriptor(MediaType::ImageIndex, Digest::of(&bytes), bytes.len() as u64);
+    root.set_annotations(some(annotations.of_index_descriptor()));
+    Ok((bytes, root))
+}
+
+/// How an index lists the manifest of a platform.
+///
+/// # Errors
+/// The platform has no form, which none comes to that was read as one.
+pub(crate) fn listed(mut manifest: Descriptor, platform: &Platform, annotations: &Annotations) -> Result<Descriptor, Error> {
+    manifest.set_annotations(some(annotations.of_manifest_descriptor(platform)));
+    let named = PlatformBuilder::default().os(Os::from(&*platform.os)).architecture(&*platform.architecture).build();
+    let mut named = named.map_err(|error| Error::Invalid { path: PathBuf::new(), reason: error.to_string() })?;
+    named.set_variant(platform.variant.clone());
+    manifest.set_platform(Some(named));
+    Ok(manifest)
+}
+
 impl Parts {
     fn manifest(&self, layout: &Layout, annotations: &Annotations) -> Result<Descriptor, Error> {
         let invalid =
@@ -165,13 +191,7 @@ impl Parts {
             .layers(self.layers.clone());
         let mut manifest = manifest.build().map_err(invalid)?;
         manifest.set_annotations(some(annotations.of_manifest(&self.platform)));
-        let mut descriptor = layout.write_document(MediaType::ImageManifest, &manifest)?;
-        descriptor.set_annotations(some(annotations.of_manifest_descriptor(&self.platform)));
-        let platform = PlatformBuilder::default().os(Os::from(&*self.platform.os)).architecture(&*self.platform.architecture);
-        let mut platform = platform.build().map_err(invalid)?;
-        platform.set_variant(self.platform.variant.clone());
-        descriptor.set_platform(Some(platform));
-        Ok(descriptor)
+        listed(layout.write_document(MediaType::ImageManifest, &manifest)?, &self.platform, annotations)
     }
 }
 

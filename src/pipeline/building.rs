@@ -401,7 +401,7 @@ fn instructions(build: &Build, dockerfile: String, claim: &Claim, proxies: Vec<(
 }
 
 /// What the manifests say: where they came from, and what the inputs add.
-fn annotations(delivery: &Delivery, claim: &Claim) -> Annotations {
+pub(super) fn annotations(delivery: &Delivery, claim: &Claim) -> Annotations {
     delivery.config.build.annotations.clone().and_above_all(claim.annotations())
 }
 

@@ -17,7 +17,7 @@ use crate::oci::reference::Repository;
 use crate::plan;
 use crate::provenance::Claim;
 use crate::publish;
-use crate::record::StageName;
+use crate::record::{StageLog, StageName};
 use crate::scan;
 use crate::scan::base::Base;
 use crate::scan::gitleaks::Lists;
@@ -59,39 +59,19 @@ pub(super) struct Workshop {
     pub(crate) builder: Builder,
 }
 
+/// What is built, and what is known of its source.
+pub(super) struct Found {
+    pub(crate) ready: Ready,
+    pub(crate) definition: Definition,
+    pub(crate) contexts: NamedContexts,
+    pub(crate) date: Option<SourceDate>,
+}
+
 pub(super) async fn look(delivery: &Delivery) -> Result<(Ready, Workshop), Error> {
     delivery
         .stage(StageName::Preflight, async |log| {
-            shutting_in::note(delivery)?;
-            scan::find_all(&delivery.launcher).map_err(|error| Error::Scan(error.into()))?;
+            let Found { ready, definition, contexts, date } = find(delivery, &log).await?;
             let config = &delivery.config;
-            let dockerfile = &config.build.dockerfile;
-            let (event, build) = (delivery.event.as_ref(), &config.build);
-            let definition = Definition::read(&config.context, dockerfile, event, &build.arguments, build.folders())?;
-            let mut checkout = Checkout::read(&delivery.launcher, &config.context, Some(&definition), event).await?;
-            log.line(&source_line(&checkout));
-            identify(delivery, &checkout).await?;
-            let places = checkout.places(&definition)?;
-            let contexts = NamedContexts::open(delivery)?;
-            let date = dating::date(delivery, &checkout).await?;
-            let left_out = [&*config.report_dir, &*delivery.staging];
-            let unseen = async {
-                // A run's checkout has what its commit has, and what steps have made for the image.
-                let ignored = if event.is_none() { checkout.ignored(&delivery.launcher).await } else { Vec::new() };
-                context::unseen(&checkout.root, &definition, ignored)
-            };
-            let compared = context::compare(&delivery.launcher, &checkout, &definition, &left_out);
-            let (unseen, compared) = tokio::join!(unseen, compared);
-            checkout.source.dirty = compared.is_dirty();
-            let name = name(delivery, &checkout);
-            delivery.recorder.write(|record| (record.source, record.name) = (Some(checkout.source.clone()), Some(name)));
-            let tags = plan_tags(delivery, &checkout)?;
-            warn(delivery, &checkout, &compared);
-            for name in contexts.idle(&config.build, &definition) {
-                delivery
-                    .recorder
-                    .warn(format!("Nothing in the Dockerfile is called {name}, so the build context of this name is not used."));
-            }
             keys::look(delivery, &log).await?;
             let builder = Builder::connect(&config.build.host, &delivery.cleanups).await?;
             log.line(&format!("builder: {}", builder.description()));
@@ -101,34 +81,78 @@ pub(super) async fn look(delivery: &Delivery) -> Result<(Ready, Workshop), Error
                     .recorder
                     .warn("This builder knows no build checks: what the Dockerfile's `# check=` asks for was not looked at.");
             }
-            let names: Vec<_> = tags.iter().map(|planned| planned.tag.as_str()).collect();
-            log.line(&format!(
-                "destination: {}, tags: {}",
-                config.destination,
-                if names.is_empty() { "none".to_owned() } else { names.join(", ") }
-            ));
             let detail = builder.description().to_owned();
-            let dockerfile = definition.parsed.clone();
-            let ready = Ready {
-                claim: claim::claim(config, &checkout, &definition.dockerfile, contexts.parameters(&places)),
-                places,
-                unseen,
-                siblings: bases::repositories(&config.build, dockerfile.as_ref()),
-                checkout,
-                dockerfile,
-                tags,
-                base: OnceCell::new(),
-                leaks: OnceCell::new(),
-                origin: None,
-            };
             Ok(((ready, Workshop { definition, contexts, date, builder }), Ending::Pass(detail)))
         })
         .await
 }
 
+/// Finds the programs and the source, and what a delivery of it is called.
+pub(super) async fn find(delivery: &Delivery, log: &StageLog) -> Result<Found, Error> {
+    shutting_in::note(delivery)?;
+    scan::find_all(&delivery.launcher).map_err(|error| Error::Scan(error.into()))?;
+    let config = &delivery.config;
+    let dockerfile = &config.build.dockerfile;
+    let (event, build) = (delivery.event.as_ref(), &config.build);
+    let definition = Definition::read(&config.context, dockerfile, event, &build.arguments, build.folders())?;
+    let mut checkout = Checkout::read(&delivery.launcher, &config.context, Some(&definition), event).await?;
+    log.line(&source_line(&checkout));
+    identify(delivery, &checkout).await?;
+    let places = checkout.places(&definition)?;
+    let contexts = NamedContexts::open(delivery)?;
+    let date = dating::date(delivery, &checkout).await?;
+    let left_out = [&*config.report_dir, &*delivery.staging];
+    let unseen = async {
+        // A run's checkout has what its commit has, and what steps have made for the image.
+        let ignored = if event.is_none() { checkout.ignored(&delivery.launcher).await } else { Vec::new() };
+        context::unseen(&checkout.root, &definition, ignored)
+    };
+    let compared = context::compare(&delivery.launcher, &checkout, &definition, &left_out);
+    let (unseen, compared) = tokio::join!(unseen, compared);
+    checkout.source.dirty = compared.is_dirty();
+    let name = name(delivery, &checkout);
+    delivery.recorder.write(|record| (record.source, record.name) = (Some(checkout.source.clone()), Some(name)));
+    let tags = plan_tags(delivery, &checkout)?;
+    warn(delivery, &checkout, &compared);
+    for name in contexts.idle(&config.build, &definition) {
+        delivery
+            .recorder
+            .warn(format!("Nothing in the Dockerfile is called {name}, so the build context of this name is not used."));
+    }
+    let names: Vec<_> = tags.iter().map(|planned| planned.tag.as_str()).collect();
+    log.line(&format!(
+        "destination: {}, tags: {}",
+        config.destination,
+        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    ));
+    let dockerfile = definition.parsed.clone();
+    let ready = Ready {
+        claim: claim::claim(config, &checkout, &definition.dockerfile, contexts.parameters(&places)),
+        places,
+        unseen,
+        siblings: bases::repositories(&config.build, dockerfile.as_ref()),
+        checkout,
+        dockerfile,
+        tags,
+        base: OnceCell::new(),
+        leaks: OnceCell::new(),
+        origin: None,
+    };
+    Ok(Found { ready, definition, contexts, date })
+}
+
 /// What the image is called: its repository without a registry, which a pull request does not know yet; else the source, and
 /// the folder in it that is built.
 pub(super) fn name(delivery: &Delivery, checkout: &Checkout) -> String {
+    let name = whole_name(delivery, checkout);
+    // What is found in it is kept apart from what is found in those of other platforms.
+    match delivery.config.build.platforms.first().filter(|_| delivery.config.untagged) {
+        Some(platform) => format!("{name}/{}", platform.slug()),
+        None => name,
+    }
+}
+
+fn whole_name(delivery: &Delivery, checkout: &Checkout) -> String {
     let config = &delivery.config;
     match &config.destination {
         RequestedDestination::Named(publish::Destination::Registry(repository)) => repository.name().to_owned(),
@@ -146,6 +170,9 @@ pub(super) fn name(delivery: &Delivery, checkout: &Checkout) -> String {
 
 pub(super) fn plan_tags(delivery: &Delivery, checkout: &Checkout) -> Result<Vec<PlannedTag>, Error> {
     let config = &delivery.config;
+    if config.untagged {
+        return Ok(Vec::new());
+    }
     let planned = plan::tags(config, &checkout.source).map_err(Error::Tags)?;
     // A layout may hold an image without a tag; in a registry nobody would find it.
     if planned.tags.is_empty()

@@ -128,7 +128,7 @@ async fn client(repository: &Repository, destination: Option<&Client>) -> Result
 }
 
 /// Sees to it that each fixed tag names this image or none, and that those which have to move may. What the moving ones name.
-async fn look_at_tags(
+pub(super) async fn look_at_tags(
     delivery: &Delivery,
     ready: &Ready,
     origin: &ProvenImage,
@@ -224,7 +224,7 @@ impl ProvenImage {
         let statements =
             manifests.iter().zip(gathered).flat_map(|(digest, found)| found.statements.into_iter().map(|one| (*digest, one)));
         let statements: Vec<_> = statements.filter(|(_, signed)| counts(signed).is_ok()).collect();
-        Ok(Self { client, image, verdict, commit, signer, at, statements, sboms })
+        Ok(Self { client, image, verdict, commit, signer, at, statements, sboms, parts: Vec::new() })
     }
 
     /// The source, as far as it is proven.
@@ -336,7 +336,7 @@ fn held_back_leaks(decision: &SignedStatement, verdict: &Verdict) -> bool {
 
 /// Whether a list is by whoever has decided about the image, as far as keys go: each is bound to an environment, and a list says
 /// of none.
-fn of_the_same(decision: &SignedStatement, list: &SignedStatement) -> Result<(), Line> {
+pub(super) fn of_the_same(decision: &SignedStatement, list: &SignedStatement) -> Result<(), Line> {
     match (&decision.signer, &list.signer) {
         (SignedBy::Identity(_), SignedBy::Identity(_)) => Ok(()),
         (one, other) if one == other => Ok(()),
@@ -345,7 +345,7 @@ fn of_the_same(decision: &SignedStatement, list: &SignedStatement) -> Result<(),
 }
 
 /// The latest list of what is in the image of a platform that counts.
-fn attested(
+pub(super) fn attested(
     found: Option<&Evidence>,
     image: Digest,
     counts: &impl Fn(&SignedStatement) -> Result<(), Line>,
@@ -413,6 +413,6 @@ fn platforms(client: &Client, image: &Manifest) -> Result<Vec<Digest>, Error> {
     Ok(listed.iter().map(digest_of).collect::<Result<_, _>>().map_err(registry::Error::from)?)
 }
 
-fn on(at: Option<Timestamp>) -> String {
+pub(super) fn on(at: Option<Timestamp>) -> String {
     at.map(|at| format!(" on {}", text::time(at))).unwrap_or_default()
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::attestation::Verdict;
+use crate::attestation::{Provenance, Verdict};
 use crate::evidence::SignedStatement;
 use crate::oci::Digest;
 use crate::oci::registry::{Client, Manifest};
@@ -23,6 +23,8 @@ pub(super) struct ProvenImage {
     pub(super) statements: Vec<(Digest, SignedStatement)>,
     /// What is in the image of each platform, by its manifest, where it is judged by that.
     pub(super) sboms: Option<Vec<(Digest, Attested)>>,
+    /// How the images that it is made of were built, where it is made of several in this run.
+    pub(super) parts: Vec<Provenance>,
 }
 
 impl ProvenImage {

@@ -91,7 +91,11 @@ pub(super) async fn tag(
         let ended = listen(delivery, &log, async |listener| publish::tag(ready, &tags, &delivery.cancel, &listener).await).await;
         // Where it went well, they are taken for published in one step with that.
         let publication = ended.inspect_err(|error| leave(delivery, leftovers(error)))?;
-        let detail = format!("{} to {}", text::count(publication.tags.len(), "tag"), publication.destination);
+        let tags = match publication.tags.len() {
+            0 => "without a tag".to_owned(),
+            number => text::count(number, "tag"),
+        };
+        let detail = format!("{tags} to {}", publication.destination);
         Ok((publication, Ending::Pass(detail)))
     };
     conclude(stage, tagged.await)

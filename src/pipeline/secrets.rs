@@ -27,7 +27,7 @@ pub(super) fn look(delivery: &Arc<Delivery>, ready: &Arc<Ready>) -> Task<Leaks> 
     Task::begin(delivery, &[StageName::Secrets], async move { leaks(&owned, &ready).await })
 }
 
-async fn leaks(delivery: &Delivery, ready: &Ready) -> Result<Leaks, Error> {
+pub(super) async fn leaks(delivery: &Delivery, ready: &Ready) -> Result<Leaks, Error> {
     delivery
         .stage(StageName::Secrets, async |log| {
             let (lists, unproven) = suppressions::of_leaks(delivery, ready).await?;

@@ -214,6 +214,8 @@ pub(crate) enum Reuse {
         #[serde(rename = "judged-by", default, skip_serializing_if = "JudgedBy::is_image")]
         judged_by: JudgedBy,
     },
+    /// The images of the platforms, which other jobs of the run have delivered without a tag, are one image now.
+    Assembled,
 }
 
 /// The source that was delivered.

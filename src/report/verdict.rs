@@ -179,6 +179,7 @@ fn clean(record: &Record) -> String {
         Some(Reuse::Promoted { from, judged_by: JudgedBy::Sbom }) => {
             format!(", the image that {from} has, judged by its signed SBOM: {nothing}")
         }
+        Some(Reuse::Assembled) => format!(", of images that other jobs of this run have signed: {nothing}"),
         None => format!(": {nothing}"),
     }
 }

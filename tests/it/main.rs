@@ -74,6 +74,7 @@ mod no_secret_leaves;
 mod not_judged_is_not_clean;
 mod nothing_dies_without_a_report;
 mod one_commit_is_built_once;
+mod platforms_are_assembled_by_proof;
 mod private_base;
 mod registry_login;
 mod registry_publish;

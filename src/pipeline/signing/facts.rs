@@ -18,7 +18,7 @@ use crate::pipeline::Delivery;
 use crate::pipeline::preflight::Ready;
 use crate::process;
 use crate::provenance::Parameters;
-use crate::record::Record;
+use crate::record::{Record, Reuse};
 use crate::report::SignedRecord;
 use crate::scan;
 
@@ -73,7 +73,7 @@ impl<'a> Facts<'a> {
             of(&image.root, image.digest, Predicate::Signature),
             of(&image.root, image.digest, Predicate::Verdict(Box::new(self.verdict(parameters)?))),
         ];
-        // Whoever takes an image that was built elsewhere has not seen where it came from: its builder has said that.
+        // Whoever takes an image that another run has built has not seen where it came from: its builder has said that.
         if self.built_here() {
             let provenance = self.provenance(parameters).map(|provenance| Predicate::Provenance(Box::new(provenance)));
             planned.extend(provenance.map(|provenance| of(&image.root, image.digest, provenance)));
@@ -93,7 +93,7 @@ impl<'a> Facts<'a> {
     }
 
     fn built_here(&self) -> bool {
-        self.record.reuse.is_none()
+        matches!(self.record.reuse, None | Some(Reuse::Assembled))
     }
 
     fn verdict(&self, parameters: &Parameters) -> Result<Verdict, Error> {
@@ -131,7 +131,8 @@ impl<'a> Facts<'a> {
             started_on: self.record.started_at,
             finished_on: self.known.decided_at,
         };
-        Some(Provenance::of(&facts))
+        let parts = self.ready.origin.as_ref().map(|origin| &*origin.parts).filter(|parts| !parts.is_empty());
+        Some(parts.map_or_else(|| Provenance::of(&facts), |parts| Provenance::of_parts(&facts, parts)))
     }
 
     /// The lists of what is in the image of a platform.
