@@ -443,6 +443,7 @@ mod tests {
             | Request::Repository(..)
             | Request::Repositories(..)
             | Request::Images(..)
+            | Request::Assemble(_)
             | Request::PullSecret(_) => panic!("no version was asked for"),
         }
     }

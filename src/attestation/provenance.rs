@@ -540,6 +540,52 @@ mod tests {
     }
 
     #[test]
+    fn a_run_is_known_by_each_of_its_attempts_and_by_no_others() {
+        let run = examples::run();
+        let address = run.address();
+        let (of_run, attempt) = address.rsplit_once('/').unwrap();
+        assert!(run.has_attempt(&address) && run.has_attempt(&format!("{of_run}/{attempt}7")));
+        for other in [
+            format!("{of_run}/"),
+            format!("{of_run}/1/2"),
+            format!("{of_run}/x"),
+            of_run.to_owned(),
+            address.replace("/attempts", "0/attempts"),
+            address.replace("https://", "https://evil.example/"),
+            format!("{address} "),
+        ] {
+            assert!(!run.has_attempt(&other), "{other}");
+        }
+        let other = Run { id: format!("{}0", run.id), ..run.clone() };
+        assert!(!run.has_attempt(&other.address()));
+    }
+
+    #[test]
+    fn an_image_of_several_is_built_from_what_each_was_built_from_and_no_surer() {
+        let (run, parameters, source, materials) =
+            (examples::run(), examples::parameters(), examples::source(), [examples::materials()]);
+        let facts = examples::provenance_facts(&run, &source, &parameters, &materials);
+        let part = |unknown: Option<&str>, uri: &str, network| {
+            let mut part = Provenance::of(&facts);
+            let definition = &mut part.build_definition;
+            definition.resolved_dependencies.push(Dependency { uri: uri.to_owned(), digest: BTreeMap::new() });
+            let extent = &mut definition.internal_parameters.dependencies;
+            *extent = Extent { complete: unknown.is_none(), unknown: unknown.map(str::to_owned).into_iter().collect(), network };
+            part
+        };
+        let whole = |parts: &[Provenance]| Provenance::of_parts(&facts, parts).build_definition;
+        let both = whole(&[part(None, "pkg:a", Some(false)), part(None, "pkg:b", Some(true))]);
+        let named: Vec<_> = both.resolved_dependencies.iter().map(|one| &*one.uri).collect();
+        assert!(named[0].starts_with("git+") && named.contains(&"pkg:a") && named.contains(&"pkg:b"), "{named:?}");
+        assert_eq!(named.iter().filter(|one| one.starts_with("git+")).count(), 1);
+        let extent = both.internal_parameters.dependencies;
+        assert_eq!((extent.complete, extent.network), (true, Some(true)));
+        let unsure = whole(&[part(None, "pkg:a", Some(false)), part(Some("why"), "pkg:b", None)]);
+        let extent = unsure.internal_parameters.dependencies;
+        assert_eq!((extent.complete, extent.network, extent.unknown.len()), (false, None, 1));
+    }
+
+    #[test]
     fn the_commit_is_the_runs_and_none_that_a_dockerfile_adds() {
         let (parameters, source, run) = (examples::parameters(), examples::source(), examples::run());
         let added = crate::materials::Material::Git {

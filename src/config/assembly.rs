@@ -16,6 +16,9 @@ pub(crate) struct Listed(pub(crate) Vec<(Platform, Digest)>);
 impl Config {
     /// Holds a delivery without tags to what can be assembled, and to what needs no tag.
     pub(super) fn for_assembly(self, inputs: &Inputs) -> Result<Self, Vec<Problem>> {
+        if let Some(images) = inputs.given(&inputs::IMAGES) {
+            return Err(vec![inputs::IMAGES.problem(images, "the command assemble takes them, and nothing is built then")]);
+        }
         if !self.untagged {
             return Ok(self);
         }

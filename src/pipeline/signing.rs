@@ -191,6 +191,12 @@ pub(super) async fn run(delivery: &Delivery) -> Result<Option<Run>, Error> {
     }
 }
 
+/// Whether what is signed already need not be signed again. What is assembled has to be of the run that assembles it, and another
+/// run may have come to the same image.
+fn is_signed_once(delivery: &Delivery) -> bool {
+    !delivery.config.untagged
+}
+
 /// Who signs.
 enum Hand<'a> {
     /// Whoever has a certificate.
@@ -223,7 +229,8 @@ async fn by_key(
     let run = run(delivery).await?;
     let facts = Facts::of(delivery, ready, known, run.as_ref()).await?;
     let planned = facts.statements(&shelf.name())?;
-    let Found { missing, there } = missing(shelf, &keys.verifier()?, planned, Some(&keys.own_rule().into()), delivery).await?;
+    let ours = is_signed_once(delivery).then(|| keys.own_rule().into());
+    let Found { missing, there } = missing(shelf, &keys.verifier()?, planned, ours.as_ref(), delivery).await?;
     let signer = Some(keys.recorded());
     if missing.is_empty() {
         log.line("all of it is there already");
@@ -255,7 +262,7 @@ async fn keyless(
     }
     let facts = Facts::of(delivery, ready, known, run.as_ref()).await?;
     let planned = facts.statements(&shelf.name())?;
-    let ours = run.as_ref().map(|run| this_ref(run, &issuer).into());
+    let ours = run.as_ref().filter(|_| is_signed_once(delivery)).map(|run| this_ref(run, &issuer).into());
     let Found { missing, there } = missing(shelf, &verifier, planned, ours.as_ref(), delivery).await?;
     if missing.is_empty() {
         log.line("all of it is there already");

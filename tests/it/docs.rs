@@ -15,7 +15,7 @@ fn each_input_but_the_token_and_the_command_is_a_flag() {
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_gp-deliver")).args([command, "--help"]).output().unwrap();
         String::from_utf8(output.stdout).unwrap()
     };
-    let (plan, show, promote, watch) = (help("plan"), help("show"), help("promote"), help("watch"));
+    let (plan, show, promote, watch, assemble) = (help("plan"), help("show"), help("promote"), help("watch"), help("assemble"));
     let action = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("action.yml")).unwrap();
     let action: Value = serde_yaml::from_str(&action).unwrap();
     let inputs = action["inputs"].as_object().unwrap();
@@ -24,6 +24,7 @@ fn each_input_but_the_token_and_the_command_is_a_flag() {
         let no_flag = ["github-token", "gitops-token", "gitops-app-private-key", "command"].contains(&name.as_str());
         let help = match name.as_str() {
             "job-result" => &show,
+            "images" => &assemble,
             "from" | "identity" | "promote-by" => &promote,
             "environments" | "image" | "issues" => &watch,
             _ => &plan,

@@ -191,3 +191,327 @@ fn platforms_that_this_run_has_cleared_become_one_signed_image() {
     let again = get(&scene.repository, &format!("referrers/{whole}")).unwrap();
     assert_eq!(again["manifests"].as_array().unwrap().len(), listed["manifests"].as_array().unwrap().len());
 }
+
+#[test]
+fn one_platform_is_an_image_by_itself() {
+    let scene = Scene::set();
+    let arm64 = scene.delivered(ARM64);
+    let assemble = scene.job(scene.source.run("assemble"), &[]).flag("--platforms", "linux/arm64/v8");
+    assemble.flag("--images", &format!("{ARM64}={arm64}")).ends_with(0);
+    let tag = format!("{}:prod-{}", scene.repository, sha(&scene.source));
+    assert_eq!(crane(&["digest", "--insecure", &tag]), arm64);
+    scene.verify(&tag);
+}
+
+#[test]
+fn where_one_platform_is_held_back_nothing_is_tagged() {
+    let scene = Scene::with(&[CRITICAL]);
+    let amd64 = scene.delivered(AMD64);
+    scene.untagged(ARM64).ends_with(3).says("CVE-2020-14343");
+    assert_eq!(scene.source.record()["publication"], Value::Null);
+    scene.assemble([&amd64, ""]).ends_with(2).says(ARM64).says("its image is missing");
+    scene.no_tag_is_there();
+}
+
+#[test]
+fn what_has_become_known_since_holds_all_platforms_back() {
+    let scene = Scene::with(&[CRITICAL]);
+    let before = scene.source.beside("before");
+    let mut make = Command::new(tool("trivy-db"));
+    run(make.arg("--advisories").arg(advisories_without_one(&scene.source)).arg("--output").arg(&before));
+    let before = format!("oci:{}:2", before.display());
+    let images = [AMD64, ARM64].map(|platform| {
+        scene.untagged(platform).flag("--trivy-db-repository", &before).ends_with(0);
+        scene.digest()
+    });
+    let images = [&*images[0], &images[1]];
+    // By the same inputs: the database has learned of it where it is.
+    let now = scene.source.beside("now");
+    std::fs::rename(scene.source.beside("before"), now).unwrap();
+    run(Command::new("cp").arg("--recursive").arg(part("TRIVY_DB")).arg(scene.source.beside("before")));
+    scene.assemble(images).flag("--trivy-db-repository", &before).ends_with(3).says("CVE-2020-14343");
+    scene.no_tag_is_there();
+}
+
+#[test]
+fn the_images_are_exactly_those_of_the_platforms_that_are_asked_for() {
+    let scene = Scene::set();
+    let digest = |byte: &str| format!("sha256:{}", byte.repeat(32));
+    let (one, two, three) = (digest("1a"), digest("2b"), digest("3c"));
+    let assemble = scene.assemble([&one, &two]);
+    let lines = |lines: &str| assemble.clone().flag("--images", lines);
+    lines(&format!("{AMD64}={one}")).ends_with(2).says("linux/arm64").says("its image is missing");
+    lines(&format!("{AMD64}={one}\n{ARM64}={one}")).ends_with(2).says("it is given for two platforms");
+    lines(&format!("{AMD64}={one}\n{ARM64}={two}\nlinux/arm64/v8={three}")).ends_with(2).says("only once");
+    lines(&format!("{AMD64}={one}\n{ARM64}={two}\nlinux/arm/v7={three}")).ends_with(2).says("it is none of platforms");
+    lines(&format!("{AMD64}=latest\n{ARM64}={two}")).ends_with(2).says("PLATFORM=DIGEST is expected");
+    lines(&format!("{AMD64}={one}\n{ARM64}={two}")).without("--platforms").ends_with(2).says("can't be missed");
+    scene.is_refused([&one, &two], "has no such image");
+}
+
+#[test]
+fn what_is_without_a_tag_asks_for_nothing_that_follows_one_and_is_signed() {
+    let scene = Scene::set();
+    let one = scene.untagged(ARM64);
+    one.clone().flag("--sign", "off").ends_with(2).says("nothing would be: sign is off");
+    one.clone().flag("--tags", "latest").ends_with(2).says("assemble takes them");
+    one.clone().flag("--platforms", &format!("{AMD64},{ARM64}")).ends_with(2).says("one platform is expected");
+    one.clone().without("--platforms").ends_with(2).says("one platform is expected");
+    one.clone().flag("--sbom-formats", "cyclonedx-json").ends_with(2).says("spdx-json is expected");
+    let folder = format!("oci:{}", scene.source.beside("folder").display());
+    one.clone().flag("--destination", &folder).ends_with(2).says("a repository of a registry is expected");
+    let cluster = one.clone().flag("--gitops-repository", "team/deploy").flag("--gitops-path", "app.yaml");
+    cluster.variable("INPUT_GITOPS-TOKEN", "ghp_0123456789").ends_with(2).says("nothing is set there where untagged is true");
+    let digest = format!("sha256:{}", "1a".repeat(32));
+    scene.assemble([&digest, &digest.replace("1a", "2b")]).flag("--untagged", "true").ends_with(2).says("only what is built");
+    let building = scene.job(scene.source.deliver(), &[]).variable("INPUT_IMAGES", &format!("{ARM64}={digest}"));
+    building.ends_with(2).says("the command assemble takes them");
+    // A change is built and judged, whatever it is signed by; nothing of it is assembled.
+    let proposed = |run: Delivery| run.variable("GITHUB_EVENT_NAME", "pull_request").variable("GITHUB_REF", "refs/pull/7/merge");
+    proposed(scene.untagged(ARM64)).ends_with(0).says("a pull request is never published");
+    proposed(scene.assemble([&digest, &digest.replace("1a", "2b")])).ends_with(2).says("what is assembled is published");
+    scene.no_tag_is_there();
+}
+
+#[test]
+fn an_image_of_another_platform_is_not_taken_for_one() {
+    let scene = Scene::set();
+    let [amd64, arm64] = scene.both();
+    scene.is_refused([&arm64, &amd64], "Its configuration says linux/arm64");
+    let arm7 = scene.delivered("linux/arm/v7");
+    scene.is_refused([&amd64, &arm7], "Its configuration says linux/arm/v7");
+    let v2 = scene.delivered("linux/amd64/v2");
+    scene.is_refused([&v2, &arm64], "Its configuration says linux/amd64/v2");
+}
+
+#[test]
+fn an_index_is_no_platforms_image_though_it_is_cleared() {
+    let scene = Scene::set();
+    let amd64 = scene.delivered(AMD64);
+    let whole = scene.job(scene.source.deliver(), &[]).flag("--platforms", &format!("{AMD64},{ARM64}"));
+    whole.flag("--destination", &format!("{}-whole", scene.repository)).ends_with(0);
+    let whole = scene.digest();
+    crane(&["copy", "--insecure", &format!("{}-whole@{whole}", scene.repository), &format!("{}:whole", scene.repository)]);
+    crane(&["delete", "--insecure", &format!("{}:whole", scene.repository)]);
+    scene.assemble([&amd64, &whole]).ends_with(1).says("It is an index");
+}
+
+#[test]
+fn an_image_of_another_run_commit_workflow_or_event_is_not_mixed_in() {
+    let scene = Scene::set();
+    let amd64 = scene.delivered(AMD64);
+    let of = |claims: &[(&str, &str)]| {
+        scene.untagged_by(ARM64, claims).ends_with(0);
+        scene.digest()
+    };
+    // The same bytes each time: what is signed before counts on. So each has a repository of its own.
+    let refused = |claims: &[(&str, &str)], words: &str| {
+        let other = Scene::set();
+        let amd64 = other.delivered(AMD64);
+        other.untagged_by(ARM64, claims).ends_with(0);
+        other.is_refused([&amd64, &other.digest()], words);
+    };
+    refused(
+        &[("run_id", "1602018111")],
+        "it is of another run (https://github.com/octo-org/octo-repo/actions/runs/1602018111/attempts/2)",
+    );
+    // One whose number only begins so.
+    refused(&[("run_id", "16020181100")], "it is of another run");
+    let mine = "octo-org/octo-repo/.github/workflows/mine.yml@refs/heads/mine";
+    refused(&[("job_workflow_ref", mine)], "its identity is https://github.com/octo-org/octo-repo/.github/workflows/mine.yml");
+    refused(&[("workflow_ref", mine)], "its workflow is https://github.com/octo-org/octo-repo/.github/workflows/mine.yml");
+    refused(&[("event_name", "pull_request")], "its event is pull_request");
+    refused(&[("ref", "refs/pull/7/merge")], "its ref is refs/pull/7/merge");
+    refused(&[("repository_id", "75")], "its repository's number is 75");
+    let elsewhere = "0123456789012345678901234567890123456789";
+    refused(&[("sha", elsewhere), ("workflow_sha", elsewhere)], "its commit or repository is not that of the run");
+    let arm64 = of(&[]);
+    // A later commit of the branch, by a run that takes up the same number.
+    scene.source.commit("later");
+    scene.is_refused([&amd64, &arm64], "its commit is");
+}
+
+#[test]
+fn what_this_run_has_cleared_is_taken_though_another_run_has_come_to_the_same_image() {
+    let scene = Scene::set();
+    let of = |claims: &[(&str, &str)]| {
+        [AMD64, ARM64].map(|platform| {
+            scene.untagged_by(platform, claims).ends_with(0);
+            scene.digest()
+        })
+    };
+    let before = of(&[("run_id", "1602018111")]);
+    scene.is_refused([&before[0], &before[1]], "it is of another run");
+    let images = of(&[]);
+    assert_eq!(images, before);
+    scene.assemble([&images[0], &images[1]]).ends_with(0);
+}
+
+#[test]
+fn an_image_of_another_environment_or_that_was_judged_more_mildly_is_not_taken() {
+    let dev = Scene::with(&[CRITICAL]).for_environment("dev");
+    let images = dev.both();
+    let images = [&*images[0], &images[1]];
+    let prod = Scene { environment: "prod", ..dev };
+    prod.is_refused(images, "its environment is dev, and prod is expected");
+    let dev = prod.for_environment("dev");
+    dev.assemble(images).ends_with(0).says("CVE-2020-14343");
+
+    let scene = Scene::set();
+    let amd64 = scene.delivered(AMD64);
+    for (flag, value) in [
+        ("--severity-threshold", "CRITICAL"),
+        ("--ignore-unfixed", "true"),
+        ("--accept-unscanned", "/opt/**: built by us"),
+        ("--suppressions", "head"),
+    ] {
+        scene.untagged(ARM64).flag(flag, value).ends_with(0);
+        scene.is_refused([&amd64, &scene.digest()], "what it was judged by is not what prod demands by this job's inputs");
+    }
+    let arm64 = scene.delivered(ARM64);
+    scene.assemble([&amd64, &arm64]).ends_with(0);
+}
+
+#[test]
+fn another_image_of_the_same_run_is_not_mixed_in() {
+    let scene = Scene::set();
+    let amd64 = scene.delivered(AMD64);
+    let words = "it is built from something else than this job's inputs say";
+    let other = |run: Delivery| {
+        run.ends_with(0);
+        scene.digest()
+    };
+    let target = other(scene.untagged(ARM64).flag("--build-target", "other"));
+    scene.is_refused([&amd64, &target], words);
+    let arguments = other(scene.untagged(ARM64).flag("--build-args", "DEBUG=1"));
+    scene.is_refused([&amd64, &arguments], words);
+    // Both of another one: what this job is to assemble is said by its own inputs.
+    let both = [AMD64, ARM64].map(|platform| other(scene.untagged(platform).flag("--build-target", "other")));
+    scene.is_refused([&both[0], &both[1]], words);
+    // One for a repository of its own, copied here with all that is signed about it.
+    let elsewhere = Scene { repository: format!("{}-elsewhere", scene.repository), ..Scene::set() };
+    let elsewhere = Scene { source: scene.source, ..elsewhere };
+    let arm64 = elsewhere.delivered(ARM64);
+    let scene = Scene { repository: elsewhere.repository.trim_end_matches("-elsewhere").to_owned(), ..elsewhere };
+    copy_with_statements(&format!("{}-elsewhere", scene.repository), &scene.repository, &arm64);
+    scene.is_refused([&amd64, &arm64], "its repository of images is");
+}
+
+/// Copies an image to another repository with what is beside it, and leaves it without a tag there.
+fn copy_with_statements(from: &str, to: &str, digest: &str) {
+    let listed = get(from, &format!("referrers/{digest}")).unwrap();
+    let listed = listed["manifests"].as_array().unwrap().iter().map(|one| one["digest"].as_str().unwrap().to_owned());
+    for digest in [digest.to_owned()].into_iter().chain(listed) {
+        crane(&["copy", "--insecure", &format!("{from}@{digest}"), &format!("{to}@{digest}")]);
+    }
+}
+
+#[test]
+fn what_somebody_has_put_into_the_repository_is_not_taken_nor_with_the_signatures_of_another_beside_it() {
+    let scene = Scene::set();
+    let [amd64, arm64] = scene.both();
+    let planted = crane(&[
+        "mutate",
+        "--insecure",
+        &format!("{}@{arm64}", scene.repository),
+        "--entrypoint",
+        "/evil",
+        "--repo",
+        &scene.repository,
+    ]);
+    let planted = planted.rsplit('@').next().unwrap().to_owned();
+    assert_ne!(planted, arm64);
+    scene.assemble([&amd64, &planted]).ends_with(1).says("It is not proven that this run has cleared");
+    // The statements of the image that was cleared, as if they were about the planted one.
+    let about = get(&scene.repository, &format!("manifests/{planted}")).unwrap();
+    let size = crane(&["manifest", "--insecure", &format!("{}@{planted}", scene.repository)]).len();
+    let listed = get(&scene.repository, &format!("referrers/{arm64}")).unwrap();
+    for listed in listed["manifests"].as_array().unwrap() {
+        let mut manifest = get(&scene.repository, &format!("manifests/{}", listed["digest"].as_str().unwrap())).unwrap();
+        manifest["subject"] = json!({ "mediaType": about["mediaType"], "digest": planted, "size": size });
+        put(&scene, &manifest.to_string());
+    }
+    scene.assemble([&amd64, &planted]).ends_with(1).says("does not hold");
+    let tags = scene.tags();
+    assert!(tags.iter().all(|tag| !tag.as_str().unwrap().contains("prod")), "{tags:?}");
+}
+
+/// Puts a manifest into the registry, by its digest.
+fn put(scene: &Scene, manifest: &str) {
+    let file = scene.source.beside("planted.json");
+    std::fs::write(&file, manifest).unwrap();
+    let hash = String::from_utf8(Command::new("sha256sum").arg(&file).output().unwrap().stdout).unwrap()[..64].to_owned();
+    let (registry, name) = scene.repository.split_once('/').unwrap();
+    let put = Command::new("curl")
+        .args(["--silent", "--show-error", "--fail", "--noproxy", "*", "--request", "PUT", "--data-binary"])
+        .arg(format!("@{}", file.display()))
+        .args(["--header", "Content-Type: application/vnd.oci.image.manifest.v1+json"])
+        .arg(format!("http://{registry}/v2/{name}/manifests/sha256:{hash}"))
+        .output()
+        .unwrap();
+    assert!(put.status.success(), "{}", String::from_utf8_lossy(&put.stderr));
+}
+
+#[test]
+fn a_fixed_tag_of_another_image_is_not_taken_by_an_assembly() {
+    let scene = Scene::set();
+    let images = scene.both();
+    let tag = format!("{}:prod-{}", scene.repository, sha(&scene.source));
+    crane(&["tag", "--insecure", &format!("{}@{}", scene.repository, images[0]), &format!("prod-{}", sha(&scene.source))]);
+    scene.assemble([&images[0], &images[1]]).ends_with(1).says("another image");
+    assert_eq!(crane(&["digest", "--insecure", &tag]), images[0]);
+    assert_eq!(scene.tags().len(), 1);
+}
+
+#[test]
+fn a_leak_that_is_in_the_source_is_found_by_the_last_job_too() {
+    let note = format!("key = {}\n", crate::support::secret());
+    let scene = Scene::with(&[("notes", &note)]).for_environment("dev");
+    let images = scene.both();
+    scene.assemble([&images[0], &images[1]]).ends_with(0);
+    let record = scene.source.record();
+    assert_eq!(record["findings"].as_array().unwrap().len(), 1, "{record}");
+}
+
+#[test]
+fn what_an_environments_own_key_has_signed_is_assembled_and_what_anothers_has_is_not() {
+    let scene = Scene::set();
+    let world = World::options().claim("sha", scene.commit()).start();
+    let [staging, prod] = ["staging", "prod"].map(|name| world.create_key(Some(&format!("alias/{name}"))));
+    let statement = json!({ "Effect": "Allow", "Action": "kms:*", "Resource": "*" });
+    world.set_role_policy(&json!({ "Version": "2012-10-17", "Statement": [statement] }));
+    let job = |run: Delivery, environment: &str, key: &str| {
+        let run = world.variables().into_iter().fold(run, |run, (name, value)| run.variable(&name, &value));
+        run.variable("GITHUB_SHA", &scene.commit())
+            .flag("--role-to-assume", &world.role())
+            .flag("--environment", environment)
+            .flag("--code-scanning", "off")
+            .flag("--sign", "kms")
+            .flag("--kms-key", key)
+            .flag("--destination", &scene.repository)
+    };
+    let untagged = |platform: &str, environment: &str, key: &str| {
+        let run = job(scene.source.deliver(), environment, key).flag("--untagged", "true").flag("--platforms", platform);
+        run.ends_with(0);
+        scene.digest()
+    };
+    let assemble = |images: [&str; 2]| {
+        let run = job(scene.source.run("assemble"), "prod", &prod).flag("--platforms", &format!("{AMD64},{ARM64}"));
+        run.flag("--images", &format!("{AMD64}={}\n{ARM64}={}", images[0], images[1]))
+    };
+    let amd64 = untagged(AMD64, "prod", &prod);
+    let of_staging = untagged(ARM64, "staging", &staging);
+    let trusting = assemble([&amd64, &of_staging]).flag("--trusted-keys", &format!("staging={staging}"));
+    trusting.ends_with(1).says("It is not proven that this run has cleared");
+    scene.no_tag_is_there();
+    let arm64 = untagged(ARM64, "prod", &prod);
+    assemble([&amd64, &arm64]).ends_with(0);
+    let tag = format!("{}:prod-{}", scene.repository, sha(&scene.source));
+    let pem = scene.source.beside("prod.pem");
+    std::fs::write(&pem, world.public_key(&prod)).unwrap();
+    let mut verify = Command::new(binary());
+    verify.env_clear().env("HOME", scene.source.beside("home")).args(["verify", &tag, "--environment", "prod"]);
+    let verified = Ended::from(verify.args(["--key", &format!("prod={}", pem.display())]).output().unwrap());
+    assert_eq!(verified.code, Some(0), "{verified}");
+    assert!(verified.stdout.contains("2 of 2 platforms"), "{verified}");
+}

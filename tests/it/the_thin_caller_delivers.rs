@@ -28,7 +28,9 @@ struct Team {
     source: Source,
     world: World,
     repository: Repository,
-    /// The script that stands in for fetching the report of another job.
+    /// The script that stands in for keeping what a job leaves to others.
+    kept: String,
+    /// The script that stands in for fetching that.
     fetched: String,
 }
 
@@ -45,7 +47,37 @@ impl Team {
         let commit = source.commit("first");
         let repository = GitHub::start().repository(Options::default().branch(branch, &commit));
         source.git(&["remote", "add", "origin", &format!("https://github.com/{}", repository.slug())]);
-        Self { source, world, repository, fetched: String::new() }
+        Self { source, world, repository, kept: "find \"$INPUT_PATH\" -type f".to_owned(), fetched: String::new() }
+    }
+
+    /// The same with a runner for each of two platforms. What one job keeps another finds: act's jobs have no artifacts, and one
+    /// folder together.
+    fn spread(mut self) -> Self {
+        let caller = fs::read_to_string(self.source.context().join(CALLER)).unwrap();
+        let runners =
+            "ecr_repository: team/app\n      runners: |\n        linux/amd64=ubuntu-latest\n        linux/arm64=ubuntu-24.04-arm";
+        assert!(caller.contains("ecr_repository: team/app"));
+        self.source.write(CALLER, &caller.replace("ecr_repository: team/app", runners));
+        let commit = self.source.commit("a runner for each platform");
+        self.repository = GitHub::start().repository(Options::default().branch("main", &commit));
+        self.source.git(&["remote", "set-url", "origin", &format!("https://github.com/{}", self.repository.slug())]);
+        let place = format!("/opt/hostedtoolcache/gp-deliver-{commit}");
+        self.kept.push_str(&format!("\nmkdir -p {place}/\"$INPUT_NAME\"\ncp -r \"$INPUT_PATH\"/. {place}/\"$INPUT_NAME\""));
+        self.fetched =
+            format!("mkdir -p \"$INPUT_PATH\"\nfor one in {place}/$INPUT_PATTERN; do cp -r \"$one\"/. \"$INPUT_PATH\"; done");
+        self
+    }
+
+    /// A push to main whose token is one that the private Sigstore takes for GitHub's.
+    fn push_and_sign(&mut self) -> Act {
+        let commit = self.source.git(&["rev-parse", "HEAD"]);
+        let sigstore = PathBuf::from(part("SIGSTORE"));
+        let job = World::options().issued_by(&sigstore).environment("prod").claim("job_workflow_ref", SIGNING);
+        self.world = job.claim("sha", commit.clone()).claim("workflow_sha", commit).start();
+        let document = |name: &str| -> Value { serde_json::from_slice(&fs::read(sigstore.join(name)).unwrap()).unwrap() };
+        self.push("refs/heads/main")
+            .var("SIGSTORE_SIGNING_CONFIG", &document("signing_config.json").to_string())
+            .var("SIGSTORE_TRUSTED_ROOT", &document("trusted_root.json").to_string())
     }
 
     fn sha(&self) -> String {
@@ -70,8 +102,8 @@ impl Team {
             .event(name, payload)
             .provide("octo-org/gp-deliver@v1", &tree(&self.source))
             .provide(&format!("octo-org/gp-deliver@{RELEASE}"), &tree(&self.source))
-            .stand_in(&pinned("actions/upload-artifact"), &["name", "path"], "find \"$INPUT_PATH\" -type f")
-            .stand_in(&pinned("actions/download-artifact"), &["name", "path"], &self.fetched)
+            .stand_in(&pinned("actions/upload-artifact"), &["name", "path"], &self.kept)
+            .stand_in(&pinned("actions/download-artifact"), &["name", "path", "pattern"], &self.fetched)
             .variables(runner)
             .variable("GITHUB_API_URL", &self.repository.api())
             .secret("GITHUB_TOKEN", &self.repository.token())
@@ -103,7 +135,7 @@ fn release(source: &Source) {
     let workflow = tree(source).join(".github/workflows/_build-and-release.yml");
     let text = fs::read_to_string(&workflow).unwrap();
     let lines: Vec<_> = text.lines().filter(|line| !line.starts_with("      queue: ")).collect();
-    assert_eq!(lines.len() + 2, text.lines().count());
+    assert_eq!(lines.len() + 5, text.lines().count());
     fs::write(&workflow, lines.join("\n")).unwrap();
 }
 
@@ -446,4 +478,54 @@ fn what_dev_has_is_promoted_and_taken_back_and_the_clusters_repository_follows()
     assert_eq!(story.team.world.tags_of("prod/app"), tags, "nothing is built, pushed or tagged");
     let tokens = story.cluster.github.app_tokens();
     assert!(tokens.len() >= 5 && tokens.iter().all(|token| token.revoked), "{tokens:?}");
+}
+
+/// A Dockerfile that gives each platform a folder of its own.
+const BY_PLATFORM: (&str, &str) = ("Dockerfile", "FROM scratch\nARG TARGETARCH\nCOPY $TARGETARCH /app\n");
+
+#[test]
+fn each_platform_is_cleared_on_its_own_runner_and_a_last_job_makes_one_image_of_them() {
+    let files = [BY_PLATFORM, ("amd64/file", "1\n"), ("arm64/file", "1\n")];
+    let mut team = Team::new("main", World::options().environment("prod").start(), &files).spread();
+    let ran = team.push_and_sign().succeeds();
+    delivered(&team, &ran, "prod");
+    ran.says("linux/amd64 and linux/arm64, each cleared by this run");
+    let digest = team.world.tags()[&team.sha()].clone();
+    // What is behind the world's registry knows no password.
+    let image = format!("{}/{}@{digest}", team.world.registry(), team.world.repository());
+    let mut verify = Command::new(env!("CARGO_BIN_EXE_gp-deliver"));
+    verify.env_clear().env("HOME", team.source.beside("home")).args(["verify", &image, "--sigstore-trusted-root"]);
+    verify.arg(PathBuf::from(part("SIGSTORE")).join("trusted_root.json")).args(["--issuer", &part("ISSUER")]);
+    verify.args(["--identity", &format!("https://github.com/{SIGNING}"), "--environment", "prod"]);
+    let verified = Ended::from(verify.output().unwrap());
+    assert_eq!(verified.code, Some(0), "{verified}");
+    assert!(verified.stdout.contains("2 of 2 platforms"), "{verified}");
+}
+
+#[test]
+fn where_the_runner_of_one_platform_holds_its_image_back_the_last_job_does_not_run() {
+    let bad = ("arm64/PyYAML-5.3.dist-info/METADATA", "Metadata-Version: 2.1\nName: PyYAML\nVersion: 5.3\n");
+    let mut team =
+        Team::new("main", World::options().environment("prod").start(), &[BY_PLATFORM, ("amd64/file", "1\n"), bad]).spread();
+    let ran = team.push_and_sign().run();
+    ran.says("BLOCKED for prod").says("CVE-2020-14343");
+    assert!(ran.job_results().contains(&"failure".to_owned()), "{}", ran.log());
+    assert!(!ran.log().contains("each cleared by this run"), "{}", ran.log());
+    assert!(team.world.tags().is_empty(), "{:?}", team.world.tags());
+}
+
+#[test]
+fn a_pull_request_is_judged_on_each_platforms_runner_and_its_check_is_by_all_of_them() {
+    let bad = ("arm64/PyYAML-5.3.dist-info/METADATA", "Metadata-Version: 2.1\nName: PyYAML\nVersion: 5.3\n");
+    for (files, judged) in [(vec![("arm64/file", "1\n")], "success"), (vec![bad], "failure")] {
+        let files = [&[BY_PLATFORM, ("amd64/file", "1\n")][..], &files].concat();
+        let team = Team::new("main", World::options().pull_request(7).start(), &files).spread();
+        let commit = team.source.git(&["rev-parse", "HEAD"]);
+        let side = |branch: &str| json!({ "ref": branch, "sha": commit, "repo": { "id": 74 } });
+        let payload = json!({ "number": 7, "pull_request": { "number": 7, "head": side("change"), "base": side("main") } });
+        let ran = team.event("pull_request", &payload).run();
+        assert_eq!(ran.steps().get("Judge by the platforms").map(String::as_str), Some(judged), "{}", ran.log());
+        assert_eq!(ran.code == Some(0), judged == "success", "{}", ran.log());
+        assert!(team.world.tags().is_empty() && team.world.calls().is_empty(), "{:?}", team.world.calls());
+    }
 }

@@ -148,7 +148,9 @@ impl Case {
         let github = json!({ "event_name": event, "ref": reference, "repository": "acme/app", "run_id": "77", "event": payload });
         // What the job before has come to, where one asks for it.
         let judge = json!({ "result": "success", "outputs": { "record_path": "gp-deliver-report/record.json" } });
-        json!({ "github": github, "inputs": inputs, "vars": {}, "needs": { "judge": judge } })
+        let spread = json!({ "result": "success", "outputs": { "matrix": "{\"include\":[]}" } });
+        let needs = json!({ "judge": judge, "spread": spread });
+        json!({ "github": github, "inputs": inputs, "vars": {}, "needs": needs, "matrix": { "platform": "linux/arm64" } })
     }
 
     fn name(&self) -> String {
@@ -159,10 +161,10 @@ impl Case {
 /// The jobs that run for an event.
 fn jobs(found: &BTreeMap<String, Option<String>>) -> Vec<&str> {
     let runs = |job: &&str| found[&format!("jobs.{job}.if")].as_deref() == Some("true");
-    ["judge", "deliver", "show"].into_iter().filter(runs).collect()
+    ["judge", "deliver", "show", "spread"].into_iter().filter(runs).collect()
 }
 
-const IFS: [&str; 3] = ["jobs.judge.if", "jobs.deliver.if", "jobs.show.if"];
+const IFS: [&str; 4] = ["jobs.judge.if", "jobs.deliver.if", "jobs.show.if", "jobs.spread.if"];
 
 #[test]
 fn what_publishes_and_what_is_only_judged_have_jobs_of_their_own_and_only_the_one_has_an_environment() {
@@ -180,6 +182,140 @@ fn what_publishes_and_what_is_only_judged_have_jobs_of_their_own_and_only_the_on
     }
     assert_eq!(yaml(REUSABLE)["jobs"]["judge"]["environment"], Value::Null);
     assert_eq!(yaml(REUSABLE)["jobs"]["show"]["environment"], Value::Null);
+}
+
+/// What a job runs for, with a runner for each platform.
+const SPREAD: [&str; 3] = ["jobs.judge-platform.if", "jobs.platform.if", "jobs.assemble.if"];
+
+#[test]
+fn with_a_runner_for_each_platform_each_has_a_job_and_a_change_is_judged_by_all_of_them_and_assembled_by_none() {
+    let inputs = json!({ "runners": "linux/arm64=ubuntu-24.04-arm", "publish": true });
+    let contexts: Vec<_> = CASES.iter().map(|case| case.contexts(&inputs)).collect();
+    let environments = ["jobs.deliver.environment", "jobs.platform.environment", "jobs.assemble.environment"];
+    let paths = [&IFS[..], &SPREAD, &environments].concat();
+    let publishing = ["push", "workflow_dispatch", "release", "schedule", "repository_dispatch"];
+    for (case, found) in CASES.iter().zip(evaluate(REUSABLE, &paths, &contexts)) {
+        let runs = |path: &str| found[path].as_deref() == Some("true");
+        let publishes = publishing.contains(&case.event);
+        assert!(runs("jobs.spread.if") && !runs("jobs.deliver.if"), "{}", case.name());
+        // What is required of a change is the job of the same name, whatever judges it.
+        assert_eq!((runs("jobs.judge.if"), runs("jobs.judge-platform.if")), (!publishes, !publishes), "{}", case.name());
+        assert_eq!(runs("jobs.platform.if"), publishes, "{}", case.name());
+        for path in environments {
+            assert_eq!(found[path], found["jobs.deliver.environment"], "{path} of {}", case.name());
+        }
+    }
+    let unpublished = json!({ "runners": "linux/arm64=ubuntu-24.04-arm", "publish": false });
+    let found = evaluate(REUSABLE, &SPREAD, &[CASES[0].contexts(&unpublished)]);
+    assert_eq!(found[0]["jobs.assemble.if"].as_deref(), Some("false"));
+    let jobs = &yaml(REUSABLE)["jobs"];
+    // The last one runs where all before it have succeeded: GitHub's own rule where a condition says nothing else.
+    assert_eq!(jobs["assemble"]["needs"], json!(["spread", "platform"]));
+    assert!(!jobs["assemble"]["if"].as_str().unwrap().contains("()"));
+    assert_eq!(jobs["judge"]["needs"], json!(["spread", "judge-platform"]));
+    for job in ["judge", "judge-platform", "platform", "assemble"] {
+        assert_eq!(jobs[job]["steps"], jobs["deliver"]["steps"], "{job}");
+    }
+    assert_eq!(
+        (&jobs["spread"]["permissions"], &jobs["judge-platform"]["permissions"]),
+        (&json!({}), &json!({ "contents": "read" }))
+    );
+    for job in ["platform", "assemble"] {
+        assert_eq!(jobs[job]["permissions"], jobs["deliver"]["permissions"], "{job}");
+    }
+    // Whether one platform's image gets tags says the job, and no caller.
+    for (job, untagged) in
+        [("judge-platform", json!("true")), ("platform", json!("true")), ("assemble", Value::Null), ("deliver", Value::Null)]
+    {
+        assert_eq!(jobs[job]["env"]["UNTAGGED"], untagged, "{job}");
+    }
+}
+
+/// The outputs of the step that reads the runners, and whether it takes them.
+fn spread(runners: &str, variables: &[(&str, &str)]) -> (bool, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let outputs = folder.path().join("outputs");
+    fs::write(&outputs, "").unwrap();
+    let workflow = yaml(REUSABLE);
+    let script = workflow["jobs"]["spread"]["steps"][0]["run"].as_str().unwrap();
+    let output = Command::new("bash")
+        .args(["--noprofile", "--norc", "-eo", "pipefail", "-c", script])
+        .envs([("RUNNERS", runners), ("NOT_WITH_IT", ""), ("COMMAND", "deliver"), ("IMAGE", "prod team/app .  ")])
+        .envs(variables.iter().copied())
+        .env("GITHUB_OUTPUT", &outputs)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.success(), !said.contains("::error"), "{said}");
+    (output.status.success(), fs::read_to_string(outputs).unwrap())
+}
+
+#[test]
+fn each_line_of_runners_is_a_job_and_what_is_none_ends_the_run() {
+    let (taken, outputs) = spread(" linux/amd64 = ubuntu-latest\n\nlinux/arm/v7=my.arm_runner-1\n", &[]);
+    assert!(taken);
+    let outputs: BTreeMap<_, _> = outputs.lines().filter_map(|line| line.split_once('=')).collect();
+    let include = json!([
+        { "platform": "linux/amd64", "runner": "ubuntu-latest" },
+        { "platform": "linux/arm/v7", "runner": "my.arm_runner-1" },
+    ]);
+    assert_eq!(serde_json::from_str::<Value>(outputs["matrix"]).unwrap(), json!({ "include": include }));
+    assert_eq!(outputs["platforms"], "linux/amd64,linux/arm/v7");
+    let key = |image: &str| spread("linux/amd64=a", &[("IMAGE", image)]).1;
+    assert_ne!(key("prod team/app .  "), key("dev team/app .  "));
+    for wrong in [
+        "",
+        "\n \n",
+        "linux/amd64",
+        "linux=a",
+        "linux/amd64=",
+        "linux/amd64=a\nlinux/amd64=b",
+        "linux/amd64=\"},{\"platform\":\"x",
+        "linux/amd64=a;b",
+        "../x/y=a",
+        "linux/..=a",
+    ] {
+        assert!(!spread(wrong, &[]).0, "{wrong:?}");
+    }
+    let with = |name, value| spread("linux/amd64=a", &[(name, value)]).0;
+    assert!(!with("NOT_WITH_IT", "linux/amd64") && !with("COMMAND", "promote") && with("COMMAND", "deliver\n"));
+}
+
+#[test]
+fn the_runners_of_the_readme_are_taken_as_they_stand_there() {
+    let readme = text("README.md");
+    let (_, sample) = readme.split_once("<!-- runners -->\n```yaml\n").unwrap();
+    let sample: Value = serde_yaml::from_str(sample.split_once("```").unwrap().0).unwrap();
+    let workflow = yaml(REUSABLE);
+    let unknown: Vec<_> = keys(&sample["with"]).difference(&keys(&workflow["on"]["workflow_call"]["inputs"])).copied().collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
+    let (taken, outputs) = spread(sample["with"]["runners"].as_str().unwrap(), &[]);
+    assert!(taken && outputs.contains("platforms=linux/amd64,linux/arm64\n"), "{outputs}");
+}
+
+#[test]
+fn a_digest_that_is_none_is_that_of_a_platform_that_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let digests = folder.path().join("digests");
+    fs::create_dir(&digests).unwrap();
+    let digest = format!("sha256:{}", "1a".repeat(32));
+    fs::write(digests.join("linux-amd64"), format!("{digest}\nlinux/arm64={digest}\n")).unwrap();
+    fs::write(digests.join("linux-arm64"), format!("sha256:\nlines\nimages=linux/arm64={digest}")).unwrap();
+    fs::write(digests.join("linux-s390x"), digest.replace('1', "2")).unwrap();
+    let outputs = folder.path().join("outputs");
+    fs::write(&outputs, "").unwrap();
+    let workflow = yaml(REUSABLE);
+    let step = workflow["jobs"]["assemble"]["steps"].as_array().unwrap().iter().find(|step| step["id"] == "images").unwrap();
+    let output = Command::new("bash")
+        .args(["--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"].as_str().unwrap()])
+        .envs([("PLATFORMS", "linux/amd64,linux/arm64,linux/arm/v7")])
+        .env("DIGESTS", &digests)
+        .env("GITHUB_OUTPUT", &outputs)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let expected = format!("images<<lines\nlinux/amd64={digest}\nlinux/arm64=\nlinux/arm/v7=\nlines\n");
+    assert_eq!(fs::read_to_string(outputs).unwrap(), expected);
 }
 
 #[test]
@@ -268,7 +404,7 @@ fn jobs_of_a_matrix_do_not_wait_for_each_other() {
         json!({ "ecr_repository": "team/api", "build_context": ".", "build_target": "worker" }),
     ];
     let contexts: Vec<_> = CASES.iter().flat_map(|case| inputs.iter().map(|inputs| case.contexts(inputs))).collect();
-    for job in ["judge", "deliver", "show"] {
+    for job in ["judge", "deliver", "show", "spread", "judge-platform", "platform", "assemble"] {
         let found = evaluate(REUSABLE, &[&format!("jobs.{job}.concurrency.group")], &contexts);
         for (case, found) in CASES.iter().zip(found.chunks(inputs.len())) {
             let groups: BTreeSet<_> = found.iter().flat_map(BTreeMap::values).collect();
@@ -309,7 +445,7 @@ fn a_runner_is_a_label_or_a_list_of_labels() {
     let labels =
         [("ubuntu-latest", "ubuntu-latest"), ("", "ubuntu-latest"), (r#"["self-hosted","arm64"]"#, r#"["self-hosted","arm64"]"#)];
     let contexts: Vec<_> = labels.iter().map(|(given, _)| contexts(given)).collect();
-    for path in ["judge", "deliver", "show"].map(|job| format!("jobs.{job}.runs-on")) {
+    for path in ["judge", "deliver", "show", "spread", "assemble"].map(|job| format!("jobs.{job}.runs-on")) {
         for (found, (given, expected)) in evaluate(REUSABLE, &[&path], &contexts).iter().zip(labels) {
             let found = found[&path].as_deref().unwrap();
             let compact = serde_json::from_str::<Value>(found).map_or_else(|_| found.to_owned(), |list| list.to_string());
@@ -319,16 +455,18 @@ fn a_runner_is_a_label_or_a_list_of_labels() {
 }
 
 /// Inputs of the action that are not the workflow's to set: it delivers what is built, with the job's own token.
-const NOT_OF_THE_WORKFLOW: [&str; 9] = [
+const NOT_OF_THE_WORKFLOW: [&str; 11] = [
     "environments",
     "github-token",
     "gitops-app-private-key",
     "gitops-token",
     "image",
+    "images",
     "issues",
     "job-result",
     "matrix",
     "matrix-cleared",
+    "untagged",
 ];
 
 #[test]
@@ -356,13 +494,17 @@ fn every_input_of_the_action_is_one_of_the_workflow_with_the_same_default_and_is
         let with_variable = format!("${{{{ inputs.{} || vars.", snake(name));
         // What a change shows is not for the job that builds it.
         let unless_shown = format!("&& 'off' || inputs.{} }}}}", snake(name));
+        // What is of the whole image is for the job that has it.
+        let of_the_whole = format!("${{{{ !env.UNTAGGED && inputs.{} || '' }}}}", snake(name));
         let passed = value == alone
+            || value == of_the_whole
+            || *name == "platforms" && value == "${{ env.PLATFORMS || inputs.platforms }}"
             || value.starts_with(&with_variable)
             || *name == "code-scanning" && value.ends_with(&unless_shown)
             || *name == "command" && value.ends_with("&& inputs.command || 'deliver' }}");
         assert!(passed, "{name}: {value}");
     }
-    let ours = ["runs_on", "timeout_minutes"].map(str::to_owned).into_iter();
+    let ours = ["runners", "runs_on", "timeout_minutes"].map(str::to_owned).into_iter();
     let expected: BTreeSet<_> = names.iter().map(|name| snake(name)).chain(ours).collect();
     assert_eq!(keys(declared).into_iter().map(str::to_owned).collect::<BTreeSet<_>>(), expected);
     let unknown: Vec<_> = keys(passed).difference(&keys(inputs)).copied().collect();
@@ -389,7 +531,8 @@ fn every_output_of_the_action_is_one_of_the_workflow() {
         }
         let snake = snake(name);
         assert_eq!(of_job[&snake], format!("${{{{ steps.deliver.outputs.{name} }}}}"), "{name}");
-        let of_either = format!("${{{{ jobs.deliver.outputs.{snake} || jobs.judge.outputs.{snake} }}}}");
+        let of_either =
+            format!("${{{{ jobs.deliver.outputs.{snake} || jobs.assemble.outputs.{snake} || jobs.judge.outputs.{snake} }}}}");
         assert_eq!(declared[&snake]["value"], of_either, "{name}");
     }
     let known: BTreeSet<_> = keys(&action["outputs"]).into_iter().map(snake).chain(["artifact".to_owned()]).collect();
