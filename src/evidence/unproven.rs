@@ -21,7 +21,7 @@ pub(crate) enum Unproven {
         /// The image.
         image: Digest,
         /// The platform that it is to be of.
-        platform: Platform,
+        platform: Box<Platform>,
         /// Why what is there does not count.
         reasons: Vec<Line>,
     },
@@ -31,7 +31,7 @@ pub(crate) enum Unproven {
         /// The image.
         image: Digest,
         /// The platform that it is to be of.
-        platform: Platform,
+        platform: Box<Platform>,
         /// What it is.
         why: Line,
     },

@@ -87,7 +87,7 @@ impl<'a> Assembler<'a> {
     /// # Errors
     /// It is not, or the registry can't be asked.
     pub(super) async fn prove(&self, platform: &Platform, image: Digest) -> Result<ProvenPart, Error> {
-        let unproven = |reasons| Unproven::Part { image, platform: platform.clone(), reasons };
+        let unproven = |reasons| Unproven::Part { image, platform: Box::new(platform.clone()), reasons };
         let Some(manifest) = self.client.find_manifest(&image.into()).await? else {
             let repository = self.client.repository();
             return Err(unproven(vec![text::words(&format!("{repository} has no such image"))]).into());
@@ -128,7 +128,7 @@ impl<'a> Assembler<'a> {
 
     /// Sees to it that what was found is the image of one platform, and of that one.
     async fn is_of(&self, platform: &Platform, image: &Manifest) -> Result<(), Error> {
-        let another = |why: Line| Unproven::Platform { image: image.digest, platform: platform.clone(), why };
+        let another = |why: Line| Unproven::Platform { image: image.digest, platform: Box::new(platform.clone()), why };
         let Document::Manifest(manifest) = self.client.document(image)? else {
             return Err(another("It is an index, which may name anything besides".into()).into());
         };

@@ -96,7 +96,7 @@ fn facts(record: &Record, catalogue: &Catalogue<'_>) -> Vec<(&'static str, Strin
     if let Some(publication) = &record.publication {
         let tags: Vec<_> = publication.tags.iter().map(crate::oci::Tag::as_str).collect();
         facts.push(("published", text::line(&publication.destination, LIMIT).into()));
-        facts.push(("tags", tags.join(", ")));
+        facts.push(("tags", if tags.is_empty() { "none".to_owned() } else { tags.join(", ") }));
     }
     if let Some(image) = &record.image {
         let published = if record.publication.is_some() { "" } else { " (not published)" };

@@ -15,7 +15,8 @@ pub(crate) fn write(document: &mut Document, record: &Record) {
     match (&record.publication, &record.destination) {
         (Some(publication), _) => {
             row("Published to", code(&publication.destination));
-            row("Tags", publication.tags.iter().map(|tag| code(tag.as_str())).collect::<Vec<_>>().join(", "));
+            let tags: Vec<_> = publication.tags.iter().map(|tag| code(tag.as_str())).collect();
+            row("Tags", if tags.is_empty() { "none".to_owned() } else { tags.join(", ") });
             row("Digest", code(&publication.digest.to_string()));
             row("Sent", sent(publication));
             if let Some(signer) = &record.signer {
