@@ -511,7 +511,9 @@ fn where_the_runner_of_one_platform_holds_its_image_back_the_last_job_does_not_r
     ran.says("BLOCKED for prod").says("CVE-2020-14343");
     assert!(ran.job_results().contains(&"failure".to_owned()), "{}", ran.log());
     assert!(!ran.log().contains("each cleared by this run"), "{}", ran.log());
-    assert!(team.world.tags().is_empty(), "{:?}", team.world.tags());
+    // But for the lists of what is signed about the image that was cleared, where a registry has no other place for them.
+    let tags = team.world.tags();
+    assert!(tags.keys().all(|tag| tag.starts_with("sha256-")), "{tags:?}");
 }
 
 #[test]
