@@ -375,7 +375,9 @@ async fn show(inputs: &Inputs) -> Result<Exit, Error> {
     let event = read_event();
     let config = Config::without_build(inputs, &env(event.as_ref())).map_err(Error::Inputs)?;
     let job = inputs.get(&inputs::JOB_RESULT).map_err(Error::Inputs)?;
-    let shown = pipeline::show(&config, event.as_ref(), job).await?;
+    let platforms = inputs.get(&inputs::PLATFORMS).map_err(Error::Inputs)?;
+    let platform = platforms.first().filter(|_| config.untagged);
+    let shown = pipeline::show(&config, event.as_ref(), job, platform).await?;
     tell(&shown.join("\n")).map(|()| Exit::Done)
 }
 

@@ -13,6 +13,7 @@ use crate::buildkit::date::SourceDate;
 use crate::config::{Publish, RequestedDestination, SecretsHistory};
 use crate::dockerfile::{Dockerfile, asks_for_checks};
 use crate::error::Error;
+use crate::oci::Platform;
 use crate::oci::reference::Repository;
 use crate::plan;
 use crate::provenance::Claim;
@@ -144,12 +145,14 @@ pub(super) async fn find(delivery: &Delivery, log: &StageLog) -> Result<Found, E
 /// What the image is called: its repository without a registry, which a pull request does not know yet; else the source, and
 /// the folder in it that is built.
 pub(super) fn name(delivery: &Delivery, checkout: &Checkout) -> String {
-    let name = whole_name(delivery, checkout);
-    // What is found in it is kept apart from what is found in those of other platforms.
-    match delivery.config.build.platforms.first().filter(|_| delivery.config.untagged) {
-        Some(platform) => format!("{name}/{}", platform.slug()),
-        None => name,
-    }
+    let platform = delivery.config.build.platforms.first().filter(|_| delivery.config.untagged);
+    of_platform(whole_name(delivery, checkout), platform)
+}
+
+/// What the image of one platform is called, where others are delivered by themselves: what is found in it is kept apart from what
+/// is found in those.
+pub(super) fn of_platform(name: String, platform: Option<&Platform>) -> String {
+    platform.map(|platform| format!("{name}/{}", platform.slug())).unwrap_or(name)
 }
 
 fn whole_name(delivery: &Delivery, checkout: &Checkout) -> String {

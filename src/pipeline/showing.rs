@@ -5,6 +5,7 @@
 
 use super::announcing::conclusion;
 use super::code_scanning::Uploader;
+use super::preflight::of_platform;
 use crate::config::{Config, RequestedDestination};
 use crate::diagnosis::Diagnosis;
 use crate::environment::Environment;
@@ -12,6 +13,7 @@ use crate::error::Error;
 use crate::github::checks::{self, CheckRun};
 use crate::github::{Api, Event, JobResult};
 use crate::github::{Demand, code_scanning};
+use crate::oci::Platform;
 use crate::publish::Destination;
 use crate::record::{Record, RunResult};
 use crate::report::claimed::{self, Known};
@@ -21,11 +23,17 @@ use crate::text;
 /// The most characters of a check run's title.
 const TITLE: usize = 250;
 
-/// Shows the report in `report-dir`, and says what was shown. `job` is how the job ended that it is of.
+/// Shows the report in `report-dir`, and says what was shown. `job` is how the job ended that it is of; `platform` is named where
+/// each has a report of its own.
 ///
 /// # Errors
 /// There is nothing to show, or it can't be shown.
-pub(crate) async fn show(config: &Config<()>, event: Option<&Event>, job: Option<JobResult>) -> Result<Vec<String>, Error> {
+pub(crate) async fn show(
+    config: &Config<()>,
+    event: Option<&Event>,
+    job: Option<JobResult>,
+    platform: Option<&Platform>,
+) -> Result<Vec<String>, Error> {
     let event = event.filter(|event| event.is_shown_by_another_job());
     let event = event.ok_or(Error::NotShown("This is not the run of a pull request or of a merge queue."))?;
     let job = job.ok_or(Error::NotShown("`job-result` is missing: how the job ended whose report it is."))?;
@@ -33,7 +41,7 @@ pub(crate) async fn show(config: &Config<()>, event: Option<&Event>, job: Option
     let api = Api::open(access)?.ok_or(Error::NotShown("The workflow gives no `github-token`."))?;
     let claim = claimed::read(&config.report_dir)?;
     let uploader = Uploader::of(api.clone(), event, claim.source.as_ref().and_then(|source| source.commit.as_deref()))?;
-    let name = name(config, &access.repository, claim.name.as_deref());
+    let name = of_platform(name(config, &access.repository, claim.name.as_deref()), platform);
     let known = Known { environment: config.environment, threshold: config.threshold, commit: event.sha.clone(), name };
     let record = held_against(claimed::retold(claim, known), job);
 

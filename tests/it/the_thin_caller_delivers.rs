@@ -63,8 +63,9 @@ impl Team {
         self.source.git(&["remote", "set-url", "origin", &format!("https://github.com/{}", self.repository.slug())]);
         let place = format!("/opt/hostedtoolcache/gp-deliver-{commit}");
         self.kept.push_str(&format!("\nmkdir -p {place}/\"$INPUT_NAME\"\ncp -r \"$INPUT_PATH\"/. {place}/\"$INPUT_NAME\""));
-        self.fetched =
-            format!("mkdir -p \"$INPUT_PATH\"\nfor one in {place}/$INPUT_PATTERN; do cp -r \"$one\"/. \"$INPUT_PATH\"; done");
+        self.fetched = format!(
+            "mkdir -p \"$INPUT_PATH\"\nfor one in {place}/${{INPUT_PATTERN:-$INPUT_NAME}}; do cp -r \"$one\"/. \"$INPUT_PATH\"; done"
+        );
         self
     }
 
@@ -523,9 +524,16 @@ fn a_pull_request_is_judged_on_each_platforms_runner_and_its_check_is_by_all_of_
         let files = [&[BY_PLATFORM, ("amd64/file", "1\n")][..], &files].concat();
         let team = Team::new("main", World::options().pull_request(7).start(), &files).spread();
         let commit = team.source.git(&["rev-parse", "HEAD"]);
-        let side = |branch: &str| json!({ "ref": branch, "sha": commit, "repo": { "id": 74 } });
+        let repo = json!({ "id": 74, "full_name": team.repository.slug() });
+        let side = |branch: &str| json!({ "ref": branch, "sha": commit, "repo": repo });
         let payload = json!({ "number": 7, "pull_request": { "number": 7, "head": side("change"), "base": side("main") } });
         let ran = team.event("pull_request", &payload).run();
+        // Each platform's report is shown, in a category of its own, by a job that runs nothing of the change.
+        let shown: Vec<_> = team.repository.check_runs().iter().map(|check| check.name.clone()).collect();
+        for platform in ["team/app/linux-amd64", "team/app/linux-arm64"] {
+            assert!(shown.iter().any(|name| name.contains(platform)), "{shown:?}\n{}", ran.log());
+        }
+        assert_eq!(shown.len(), 2, "{shown:?}");
         assert_eq!(ran.steps().get("Judge by the platforms").map(String::as_str), Some(judged), "{}", ran.log());
         assert_eq!(ran.code == Some(0), judged == "success", "{}", ran.log());
         assert!(team.world.tags().is_empty() && team.world.calls().is_empty(), "{:?}", team.world.calls());

@@ -149,7 +149,7 @@ impl Case {
         // What the job before has come to, where one asks for it.
         let judge = json!({ "result": "success", "outputs": { "record_path": "gp-deliver-report/record.json" } });
         let spread = json!({ "result": "success", "outputs": { "matrix": "{\"include\":[]}" } });
-        let needs = json!({ "judge": judge, "spread": spread });
+        let needs = json!({ "judge": judge, "spread": spread, "judge-platform": { "result": "failure" } });
         json!({ "github": github, "inputs": inputs, "vars": {}, "needs": needs, "matrix": { "platform": "linux/arm64" } })
     }
 
@@ -185,7 +185,7 @@ fn what_publishes_and_what_is_only_judged_have_jobs_of_their_own_and_only_the_on
 }
 
 /// What a job runs for, with a runner for each platform.
-const SPREAD: [&str; 3] = ["jobs.judge-platform.if", "jobs.platform.if", "jobs.assemble.if"];
+const SPREAD: [&str; 4] = ["jobs.judge-platform.if", "jobs.platform.if", "jobs.assemble.if", "jobs.show-platform.if"];
 
 #[test]
 fn with_a_runner_for_each_platform_each_has_a_job_and_a_change_is_judged_by_all_of_them_and_assembled_by_none() {
@@ -201,6 +201,8 @@ fn with_a_runner_for_each_platform_each_has_a_job_and_a_change_is_judged_by_all_
         // What is required of a change is the job of the same name, whatever judges it.
         assert_eq!((runs("jobs.judge.if"), runs("jobs.judge-platform.if")), (!publishes, !publishes), "{}", case.name());
         assert_eq!(runs("jobs.platform.if"), publishes, "{}", case.name());
+        let shown = case.event == "merge_group" || case.event == "pull_request" && !case.payload.ends_with("-fork");
+        assert_eq!(runs("jobs.show-platform.if"), shown, "{}", case.name());
         for path in environments {
             assert_eq!(found[path], found["jobs.deliver.environment"], "{path} of {}", case.name());
         }
@@ -222,6 +224,15 @@ fn with_a_runner_for_each_platform_each_has_a_job_and_a_change_is_judged_by_all_
     );
     for job in ["platform", "assemble"] {
         assert_eq!(jobs[job]["permissions"], jobs["deliver"]["permissions"], "{job}");
+    }
+    // What shows a platform's report is as what shows the one of all: nothing of the change runs there.
+    let (show, of_platform) = (&jobs["show"], &jobs["show-platform"]);
+    assert_eq!((&of_platform["permissions"], &of_platform["environment"]), (&show["permissions"], &Value::Null));
+    let uses = |job: &Value| -> Vec<Value> { job["steps"].as_array().unwrap().iter().map(|step| step["uses"].clone()).collect() };
+    assert_eq!(uses(of_platform), uses(show));
+    for input in keys(&show["steps"][1]["with"]) {
+        let (one, all) = (&of_platform["steps"][1]["with"][input], &show["steps"][1]["with"][input]);
+        assert!(one == all || input == "job-result" && one == "${{ needs.judge-platform.result }}", "{input}");
     }
     // Whether one platform's image gets tags says the job, and no caller.
     for (job, untagged) in
@@ -256,8 +267,8 @@ fn each_line_of_runners_is_a_job_and_what_is_none_ends_the_run() {
     assert!(taken);
     let outputs: BTreeMap<_, _> = outputs.lines().filter_map(|line| line.split_once('=')).collect();
     let include = json!([
-        { "platform": "linux/amd64", "runner": "ubuntu-latest" },
-        { "platform": "linux/arm/v7", "runner": "my.arm_runner-1" },
+        { "platform": "linux/amd64", "slug": "linux-amd64", "runner": "ubuntu-latest" },
+        { "platform": "linux/arm/v7", "slug": "linux-arm-v7", "runner": "my.arm_runner-1" },
     ]);
     assert_eq!(serde_json::from_str::<Value>(outputs["matrix"]).unwrap(), json!({ "include": include }));
     assert_eq!(outputs["platforms"], "linux/amd64,linux/arm/v7");
@@ -404,7 +415,7 @@ fn jobs_of_a_matrix_do_not_wait_for_each_other() {
         json!({ "ecr_repository": "team/api", "build_context": ".", "build_target": "worker" }),
     ];
     let contexts: Vec<_> = CASES.iter().flat_map(|case| inputs.iter().map(|inputs| case.contexts(inputs))).collect();
-    for job in ["judge", "deliver", "show", "spread", "judge-platform", "platform", "assemble"] {
+    for job in ["judge", "deliver", "show", "spread", "judge-platform", "platform", "assemble", "show-platform"] {
         let found = evaluate(REUSABLE, &[&format!("jobs.{job}.concurrency.group")], &contexts);
         for (case, found) in CASES.iter().zip(found.chunks(inputs.len())) {
             let groups: BTreeSet<_> = found.iter().flat_map(BTreeMap::values).collect();
@@ -445,7 +456,7 @@ fn a_runner_is_a_label_or_a_list_of_labels() {
     let labels =
         [("ubuntu-latest", "ubuntu-latest"), ("", "ubuntu-latest"), (r#"["self-hosted","arm64"]"#, r#"["self-hosted","arm64"]"#)];
     let contexts: Vec<_> = labels.iter().map(|(given, _)| contexts(given)).collect();
-    for path in ["judge", "deliver", "show", "spread", "assemble"].map(|job| format!("jobs.{job}.runs-on")) {
+    for path in ["judge", "deliver", "show", "spread", "assemble", "show-platform"].map(|job| format!("jobs.{job}.runs-on")) {
         for (found, (given, expected)) in evaluate(REUSABLE, &[&path], &contexts).iter().zip(labels) {
             let found = found[&path].as_deref().unwrap();
             let compact = serde_json::from_str::<Value>(found).map_or_else(|_| found.to_owned(), |list| list.to_string());
