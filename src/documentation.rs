@@ -117,7 +117,7 @@ fn bounds_of_transfers() -> Vec<Bound> {
             span(buildkit::session::silence::SILENCE),
             "the build fails; a step may be silent for as long as it likes",
         ),
-        ("a build", span(pipeline::building::LONGEST), "the build fails"),
+        ("a build", span(pipeline::build_sessions::LONGEST), "the build fails"),
         (
             "what a build cache has: the list of it, and then a build that says nothing, while no step or only silent ones run",
             format!(

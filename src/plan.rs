@@ -43,6 +43,9 @@ pub(crate) struct Plan<'a> {
     check_targets: &'a [String],
     /// Empty: the builder's own.
     platforms: &'a [Platform],
+    /// Of several builders those of each platform, in the order in which they are asked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    builders: Vec<PlannedBuilders>,
     compression: Compression,
     sbom_formats: &'a [Format],
     publish: bool,
@@ -53,6 +56,13 @@ pub(crate) struct Plan<'a> {
     stages: Vec<StageName>,
 }
 
+/// Who is asked to build for a platform, the first one first.
+#[derive(Debug, Serialize)]
+pub(crate) struct PlannedBuilders {
+    pub(crate) platform: Platform,
+    pub(crate) addresses: Vec<String>,
+}
+
 #[derive(Debug, Serialize)]
 struct SkippedTag<'a> {
     template: &'a str,
@@ -60,9 +70,9 @@ struct SkippedTag<'a> {
 }
 
 impl<'a> Plan<'a> {
-    /// The plan that follows from a configuration, a source and its tags.
+    /// The plan that follows from a configuration, a source and its tags; of several builders with those of each platform.
     #[must_use]
-    pub(crate) fn new(config: &'a Config, source: &'a Source, tags: &'a Planned) -> Self {
+    pub(crate) fn new(config: &'a Config, source: &'a Source, tags: &'a Planned, builders: Vec<PlannedBuilders>) -> Self {
         Self {
             environment: config.environment,
             gates: config.environment.requirements(),
@@ -76,6 +86,7 @@ impl<'a> Plan<'a> {
             target: config.build.target.as_deref(),
             check_targets: &config.build.check_targets,
             platforms: &config.build.platforms,
+            builders,
             compression: config.build.compression,
             sbom_formats: &config.sbom_formats,
             publish: config.publish == config::Publish::Yes,

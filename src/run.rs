@@ -237,7 +237,8 @@ async fn plan(inputs: &Inputs, issuer: Option<String>) -> Result<Exit, Error> {
     let build = &config.build;
     let definition = Definition::read(&config.context, &build.dockerfile, event.as_ref(), &build.arguments, build.folders())?;
     let preview = Preview::of(config, Some(&definition), event).await?;
-    let plan = Plan::new(&preview.config, &preview.checkout.source, &preview.planned);
+    let builders = pipeline::builders::planned(&preview.config, &preview.checkout.root);
+    let plan = Plan::new(&preview.config, &preview.checkout.source, &preview.planned, builders);
     answer(&Redacted::json(&plan)).map(|()| Exit::Done)
 }
 
@@ -267,7 +268,11 @@ async fn matrix(inputs: &Inputs, folders: &[String], issuer: Option<String>, eve
 async fn doctor(inputs: &Inputs, trust_policy: Option<&Path>) -> Result<Exit, Error> {
     let preview = Preview::without_build(inputs).await?;
     let policy_inputs = preview.policy_inputs();
-    let report = doctor::examine(&policy_inputs, preview.event.as_ref(), trust_policy, &preview.planned.tags).await;
+    let builders = (inputs.get(&inputs::BUILDKIT_HOST), inputs.get(&inputs::BUILDKIT_CERTIFICATES));
+    let (fleet, certificates) = (builders.0.map_err(Error::Inputs)?, builders.1.map_err(Error::Inputs)?);
+    let builders = (fleet.as_ref(), certificates.as_deref());
+    let tags = &preview.planned.tags;
+    let report = doctor::examine(&policy_inputs, preview.event.as_ref(), trust_policy, tags, builders).await;
     tell(report.to_string().trim_end())?;
     Ok(if report.is_well() { Exit::Done } else { Exit::Failed })
 }

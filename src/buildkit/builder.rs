@@ -1,7 +1,7 @@
 //! A builder: an engine's embedded BuildKit or a standalone `buildkitd`, and what it can do.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use bollard::errors::Error as EngineError;
 use bollard::query_parameters::RemoveImageOptions;
 use bollard_buildkit_proto::moby::buildkit::v1::ListWorkersRequest;
 use bollard_buildkit_proto::moby::buildkit::v1::control_client::ControlClient;
+use bollard_buildkit_proto::pb;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
@@ -25,6 +26,7 @@ use super::endpoint::{Address, connect_buildkitd};
 use super::engine::EngineClient;
 use super::error::Error;
 use super::export::{content, docker_archive, pipe};
+use super::fleet::Fleet;
 use super::id::random_id;
 use super::namespace::Namespace;
 use super::options::Options;
@@ -53,14 +55,17 @@ const BY_THE_CACHE: usize = 3;
 /// The frontend's attribute by which every step is run anew (BuildKit, `frontend/dockerui/config.go`).
 const NO_CACHE: &str = "no-cache";
 
+/// How many of the platforms count that a builder names.
+const MOST_PLATFORMS: usize = 100;
+
 /// The frontend's attribute that names hosts.
 const HOSTS: &str = "add-hosts";
 
 /// Where to look for a builder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Host {
-    /// A standalone `buildkitd`, and the folder with its certificates where it wants some.
-    Buildkitd(Address, Option<PathBuf>),
+    /// Standalone `buildkitd`s, and the folder with the certificates for all of them where they want some.
+    Buildkitd(Fleet, Option<PathBuf>),
     /// A Docker engine at one of these addresses, the first that answers, and the folder with the certificates for TCP with
     /// TLS (`ca.pem`, `cert.pem`, `key.pem`).
     Docker(Vec<Address>, Option<PathBuf>),
@@ -77,6 +82,8 @@ pub(crate) struct Builder {
     address: Address,
     /// What it calls itself, which no build step can see: the engine's ID, or that of buildkitd's workers.
     identity: String,
+    /// What it says that it builds for, its own platform first; nothing where it was not asked.
+    platforms: Vec<Platform>,
     /// Cleanup tasks, which may outlive the build.
     cleanups: TaskTracker,
 }
@@ -129,39 +136,47 @@ pub(crate) struct Instructions {
 }
 
 impl Builder {
-    /// Connects to a builder and finds out what it is. Cleaning up after a dropped build is a task of `cleanups`.
+    /// Connects to a `buildkitd` and finds out what it is, with the certificates in a folder where it wants some.
+    ///
+    /// # Errors
+    /// It does not answer, or a certificate can't be used.
+    pub(crate) async fn buildkitd(address: &Address, certificates: Option<&Path>) -> Result<Self, Error> {
+        let channel = connect_buildkitd(address, certificates).await?;
+        let (identity, platforms) = workers(&channel, address).await?;
+        Ok(Self {
+            identity,
+            platforms,
+            channel,
+            store: Store::Content { sets_times: true },
+            description: format!("buildkitd at {address}"),
+            is_newer: true,
+            address: address.clone(),
+            cleanups: TaskTracker::new(),
+        })
+    }
+
+    /// Connects to the first Docker engine that answers at one of these addresses and finds out what it is. Cleaning up after a
+    /// dropped build is a task of `cleanups`.
     ///
     /// # Errors
     /// None answers, or it is too old.
-    pub(crate) async fn connect(host: &Host, cleanups: &TaskTracker) -> Result<Self, Error> {
-        match host {
-            Host::Buildkitd(address, certificates) => {
-                let channel = connect_buildkitd(address, certificates.as_deref()).await?;
-                Ok(Self {
-                    identity: workers(&channel, address).await?,
-                    channel,
-                    store: Store::Content { sets_times: true },
-                    description: format!("buildkitd at {address}"),
-                    is_newer: true,
-                    address: address.clone(),
-                    cleanups: TaskTracker::new(),
-                })
-            }
-            Host::Docker(addresses, certificates) => {
-                let (mut tried, mut reason) = (Vec::new(), String::new());
-                for address in addresses {
-                    let engine = EngineClient::new(address.clone(), certificates.as_deref())?;
-                    match Self::connect_engine(&engine, cleanups).await {
-                        Err(Error::NoEngine { tried: mut one, reason: said }) => {
-                            tried.append(&mut one);
-                            reason = said;
-                        }
-                        other => return other,
-                    }
+    pub(crate) async fn docker(
+        addresses: &[Address],
+        certificates: Option<&Path>,
+        cleanups: &TaskTracker,
+    ) -> Result<Self, Error> {
+        let (mut tried, mut reason) = (Vec::new(), String::new());
+        for address in addresses {
+            let engine = EngineClient::new(address.clone(), certificates)?;
+            match Self::connect_engine(&engine, cleanups).await {
+                Err(Error::NoEngine { tried: mut one, reason: said }) => {
+                    tried.append(&mut one);
+                    reason = said;
                 }
-                Err(Error::NoEngine { tried, reason })
+                other => return other,
             }
         }
+        Err(Error::NoEngine { tried, reason })
     }
 
     async fn connect_engine(engine: &EngineClient, cleanups: &TaskTracker) -> Result<Self, Error> {
@@ -181,7 +196,8 @@ impl Builder {
         let store = if keeps_blobs { Store::Content { sets_times: false } } else { Store::GraphDriver(docker) };
         let (address, identity) = (engine.address().clone(), info.id.unwrap_or_default());
         let is_newer = parse_api(&api) > Some(OLDEST_API);
-        Ok(Self { channel, store, description, is_newer, address, identity, cleanups: cleanups.clone() })
+        let platforms = Vec::new();
+        Ok(Self { channel, store, description, is_newer, address, identity, platforms, cleanups: cleanups.clone() })
     }
 
     /// The builder's name and version, for the log: `Docker 20.10.24, overlay2`.
@@ -200,6 +216,19 @@ impl Builder {
     #[must_use]
     pub(crate) fn identity(&self) -> &str {
         &self.identity
+    }
+
+    /// Whether it says that it runs programs of a platform. That is a word about itself: what it does not run it may still put
+    /// together of files.
+    #[must_use]
+    pub(crate) fn runs(&self, platform: &Platform) -> bool {
+        self.platforms.contains(platform)
+    }
+
+    /// What it says that it builds for, its own platform first; nothing of an engine.
+    #[must_use]
+    pub(crate) fn platforms(&self) -> &[Platform] {
+        &self.platforms
     }
 
     /// Whether it does what is asked for, and does not pass over it in silence.
@@ -414,8 +443,8 @@ impl Builder {
     }
 }
 
-/// What the workers of a `buildkitd` are called.
-async fn workers(channel: &Channel, address: &Address) -> Result<String, Error> {
+/// What the workers of a `buildkitd` are called, and the platforms that they run.
+async fn workers(channel: &Channel, address: &Address) -> Result<(String, Vec<Platform>), Error> {
     let mut control = ControlClient::new(channel.clone()).max_decoding_message_size(64 << 20);
     let no_engine = |reason: String| Error::NoEngine { tried: vec![format!("buildkitd at {address}")], reason };
     let listed = timeout(silence::ANSWER, control.list_workers(ListWorkersRequest::default())).await;
@@ -426,10 +455,16 @@ async fn workers(channel: &Channel, address: &Address) -> Result<String, Error> 
             _ => Error::call("list its workers", &status),
         },
     )?;
-    let listed = listed.into_inner();
-    let mut names: Vec<_> = listed.record.into_iter().map(|worker| worker.id).collect();
+    let workers = listed.into_inner().record;
+    let platform = |platform: &pb::Platform| {
+        let pb::Platform { os, architecture, variant, .. } = platform;
+        let variant = if variant.is_empty() { String::new() } else { format!("/{variant}") };
+        format!("{os}/{architecture}{variant}").parse().ok()
+    };
+    let platforms = workers.iter().flat_map(|worker| &worker.platforms).take(MOST_PLATFORMS).filter_map(platform).collect();
+    let mut names: Vec<_> = workers.into_iter().map(|worker| worker.id).collect();
     names.sort_unstable();
-    Ok(names.join(","))
+    Ok((names.join(","), platforms))
 }
 
 /// Exports an image from a graph driver.

@@ -23,7 +23,7 @@ pub(crate) enum Address {
     Tcp(String),
 }
 
-/// The text is not an address.
+/// The text is not an address. What is shown of it has no credentials: see [`shown`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not unix:///PATH or tcp://HOST:PORT")]
 pub(crate) struct InvalidAddress(pub(crate) String);
@@ -32,20 +32,47 @@ impl std::str::FromStr for Address {
     type Err = InvalidAddress;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let invalid = || InvalidAddress(text.to_owned());
+        let invalid = || InvalidAddress(shown(text));
         if let Some(path) = text.strip_prefix("unix://") {
             return if path.starts_with('/') { Ok(Self::Unix(path.into())) } else { Err(invalid()) };
         }
         let authority = text.strip_prefix("tcp://").ok_or_else(invalid)?;
         let (host, port) = authority.rsplit_once(':').ok_or_else(invalid)?;
-        if host.is_empty() || port.parse::<u16>().is_err() || authority.contains(['/', '@']) {
+        let is_port = port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+        if host.is_empty() || !is_port || authority.contains(['/', '@']) {
             return Err(invalid());
         }
         Ok(Self::Tcp(authority.to_owned()))
     }
 }
 
+/// A text that is no address, without what may be a credential in it: what stands before an `@`, and what comes after a host.
+pub(crate) fn shown(text: &str) -> String {
+    let (scheme, rest) = text.split_once("://").map_or(("", text), |(scheme, rest)| (scheme, rest));
+    let scheme = if scheme.is_empty() || scheme.contains('@') { String::new() } else { format!("{scheme}://") };
+    let (hidden, rest) = rest.rsplit_once('@').map_or(("", rest), |(_, rest)| ("…@", rest));
+    let is_path = scheme == "unix://" && hidden.is_empty();
+    match rest.find(['/', '?', '#']).filter(|_| !is_path) {
+        Some(at) => format!("{scheme}{hidden}{}/…", &rest[..at]),
+        None => format!("{scheme}{hidden}{rest}"),
+    }
+}
+
 impl Address {
+    /// The one spelling of an address: letter case is nothing to a host, and zeros before a port are nothing to a port.
+    #[must_use]
+    pub(crate) fn canonical(&self) -> String {
+        let Self::Tcp(authority) = self else { return self.to_string() };
+        let (host, port) = authority.rsplit_once(':').unwrap_or((authority, ""));
+        format!("tcp://{}:{}", host.to_lowercase(), port.trim_start_matches('0'))
+    }
+
+    /// Whether both are the same builder, as far as their spelling goes.
+    #[must_use]
+    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
+        self.canonical() == other.canonical()
+    }
+
     /// Whether what goes there without TLS passes no other machine.
     pub(crate) fn is_on_this_machine(&self) -> bool {
         match self {
@@ -138,9 +165,17 @@ mod tests {
         for text in ["unix:///run/buildkit/buildkitd.sock", "tcp://127.0.0.1:1234", "tcp://[::1]:1234"] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
         }
-        for text in
-            ["", "unix://relative", "tcp://host", "tcp://:1", "tcp://host:99999", "ssh://host", "tcp://user@host:1", "host:1"]
-        {
+        for text in [
+            "",
+            "unix://relative",
+            "tcp://host",
+            "tcp://:1",
+            "tcp://host:99999",
+            "ssh://host",
+            "tcp://user@host:1",
+            "host:1",
+            "tcp://host:+1",
+        ] {
             assert!(text.parse::<Address>().is_err(), "{text}");
         }
     }

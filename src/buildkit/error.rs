@@ -9,7 +9,7 @@ use super::session::{self, OpenError};
 use crate::build_check::BuildCheck;
 use crate::finding::Instruction;
 use crate::net::TransportError;
-use crate::oci::{Digest, layout};
+use crate::oci::{Digest, Platform, layout};
 use crate::text::span;
 
 /// A build that did not yield an image.
@@ -22,6 +22,34 @@ pub(crate) enum Error {
         tried: Vec<String>,
         /// Why the last one did not answer.
         reason: String,
+    },
+    /// None of the builders that are named for some platforms answers.
+    #[error("no builder of {platforms:?} answers: {tried:?}")]
+    NoBuilder {
+        /// The platforms that have none.
+        platforms: Vec<Platform>,
+        /// Each that was tried, and why it does not build.
+        tried: Vec<Untaken>,
+    },
+    /// The builder of a platform died while it built, and no other took its place.
+    #[error("the builder of {platform:?} died: {died:?}")]
+    Died {
+        /// The platform; the builder's own where none was named.
+        platform: Option<Box<Platform>>,
+        /// Those that died, in their order.
+        died: Vec<Untaken>,
+        /// Those that were to take their place.
+        rest: Vec<Untaken>,
+    },
+    /// The image of one platform is what was asked for another.
+    #[error("{builder} answers {answered} for {platform}")]
+    OtherPlatform {
+        /// The builder.
+        builder: String,
+        /// What was asked for.
+        platform: Box<Platform>,
+        /// What its image says that it runs on.
+        answered: Box<Platform>,
     },
     /// The engine has no BuildKit, or one that can't be spoken to.
     #[error("engine {version} (API {api}) is too old")]
@@ -96,6 +124,12 @@ pub(crate) enum Error {
     /// The builder's answer is not what its protocol says.
     #[error("{0}")]
     Protocol(String),
+    /// A layer that the builder has sent to its end can't be unpacked or kept.
+    #[error("a layer: {reason}")]
+    Unreadable {
+        /// Why.
+        reason: String,
+    },
     /// The engine does not have the image any more that it has just built: someone else removed it.
     #[error("the image is gone: {reason}")]
     ImageGone {
@@ -145,6 +179,15 @@ pub(crate) enum Error {
     Layout(#[from] layout::Error),
 }
 
+/// A builder that was asked for nothing, or in vain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Untaken {
+    /// Its address.
+    pub(crate) address: String,
+    /// Why.
+    pub(crate) reason: String,
+}
+
 /// A step of the Dockerfile that failed.
 #[derive(Debug)]
 pub(crate) struct StepFailure {
@@ -189,6 +232,26 @@ impl Error {
         }
     }
 
+    /// Whether the builder is gone, whatever it was doing: it was there, and another one may do its work. A step that fails, a
+    /// build that takes too long and an answer that is none are answers.
+    #[must_use]
+    pub(crate) fn is_of_a_dead_builder(&self) -> bool {
+        matches!(self, Self::Lost { .. } | Self::Silent { .. })
+    }
+
+    /// Why a builder is not taken, in its words; the error itself where it is none of the builder: what this machine shows to one
+    /// it shows to all.
+    ///
+    /// # Errors
+    /// It is of this machine.
+    pub(crate) fn into_reason(self) -> Result<String, Self> {
+        match self {
+            Self::Certificate { .. } => Err(self),
+            Self::NoEngine { reason, .. } | Self::Lost { reason } => Ok(reason),
+            other => Ok(other.to_string()),
+        }
+    }
+
     /// Whether what is in the builder is not what it should be, so that its own cache is not to be taken either.
     #[must_use]
     pub(super) fn is_of_content(&self) -> bool {
@@ -212,11 +275,18 @@ impl Error {
 
     /// A refused call.
     pub(super) fn call(call: &'static str, status: &Status) -> Self {
-        match status.code() {
-            Code::Unavailable => Self::Lost { reason: status.message().to_owned() },
-            _ => Self::Call { call, message: status.message().to_owned() },
+        if is_lost(status) {
+            return Self::Lost { reason: status.message().to_owned() };
         }
+        Self::Call { call, message: status.message().to_owned() }
     }
+}
+
+/// Whether a call ended without an answer: what ends a connection is the cause of an error of this side, and no error that came
+/// over it has a cause.
+pub(super) fn is_lost(status: &Status) -> bool {
+    let transport = status.code() == Code::Unknown && status.message().contains("transport error");
+    status.code() == Code::Unavailable || transport || std::error::Error::source(status).is_some()
 }
 
 impl From<OpenError> for Error {

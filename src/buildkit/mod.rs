@@ -9,6 +9,7 @@ pub(crate) mod endpoint;
 mod engine;
 pub(crate) mod error;
 pub(crate) mod export;
+pub(crate) mod fleet;
 mod id;
 mod materials;
 pub(crate) mod namespace;

@@ -17,7 +17,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
 use super::contexts::{self, Contexts, Given};
-use super::error::{Error, StepFailure};
+use super::error::{Error, StepFailure, is_lost};
 use super::export::described;
 use super::id::random_id;
 use super::materials;
@@ -275,11 +275,11 @@ fn references(result: &frontend::Result) -> Vec<&frontend::Ref> {
 }
 
 fn failure(status: &Status, other: &Status, progress: &Progress, definition: Option<&pb::Definition>) -> Error {
-    let lost = |status: &Status| {
-        status.code() == Code::Unavailable || (status.code() == Code::Unknown && status.message().contains("transport error"))
-    };
     if let Some(error) = failed_checks(status.message(), progress.checks()) {
         return error;
+    }
+    if is_called_off(status) && (is_called_off(other) || is_lost(other)) {
+        return Error::Lost { reason: format!("the builder called the build off: {}", status.message()) };
     }
     // A step that failed says more than the solve that failed because of it.
     if let Some(step) = progress.failed() {
@@ -291,10 +291,16 @@ fn failure(status: &Status, other: &Status, progress: &Progress, definition: Opt
         }
         return Error::Step(Box::new(step_failure(step, status, at)));
     }
-    if lost(status) || lost(other) {
+    if is_lost(status) || is_lost(other) {
         return Error::Lost { reason: status.message().to_owned() };
     }
     dockerfile_error(status.message()).unwrap_or_else(|| Error::call("build", status))
+}
+
+/// Whether a builder says that somebody called the build off. Nobody here did, who would not wait for the answer: it does so when
+/// it is told to end. What a step is called stands before that.
+fn is_called_off(status: &Status) -> bool {
+    status.code() == Code::Cancelled || status.message().ends_with("context canceled")
 }
 
 fn step_failure(step: FailedStep, status: &Status, at: Option<Instruction>) -> StepFailure {
@@ -347,6 +353,22 @@ mod tests {
         let Some(Error::Checks { rules, checks }) = failed_checks(said, std::slice::from_ref(&check)) else { panic!("{said}") };
         assert_eq!((&*rules, checks), ("FromAsCasing", vec![BuildCheck { fails: true, ..check }]));
         assert!(failed_checks("exit code: 1", &[]).is_none());
+    }
+
+    #[test]
+    fn a_builder_that_is_told_to_end_is_gone_and_a_step_that_fails_is_not_whatever_it_is_called() {
+        let failed =
+            |message: &str, other: &str| failure(&Status::unknown(message), &Status::unknown(other), &Progress::default(), None);
+        let killed = "process \"/bin/sh -c make\" did not complete successfully: exit code: 137: context canceled";
+        assert!(matches!(failed(killed, killed), Error::Lost { .. }));
+        assert!(matches!(
+            failure(&Status::cancelled("x"), &Status::unavailable("y"), &Progress::default(), None),
+            Error::Lost { .. }
+        ));
+        let named = "process \"/bin/sh -c false # context canceled\" did not complete successfully: exit code: 1";
+        assert!(matches!(failed(named, named), Error::Call { .. }));
+        // The frontend is called off where something else has failed.
+        assert!(matches!(failed("context canceled", "no space left on device"), Error::Call { .. }));
     }
 
     #[test]

@@ -11,7 +11,8 @@ use super::proxies::Proxies;
 use super::reader::Reader;
 use crate::buildkit::builder::Host;
 use crate::buildkit::contexts::{NamedContext, Origin};
-use crate::buildkit::endpoint::Address;
+use crate::buildkit::endpoint::{self, Address};
+use crate::buildkit::fleet::Fleet;
 use crate::buildkit::namespace::BuilderCache;
 use crate::buildkit::options::Options;
 use crate::buildkit::session::secrets::{self, SecretSource};
@@ -164,7 +165,7 @@ impl Reader<'_> {
         let annotations = self.annotations();
         let compression = self.get(&inputs::COMPRESSION);
         let client = self.docker_client();
-        let host = self.host(client.as_ref());
+        let host = self.host(client.as_ref(), platforms.as_deref());
         let builder_cache = self.get(&inputs::BUILDER_CACHE);
         let cache = self.cache();
         Some(Build {
@@ -312,13 +313,14 @@ impl Reader<'_> {
     }
 
     /// Who builds, in the order in which Docker's client looks: `DOCKER_HOST`, the context, the usual sockets.
-    fn host(&mut self, client: Option<&ClientConfig>) -> Option<Host> {
+    fn host(&mut self, client: Option<&ClientConfig>, platforms: Option<&[Platform]>) -> Option<Host> {
         let certificates = self.get(&inputs::BUILDKIT_CERTIFICATES);
         if let Some(folder) = certificates.iter().flatten().find(|folder| !folder.join("ca.pem").is_file()) {
             self.problem(&inputs::BUILDKIT_CERTIFICATES, folder.display().to_string(), "a folder with ca.pem is expected");
         }
-        if let Some(address) = self.get(&inputs::BUILDKIT_HOST)? {
-            return Some(Host::Buildkitd(address, certificates?));
+        if let Some(fleet) = self.get(&inputs::BUILDKIT_HOST)? {
+            self.has_builders(&fleet, platforms?);
+            return Some(Host::Buildkitd(fleet, certificates?));
         }
         let set = |name: &str| (self.env.variable)(name).filter(|value| !value.is_empty());
         if let Some(host) = set(variables::DOCKER_HOST) {
@@ -341,6 +343,18 @@ impl Reader<'_> {
         }
     }
 
+    /// Sees to it that each platform has a builder. Of several builders none is asked what its own platform is: the image would
+    /// be another one by whichever answers.
+    fn has_builders(&mut self, fleet: &Fleet, platforms: &[Platform]) {
+        if platforms.is_empty() && fleet.only().is_none() {
+            self.problem(&inputs::PLATFORMS, "", "the platforms are expected where `buildkit-host` has more than one address");
+        }
+        for platform in platforms.iter().filter(|platform| !fleet.has_some_for(platform)) {
+            let expected = "`buildkit-host` has a line for other platforms, and none for this one or for all";
+            self.problem(&inputs::PLATFORMS, platform.to_string(), expected);
+        }
+    }
+
     /// The engine at `host`, which is `what`.
     fn engine(&mut self, host: &str, what: &str, certificates: Option<PathBuf>) -> Option<Host> {
         if let Ok(address) = with_port(host, certificates.is_some()).parse() {
@@ -352,7 +366,7 @@ impl Reader<'_> {
         } else {
             "only unix:///PATH and tcp://HOST:PORT are supported"
         };
-        self.problem(&inputs::BUILDKIT_HOST, host, format!("this is {what}; {expected}"));
+        self.problem(&inputs::BUILDKIT_HOST, endpoint::shown(host), format!("this is {what}; {expected}"));
         None
     }
 

@@ -39,15 +39,16 @@ impl Config {
         Digest::of(said.to_string().as_bytes())
     }
 
-    /// The digest of where builds are run: of the addresses that are on other machines. Whoever chooses one of those chooses what
+    /// The digest of where builds are run: of all addresses that are on other machines, whichever answers. Whoever chooses one of those chooses what
     /// is built.
     #[must_use]
     pub(crate) fn builder(&self) -> Digest {
-        let addresses = match &self.build.host {
-            Host::Buildkitd(address, _) => std::slice::from_ref(address),
-            Host::Docker(addresses, _) => addresses.as_slice(),
+        let elsewhere: Vec<_> = match &self.build.host {
+            Host::Buildkitd(fleet, _) => fleet.elsewhere().into_iter().collect(),
+            Host::Docker(addresses, _) => {
+                addresses.iter().filter(|address| !address.is_on_this_machine()).map(ToString::to_string).collect()
+            }
         };
-        let elsewhere = addresses.iter().filter(|address| !address.is_on_this_machine()).map(ToString::to_string);
-        Digest::of(elsewhere.collect::<Vec<_>>().join("\n").as_bytes())
+        Digest::of(elsewhere.join("\n").as_bytes())
     }
 }

@@ -147,3 +147,35 @@ fn what_is_said_without_the_build_is_what_is_said_with_it() {
         assert_eq!(shown(&(with.tags, with.publish, with.version)), shown(&(without.tags, without.publish, without.version)));
     });
 }
+
+#[test]
+fn where_builds_are_run_is_by_all_builders_on_other_machines_in_any_order() {
+    let of = |lines: &str| {
+        let config =
+            in_folder(true, |folder| resolve(folder, &[("buildkit-host", lines), ("platforms", "linux/amd64,linux/arm64")], &[]));
+        config.unwrap().builder()
+    };
+    let here = of("unix:///run/buildkit/buildkitd.sock");
+    assert_eq!(of("tcp://127.0.0.1:1234"), here);
+    let two = of("linux/amd64=tcp://a:1\nlinux/arm64=tcp://b:1");
+    assert_eq!(of("linux/arm64=tcp://b:1\nlinux/amd64=tcp://a:1\nunix:///run/other.sock"), two);
+    for other in ["tcp://a:1", "linux/amd64=tcp://b:1\nlinux/arm64=tcp://a:1", "tcp://a:1\ntcp://b:1"] {
+        assert_ne!(of(other), two, "{other}");
+    }
+    assert_ne!(two, here);
+}
+
+#[test]
+fn each_platform_needs_a_builder_and_several_builders_need_platforms() {
+    let problems = |lines: &str, platforms: &str| {
+        let given = [("buildkit-host", lines), ("platforms", platforms)];
+        in_folder(true, |folder| resolve(folder, &given, &[])).map(drop).map_err(|problems| said(&problems))
+    };
+    assert_eq!(problems("tcp://a:1", ""), Ok(()));
+    assert_eq!(problems("tcp://a:1\nlinux/arm64=tcp://b:1", "linux/arm64,linux/amd64,linux/s390x"), Ok(()));
+    assert_eq!(problems("linux/arm64=tcp://b:1", "linux/arm64"), Ok(()), "one line is enough for one platform");
+    assert_eq!(problems("tcp://a:1\ntcp://b:1", ""), Err(vec!["platforms ".to_owned()]));
+    let missing = ["platforms linux/amd64", "platforms linux/s390x"].map(str::to_owned).to_vec();
+    assert_eq!(problems("linux/arm64=tcp://b:1", "linux/arm64,linux/amd64,linux/s390x"), Err(missing));
+    assert_eq!(problems("linux/arm64=tcp://b:1", ""), Err(vec!["platforms ".to_owned()]));
+}

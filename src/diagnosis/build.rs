@@ -3,8 +3,10 @@
 use super::Diagnosis;
 use crate::build_check::BuildCheck;
 use crate::buildkit::Error;
-use crate::buildkit::error::StepFailure;
+use crate::buildkit::error::{StepFailure, Untaken};
 use crate::finding::Instruction;
+use crate::oci::Platform;
+use crate::text;
 
 /// The most checks of a Dockerfile that its failure names.
 const CHECKS: usize = 20;
@@ -20,6 +22,10 @@ impl From<&Error> for Diagnosis {
                      listens, or name a buildkitd with `buildkit-host`. If it runs, this user may lack the right to use its socket.",
                 ),
             ),
+            Error::NoBuilder { platforms, tried } => no_builder(platforms, tried),
+            Error::Died { platform, died, rest } => died_all(platform.as_deref(), died, rest),
+            Error::OtherPlatform { builder, platform, answered } => other_platform(builder, platform, answered),
+            Error::Unreadable { reason } => unreadable(reason),
             Error::EngineTooOld { version, api } => Self::new(
                 format!("The Docker engine {version} is too old"),
                 format!("It speaks API {api}; building needs 1.41, which Docker has since 20.10."),
@@ -69,12 +75,7 @@ impl From<&Error> for Diagnosis {
                 dockerfile_hint(message),
             ),
             Error::Checks { rules, checks } => failed_checks(rules, checks),
-            Error::ImageGone { reason } => Self::new(
-                "The engine lost the image before it could be saved",
-                reason.clone(),
-                "Something else removes images from this engine at the same moment: builds of the same image, or \
-                 `docker image prune`. Run again; if it happens again, let them run one after the other.",
-            ),
+            Error::ImageGone { reason } => image_gone(reason),
             Error::NoLayers => Self::new(
                 "The image has no layers",
                 "The stage that is built puts no file into it: there is nothing to scan and nothing to run.",
@@ -111,6 +112,72 @@ impl From<&Error> for Diagnosis {
             Error::Layout(error) => Self::from(error),
         }
     }
+}
+
+/// The words for platforms of which no builder answers.
+fn no_builder(platforms: &[Platform], tried: &[Untaken]) -> Diagnosis {
+    let platforms: Vec<_> = platforms.iter().map(ToString::to_string).collect();
+    let is_tls = |one: &Untaken| tls_hint(std::slice::from_ref(&one.address), &one.reason).is_some();
+    let remedy = if tried.iter().any(is_tls) {
+        "Check the ca.pem, cert.pem and key.pem in `buildkit-certificates`, which are the same for all builders, and that each \
+         builder's certificate is for the host name in `buildkit-host`."
+    } else {
+        "Start one of them, or correct the lines of `buildkit-host`. A builder that this machine may not reach is one that a \
+         firewall or a NetworkPolicy keeps from it."
+    };
+    let of = if platforms.is_empty() { String::new() } else { format!(" of {}", text::list(&platforms)) };
+    Diagnosis::new(format!("No builder{of} answers"), untaken(tried), remedy)
+}
+
+/// The words for a platform whose builders died.
+fn died_all(platform: Option<&Platform>, died: &[Untaken], rest: &[Untaken]) -> Diagnosis {
+    let of = platform.map(|platform| format!(" of {platform}")).unwrap_or_default();
+    let what = match (died, rest) {
+        ([_], []) => format!("The builder{of} died, and `buildkit-host` names no other one"),
+        ([_], _) => format!("The builder{of} died, and no other one answers"),
+        _ => format!("The builder{of} died, and the one that took its place died too"),
+    };
+    Diagnosis::new(
+        what,
+        [untaken(died), untaken(rest)].into_iter().filter(|lines| !lines.is_empty()).collect::<Vec<_>>().join("\n"),
+        "Look at the builder's own log: it may have run out of memory or disk, or been restarted. Where two builders die of the same \
+         build, look at what its steps need. A second line in `buildkit-host` for the platform is a builder to fall back on.",
+    )
+}
+
+/// The words for an image of another platform than the one that was asked for.
+fn other_platform(builder: &str, platform: &Platform, answered: &Platform) -> Diagnosis {
+    Diagnosis::new(
+        format!("The image that was built for {platform} is one for {answered}"),
+        format!("{builder} was asked for {platform}, and another builder is asked for {answered} or nobody is."),
+        "Remove `--platform=` from the Dockerfile's last `FROM` where it names another platform; else the builder answers what it \
+         was not asked, and should not be trusted.",
+    )
+}
+
+/// The words for a layer that came, and can't be taken.
+fn unreadable(reason: &str) -> Diagnosis {
+    Diagnosis::new(
+        "A layer of the image can't be read",
+        format!("The builder sent all of it: {reason}."),
+        "Make room on this machine's disk; if that is not it, the builder's store may be damaged: prune its cache, and run again.",
+    )
+}
+
+/// The words for an image that was gone before it was read.
+fn image_gone(reason: &str) -> Diagnosis {
+    Diagnosis::new(
+        "The engine lost the image before it could be saved",
+        reason,
+        "Something else removes images from this engine at the same moment: builds of the same image, or `docker image prune`. Run \
+         again; if it happens again, let them run one after the other.",
+    )
+}
+
+/// A line a builder: where it is, and what is the matter with it.
+fn untaken(builders: &[Untaken]) -> String {
+    let line = |Untaken { address, reason }: &Untaken| format!("{address}: {}", reason.trim_end_matches('.'));
+    builders.iter().map(|one| format!("{}.", line(one))).collect::<Vec<_>>().join("\n")
 }
 
 /// A reader of Dockerfiles that is not trusted with the builder's state.
@@ -318,6 +385,30 @@ mod tests {
         assert!(remedy("received corrupt message of type InvalidContentType", tcp).contains("unset DOCKER_TLS_VERIFY"));
         assert!(remedy("Connection refused", tcp).contains("Start Docker"));
         assert!(remedy("received fatal alert", "unix:///x").contains("Start Docker"));
+    }
+
+    #[test]
+    fn builders_that_do_not_answer_or_die_are_named_each_with_why() {
+        let untaken = |address: &str, reason: &str| Untaken { address: address.to_owned(), reason: reason.to_owned() };
+        let (arm, amd): (Platform, Platform) = ("linux/arm64".parse().unwrap(), "linux/amd64".parse().unwrap());
+        let (a, b) = (untaken("tcp://a:1", "Connection refused."), untaken("tcp://b:1", "no such host"));
+        let tried = vec![a.clone(), b.clone()];
+        let none = Diagnosis::from(&Error::NoBuilder { platforms: vec![amd, arm.clone()], tried });
+        assert_eq!(none.what, "No builder of linux/amd64 and linux/arm64 answers");
+        assert_eq!(none.why, "tcp://a:1: Connection refused.\ntcp://b:1: no such host.");
+        assert!(none.remedy.contains("`buildkit-host`") && !none.remedy.contains("buildkit-certificates"));
+        let tried = vec![untaken("tcp://c:1", "invalid peer certificate: UnknownIssuer")];
+        let tls = Diagnosis::from(&Error::NoBuilder { platforms: vec![], tried });
+        assert!(tls.what == "No builder answers" && tls.remedy.contains("`buildkit-certificates`"), "{tls:?}");
+
+        let died = |died: &[Untaken], rest: &[Untaken]| {
+            Diagnosis::from(&Error::Died { platform: Some(Box::new(arm.clone())), died: died.to_vec(), rest: rest.to_vec() })
+        };
+        let one = std::slice::from_ref(&a);
+        assert!(died(one, &[]).what.ends_with("and `buildkit-host` names no other one"));
+        assert!(died(one, std::slice::from_ref(&b)).what.ends_with("and no other one answers"));
+        let both = died(&[a.clone(), b.clone()], &[]);
+        assert!(both.what.ends_with("died too") && both.why.contains("tcp://a:1") && both.why.contains("tcp://b:1"), "{both:?}");
     }
 
     #[test]

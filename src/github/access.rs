@@ -29,6 +29,11 @@ impl Access {
     /// The API of github.com.
     pub(crate) const GITHUB: &'static str = "https://api.github.com";
 
+    /// The repository by a name that no other has, on whichever server.
+    pub(crate) fn name(&self) -> String {
+        format!("{}/{}", self.api, self.slug())
+    }
+
     /// `OWNER/NAME`.
     pub(crate) fn slug(&self) -> String {
         format!("{}/{}", self.owner, self.repository)

@@ -38,7 +38,7 @@ pub(crate) use self::value::{Lines, Value};
 use crate::aws::{AccountId, KeyArn};
 use crate::buildkit::cache::{Backend, Repositories, Scope};
 use crate::buildkit::contexts::NamedContext;
-use crate::buildkit::endpoint::Address;
+use crate::buildkit::fleet::Fleet;
 use crate::buildkit::namespace::BuilderCache;
 use crate::buildkit::options::{Bytes, Host, Limit, Network};
 use crate::coverage::{Acceptance, JudgedBy};
@@ -139,12 +139,15 @@ inputs! {
     COMPRESSION: Compression =
         Input::new("compression", Group::Build, "NAME", "How new layers are compressed: gzip or zstd")
             .default("gzip");
-    BUILDKIT_HOST: Option<Address> =
-        Input::new("buildkit-host", Group::Build, "ADDRESS", "A standalone buildkitd: unix:///PATH or tcp://HOST:PORT")
+    BUILDKIT_HOST: Option<Fleet> =
+        Input::new("buildkit-host", Group::Build, "LINES",
+            "Standalone buildkitds, one per line: unix:///PATH or tcp://HOST:PORT for all platforms that no other line names, or \
+             PLATFORM=ADDRESS for one. Several for the same are a list: the first that answers builds, in an order that is the \
+             same for the same repository and Dockerfile, and the next where it dies")
             .otherwise("the Docker engine's BuildKit");
     BUILDKIT_CERTIFICATES: Option<PathBuf> =
         Input::new("buildkit-certificates", Group::Build, "FOLDER",
-            "For a buildkitd with mutual TLS: the folder with ca.pem, cert.pem and key.pem");
+            "For buildkitds with mutual TLS, the same for all of them: the folder with ca.pem, cert.pem and key.pem");
     BUILDER_CACHE: BuilderCache =
         Input::new("builder-cache", Group::Build, "auto|isolated|own|shared",
             "Who uses the cache mounts and cached steps in the builder: isolated (the same repository and environment, and \

@@ -8,7 +8,7 @@ use semver::Version;
 use crate::aws::AccountId;
 use crate::buildkit::cache::{Backend, Repositories, Scope};
 use crate::buildkit::contexts::NamedContext;
-use crate::buildkit::endpoint::Address;
+use crate::buildkit::fleet::{self, Fleet, MemberFault};
 use crate::buildkit::namespace::BuilderCache;
 use crate::buildkit::options::{Bytes, Host, Limit, Network};
 use crate::coverage::{Acceptance, JudgedBy};
@@ -153,10 +153,6 @@ impl Word for Acceptance {
         "NAME: REASON is expected; the name is that of one thing, or a path with * or **, which can't stand for everything";
 }
 
-impl Word for Address {
-    const EXPECTED: &'static str = "unix:///PATH or tcp://HOST:PORT is expected";
-}
-
 impl Word for github::Demand {
     const EXPECTED: &'static str = "auto, required or off is expected";
 }
@@ -235,6 +231,21 @@ impl Value for publish::Destination {
             let suggestion = error.suggestion.map(|suggestion| format!("; write {suggestion}")).unwrap_or_default();
             Fault::new(text, format!("{}{suggestion}", error.reason))
         })
+    }
+}
+
+impl Value for Fleet {
+    fn read(text: &str) -> Result<Self, Vec<Fault>> {
+        let fault = |fault: MemberFault| match fault {
+            MemberFault::Address => "unix:///PATH or tcp://HOST:PORT is expected".to_owned(),
+            MemberFault::Platform => "PLATFORM=ADDRESS is expected, with a platform such as linux/arm64".to_owned(),
+            MemberFault::Spelling(other) => format!("the same platform is written {other} before; write it one way"),
+            MemberFault::Twice => "each builder may be named only once for a platform".to_owned(),
+        };
+        let faults = |invalid: Vec<fleet::InvalidMember>| {
+            invalid.into_iter().map(|invalid| Fault { value: invalid.value, expected: fault(invalid.fault) }).collect()
+        };
+        Self::read(text).map_err(faults)
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::time::{Duration, Instant};
 use super::Delivery;
 use crate::aws::base_image::{BaseRegistry, session_policy};
 use crate::aws::{self, PullFailure, RepositoryArn, Session, Withheld};
+use crate::buildkit::builder::Builder;
 use crate::buildkit::cache::{Place, RemoteCache};
 use crate::buildkit::contexts::Origin;
 use crate::buildkit::endpoint::Address;
@@ -71,13 +72,13 @@ impl BaseImages {
     pub(super) fn of(
         delivery: &Delivery,
         definition: &Definition,
-        builder: &Address,
+        builder: &Builder,
         cache: Option<&RemoteCache>,
         purpose: Use,
     ) -> Self {
         let Delivery { config, event, .. } = delivery;
         let mut registries = BTreeMap::<String, Registry>::new();
-        for image in named(&config.build, definition) {
+        for image in named(&config.build, definition, builder) {
             let Some(place) = place(config, image.repository.registry()) else { continue };
             let registry = registries.entry(place.host.clone()).or_insert_with(|| Registry::new(place));
             registry.repositories.insert(image.repository.name().to_owned());
@@ -89,7 +90,7 @@ impl BaseImages {
             registry.repositories.insert(repository.name().to_owned());
             registry.written = (purpose == Use::Write).then(|| repository.name().to_owned());
         }
-        let identity = identity(delivery, definition, builder);
+        let identity = identity(delivery, definition, builder.address());
         let identity = identity.and_then(|identity| narrowed(identity, registries.values()));
         Self { registries, identity, event: event.clone(), session: OnceCell::new(), failed: Mutex::default() }
     }
@@ -176,7 +177,7 @@ impl Registry {
 }
 
 /// The images that a definition and named contexts name, for each platform.
-fn named(build: &Build, definition: &Definition) -> Vec<Reference> {
+fn named(build: &Build, definition: &Definition, builder: &Builder) -> Vec<Reference> {
     let contexts = build.contexts.iter().filter_map(|context| match &context.origin {
         Origin::Image(reference) => reference.parse().ok(),
         Origin::Folder(_) | Origin::Layout { .. } => None,
@@ -185,14 +186,18 @@ fn named(build: &Build, definition: &Definition) -> Vec<Reference> {
     // A builder builds for its own machine where nobody says otherwise; that is mostly one like this.
     let own = || Platform::of_this_machine().into_iter().collect();
     let platforms = if build.platforms.is_empty() { own() } else { build.platforms.clone() };
-    let images = platforms.iter().filter_map(|platform| dockerfile.images(&arguments(build, platform)).ok());
+    // One that says that it is another machine is believed as far as the delivery itself names that platform.
+    let native = builder.platforms().first().filter(|native| build.platforms.contains(native)).cloned();
+    let machines = BTreeSet::from([Platform::of_this_machine(), native.or_else(Platform::of_this_machine)]);
+    let images = platforms.iter().flat_map(|platform| {
+        machines.iter().filter_map(|machine| dockerfile.images(&arguments(build, platform, machine.as_ref())).ok())
+    });
     images.flatten().filter_map(|image| image.parse().ok()).chain(contexts).collect()
 }
 
 /// The arguments of the build, and those that BuildKit sets by itself.
-fn arguments(build: &Build, platform: &Platform) -> BTreeMap<String, String> {
-    let own = Platform::of_this_machine();
-    let automatic = [("TARGET", Some(platform)), ("BUILD", own.as_ref())].into_iter().flat_map(|(side, platform)| {
+fn arguments(build: &Build, platform: &Platform, machine: Option<&Platform>) -> BTreeMap<String, String> {
+    let automatic = [("TARGET", Some(platform)), ("BUILD", machine)].into_iter().flat_map(|(side, platform)| {
         let values = platform.map(|platform| {
             let variant = platform.variant.clone().unwrap_or_default();
             let (os, architecture) = (platform.os.clone(), platform.architecture.clone());

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use super::claim::dockerfile_name;
 use super::preflight::{Ready, Workshop};
 use super::{Delivery, builder_state};
+use crate::buildkit::builder::Builder;
 use crate::buildkit::cache::{Backend, Place, RemoteCache, Repositories, Scope};
 use crate::buildkit::namespace::BuilderCache;
 use crate::buildkit::progress::{CacheRead, GivenUp, StepSeen};
@@ -25,6 +26,7 @@ use crate::record::{BuildCache, CacheReading, CachedStep};
 use crate::text;
 
 /// The cache of a build, and what is to be said of it.
+#[derive(Clone, Default)]
 pub(super) struct Chosen {
     /// The cache; absent where the build has none.
     pub(super) cache: Option<RemoteCache>,
@@ -32,9 +34,22 @@ pub(super) struct Chosen {
     pub(super) notes: Vec<String>,
 }
 
-/// Chooses the cache of a build.
-pub(super) async fn choose(delivery: &Delivery, ready: &Ready, workshop: &Workshop) -> Chosen {
-    match place(delivery, workshop) {
+impl Chosen {
+    /// What is said of a build by several builders.
+    pub(super) fn and(self, other: &Self) -> Self {
+        let mut notes = self.notes;
+        for note in &other.notes {
+            if !notes.contains(note) {
+                notes.push(note.clone());
+            }
+        }
+        Self { cache: self.cache.or_else(|| other.cache.clone()), notes }
+    }
+}
+
+/// Chooses the cache of what is built by a builder.
+pub(super) async fn choose(delivery: &Delivery, ready: &Ready, workshop: &Workshop, builder: &Builder) -> Chosen {
+    match place(delivery, workshop, builder) {
         Ok(Some(place)) => {
             let (is_read, is_written, notes) = rights(delivery, &place);
             if let Err(why) = is_there(delivery, &place).await {
@@ -54,10 +69,9 @@ pub(super) async fn choose(delivery: &Delivery, ready: &Ready, workshop: &Worksh
 ///
 /// # Errors
 /// One is asked for, and this is why there is none.
-fn place(delivery: &Delivery, workshop: &Workshop) -> Result<Option<Place>, String> {
+fn place(delivery: &Delivery, workshop: &Workshop, builder: &Builder) -> Result<Option<Place>, String> {
     let config = &delivery.config;
     let settings = &config.build.cache;
-    let builder = &workshop.builder;
     let registry = || settings.repositories.as_ref().and_then(|named| named.of(config.environment.name())).map(Place::Registry);
     let github =
         || settings.actions.clone().map(|ActionsCache { url, token }| Place::GitHub { url: url.url().to_string(), token });
@@ -159,6 +173,8 @@ pub(super) fn cannot(builder: &str) -> String {
 }
 
 /// What a build has found in its cache, for the record; nothing where none was asked for.
+///
+/// Of several builders each has its own word on whether it takes from the cache; what one of them does is said of all.
 pub(super) fn found(chosen: &Chosen, builds: &BTreeMap<Platform, (Vec<StepSeen>, Vec<CacheRead>)>) -> Option<BuildCache> {
     if chosen.cache.is_none() && chosen.notes.is_empty() {
         return None;

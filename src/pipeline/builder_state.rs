@@ -12,6 +12,7 @@ use crate::buildkit::namespace::{BuilderCache, Namespace};
 use crate::config::Publish;
 use crate::dockerfile::Frontend;
 use crate::error::Error;
+use crate::github::Access;
 
 /// What is built without being published: the change of a pull request, or of whoever caused the event. Nobody's image
 /// comes of it, so that all of them share a namespace.
@@ -37,8 +38,7 @@ fn owner_of(asked: BuilderCache, hosted: bool, address: &Address) -> BuilderCach
 
 /// The repository at GitHub by its name; none outside GitHub Actions.
 pub(super) fn repository(delivery: &Delivery) -> Option<String> {
-    let github = delivery.config.github.as_ref()?;
-    Some(format!("{}/{}/{}", github.api, github.owner, github.repository))
+    delivery.config.github.as_ref().map(Access::name)
 }
 
 /// The namespace of a build; none where the builder's state is shared by choice.

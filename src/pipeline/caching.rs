@@ -44,10 +44,10 @@ pub(super) fn begin(unwritten: Unwritten) -> Task<Written> {
                 let failed = match tokio::time::timeout(LONGEST, unwritten.write(&log)).await {
                     Ok(Ok(())) => {
                         let written = Written { outcome: CacheWriting::Written, note: None };
-                        return Ok((written, Ending::Pass(format!("to {}", unwritten.cache))));
+                        return Ok((written, Ending::Pass(format!("to {}", unwritten.place()))));
                     }
                     Ok(Err(Error::Cancelled)) => return Err(Error::Cancelled),
-                    Ok(Err(Error::Build(BuildError::NoCacheExport))) => cannot(unwritten.workshop.builder.description()),
+                    Ok(Err(Error::Build(BuildError::NoCacheExport))) => cannot(&unwritten.workshop.builders.detail()),
                     Ok(Err(error)) => format!("the cache could not be written: {}", text::words(&error.to_string())),
                     Err(_) => format!("the cache was not written: that took more than {}", text::span(LONGEST)),
                 };

@@ -34,6 +34,7 @@ impl Contribution for Built {
         record.image = Some(ImageRecord { known: self.known, ..recorded(&self.image) });
         for platform in record.image.iter_mut().flat_map(|image| &mut image.platforms) {
             platform.materials = self.materials.get(&platform.platform).cloned();
+            platform.builder = self.builders.get(&platform.platform).cloned();
         }
         record.build_cache.clone_from(&self.cache);
         record.warnings.extend(self.warnings.iter().cloned());

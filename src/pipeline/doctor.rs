@@ -1,9 +1,10 @@
 //! Whether AWS lets a run deliver, looked at step by step: what a delivery's preflight does; and for a blocking environment,
-//! whether the rules are there that it rests on. Nothing is built, created or written.
+//! whether the rules are there that it rests on; and whether the builders are there. Nothing is built, created or written.
 
 use std::fmt;
 use std::path::Path;
 
+use futures_util::future::join_all;
 use iam_policy::{Document, trust};
 use jiff::Timestamp;
 
@@ -13,14 +14,20 @@ use super::{amazon, fixed_tags, ground_rules};
 use crate::aws::ecr::Mutability;
 use crate::aws::kms::Key;
 use crate::aws::{self, Session};
+use crate::buildkit::Error as BuildError;
+use crate::buildkit::builder::Builder;
+use crate::buildkit::error::Untaken;
+use crate::buildkit::fleet::Fleet;
 use crate::config::{Ecr, RequestedDestination, Signing, SigningKey, Trusted};
 use crate::diagnosis::{Diagnosis, Explanation};
 use crate::error::Error;
 use crate::github::Event;
 use crate::github::oidc::{Claims, TokenSource};
+use crate::oci::Platform;
 use crate::publish::ExistingTag;
 use crate::setup::{Kind, PolicyInputs};
 use crate::tags::PlannedTag;
+use crate::text;
 use crate::variables;
 
 /// The clock difference, in seconds, from which it is reported.
@@ -51,17 +58,49 @@ impl DoctorReport {
     }
 }
 
-/// Looks at all that stands between a run and its repository.
+/// Asks each builder that `buildkit-host` names whether it is there, and what it runs.
+async fn builders(fleet: Option<&Fleet>, certificates: Option<&Path>) -> Vec<(&'static str, Check)> {
+    let addresses = fleet.map(Fleet::addresses).unwrap_or_default();
+    let asked = addresses.into_iter().map(async |(address, platforms)| match Builder::buildkitd(address, certificates).await {
+        Ok(builder) => there(&builder, &platforms),
+        Err(error) => {
+            let named: Vec<_> = platforms.into_iter().cloned().collect();
+            let address = address.to_string();
+            let untaken = |reason| BuildError::NoBuilder { platforms: named, tried: vec![Untaken { address, reason }] };
+            Check::Wrong(Diagnosis::from(&error.into_reason().map_or_else(|error| error, untaken)))
+        }
+    });
+    join_all(asked).await.into_iter().map(|check| ("builder", check)).collect()
+}
+
+/// A builder that answers, and what it says that it runs.
+fn there(builder: &Builder, platforms: &[&Platform]) -> Check {
+    let list = |platforms: &[&Platform]| text::list(&platforms.iter().map(ToString::to_string).collect::<Vec<_>>());
+    let description = text::words(builder.description()).to_string();
+    let missing: Vec<_> = platforms.iter().copied().filter(|platform| !builder.runs(platform)).collect();
+    if missing.is_empty() {
+        return Check::Well(format!("{description} runs {}", list(&builder.platforms().iter().collect::<Vec<_>>())));
+    }
+    Check::Note(format!(
+        "{description} does not say that it runs {}: it can put files together for it, and run no program of it",
+        list(&missing)
+    ))
+}
+
+/// Looks at all that stands between a run and its repository, and at the builders that its inputs name, with the certificates for
+/// them.
 pub(crate) async fn examine(
     inputs: &PolicyInputs<'_>,
     event: Option<&Event>,
     trust_policy: Option<&Path>,
     tags: &[PlannedTag],
+    (fleet, certificates): (Option<&Fleet>, Option<&Path>),
 ) -> DoctorReport {
-    let mut checks = Vec::new();
+    let mut checks = builders(fleet, certificates).await;
     let RequestedDestination::Ecr(ecr) = &inputs.config.destination else {
-        let nothing = "there is nothing to check: no ecr-repository is given".to_owned();
-        return DoctorReport::new(inputs, vec![("destination", Check::Well(nothing))]);
+        let what = if checks.is_empty() { "there is nothing to check" } else { "there is nothing else to check" };
+        checks.push(("destination", Check::Well(format!("{what}: no ecr-repository is given"))));
+        return DoctorReport::new(inputs, checks);
     };
     let mut claims = None;
     if let Some(event) = event.filter(|_| ecr.identity.role.is_some()) {

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use tokio::sync::OnceCell;
 
+use super::builders::Builders;
 use super::named_contexts::{self, NamedContexts};
 use super::proven_image::ProvenImage;
 use super::{Delivery, Ending, bases, claim, context, dating, keys, shutting_in};
-use crate::buildkit::builder::Builder;
 use crate::buildkit::date::SourceDate;
 use crate::config::{Publish, RequestedDestination, SecretsHistory};
 use crate::dockerfile::{Dockerfile, asks_for_checks};
@@ -51,13 +51,13 @@ pub(super) struct Ready {
     pub(crate) origin: Option<ProvenImage>,
 }
 
-/// What an image is built from, and by whom.
+/// What an image is built from, and who builds it.
 pub(super) struct Workshop {
     pub(crate) definition: Definition,
     pub(crate) contexts: NamedContexts,
     /// What the image is dated by.
     pub(crate) date: Option<SourceDate>,
-    pub(crate) builder: Builder,
+    pub(crate) builders: Builders,
 }
 
 /// What is built, and what is known of its source.
@@ -74,16 +74,17 @@ pub(super) async fn look(delivery: &Delivery) -> Result<(Ready, Workshop), Error
             let Found { ready, definition, contexts, date } = find(delivery, &log).await?;
             let config = &delivery.config;
             keys::look(delivery, &log).await?;
-            let builder = Builder::connect(&config.build.host, &delivery.cleanups).await?;
-            log.line(&format!("builder: {}", builder.description()));
-            named_contexts::admit(&config.build, &definition, &builder)?;
-            if !builder.may_check() && asks_for_checks(&definition.dockerfile) {
+            let builders = Builders::find(delivery, &ready.checkout.root, &log).await?;
+            builders.lines().iter().for_each(|line| log.line(line));
+            let distinct = builders.distinct();
+            distinct.iter().try_for_each(|builder| named_contexts::admit(&config.build, &definition, builder))?;
+            if !distinct.iter().all(|builder| builder.may_check()) && asks_for_checks(&definition.dockerfile) {
                 delivery
                     .recorder
                     .warn("This builder knows no build checks: what the Dockerfile's `# check=` asks for was not looked at.");
             }
-            let detail = builder.description().to_owned();
-            Ok(((ready, Workshop { definition, contexts, date, builder }), Ending::Pass(detail)))
+            let detail = builders.detail();
+            Ok(((ready, Workshop { definition, contexts, date, builders }), Ending::Pass(detail)))
         })
         .await
 }

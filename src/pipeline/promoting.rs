@@ -66,6 +66,7 @@ fn built(image: Image, leaks: Leaks) -> Built {
         checks: Vec::new(),
         leaks,
         materials,
+        builders: BTreeMap::new(),
         known: None,
         sent,
         cache: None,

@@ -356,6 +356,9 @@ pub(crate) struct PlatformRecord {
     /// What it was built from; absent where it was not built here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) materials: Option<Materials>,
+    /// The address of the builder that built it; absent where there was one for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) builder: Option<String>,
 }
 
 /// A statement that was signed and is kept beside an image.

@@ -79,6 +79,7 @@ fn image() -> ImageRecord {
         packages: Some(packages),
         sboms: vec![format!("sbom/linux-{name}.spdx.json"), format!("sbom/linux-{name}.cdx.json")],
         materials: None,
+        builder: None,
     };
     let platforms = vec![platform("amd64", 92), platform("arm64", 91)];
     ImageRecord { digest: Digest::of(b"image"), size: 48_123_456, platforms, known: None }

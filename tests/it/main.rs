@@ -56,6 +56,7 @@ mod delivery;
 mod docker_clients_settings_hold;
 mod docs;
 mod documents_have_one_reading;
+mod each_platform_has_its_builder;
 mod environments;
 mod every_byte_is_looked_at_for_secrets;
 mod every_event_is_taken_by_its_kind;

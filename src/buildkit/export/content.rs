@@ -217,7 +217,7 @@ fn refusal(status: &Status) -> Error {
 }
 
 fn broken(error: &io::Error) -> Error {
-    Error::Lost { reason: format!("a layer: {error}") }
+    Error::Unreadable { reason: error.to_string() }
 }
 
 /// Reads a blob and passes it on piece by piece.

@@ -1,7 +1,7 @@
 //! What was published, from what, and what is in it.
 
 use super::build_cache;
-use crate::record::{Certified, Database, ImageRecord, Publication, Record, Sandbox, Signer, Sigstore, Source};
+use crate::record::{Certified, Database, ImageRecord, PlatformRecord, Publication, Record, Sandbox, Signer, Sigstore, Source};
 use crate::report::advice::short_commit;
 use crate::report::document::Document;
 use crate::report::verify;
@@ -31,6 +31,9 @@ pub(crate) fn write(document: &mut Document, record: &Record) {
             row("Digest", format!("{}, built and not published", code(&image.digest.to_string())));
         }
         row("Image", size(image));
+        if let Some(builders) = builders(image) {
+            row("Built by", builders);
+        }
         if let Some(sbom) = sbom(image) {
             row("SBOM", sbom);
         }
@@ -110,6 +113,16 @@ fn size(image: &ImageRecord) -> String {
         .map(|platform| format!("{} ({})", code(&platform.platform.to_string()), text::count(platform.layers as usize, "layer")))
         .collect();
     format!("{}, {}", text::size(image.size), text::list(&platforms))
+}
+
+/// Who built for which platform, where there are several builders.
+fn builders(image: &ImageRecord) -> Option<String> {
+    let built = |platform: &PlatformRecord| {
+        let builder = platform.builder.as_ref()?;
+        Some(format!("{} ({})", code(builder), code(&platform.platform.to_string())))
+    };
+    let built: Vec<_> = image.platforms.iter().filter_map(built).collect();
+    (!built.is_empty()).then(|| text::list(&built))
 }
 
 fn sbom(image: &ImageRecord) -> Option<String> {

@@ -46,6 +46,22 @@ impl Door {
         Self { address: format!("unix://{}", socket.display()), folder, losses, _runtime: runtime }
     }
 
+    /// A door to the builder at `engine` that has it asked for another platform than it is asked for. Both have names of one
+    /// length.
+    #[must_use]
+    pub fn that_builds_for(engine: &str, asked: &'static str, built: &'static str) -> Self {
+        let (runtime, folder) = (Runtime::new().unwrap(), tempfile::tempdir().unwrap());
+        let (engine, socket) = (socket(engine), folder.path().join("s"));
+        let listener = runtime.block_on(async { UnixListener::bind(&socket).unwrap() });
+        runtime.spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(misstate(client, engine.clone(), asked, built));
+            }
+        });
+        let losses = Arc::new(AtomicUsize::new(0));
+        Self { address: format!("unix://{}", socket.display()), folder, losses, _runtime: runtime }
+    }
+
     /// A door with TLS, to whoever shows the certificate in [`Door::certificates`].
     #[must_use]
     pub fn with_tls(engine: &str) -> Self {
@@ -111,6 +127,27 @@ async fn hand_on(client: impl AsyncRead + AsyncWrite + Send + 'static, engine: P
             .filter(|_| left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok());
         if let Some(name) = lost {
             remove(&engine, &name).await;
+        }
+        if to_engine.write_all(&buffer[..count]).await.is_err() {
+            break;
+        }
+    }
+    let _ = to_engine.shutdown().await;
+    let _ = back.await;
+}
+
+/// Hands on what comes, with one word for another.
+async fn misstate(client: UnixStream, engine: PathBuf, asked: &str, built: &str) {
+    assert_eq!(asked.len(), built.len());
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_engine, mut to_engine) = UnixStream::connect(&engine).await.unwrap().into_split();
+    let back = tokio::spawn(async move { tokio::io::copy(&mut from_engine, &mut to_client).await });
+    let mut buffer = vec![0; 64 << 10];
+    while let Ok(count @ 1..) = from_client.read(&mut buffer).await {
+        let mut start = 0;
+        while let Some(at) = buffer[start..count].windows(asked.len()).position(|word| word == asked.as_bytes()) {
+            buffer[start + at..start + at + built.len()].copy_from_slice(built.as_bytes());
+            start += at + built.len();
         }
         if to_engine.write_all(&buffer[..count]).await.is_err() {
             break;

@@ -241,6 +241,13 @@ impl Delivery {
         self
     }
 
+    /// The same with another subcommand.
+    #[must_use]
+    pub fn subcommand(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.command[0]);
+        self
+    }
+
     /// Takes back a flag that was given before.
     #[must_use]
     pub fn without(mut self, flag: &str) -> Self {
