@@ -88,6 +88,7 @@ mod the_build_and_push_script_goes_on_working;
 mod the_cache_of_github_actions_is_used;
 mod the_doctor_looks_at_the_ground_rules;
 mod the_examples_are_delivered;
+mod the_fleet_of_the_manifests_is_the_one_that_is_named;
 mod the_image_runs_as_the_runner_runs_it;
 mod the_images_of_a_repository_are_listed;
 mod the_manifests_to_copy_fit_their_definitions;
