@@ -22,7 +22,7 @@ pub fn source(dockerfile: &str) -> Source {
 }
 
 fn lines(lines: &[(&str, &str)]) -> String {
-    lines.iter().map(|(platform, address)| format!("{platform}={address}\n")).collect()
+    lines.iter().map(|(platform, address)| format!("{platform}={address}")).collect::<Vec<_>>().join("\n")
 }
 
 pub fn deliver(source: &Source, platforms: &str, lines: &str) -> Delivery {
@@ -31,10 +31,10 @@ pub fn deliver(source: &Source, platforms: &str, lines: &str) -> Delivery {
 
 /// In which order the builders of each platform are asked, as `plan` says it.
 fn plan(source: &Source, platforms: &str, lines: &str) -> BTreeMap<String, Vec<String>> {
-    planned(source.run("plan").flag("--platforms", platforms).flag("--buildkit-host", lines))
+    planned(&source.run("plan").flag("--platforms", platforms).flag("--buildkit-host", lines))
 }
 
-fn planned(plan: Delivery) -> BTreeMap<String, Vec<String>> {
+fn planned(plan: &Delivery) -> BTreeMap<String, Vec<String>> {
     let plan: Value = serde_json::from_str(&plan.ends_with(0).stdout).unwrap();
     let builders = plan["builders"].as_array().unwrap().iter().map(|builders| {
         let addresses = builders["addresses"].as_array().unwrap().iter().map(|address| address.as_str().unwrap().to_owned());
@@ -60,7 +60,7 @@ fn file(source: &Source, name: &str) -> BTreeMap<String, String> {
         let manifest = image.document(manifest["digest"].as_str().unwrap());
         let layers = manifest["layers"].as_array().unwrap().iter().map(|layer| image.blob(layer["digest"].as_str().unwrap()));
         let has = |layer: &std::path::PathBuf| run(Command::new("tar").arg("-tzf").arg(layer)).lines().any(|line| line == name);
-        let layer = layers.filter(|layer| has(layer)).last().unwrap();
+        let layer = layers.rev().find(has).unwrap();
         (platform, run(Command::new("tar").arg("-xOzf").arg(layer).arg(name)))
     });
     manifests.collect()
@@ -133,7 +133,7 @@ fn each_platform_is_built_by_its_builder_with_all_that_the_build_has_and_one_ind
 fn a_builder_that_is_down_is_passed_over_and_named_and_where_none_is_left_each_is_named_with_why() {
     let up = Buildkitd::start();
     let source = source("FROM scratch\nCOPY . /\n");
-    let (down, list) = (1..)
+    let (down, list) = (1..1000)
         .map(|port| (format!("tcp://127.0.0.1:{port}"), format!("tcp://127.0.0.1:{port}\n{}", up.address())))
         .find(|(down, list)| &plan(&source, "linux/amd64", list)["linux/amd64"][0] == down)
         .unwrap();
@@ -172,9 +172,9 @@ fn a_builder_that_dies_while_it_builds_is_named_and_the_next_of_its_list_builds_
     let running = begun(&delivery);
     fs::write(&wait, "no more now").unwrap();
     if one.address() == first {
-        one.kill()
+        one.kill();
     } else {
-        two.kill()
+        two.kill();
     }
     let ended = ended(running);
     assert_eq!(ended.code, Some(0), "{ended}");
@@ -237,12 +237,13 @@ fn a_step_that_fails_and_a_delivery_that_is_called_off_go_to_no_other_builder() 
 #[test]
 fn the_same_repository_and_dockerfile_choose_the_same_builder_and_one_that_is_added_moves_only_some() {
     let source = source("FROM scratch\nCOPY . /\n");
-    let pods = |number: usize| (0..number).map(|pod| format!("tcp://buildkit-{pod}.buildkit:1234\n")).collect::<String>();
-    let reversed = pods(3).lines().rev().map(|line| format!("{line}\n")).collect::<String>();
+    let pods =
+        |number: usize| (0..number).map(|pod| format!("tcp://buildkit-{pod}.buildkit:1234")).collect::<Vec<_>>().join("\n");
+    let reversed = pods(3).lines().rev().collect::<Vec<_>>().join("\n");
     let of = |dockerfile: &str, list: &str| {
         let plan = job::in_job(&source, Vec::new()).flag("--platforms", "linux/amd64").flag("--buildkit-host", list);
         let plan = as_plan(&plan).flag("--dockerfile-path", source.context().join(dockerfile).to_str().unwrap());
-        planned(plan)["linux/amd64"].clone()
+        planned(&plan)["linux/amd64"].clone()
     };
     let names: Vec<_> = (0..16).map(|number| format!("{number}.Dockerfile")).collect();
     names.iter().for_each(|name| source.write(name, "FROM scratch\nCOPY . /\n"));
@@ -300,13 +301,13 @@ fn one_that_says_that_it_runs_the_platform_is_taken_before_one_that_does_not() {
     let source = source("FROM scratch\nCOPY . /\n");
     let list = format!("{}\n{}", without.address(), with.address());
     // Of many Dockerfiles some prefer the other one.
-    let name = (0..)
+    let name = (0..1000)
         .map(|number| format!("{number}.Dockerfile"))
         .find(|name| {
             source.write(name, "FROM scratch\nCOPY . /\n");
             let path = source.context().join(name).display().to_string();
             let plan = source.run("plan").flag("--platforms", "linux/arm64").flag("--buildkit-host", &list);
-            planned(plan.flag("--dockerfile-path", &path))["linux/arm64"][0] == without.address()
+            planned(&plan.flag("--dockerfile-path", &path))["linux/arm64"][0] == without.address()
         })
         .unwrap();
     let path = source.context().join(name).display().to_string();

@@ -28,7 +28,7 @@ fn of_kind(file: &str, kind: &str) -> Value {
     objects(file).into_iter().find(|object| object["kind"] == kind).unwrap()
 }
 
-/// The lines of `buildkit-host` that the manifests make, as Kubernetes names the pods of a StatefulSet.
+/// The lines of `buildkit-host` that the manifests make, as Kubernetes names the pods of a `StatefulSet`.
 fn made() -> BTreeSet<String> {
     let mut lines = BTreeSet::new();
     for file in ["amd64.yaml", "arm64.yaml"] {
