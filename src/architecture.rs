@@ -413,6 +413,7 @@ const OPENERS: &[(&str, &str)] = &[
     ("scan::database::arriving", "an archive that a mirror sent, in a folder of ours"),
     ("scan::database::cache", "the cache, which belongs to whoever runs this"),
     ("scan::database::digests", "the cache, which belongs to whoever runs this"),
+    ("scan::database::mirror", "a blob of a layout that the user names"),
     ("scan::layers", "names of files, for contents that are then read beneath the root"),
     ("staging", "folders of ours in the report's"),
 ];
