@@ -105,11 +105,16 @@ impl Scene {
 
     /// A promotion of what `reference` names to prod, by a job of `commit`, with no source and no builder.
     fn promote_at(&self, reference: &str, commit: &str) -> Delivery {
+        self.promote_to("prod", &self.prod(), reference, commit)
+    }
+
+    /// The same to an environment, in a repository.
+    fn promote_to(&self, environment: &str, repository: &str, reference: &str, commit: &str) -> Delivery {
         let nothing = self.source.beside("nothing");
         std::fs::create_dir_all(&nothing).unwrap();
         let run = self.source.run("promote").without("--build-context").in_folder(&nothing);
         let run = run.variable("DOCKER_HOST", "unix:///nowhere/docker.sock");
-        self.job(run, "prod", commit).flag("--from", reference).flag("--destination", &self.prod())
+        self.job(run, environment, commit).flag("--from", reference).flag("--destination", repository)
     }
 
     pub(crate) fn promote(&self, reference: &str) -> Delivery {
@@ -403,6 +408,16 @@ fn what_leaked_in_a_source_that_is_not_here_holds_its_image_back() {
     let scene = Scene::with(&[("notes", &format!("key = {}\n", secret()))]);
     scene.deliver().ends_with(0);
     scene.is_refused(&scene.from(), "is not known to be free of secrets");
+}
+
+#[test]
+fn what_leaked_does_not_come_out_clean_of_a_promotion_where_leaks_advise() {
+    let scene = Scene::with(&[("notes", &format!("key = {}\n", secret()))]);
+    scene.deliver().ends_with(0);
+    let (commit, repository) = (scene.source.git(&["rev-parse", "HEAD"]), format!("{}-again", scene.dev()));
+    let within = scene.promote_to("dev", &repository, &scene.from(), &commit).flag("--sign", "keyless");
+    within.ends_with(0).says("is not known to be free of secrets");
+    scene.is_refused(&format!("{repository}:dev-{}", scene.sha), "is not known to be free of secrets");
 }
 
 #[test]
