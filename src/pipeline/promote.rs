@@ -213,7 +213,9 @@ impl ProvenImage {
         for platform in &platforms {
             let listed = |found: &Evidence| found.of_type(PredicateType::Spdx).any(|signed| lists(signed).is_ok());
             if !of(platform).is_some_and(listed) {
-                let reasons = of(platform).map(|found| reasons(found, PredicateType::Spdx, &lists)).unwrap_or_default();
+                let reasons = of(platform)
+                    .map(|found| reasons(found, NAMED, PredicateType::Spdx, |signed| lists(signed).err()))
+                    .unwrap_or_default();
                 return Err(Unproven::Sbom { image: *platform, reasons }.into());
             }
         }
@@ -382,7 +384,10 @@ fn decided(
         // has scanned the source says more than who has not; a leak that was found later is not undone by what was said before.
         (verdict.environment.is_blocking(), verdict.leaks_in_source().is_some(), signed.at)
     });
-    let missing = || Unproven::Verdict { image, reasons: reasons(found, PredicateType::Verdict, counts) };
+    let missing = || Unproven::Verdict {
+        image,
+        reasons: reasons(found, NAMED, PredicateType::Verdict, |signed| of_commit(signed, counts).err()),
+    };
     let (signed, verdict, commit) = latest.ok_or_else(missing)?;
     Ok((signed.clone(), verdict.clone(), commit.to_owned()))
 }
@@ -397,10 +402,15 @@ fn of_commit<'a>(
     Ok((signed, verdict, commit))
 }
 
-/// Why what is there of a type does not count.
-fn reasons(found: &Evidence, of: PredicateType, counts: &impl Fn(&SignedStatement) -> Result<(), Line>) -> Vec<Line> {
+/// Why what is there of a type does not count, in at most so many lines; `why` says it of one statement.
+pub(super) fn reasons(
+    found: &Evidence,
+    most: usize,
+    of: PredicateType,
+    why: impl Fn(&SignedStatement) -> Option<Line>,
+) -> Vec<Line> {
     let strangers = found.of_type(of).filter_map(|signed| {
-        let why = if of == PredicateType::Verdict { of_commit(signed, counts).err() } else { counts(signed).err() }?;
+        let why = why(signed)?;
         Some(text::words(&format!("one is signed by {}: {why}", signed.signer.name())))
     });
     let rejected = found
@@ -409,7 +419,7 @@ fn reasons(found: &Evidence, of: PredicateType, counts: &impl Fn(&SignedStatemen
         .map(|rejected| text::words(&format!("{} does not hold: {}", rejected.referrer.short(), rejected.why)));
     let unread =
         (found.unread > 0).then(|| text::words(&format!("{} were not looked at", text::count(found.unread, "statement"))));
-    strangers.chain(rejected).take(NAMED).chain(unread).collect()
+    strangers.chain(rejected).take(most).chain(unread).collect()
 }
 
 /// The digests of the platforms' images; the image's own where it has one.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::preflight::Ready;
-use super::promote::{attested, of_the_same};
+use super::promote::{attested, of_the_same, reasons};
 use super::reuse::MAX_CONFIG;
 use super::signing::{self, Token};
 use super::{Delivery, keys};
@@ -11,7 +11,7 @@ use crate::attestation::{Decision, Origin, Predicate, PredicateType, Provenance,
 use crate::config::Signing;
 use crate::coverage::JudgedBy;
 use crate::error::Error;
-use crate::evidence::{self, Accepted, Evidence, ProvenSource, SignedStatement, Unproven};
+use crate::evidence::{self, Accepted, ProvenSource, SignedStatement, Unproven};
 use crate::oci::image::described;
 use crate::oci::manifest::Document;
 use crate::oci::registry::{Client, Manifest};
@@ -98,7 +98,9 @@ impl<'a> Assembler<'a> {
         let cleared = verdicts.filter_map(|signed| Some((signed, self.cleared(platform, image, signed).ok()?)));
         // Of several the one with the most leaks, and of those the latest.
         let latest = cleared.max_by_key(|(signed, (_, leaks))| (*leaks, signed.at));
-        let (decision, (verdict, leaks)) = latest.ok_or_else(|| unproven(self.reasons(platform, image, &evidence)))?;
+        let (decision, (verdict, leaks)) = latest.ok_or_else(|| {
+            unproven(reasons(&evidence, NAMED, PredicateType::Verdict, |signed| self.cleared(platform, image, signed).err()))
+        })?;
         let counts = |signed: &SignedStatement| {
             self.is_by_this_run(signed)?;
             of_the_same(decision, signed)
@@ -201,21 +203,6 @@ impl<'a> Assembler<'a> {
             Some(address) if self.run.has_attempt(address) => Ok(()),
             other => Err(text::words(&format!("it is of another run ({})", other.unwrap_or("not said")))),
         }
-    }
-
-    /// Why what is there does not count.
-    fn reasons(&self, platform: &Platform, image: Digest, found: &Evidence) -> Vec<Line> {
-        let others = found.of_type(PredicateType::Verdict).filter_map(|signed| {
-            let why = self.cleared(platform, image, signed).err()?;
-            Some(text::words(&format!("one is signed by {}: {why}", signed.signer.name())))
-        });
-        let rejected = found
-            .rejected
-            .iter()
-            .map(|rejected| text::words(&format!("{} does not hold: {}", rejected.referrer.short(), rejected.why)));
-        let unread =
-            (found.unread > 0).then(|| text::words(&format!("{} were not looked at", text::count(found.unread, "statement"))));
-        others.chain(rejected).take(NAMED).chain(unread).collect()
     }
 }
 
