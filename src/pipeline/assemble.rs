@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 
 use super::building::annotations;
 use super::destination;
@@ -68,7 +68,8 @@ async fn look(delivery: &Delivery, Listed(images): &Listed) -> Result<(Ready, (T
                 target.repository().ok_or_else(|| publish::Error::Broken("a folder has no image to assemble".to_owned()))?;
             let assembler = Assembler::of(delivery, &ready, client).await?;
             let parts = images.iter().map(|(platform, digest)| assembler.prove(platform, *digest));
-            let parts: Vec<ProvenPart> = try_join_all(parts).await?;
+            // Of several that are refused the first is told, whichever is looked at first.
+            let parts = join_all(parts).await.into_iter().collect::<Result<Vec<ProvenPart>, _>>()?;
             for part in &parts {
                 let ProvenPart { platform, manifest, signer, at, .. } = part;
                 log.line(&format!("{platform} is {}, cleared and signed by {}{}", manifest.digest, text::words(signer), on(*at)));
