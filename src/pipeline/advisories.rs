@@ -11,6 +11,7 @@ use crate::scan;
 use crate::scan::database::{self, Database, Kind, Mirror};
 use crate::scanner::Tool;
 use crate::text;
+use crate::user_cache;
 
 /// What vulnerabilities are looked up in.
 pub(super) enum Advisories {
@@ -54,7 +55,7 @@ async fn advisories(delivery: &Delivery) -> Result<Advisories, Error> {
 pub(super) async fn fetch(delivery: &Delivery, kind: Kind, mirrors: &[Mirror], log: &StageLog) -> Result<Database, scan::Error> {
     let credentials = Store::from_env();
     // Without a home there is no cache that lasts.
-    let cache = database::cache_folder().unwrap_or_else(|| delivery.staging.join("databases"));
+    let cache = user_cache::folder().unwrap_or_else(|| delivery.staging.join("databases"));
     let max_age = delivery.config.database_max_age;
     let request = database::Request { kind, mirrors, cache: &cache, credentials: &credentials, max_age, grace: database::GRACE };
     database::fetch(&request, &|bytes| log.progress(&text::size(bytes))).await

@@ -30,7 +30,6 @@ use super::database_age as age;
 use crate::oci::Digest;
 use crate::oci::registry::Store;
 use crate::record;
-use crate::variables;
 use cache::{Cache, Entry, Kept};
 
 /// How long after its time for renewal a cached database may still be used when no mirror can be reached and no age is asked
@@ -44,7 +43,7 @@ pub(crate) struct Request<'a> {
     pub(crate) kind: Kind,
     /// The mirrors, in order of preference.
     pub(crate) mirrors: &'a [Mirror],
-    /// The cache folder; see [`cache_folder`].
+    /// The user's cache folder.
     pub(crate) cache: &'a Path,
     /// The credentials for registries.
     pub(crate) credentials: &'a Store,
@@ -83,14 +82,6 @@ pub(crate) struct Database {
     pub(crate) folder: PathBuf,
     /// What a reader should know: mirrors that failed, an age that is over the limit.
     pub(crate) warnings: Vec<String>,
-}
-
-/// The folder for databases in the user's cache (XDG Base Directory Specification); `None` where there is no home.
-#[must_use]
-pub(crate) fn cache_folder() -> Option<PathBuf> {
-    let absolute = |name| variables::bytes(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let cache = absolute(variables::XDG_CACHE_HOME).or_else(|| absolute(variables::HOME).map(|home| home.join(".cache")))?;
-    Some(cache.join("gp-deliver"))
 }
 
 /// What came of asking a mirror that has nothing to judge by, or something older than another.
