@@ -26,6 +26,7 @@ mod coverage;
 mod dating;
 mod destination;
 pub(crate) mod doctor;
+mod earlier_attempt;
 mod fixed_tags;
 pub(crate) mod gitops;
 mod ground_rules;
