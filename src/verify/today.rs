@@ -190,11 +190,12 @@ async fn judge(today: &Today, images: &[Listed<'_>], accepted: &Accepted<'_>) ->
 }
 
 async fn fetch(today: &Today, cache: &Path) -> Result<Database, scan::Error> {
+    let store = Store::from_env();
     let request = database::Request {
         kind: Kind::Vulnerabilities,
         mirrors: &today.mirrors,
         cache,
-        credentials: &Store::from_env(),
+        keys: database::Keys::of(&store),
         max_age: Some(today.max_age),
         grace: database::GRACE,
     };

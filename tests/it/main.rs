@@ -52,6 +52,7 @@ mod build;
 mod build_checks_are_told_at_their_lines;
 mod builder_state_has_an_owner;
 mod changes_that_are_in_no_commit_are_seen;
+mod databases_of_ecr;
 mod delivery;
 mod docker_clients_settings_hold;
 mod docs;

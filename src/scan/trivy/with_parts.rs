@@ -52,8 +52,8 @@ impl World {
     async fn database(&self, kind: Kind, folder: &str) -> Result<PathBuf, Error> {
         let mirrors = [format!("oci:{}", self.path(folder).display()).parse().unwrap()];
         let (cache, credentials) = (self.path("cache"), Store::at(self.path("config.json")));
-        let request =
-            database::Request { kind, mirrors: &mirrors, cache: &cache, credentials: &credentials, max_age: None, grace: GRACE };
+        let keys = database::Keys::of(&credentials);
+        let request = database::Request { kind, mirrors: &mirrors, cache: &cache, keys, max_age: None, grace: GRACE };
         Ok(database::fetch(&request, &|_| {}).await?.folder)
     }
 
