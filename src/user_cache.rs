@@ -7,7 +7,6 @@ use std::fs::{self, DirEntry, File, Metadata};
 use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use crate::beneath::Root;
 use crate::ownership::{is_private, make_private};
@@ -76,15 +75,14 @@ impl PrivateFolder {
         let _ = fs::remove_file(self.0.join(name));
     }
 
-    /// Removes the files that were not written for so long.
-    pub(crate) fn remove_unused_for(&self, time: Duration) {
-        let is_old = |file: &DirEntry| {
-            let modified = file.metadata().and_then(|file| file.modified());
-            modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > time))
-        };
+    /// Removes all files but so many that were written last.
+    pub(crate) fn keep_newest(&self, count: usize) {
         let listed = is_private(&self.0).then(|| fs::read_dir(&self.0).ok()).flatten();
-        for file in listed.into_iter().flatten().flatten().filter(is_old) {
-            let _ = fs::remove_file(file.path());
+        let written = |file: &DirEntry| file.metadata().and_then(|file| file.modified()).ok();
+        let mut files: Vec<_> = listed.into_iter().flatten().flatten().map(|file| (written(&file), file.path())).collect();
+        files.sort_unstable();
+        for (_, file) in files.iter().rev().skip(count) {
+            let _ = fs::remove_file(file);
         }
     }
 }
@@ -93,7 +91,7 @@ impl PrivateFolder {
 mod tests {
     use std::io::Read as _;
     use std::os::unix::fs::{PermissionsExt as _, symlink};
-    use std::time::SystemTime;
+    use std::time::{Duration, SystemTime};
 
     use super::*;
 
@@ -115,7 +113,7 @@ mod tests {
         fs::write(folder.0.join("b"), "").unwrap();
         let long_ago = SystemTime::now() - Duration::from_hours(2);
         File::options().write(true).open(folder.0.join("b")).unwrap().set_modified(long_ago).unwrap();
-        folder.remove_unused_for(Duration::from_hours(1));
+        folder.keep_newest(1);
         assert!(folder.open("a").is_some() && folder.open("b").is_none());
         folder.remove("a");
         assert_eq!(text(folder.open("a")), None);

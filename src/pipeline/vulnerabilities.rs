@@ -118,7 +118,7 @@ async fn scan_platform(
     log: &StageLog,
 ) -> Result<trivy::Vulnerabilities, scan::Error> {
     let (database, keep) = (database.folder.as_path(), delivery.config.signing.is_on());
-    let analyses = analyses(delivery, ready, &platform.platform);
+    let analyses = analyses(delivery, ready, platform);
     let analyses = analyses.as_ref();
     let request = trivy::Request { image, platform, database, ignored, deadline: DEADLINE, keep, analyses };
     let mut java_warnings = Vec::new();
@@ -132,9 +132,9 @@ async fn scan_platform(
     Ok(found)
 }
 
-/// What was read in layers of earlier images, on a laptop, where vulnerabilities hold nothing back and nothing is signed: elsewhere
-/// all is read.
-fn analyses(delivery: &Delivery, ready: &Ready, platform: &Platform) -> Option<Analyses> {
+/// What was read of an earlier image with these layers, on a laptop, where vulnerabilities hold nothing back and nothing is signed:
+/// elsewhere all is read.
+fn analyses(delivery: &Delivery, ready: &Ready, platform: &PlatformImage) -> Option<Analyses> {
     let config = &delivery.config;
     let counts = delivery.event.is_none() && !config.environment.is_blocking() && !config.signing.is_on();
     let namespace = counts.then(|| builder_state::of_layers(delivery, ready))?;

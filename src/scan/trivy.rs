@@ -100,10 +100,12 @@ pub(crate) async fn scan(
 ) -> Result<Vulnerabilities, Error> {
     let folder = PlatformFolder::create(request.image, request.platform)?;
     let run = Scan::new(launcher, request.means(), About::image(request.platform), Subject::Image(folder))?;
-    let mut output = run.start(None, request.analyses).await?;
+    // What goes wrong may be what a file of earlier scans does to it.
+    let forget = || request.analyses.into_iter().for_each(Analyses::forget);
+    let mut output = run.start(None, request.analyses).await.inspect_err(|_| forget())?;
     let asks_for_java = |output: &Output| output.code != 0 && output.stderr.contains(JAVA_DATABASE_NEEDED);
-    // It may be what a file of earlier scans has done to it.
     if output.code != 0 && request.analyses.is_some() && !asks_for_java(&output) {
+        forget();
         output = run.start(None, None).await?;
     }
     if asks_for_java(&output) {

@@ -1,25 +1,29 @@
-//! What trivy has read in layers before, and does not read again.
+//! What trivy has read in the layers of an image before, and does not read again.
 //!
 //! trivy keeps what it has read in a layer under the layer's diff id, the versions of its parts and its options, with nothing in
 //! it of the vulnerability database (its `pkg/cache`). It is one file, which is kept for the next scan where nothing is to be said
 //! of it: trivy says what it can't read while it reads, and of a layer that it knows it would say nothing.
 //!
-//! The file is written by a program that has read strangers' files, so that it is as good as what it has read, and it is the word
-//! of whoever may write to the user's cache. So it counts where nothing is held back by what trivy finds.
+//! A diff id is the word of an image's configuration, and nobody has held each layer to it: a base image may claim that of another
+//! layer. So a file is for the images whose
+//! layers have the same digests of their own, too, and for no others.
+//!
+//! The file is written by a program that has read strangers' files, and it is the word of whoever may write to the user's cache.
+//! So it counts where nothing is held back by what trivy finds.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Seek as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
+use crate::oci::Digest;
 use crate::oci::digest::Hasher;
-use crate::oci::{Digest, Platform};
+use crate::oci::image::PlatformImage;
 use crate::process::{self, Launcher};
 use crate::scanner::Tool;
 use crate::user_cache::{self, PrivateFolder};
 
-/// The folder in the user's cache: a file for each namespace and platform.
+/// The folder in the user's cache.
 const FOLDER: &str = "analyses";
 
 /// Where trivy has it, in its own cache folder (`pkg/cache/fs.go`).
@@ -28,30 +32,31 @@ const FILE: [&str; 2] = ["fanal", "fanal.db"];
 /// A larger file is not kept, in bytes: it is copied twice in each scan.
 const MAX_BYTES: u64 = 64 << 20;
 
-/// How long one is kept that nothing was added to: trivy's next version has its own.
-const KEPT_UNUSED: Duration = Duration::from_hours(30 * 24);
+/// How many are kept.
+const KEPT: usize = 32;
 
-/// The place of what was read in images of one platform.
-#[derive(Clone, Debug)]
+/// The place of what was read in images of the same layers.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Analyses {
     folder: PrivateFolder,
     file: String,
 }
 
 impl Analyses {
-    /// What this trivy has read for builds of a namespace; `None` where nothing can be kept.
+    /// What this trivy has read of the layers of an image, for builds of a namespace; `None` where nothing can be kept.
     #[must_use]
-    pub(crate) fn of(launcher: &Launcher, namespace: &str, platform: &Platform) -> Option<Self> {
-        let trivy = launcher.find(Tool::TRIVY.name()).ok()?;
-        let programs = user_cache::identity_with(trivy.path())?;
-        let file = Digest::of(format!("{programs}\n{namespace}\n{platform}").as_bytes()).hex();
-        Some(Self { folder: PrivateFolder::of(&user_cache::folder()?, FOLDER), file })
+    pub(crate) fn of(launcher: &Launcher, namespace: &str, image: &PlatformImage) -> Option<Self> {
+        Self::within(&user_cache::folder()?, launcher, namespace, image)
     }
 
-    /// In a folder of the test's own.
-    #[cfg(test)]
-    pub(super) fn in_folder(cache: &Path) -> Self {
-        Self { folder: PrivateFolder::of(cache, FOLDER), file: "test".to_owned() }
+    /// The same in a cache folder.
+    pub(super) fn within(cache: &Path, launcher: &Launcher, namespace: &str, image: &PlatformImage) -> Option<Self> {
+        let trivy = launcher.find(Tool::TRIVY.name()).ok()?;
+        let programs = user_cache::identity_with(trivy.path())?;
+        let layers = image.layers.iter().map(|layer| format!("{} {}", layer.descriptor.digest(), layer.diff_id));
+        let layers: Vec<_> = layers.collect();
+        let file = Digest::of(format!("{programs}\n{namespace}\n{}\n{}", image.platform, layers.join("\n")).as_bytes()).hex();
+        Some(Self { folder: PrivateFolder::of(cache, FOLDER), file })
     }
 
     /// Lays it into trivy's cache folder, and says whether there was anything.
@@ -73,9 +78,14 @@ impl Analyses {
         let is_whole = has_digest && copy(&mut kept, &mut file)?.bytes() == digest;
         if !is_whole {
             fs::remove_file(&path)?;
-            self.folder.remove(&self.file);
+            self.forget();
         }
         Ok(is_whole)
+    }
+
+    /// Removes what is of no use.
+    pub(super) fn forget(&self) {
+        self.folder.remove(&self.file);
     }
 
     /// Keeps what is in trivy's cache folder, as far as it can be kept.
@@ -89,7 +99,7 @@ impl Analyses {
                 file.write_all(&digest.bytes())
             })
         };
-        self.folder.remove_unused_for(KEPT_UNUSED);
+        self.folder.keep_newest(KEPT - 1);
         if let Err::<(), io::Error>(error) = keep() {
             tracing::debug!(%error, "what trivy has read is not kept");
         }

@@ -11,6 +11,7 @@ use super::{Analyses, Request, Vulnerabilities};
 use crate::coverage::GapKind;
 use crate::diagnosis::Diagnosis;
 use crate::finding::{Severity, Standing, Suppression};
+use crate::oci::image::PlatformImage;
 use crate::oci::registry::Store;
 use crate::oci::sample::{self, debian, image, jar, pyyaml};
 use crate::oci::{Digest, Image};
@@ -40,13 +41,16 @@ impl World {
         self.folder.path().join(name)
     }
 
-    fn analyses(&self) -> Analyses {
-        Analyses::in_folder(&self.folder.path().join("home"))
+    /// The files in which what was read is kept.
+    fn all_kept(&self) -> Vec<PathBuf> {
+        let listed = fs::read_dir(self.path("home/analyses")).into_iter().flatten();
+        listed.map(|file| file.unwrap().path()).collect()
     }
 
-    /// The file in which they are kept.
+    /// The only one.
     fn kept(&self) -> PathBuf {
-        self.path("home/analyses/test")
+        let [only] = self.all_kept().try_into().unwrap();
+        only
     }
 
     async fn database(&self, kind: Kind, folder: &str) -> Result<PathBuf, Error> {
@@ -62,7 +66,7 @@ impl World {
         let database = self.database(Kind::Vulnerabilities, "trivy-db").await.unwrap();
         let (ignored, deadline) = (Lists::read(&self.path("project"), &[])?, Duration::from_mins(5));
         let platform = &image.platforms[platform];
-        let analyses = self.analyses.then(|| self.analyses());
+        let analyses = self.analyses.then(|| Analyses::within(&self.path("home"), &launcher, "namespace", platform).unwrap());
         let analyses = analyses.as_ref();
         let request = Request { image, platform, database: &database, ignored: &ignored, deadline, keep: true, analyses };
         let result = super::scan(&launcher, &request, async || self.database(Kind::Java, "trivy-java-db").await).await;
@@ -273,11 +277,11 @@ fn spoil(image: &Image, layer: usize) {
 }
 
 #[tokio::test]
-async fn a_layer_that_was_read_before_is_not_opened_and_what_is_in_it_is_found_by_what_is_known_now() {
+async fn layers_that_were_read_before_are_not_opened_and_what_is_in_them_is_found_by_what_is_known_now() {
     let world = World { analyses: true, ..World::new() };
-    let first = world.scan(&[debian("12"), pyyaml()]).await.unwrap();
+    let image = image(&world.path("image"), &["amd64"], &[debian("12"), pyyaml()]);
+    let first = world.scan_with(None, &image, 0).await.unwrap();
     assert_eq!(first.findings.len(), 2);
-    let image = image(&world.path("again"), &["amd64"], &[debian("12"), pyyaml(), vec![("new", b"1".to_vec())]]);
     spoil(&image, 0);
     spoil(&image, 1);
     let again = world.scan_with(None, &image, 0).await.unwrap();
@@ -285,10 +289,25 @@ async fn a_layer_that_was_read_before_is_not_opened_and_what_is_in_it_is_found_b
     // What the project lets through is not part of what was read, nor are the advisories.
     fs::write(world.path("project/.trivyignore"), "CVE-2020-14343\n").unwrap();
     assert_eq!(world.scan_with(None, &image, 0).await.unwrap().findings.len(), 1);
-    spoil(&image, 2);
-    world.scan_with(None, &image, 0).await.unwrap();
     fs::remove_file(world.kept()).unwrap();
     world.scan_with(None, &image, 0).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn what_was_read_of_one_image_is_said_of_no_other_whatever_its_configuration_claims() {
+    let world = World { analyses: true, ..World::new() };
+    world.scan(&[debian("12"), pyyaml()]).await.unwrap();
+    // One of its layers is in this image too, and another is not.
+    let other = sample::image(&world.path("other"), &["amd64"], &[debian("12"), vec![("new", b"1".to_vec())]]);
+    spoil(&other, 0);
+    world.scan_with(None, &other, 0).await.unwrap_err();
+    // The same blobs, under the diff ids of one another.
+    let mut swapped = sample::image(&world.path("swapped"), &["amd64"], &[debian("12"), pyyaml()]).platforms.remove(0);
+    let of = |image: &PlatformImage| Analyses::within(&world.path("home"), &launcher(), "namespace", image).unwrap();
+    let straight = of(&swapped);
+    let layers = &mut swapped.layers;
+    (layers[0].diff_id, layers[1].diff_id) = (layers[1].diff_id, layers[0].diff_id);
+    assert_ne!(of(&swapped), straight);
 }
 
 #[tokio::test]
@@ -298,13 +317,13 @@ async fn what_trivy_could_not_read_it_is_shown_each_time() {
     for _ in 0..2 {
         let found = world.scan(&[debian("12"), broken.clone()]).await.unwrap();
         assert_eq!(names(&found), [("app/PyYAML-5.3.dist-info/METADATA", GapKind::List)]);
-        assert!(!world.kept().exists());
+        assert_eq!(world.all_kept(), Vec::<PathBuf>::new());
     }
     // By which index jars are named is not part of its key.
     for _ in 0..2 {
         let found = world.scan(&[debian("12"), jar()]).await.unwrap();
         assert!(found.findings.iter().any(|found| found.id == "CVE-2021-44228"), "{found:?}");
-        assert!(!world.kept().exists());
+        assert_eq!(world.all_kept(), Vec::<PathBuf>::new());
     }
 }
 
@@ -319,15 +338,17 @@ async fn what_is_kept_of_layers_counts_for_nothing_where_it_was_changed() {
     let position = kept.windows(6).position(|bytes| bytes == b"PyYAML").unwrap();
     let lie = [&kept[..position], b"AyYAML", &kept[position + 6..]].concat();
     let (half, rubbish) = (whole(&kept[32..kept.len() / 2]), whole(&vec![7; 70_000]));
+    let path = world.kept();
     for changed in [lie, kept[..kept.len() / 2].to_vec(), vec![], half, rubbish] {
-        fs::write(world.kept(), &changed).unwrap();
+        fs::write(&path, &changed).unwrap();
         let found = world.scan(&layers).await.unwrap();
         assert_eq!((&found.findings, &found.list), (&first.findings, &first.list), "{} bytes", changed.len());
     }
-    fs::remove_file(world.kept()).unwrap();
+    // What trivy can't read is not shown to it twice.
+    assert!(!path.exists());
     let aside = world.path("aside");
     fs::write(&aside, &kept).unwrap();
-    std::os::unix::fs::symlink(&aside, world.kept()).unwrap();
+    std::os::unix::fs::symlink(&aside, &path).unwrap();
     world.scan(&layers).await.unwrap();
     assert!(!world.kept().is_symlink());
 }
