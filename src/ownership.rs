@@ -123,8 +123,12 @@ pub(crate) fn make_private(folder: &Path) -> io::Result<()> {
 
 /// Whether a path is a folder, and no link to one, that nobody else may write to.
 pub(crate) fn is_private(folder: &Path) -> bool {
-    let is_ours = |found: fs::Metadata| found.is_dir() && found.uid() == geteuid().as_raw() && found.mode() & 0o022 == 0;
-    folder.symlink_metadata().is_ok_and(is_ours)
+    folder.symlink_metadata().is_ok_and(|found| found.is_dir() && is_only_ours(&found))
+}
+
+/// Whether nobody else may write to what was looked at.
+pub(crate) fn is_only_ours(found: &fs::Metadata) -> bool {
+    found.uid() == geteuid().as_raw() && found.mode() & 0o022 == 0
 }
 
 /// The link on the way to `path` that may be the project's: any where the path is relative, and any that lies in one of the

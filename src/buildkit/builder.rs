@@ -360,7 +360,8 @@ impl Builder {
         // What was taken from it is not fetched as long as nobody needs it, and is nowhere else.
         frontend_attributes.extend(instructions.imports(platform, check));
         let solve = Solve { cache_exports: vec![cache.export(platform, check)], ..instructions.solve(frontend_attributes) };
-        self.solve(session, solve, show).await.map(drop).map_err(Error::or_no_cache_export)
+        let solved = self.solve(session, solve, show).await.map_err(Error::or_no_cache_export)?;
+        cache.written(&solved.response, platform, check).await
     }
 }
 
@@ -600,7 +601,7 @@ impl Instructions {
     /// The attribute that names the caches to read, where there are some.
     fn imports(&self, platform: Option<&Platform>, check: Option<&str>) -> Option<(String, String)> {
         let cache = self.cache.as_ref().filter(|cache| cache.reads && !self.options.no_cache)?;
-        Some((cache::IMPORTS.to_owned(), cache.imports(platform, check)))
+        Some((cache::IMPORTS.to_owned(), cache.imports(platform, check)?))
     }
 
     /// What has the exporter date the files of new layers that are younger (docs/build-repro.md of BuildKit).

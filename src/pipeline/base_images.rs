@@ -16,6 +16,7 @@ use crate::aws::base_image::{BaseRegistry, session_policy};
 use crate::aws::{self, PullFailure, RepositoryArn, Session, Withheld};
 use crate::buildkit::builder::Builder;
 use crate::buildkit::cache::{Place, RemoteCache};
+use crate::buildkit::cache_folder::Use;
 use crate::buildkit::contexts::Origin;
 use crate::buildkit::endpoint::Address;
 use crate::buildkit::error::StepFailure;
@@ -47,15 +48,6 @@ pub(super) struct BaseImages {
     event: Option<Event>,
     session: OnceCell<Session>,
     failed: Mutex<BTreeMap<String, Arc<aws::Error>>>,
-}
-
-/// What a build does with its cache while it has these credentials.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Use {
-    /// It takes steps from it.
-    Read,
-    /// Its steps go there.
-    Write,
 }
 
 /// A registry, and what is pulled from it.
