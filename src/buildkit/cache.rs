@@ -156,21 +156,26 @@ pub(crate) struct RemoteCache {
 impl RemoteCache {
     /// The option of a frontend by which a build for `platform` takes steps from it, those of the stage `check` besides where one
     /// is built for itself; nothing where it is known to have nothing of them.
-    pub(super) fn imports(&self, platform: Option<&Platform>, check: Option<&str>) -> Option<String> {
-        let scopes = [None, check].into_iter().take(1 + usize::from(check.is_some()));
-        let entries = scopes.filter_map(|check| self.import(&self.entry(platform, check)));
-        let entries: Vec<_> = entries.map(|entry| json!({ "Type": entry.r#type, "Attrs": entry.attrs })).collect();
-        (!entries.is_empty()).then(|| json!(entries).to_string())
+    ///
+    /// # Errors
+    /// It is spoilt, in words.
+    pub(super) async fn imports(&self, platform: Option<&Platform>, check: Option<&str>) -> Result<Option<String>, String> {
+        let mut entries = Vec::new();
+        for check in [None, check].into_iter().take(1 + usize::from(check.is_some())) {
+            let entry = self.import(&self.entry(platform, check)).await?;
+            entries.extend(entry.map(|entry| json!({ "Type": entry.r#type, "Attrs": entry.attrs })));
+        }
+        Ok((!entries.is_empty()).then(|| json!(entries).to_string()))
     }
 
     /// How a builder is told to read an entry; not at all where it is known not to be there.
-    fn import(&self, name: &str) -> Option<CacheOptionsEntry> {
-        Some(match &self.place {
-            Place::Registry(repository) => in_registry(repository, name),
-            Place::GitHub { url, token } => at_github(url, token, name),
+    async fn import(&self, name: &str) -> Result<Option<CacheOptionsEntry>, String> {
+        Ok(match &self.place {
+            Place::Registry(repository) => Some(in_registry(repository, name)),
+            Place::GitHub { url, token } => Some(at_github(url, token, name)),
             Place::Folder(folder) => {
-                let manifest = folder.entry(name)?.to_string();
-                options("local", [("src", CACHE.to_owned()), ("digest", manifest)])
+                let manifest = folder.entry(name).await?;
+                manifest.map(|manifest| options("local", [("src", CACHE.to_owned()), ("digest", manifest.to_string())]))
             }
         })
     }
@@ -317,11 +322,11 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_is_read_says_nothing_of_writing_and_a_token_is_shown_to_the_builder_alone() {
+    #[tokio::test]
+    async fn what_is_read_says_nothing_of_writing_and_a_token_is_shown_to_the_builder_alone() {
         let place = Place::GitHub { url: "https://results.example/".to_owned(), token: Secret::new("a-token-of-the-run") };
         let cache = cache(place);
-        let imports = cache.imports(None, None).unwrap();
+        let imports = cache.imports(None, None).await.unwrap().unwrap();
         assert!(imports.contains(r#""Type":"gha""#) && imports.contains("a-token-of-the-run") && !imports.contains("mode"));
         assert_eq!(cache.export(None, None).attrs["mode"], "max");
         assert!(!format!("{cache:?} {cache}").contains("a-token-of-the-run"));

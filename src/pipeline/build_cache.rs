@@ -54,7 +54,7 @@ impl Chosen {
 
 /// Chooses the cache of what is built by a builder.
 pub(super) async fn choose(delivery: &Delivery, ready: &Ready, workshop: &Workshop, builder: &Builder) -> Chosen {
-    match place(delivery, workshop, builder) {
+    match place(delivery, workshop, builder).await {
         Ok(Some(place)) => {
             let (is_read, is_written, notes) = rights(delivery, &place);
             if let Err(why) = is_there(delivery, &place).await {
@@ -74,7 +74,7 @@ pub(super) async fn choose(delivery: &Delivery, ready: &Ready, workshop: &Worksh
 ///
 /// # Errors
 /// One is asked for, and this is why there is none.
-fn place(delivery: &Delivery, workshop: &Workshop, builder: &Builder) -> Result<Option<Place>, String> {
+async fn place(delivery: &Delivery, workshop: &Workshop, builder: &Builder) -> Result<Option<Place>, String> {
     let settings = &delivery.config.build.cache;
     let Some((backend, asked)) = backend(settings, builder)? else { return Ok(None) };
     if let Some(why) = withheld(delivery, workshop, builder) {
@@ -83,7 +83,7 @@ fn place(delivery: &Delivery, workshop: &Workshop, builder: &Builder) -> Result<
     }
     let environment = delivery.config.environment.name();
     match backend {
-        Backend::Local => folder(delivery).map(Place::Folder).map(Some),
+        Backend::Local => folder(delivery).await.map(Place::Folder).map(Some),
         Backend::Registry => Ok(settings.repositories.as_ref().and_then(|named| named.of(environment)).map(Place::Registry)),
         Backend::GitHub | Backend::Auto | Backend::Off => {
             let github = |ActionsCache { url, token }| Place::GitHub { url: url.url().to_string(), token };
@@ -136,7 +136,7 @@ fn withheld(delivery: &Delivery, workshop: &Workshop, builder: &Builder) -> Opti
 ///
 /// # Errors
 /// It can't be used.
-fn folder(delivery: &Delivery) -> Result<CacheFolder, String> {
+async fn folder(delivery: &Delivery) -> Result<CacheFolder, String> {
     let config = &delivery.config;
     let environment = config.environment.name();
     let own = || cache_folder().map(|cache| cache.join("build-cache").join(environment));
@@ -144,7 +144,9 @@ fn folder(delivery: &Delivery) -> Result<CacheFolder, String> {
     let path = path.ok_or("this user has no folder for caches, and `cache-folder` names none")?;
     let purpose = if config.publish == Publish::Yes { Use::Write } else { Use::Read };
     let workspace = delivery.event.as_ref().and_then(|event| event.workspace.as_deref());
-    let opened = CacheFolder::open(&path, &project_of(&config.context, workspace), purpose);
+    let project = project_of(&config.context, workspace);
+    let opening = tokio::task::spawn_blocking(move || CacheFolder::open(&path, &project, purpose));
+    let opened = opening.await.unwrap_or_else(|error| Err(error.to_string()));
     opened.map_err(|why| format!("the cache's folder is not used: {}", text::words(&why)))
 }
 

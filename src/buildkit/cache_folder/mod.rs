@@ -8,8 +8,9 @@
 //! of the index: no archive brings one, and a folder into which something was restored has another index. Only such a folder is
 //! its [`CacheFolder::is_own`], and what that opens is for `pipeline::build_cache` to say.
 //!
-//! **What is in it.** Each blob is hashed before the builder is given anything of it, and one that is not what it should be is
-//! written anew. What is spoilt, gone or no cache makes a build slower.
+//! **What is in it.** All blobs of an entry are hashed before a builder is told of it, and it is given what was looked at. Of an entry
+//! that is not whole nothing is taken, and what is not what it should be is written anew. What is spoilt, gone or no cache makes
+//! a build slower.
 //!
 //! **How much.** The entries that were written last stay, up to [`MAX_BYTES`]; blobs that none of them names are removed by
 //! whoever has written, once nobody else uses the folder. Where the disk has less than [`LEFT_FREE`] left, nothing is taken in and
@@ -30,6 +31,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
 
+use futures_util::{StreamExt as _, stream};
+
 use self::lock::Shared;
 use self::place::Place;
 use super::Error;
@@ -43,6 +46,9 @@ pub(crate) const MAX_BYTES: u64 = 10_000_000_000;
 pub(crate) const MAX_BYTES_WRITING: u64 = 2 * MAX_BYTES;
 /// What is left free of the disk for others, in bytes.
 pub(crate) const LEFT_FREE: u64 = 2_000_000_000;
+
+/// How many blobs are hashed at once.
+const SIDE_BY_SIDE: usize = 4;
 
 /// The folders of the environments' caches: one for all, or, with `{env}` in its path, one for each.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,8 +139,24 @@ impl CacheFolder {
     }
 
     /// The manifest of an entry, where there is one.
-    pub(super) fn entry(&self, name: &str) -> Option<Digest> {
-        self.0.there.as_ref()?.entries.get(name).copied()
+    ///
+    /// All of it is looked at first: a builder (BuildKit 0.31) that is given a part of a layer's chain, and then no more, keeps a
+    /// record of the base image's layer that no later build on it gets rid of.
+    ///
+    /// # Errors
+    /// Something of it is not there as it should be, in words.
+    pub(super) async fn entry(&self, name: &str) -> Result<Option<Digest>, String> {
+        let Some(There { blobs, entries, .. }) = &self.0.there else { return Ok(None) };
+        let Some(manifest) = entries.get(name) else { return Ok(None) };
+        let gone = |digest: &Digest| format!("{digest} is not there");
+        let bytes = blobs.document(manifest)?.ok_or_else(|| gone(manifest))?;
+        let parts = entries::parts(&bytes)?;
+        let whole = parts.into_iter().map(|(digest, size)| async move {
+            let blob = blobs.blob(digest).await?.ok_or_else(|| gone(&digest))?;
+            if blob.size == size { Ok(()) } else { Err(format!("{digest} has {} bytes, and {size} are expected", blob.size)) }
+        });
+        let whole: Vec<Result<(), String>> = stream::iter(whole).buffer_unordered(SIDE_BY_SIDE).collect().await;
+        whole.into_iter().collect::<Result<(), _>>().map(|()| Some(*manifest))
     }
 
     /// What a builder reads, and writes where it may.

@@ -78,6 +78,13 @@ fn enter(folder: &CacheFolder, name: &str, layer: &[u8]) -> Digest {
     manifest
 }
 
+impl CacheFolder {
+    /// What the index says of an entry.
+    fn said(&self, name: &str) -> Option<Digest> {
+        self.0.there.as_ref()?.entries.get(name).copied()
+    }
+}
+
 fn block_on<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(work)
 }
@@ -87,11 +94,11 @@ fn what_was_entered_is_found_by_its_name_and_is_ours() {
     let scene = Scene::new();
     let (amd, arm) = (scene.write("prod-amd64", b"one"), scene.write("prod-arm64", b"two"));
     let folder = scene.open(Use::Read);
-    assert_eq!((folder.entry("prod-amd64"), folder.entry("prod-arm64")), (Some(amd), Some(arm)));
-    assert_eq!((folder.entry("prod"), folder.is_own()), (None, true));
+    assert_eq!((folder.said("prod-amd64"), folder.said("prod-arm64")), (Some(amd), Some(arm)));
+    assert_eq!((folder.said("prod"), folder.is_own()), (None, true));
     assert_eq!(scene.path().metadata().unwrap().permissions().mode() & 0o777, 0o700);
     let again = scene.write("prod-amd64", b"three");
-    assert_eq!(scene.open(Use::Read).entry("prod-amd64"), Some(again));
+    assert_eq!(scene.open(Use::Read).said("prod-amd64"), Some(again));
 }
 
 #[test]
@@ -99,11 +106,11 @@ fn what_was_brought_or_changed_is_read_and_is_not_ours() {
     let scene = Scene::new();
     let one = scene.write("one", b"one");
     let restored = scene.restore();
-    assert_eq!((restored.open(Use::Read).entry("one"), restored.open(Use::Read).is_own()), (Some(one), false));
+    assert_eq!((restored.open(Use::Read).said("one"), restored.open(Use::Read).is_own()), (Some(one), false));
     // Nor does writing to it make it ours, and what was there stays.
     restored.write("two", b"two");
     let folder = restored.open(Use::Read);
-    assert!(folder.entry("one").is_some() && folder.entry("two").is_some() && !folder.is_own());
+    assert!(folder.said("one").is_some() && folder.said("two").is_some() && !folder.is_own());
 
     // Something is restored into a folder that is ours.
     let (other, more) = (Scene::new(), scene.restore());
@@ -112,13 +119,13 @@ fn what_was_brought_or_changed_is_read_and_is_not_ours() {
     fs::copy(more.index(), other.index()).unwrap();
     fs::copy(other.path().join("oci-layout"), scene.path().join("oci-layout")).unwrap();
     let folder = other.open(Use::Read);
-    assert!(folder.entry("one").is_some() && !folder.is_own());
+    assert!(folder.said("one").is_some() && !folder.is_own());
     drop(folder);
     // What others have put there is not taken over by the next that is written.
     other.write("two", b"two");
     let folder = other.open(Use::Read);
-    assert_eq!((folder.entry("one"), folder.entry("evil"), folder.is_own()), (None, None, true));
-    assert!(folder.entry("two").is_some());
+    assert_eq!((folder.said("one"), folder.said("evil"), folder.is_own()), (None, None, true));
+    assert!(folder.said("two").is_some());
 }
 
 #[test]
@@ -127,9 +134,9 @@ fn an_index_of_ours_that_is_spoilt_says_nothing_and_is_written_anew() {
     for spoilt in [&b""[..], b"{", br#"{"schemaVersion":2,"manifests":[]}"#, &vec![b' '; 5 << 20]] {
         scene.write("one", b"one");
         fs::write(scene.index(), spoilt).unwrap();
-        assert_eq!(scene.open(Use::Read).entry("one"), None);
+        assert_eq!(scene.open(Use::Read).said("one"), None);
         scene.write("two", b"two");
-        assert!(scene.open(Use::Read).entry("two").is_some());
+        assert!(scene.open(Use::Read).said("two").is_some());
     }
 }
 
@@ -215,7 +222,7 @@ fn what_no_entry_names_is_removed_once_nobody_uses_the_folder() {
     block_on(reader.leave());
     assert_eq!(scene.blobs(), 3, "a manifest, a configuration and a layer");
     assert!(!scene.path().join(".incoming-left").exists());
-    assert!(scene.open(Use::Read).entry("one").is_some());
+    assert!(scene.open(Use::Read).said("one").is_some());
 }
 
 #[test]
@@ -226,7 +233,7 @@ fn what_was_written_first_goes_first_and_a_disk_without_room_takes_it_all() {
     }
     let left = || {
         let folder = scene.open(Use::Read);
-        (0..4).filter(|number| folder.entry(&number.to_string()).is_some()).collect::<Vec<_>>()
+        (0..4).filter(|number| folder.said(&number.to_string()).is_some()).collect::<Vec<_>>()
     };
     let make = |most: u64, has_room: bool| {
         let folder = scene.open(Use::Write);
@@ -255,7 +262,33 @@ fn an_entry_of_which_something_is_missing_is_not_made() {
     for manifest in [lacking, spoilt, absent, none] {
         assert!(block_on(folder.enter("one", manifest)).is_err(), "{manifest}");
     }
-    assert_eq!(scene.open(Use::Read).entry("one"), Some(one));
+    assert_eq!(scene.open(Use::Read).said("one"), Some(one));
+}
+
+#[test]
+fn of_an_entry_that_is_not_whole_nothing_is_taken() {
+    let scene = Scene::new();
+    let one = scene.write("one", b"one");
+    let found = || block_on(scene.open(Use::Read).entry("one"));
+    assert_eq!((found(), block_on(scene.open(Use::Read).entry("two"))), (Ok(Some(one)), Ok(None)));
+    let layer = scene.path().join(BLOBS).join(Digest::of(b"one").hex());
+    let spoilt = |reason: &str| assert!(found().is_err_and(|why| why.contains(reason)), "{:?}", found());
+    fs::write(&layer, "One").unwrap();
+    spoilt("what is named");
+    fs::write(&layer, "one").unwrap();
+    fs::set_permissions(&layer, fs::Permissions::from_mode(0o666)).unwrap();
+    spoilt("others may write to it");
+    fs::rename(&layer, scene.path().join("../aside")).unwrap();
+    spoilt("is not there");
+    symlink(scene.path().join("../aside"), &layer).unwrap();
+    spoilt("it is a link");
+    fs::remove_file(&layer).unwrap();
+    fs::File::create(&layer).unwrap().set_len(MAX_BYTES + 1).unwrap();
+    spoilt("bytes");
+    scene.write("one", b"one");
+    assert_eq!(found(), Ok(Some(one)));
+    fs::write(scene.path().join(BLOBS).join(one.hex()), "{}").unwrap();
+    spoilt("what is named");
 }
 
 #[test]
@@ -272,7 +305,7 @@ fn what_is_entered_at_once_is_all_there() {
         }
     });
     let folder = scene.open(Use::Read);
-    assert!((0..8).all(|number| folder.entry(&number.to_string()).is_some()) && folder.is_own());
+    assert!((0..8).all(|number| folder.said(&number.to_string()).is_some()) && folder.is_own());
     assert_eq!(scene.blobs(), 17);
 }
 
