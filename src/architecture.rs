@@ -419,6 +419,7 @@ const OPENERS: &[(&str, &str)] = &[
     ("scan::database::mirror", "a blob of a layout that the user names"),
     ("scan::layers", "names of files, for contents that are then read beneath the root"),
     ("staging", "folders of ours in the report's"),
+    ("user_cache", "the cache, which belongs to whoever runs this"),
 ];
 
 #[test]

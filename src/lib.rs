@@ -70,6 +70,7 @@ mod staging;
 mod stamp;
 mod tags;
 mod text;
+mod user_cache;
 mod variables;
 mod verify;
 mod watch;

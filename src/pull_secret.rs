@@ -7,8 +7,8 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use crate::aws::base_image::BaseRegistry;
 use crate::aws::ecr::Login;
+use crate::aws::pull::PullRegistry;
 use crate::aws::{Session, Settings};
 use crate::error::Error;
 use crate::kubernetes::{Contents, Kept, Namespace, Place, SecretName, Server, ServiceAccount};
@@ -57,7 +57,7 @@ pub(crate) async fn keep(request: &Request) -> Result<Report, Error> {
 }
 
 async fn log_in(registries: &[String]) -> Result<Vec<Login>, crate::aws::Error> {
-    let region = registries.iter().find_map(|host| BaseRegistry::of(host)).map(|registry| registry.region);
+    let region = registries.iter().find_map(|host| PullRegistry::of(host)).map(|registry| registry.region);
     let settings = Settings { region, ..Settings::of_chain("") };
     let session = Session::open(&settings, || None).await?;
     if registries.is_empty() {

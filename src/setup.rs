@@ -10,7 +10,8 @@ use iam_policy::github::{Context, Job, Repository, RepositoryIds, Subjects};
 use iam_policy::trust::Caller;
 
 use crate::aws::ecr::{Permissions, findings_statements, images_policy, preview_policy, reading_policy, settings_policy};
-use crate::aws::{RepositoryArn, RoleArn, cloudwatch, kms};
+use crate::aws::pull::pull_statement;
+use crate::aws::{Pulled, RepositoryArn, RoleArn, cloudwatch, kms};
 use crate::config::{Config, Ecr, Metrics, RequestedDestination, Signing, Trusted};
 use crate::environment::{Environment, Trigger};
 use crate::github::oidc::Claims;
@@ -252,7 +253,7 @@ impl PolicyInputs<'_> {
         })
     }
 
-    /// All that the role may do: push images, and where it signs by a key, that.
+    /// All that the role may do: push images, read mirrors, and where it signs by a key, that.
     fn role_policy(&self) -> Result<Document, Vec<Problem>> {
         let mut policy = self.permissions()?.policy();
         if let Signing::Key(signing) = &self.config.signing {
@@ -263,6 +264,10 @@ impl PolicyInputs<'_> {
             let keys = kms::Permissions { signs: Some(signing.arn.clone()), reads: reads.collect() };
             policy.statements.extend(keys.statements());
         }
+        let mirrors = self.mirrors();
+        if !mirrors.is_empty() {
+            policy.statements.push(pull_statement(Pulled::Database, &mirrors));
+        }
         if self.config.registry_scan != registry_scan::Demand::Off {
             policy.statements.extend(findings_statements(&self.permissions()?.repository));
         }
@@ -270,6 +275,11 @@ impl PolicyInputs<'_> {
             policy.statements.push(cloudwatch::statement(metrics::NAMESPACE));
         }
         Ok(policy)
+    }
+
+    /// The repositories of Amazon ECR that databases are fetched from.
+    fn mirrors(&self) -> Vec<RepositoryArn> {
+        self.config.ecr_mirrors().map(|(registry, name)| registry.repository(name)).collect()
     }
 
     /// What a role may do that looks at images by what is signed about them, and at the keys that have signed.

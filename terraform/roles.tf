@@ -93,6 +93,12 @@ locals {
         Action   = local.pull_actions
         Resource = jsondecode(length(environment.base_images) == 1 ? jsonencode(environment.base_images[0]) : jsonencode(environment.base_images))
       }],
+      [for _ in range(length(environment.database_mirrors) > 0 ? 1 : 0) : {
+        Sid      = "PullDatabases"
+        Effect   = "Allow"
+        Action   = local.pull_actions
+        Resource = jsondecode(length(environment.database_mirrors) == 1 ? jsonencode(environment.database_mirrors[0]) : jsonencode(environment.database_mirrors))
+      }],
       [for _ in range(environment.put_metrics ? 1 : 0) : {
         Sid       = "PutMetrics"
         Effect    = "Allow"

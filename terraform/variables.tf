@@ -75,6 +75,8 @@ variable "environments" {
     put_metrics = optional(bool, false)
     # ARNs of repositories, of other accounts too, that base images are pulled from.
     base_images = optional(list(string), [])
+    # ARNs of repositories that are mirrors of trivy's databases (trivy-db-repository). Nobody who delivers should push there.
+    database_mirrors = optional(list(string), [])
   }))
 
   validation {

@@ -7,6 +7,7 @@ use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sts::operation::RequestId as _;
 use aws_smithy_runtime_api::http::Response;
 
+use super::pulled::Pulled;
 use super::withheld::Withheld;
 use super::{AccountId, KeyArn, RepositoryArn, RoleArn};
 use crate::github::oidc::{self, Claims};
@@ -85,14 +86,16 @@ pub(crate) enum Error {
         /// The registry that Amazon ECR names.
         actual: String,
     },
-    /// A base image could not be pulled.
-    #[error("{image}: {message}")]
-    BaseImage {
-        /// The image, as the builder names it.
-        image: Line,
+    /// What is in a repository besides the destination's could not be pulled.
+    #[error("{name}: {message}")]
+    Pull {
+        /// What it is.
+        what: Pulled,
+        /// Its reference, as whoever pulls names it.
+        name: Line,
         /// Its repository.
         repository: Box<RepositoryArn>,
-        /// What the builder says.
+        /// What the builder, or the registry, says; empty where nobody was asked.
         message: Line,
         /// Why.
         cause: PullFailure,
@@ -102,7 +105,7 @@ pub(crate) enum Error {
     Renewal(Arc<Error>),
 }
 
-/// Why a base image could not be pulled.
+/// Why it could not be pulled.
 #[derive(Debug)]
 pub(crate) enum PullFailure {
     /// The registry refused the password of this identity.
@@ -114,7 +117,7 @@ pub(crate) enum PullFailure {
     },
     /// There was no password to be had.
     Failed(Arc<Error>),
-    /// The build was not to have one.
+    /// The build, or the run, was not to have one.
     Withheld(Withheld),
 }
 

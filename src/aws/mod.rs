@@ -5,7 +5,6 @@
 //! SDKs and Tools Reference Guide, "Settings reference"). IAM's documents and ARNs are those of the crate
 //! `iam_policy`.
 
-pub(crate) mod base_image;
 mod chain;
 pub(crate) mod cloudwatch;
 mod confidential;
@@ -16,6 +15,8 @@ mod expiry;
 mod http;
 mod key_arn;
 pub(crate) mod kms;
+pub(crate) mod pull;
+mod pulled;
 mod registry_host;
 mod registry_login;
 mod repository_arn;
@@ -27,6 +28,7 @@ mod withheld;
 pub(crate) use error::{Call, Error, Failure, PullFailure};
 pub(crate) use iam_policy::{AccountId, Partition, RoleArn};
 pub(crate) use key_arn::KeyArn;
+pub(crate) use pulled::Pulled;
 pub(crate) use registry_host::RegistryHost;
 pub(crate) use repository_arn::RepositoryArn;
 pub(crate) use session::Session;

@@ -1,7 +1,7 @@
 //! Logins to registries of Amazon ECR, for others to use.
 
-use super::base_image::BaseRegistry;
 use super::ecr::{Login, Repository};
+use super::pull::PullRegistry;
 use super::{Error, Session};
 
 impl Session {
@@ -10,7 +10,7 @@ impl Session {
     /// # Errors
     /// ECR refuses, can't be reached, or names another registry with the password.
     pub(crate) async fn login(&self, host: Option<&str>) -> Result<Login, Error> {
-        if let Some(registry) = host.and_then(BaseRegistry::of) {
+        if let Some(registry) = host.and_then(PullRegistry::of) {
             return Ok(Login { password: self.pull_password(&registry).await?, host: registry.host });
         }
         let login = Repository::new(self.clone(), self.account.clone(), "").login().await?;

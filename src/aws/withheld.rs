@@ -1,6 +1,6 @@
-//! Why a build has no credentials of AWS.
+//! Why there are no credentials of AWS for what is pulled.
 
-/// Why a build is given no credentials of AWS.
+/// Why nobody is asked for credentials of AWS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Withheld {
     /// The run's event is one that others cause: a pull request, say.

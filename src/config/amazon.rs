@@ -1,10 +1,11 @@
 //! The inputs about Amazon ECR and the identity to use there.
 
-use super::RequestedDestination;
-use super::Signing;
 use super::reader::Reader;
+use super::{Config, RequestedDestination, Signing};
+use crate::aws::pull::PullRegistry;
 use crate::aws::{self, AccountId, Partition, RoleArn, Session, ecr};
 use crate::inputs::{self, EcrRepository, Region, Role, SessionName, SessionPolicy};
+use crate::scan::database::Mirror;
 use crate::variables;
 
 /// A repository of Amazon ECR.
@@ -27,6 +28,27 @@ impl Ecr {
     pub(crate) fn repository(&self, session: Session) -> ecr::Repository {
         let account = self.account.clone().unwrap_or_else(|| session.account.clone());
         ecr::Repository::new(session, account, &self.name)
+    }
+}
+
+impl<B> Config<B> {
+    /// The registry of Amazon ECR at a host (`HOST[:PORT]`): one by its name, or the destination's as it is named. No other host is
+    /// shown a password of AWS.
+    pub(crate) fn ecr_registry(&self, host: &str) -> Option<PullRegistry> {
+        if let Some(registry) = PullRegistry::of(host) {
+            return Some(registry);
+        }
+        let RequestedDestination::Ecr(ecr) = &self.destination else { return None };
+        let role = ecr.identity.role.as_ref().map(|role| role.account().clone());
+        let (account, region) = (ecr.account.clone().or(role)?, ecr.identity.region.clone()?);
+        (ecr.host.as_deref() == Some(host)).then(|| PullRegistry { host: host.to_owned(), account, region })
+    }
+
+    /// The repositories of Amazon ECR that databases are fetched from: each by its registry and its name.
+    pub(crate) fn ecr_mirrors(&self) -> impl Iterator<Item = (PullRegistry, &str)> {
+        let mirrors = self.database_mirrors.iter().chain(&self.java_database_mirrors);
+        let repositories = mirrors.filter_map(Mirror::repository);
+        repositories.filter_map(|repository| Some((self.ecr_registry(repository.registry())?, repository.name())))
     }
 }
 
@@ -56,7 +78,7 @@ impl Reader<'_> {
         self.identity(account.clone(), account.as_ref(), region)
     }
 
-    /// The identity that base images are pulled with: the one that publishes or signs, else the role that is named.
+    /// The identity that base images and databases are pulled with: the one that publishes or signs, else the role that is named.
     pub(super) fn pulls_as(
         &mut self,
         destination: Option<&RequestedDestination>,

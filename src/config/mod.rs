@@ -93,7 +93,7 @@ pub(crate) struct Config<B = Build> {
     pub(crate) untagged: bool,
     /// What an image that is promoted is judged by.
     pub(crate) promote_by: JudgedBy,
-    /// The identity at AWS that base images are pulled with; absent where no input names one.
+    /// The identity at AWS that base images and databases are pulled with; absent where no input names one.
     pub(crate) pulls_as: Option<aws::Settings>,
     /// By what the image is signed.
     pub(crate) signing: Signing,

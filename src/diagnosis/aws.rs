@@ -3,7 +3,7 @@
 use iam_policy::trust::{Caller, provider_arn};
 
 use super::Diagnosis;
-use super::base_image::base_image;
+use super::pull::pull;
 use crate::aws::{Call, Error, Failure, KeyArn, RoleArn};
 use crate::github::oidc::{self, Claims};
 
@@ -56,7 +56,7 @@ impl From<&Error> for Diagnosis {
                 format!("Amazon ECR names {actual} as the registry."),
                 "Give `ecr-repository` as a name, or with the address that Amazon ECR names.",
             ),
-            Error::BaseImage { image, repository, message, cause } => base_image(image, repository, message, cause),
+            Error::Pull { what, name, repository, message, cause } => pull(*what, name, repository, message, cause),
             Error::Renewal(error) => error.as_ref().into(),
         }
     }

@@ -5,7 +5,6 @@
 //! checks that, and `troubleshooting` checks the document of that name against them.
 
 mod aws;
-mod base_image;
 mod build;
 mod delivery;
 mod github;
@@ -17,6 +16,7 @@ mod literals;
 mod permission;
 mod process;
 mod publish;
+mod pull;
 #[cfg(test)]
 mod punctuation;
 mod registry;
@@ -53,6 +53,13 @@ impl Diagnosis {
     pub(crate) fn whole_in_a_row(&self) -> String {
         let lines: Vec<_> = self.to_copy.iter().map(|line| line.trim()).collect();
         if lines.is_empty() { self.in_a_row() } else { format!("{} {}", self.in_a_row(), lines.join(" ")) }
+    }
+
+    /// The cause, what to do and what there is to copy, on one line: why one of several was passed over.
+    #[must_use]
+    pub(crate) fn as_a_reason(&self) -> String {
+        let words = [&self.why, &self.remedy].into_iter().chain(&self.to_copy).flat_map(|text| text.lines());
+        words.map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
     }
 
     /// Adds the last words of what failed, oldest first.

@@ -135,6 +135,13 @@ impl Event {
         matches!(&*self.name, "push" | "workflow_dispatch" | "release" | "schedule" | "repository_dispatch")
     }
 
+    /// Whether the run's own identity may be used to read: whoever caused the run may write to the repository. What the change
+    /// itself starts gets nothing of it.
+    #[must_use]
+    pub(crate) fn may_read_as_itself(&self) -> bool {
+        self.may_publish() || self.is_shown_by_another_job() && !self.fork
+    }
+
     /// The commit that reports are shown beside.
     #[must_use]
     pub(crate) fn shown_at(&self) -> &str {

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use super::{Delivery, Ending, Task};
+use super::{Delivery, Ending, Task, mirrors};
 use crate::diagnosis::Diagnosis;
 use crate::error::Error;
 use crate::oci::registry::Store;
 use crate::record::{StageLog, StageName};
 use crate::scan;
-use crate::scan::database::{self, Database, Kind, Mirror};
+use crate::scan::database::{self, Database, Keys, Kind, Mirror};
 use crate::scanner::Tool;
 use crate::text;
+use crate::user_cache;
 
 /// What vulnerabilities are looked up in.
 pub(super) enum Advisories {
@@ -52,10 +53,13 @@ async fn advisories(delivery: &Delivery) -> Result<Advisories, Error> {
 }
 
 pub(super) async fn fetch(delivery: &Delivery, kind: Kind, mirrors: &[Mirror], log: &StageLog) -> Result<Database, scan::Error> {
-    let credentials = Store::from_env();
+    let (store, own) = (Store::from_env(), mirrors::of(delivery));
     // Without a home there is no cache that lasts.
-    let cache = database::cache_folder().unwrap_or_else(|| delivery.staging.join("databases"));
+    let cache = user_cache::folder().unwrap_or_else(|| delivery.staging.join("databases"));
     let max_age = delivery.config.database_max_age;
-    let request = database::Request { kind, mirrors, cache: &cache, credentials: &credentials, max_age, grace: database::GRACE };
-    database::fetch(&request, &|bytes| log.progress(&text::size(bytes))).await
+    let keys = Keys::of(&store).or(own);
+    let request = database::Request { kind, mirrors, cache: &cache, keys, max_age, grace: database::GRACE };
+    let fetched = database::fetch(&request, &|bytes| log.progress(&text::size(bytes))).await;
+    own.line().iter().for_each(|line| log.line(line));
+    fetched
 }

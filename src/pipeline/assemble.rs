@@ -9,10 +9,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 
 use super::building::annotations;
 use super::destination;
+use super::earlier_attempt;
 use super::preflight::{self, Found, Ready};
 use super::promote::{look_at_tags, on};
 use super::proven_image::ProvenImage;
@@ -28,7 +29,7 @@ use crate::oci::Digest;
 use crate::oci::image::{index, listed};
 use crate::oci::registry::{Client, Manifest};
 use crate::publish::{self, Target};
-use crate::record::{Reuse, RunResult, StageName};
+use crate::record::{Reuse, RunResult, StageLog, StageName};
 use crate::scan::gitleaks::Leaks;
 use crate::text;
 
@@ -68,7 +69,9 @@ async fn look(delivery: &Delivery, Listed(images): &Listed) -> Result<(Ready, (T
                 target.repository().ok_or_else(|| publish::Error::Broken("a folder has no image to assemble".to_owned()))?;
             let assembler = Assembler::of(delivery, &ready, client).await?;
             let parts = images.iter().map(|(platform, digest)| assembler.prove(platform, *digest));
-            let parts: Vec<ProvenPart> = try_join_all(parts).await?;
+            // Of several that are refused the first is told, whichever is looked at first.
+            let parts = join_all(parts).await.into_iter().collect::<Result<Vec<ProvenPart>, _>>()?;
+            let parts = of_the_commit(&assembler, client, &ready, parts, &log).await?;
             for part in &parts {
                 let ProvenPart { platform, manifest, signer, at, .. } = part;
                 log.line(&format!("{platform} is {}, cleared and signed by {}{}", manifest.digest, text::words(signer), on(*at)));
@@ -78,6 +81,25 @@ async fn look(delivery: &Delivery, Listed(images): &Listed) -> Result<(Ready, (T
             Ok(((ready, (target, mutability)), Ending::Pass(format!("{detail}, each cleared by this run"))))
         })
         .await
+}
+
+/// These images; where an earlier attempt of this run has set tags to others of its own, those.
+async fn of_the_commit(
+    assembler: &Assembler<'_>,
+    client: &Client,
+    ready: &Ready,
+    parts: Vec<ProvenPart>,
+    log: &StageLog,
+) -> Result<Vec<ProvenPart>, Error> {
+    let platforms: Vec<_> = parts.iter().map(|part| &part.platform).collect();
+    let digests = |parts: &[ProvenPart]| parts.iter().map(|part| part.manifest.digest).collect::<Vec<_>>();
+    match earlier_attempt::parts(assembler, client, &ready.tags, &platforms).await? {
+        Some((tag, earlier)) if digests(&earlier) != digests(&parts) => {
+            log.line(&format!("{tag} names other images, which an earlier attempt of this run has built and cleared; they stay"));
+            Ok(earlier)
+        }
+        _ => Ok(parts),
+    }
 }
 
 /// The image that they are together. One alone is that already.

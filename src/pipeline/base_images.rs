@@ -5,15 +5,13 @@
 //! change that nobody has accepted has none, nor has a reader of Dockerfiles that is someone else's.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
-use tokio::sync::OnceCell;
-use tokio::time::{Duration, Instant};
 
 use super::Delivery;
-use crate::aws::base_image::{BaseRegistry, session_policy};
-use crate::aws::{self, PullFailure, RepositoryArn, Session, Withheld};
+use super::pull_identity::{self, PullIdentity, Wanted};
+use crate::aws::{self, PullFailure, Pulled, Withheld};
 use crate::buildkit::builder::Builder;
 use crate::buildkit::cache::{Place, RemoteCache};
 use crate::buildkit::cache_folder::Use;
@@ -21,18 +19,14 @@ use crate::buildkit::contexts::Origin;
 use crate::buildkit::endpoint::Address;
 use crate::buildkit::error::StepFailure;
 use crate::buildkit::session::credentials::Otherwise;
-use crate::config::{Build, Config, RequestedDestination};
+use crate::config::Build;
 use crate::dockerfile::Frontend;
 use crate::github::Event;
-use crate::github::oidc::TokenSource;
+use crate::oci::reference::Repository;
 use crate::oci::registry::credentials::Password;
 use crate::oci::{Platform, Reference};
 use crate::source::Definition;
 use crate::text;
-use crate::variables;
-
-/// A password is asked for anew this long before it expires: a pull that begins with it takes its time.
-const MARGIN: Duration = Duration::from_mins(2);
 
 /// What registries say of those whom they don't let in, or who show nothing.
 const REFUSALS: [&str; 5] = ["401", "403", "denied", "authoriz", "basic auth"];
@@ -42,21 +36,8 @@ const PULLS: [&str; 2] = ["load metadata for ", "FROM "];
 
 /// The base images of a build in repositories of Amazon ECR, and how they are pulled.
 pub(super) struct BaseImages {
-    /// By their hosts.
-    registries: BTreeMap<String, Registry>,
-    identity: Result<aws::Settings, Withheld>,
-    event: Option<Event>,
-    session: OnceCell<Session>,
-    failed: Mutex<BTreeMap<String, Arc<aws::Error>>>,
-}
-
-/// A registry, and what is pulled from it.
-struct Registry {
-    place: BaseRegistry,
-    repositories: BTreeSet<String>,
-    /// The repository of a build cache that is written to.
-    written: Option<String>,
-    password: tokio::sync::Mutex<Option<(Password, Instant)>>,
+    identity: PullIdentity,
+    failed: Mutex<BTreeMap<String, PullFailure>>,
 }
 
 impl BaseImages {
@@ -68,34 +49,24 @@ impl BaseImages {
         cache: Option<&RemoteCache>,
         purpose: Use,
     ) -> Self {
-        let Delivery { config, event, .. } = delivery;
-        let mut registries = BTreeMap::<String, Registry>::new();
-        for image in named(&config.build, definition, builder) {
-            let Some(place) = place(config, image.repository.registry()) else { continue };
-            let registry = registries.entry(place.host.clone()).or_insert_with(|| Registry::new(place));
-            registry.repositories.insert(image.repository.name().to_owned());
-        }
-        if let Some(Place::Registry(repository)) = cache.map(|cache| &cache.place)
-            && let Some(place) = place(config, repository.registry())
-        {
-            let registry = registries.entry(place.host.clone()).or_insert_with(|| Registry::new(place));
-            registry.repositories.insert(repository.name().to_owned());
-            registry.written = (purpose == Use::Write).then(|| repository.name().to_owned());
-        }
+        let wanted = |repository: &Repository, written: bool| {
+            let registry = delivery.config.ecr_registry(repository.registry())?;
+            Some(Wanted { registry, name: repository.name().to_owned(), written })
+        };
+        let images = named(&delivery.config.build, definition, builder);
+        let cache = cache.and_then(|cache| match &cache.place {
+            Place::Registry(repository) => wanted(repository, purpose == Use::Write),
+            Place::GitHub { .. } | Place::Folder(_) => None,
+        });
+        let wanted = images.iter().filter_map(|image| wanted(&image.repository, false)).chain(cache).collect();
         let identity = identity(delivery, definition, builder.address());
-        let identity = identity.and_then(|identity| narrowed(identity, registries.values()));
-        Self { registries, identity, event: event.clone(), session: OnceCell::new(), failed: Mutex::default() }
+        let identity = PullIdentity::new(identity, delivery.event.as_ref(), wanted);
+        Self { identity, failed: Mutex::default() }
     }
 
     /// How they are pulled, for the log; nothing where there are none.
     pub(super) fn line(&self) -> Option<String> {
-        let Ok(identity) = self.identity.as_ref() else { return None };
-        let hosts: Vec<_> = self.registries.keys().cloned().collect();
-        let how = match &identity.role {
-            Some(role) => format!("by a session of {role} that may do nothing else"),
-            None => "with the credentials that the AWS SDK finds, and all that these may do".to_owned(),
-        };
-        (!hosts.is_empty()).then(|| format!("base images of {} are pulled {how}", text::list(&hosts)))
+        self.identity.line("base images")
     }
 
     /// A step's failure as that of the pull that it is, where a registry of Amazon ECR did not let the builder in.
@@ -106,65 +77,33 @@ impl BaseImages {
         let said = step.message.to_lowercase();
         let image = step.step.split_whitespace().find_map(|word| word.parse::<Reference>().ok())?;
         let host = image.repository.registry();
-        let registry = self.registries.get(host)?;
+        let registry = self.identity.registry(host)?;
         let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner).remove(host);
         if failed.is_none() && !REFUSALS.iter().any(|words| said.contains(words)) {
             return None;
         }
-        let cause = match (failed, self.session.get(), &self.identity) {
-            (Some(error), ..) => PullFailure::Failed(error),
-            (None, _, Err(withheld)) => PullFailure::Withheld(*withheld),
-            (None, session, Ok(_)) => PullFailure::Denied {
-                caller: session.map_or_else(|| "the credentials of `docker login`".to_owned(), |session| session.arn.clone()),
-                foreign: session.is_some_and(|session| session.account != registry.place.account),
-            },
-        };
-        let repository = Box::new(registry.place.repository(image.repository.name()));
-        let (image, message) = (text::words(&image.to_string()), text::words(&step.message));
-        Some(aws::Error::BaseImage { image, repository, message, cause })
-    }
-
-    async fn password(&self, registry: &Registry) -> Result<Option<Password>, aws::Error> {
-        let Ok(identity) = &self.identity else { return Ok(None) };
-        let mut known = registry.password.lock().await;
-        let is_good = |(password, at): &&(Password, Instant)| {
-            password.good_for.is_none_or(|life| at.elapsed() < life.saturating_sub(MARGIN))
-        };
-        if let Some((password, _)) = known.as_ref().filter(is_good) {
-            return Ok(Some(password.clone()));
-        }
-        let tokens = || self.event.as_ref().map(|event| TokenSource::find(variables::text, event.fork));
-        let session = self.session.get_or_try_init(|| Session::open(identity, tokens)).await?;
-        let password = session.pull_password(&registry.place).await?;
-        *known = Some((password.clone(), Instant::now()));
-        Ok(Some(password))
+        let cause = failed.unwrap_or_else(|| self.identity.refused(registry));
+        let repository = Box::new(registry.repository(image.repository.name()));
+        let (name, message) = (text::words(&image.to_string()), text::words(&step.message));
+        Some(aws::Error::Pull { what: Pulled::BaseImage, name, repository, message, cause })
     }
 }
 
 impl Otherwise for BaseImages {
     fn find<'a>(&'a self, host: &'a str) -> BoxFuture<'a, Option<Password>> {
         Box::pin(async move {
-            let registry = self.registries.get(host)?;
-            match self.password(registry).await {
-                Ok(password) => password,
+            let password = self.identity.password(host).ok().flatten()?;
+            match password.current().await {
+                Ok(password) => Some(password),
                 Err(error) => {
                     // The registry refuses who shows nothing; then this is why. What the builder has already needs no password.
                     tracing::debug!(%error, host, "there is no password for base images");
-                    self.failed.lock().unwrap_or_else(PoisonError::into_inner).insert(host.to_owned(), Arc::new(error));
+                    let failed = pull_identity::failed(error)?;
+                    self.failed.lock().unwrap_or_else(PoisonError::into_inner).insert(host.to_owned(), failed);
                     None
                 }
             }
         })
-    }
-}
-
-impl Registry {
-    fn new(place: BaseRegistry) -> Self {
-        Self { place, repositories: BTreeSet::new(), written: None, password: tokio::sync::Mutex::default() }
-    }
-
-    fn arns(&self) -> impl Iterator<Item = RepositoryArn> {
-        self.repositories.iter().map(|name| self.place.repository(name))
     }
 }
 
@@ -200,17 +139,6 @@ fn arguments(build: &Build, platform: &Platform, machine: Option<&Platform>) -> 
     automatic.chain(build.arguments.iter().cloned()).collect()
 }
 
-/// The registry at a host: one of Amazon ECR's by its name, or the destination's as it is named.
-fn place(config: &Config, host: &str) -> Option<BaseRegistry> {
-    if let Some(place) = BaseRegistry::of(host) {
-        return Some(place);
-    }
-    let RequestedDestination::Ecr(ecr) = &config.destination else { return None };
-    let role = ecr.identity.role.as_ref().map(|role| role.account().clone());
-    let (account, region) = (ecr.account.clone().or(role)?, ecr.identity.region.clone()?);
-    (ecr.host.as_deref() == Some(host)).then(|| BaseRegistry { host: host.to_owned(), account, region })
-}
-
 /// The identity that a build may use.
 fn identity(delivery: &Delivery, definition: &Definition, builder: &Address) -> Result<aws::Settings, Withheld> {
     let Delivery { config, event, .. } = delivery;
@@ -223,18 +151,4 @@ fn identity(delivery: &Delivery, definition: &Definition, builder: &Address) -> 
         return Err(Withheld::Frontend);
     }
     if config.build.is_heard_on_the_way(builder) { Err(Withheld::Exposed) } else { Ok(identity) }
-}
-
-/// An identity that may pull from these registries, push to the build cache where that is written, and do nothing else. Credentials that the SDK finds can't be narrowed.
-fn narrowed<'a>(
-    identity: aws::Settings,
-    registries: impl Iterator<Item = &'a Registry> + Clone,
-) -> Result<aws::Settings, Withheld> {
-    let repositories: Vec<_> = registries.clone().flat_map(Registry::arns).collect();
-    let written: Vec<_> = registries.filter_map(|one| Some(one.place.repository(one.written.as_deref()?))).collect();
-    let Some(first) = repositories.first() else { return Ok(identity) };
-    let policy =
-        session_policy(identity.session_policy.as_deref(), &repositories, &written).map_err(|_| Withheld::SessionPolicy)?;
-    let region = identity.region.clone().or_else(|| Some(first.region.clone()));
-    Ok(aws::Settings { region, session_policy: Some(policy), ..identity })
 }

@@ -26,9 +26,9 @@ use crate::config::{Cache, Publish};
 use crate::github::{ActionsCache, Event};
 use crate::oci::Platform;
 use crate::record::{BuildCache, CacheReading, CachedStep};
-use crate::scan::database::cache_folder;
 use crate::source::project_of;
 use crate::text;
+use crate::user_cache;
 
 /// The cache of a build, and what is to be said of it.
 #[derive(Clone, Default)]
@@ -139,7 +139,7 @@ fn withheld(delivery: &Delivery, workshop: &Workshop, builder: &Builder) -> Opti
 async fn folder(delivery: &Delivery) -> Result<CacheFolder, String> {
     let config = &delivery.config;
     let environment = config.environment.name();
-    let own = || cache_folder().map(|cache| cache.join("build-cache").join(environment));
+    let own = || user_cache::folder().map(|cache| cache.join("build-cache").join(environment));
     let path = config.build.cache.folders.as_ref().map(|folders| folders.of(environment)).or_else(own);
     let path = path.ok_or("this user has no folder for caches, and `cache-folder` names none")?;
     let purpose = if config.publish == Publish::Yes { Use::Write } else { Use::Read };

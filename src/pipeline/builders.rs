@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::sync::{Mutex, OnceCell};
@@ -45,6 +46,9 @@ pub(super) struct Seat {
     /// Whether there is a list to go by. A single builder is just the builder, and needs no name.
     pub(super) is_listed: bool,
 }
+
+/// How long a builder that others could stand in for may take to say what it is.
+const ANSWER: Duration = Duration::from_secs(30);
 
 /// What came of a call at an address.
 type Called = Result<Arc<Builder>, Untaken>;
@@ -220,16 +224,41 @@ impl Callers {
     async fn call(&self, address: &Address, log: &StageLog) -> Result<Called, BuildError> {
         let cell = self.called.lock().await.entry(address.canonical()).or_default().clone();
         let called = cell.get_or_try_init(|| async {
-            match Builder::buildkitd(address, self.certificates.as_deref()).await {
-                Ok(builder) => Ok(Ok(Arc::new(builder))),
-                Err(error) => {
-                    let untaken =
-                        Untaken { address: address.to_string(), reason: text::words(&error.into_reason()?).to_string() };
-                    log.line(&format!("buildkitd at {address} is passed over: {}", untaken.reason));
-                    Ok(Err(untaken))
-                }
-            }
+            let reason = match answer(address, self.certificates.as_deref()).await? {
+                Ok(builder) => return Ok(Ok(Arc::new(builder))),
+                Err(reason) => reason,
+            };
+            log.line(&format!("buildkitd at {address} is passed over: {reason}"));
+            Ok(Err(Untaken { address: address.to_string(), reason }))
         });
         called.await.cloned()
+    }
+}
+
+/// The builder at an address; the reason where there is none that answers in time.
+///
+/// # Errors
+/// A certificate can't be used.
+async fn answer(address: &Address, certificates: Option<&Path>) -> Result<Result<Builder, String>, BuildError> {
+    match tokio::time::timeout(ANSWER, Builder::buildkitd(address, certificates)).await {
+        Ok(Ok(builder)) => Ok(Ok(builder)),
+        Ok(Err(error)) => Ok(Err(text::words(&error.into_reason()?).to_string())),
+        Err(_) => Ok(Err(format!("it has not said within {} what it is", text::span(ANSWER)))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_builder_that_takes_a_call_and_says_nothing_is_given_up_for_the_next() {
+        // Whoever calls is in its queue, and hears nothing.
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address: Address = format!("tcp://{}", silent.local_addr().unwrap()).parse().unwrap();
+        let reason = answer(&address, None).await.unwrap().err().unwrap();
+        assert_eq!(reason, "it has not said within 30 s what it is");
     }
 }

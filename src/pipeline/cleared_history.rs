@@ -6,23 +6,19 @@
 //!
 //! [`SecretsHistory::Uncleared`]: crate::config::SecretsHistory::Uncleared
 
-use std::fs::{self, Metadata};
-use std::io;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::io::{self, Read as _};
 
 use serde::{Deserialize, Serialize};
 
 use super::Delivery;
 use super::preflight::Ready;
-use crate::beneath::{self, Links};
 use crate::document;
 use crate::error::Error;
 use crate::oci::Digest;
-use crate::ownership::{is_private, make_private};
+use crate::scan;
 use crate::scan::gitleaks::{CommitRange, History, Leaks, Lists};
-use crate::scan::{self, database::cache_folder};
 use crate::scanner::Tool;
+use crate::user_cache::{self, PrivateFolder};
 
 /// The folder in the cache: a file for each source, by a digest of where it is.
 const FOLDER: &str = "cleared-history";
@@ -45,8 +41,8 @@ pub(super) struct Uncleared {
     pub(super) history: History,
     /// The commit in whose history nothing was found before.
     since: Option<String>,
-    folder: PathBuf,
-    file: PathBuf,
+    folder: PrivateFolder,
+    file: String,
     head: String,
     by: Digest,
 }
@@ -56,12 +52,12 @@ impl Uncleared {
     /// never looked at.
     pub(super) async fn of(delivery: &Delivery, ready: &Ready, head: &str, lists: &Lists) -> Result<Option<Self>, Error> {
         let (checkout, launcher) = (&ready.checkout, &delivery.launcher);
-        let Some(cache) = cache_folder().filter(|_| !checkout.shallow) else { return Ok(None) };
+        let Some(cache) = user_cache::folder().filter(|_| !checkout.shallow) else { return Ok(None) };
         let gitleaks = launcher.find(Tool::GITLEAKS.name()).map_err(scan::Error::from)?;
-        let Some(programs) = programs(gitleaks.path()) else { return Ok(None) };
+        let Some(programs) = user_cache::identity_with(gitleaks.path()) else { return Ok(None) };
         let by = by(&programs, lists, checkout.tag_objects(launcher).await?);
-        let folder = cache.join(FOLDER);
-        let file = folder.join(Digest::of(checkout.root.as_os_str().as_encoded_bytes()).hex());
+        let folder = PrivateFolder::of(&cache, FOLDER);
+        let file = Digest::of(checkout.root.as_os_str().as_encoded_bytes()).hex();
         let since = match read(&folder, &file).filter(|cleared| cleared.by == by) {
             Some(cleared) if checkout.contains(launcher, &cleared.commit).await? => Some(cleared.commit),
             _ => None,
@@ -87,32 +83,12 @@ fn by(programs: &str, lists: &Lists, mut tags: Vec<String>) -> Digest {
     Digest::of(format!("{programs}\n{}\n{}", lists.rules_in_words(), tags.join("\n")).as_bytes())
 }
 
-/// What tells gitleaks, and this program, from any other that stands or stood in the same place.
-fn programs(gitleaks: &Path) -> Option<String> {
-    let told = |path: &Path, file: Metadata| {
-        let [changed, modified] = [(file.ctime(), file.ctime_nsec()), (file.mtime(), file.mtime_nsec())];
-        format!("{} {} {} {} {changed:?} {modified:?}", path.display(), file.dev(), file.ino(), file.size())
-    };
-    let of = |path: &Path| path.metadata().ok().map(|file| told(path, file));
-    Some(format!("{}\n{}", of(gitleaks)?, of(Path::new("/proc/self/exe"))?))
-}
-
-fn read(folder: &Path, file: &Path) -> Option<Cleared> {
-    let root = is_private(folder).then(|| beneath::Root::open(folder).ok()).flatten()?;
-    let text = root.read(Path::new(file.file_name()?), Links::Refused, MAX_BYTES).ok()??;
+fn read(folder: &PrivateFolder, file: &str) -> Option<Cleared> {
+    let mut text = Vec::new();
+    folder.open(file)?.take(MAX_BYTES).read_to_end(&mut text).ok()?;
     document::read(&text).ok()
 }
 
-fn write(folder: &Path, file: &Path, cleared: &Cleared) -> io::Result<()> {
-    if let Some(cache) = folder.parent() {
-        fs::create_dir_all(cache)?;
-    }
-    make_private(folder)?;
-    if !is_private(folder) {
-        return Err(io::ErrorKind::PermissionDenied.into());
-    }
-    let mut incoming = tempfile::Builder::new().prefix(".incoming-").tempfile_in(folder)?;
-    serde_json::to_writer(&mut incoming, cleared)?;
-    incoming.persist(file)?;
-    Ok(())
+fn write(folder: &PrivateFolder, file: &str, cleared: &Cleared) -> io::Result<()> {
+    folder.put(file, |file| Ok(serde_json::to_writer(file, cleared)?))
 }

@@ -1,5 +1,5 @@
 //! Whether AWS lets a run deliver, looked at step by step: what a delivery's preflight does; and for a blocking environment,
-//! whether the rules are there that it rests on; and whether the builders are there. Nothing is built, created or written.
+//! whether the rules are there that it rests on; and whether the builders and the mirrors of databases are there. Nothing is built, created or written.
 
 use std::fmt;
 use std::path::Path;
@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::amazon::SignedIn;
 use super::check::Check;
-use super::{amazon, fixed_tags, ground_rules};
+use super::{amazon, fixed_tags, ground_rules, mirrors};
 use crate::aws::ecr::Mutability;
 use crate::aws::kms::Key;
 use crate::aws::{self, Session};
@@ -97,6 +97,7 @@ pub(crate) async fn examine(
     (fleet, certificates): (Option<&Fleet>, Option<&Path>),
 ) -> DoctorReport {
     let mut checks = builders(fleet, certificates).await;
+    checks.extend(mirrors::checks(inputs.config, event).await);
     let RequestedDestination::Ecr(ecr) = &inputs.config.destination else {
         let what = if checks.is_empty() { "there is nothing to check" } else { "there is nothing else to check" };
         checks.push(("destination", Check::Well(format!("{what}: no ecr-repository is given"))));

@@ -1,8 +1,11 @@
 //! The key that a delivery signs with, and those whose word it takes, each bound to the environment that it speaks for.
 
+use std::sync::OnceLock;
+
 use tokio::sync::OnceCell;
 
 use super::Delivery;
+use super::mirrors::Mirrors;
 use crate::aws::kms::Key;
 use crate::aws::{self, Session};
 use crate::config::{Signing, SigningKey, Trusted};
@@ -21,6 +24,7 @@ use crate::variables;
 pub(crate) struct AtAws {
     session: OnceCell<Session>,
     keys: OnceCell<Keys>,
+    pub(super) mirrors: OnceLock<Mirrors>,
 }
 
 /// Keys.

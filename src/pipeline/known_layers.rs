@@ -7,15 +7,17 @@ use super::{Delivery, builder_state};
 use crate::layer_store::{LayerStore, Packing};
 use crate::oci::Layout;
 use crate::record::{KnownLayers, StageLog};
-use crate::scan::database::cache_folder;
 use crate::text;
+use crate::user_cache;
 
 /// How layers get into the image, with those that are known to whoever is trusted as far. On a machine that is thrown away after
 /// the job nothing is kept.
 pub(super) fn packing(delivery: &Delivery, ready: &Ready, log: &StageLog) -> Packing {
     let compression = delivery.config.build.compression;
     let lasts = !delivery.config.build.cache.hosted;
-    let Some(cache) = cache_folder().filter(|_| lasts) else { return Packing { compression, known: LayerStore::default() } };
+    let Some(cache) = user_cache::folder().filter(|_| lasts) else {
+        return Packing { compression, known: LayerStore::default() };
+    };
     let (known, reason) = LayerStore::open(&cache, &builder_state::of_layers(delivery, ready));
     if let Some(reason) = reason {
         log.line(&format!("layers are not kept for the next delivery: {}", text::words(&reason)));

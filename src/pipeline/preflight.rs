@@ -71,9 +71,12 @@ pub(super) struct Found {
 pub(super) async fn look(delivery: &Delivery) -> Result<(Ready, Workshop), Error> {
     delivery
         .stage(StageName::Preflight, async |log| {
-            let Found { ready, definition, contexts, date } = find(delivery, &log).await?;
+            // Whether AWS lets it sign is not asked of the source, and takes longer than the source does. Where neither will do, the
+            // source is told.
+            let (found, may_sign) = tokio::join!(find(delivery, &log), keys::look(delivery, &log));
+            let Found { ready, definition, contexts, date } = found?;
+            may_sign?;
             let config = &delivery.config;
-            keys::look(delivery, &log).await?;
             let builders = Builders::find(delivery, &ready.checkout.root, &log).await?;
             builders.lines().iter().for_each(|line| log.line(line));
             let distinct = builders.distinct();
@@ -102,7 +105,6 @@ pub(super) async fn find(delivery: &Delivery, log: &StageLog) -> Result<Found, E
     identify(delivery, &checkout).await?;
     let places = checkout.places(&definition)?;
     let contexts = NamedContexts::open(delivery)?;
-    let date = dating::date(delivery, &checkout).await?;
     let left_out = [&*config.report_dir, &*delivery.staging];
     let unseen = async {
         // A run's checkout has what its commit has, and what steps have made for the image.
@@ -110,7 +112,9 @@ pub(super) async fn find(delivery: &Delivery, log: &StageLog) -> Result<Found, E
         context::unseen(&checkout.root, &definition, ignored)
     };
     let compared = context::compare(&delivery.launcher, &checkout, &definition, &left_out);
-    let (unseen, compared) = tokio::join!(unseen, compared);
+    // Side by side: each start of git takes longer than what it is asked.
+    let (date, unseen, compared) = tokio::join!(dating::date(delivery, &checkout), unseen, compared);
+    let date = date?;
     checkout.source.dirty = compared.is_dirty();
     let name = name(delivery, &checkout);
     delivery.recorder.write(|record| (record.source, record.name) = (Some(checkout.source.clone()), Some(name)));

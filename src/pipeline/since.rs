@@ -185,7 +185,7 @@ async fn read_only(delivery: &Delivery) -> Result<Result<Client, Option<String>>
         RequestedDestination::Ecr(ecr) => {
             let not_asked = |why: &str| Ok(Err(Some(format!("{ECR_IS_NOT_ASKED}: {why}"))));
             // Where a stranger may have caused the run, its identity is used for nothing.
-            if !delivery.event.as_ref().is_some_and(|event| event.is_shown_by_another_job() && !event.fork) {
+            if !delivery.event.as_ref().is_some_and(Event::may_read_as_itself) {
                 return not_asked("a run that a stranger may cause uses none");
             }
             return match keys::session(delivery, &ecr.identity).await {

@@ -8,7 +8,7 @@ use super::advisories::{Advisories, fetch};
 use super::claim::dockerfile_name;
 use super::preflight::Ready;
 use super::scanning::{DEADLINE, ending};
-use super::{Delivery, set_in, suppressions};
+use super::{Delivery, builder_state, set_in, suppressions};
 use crate::config::Build;
 use crate::coverage::Gap;
 use crate::dockerfile::Dockerfile;
@@ -20,6 +20,7 @@ use crate::record::{StageLog, StageName};
 use crate::scan::database::{Database, Kind};
 use crate::scan::packages::Packages;
 use crate::scan::syft::Attested;
+use crate::scan::trivy::Analyses;
 use crate::scan::trivy::ignore::Lists;
 use crate::scan::{self, trivy};
 use crate::scanner::Tool;
@@ -83,7 +84,7 @@ pub(super) async fn find(
                 let sbom = ready.origin.as_ref().and_then(|origin| origin.sbom(platform.digest));
                 let mut found = match sbom {
                     Some(sbom) => by_sbom(delivery, &ignored, (sbom, platform), database).await?,
-                    None => scan_platform(delivery, &ignored, (image, platform), database, &log).await?,
+                    None => scan_platform((delivery, ready), &ignored, (image, platform), database, &log).await?,
                 };
                 origins.trace(&mut found.findings, platform)?;
                 Ok::<_, Error>(found)
@@ -110,14 +111,16 @@ pub(super) async fn find(
 }
 
 async fn scan_platform(
-    delivery: &Delivery,
+    (delivery, ready): (&Delivery, &Ready),
     ignored: &Lists,
     (image, platform): (&Image, &PlatformImage),
     database: &Database,
     log: &StageLog,
 ) -> Result<trivy::Vulnerabilities, scan::Error> {
     let (database, keep) = (database.folder.as_path(), delivery.config.signing.is_on());
-    let request = trivy::Request { image, platform, database, ignored, deadline: DEADLINE, keep };
+    let analyses = analyses(delivery, ready, &platform.platform);
+    let analyses = analyses.as_ref();
+    let request = trivy::Request { image, platform, database, ignored, deadline: DEADLINE, keep, analyses };
     let mut java_warnings = Vec::new();
     let java = async || {
         let java = fetch(delivery, Kind::Java, &delivery.config.java_database_mirrors, log).await?;
@@ -127,6 +130,15 @@ async fn scan_platform(
     let mut found = trivy::scan(&delivery.launcher, &request, java).await?;
     found.warnings.extend(java_warnings);
     Ok(found)
+}
+
+/// What was read in layers of earlier images, on a laptop, where vulnerabilities hold nothing back and nothing is signed: elsewhere
+/// all is read.
+fn analyses(delivery: &Delivery, ready: &Ready, platform: &Platform) -> Option<Analyses> {
+    let config = &delivery.config;
+    let counts = delivery.event.is_none() && !config.environment.is_blocking() && !config.signing.is_on();
+    let namespace = counts.then(|| builder_state::of_layers(delivery, ready))?;
+    Analyses::of(&delivery.launcher, &namespace, platform)
 }
 
 /// The same by the list of what is in the image, which is not here.
@@ -158,7 +170,7 @@ impl Vulnerabilities {
         packages: &Packages,
     ) -> Result<trivy::Vulnerabilities, scan::Error> {
         let (database, ignored) = (database.folder.as_path(), &self.ignored);
-        let request = trivy::Request { image, platform, database, ignored, deadline: DEADLINE, keep: false };
+        let request = trivy::Request { image, platform, database, ignored, deadline: DEADLINE, keep: false, analyses: None };
         trivy::judge(&delivery.launcher, &request, packages).await
     }
 }

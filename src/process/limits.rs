@@ -40,6 +40,10 @@ impl Limits {
     /// For a program that says its version.
     pub(crate) const VERSION: Self = Self { memory: GIB, files: 1 << 20 };
 
+    /// How much what a Go program has in use may grow before it looks for what it can free, in percent (`GOGC`): with Go's own 100 a
+    /// scanner spends an eighth of its time on that, to save memory that the machine has. What it is told to make do with comes first.
+    pub(crate) const GROWTH: &str = "400";
+
     /// The memory, in bytes, that a Go program is told to make do with (`GOMEMLIMIT`): it frees what it can rather than take more.
     #[must_use]
     pub(crate) fn for_go(self) -> String {

@@ -120,7 +120,8 @@ pub(crate) async fn list(launcher: &Launcher, request: &Request<'_>) -> Result<S
     let mut source = std::ffi::OsString::from("oci-dir:");
     source.push(image.path());
     let reach = image.readable(Reach::nothing(Limits::SYFT)).writes(scratch.path()).writes(beside.path());
-    let run = launcher.find(Tool::SYFT.name())?.run(request.deadline, reach).in_turn().env("GOMEMLIMIT", Limits::SYFT.for_go());
+    let run = launcher.find(Tool::SYFT.name())?.run(request.deadline, reach).in_turn();
+    let run = run.env("GOMEMLIMIT", Limits::SYFT.for_go()).env("GOGC", Limits::GROWTH);
     // Not quiet: that would swallow the reason of a failure, too.
     let run = run.args(["scan", "--source-name", request.name, "--source-version"]);
     let run = run.arg(request.platform.manifest.digest().to_string()).args(Format::ALL.map(output)).arg(source);

@@ -1,5 +1,6 @@
 //! trivy: packages in the image with known vulnerabilities.
 
+mod analyses;
 mod by_sbom;
 mod distribution;
 #[cfg(any(test, fuzzing))]
@@ -11,6 +12,7 @@ pub(crate) mod placed;
 pub(crate) mod report;
 mod unseen;
 
+pub(crate) use analyses::Analyses;
 pub(crate) use by_sbom::{SbomRequest, judge_sbom};
 pub(crate) use unseen::unseen;
 
@@ -60,6 +62,8 @@ pub(crate) struct Request<'a> {
     pub(crate) deadline: Duration,
     /// Whether its report is kept as it is.
     pub(crate) keep: bool,
+    /// What was read in layers before, where that counts.
+    pub(crate) analyses: Option<&'a Analyses>,
 }
 
 /// What was found.
@@ -96,12 +100,17 @@ pub(crate) async fn scan(
 ) -> Result<Vulnerabilities, Error> {
     let folder = PlatformFolder::create(request.image, request.platform)?;
     let run = Scan::new(launcher, request.means(), About::image(request.platform), Subject::Image(folder))?;
-    let output = run.start(None).await?;
-    let output = if output.code != 0 && output.stderr.contains(JAVA_DATABASE_NEEDED) {
-        run.start(Some(&java().await?)).await?
-    } else {
-        output
-    };
+    let mut output = run.start(None, request.analyses).await?;
+    let asks_for_java = |output: &Output| output.code != 0 && output.stderr.contains(JAVA_DATABASE_NEEDED);
+    // It may be what a file of earlier scans has done to it.
+    if output.code != 0 && request.analyses.is_some() && !asks_for_java(&output) {
+        output = run.start(None, None).await?;
+    }
+    if asks_for_java(&output) {
+        output = run.start(Some(&java().await?), None).await?;
+    } else if output.code == 0 && Log::of(&output).says_nothing() {
+        request.analyses.into_iter().for_each(|analyses| analyses.keep(&run.cache()));
+    }
     run.conclude(&output)
 }
 
@@ -111,10 +120,10 @@ pub(crate) async fn scan(
 /// # Errors
 /// The packages were not looked up.
 pub(crate) async fn judge(launcher: &Launcher, request: &Request<'_>, packages: &Packages) -> Result<Vulnerabilities, Error> {
-    let run = Scan::new(launcher, request.means(), About::image(request.platform), Subject::List)?;
+    let run = Scan::new(launcher, request.means(), About::list_in(request.platform), Subject::List)?;
     let path = run.list();
     listed::write(&path, &run.about, packages, None).map_err(Error::io(&path))?;
-    let output = run.start(None).await?;
+    let output = run.start(None, None).await?;
     run.conclude(&output)
 }
 
@@ -150,6 +159,12 @@ impl About {
             diff_ids: image.layers.iter().map(|layer| layer.diff_id.to_string()).collect(),
             analyzer: None,
         }
+    }
+
+    /// A list of packages in an image. Which image that is, its configuration says alone: of layers trivy gives an order of its
+    /// own back.
+    fn list_in(image: &PlatformImage) -> Self {
+        Self { diff_ids: Vec::new(), ..Self::image(image) }
     }
 }
 
@@ -187,14 +202,20 @@ impl<'a> Scan<'a> {
         self.scratch.path().join("packages.cdx.json")
     }
 
-    async fn start(&self, java: Option<&Path>) -> Result<Output, Error> {
-        let scratch = self.scratch.path();
-        let cache = scratch.join("cache");
+    /// The cache folder that trivy is given.
+    fn cache(&self) -> PathBuf {
+        self.scratch.path().join("cache")
+    }
+
+    /// Starts it with the index of jars, and with what was read in layers before.
+    async fn start(&self, java: Option<&Path>, analyses: Option<&Analyses>) -> Result<Output, Error> {
+        let (scratch, cache) = (self.scratch.path(), self.cache());
         let _ = std::fs::remove_dir_all(&cache);
         let fill = || {
             std::fs::create_dir(&cache)?;
             link(self.means.database, &cache.join("db"))?;
-            java.map_or(Ok(()), |java| link(java, &cache.join("java-db")))
+            java.map_or(Ok(()), |java| link(java, &cache.join("java-db")))?;
+            analyses.map_or(Ok(false), |analyses| analyses.lay_into(&cache))
         };
         fill().map_err(Error::io(&cache))?;
         let reach = Reach::nothing(Limits::TRIVY).writes(scratch).reads(self.means.database);
@@ -213,7 +234,8 @@ impl<'a> Scan<'a> {
             Subject::Image(folder) => run.args(["image", "--input"]).arg(folder.path()),
             Subject::List => run.arg("sbom").arg(self.list()),
         };
-        let run = run.args(["--cache-backend=memory", "--skip-db-update", "--skip-java-db-update", "--offline-scan"]);
+        let run = run.arg(if analyses.is_some() { "--cache-backend=fs" } else { "--cache-backend=memory" });
+        let run = run.args(["--skip-db-update", "--skip-java-db-update", "--offline-scan"]);
         let run = run.args(["--scanners=vuln", "--format=json", "--show-suppressed", "--list-all-pkgs", "--no-progress"]);
         let run = run.args(["--skip-version-check", "--disable-telemetry"]);
         let mut run = run.arg("--cache-dir").arg(&cache).arg("--output").arg(&self.report);
@@ -222,7 +244,7 @@ impl<'a> Scan<'a> {
         }
         // Not in the project's folder, where trivy would find configuration.
         let run = run.folder(scratch.join("empty")).env("TMPDIR", scratch).env("HOME", scratch.join("empty"));
-        Ok(run.env("GOMEMLIMIT", SOFT_MEMORY_LIMIT).output().await?)
+        Ok(run.env("GOMEMLIMIT", SOFT_MEMORY_LIMIT).env("GOGC", Limits::GROWTH).output().await?)
     }
 
     fn conclude(&self, output: &Output) -> Result<Vulnerabilities, Error> {

@@ -1,5 +1,6 @@
 //! The same as lines of the Terraform module that comes with gp-deliver (`terraform/`).
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use iam_policy::github::Repository;
@@ -22,13 +23,16 @@ impl PolicyInputs<'_> {
             .as_ref()
             .map_or_else(String::new, |ids| format!(", owner_id = {}, repository_id = {}", ids.owner, ids.repository));
         let environment = self.config.environment;
+        let mirrors: BTreeSet<_> = self.mirrors().iter().map(|arn| format!("\"{arn}\"")).collect();
+        let mirrors: Vec<_> = mirrors.into_iter().collect();
+        let mirrors = if mirrors.is_empty() { String::new() } else { format!(", database_mirrors = [{}]", mirrors.join(", ")) };
         let mut text = format!("# In the account {account}, in {region}.\nmodule \"delivery\" {{\n  source = \"{SOURCE}\"\n\n");
         // Writing to a string does not fail.
         let _ = write!(
             text,
             "  github       = {{ owner = \"{owner}\", name = \"{project}\"{ids} }}\n  repositories = {{ \"{name}\" = {{}} }}\n  \
-             environments = {{\n    {environment} = {{ repository = \"{name}\", role_name = \"{role}\", read_settings = true }}\n  \
-             }}\n}}"
+             environments = {{\n    {environment} = {{ repository = \"{name}\", role_name = \"{role}\", read_settings = true{mirrors} \
+             }}\n  }}\n}}"
         );
         Ok(text)
     }

@@ -21,6 +21,7 @@ use crate::scan::trivy::ignore::Lists;
 use crate::scan::{self, DEADLINE, trivy};
 use crate::scanner::Tool;
 use crate::text;
+use crate::user_cache;
 
 /// What the row is called.
 pub(crate) const CHECK: &str = "today";
@@ -169,7 +170,7 @@ async fn judge(today: &Today, images: &[Listed<'_>], accepted: &Accepted<'_>) ->
     let launcher = Launcher::of_this_process(today.sandbox);
     // Without a home there is no cache that lasts, and what is unpacked has to last as long as trivy reads it.
     let temporary = tempfile::tempdir().map_err(|error| format!("it can't be told: {error}"))?;
-    let cache = database::cache_folder().unwrap_or_else(|| temporary.path().to_owned());
+    let cache = user_cache::folder().unwrap_or_else(|| temporary.path().to_owned());
     let database = fetch(today, &cache).await.map_err(|error| words(&error))?;
     let (ignored, folder) = (&today.ignored, database.folder.as_path());
     let judged = lists.iter().map(|(platform, image, sbom)| {
@@ -189,11 +190,12 @@ async fn judge(today: &Today, images: &[Listed<'_>], accepted: &Accepted<'_>) ->
 }
 
 async fn fetch(today: &Today, cache: &Path) -> Result<Database, scan::Error> {
+    let store = Store::from_env();
     let request = database::Request {
         kind: Kind::Vulnerabilities,
         mirrors: &today.mirrors,
         cache,
-        credentials: &Store::from_env(),
+        keys: database::Keys::of(&store),
         max_age: Some(today.max_age),
         grace: database::GRACE,
     };

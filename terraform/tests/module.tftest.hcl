@@ -173,12 +173,14 @@ run "a_role_may_do_more_only_where_it_is_asked_for" {
         delete_images = true
         put_metrics   = true
         base_images   = ["arn:aws:ecr:eu-central-1:210987654321:repository/team/base"]
+
+        database_mirrors = ["arn:aws:ecr:eu-central-1:012345678901:repository/mirror/trivy-db"]
       }
     }
   }
   assert {
     condition = [for statement in jsondecode(aws_iam_role_policy.delivery["prod"].policy).Statement : statement.Sid] == [
-      "LogIn", "PushImages", "ReadTagMutability", "TakeBackTags", "ReadScanFindings", "ReadInspectorFindings", "PullBaseImages", "PutMetrics",
+      "LogIn", "PushImages", "ReadTagMutability", "TakeBackTags", "ReadScanFindings", "ReadInspectorFindings", "PullBaseImages", "PullDatabases", "PutMetrics",
     ]
     error_message = "each thing more is a statement of its own"
   }
@@ -193,6 +195,10 @@ run "a_role_may_do_more_only_where_it_is_asked_for" {
   assert {
     condition     = one([for statement in jsondecode(aws_iam_role_policy.delivery["prod"].policy).Statement : jsonencode(statement) if statement.Sid == "PullBaseImages"]) == jsonencode(jsondecode(file("tests/expected/base-image.json")).Statement[1])
     error_message = "base images are pulled as gp-deliver's own message says"
+  }
+  assert {
+    condition     = one([for statement in jsondecode(aws_iam_role_policy.delivery["prod"].policy).Statement : jsonencode(statement) if statement.Sid == "PullDatabases"]) == jsonencode(jsondecode(file("tests/expected/role-with-mirror.json")).Statement[2])
+    error_message = "mirrors are read as gp-deliver policy says"
   }
 }
 

@@ -464,6 +464,36 @@ fn a_fixed_tag_of_another_image_is_not_taken_by_an_assembly() {
 }
 
 #[test]
+fn what_an_earlier_attempt_has_tagged_stays_where_builds_that_are_run_again_come_to_other_images() {
+    let scene = Scene::set();
+    // Each build of them has a time of its own.
+    let other = |run: Delivery| run.flag("--reproducible", "false").flag("--no-cache", "true");
+    let both = |claims: &[(&str, &str)]| {
+        [AMD64, ARM64].map(|platform| {
+            other(scene.untagged_by(platform, claims)).ends_with(0);
+            scene.digest()
+        })
+    };
+    let tag = format!("{}:prod-{}", scene.repository, sha(&scene.source));
+    let first = both(&[]);
+    other(scene.assemble([&first[0], &first[1]])).ends_with(0);
+    let whole = crane(&["digest", "--insecure", &tag]);
+    let again = both(&[("run_attempt", "4")]);
+    assert!(first.iter().all(|image| !again.contains(image)), "{first:?} {again:?}");
+    let ended = other(scene.assemble_by([&again[0], &again[1]], &[("run_attempt", "4")])).ends_with(0);
+    ended.says("names other images, which an earlier attempt of this run has built and cleared; they stay").says(&first[0]);
+    assert_eq!(crane(&["digest", "--insecure", &tag]), whole);
+    // Another run of the commit has no say.
+    let stranger = [("run_id", "1602018111")];
+    let third = both(&stranger);
+    other(scene.assemble_by([&third[0], &third[1]], &stranger))
+        .ends_with(1)
+        .says("name other images. Nothing")
+        .does_not_say("they stay");
+    assert_eq!(crane(&["digest", "--insecure", &tag]), whole);
+}
+
+#[test]
 fn a_leak_that_is_in_the_source_is_found_by_the_last_job_too() {
     let note = format!("key = {}\n", crate::support::secret());
     let scene = Scene::with(&[("notes", &note)]).for_environment("dev");

@@ -65,6 +65,19 @@ fn a_role_that_reads_findings_is_the_one_that_it_is_tested_against() {
     expects("role-with-findings.json", &printed(&policy(&source).flag("--ecr-scan", "report"), "role"));
 }
 
+#[test]
+fn a_role_that_reads_a_mirror_is_the_one_that_it_is_tested_against() {
+    let source = Source::in_git(&[("file", "1\n")]);
+    let mirrors = format!("{REGISTRY}/mirror/trivy-db,public.ecr.aws/aquasecurity/trivy-db");
+    let policy = policy(&source).flag("--trivy-db-repository", &mirrors);
+    expects("role-with-mirror.json", &printed(&policy, "role"));
+    let lines = printed(&policy, "terraform");
+    assert!(
+        lines.contains("database_mirrors = [\"arn:aws:ecr:eu-central-1:012345678901:repository/mirror/trivy-db\"]"),
+        "{lines}"
+    );
+}
+
 /// What AWS has, with the names that Terraform has for it.
 fn attributes(world: &World) -> Value {
     let name = json!({"repositoryName": world.repository()});

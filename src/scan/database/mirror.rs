@@ -9,15 +9,19 @@ use std::time::Duration;
 use oci_spec::image::{Descriptor, ImageManifest};
 
 use super::digests::Digests;
-use super::{Kind, archive, arriving};
+use super::{Keys, Kind, archive, arriving};
 use crate::oci::layout::digest_of;
 use crate::oci::manifest::Document;
-use crate::oci::registry::{Client, Selector, Store};
+use crate::oci::reference::Repository;
+use crate::oci::registry::{Client, Selector};
 use crate::oci::{Digest, Layout, Reference, Tag};
 use crate::text;
 
 /// More than either database has, packed.
 pub(crate) const MAX_ARCHIVE_BYTES: u64 = 4 << 30;
+
+/// More than the configuration of either has, which says nothing.
+const MAX_CONFIG_BYTES: u64 = 1 << 20;
 
 /// How long a mirror may take to say what it has. There are others to ask.
 pub(crate) const ANSWER: Duration = Duration::from_secs(45);
@@ -84,13 +88,14 @@ impl fmt::Display for Mirror {
 /// A database at a mirror, before it is fetched.
 pub(super) struct Source {
     pub(super) digest: Digest,
+    config: Descriptor,
     layer: Descriptor,
     place: Place,
 }
 
 enum Place {
     Folder(Layout),
-    Registry(Client),
+    Registry(Client, Reference),
 }
 
 impl Mirror {
@@ -106,13 +111,21 @@ impl Mirror {
         "public.ecr.aws/aquasecurity/trivy-java-db:1",
     ];
 
-    /// Asks what the mirror has.
-    pub(super) async fn open(&self, kind: Kind, credentials: &Store) -> Result<Source, String> {
-        let asked = tokio::time::timeout(ANSWER, self.ask(kind, credentials)).await;
-        asked.unwrap_or_else(|_| Err(format!("it did not say within {} what it has", text::span(ANSWER))))
+    /// The repository that it is, where it is one of a registry.
+    #[must_use]
+    pub(crate) fn repository(&self) -> Option<&Repository> {
+        match self {
+            Self::Folder { .. } => None,
+            Self::Registry(reference) => Some(&reference.repository),
+        }
     }
 
-    async fn ask(&self, kind: Kind, credentials: &Store) -> Result<Source, String> {
+    /// Asks what the mirror has.
+    pub(super) async fn open(&self, kind: Kind, keys: Keys<'_>) -> Result<Source, String> {
+        in_time(self.ask(kind, keys)).await
+    }
+
+    async fn ask(&self, kind: Kind, keys: Keys<'_>) -> Result<Source, String> {
         let schema: Tag = kind.schema().to_string().parse().map_err(|_| String::new())?;
         match self {
             Self::Folder { path, tag } => {
@@ -123,25 +136,47 @@ impl Mirror {
                 let manifest = layout.read_manifest(root).map_err(|error| error.to_string())?;
                 let manifest = manifest.manifest().map_err(|fault| fault.to_string())?;
                 let digest = digest_of(root).map_err(|error| error.to_string())?;
-                Ok(Source { digest, layer: layer(&manifest, kind)?, place: Place::Folder(layout) })
+                Source::of(digest, &manifest, kind, Place::Folder(layout))
             }
             Self::Registry(reference) => {
-                let found = credentials.find(reference.repository.registry()).await.map_err(|error| error.to_string())?;
-                let client = Client::new(reference.repository.clone(), found).map_err(|error| error.to_string())?;
+                let client = keys.client(&reference.repository).await?;
                 let which = Selector::of(reference).unwrap_or(Selector::Tag(schema));
-                let manifest = client.pull_manifest(&which).await.map_err(|error| error.to_string())?;
+                let manifest = client.pull_manifest(&which).await.map_err(|error| keys.words(reference, error))?;
                 let parsed = manifest.document().and_then(Document::manifest);
                 let parsed = parsed.map_err(|fault| format!("its manifest is not valid: {fault}"))?;
-                Ok(Source { digest: manifest.digest, layer: layer(&parsed, kind)?, place: Place::Registry(client) })
+                Source::of(manifest.digest, &parsed, kind, Place::Registry(client, reference.clone()))
             }
         }
     }
 }
 
 impl Source {
+    fn of(digest: Digest, manifest: &ImageManifest, kind: Kind, place: Place) -> Result<Self, String> {
+        Ok(Self { digest, config: manifest.config().clone(), layer: layer(manifest, kind)?, place })
+    }
+
+    /// Whether contents may be read too, and not the manifest alone: by the smallest.
+    pub(super) async fn probe(&self, keys: Keys<'_>) -> Result<(), String> {
+        let Place::Registry(client, reference) = &self.place else { return Ok(()) };
+        if self.config.size() > MAX_CONFIG_BYTES {
+            return Err(format!("its configuration has {} bytes", self.config.size()));
+        }
+        let mut content = Vec::new();
+        in_time(async {
+            client.pull_blob(&self.config, &mut content, &|_| ()).await.map_err(|error| keys.words(reference, error))
+        })
+        .await
+    }
+
     /// Unpacks the database into [`archive::FOLDER`] of `folder`, and says what its files hash to. The archive is what its digest
     /// says if this succeeds: one that has to be fetched is unpacked while it arrives.
-    pub(super) async fn unpack(&self, kind: Kind, folder: &Path, progress: &(dyn Fn(u64) + Sync)) -> Result<Digests, String> {
+    pub(super) async fn unpack(
+        &self,
+        kind: Kind,
+        folder: &Path,
+        keys: Keys<'_>,
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> Result<Digests, String> {
         let (size, unpacked) = (self.layer.size(), folder.join(archive::FOLDER));
         match &self.place {
             Place::Folder(layout) => {
@@ -154,10 +189,11 @@ impl Source {
                 })
                 .await
             }
-            Place::Registry(client) => {
+            Place::Registry(client, reference) => {
                 let (mut writing, reading) = arriving::file(&folder.join("archive")).map_err(|error| error.to_string())?;
                 let fetch = async move {
-                    client.pull_blob(&self.layer, &mut writing, progress).await.map_err(|error| error.to_string())?;
+                    let pulled = client.pull_blob(&self.layer, &mut writing, progress).await;
+                    pulled.map_err(|error| keys.words(reference, error))?;
                     writing.finish();
                     Ok(())
                 };
@@ -167,6 +203,12 @@ impl Source {
             }
         }
     }
+}
+
+/// What a mirror says in time.
+async fn in_time<T>(asked: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    let answered = tokio::time::timeout(ANSWER, asked).await;
+    answered.unwrap_or_else(|_| Err(format!("it did not say within {} what it has", text::span(ANSWER))))
 }
 
 /// Does what takes a processor beside the rest.

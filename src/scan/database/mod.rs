@@ -8,6 +8,7 @@ mod archive;
 mod arriving;
 mod cache;
 mod digests;
+mod keys;
 mod mirror;
 #[cfg(test)]
 pub(super) mod with_parts;
@@ -18,6 +19,7 @@ use jiff::{SignedDuration, Timestamp};
 
 #[cfg(test)]
 pub(crate) use archive::{MAX_DATABASE_BYTES, MAX_RATIO};
+pub(crate) use keys::{Identity, Keys};
 pub(crate) use mirror::Mirror;
 #[cfg(test)]
 pub(crate) use mirror::{ANSWER, MAX_ARCHIVE_BYTES};
@@ -28,9 +30,7 @@ pub(crate) use super::database_kind::Kind;
 use super::Error;
 use super::database_age as age;
 use crate::oci::Digest;
-use crate::oci::registry::Store;
 use crate::record;
-use crate::variables;
 use cache::{Cache, Entry, Kept};
 
 /// How long after its time for renewal a cached database may still be used when no mirror can be reached and no age is asked
@@ -44,10 +44,10 @@ pub(crate) struct Request<'a> {
     pub(crate) kind: Kind,
     /// The mirrors, in order of preference.
     pub(crate) mirrors: &'a [Mirror],
-    /// The cache folder; see [`cache_folder`].
+    /// The user's cache folder.
     pub(crate) cache: &'a Path,
-    /// The credentials for registries.
-    pub(crate) credentials: &'a Store,
+    /// What registries are shown.
+    pub(crate) keys: Keys<'a>,
     /// The age beyond which one is refused; `None` where an old one is better than none.
     pub(crate) max_age: Option<MaxAge>,
     /// How long after its time for renewal a cached one will do when no mirror answers and there is no limit to its age:
@@ -83,14 +83,6 @@ pub(crate) struct Database {
     pub(crate) folder: PathBuf,
     /// What a reader should know: mirrors that failed, an age that is over the limit.
     pub(crate) warnings: Vec<String>,
-}
-
-/// The folder for databases in the user's cache (XDG Base Directory Specification); `None` where there is no home.
-#[must_use]
-pub(crate) fn cache_folder() -> Option<PathBuf> {
-    let absolute = |name| variables::bytes(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let cache = absolute(variables::XDG_CACHE_HOME).or_else(|| absolute(variables::HOME).map(|home| home.join(".cache")))?;
-    Some(cache.join("gp-deliver"))
 }
 
 /// What came of asking a mirror that has nothing to judge by, or something older than another.
@@ -184,15 +176,25 @@ fn from_folder(request: &Request<'_>, entry: &Entry) -> bool {
 
 /// Gets the database that a mirror has, from the cache if it is there; the reason if it can't.
 async fn obtain(mirror: &Mirror, request: &Request<'_>, cache: &Cache, progress: &(dyn Fn(u64) + Sync)) -> Result<Entry, String> {
-    let source = mirror.open(request.kind, request.credentials).await?;
+    let source = mirror.open(request.kind, request.keys).await?;
     if let Some(entry) = cache.kept(source.digest, mirror.to_string()).await.intact() {
         return Ok(entry);
     }
     let incoming = cache.incoming().map_err(|error| error.to_string())?;
-    let digests = source.unpack(request.kind, incoming.path(), progress).await?;
+    let digests = source.unpack(request.kind, incoming.path(), request.keys, progress).await?;
     cache.keep(source.digest, &incoming.path().join(archive::FOLDER), &digests).map_err(|error| error.to_string())?;
     let kept = cache.kept(source.digest, mirror.to_string()).await.intact();
     kept.ok_or_else(|| "its metadata.json is not understood".to_owned())
+}
+
+/// Whether a mirror can be read, without fetching what it has: the digest of that.
+///
+/// # Errors
+/// It can't: why.
+pub(crate) async fn look(mirror: &Mirror, kind: Kind, keys: Keys<'_>) -> Result<Digest, String> {
+    let source = mirror.open(kind, keys).await?;
+    source.probe(keys).await?;
+    Ok(source.digest)
 }
 
 fn found(entry: Entry, warnings: Vec<String>) -> Database {

@@ -10,7 +10,7 @@ use doubles::proxy::{Challenge, Fault, Proxy, rule};
 use doubles::registry::{Options, Registry, crane};
 
 use super::digests::Digests;
-use super::{Database, GRACE, Kind, MaxAge, Mirror, Request};
+use super::{Database, GRACE, Keys, Kind, MaxAge, Mirror, Request};
 use crate::diagnosis::Diagnosis;
 use crate::oci::registry::Store;
 use crate::oci::{Digest, Layout};
@@ -54,7 +54,8 @@ impl World {
         let mirrors: Vec<Mirror> = mirrors.iter().map(|mirror| mirror.parse().unwrap()).collect();
         let (cache, credentials) = (self.path("cache"), Store::at(self.path("config.json")));
         let kind = Kind::Vulnerabilities;
-        let request = Request { kind, mirrors: &mirrors, cache: &cache, credentials: &credentials, max_age, grace: GRACE };
+        let keys = Keys::of(&credentials);
+        let request = Request { kind, mirrors: &mirrors, cache: &cache, keys, max_age, grace: GRACE };
         let result = super::fetch(&request, &|bytes| self.received.store(bytes, Ordering::Relaxed)).await;
         if let Err(error) = &result {
             let Diagnosis { what, why, excerpt, .. } = error.into();

@@ -51,7 +51,7 @@ pub(crate) async fn judge_sbom(launcher: &Launcher, request: &SbomRequest<'_>) -
     let run = Scan::new(launcher, Means { database, ignored, deadline, keep }, about, Subject::List)?;
     let path = run.list();
     listed::write(&path, &run.about, &sbom.list.by_name(), distribution).map_err(Error::io(&path))?;
-    let mut found = run.conclude(&run.start(None).await?)?;
+    let mut found = run.conclude(&run.start(None, None).await?)?;
     let Missing { mut unjudged, by_name } = unseen(&found.list, &found.gaps, &sbom.list);
     unjudged.extend(found.list.refused(&by_name));
     unjudged.extend(distribution.and_then(of_modules));

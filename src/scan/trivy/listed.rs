@@ -61,15 +61,13 @@ struct Property {
 /// # Errors
 /// The file can't be written.
 pub(super) fn write(path: &Path, about: &About, packages: &Packages, distribution: Option<&Distribution>) -> std::io::Result<()> {
-    let image_id = property("ImageID", &about.image_id);
-    let diff_ids = about.diff_ids.iter().map(|diff_id| property("DiffID", diff_id));
     let image = Component {
         reference: "image".to_owned(),
         kind: "container",
         name: "image".to_owned(),
         version: "",
         purl: String::new(),
-        properties: [image_id].into_iter().chain(diff_ids).collect(),
+        properties: vec![property("ImageID", &about.image_id)],
     };
     let names = packages.iter().flat_map(|package| package.names().into_iter().map(move |name| (package, name)));
     let by_name = names.take(MAX_COMPONENTS).enumerate().map(|(index, (package, name))| component(index, package, name));

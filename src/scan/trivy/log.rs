@@ -173,6 +173,11 @@ impl<'a> Log<'a> {
         self.lines().filter_map(|line| line.unread()).collect()
     }
 
+    /// Whether there is nothing that a reader should know.
+    pub(super) fn says_nothing(&self) -> bool {
+        self.warnings().is_empty() && self.unread().is_empty()
+    }
+
     /// The versions that it can't compare with those of advisories.
     pub(super) fn incomparable_versions(&self) -> BTreeSet<String> {
         self.lines().filter_map(|line| line.incomparable_version()).collect()

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::ignore::Lists;
-use super::{Request, Vulnerabilities};
+use super::{Analyses, Request, Vulnerabilities};
 use crate::coverage::GapKind;
 use crate::diagnosis::Diagnosis;
 use crate::finding::{Severity, Standing, Suppression};
-use crate::oci::Image;
 use crate::oci::registry::Store;
 use crate::oci::sample::{self, debian, image, jar, pyyaml};
+use crate::oci::{Digest, Image};
 use crate::process::testing::{launcher, launcher_in};
 use crate::scan::Error;
 use crate::scan::database::with_parts::databases;
@@ -24,11 +24,13 @@ use crate::scanner::Tool;
 /// A folder with everything that a scan takes.
 struct World {
     folder: tempfile::TempDir,
+    /// Whether layers that were read before count.
+    analyses: bool,
 }
 
 impl World {
     fn new() -> Self {
-        let world = Self { folder: tempfile::tempdir().unwrap() };
+        let world = Self { folder: tempfile::tempdir().unwrap(), analyses: false };
         fs::create_dir(world.path("project")).unwrap();
         databases(world.folder.path());
         world
@@ -38,11 +40,20 @@ impl World {
         self.folder.path().join(name)
     }
 
+    fn analyses(&self) -> Analyses {
+        Analyses::in_folder(&self.folder.path().join("home"))
+    }
+
+    /// The file in which they are kept.
+    fn kept(&self) -> PathBuf {
+        self.path("home/analyses/test")
+    }
+
     async fn database(&self, kind: Kind, folder: &str) -> Result<PathBuf, Error> {
         let mirrors = [format!("oci:{}", self.path(folder).display()).parse().unwrap()];
         let (cache, credentials) = (self.path("cache"), Store::at(self.path("config.json")));
-        let request =
-            database::Request { kind, mirrors: &mirrors, cache: &cache, credentials: &credentials, max_age: None, grace: GRACE };
+        let keys = database::Keys::of(&credentials);
+        let request = database::Request { kind, mirrors: &mirrors, cache: &cache, keys, max_age: None, grace: GRACE };
         Ok(database::fetch(&request, &|_| {}).await?.folder)
     }
 
@@ -51,7 +62,9 @@ impl World {
         let database = self.database(Kind::Vulnerabilities, "trivy-db").await.unwrap();
         let (ignored, deadline) = (Lists::read(&self.path("project"), &[])?, Duration::from_mins(5));
         let platform = &image.platforms[platform];
-        let request = Request { image, platform, database: &database, ignored: &ignored, deadline, keep: true };
+        let analyses = self.analyses.then(|| self.analyses());
+        let analyses = analyses.as_ref();
+        let request = Request { image, platform, database: &database, ignored: &ignored, deadline, keep: true, analyses };
         let result = super::scan(&launcher, &request, async || self.database(Kind::Java, "trivy-java-db").await).await;
         if let Err(error) = &result {
             let Diagnosis { what, why, remedy, .. } = error.into();
@@ -253,17 +266,87 @@ async fn an_image_whose_layer_is_damaged_is_not_clean() {
     assert!(matches!(error, Error::Failed { tool, .. } if tool == Tool::TRIVY), "{error:?}");
 }
 
+/// The same image once more, with a layer that can't be read any more.
+fn spoil(image: &Image, layer: usize) {
+    let digest = image.platforms[0].layers[layer].descriptor.digest().to_string().parse().unwrap();
+    fs::write(image.layout.blob(&digest), b"damaged").unwrap();
+}
+
+#[tokio::test]
+async fn a_layer_that_was_read_before_is_not_opened_and_what_is_in_it_is_found_by_what_is_known_now() {
+    let world = World { analyses: true, ..World::new() };
+    let first = world.scan(&[debian("12"), pyyaml()]).await.unwrap();
+    assert_eq!(first.findings.len(), 2);
+    let image = image(&world.path("again"), &["amd64"], &[debian("12"), pyyaml(), vec![("new", b"1".to_vec())]]);
+    spoil(&image, 0);
+    spoil(&image, 1);
+    let again = world.scan_with(None, &image, 0).await.unwrap();
+    assert_eq!((&again.findings, &again.list), (&first.findings, &first.list));
+    // What the project lets through is not part of what was read, nor are the advisories.
+    fs::write(world.path("project/.trivyignore"), "CVE-2020-14343\n").unwrap();
+    assert_eq!(world.scan_with(None, &image, 0).await.unwrap().findings.len(), 1);
+    spoil(&image, 2);
+    world.scan_with(None, &image, 0).await.unwrap();
+    fs::remove_file(world.kept()).unwrap();
+    world.scan_with(None, &image, 0).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn what_trivy_could_not_read_it_is_shown_each_time() {
+    let world = World { analyses: true, ..World::new() };
+    let broken = vec![("app/PyYAML-5.3.dist-info/METADATA", b"no header\nName: PyYAML\nVersion: 5.3\n".to_vec())];
+    for _ in 0..2 {
+        let found = world.scan(&[debian("12"), broken.clone()]).await.unwrap();
+        assert_eq!(names(&found), [("app/PyYAML-5.3.dist-info/METADATA", GapKind::List)]);
+        assert!(!world.kept().exists());
+    }
+    // By which index jars are named is not part of its key.
+    for _ in 0..2 {
+        let found = world.scan(&[debian("12"), jar()]).await.unwrap();
+        assert!(found.findings.iter().any(|found| found.id == "CVE-2021-44228"), "{found:?}");
+        assert!(!world.kept().exists());
+    }
+}
+
+#[tokio::test]
+async fn what_is_kept_of_layers_counts_for_nothing_where_it_was_changed() {
+    let world = World { analyses: true, ..World::new() };
+    let layers = [debian("12"), pyyaml()];
+    let first = world.scan(&layers).await.unwrap();
+    let kept = fs::read(world.kept()).unwrap();
+    let whole = |bytes: &[u8]| [&Digest::of(bytes).bytes()[..], bytes].concat();
+    // Another version of a package, of the same length.
+    let position = kept.windows(6).position(|bytes| bytes == b"PyYAML").unwrap();
+    let lie = [&kept[..position], b"AyYAML", &kept[position + 6..]].concat();
+    let (half, rubbish) = (whole(&kept[32..kept.len() / 2]), whole(&vec![7; 70_000]));
+    for changed in [lie, kept[..kept.len() / 2].to_vec(), vec![], half, rubbish] {
+        fs::write(world.kept(), &changed).unwrap();
+        let found = world.scan(&layers).await.unwrap();
+        assert_eq!((&found.findings, &found.list), (&first.findings, &first.list), "{} bytes", changed.len());
+    }
+    fs::remove_file(world.kept()).unwrap();
+    let aside = world.path("aside");
+    fs::write(&aside, &kept).unwrap();
+    std::os::unix::fs::symlink(&aside, world.kept()).unwrap();
+    world.scan(&layers).await.unwrap();
+    assert!(!world.kept().is_symlink());
+}
+
 /// What trivy comes to that is handed packages by name, each as its URL, name and version.
 async fn judged(world: &World, packages: &[(&str, &str, &str)]) -> (Vulnerabilities, Packages) {
-    let image = image(&world.path("image"), &["amd64"], &[debian("12")]);
+    judged_in(world, &[debian("12")], packages).await
+}
+
+async fn judged_in(world: &World, layers: &[Vec<sample::File>], packages: &[(&str, &str, &str)]) -> (Vulnerabilities, Packages) {
+    let image = image(&world.path("image"), &["amd64"], layers);
     let mut handed = Packages::default();
     for (url, name, version) in packages {
         handed.add(Package::listed(url, name, version, Some("srv/list".to_owned())).unwrap());
     }
     let database = world.database(Kind::Vulnerabilities, "trivy-db").await.unwrap();
     let (ignored, deadline) = (Lists::read(&world.path("project"), &[]).unwrap(), Duration::from_mins(5));
-    let request =
-        Request { image: &image, platform: &image.platforms[0], database: &database, ignored: &ignored, deadline, keep: true };
+    let (image, platform, database, ignored) = (&image, &image.platforms[0], database.as_path(), &ignored);
+    let request = Request { image, platform, database, ignored, deadline, keep: true, analyses: None };
     (super::judge(&launcher(), &request, &handed).await.unwrap(), handed)
 }
 
@@ -280,6 +363,15 @@ async fn packages_are_judged_by_name() {
     fs::write(world.path("project/.trivyignore.yaml"), "vulnerabilities:\n  - id: CVE-2020-14343\n").unwrap();
     let (found, _) = judged(&world, &[("pkg:pypi/pyyaml@5.3", "pyyaml", "5.3")]).await;
     assert_eq!((found.findings.len(), found.suppressions.len()), (0, 1), "what the project lets through counts here too");
+}
+
+#[tokio::test]
+async fn packages_are_judged_by_name_whatever_the_order_of_the_layers() {
+    let [one, other] = [debian("12"), vec![("app", b"static".to_vec())]];
+    for layers in [[one.clone(), other.clone()], [other, one]] {
+        let (found, _) = judged_in(&World::new(), &layers, &[("pkg:pypi/pyyaml@5.3", "pyyaml", "5.3")]).await;
+        assert_eq!(found.findings.len(), 1, "{found:?}");
+    }
 }
 
 #[tokio::test]

@@ -53,8 +53,14 @@ impl CachedPassword {
         Self { issuer, current: Arc::new(Mutex::new(Some(first))) }
     }
 
+    /// Starts without one: the issuer is asked once a password is wanted.
+    #[must_use]
+    pub(crate) fn of(issuer: Arc<dyn Issuer>) -> Self {
+        Self { issuer, current: Arc::default() }
+    }
+
     /// A password that has not expired. One request at a time asks the issuer: the others wait for its answer.
-    pub(in crate::oci::registry) async fn current(&self) -> Result<Password, Error> {
+    pub(crate) async fn current(&self) -> Result<Password, Error> {
         let mut current = self.current.lock().await;
         if let Some(issued) = current.as_ref().filter(|issued| issued.is_good()) {
             return Ok(issued.password.clone());

@@ -1,17 +1,18 @@
-//! Base images in repositories of Amazon ECR: which registries a password may be shown to, and the rights that are behind it.
+//! Base images and databases in repositories of Amazon ECR: which registries a password may be shown to, and the rights that are
+//! behind it.
 
 use std::collections::BTreeSet;
 
 use iam_policy::{Document, Effect, ParseError, Scope, Statement, Version};
 
-use super::{AccountId, Error, Partition, RegistryHost, RepositoryArn, Session, ecr};
+use super::{AccountId, Error, Partition, Pulled, RegistryHost, RepositoryArn, Session, ecr};
 use crate::oci::registry::credentials::Password;
 
 /// The most characters of a session policy (AWS STS API reference, `AssumeRoleWithWebIdentity`, "Policy").
 const MAX_SESSION_POLICY: usize = 2048;
 
 /// What pulling an image asks for (Amazon ECR User Guide, "IAM permissions for pulling an image").
-const PULL: [&str; 3] = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];
+pub(crate) const PULL: [&str; 3] = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];
 /// What a pull through a cache asks for besides, where the cache does not have the image, or no repository for it yet (Amazon
 /// ECR User Guide, "IAM permissions required to sync an upstream registry").
 const FILL: [&str; 2] = ["ecr:BatchImportUpstreamImage", "ecr:CreateRepository"];
@@ -19,10 +20,10 @@ const LOG_IN: &str = "ecr:GetAuthorizationToken";
 /// What pushing asks for beside that (Amazon ECR User Guide, "IAM permissions for pushing an image").
 const PUSH: [&str; 4] = ["ecr:CompleteLayerUpload", "ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:UploadLayerPart"];
 
-/// A registry of Amazon ECR that base images are pulled from.
+/// A registry of Amazon ECR that others name, and that is pulled from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct BaseRegistry {
-    /// Its address, as the Dockerfile names it.
+pub(crate) struct PullRegistry {
+    /// Its address, as it is named.
     pub(crate) host: String,
     /// Whose it is.
     pub(crate) account: AccountId,
@@ -30,7 +31,7 @@ pub(crate) struct BaseRegistry {
     pub(crate) region: String,
 }
 
-impl BaseRegistry {
+impl PullRegistry {
     /// The registry at `host`, where that is exactly the name of one: a region as AWS has them, in a partition that is known,
     /// under that partition's own domain and without a port. Whoever wrote the name has no word in where a password goes.
     #[must_use]
@@ -53,7 +54,7 @@ impl BaseRegistry {
 
     /// Whether this is the registry that Amazon ECR names with a password. A registry has several addresses.
     fn is(&self, named: &str) -> bool {
-        named == self.host || BaseRegistry::of(named).is_some_and(|named| named.of_whom() == self.of_whom())
+        named == self.host || PullRegistry::of(named).is_some_and(|named| named.of_whom() == self.of_whom())
     }
 
     fn of_whom(&self) -> (&AccountId, &str) {
@@ -71,11 +72,11 @@ fn is_region(text: &str) -> bool {
 }
 
 impl Session {
-    /// Gets a password for the registry of base images (`GetAuthorizationToken`).
+    /// Gets a password for a registry that is pulled from (`GetAuthorizationToken`).
     ///
     /// # Errors
     /// ECR refuses, can't be reached, or names another registry with the password.
-    pub(crate) async fn pull_password(&self, registry: &BaseRegistry) -> Result<Password, Error> {
+    pub(crate) async fn pull_password(&self, registry: &PullRegistry) -> Result<Password, Error> {
         let repository = ecr::Repository::new(self.in_region(&registry.region), registry.account.clone(), "");
         let login = repository.login().await?;
         if !registry.is(&login.host) {
@@ -85,11 +86,21 @@ impl Session {
     }
 }
 
-/// The smallest policy with which images of these repositories are pulled.
+/// The smallest policy with which base images are pulled from these repositories.
 #[must_use]
 pub(crate) fn pull_policy(repositories: &[RepositoryArn]) -> Document {
-    let resources = repositories.iter().map(ToString::to_string).collect();
-    document(vec![allow("LogIn", &[LOG_IN], vec!["*".to_owned()]), allow("PullBaseImages", &PULL, resources)])
+    document(vec![allow("LogIn", &[LOG_IN], vec!["*".to_owned()]), pull_statement(Pulled::BaseImage, repositories)])
+}
+
+/// What pulling from these repositories needs beside a password.
+#[must_use]
+pub(crate) fn pull_statement(what: Pulled, repositories: &[RepositoryArn]) -> Statement {
+    let sid = match what {
+        Pulled::BaseImage => "PullBaseImages",
+        Pulled::Database => "PullDatabases",
+    };
+    let repositories: BTreeSet<_> = repositories.iter().map(ToString::to_string).collect();
+    allow(sid, &PULL, repositories.into_iter().collect())
 }
 
 /// The policy of a session that may pull from these repositories, push to those of them that are `written`, and do nothing else,
@@ -169,7 +180,7 @@ mod tests {
             "012345678901.dkr.ecr.eusc-de-east-1.amazonaws.eu",
             "012345678901.dkr-ecr.eu-west-1.on.aws",
         ] {
-            assert_eq!(BaseRegistry::of(host).unwrap().host, host);
+            assert_eq!(PullRegistry::of(host).unwrap().host, host);
         }
         for host in [
             "",
@@ -194,13 +205,13 @@ mod tests {
             "012345678901.dkr.s3.eu-central-1.amazonaws.com",
             "127.0.0.1:5000",
         ] {
-            assert_eq!(BaseRegistry::of(host), None, "{host}");
+            assert_eq!(PullRegistry::of(host), None, "{host}");
         }
     }
 
     #[test]
     fn a_password_is_for_the_registry_that_ecr_names_with_it() {
-        let dual = BaseRegistry::of("012345678901.dkr-ecr.eu-west-1.on.aws").unwrap();
+        let dual = PullRegistry::of("012345678901.dkr-ecr.eu-west-1.on.aws").unwrap();
         assert!(dual.is("012345678901.dkr.ecr.eu-west-1.amazonaws.com"));
         for other in
             ["012345678902.dkr.ecr.eu-west-1.amazonaws.com", "012345678901.dkr.ecr.eu-west-2.amazonaws.com", "127.0.0.1:1"]
