@@ -52,6 +52,14 @@ pub(crate) enum Backend {
     Local,
 }
 
+impl Backend {
+    /// Whether it may be in a repository, where one is named.
+    #[must_use]
+    pub(crate) fn may_be_in_a_registry(self) -> bool {
+        matches!(self, Self::Auto | Self::Registry)
+    }
+}
+
 impl FromStr for Backend {
     type Err = ();
 
@@ -109,6 +117,12 @@ impl Scope {
     #[must_use]
     pub(crate) fn of(words: &[&str]) -> Self {
         Self(Digest::of(&super::namespace::delimited(words)).hex()[..DIGITS].to_owned())
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

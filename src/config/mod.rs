@@ -31,6 +31,7 @@ use self::reader::Reader;
 pub(crate) use self::signing::{Signing, SigningKey, Trusted};
 pub(crate) use self::suppressions::{SecretsHistory, Suppressions};
 use crate::aws;
+use crate::aws::base_image::BaseRegistry;
 use crate::coverage::{Acceptance, JudgedBy};
 use crate::environment::{Choice, Environment, Gate, Origin};
 use crate::github::{self, Access, Credential, Event};
@@ -138,6 +139,18 @@ impl RequestedDestination {
     #[must_use]
     pub(crate) fn is_a_registry(&self) -> bool {
         !matches!(self, Self::Named(publish::Destination::Layout(_)))
+    }
+
+    /// The registry of Amazon ECR at a host: one by its name, or the destination's as it is named.
+    #[must_use]
+    pub(crate) fn registry_at(&self, host: &str) -> Option<BaseRegistry> {
+        if let Some(place) = BaseRegistry::of(host) {
+            return Some(place);
+        }
+        let Self::Ecr(ecr) = self else { return None };
+        let role = ecr.identity.role.as_ref().map(|role| role.account().clone());
+        let (account, region) = (ecr.account.clone().or(role)?, ecr.identity.region.clone()?);
+        (ecr.host.as_deref() == Some(host)).then(|| BaseRegistry { host: host.to_owned(), account, region })
     }
 }
 

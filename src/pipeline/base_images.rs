@@ -21,7 +21,7 @@ use crate::buildkit::contexts::Origin;
 use crate::buildkit::endpoint::Address;
 use crate::buildkit::error::StepFailure;
 use crate::buildkit::session::credentials::Otherwise;
-use crate::config::{Build, Config, RequestedDestination};
+use crate::config::Build;
 use crate::dockerfile::Frontend;
 use crate::github::Event;
 use crate::github::oidc::TokenSource;
@@ -71,12 +71,12 @@ impl BaseImages {
         let Delivery { config, event, .. } = delivery;
         let mut registries = BTreeMap::<String, Registry>::new();
         for image in named(&config.build, definition, builder) {
-            let Some(place) = place(config, image.repository.registry()) else { continue };
+            let Some(place) = config.destination.registry_at(image.repository.registry()) else { continue };
             let registry = registries.entry(place.host.clone()).or_insert_with(|| Registry::new(place));
             registry.repositories.insert(image.repository.name().to_owned());
         }
         if let Some(Place::Registry(repository)) = cache.map(|cache| &cache.place)
-            && let Some(place) = place(config, repository.registry())
+            && let Some(place) = config.destination.registry_at(repository.registry())
         {
             let registry = registries.entry(place.host.clone()).or_insert_with(|| Registry::new(place));
             registry.repositories.insert(repository.name().to_owned());
@@ -198,17 +198,6 @@ fn arguments(build: &Build, platform: &Platform, machine: Option<&Platform>) -> 
         values.into_iter().flatten().map(move |(name, value)| (format!("{side}{name}"), value))
     });
     automatic.chain(build.arguments.iter().cloned()).collect()
-}
-
-/// The registry at a host: one of Amazon ECR's by its name, or the destination's as it is named.
-fn place(config: &Config, host: &str) -> Option<BaseRegistry> {
-    if let Some(place) = BaseRegistry::of(host) {
-        return Some(place);
-    }
-    let RequestedDestination::Ecr(ecr) = &config.destination else { return None };
-    let role = ecr.identity.role.as_ref().map(|role| role.account().clone());
-    let (account, region) = (ecr.account.clone().or(role)?, ecr.identity.region.clone()?);
-    (ecr.host.as_deref() == Some(host)).then(|| BaseRegistry { host: host.to_owned(), account, region })
 }
 
 /// The identity that a build may use.

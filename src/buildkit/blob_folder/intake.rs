@@ -41,13 +41,13 @@ pub(crate) struct Incoming {
 }
 
 impl Intake {
-    /// That of the layout in a root, for `room` bytes at most, and no more than leave `left_free` of the disk.
+    /// That of the layout in a root, for so many bytes at `most`, and no more than leave `left_free` of the disk.
     ///
     /// # Errors
     /// The layout has no folder for blobs.
-    pub(crate) fn open(root: &Root, room: u64, left_free: u64) -> io::Result<Self> {
+    pub(crate) fn open(root: &Root, most: u64, left_free: u64) -> io::Result<Self> {
         let folder = root.folder(Path::new(BLOBS))?;
-        Ok(Self { path: root.path().to_owned(), folder, room: AtomicU64::new(room), left_free })
+        Ok(Self { path: root.path().to_owned(), folder, room: AtomicU64::new(most), left_free })
     }
 
     /// Begins a blob that is said to have `size` bytes.
