@@ -1,5 +1,5 @@
-//! On a laptop trivy does not open the layers of an image again that it has read before, and nothing that is kept of them hides a vulnerability from
-//! whoever is held back by one.
+//! On a laptop trivy does not open the layers of an image again that it has read before, and nothing that is kept of them hides a
+//! vulnerability from whoever is held back by one.
 
 use std::fs;
 use std::path::PathBuf;

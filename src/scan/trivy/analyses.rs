@@ -5,8 +5,7 @@
 //! of it: trivy says what it can't read while it reads, and of a layer that it knows it would say nothing.
 //!
 //! A diff id is the word of an image's configuration, and nobody has held each layer to it: a base image may claim that of another
-//! layer. So a file is for the images whose
-//! layers have the same digests of their own, too, and for no others.
+//! layer. So a file is for the images whose layers have the same digests of their own, too, and for no others.
 //!
 //! The file is written by a program that has read strangers' files, and it is the word of whoever may write to the user's cache.
 //! So it counts where nothing is held back by what trivy finds.
