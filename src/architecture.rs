@@ -378,6 +378,9 @@ fn json_is_read_in_the_one_room_that_refuses_what_has_two_readings() {
 
 /// Who opens what by a path of its own making, and why that needs no [`crate::beneath`]. What the source names is not among it.
 const OPENERS: &[(&str, &str)] = &[
+    ("buildkit::blob_folder::intake", "new files in a folder that was opened beneath its root"),
+    ("buildkit::cache_folder::lock", "locks in a folder that was opened beneath its root"),
+    ("buildkit::cache_folder::place", "new files in a folder that was opened beneath its root"),
     ("buildkit::endpoint", "the user's certificates for an engine"),
     ("buildkit::session::secrets", "the user's files of build secrets"),
     ("buildkit::tls", "the user's certificates for an engine"),

@@ -130,6 +130,16 @@ fn bounds_of_transfers() -> Vec<Bound> {
         ),
         ("writing a build cache", span(pipeline::caching::LONGEST), "it is not written"),
         (
+            "a build cache in a folder",
+            format!(
+                "{} once it is written and {} meanwhile, with {} of the disk left",
+                text::size(buildkit::cache_folder::MAX_BYTES),
+                text::size(buildkit::cache_folder::MAX_BYTES_WRITING),
+                text::size(buildkit::cache_folder::LEFT_FREE)
+            ),
+            "what was written first goes; what does not fit is not written",
+        ),
+        (
             "what the steps of a build print",
             mib(buildkit::progress::MAX_OUTPUT as u64),
             "the log says that the rest is left out, and each step how much; a failure has its last lines",

@@ -14,12 +14,32 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, StatxFlags, XattrFlags, getxattr, setxattr, statx};
 use rustix::process::geteuid;
 
-/// The attribute that holds the mark.
-const ATTRIBUTE: &str = "user.gp-deliver.folder";
 /// The form of the mark.
 const VERSION: &str = "1";
 /// The most that is read of a mark, in bytes.
 const MAX_MARK: usize = 1024;
+
+/// What gp-deliver has taken a folder for. One that it took for something else is a stranger's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Images and reports.
+    Output,
+    /// A build cache.
+    BuildCache,
+    /// Layers that were read before.
+    Layers,
+}
+
+impl Purpose {
+    /// The attribute that holds the mark.
+    fn attribute(self) -> &'static str {
+        match self {
+            Self::Output => "user.gp-deliver.folder",
+            Self::BuildCache => "user.gp-deliver.build-cache",
+            Self::Layers => "user.gp-deliver.layers",
+        }
+    }
+}
 
 /// Whose a folder is that may be written to.
 #[derive(Debug, PartialEq, Eq)]
@@ -63,7 +83,7 @@ pub(crate) enum Stranger {
 ///
 /// # Errors
 /// It is someone else's, or can't be looked at.
-pub(crate) fn look(path: &Path) -> Result<Standing, Stranger> {
+pub(crate) fn look(path: &Path, purpose: Purpose) -> Result<Standing, Stranger> {
     let unreadable = |source| Stranger::Unreadable { path: path.to_owned(), source };
     let entries = match fs::read_dir(path) {
         Ok(entries) => entries,
@@ -73,7 +93,7 @@ pub(crate) fn look(path: &Path) -> Result<Standing, Stranger> {
         }
         Err(error) => return Err(unreadable(error)),
     };
-    if let Some(seals) = mark_of(path) {
+    if let Some(seals) = mark_of(path, purpose) {
         return Ok(Standing::Own(seals));
     }
     let names: Result<Vec<_>, _> = entries.map(|entry| entry.map(|entry| entry.file_name())).collect();
@@ -88,16 +108,16 @@ pub(crate) fn look(path: &Path) -> Result<Standing, Stranger> {
 ///
 /// # Errors
 /// The file system keeps no such attributes: the folder will be a stranger's for the next delivery.
-pub(crate) fn mark(path: &Path, seals: &[String]) -> io::Result<()> {
+pub(crate) fn mark(path: &Path, purpose: Purpose, seals: &[String]) -> io::Result<()> {
     let words = [VERSION.to_owned(), identity(path)?].into_iter().chain(seals.iter().cloned()).collect::<Vec<_>>();
-    setxattr(path, ATTRIBUTE, words.join(" ").as_bytes(), XattrFlags::empty())?;
+    setxattr(path, purpose.attribute(), words.join(" ").as_bytes(), XattrFlags::empty())?;
     Ok(())
 }
 
 /// The seals of a folder that has a mark of its own.
-fn mark_of(path: &Path) -> Option<Vec<String>> {
+fn mark_of(path: &Path, purpose: Purpose) -> Option<Vec<String>> {
     let mut bytes = vec![0; MAX_MARK];
-    let length = getxattr(path, ATTRIBUTE, &mut bytes[..]).ok()?;
+    let length = getxattr(path, purpose.attribute(), &mut bytes[..]).ok()?;
     let text = std::str::from_utf8(bytes.get(..length)?).ok()?;
     let mut words = text.split(' ');
     let known = words.next() == Some(VERSION) && words.next() == Some(identity(path).ok()?.as_str());
@@ -123,8 +143,12 @@ pub(crate) fn make_private(folder: &Path) -> io::Result<()> {
 
 /// Whether a path is a folder, and no link to one, that nobody else may write to.
 pub(crate) fn is_private(folder: &Path) -> bool {
-    let is_ours = |found: fs::Metadata| found.is_dir() && found.uid() == geteuid().as_raw() && found.mode() & 0o022 == 0;
-    folder.symlink_metadata().is_ok_and(is_ours)
+    folder.symlink_metadata().is_ok_and(|found| found.is_dir() && is_only_ours(&found))
+}
+
+/// Whether nobody else may write to what was looked at.
+pub(crate) fn is_only_ours(found: &fs::Metadata) -> bool {
+    found.uid() == geteuid().as_raw() && found.mode() & 0o022 == 0
 }
 
 /// The link on the way to `path` that may be the project's: any where the path is relative, and any that lies in one of the
@@ -151,15 +175,15 @@ mod tests {
     fn a_folder_is_ours_once_it_was_taken_while_empty() {
         let place = tempfile::tempdir().unwrap();
         let folder = place.path().join("out");
-        assert_eq!(look(&folder).unwrap(), Standing::Absent);
+        assert_eq!(look(&folder, Purpose::Output).unwrap(), Standing::Absent);
         fs::create_dir(&folder).unwrap();
-        assert_eq!(look(&folder).unwrap(), Standing::Empty);
-        mark(&folder, &["seal".to_owned()]).unwrap();
+        assert_eq!(look(&folder, Purpose::Output).unwrap(), Standing::Empty);
+        mark(&folder, Purpose::Output, &["seal".to_owned()]).unwrap();
         fs::write(folder.join("a"), "").unwrap();
-        assert_eq!(look(&folder).unwrap(), Standing::Own(vec!["seal".to_owned()]));
+        assert_eq!(look(&folder, Purpose::Output).unwrap(), Standing::Own(vec!["seal".to_owned()]));
         let moved = place.path().join("moved");
         fs::rename(&folder, &moved).unwrap();
-        assert!(matches!(look(&moved), Ok(Standing::Own(_))), "the same folder under another name");
+        assert!(matches!(look(&moved, Purpose::Output), Ok(Standing::Own(_))), "the same folder under another name");
     }
 
     #[test]
@@ -168,9 +192,9 @@ mod tests {
         for name in ["b", "a"] {
             fs::write(place.path().join(name), "").unwrap();
         }
-        assert!(matches!(look(place.path()), Err(Stranger::Foreign { entry, .. }) if entry == "a"));
-        assert!(matches!(look(&place.path().join("a")), Err(Stranger::NotAFolder { .. })));
-        assert!(look(&place.path().join("a/b")).is_err());
+        assert!(matches!(look(place.path(), Purpose::Output), Err(Stranger::Foreign { entry, .. }) if entry == "a"));
+        assert!(matches!(look(&place.path().join("a"), Purpose::Output), Err(Stranger::NotAFolder { .. })));
+        assert!(look(&place.path().join("a/b"), Purpose::Output).is_err());
     }
 
     #[test]
@@ -180,13 +204,22 @@ mod tests {
         for folder in [&one, &other] {
             fs::create_dir(folder).unwrap();
         }
-        mark(&one, &[]).unwrap();
+        mark(&one, Purpose::Output, &[]).unwrap();
         fs::write(other.join("a"), "").unwrap();
         // As an archive does that keeps extended attributes.
         let mut bytes = vec![0; MAX_MARK];
-        let length = getxattr(&one, ATTRIBUTE, &mut bytes[..]).unwrap();
-        setxattr(&other, ATTRIBUTE, &bytes[..length], XattrFlags::empty()).unwrap();
-        assert!(matches!(look(&other), Err(Stranger::Foreign { .. })));
+        let length = getxattr(&one, Purpose::Output.attribute(), &mut bytes[..]).unwrap();
+        setxattr(&other, Purpose::Output.attribute(), &bytes[..length], XattrFlags::empty()).unwrap();
+        assert!(matches!(look(&other, Purpose::Output), Err(Stranger::Foreign { .. })));
+    }
+
+    #[test]
+    fn what_was_taken_for_one_thing_is_not_taken_for_another() {
+        let folder = tempfile::tempdir().unwrap();
+        mark(folder.path(), Purpose::BuildCache, &[]).unwrap();
+        fs::write(folder.path().join("a"), "").unwrap();
+        assert!(matches!(look(folder.path(), Purpose::BuildCache), Ok(Standing::Own(_))));
+        assert!(matches!(look(folder.path(), Purpose::Output), Err(Stranger::Foreign { .. })));
     }
 
     #[test]
@@ -194,11 +227,11 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let folder = place.path().join("out");
         fs::create_dir(&folder).unwrap();
-        mark(&folder, &[]).unwrap();
+        mark(&folder, Purpose::Output, &[]).unwrap();
         fs::remove_dir(&folder).unwrap();
         fs::create_dir(&folder).unwrap();
         fs::write(folder.join("a"), "").unwrap();
-        assert!(matches!(look(&folder), Err(Stranger::Foreign { .. })));
+        assert!(matches!(look(&folder, Purpose::Output), Err(Stranger::Foreign { .. })));
     }
 
     #[test]

@@ -41,7 +41,7 @@ use crate::report::{self, RunnerFiles, console};
 use crate::repository::{self, ImagesRequest, LifecycleRequest, SettingsRequest};
 use crate::rollback::{self, Answer};
 use crate::scan;
-use crate::setup::{self, PolicyInputs};
+use crate::setup::{self, CacheRepository, PolicyInputs};
 use crate::sink::{self, Lines, Redacted, Stream};
 use crate::source::{self, Checkout, Definition};
 use crate::staging::Staging;
@@ -204,10 +204,11 @@ impl Preview<()> {
         Self::of(config, None, event).await
     }
 
-    fn policy_inputs(&self) -> PolicyInputs<'_> {
+    fn policy_inputs(&self, inputs: &Inputs) -> Result<PolicyInputs<'_>, Error> {
         let repository = setup::find_repository(variables::text, self.checkout.origin());
         let (config, source, tags) = (&self.config, &self.checkout.source, &*self.planned.tags);
-        PolicyInputs { config, source, repository, tags, claims: None }
+        let cache = CacheRepository::find(inputs, config).map_err(Error::Inputs)?;
+        Ok(PolicyInputs { config, source, repository, tags, claims: None, cache })
     }
 }
 
@@ -267,7 +268,7 @@ async fn matrix(inputs: &Inputs, folders: &[String], issuer: Option<String>, eve
 
 async fn doctor(inputs: &Inputs, trust_policy: Option<&Path>) -> Result<Exit, Error> {
     let preview = Preview::without_build(inputs).await?;
-    let policy_inputs = preview.policy_inputs();
+    let policy_inputs = preview.policy_inputs(inputs)?;
     let builders = (inputs.get(&inputs::BUILDKIT_HOST), inputs.get(&inputs::BUILDKIT_CERTIFICATES));
     let (fleet, certificates) = (builders.0.map_err(Error::Inputs)?, builders.1.map_err(Error::Inputs)?);
     let builders = (fleet.as_ref(), certificates.as_deref());
@@ -279,7 +280,7 @@ async fn doctor(inputs: &Inputs, trust_policy: Option<&Path>) -> Result<Exit, Er
 
 async fn policy(inputs: &Inputs, kind: Option<setup::Kind>) -> Result<Exit, Error> {
     let preview = Preview::without_build(inputs).await?;
-    let text = preview.policy_inputs().text(kind).map_err(Error::Inputs)?;
+    let text = preview.policy_inputs(inputs)?.text(kind).map_err(Error::Inputs)?;
     tell(&text).map(|()| Exit::Done)
 }
 

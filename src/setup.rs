@@ -9,13 +9,15 @@ use iam_policy::Document;
 use iam_policy::github::{Context, Job, Repository, RepositoryIds, Subjects};
 use iam_policy::trust::Caller;
 
-use crate::aws::ecr::{Permissions, findings_statements, images_policy, preview_policy, reading_policy, settings_policy};
+use crate::aws::ecr::{
+    Permissions, cache_statement, findings_statements, images_policy, preview_policy, reading_policy, settings_policy,
+};
 use crate::aws::pull::pull_statement;
 use crate::aws::{Pulled, RepositoryArn, RoleArn, cloudwatch, kms};
 use crate::config::{Config, Ecr, Metrics, RequestedDestination, Signing, Trusted};
 use crate::environment::{Environment, Trigger};
 use crate::github::oidc::Claims;
-use crate::inputs::{self, About, Problem};
+use crate::inputs::{self, About, Inputs, Problem};
 use crate::metrics;
 use crate::record::Source;
 use crate::registry_scan;
@@ -115,6 +117,32 @@ fn of_remote(url: &str) -> Option<String> {
     }
 }
 
+/// A build cache in a repository of Amazon ECR.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CacheRepository {
+    /// The repository.
+    pub(crate) arn: RepositoryArn,
+    /// A tag such as each delivery sets anew there.
+    pub(crate) tag: String,
+}
+
+impl CacheRepository {
+    /// That of the environment; nothing where the cache is elsewhere, or there is none.
+    ///
+    /// # Errors
+    /// The inputs are wrong.
+    pub(crate) fn find(inputs: &Inputs, config: &Config<()>) -> Result<Option<Self>, Vec<Problem>> {
+        let environment = config.environment;
+        let (backend, repositories) = (inputs.get(&inputs::CACHE)?, inputs.get(&inputs::CACHE_REPOSITORY)?);
+        let scope = inputs.get(&inputs::CACHE_SCOPE)?.map_or_else(|| "0123456789abcdef".to_owned(), |scope| scope.to_string());
+        let repository = repositories.filter(|_| backend.may_be_in_a_registry()).and_then(|all| all.of(environment.name()));
+        Ok(repository.and_then(|repository| {
+            let arn = config.ecr_registry(repository.registry())?.repository(repository.name());
+            Some(Self { arn, tag: format!("{environment}-{scope}-linux-amd64") })
+        }))
+    }
+}
+
 /// What the policies depend on, as far as it is known before AWS is asked.
 pub(crate) struct PolicyInputs<'a> {
     /// What the delivery is asked to do.
@@ -127,6 +155,8 @@ pub(crate) struct PolicyInputs<'a> {
     pub(crate) tags: &'a [PlannedTag],
     /// What the run's token claims, where there is one.
     pub(crate) claims: Option<Claims>,
+    /// Where the build cache is, where that is in Amazon ECR.
+    pub(crate) cache: Option<CacheRepository>,
 }
 
 impl PolicyInputs<'_> {
@@ -255,7 +285,8 @@ impl PolicyInputs<'_> {
 
     /// All that the role may do: push images, read mirrors, and where it signs by a key, that.
     fn role_policy(&self) -> Result<Document, Vec<Problem>> {
-        let mut policy = self.permissions()?.policy();
+        let permissions = self.permissions()?;
+        let mut policy = permissions.policy();
         if let Signing::Key(signing) = &self.config.signing {
             let reads = signing.trusted.iter().filter_map(|(_, trusted)| match trusted {
                 Trusted::Arn(arn) => Some(arn.clone()),
@@ -267,6 +298,9 @@ impl PolicyInputs<'_> {
         let mirrors = self.mirrors();
         if !mirrors.is_empty() {
             policy.statements.push(pull_statement(Pulled::Database, &mirrors));
+        }
+        if let Some(CacheRepository { arn, .. }) = self.cache.as_ref().filter(|cache| cache.arn != permissions.repository) {
+            policy.statements.push(cache_statement(arn));
         }
         if self.config.registry_scan != registry_scan::Demand::Off {
             policy.statements.extend(findings_statements(&self.permissions()?.repository));

@@ -97,7 +97,7 @@ variables! {
     SSH_AUTH_SOCK;
     /// Where a rootless Docker engine has its socket.
     XDG_RUNTIME_DIR;
-    /// Where the vulnerability databases, known layers and cleared commits are kept, in `gp-deliver`; `.cache` at home if not set.
+    /// Where the vulnerability databases, known layers, cleared commits and a local build cache are kept, in `gp-deliver`; `.cache` at home if not set.
     XDG_CACHE_HOME;
     /// The home of `.docker` and `.cache`, handed on to the credential helpers that Docker's configuration names.
     HOME;

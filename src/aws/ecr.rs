@@ -25,7 +25,8 @@ pub(crate) use findings::{FoundPackage, NoResult, Scan, ScanFinding, ScanFinding
 pub(crate) use images::ImageDetail;
 pub(crate) use lifecycle::{LifecyclePreview, NoPreview};
 pub(crate) use permissions::{
-    OF_PREVIEW, OF_SETTINGS, PULL, PUSH, Permissions, images_policy, preview_policy, reading_policy, settings_policy,
+    OF_PREVIEW, OF_SETTINGS, PULL, PUSH, Permissions, cache_statement, images_policy, preview_policy, reading_policy,
+    settings_policy,
 };
 pub(crate) use registry::{Frequency, RegistryScanning, ScanningRule, SigningRule};
 pub(crate) use settings::{Encryption, Settings};

@@ -49,7 +49,7 @@ impl Session {
 
     /// The same identity in another region.
     #[must_use]
-    pub(super) fn in_region(&self, region: &str) -> Self {
+    pub(crate) fn in_region(&self, region: &str) -> Self {
         let sdk = self.config.sdk.to_builder().region(Region::new(region.to_owned())).build();
         let config = Config { sdk, renewed_by: self.config.renewed_by.clone() };
         Self { config, region: region.to_owned(), ..self.clone() }

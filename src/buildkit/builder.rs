@@ -279,7 +279,11 @@ impl Builder {
         show: &(dyn Fn(BuildEvent) + Send + Sync),
     ) -> Result<Solved, Error> {
         let mut attributes = self.attributes(instructions, platform)?;
-        attributes.extend(instructions.imports(platform, instructions.target.as_deref()));
+        let imports = instructions.imports(platform, instructions.target.as_deref()).await;
+        attributes.extend(imports.unwrap_or_else(|spoilt| {
+            show(unread(&spoilt));
+            None
+        }));
         loop {
             let solve = instructions.solve(attributes.clone());
             match self.solve(session, solve, show).await {
@@ -307,8 +311,11 @@ impl Builder {
         show: Arc<dyn Fn(BuildEvent) + Send + Sync>,
     ) -> Result<Product, Error> {
         let mut attributes = self.attributes(instructions, platform)?;
-        attributes.extend(instructions.imports(platform, None));
         let (mut exports, mut given_up) = (1, Vec::new());
+        match instructions.imports(platform, None).await {
+            Ok(imports) => attributes.extend(imports),
+            Err(error) => given_up.push(CacheRead { error, given_up: None }),
+        }
         let (mut parts, solved) = loop {
             match self.export(session, instructions, &attributes, layout, packing, &show).await {
                 Err(error) if error.may_come_of_a_cache() && attributes.remove(cache::IMPORTS).is_some() => {
@@ -358,10 +365,16 @@ impl Builder {
         let mut frontend_attributes = self.attributes(instructions, platform)?;
         frontend_attributes.remove(NO_CACHE);
         // What was taken from it is not fetched as long as nobody needs it, and is nowhere else.
-        frontend_attributes.extend(instructions.imports(platform, check));
+        frontend_attributes.extend(instructions.imports(platform, check).await.ok().flatten());
         let solve = Solve { cache_exports: vec![cache.export(platform, check)], ..instructions.solve(frontend_attributes) };
-        self.solve(session, solve, show).await.map(drop).map_err(Error::or_no_cache_export)
+        let solved = self.solve(session, solve, show).await.map_err(Error::or_no_cache_export)?;
+        cache.written(&solved.response, platform, check).await
     }
+}
+
+/// What is said where a cache is spoilt.
+fn unread(why: &str) -> BuildEvent {
+    BuildEvent::Line(format!("the build is done without the cache, which is spoilt: {why}"))
 }
 
 /// What is said where a build is done once more, without a cache.
@@ -598,9 +611,13 @@ impl Instructions {
     }
 
     /// The attribute that names the caches to read, where there are some.
-    fn imports(&self, platform: Option<&Platform>, check: Option<&str>) -> Option<(String, String)> {
-        let cache = self.cache.as_ref().filter(|cache| cache.reads && !self.options.no_cache)?;
-        Some((cache::IMPORTS.to_owned(), cache.imports(platform, check)))
+    ///
+    /// # Errors
+    /// One is spoilt, and no builder should see it; in words.
+    async fn imports(&self, platform: Option<&Platform>, check: Option<&str>) -> Result<Option<(String, String)>, String> {
+        let cache = self.cache.as_ref().filter(|cache| cache.reads && !self.options.no_cache);
+        let Some(cache) = cache else { return Ok(None) };
+        Ok(cache.imports(platform, check).await?.map(|imports| (cache::IMPORTS.to_owned(), imports)))
     }
 
     /// What has the exporter date the files of new layers that are younger (docs/build-repro.md of BuildKit).

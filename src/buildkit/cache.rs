@@ -9,8 +9,15 @@ use std::fmt;
 use std::str::FromStr;
 
 use bollard_buildkit_proto::moby::buildkit::v1::CacheOptionsEntry;
+use oci_spec::image::Descriptor;
 use serde_json::json;
 
+use super::Error;
+use super::blob_folder::BlobStore;
+use super::cache_folder::{CacheFolder, Use};
+use super::session::content::CACHE;
+use crate::document;
+use crate::oci::layout::digest_of;
 use crate::oci::reference::Repository;
 use crate::oci::{Digest, Platform};
 use crate::secret::Secret;
@@ -20,6 +27,9 @@ pub(super) const IMPORTS: &str = "cache-imports";
 
 /// How a builder names the step in which it reads what a cache has.
 pub(super) const IMPORTING: &str = "importing cache manifest from ";
+
+/// The name under which a builder says what it has written (BuildKit, `cache/remotecache`).
+const WRITTEN: &str = "cache.manifest";
 
 /// How many digits of a digest tell scopes apart.
 const DIGITS: usize = 16;
@@ -38,6 +48,16 @@ pub(crate) enum Backend {
     Registry,
     /// In the cache of GitHub Actions.
     GitHub,
+    /// In a folder of this machine.
+    Local,
+}
+
+impl Backend {
+    /// Whether it may be in a repository, where one is named.
+    #[must_use]
+    pub(crate) fn may_be_in_a_registry(self) -> bool {
+        matches!(self, Self::Auto | Self::Registry)
+    }
 }
 
 impl FromStr for Backend {
@@ -49,6 +69,7 @@ impl FromStr for Backend {
             "off" => Ok(Self::Off),
             "registry" => Ok(Self::Registry),
             "gha" => Ok(Self::GitHub),
+            "local" => Ok(Self::Local),
             _ => Err(()),
         }
     }
@@ -99,6 +120,12 @@ impl Scope {
     }
 }
 
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 impl FromStr for Scope {
     type Err = ();
 
@@ -110,7 +137,7 @@ impl FromStr for Scope {
 }
 
 /// Where a cache is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Place {
     /// In a repository of a registry, under a tag for each scope.
     Registry(Repository),
@@ -121,10 +148,12 @@ pub(crate) enum Place {
         /// The run's token for it. The builder is given it with the build, and nobody else is.
         token: Secret,
     },
+    /// In a folder of this machine, which the builder reads and writes by its session.
+    Folder(CacheFolder),
 }
 
 /// A cache, and what a build does with it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct RemoteCache {
     /// Where it is.
     pub(crate) place: Place,
@@ -140,19 +169,43 @@ pub(crate) struct RemoteCache {
 
 impl RemoteCache {
     /// The option of a frontend by which a build for `platform` takes steps from it, those of the stage `check` besides where one
-    /// is built for itself.
-    pub(super) fn imports(&self, platform: Option<&Platform>, check: Option<&str>) -> String {
-        let scopes = [None, check].into_iter().take(1 + usize::from(check.is_some()));
-        let entry = |entry: CacheOptionsEntry| json!({ "Type": entry.r#type, "Attrs": entry.attrs });
-        json!(scopes.map(|check| entry(self.entry(platform, check))).collect::<Vec<_>>()).to_string()
+    /// is built for itself; nothing where it is known to have nothing of them.
+    ///
+    /// # Errors
+    /// It is spoilt, in words.
+    pub(super) async fn imports(&self, platform: Option<&Platform>, check: Option<&str>) -> Result<Option<String>, String> {
+        let mut entries = Vec::new();
+        for check in [None, check].into_iter().take(1 + usize::from(check.is_some())) {
+            let entry = self.import(&self.entry(platform, check)).await?;
+            entries.extend(entry.map(|entry| json!({ "Type": entry.r#type, "Attrs": entry.attrs })));
+        }
+        Ok((!entries.is_empty()).then(|| json!(entries).to_string()))
+    }
+
+    /// How a builder is told to read an entry; not at all where it is known not to be there.
+    async fn import(&self, name: &str) -> Result<Option<CacheOptionsEntry>, String> {
+        Ok(match &self.place {
+            Place::Registry(repository) => Some(in_registry(repository, name)),
+            Place::GitHub { url, token } => Some(at_github(url, token, name)),
+            Place::Folder(folder) => {
+                let manifest = folder.entry(name).await?;
+                manifest.map(|manifest| options("local", [("src", CACHE.to_owned()), ("digest", manifest.to_string())]))
+            }
+        })
     }
 
     /// How a builder is told to write to it.
     pub(super) fn export(&self, platform: Option<&Platform>, check: Option<&str>) -> CacheOptionsEntry {
-        let mut entry = self.entry(platform, check);
+        let name = self.entry(platform, check);
+        let mut entry = match &self.place {
+            Place::Registry(repository) => in_registry(repository, &name),
+            Place::GitHub { url, token } => at_github(url, token, &name),
+            // Which entry it is, the builder is not told.
+            Place::Folder(_) => options("local", [("dest", CACHE.to_owned())]),
+        };
         // All steps, and not those alone whose layers are in the image.
         entry.attrs.insert("mode".to_owned(), "max".to_owned());
-        if matches!(self.place, Place::Registry(_)) {
+        if !matches!(self.place, Place::GitHub { .. }) {
             // Layers of the image are there uncompressed, since it was read out so, and stay as they are: taken from the cache,
             // they give the same image as the steps. What is in no image is compressed, for the way.
             for (key, value) in [("image-manifest", "true"), ("oci-mediatypes", "true"), ("compression", "zstd")] {
@@ -162,32 +215,72 @@ impl RemoteCache {
         entry
     }
 
-    /// One cache to one scope: two builds that write to the same one leave what the last of them had.
-    fn entry(&self, platform: Option<&Platform>, check: Option<&str>) -> CacheOptionsEntry {
+    /// Takes note of what a builder has written, by the answer to its solve: what a folder has is said in its index, here.
+    ///
+    /// # Errors
+    /// It can't.
+    pub(super) async fn written(
+        &self,
+        answer: &HashMap<String, String>,
+        platform: Option<&Platform>,
+        check: Option<&str>,
+    ) -> Result<(), Error> {
+        // A build without layers has nothing to keep.
+        let (Place::Folder(folder), Some(said)) = (&self.place, answer.get(WRITTEN)) else { return Ok(()) };
+        let protocol = |reason: String| Error::Protocol(format!("the builder's word on what it has written: {reason}"));
+        let manifest: Descriptor = document::read_shared(said.as_bytes()).map_err(|error| protocol(error.to_string()))?;
+        folder.enter(&self.entry(platform, check), digest_of(&manifest)?).await
+    }
+
+    /// The name of an entry, one to one scope: two builds that write to the same one leave what the last of them had.
+    fn entry(&self, platform: Option<&Platform>, check: Option<&str>) -> String {
         let Scope(what) = &self.scope;
         let platform = platform.cloned().or_else(Platform::of_this_machine);
         let platform = platform.map(|platform| platform.slug()).unwrap_or_default();
         let check = check.map(|stage| format!("-{}", &Digest::of(stage.as_bytes()).hex()[..DIGITS])).unwrap_or_default();
-        let name = format!("{}-{what}{check}-{platform}", self.environment);
-        let (kind, attributes) = match &self.place {
-            Place::Registry(repository) => ("registry", vec![("ref", format!("{repository}:{name}"))]),
-            Place::GitHub { url, token } => {
-                let token = token.expose().to_owned();
-                ("gha", vec![("scope", name), ("url_v2", url.clone()), ("token", token), ("timeout", "1m".to_owned())])
-            }
-        };
-        let attrs = attributes.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<HashMap<_, _>>();
-        CacheOptionsEntry { r#type: kind.to_owned(), attrs }
+        format!("{}-{what}{check}-{platform}", self.environment)
     }
 }
 
+fn in_registry(repository: &Repository, name: &str) -> CacheOptionsEntry {
+    options("registry", [("ref", format!("{repository}:{name}"))])
+}
+
+fn at_github(url: &str, token: &Secret, name: &str) -> CacheOptionsEntry {
+    let (scope, url, token) = (name.to_owned(), url.to_owned(), token.expose().to_owned());
+    options("gha", [("scope", scope), ("url_v2", url), ("token", token), ("timeout", "1m".to_owned())])
+}
+
+/// What a builder is told of a cache.
+fn options<const N: usize>(kind: &str, attributes: [(&str, String); N]) -> CacheOptionsEntry {
+    let attrs = attributes.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+    CacheOptionsEntry { r#type: kind.to_owned(), attrs }
+}
+
 impl RemoteCache {
-    /// Where it is, as a word for reports: the repository, or `gha`.
+    /// What of it is in a folder here, for a session in which the builder reads it, or writes it too.
+    #[must_use]
+    pub(crate) fn store(&self, purpose: Use) -> Option<BlobStore> {
+        match &self.place {
+            Place::Folder(folder) => folder.store(purpose),
+            Place::Registry(_) | Place::GitHub { .. } => None,
+        }
+    }
+
+    /// Uses it no more.
+    pub(crate) async fn leave(&self) {
+        if let Place::Folder(folder) = &self.place {
+            folder.leave().await;
+        }
+    }
+
+    /// Where it is, as a word for reports: the repository, `gha` or `local`.
     #[must_use]
     pub(crate) fn name(&self) -> String {
         match &self.place {
             Place::Registry(repository) => repository.to_string(),
             Place::GitHub { .. } => "gha".to_owned(),
+            Place::Folder(_) => "local".to_owned(),
         }
     }
 }
@@ -197,6 +290,7 @@ impl fmt::Display for RemoteCache {
         match &self.place {
             Place::Registry(repository) => write!(f, "{repository}"),
             Place::GitHub { .. } => f.write_str("the cache of GitHub Actions"),
+            Place::Folder(folder) => write!(f, "the folder {}", folder.path().display()),
         }
     }
 }
@@ -242,11 +336,11 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_is_read_says_nothing_of_writing_and_a_token_is_shown_to_the_builder_alone() {
+    #[tokio::test]
+    async fn what_is_read_says_nothing_of_writing_and_a_token_is_shown_to_the_builder_alone() {
         let place = Place::GitHub { url: "https://results.example/".to_owned(), token: Secret::new("a-token-of-the-run") };
         let cache = cache(place);
-        let imports = cache.imports(None, None);
+        let imports = cache.imports(None, None).await.unwrap().unwrap();
         assert!(imports.contains(r#""Type":"gha""#) && imports.contains("a-token-of-the-run") && !imports.contains("mode"));
         assert_eq!(cache.export(None, None).attrs["mode"], "max");
         assert!(!format!("{cache:?} {cache}").contains("a-token-of-the-run"));

@@ -1,8 +1,10 @@
 //! The build: a client of BuildKit's own protocol. It connects, serves the files of the context, solves, shows progress, and
 //! exports the image into a layout.
 
+mod blob_folder;
 pub(crate) mod builder;
 pub(crate) mod cache;
+pub(crate) mod cache_folder;
 pub(crate) mod contexts;
 pub(crate) mod date;
 pub(crate) mod endpoint;

@@ -311,7 +311,8 @@ impl Step {
         if is_internal(&self.name) {
             return;
         }
-        let line = match (vertex.cached, seconds(vertex.started.as_ref(), vertex.completed.as_ref())) {
+        // One that was there is told of once more while what it has is fetched.
+        let line = match (self.cached, seconds(vertex.started.as_ref(), vertex.completed.as_ref())) {
             (true, _) => format!("#{number} CACHED"),
             (false, Some(seconds)) => format!("#{number} DONE {seconds:.1}s"),
             (false, None) => format!("#{number} DONE"),

@@ -2,6 +2,7 @@
 
 use super::reader::Reader;
 use crate::buildkit::cache::{Backend, Repositories, Scope};
+use crate::buildkit::cache_folder::Folders;
 use crate::github::ActionsCache;
 use crate::inputs;
 use crate::variables;
@@ -13,6 +14,8 @@ pub(crate) struct Cache {
     pub(crate) backend: Backend,
     /// The repositories of a registry; there where [`Backend::Registry`] is asked for.
     pub(crate) repositories: Option<Repositories>,
+    /// The folders of this machine; the user's own where none are given.
+    pub(crate) folders: Option<Folders>,
     /// The name that builds share; made of what is built where none is given.
     pub(crate) scope: Option<Scope>,
     /// The cache of GitHub Actions; absent where the runner names none.
@@ -24,20 +27,20 @@ pub(crate) struct Cache {
 impl Cache {
     /// Of an image that is taken as it is.
     pub(super) fn nothing() -> Self {
-        Self { backend: Backend::Off, repositories: None, scope: None, actions: None, hosted: false }
+        Self { backend: Backend::Off, repositories: None, folders: None, scope: None, actions: None, hosted: false }
     }
 }
 
 impl Reader<'_> {
     pub(super) fn cache(&mut self) -> Option<Cache> {
         let (backend, repositories) = (self.get(&inputs::CACHE), self.get(&inputs::CACHE_REPOSITORY));
-        let scope = self.get(&inputs::CACHE_SCOPE);
+        let (folders, scope) = (self.get(&inputs::CACHE_FOLDER), self.get(&inputs::CACHE_SCOPE));
         if (backend, &repositories) == (Some(Backend::Registry), &Some(None)) {
             self.problem(&inputs::CACHE_REPOSITORY, "", "cache: registry needs a repository");
         }
         let hosted = self.variable(variables::RUNNER_ENVIRONMENT).is_some_and(|kind| kind == "github-hosted");
         let actions = ActionsCache::find(|name| self.variable(name));
-        Some(Cache { backend: backend?, repositories: repositories?, scope: scope?, actions, hosted })
+        Some(Cache { backend: backend?, repositories: repositories?, folders: folders?, scope: scope?, actions, hosted })
     }
 
     /// What the runner says; outside GitHub Actions, nothing.

@@ -25,6 +25,7 @@ use semver::Version;
 pub(crate) use self::amazon::Ecr;
 pub(crate) use self::assembly::Listed;
 pub(crate) use self::build::Build;
+pub(crate) use self::cache::Cache;
 pub(crate) use self::monitoring::Metrics;
 use self::reader::Reader;
 pub(crate) use self::signing::{Signing, SigningKey, Trusted};

@@ -37,6 +37,7 @@ pub(crate) use self::value::{Lines, Value};
 
 use crate::aws::{AccountId, KeyArn};
 use crate::buildkit::cache::{Backend, Repositories, Scope};
+use crate::buildkit::cache_folder::Folders;
 use crate::buildkit::contexts::NamedContext;
 use crate::buildkit::fleet::Fleet;
 use crate::buildkit::namespace::BuilderCache;
@@ -155,15 +156,20 @@ inputs! {
              shared, or auto (own with the Docker engine of a GitHub-hosted runner, else isolated)")
             .default("auto");
     CACHE: Backend =
-        Input::new("cache", Group::Build, "auto|off|registry|gha",
-            "The build cache that other machines share, where the builder is the job's own (builder-cache): auto (gha in GitHub \
-             Actions, else registry where cache-repository is given), off, registry or gha (the cache of GitHub Actions). A pull \
-             request reads it and never writes")
+        Input::new("cache", Group::Build, "auto|off|registry|gha|local",
+            "The build cache outside of the builder, where the builder is the job's own (builder-cache): auto (gha in GitHub \
+             Actions, else registry where cache-repository is given, else local where cache-folder is), off, registry, gha (the \
+             cache of GitHub Actions) or local (a folder of this machine). A pull request reads it and never writes")
             .default("auto");
     CACHE_REPOSITORY: Option<Repositories> =
         Input::new("cache-repository", Group::Build, "HOST[:PORT]/NAME",
             "The repository of the build cache. {env} in its name stands for the environment: where findings block, only such a \
              repository is read, since whoever may push to it decides what is built");
+    CACHE_FOLDER: Option<Folders> =
+        Input::new("cache-folder", Group::Build, "FOLDER",
+            "The folder of a local build cache: outside of the source, and this user's alone to write to. {env} in it stands for the \
+             environment: where findings block, only such a folder is read, and only what gp-deliver has written there")
+            .otherwise("build-cache/{env} in gp-deliver's folder of the user's cache");
     CACHE_SCOPE: Option<Scope> =
         Input::new("cache-scope", Group::Build, "NAME", "The name under which builds share a cache")
             .otherwise("one for each repository, context, Dockerfile and stage");

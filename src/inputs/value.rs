@@ -7,6 +7,7 @@ use semver::Version;
 
 use crate::aws::AccountId;
 use crate::buildkit::cache::{Backend, Repositories, Scope};
+use crate::buildkit::cache_folder::Folders;
 use crate::buildkit::contexts::NamedContext;
 use crate::buildkit::fleet::{self, Fleet, MemberFault};
 use crate::buildkit::namespace::BuilderCache;
@@ -103,12 +104,16 @@ impl Word for BuilderCache {
 }
 
 impl Word for Backend {
-    const EXPECTED: &'static str = "auto, off, registry or gha is expected";
+    const EXPECTED: &'static str = "auto, off, registry, gha or local is expected";
 }
 
 impl Word for Repositories {
     const EXPECTED: &'static str =
         "HOST[:PORT]/NAME is expected, with the host written out; {env} in the name stands for the environment";
+}
+
+impl Word for Folders {
+    const EXPECTED: &'static str = "the path of a folder is expected; {env} in it stands for the environment";
 }
 
 impl Word for Scope {

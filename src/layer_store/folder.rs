@@ -12,7 +12,7 @@ use rustix::fs::{Mode, OFlags, open};
 use super::entry::{Entry, Key};
 use crate::document;
 use crate::oci::{Digest, disk};
-use crate::ownership::{self, Standing, is_private, make_private};
+use crate::ownership::{self, Purpose, Standing, is_private, make_private};
 
 /// The folder in the cache.
 pub(super) const NAME: &str = "layers";
@@ -40,12 +40,12 @@ impl Folder {
         if root.is_symlink() {
             return Err(format!("{} is a link", root.display()));
         }
-        match ownership::look(&root).map_err(|stranger| stranger.to_string())? {
+        match ownership::look(&root, Purpose::Layers).map_err(|stranger| stranger.to_string())? {
             Standing::Own(_) => {}
-            Standing::Empty => ownership::mark(&root, &[]).map_err(failed)?,
+            Standing::Empty => ownership::mark(&root, Purpose::Layers, &[]).map_err(failed)?,
             Standing::Absent => {
                 make_private(&root).map_err(failed)?;
-                ownership::mark(&root, &[]).map_err(failed)?;
+                ownership::mark(&root, Purpose::Layers, &[]).map_err(failed)?;
             }
         }
         let place = root.join(namespace);

@@ -114,6 +114,12 @@ impl From<Digest> for oci_spec::image::Digest {
 #[derive(Clone)]
 pub(crate) struct Hasher(Context);
 
+impl fmt::Debug for Hasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hasher(…)")
+    }
+}
+
 impl Hasher {
     /// Starts with no bytes.
     #[must_use]

@@ -14,6 +14,7 @@ use super::pull_identity::{self, PullIdentity, Wanted};
 use crate::aws::{self, PullFailure, Pulled, Withheld};
 use crate::buildkit::builder::Builder;
 use crate::buildkit::cache::{Place, RemoteCache};
+use crate::buildkit::cache_folder::Use;
 use crate::buildkit::contexts::Origin;
 use crate::buildkit::endpoint::Address;
 use crate::buildkit::error::StepFailure;
@@ -39,15 +40,6 @@ pub(super) struct BaseImages {
     failed: Mutex<BTreeMap<String, PullFailure>>,
 }
 
-/// What a build does with its cache while it has these credentials.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Use {
-    /// It takes steps from it.
-    Read,
-    /// Its steps go there.
-    Write,
-}
-
 impl BaseImages {
     /// Those that a definition names, for a build at `builder`, and the repository of its `cache`.
     pub(super) fn of(
@@ -64,7 +56,7 @@ impl BaseImages {
         let images = named(&delivery.config.build, definition, builder);
         let cache = cache.and_then(|cache| match &cache.place {
             Place::Registry(repository) => wanted(repository, purpose == Use::Write),
-            Place::GitHub { .. } => None,
+            Place::GitHub { .. } | Place::Folder(_) => None,
         });
         let wanted = images.iter().filter_map(|image| wanted(&image.repository, false)).chain(cache).collect();
         let identity = identity(delivery, definition, builder.address());

@@ -7,8 +7,10 @@
 //!   (or one that everybody shares, by choice).
 //! - Only **what is published** leaves something: by then it has passed the gates of its environment. A run that publishes
 //!   nothing, a pull request above all, leaves nothing that anybody reads.
-//! - What **may be published by a blocking environment** takes from a repository of that environment's own alone. GitHub's cache
-//!   is written by each job of a branch, whatever it may do, and read by all of those that come after it.
+//! - What **may be published by a blocking environment** takes from a repository or a folder of that environment's own alone.
+//!   GitHub's cache is written by each job of a branch, whatever it may do, and read by all of those that come after it. So is
+//!   what a runner saves of a folder and restores: of a folder, such an environment takes what gp-deliver has written there
+//!   itself (`buildkit::cache_folder`), and nothing that was brought.
 
 use std::collections::BTreeMap;
 
@@ -17,13 +19,17 @@ use super::preflight::{Ready, Workshop};
 use super::{Delivery, builder_state};
 use crate::buildkit::builder::Builder;
 use crate::buildkit::cache::{Backend, Place, RemoteCache, Repositories, Scope};
+use crate::buildkit::cache_folder::{CacheFolder, Folders, Surroundings, Use};
 use crate::buildkit::namespace::BuilderCache;
 use crate::buildkit::progress::{CacheRead, GivenUp, StepSeen};
-use crate::config::Publish;
+use crate::config::{Cache, Publish, RequestedDestination};
 use crate::github::{ActionsCache, Event};
 use crate::oci::Platform;
+use crate::publish::Destination;
 use crate::record::{BuildCache, CacheReading, CachedStep};
+use crate::source::project_of;
 use crate::text;
+use crate::user_cache;
 
 /// The cache of a build, and what is to be said of it.
 #[derive(Clone, Default)]
@@ -49,13 +55,13 @@ impl Chosen {
 
 /// Chooses the cache of what is built by a builder.
 pub(super) async fn choose(delivery: &Delivery, ready: &Ready, workshop: &Workshop, builder: &Builder) -> Chosen {
-    match place(delivery, workshop, builder) {
+    match place(delivery, workshop, builder).await {
         Ok(Some(place)) => {
             let (is_read, is_written, notes) = rights(delivery, &place);
             if let Err(why) = is_there(delivery, &place).await {
                 return Chosen { cache: None, notes: vec![why] };
             }
-            let scope = delivery.config.build.cache.scope.clone().unwrap_or_else(|| scope(delivery, ready));
+            let scope = delivery.config.build.cache.scope.clone().unwrap_or_else(|| scope(delivery, ready, &place));
             let environment = delivery.config.environment.name();
             let cache = RemoteCache { place, environment, scope, reads: is_read, writes: is_written };
             Chosen { cache: (is_read || is_written).then_some(cache), notes }
@@ -69,38 +75,85 @@ pub(super) async fn choose(delivery: &Delivery, ready: &Ready, workshop: &Worksh
 ///
 /// # Errors
 /// One is asked for, and this is why there is none.
-fn place(delivery: &Delivery, workshop: &Workshop, builder: &Builder) -> Result<Option<Place>, String> {
-    let config = &delivery.config;
-    let settings = &config.build.cache;
-    let registry = || settings.repositories.as_ref().and_then(|named| named.of(config.environment.name())).map(Place::Registry);
-    let github =
-        || settings.actions.clone().map(|ActionsCache { url, token }| Place::GitHub { url: url.url().to_string(), token });
-    let (place, asked) = match settings.backend {
-        Backend::Off => return Ok(None),
-        Backend::Registry => (registry(), true),
-        Backend::GitHub if github().is_none() => {
+async fn place(delivery: &Delivery, workshop: &Workshop, builder: &Builder) -> Result<Option<Place>, String> {
+    let settings = &delivery.config.build.cache;
+    let Some((backend, asked)) = backend(settings, builder)? else { return Ok(None) };
+    if let Some(why) = withheld(delivery, workshop, builder) {
+        // Who asks for nothing is told nothing.
+        return if asked { Err(why.to_owned()) } else { Ok(None) };
+    }
+    let environment = delivery.config.environment.name();
+    match backend {
+        Backend::Local => folder(delivery).await.map(Place::Folder).map(Some),
+        Backend::Registry => Ok(settings.repositories.as_ref().and_then(|named| named.of(environment)).map(Place::Registry)),
+        Backend::GitHub | Backend::Auto | Backend::Off => {
+            let github = |ActionsCache { url, token }| Place::GitHub { url: url.url().to_string(), token };
+            Ok(settings.actions.clone().map(github))
+        }
+    }
+}
+
+/// The kind of cache, and whether one is asked for.
+///
+/// # Errors
+/// One is asked for, and this is why there is none.
+fn backend(settings: &Cache, builder: &Builder) -> Result<Option<(Backend, bool)>, String> {
+    let has_repository = settings.repositories.is_some();
+    let has_folder = settings.folders.is_some();
+    let asked = has_repository || has_folder;
+    Ok(match settings.backend {
+        Backend::Off => None,
+        Backend::Registry | Backend::Local => Some((settings.backend, true)),
+        Backend::GitHub if settings.actions.is_none() => {
             return Err("there is no cache of GitHub Actions here: the runner names none".to_owned());
         }
         Backend::GitHub if !builder.may_write_caches() => return Err(cannot(builder.description())),
-        Backend::GitHub => (github(), true),
-        Backend::Auto => (github().filter(|_| builder.may_write_caches()).or_else(registry), settings.repositories.is_some()),
-    };
-    let Some(place) = place else { return Ok(None) };
-    // Who asks for nothing is told nothing.
-    let refused = |why: &str| if asked { Err(why.to_owned()) } else { Ok(None) };
+        Backend::GitHub => Some((Backend::GitHub, true)),
+        Backend::Auto if settings.actions.is_some() && builder.may_write_caches() => Some((Backend::GitHub, asked)),
+        Backend::Auto if has_repository => Some((Backend::Registry, true)),
+        Backend::Auto if has_folder => Some((Backend::Local, true)),
+        Backend::Auto => None,
+    })
+}
+
+/// Why a builder is told of no cache; nothing where it may be.
+fn withheld(delivery: &Delivery, workshop: &Workshop, builder: &Builder) -> Option<&'static str> {
     if !matches!(builder_state::owner(delivery, builder), BuilderCache::Own | BuilderCache::Shared) {
-        return refused(
+        return Some(
             "the builder is not known to be this job's alone, and would keep what the cache gives it for the builds of others; \
              set `builder-cache: own` where it ends with the job",
         );
     }
     if builder_state::foreign_reader(delivery, &workshop.definition.dockerfile).is_some() {
-        return refused("the Dockerfile's reader is not Docker's own, and would be told of the cache and of its token");
+        return Some("the Dockerfile's reader is not Docker's own, and would be told of the cache and of its token");
     }
-    if config.publish != Publish::Yes && may_publish(delivery) {
-        return refused("the job could publish what this run leaves in its builder, and this run publishes nothing");
+    if delivery.config.publish != Publish::Yes && may_publish(delivery) {
+        return Some("the job could publish what this run leaves in its builder, and this run publishes nothing");
     }
-    Ok(Some(place))
+    None
+}
+
+/// The folder of this machine, which is made where something goes there.
+///
+/// # Errors
+/// It can't be used.
+async fn folder(delivery: &Delivery) -> Result<CacheFolder, String> {
+    let config = &delivery.config;
+    let environment = config.environment.name();
+    let own = || user_cache::folder().map(|cache| cache.join("build-cache").join(environment));
+    let path = config.build.cache.folders.as_ref().map(|folders| folders.of(environment)).or_else(own);
+    let path = path.ok_or("this user has no folder for caches, and `cache-folder` names none")?;
+    let purpose = if config.publish == Publish::Yes { Use::Write } else { Use::Read };
+    let workspace = delivery.event.as_ref().and_then(|event| event.workspace.as_deref());
+    let image = match &config.destination {
+        RequestedDestination::Named(Destination::Layout(path)) => Some(path.clone()),
+        RequestedDestination::Named(_) | RequestedDestination::Ecr(_) => None,
+    };
+    let outputs = [config.report_dir.clone()].into_iter().chain(image).collect();
+    let around = Surroundings { project: project_of(&config.context, workspace), outputs };
+    let opening = tokio::task::spawn_blocking(move || CacheFolder::open(&path, &around, purpose));
+    let opened = opening.await.unwrap_or_else(|error| Err(error.to_string()));
+    opened.map_err(|why| format!("the cache's folder is not used: {}", text::words(&why)))
 }
 
 /// Whether a cache is at work, as far as that has to be known before a builder is told of it.
@@ -145,7 +198,28 @@ fn rights(delivery: &Delivery, place: &Place) -> (bool, bool, Vec<String>) {
             );
             (false, writes, vec![note])
         }
+        Place::Folder(folder) => match unread(folder, config.build.cache.folders.as_ref(), environment) {
+            Some(note) => (false, writes, vec![note]),
+            None => (true, writes, Vec::new()),
+        },
     }
+}
+
+/// Why an environment whose findings block takes nothing from a folder; nothing where it takes what is there.
+fn unread(folder: &CacheFolder, folders: Option<&Folders>, environment: &str) -> Option<String> {
+    if !folders.is_some_and(Folders::are_apart) {
+        return Some(format!(
+            "no `cache-folder` with {{env}} in it says that {environment} has its own, so that {environment} writes to the folder \
+             and takes nothing from it; with one, only {environment}'s jobs should be able to write there"
+        ));
+    }
+    (!folder.is_own()).then(|| {
+        format!(
+            "what is in {} was not written there by gp-deliver, or has been changed since (restored from an archive or a runner's \
+             cache, or on a file system without extended attributes), so that {environment} takes nothing from it",
+            text::words(&folder.path().display().to_string())
+        )
+    })
 }
 
 /// Whether anything that this job builds may be published.
@@ -154,12 +228,17 @@ fn may_publish(delivery: &Delivery) -> bool {
 }
 
 /// The scope of builds of the same contexts, Dockerfile and stage of a repository.
-fn scope(delivery: &Delivery, ready: &Ready) -> Scope {
+fn scope(delivery: &Delivery, ready: &Ready, place: &Place) -> Scope {
     let config = &delivery.config;
     let context = config.real_context();
     let context = context.strip_prefix(&ready.checkout.root).unwrap_or(&context).to_string_lossy();
     let dockerfile = dockerfile_name(&config.build.dockerfile, &ready.checkout.root);
-    let repository = builder_state::repository(delivery).unwrap_or_default();
+    // A repository of a registry is for one project; a folder of this machine may be for all checkouts on it.
+    let checkout = || match place {
+        Place::Folder(_) => ready.checkout.root.to_string_lossy().into_owned(),
+        Place::Registry(_) | Place::GitHub { .. } => String::new(),
+    };
+    let repository = builder_state::repository(delivery).unwrap_or_else(checkout);
     let target = config.build.target.as_deref().unwrap_or_default();
     let named = config.build.contexts.iter().map(|named| (named.name.to_string(), named.origin.to_string()));
     let named: Vec<_> = named.collect();

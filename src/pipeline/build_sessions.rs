@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-use super::base_images::{BaseImages, Use};
+use super::base_images::BaseImages;
 use super::build_cache::{self, Chosen};
 use super::builders::Seat;
 use super::claim::dockerfile_name;
@@ -20,6 +20,7 @@ use crate::build_check::BuildCheck;
 use crate::buildkit::Error as BuildError;
 use crate::buildkit::builder::{Builder, Instructions};
 use crate::buildkit::cache::RemoteCache;
+use crate::buildkit::cache_folder::Use;
 use crate::buildkit::contexts::Contexts;
 use crate::buildkit::error::Untaken;
 use crate::buildkit::namespace::shared_context;
@@ -28,7 +29,7 @@ use crate::buildkit::session::context::Directory;
 use crate::buildkit::session::credentials::{self, Credentials, Otherwise};
 use crate::buildkit::session::ssh::{self, Agents};
 use crate::buildkit::session::stats::TransferStats;
-use crate::buildkit::session::{Session, layouts, silence};
+use crate::buildkit::session::{Session, content, silence};
 use crate::config::Build;
 use crate::error::Error;
 use crate::oci::registry::Store;
@@ -192,6 +193,7 @@ impl<'a> BuildSession<'a> {
         purpose: Use,
     ) -> Result<Self, Error> {
         let build = &delivery.config.build;
+        let cache = chosen.cache.as_ref();
         let stats = Arc::new(TransferStats::default());
         let left_out = [&delivery.config.report_dir, &delivery.staging];
         let left_out: Vec<_> = left_out.into_iter().filter_map(|path| path.canonicalize().ok()).collect();
@@ -202,17 +204,17 @@ impl<'a> BuildSession<'a> {
             context: Directory::within(definition.context.folder()?, &place.context, left_out.clone()),
             folders: contexts.folders(definition, &place, &left_out)?,
             layouts: contexts.layouts.clone(),
+            cache: cache.and_then(|cache| cache.store(purpose)),
             // As bytes that are always new: a builder takes a file of the same size and time for the one it has.
             dockerfile: Directory::files(definition.files()),
             secrets: build.secrets.iter().map(|secret| (secret.id.clone(), secret.source.clone())).collect(),
             stats: Arc::clone(&stats),
         };
-        let cache = chosen.cache.as_ref();
         let bases = Arc::new(BaseImages::of(delivery, definition, builder, cache, purpose));
         let otherwise: Arc<dyn Otherwise> = bases.clone();
         let routes = attachables.routes().add_service(Credentials::server(Store::from_env(), otherwise));
         let routes = routes.add_service(Agents::server(build.agents.clone()));
-        let methods = METHODS.into_iter().chain(credentials::METHODS).chain(ssh::METHODS).chain(layouts::METHODS);
+        let methods = METHODS.into_iter().chain(credentials::METHODS).chain(ssh::METHODS).chain(content::METHODS);
         let methods: Vec<_> = methods.collect();
         let namespace = builder_state::namespace(delivery, ready, builder, cache);
         // The builder keeps what it received of a context under this key, and asks next time for what changed.

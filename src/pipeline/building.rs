@@ -147,6 +147,9 @@ impl Unwritten {
         });
         let written = try_join_all(written).await;
         sessions.close().await;
+        for cache in self.caches.values() {
+            cache.leave().await;
+        }
         written.map(drop)
     }
 }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::amazon::SignedIn;
 use super::check::Check;
-use super::{amazon, fixed_tags, ground_rules, mirrors};
+use super::{amazon, cache_repository, fixed_tags, ground_rules, mirrors};
 use crate::aws::ecr::Mutability;
 use crate::aws::kms::Key;
 use crate::aws::{self, Session};
@@ -222,6 +222,9 @@ async fn sign_in(
     ];
     if let Signing::Key(signing) = &inputs.config.signing {
         checks.extend(keys(&session, signing).await);
+    }
+    if let Some(cache) = &inputs.cache {
+        checks.push(("build cache", cache_repository::look(cache, &ecr, &session).await));
     }
     (checks, Some(signed_in))
 }

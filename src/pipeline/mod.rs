@@ -15,6 +15,7 @@ pub(crate) mod build_sessions;
 mod builder_state;
 pub(crate) mod builders;
 mod building;
+mod cache_repository;
 pub(crate) mod caching;
 mod check;
 mod claim;

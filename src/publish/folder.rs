@@ -17,7 +17,7 @@ use super::{Destination, Error, Listener, PublishEvent, referrers};
 use crate::oci::layout::{self, REF_NAME, digest_of};
 use crate::oci::registry::Upload;
 use crate::oci::{Digest, Image, Layout, Tag};
-use crate::ownership::{self, Standing, Stranger};
+use crate::ownership::{self, Purpose, Standing, Stranger};
 use crate::record::Publication;
 use crate::tags::PlannedTag;
 
@@ -72,7 +72,7 @@ fn absolute(path: &Path) -> PathBuf {
 }
 
 fn find(path: &Path) -> Result<PathState, Error> {
-    match ownership::look(path) {
+    match ownership::look(path, Purpose::Output) {
         Ok(Standing::Absent) => Ok(PathState::Nothing),
         Ok(Standing::Empty) => Ok(PathState::EmptyFolder),
         Ok(Standing::Own(seals)) => own_layout(path, seals),
@@ -102,7 +102,7 @@ fn own_layout(path: &Path, mut seals: Vec<String>) -> Result<PathState, Error> {
             return Ok(PathState::OwnLayout);
         }
         // Another delivery may have replaced the index between the two looks: then the seals are others too.
-        match ownership::look(path) {
+        match ownership::look(path, Purpose::Output) {
             Ok(Standing::Own(now)) if now != seals => seals = now,
             _ => return Err(Error::Changed { path: path.to_owned() }),
         }
@@ -332,7 +332,7 @@ impl LayoutUpdate {
 
 /// Marks a folder as ours. Where the file system can't hold that, the next delivery will not know the folder.
 fn take(path: &Path, seals: &[String]) {
-    let marked = ownership::mark(path, seals);
+    let marked = ownership::mark(path, Purpose::Output, seals);
     tracing::debug!(path = %path.display(), ?marked, "the layout's folder is marked");
 }
 

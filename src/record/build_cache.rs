@@ -8,7 +8,7 @@ use crate::oci::Platform;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct BuildCache {
-    /// Where it is: the repository of a registry, or `gha`; absent where none could be used.
+    /// Where it is: the repository of a registry, `gha`, or `local` for a folder; absent where none could be used.
     pub(crate) place: Option<String>,
     /// What came of reading it.
     pub(crate) read: CacheReading,

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::Error;
-use crate::ownership::{self, Standing, Stranger};
+use crate::ownership::{self, Purpose, Standing, Stranger};
 use crate::sink::Redacted;
 
 /// A folder that reports are written to.
@@ -41,12 +41,12 @@ impl Folder {
             return Err(failed(io::ErrorKind::NotADirectory.into()));
         }
         let folder = Self { path: path.to_owned() };
-        match ownership::look(path) {
+        match ownership::look(path, Purpose::Output) {
             Ok(Standing::Own(_)) => folder.refuse_others_files()?,
             Ok(Standing::Absent | Standing::Empty) => {
                 fs::create_dir_all(path).map_err(failed)?;
                 // Where it can't be marked, this delivery goes on: the next one will not know the folder.
-                let marked = ownership::mark(path, &[]);
+                let marked = ownership::mark(path, Purpose::Output, &[]);
                 tracing::debug!(path = %path.display(), ?marked, "the report's folder is taken");
                 folder.write(".gitignore", &Redacted::text("*\n"))?;
             }
@@ -82,7 +82,7 @@ impl Folder {
             let entry = entry.map_err(failed)?;
             let name = entry.file_name().to_string_lossy().into_owned();
             let written = WRITTEN.contains(&&*name) || WORKED_WITH.iter().any(|prefix| name.starts_with(prefix));
-            if !written && !matches!(ownership::look(&entry.path()), Ok(Standing::Own(_))) {
+            if !written && !matches!(ownership::look(&entry.path(), Purpose::Output), Ok(Standing::Own(_))) {
                 return Err(Error::Foreign { path: self.path.clone(), entry: name });
             }
         }

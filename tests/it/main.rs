@@ -31,6 +31,7 @@ mod a_change_is_shown_by_another_job;
 mod a_check_run_shows_the_report;
 mod a_cluster_is_brought_to_by_any_git_server;
 mod a_cluster_is_brought_to_what_is_out;
+mod a_folder_keeps_what_was_built;
 mod a_folder_that_is_the_projects_is_left_alone;
 mod a_github_app_writes_where_a_cluster_is_brought_to;
 mod a_pull_secret_is_kept_in_a_cluster;

@@ -187,3 +187,40 @@ fn what_is_wrong_at_aws_is_mended_by_lines_of_the_terraform_module_too() {
     let world = self::world(&github).start();
     assert!(!doctor(&world, &self::source(), &github).ends_with(0).stdout.contains("Terraform"));
 }
+
+#[test]
+fn a_build_cache_in_amazon_ecr_has_a_repository_whose_tags_may_move_or_that_is_said() {
+    let (source, github) = (source(), github(selected(&MAIN_AND_RELEASES)));
+    let world = world(&github).start();
+    for (name, mutability, filters) in [
+        ("cache/prod", Mutability::Mutable, &[][..]),
+        ("cache/filtered-prod", Mutability::ImmutableWithExclusion, &["prod-*"]),
+        ("cache/kept-prod", Mutability::Immutable, &[]),
+        ("cache/others-prod", Mutability::ImmutableWithExclusion, &["latest"]),
+    ] {
+        world.create_repository(name, mutability, filters);
+    }
+    let asked = |repository: &str| {
+        let repository = format!("{}/{repository}", world.host());
+        let to = format!("{}/{}", world.host(), world.repository());
+        let asked = doctor(&world, &source, &github).without("--ecr-repository").flag("--ecr-repository", &to);
+        asked.flag("--cache", "registry").flag("--cache-repository", &repository)
+    };
+    for name in ["cache/{env}", "cache/filtered-{env}"] {
+        let ended = asked(name).ends_with(0);
+        assert!(row(&ended, "build cache").starts_with("  ok ") && row(&ended, "build cache").contains("may move"), "{ended}");
+    }
+    for (name, words) in [
+        ("cache/kept-{env}", "keeps tags where they are"),
+        ("cache/others-{env}", "keeps tags where they are"),
+        ("cache/absent-{env}", "cache/absent-prod"),
+    ] {
+        let ended = asked(name).ends_with(1);
+        assert!(row(&ended, "build cache").starts_with("  FAIL") && row(&ended, "build cache").contains(words), "{ended}");
+    }
+    // One that is elsewhere, or not used, is nothing to ask Amazon ECR about.
+    let elsewhere = doctor(&world, &source, &github).flag("--cache", "registry").flag("--cache-repository", "r.example/cache");
+    for ended in [elsewhere.ends_with(0), asked("cache/absent-{env}").flag("--cache", "gha").ends_with(0)] {
+        assert!(!ended.stdout.contains("build cache"), "{ended}");
+    }
+}

@@ -3,14 +3,14 @@
 
 use std::fs;
 
-use doubles::aws::{Call, Mutability, PUSH, World};
+use doubles::aws::{Call, Mutability, World};
 use doubles::proxy::{ALWAYS, Challenge, Fault, Proxy, Rule, rule};
 use doubles::registry::{Options, Registry, crane};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::support::buildkitd::Buildkitd;
 use crate::support::machines::{self, as_pull_request, cache, digest, hits, machines, source};
-use crate::support::{Delivery, Engine, Source, engines, keyless, secret};
+use crate::support::{Delivery, Ended, Engine, Source, engines, keyless, secret};
 
 const BASE: &str = "debian:bookworm-slim";
 
@@ -80,18 +80,27 @@ fn in_amazon_ecr_it_is_read_and_written_by_sessions_that_may_do_nothing_else() {
     let [one, two] = machines();
     let world = World::options().start();
     world.create_repository("cache/dev", Mutability::Mutable, &[]);
-    let arn = |name: &str| format!("arn:aws:ecr:{}:{}:repository/{name}", world.region(), world.account());
-    world.set_role_policy(&json!({"Version": "2012-10-17", "Statement": [
-        {"Effect": "Allow", "Action": "ecr:GetAuthorizationToken", "Resource": "*"},
-        {"Effect": "Allow", "Action": PUSH, "Resource": [arn(&world.repository()), arn("cache/dev")]},
-    ]}));
     let source = source();
+    let cached_at = format!("{}/cache/{{env}}", world.host());
+    let to = format!("{}/{}", world.host(), world.repository());
+    // The role has what `policy` prints for it, which knows the cache where that is in Amazon ECR.
+    let policy = |backend: &str, repository: &str| {
+        let asked = keyless::run(&world, &source, "policy").without("--ecr-repository").flag("--ecr-repository", &to);
+        let asked = asked.flag("--environment", "dev").flag("--cache", backend);
+        let asked = Ended::from(asked.flag("--cache-repository", repository).command().arg("role").output().unwrap());
+        serde_json::from_str::<Value>(&asked.stdout).unwrap_or_else(|_| panic!("{asked}"))
+    };
+    for (backend, repository) in [("gha", &*cached_at), ("off", &cached_at), ("registry", "registry.example/cache")] {
+        assert!(!policy(backend, repository).to_string().contains("KeepBuildCache"), "{backend} {repository}");
+    }
+    let printed = policy("registry", &cached_at);
+    assert!(printed.to_string().contains(":repository/cache/dev\""), "{printed}");
+    world.set_role_policy(&printed);
     let deliver = |engine: &Engine| {
         source.commit("again");
-        let to = format!("{}/{}", world.host(), world.repository());
         let delivery = keyless::deliver(&world, &source).without("--ecr-repository").flag("--ecr-repository", &to).on(engine);
         let delivery = delivery.flag("--environment", "dev").flag("--builder-cache", "own").flag("--cache", "registry");
-        delivery.flag("--cache-repository", &format!("{}/cache/{{env}}", world.host())).ends_with(0)
+        delivery.flag("--cache-repository", &cached_at).ends_with(0)
     };
     let ended = deliver(&one);
     assert_eq!(cache(&source)["written"], "written", "{}\n{ended}", cache(&source));

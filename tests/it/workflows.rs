@@ -466,7 +466,9 @@ fn a_runner_is_a_label_or_a_list_of_labels() {
 }
 
 /// Inputs of the action that are not the workflow's to set: it delivers what is built, with the job's own token.
-const NOT_OF_THE_WORKFLOW: [&str; 11] = [
+const NOT_OF_THE_WORKFLOW: [&str; 12] = [
+    // The action runs in a container, which sees no folder of the runner's machine that outlives the job.
+    "cache-folder",
     "environments",
     "github-token",
     "gitops-app-private-key",

@@ -46,6 +46,12 @@ pub(crate) const PUSH: [&str; 7] = [
     "UploadLayerPart",
 ];
 
+/// What a build cache in a repository asks for: it is read and written there.
+#[must_use]
+pub(crate) fn cache_statement(repository: &RepositoryArn) -> Statement {
+    statement("KeepBuildCache", &PUSH, &repository.to_string())
+}
+
 /// The smallest policy with which `gp-deliver lifecycle preview` sees everything. It changes nothing of a repository.
 #[must_use]
 pub(crate) fn preview_policy(repository: &RepositoryArn) -> Document {

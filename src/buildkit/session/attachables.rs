@@ -9,12 +9,14 @@ use bollard_buildkit_proto::moby::filesync::v1::file_sync_server::FileSyncServer
 use tonic::service::Routes;
 use tonic::transport::Server;
 
+use super::content::Contents;
 use super::context::Directory;
 use super::filesync::Folders;
 use super::health::Present;
-use super::layouts::{LayoutFolder, Layouts};
+use super::layouts::LayoutFolder;
 use super::secrets::{SecretSource, SecretsService};
 use super::stats::TransferStats;
+use crate::buildkit::blob_folder::BlobStore;
 
 /// The gRPC methods that a session announces, for [`Attachables::routes`].
 pub(crate) const METHODS: [&str; 3] =
@@ -41,6 +43,8 @@ pub(crate) struct Attachables {
     pub(crate) folders: BTreeMap<String, Directory>,
     /// The layouts that are named contexts, in the same way.
     pub(crate) layouts: BTreeMap<String, LayoutFolder>,
+    /// The build's cache, where it is in a folder here.
+    pub(crate) cache: Option<BlobStore>,
     /// The build's secrets, by their ids.
     pub(crate) secrets: BTreeMap<String, SecretSource>,
     /// Where transfers are counted.
@@ -56,7 +60,7 @@ impl Attachables {
         let folders = Folders::new(self.folders.into_iter().chain(directories).collect(), Arc::clone(&self.stats));
         Routes::new(HealthServer::new(Present(Arc::clone(&self.stats))))
             .add_service(FileSyncServer::new(folders))
-            .add_service(Layouts::new(self.layouts, Arc::clone(&self.stats)))
+            .add_service(Contents::new(self.layouts, self.cache, Arc::clone(&self.stats)))
             .add_service(SecretsServer::new(SecretsService::new(self.secrets, self.stats)))
     }
 }

@@ -2,6 +2,7 @@
 //! (`moby.buildkit.v1.Control/Session`, a gRPC server inside a stream of bytes).
 
 pub(crate) mod attachables;
+pub(crate) mod content;
 pub(crate) mod context;
 pub(crate) mod credentials;
 pub(crate) mod error;

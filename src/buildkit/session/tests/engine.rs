@@ -25,6 +25,7 @@ pub(crate) async fn session(context: Directory, dockerfile: Directory) -> (Chann
         dockerfile,
         folders: BTreeMap::new(),
         layouts: BTreeMap::new(),
+        cache: None,
         secrets: BTreeMap::new(),
         stats: Arc::clone(&stats),
     };
