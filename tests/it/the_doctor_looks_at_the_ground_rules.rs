@@ -5,6 +5,7 @@ use std::process::Command;
 
 use doubles::aws::{self, Mutability, World};
 use doubles::github::{Branches, GitHub, Options, Repository};
+use serde_json::json;
 
 use crate::support::keyless::{run, source};
 use crate::support::{Delivery, Ended, Source, run as tool_run, tool};
@@ -200,6 +201,10 @@ fn a_build_cache_in_amazon_ecr_has_a_repository_whose_tags_may_move_or_that_is_s
     ] {
         world.create_repository(name, mutability, filters);
     }
+    world.set_role_policy(&json!({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Resource": "*",
+        "Action": ["ecr:GetAuthorizationToken", "ecr:DescribeRepositories", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+    }]}));
     let asked = |repository: &str| {
         let repository = format!("{}/{repository}", world.host());
         let to = format!("{}/{}", world.host(), world.repository());

@@ -308,8 +308,10 @@ fn of_an_entry_that_is_not_whole_nothing_is_taken() {
     spoilt("it is a link");
     fs::remove_file(&layer).unwrap();
     // Nothing of it is hashed, which would take a while.
-    fs::File::create(&layer).unwrap().set_len(1 << 40).unwrap();
-    spoilt("1099511627776 bytes, and 3 are expected");
+    fs::File::create(&layer).unwrap().set_len(MAX_BYTES).unwrap();
+    spoilt("10000000000 bytes, and 3 are expected");
+    fs::File::create(&layer).unwrap().set_len(MAX_BYTES + 1).unwrap();
+    spoilt("it has more than 10000000000 bytes");
     scene.write("one", b"one");
     assert_eq!(found(), Ok(Some(one)));
     fs::write(scene.path().join(BLOBS).join(one.hex()), "{}").unwrap();
