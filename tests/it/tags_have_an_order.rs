@@ -188,12 +188,13 @@ async fn a_cancel_that_puts_all_back_says_that_nothing_was_published() {
     let mut running = stage.deliver_by(&proxy.address, "{sha},{env}-{sha}").spawn();
     told.recv().await.unwrap();
     run(Command::new("kill").args(["-TERM".to_owned(), running.id().to_string()]));
-    let code = running.wait().unwrap().code();
-    // What was done by the time that the signal came is delivered.
-    if code == Some(0) {
-        assert_eq!(stage.tags().len(), 2);
-        return;
+    let (code, said_nothing) = (running.wait().unwrap().code(), stage.source.summary().contains("Nothing was published"));
+    let (in_doubt, tags) = (!stage.source.record()["leftovers"].as_array().is_none_or(Vec::is_empty), stage.tags().len());
+    match code {
+        // What was done by the time that the signal came is delivered.
+        Some(0) => assert_eq!((tags, in_doubt, said_nothing), (2, false, false)),
+        Some(143) => assert_eq!((tags, in_doubt, said_nothing), (0, false, true)),
+        // A machine that is so busy that no answer came in the time that is left.
+        other => assert_eq!((other, in_doubt, said_nothing), (Some(1), true, false)),
     }
-    assert_eq!((code, stage.tags()), (Some(143), BTreeSet::new()));
-    assert!(stage.source.summary().contains("Nothing was published"));
 }
