@@ -28,7 +28,7 @@ pub(crate) struct Event {
     pub(crate) head: Option<String>,
     /// The pull request's number.
     pub(crate) number: Option<u64>,
-    /// Whether it is the pull request of a fork.
+    /// Whether it is the pull request of a fork, or of a repository that is not known.
     pub(crate) fork: bool,
     /// Whether it is known that anyone can read the repository.
     pub(crate) public: bool,
@@ -55,6 +55,14 @@ struct PullRequest {
     number: Option<u64>,
     head: Side,
     base: Side,
+}
+
+impl PullRequest {
+    /// Whether its commits are not known to come from the repository that it is for.
+    fn is_of_a_fork(&self) -> bool {
+        let own = self.base.repo.as_ref();
+        own.is_none() || self.head.repo.as_ref() != own
+    }
 }
 
 /// One side of a pull request; a repository that is gone is null.
@@ -87,7 +95,8 @@ impl Event {
         let payload = variable(variables::GITHUB_EVENT_PATH).and_then(|path| std::fs::read(path).ok());
         let payload = payload.and_then(|bytes| document::read::<Payload>(&bytes).ok());
         let Payload { before, pull_request, merge_group, repository } = payload.unwrap_or_default();
-        let fork = pull_request.as_ref().is_some_and(|request| request.head.repo != request.base.repo);
+        let name = variable(variables::GITHUB_EVENT_NAME).unwrap_or_default();
+        let fork = pull_request.as_ref().map_or_else(|| name.starts_with("pull_request"), PullRequest::is_of_a_fork);
         let number = pull_request.as_ref().and_then(|request| request.number);
         let (before, base, head) = match (pull_request, merge_group) {
             (Some(PullRequest { head, base, .. }), _) => (Some(base.sha), Some(base.branch), Some(head.sha)),
@@ -95,7 +104,7 @@ impl Event {
             (None, None) => (before, variable(variables::GITHUB_BASE_REF).filter(|base| !base.is_empty()), None),
         };
         Some(Self {
-            name: variable(variables::GITHUB_EVENT_NAME).unwrap_or_default(),
+            name,
             reference: variable(variables::GITHUB_REF).unwrap_or_default(),
             sha: variable(variables::GITHUB_SHA).unwrap_or_default(),
             workspace: variable(variables::GITHUB_WORKSPACE).map(PathBuf::from),
@@ -204,6 +213,30 @@ mod tests {
         }
         for name in ["workflow_run", "issue_comment", "deployment", "", "Push"] {
             assert!(!named(name).may_publish(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_pull_request_is_a_forks_unless_the_event_says_that_it_comes_from_the_repository_itself() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().to_str().unwrap();
+        let side = |repo: &str| format!(r#"{{"ref":"main","sha":"{}","repo":{repo}}}"#, "a".repeat(40));
+        let request = |head: &str, base: &str| format!(r#"{{"pull_request":{{"head":{},"base":{}}}}}"#, side(head), side(base));
+        let (one, other) = (r#"{"id":1}"#, r#"{"id":2}"#);
+        for (name, payload, fork) in [
+            ("pull_request", request(one, one), false),
+            ("pull_request", request(other, one), true),
+            ("pull_request", request("null", one), true),
+            ("pull_request", request("null", "null"), true),
+            ("pull_request", "{}".to_owned(), true),
+            ("pull_request", "{".to_owned(), true),
+            ("pull_request_target", "{".to_owned(), true),
+            ("push", "{".to_owned(), false),
+        ] {
+            std::fs::write(path, &payload).unwrap();
+            let event = event(&[("GITHUB_ACTIONS", "true"), ("GITHUB_EVENT_PATH", path), ("GITHUB_EVENT_NAME", name)]).unwrap();
+            assert_eq!(event.fork, fork, "{name} {payload}");
+            assert!(!(event.fork && event.may_read_as_itself()), "{name} {payload}");
         }
     }
 

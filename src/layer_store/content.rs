@@ -8,9 +8,9 @@ use flate2::read::MultiGzDecoder;
 use rustix::fs::{AtFlags, CWD, linkat};
 
 use super::entry::{Entry, Key};
-use crate::oci::digest::Hasher;
+use crate::oci::Compression;
+use crate::oci::hashed::Hashed;
 use crate::oci::layout::{self, Layout};
-use crate::oci::{Compression, Digest};
 
 /// How much is read at once, in bytes.
 const BLOCK: usize = 1 << 20;
@@ -21,20 +21,21 @@ pub(super) fn is_as_said(file: &File, entry: &Entry, key: &Key) -> io::Result<bo
     if !entry.answers(key) || file.metadata()?.len() != entry.size {
         return Ok(false);
     }
-    let mut blob = Hashed::of(file.take(entry.size));
+    let mut blob = Hashed::new(file.take(entry.size));
     if let (Key::Content(_, compression), Some(content)) = (key, entry.content) {
         // One byte more than is said shows that there is more.
         let most = content.size.saturating_add(1);
         let found = match compression {
-            Compression::Gzip => digest_of(MultiGzDecoder::new(io::BufReader::with_capacity(BLOCK, &mut blob)).take(most))?,
-            Compression::Zstd => digest_of(zstd::Decoder::new(&mut blob)?.take(most))?,
+            Compression::Gzip => {
+                Hashed::new(MultiGzDecoder::new(io::BufReader::with_capacity(BLOCK, &mut blob)).take(most)).finish()?
+            }
+            Compression::Zstd => Hashed::new(zstd::Decoder::new(&mut blob)?.take(most)).finish()?,
         };
         if found != (content.diff_id, content.size) {
             return Ok(false);
         }
     }
-    io::copy(&mut blob, &mut io::sink())?;
-    Ok((blob.hasher.finish(), blob.size) == (entry.digest, entry.size))
+    Ok(blob.finish()? == (entry.digest, entry.size))
 }
 
 /// Brings the blob that was looked at into a layout: by another name of the same file where that is possible, else by a copy,
@@ -61,34 +62,4 @@ pub(super) fn bring(mut file: &File, entry: &Entry, layout: &Layout) -> Result<(
         }
     }
     writer.finish_as(entry.digest).map(drop)
-}
-
-/// The digest of content, and how many bytes it has.
-fn digest_of(content: impl Read) -> io::Result<(Digest, u64)> {
-    let mut content = Hashed::of(content);
-    let mut block = vec![0; BLOCK];
-    while content.read(&mut block)? > 0 {}
-    Ok((content.hasher.finish(), content.size))
-}
-
-/// Content that is hashed while it is read.
-struct Hashed<R> {
-    content: R,
-    hasher: Hasher,
-    size: u64,
-}
-
-impl<R> Hashed<R> {
-    fn of(content: R) -> Self {
-        Self { content, hasher: Hasher::new(), size: 0 }
-    }
-}
-
-impl<R: Read> Read for Hashed<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.content.read(buffer)?;
-        self.hasher.update(&buffer[..count]);
-        self.size += count as u64;
-        Ok(count)
-    }
 }

@@ -11,7 +11,7 @@ use oci_spec::image::{Descriptor, MediaType};
 use serde::{Deserialize, Serialize};
 
 use super::Digest;
-use super::digest::Hasher;
+use super::hashed::Hashed;
 use super::layout::{self, BlobWriter, Layout, descriptor};
 
 /// How layers are stored and sent.
@@ -63,7 +63,7 @@ impl Compression {
     /// # Errors
     /// The content can't be read, or the blob can't be written.
     pub(crate) fn write_layer(self, content: impl Read, layout: &Layout) -> Result<(Descriptor, Digest), layout::Error> {
-        let mut content = Hashing { content, hasher: Hasher::new() };
+        let mut content = Hashed::new(content);
         let mut blob = layout.writer()?;
         let written = match self {
             Self::Gzip => gzip(&mut content, &mut blob),
@@ -71,7 +71,7 @@ impl Compression {
         };
         written.map_err(|source| layout::Error::Io { path: layout.root().to_owned(), source })?;
         let (digest, size) = blob.finish()?;
-        Ok((descriptor(self.media_type(), digest, size), content.hasher.finish()))
+        Ok((descriptor(self.media_type(), digest, size), content.so_far().0))
     }
 
     /// `gzip` or `zstd`.
@@ -95,19 +95,6 @@ impl FromStr for Compression {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         [Self::Gzip, Self::Zstd].into_iter().find(|compression| compression.name() == text).ok_or(())
-    }
-}
-
-struct Hashing<R> {
-    content: R,
-    hasher: Hasher,
-}
-
-impl<R: Read> Read for Hashing<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.content.read(buffer)?;
-        self.hasher.update(&buffer[..count]);
-        Ok(count)
     }
 }
 

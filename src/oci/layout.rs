@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 
 use super::bounds::TooLarge;
 use super::digest::Hasher;
+use super::hashed::Hashed;
 use super::manifest::{self, Document};
 use super::{Digest, Tag};
 use crate::document;
@@ -227,19 +228,7 @@ impl Layout {
     pub(crate) fn verify(&self, descriptor: &Descriptor) -> Result<(), Error> {
         let expected = digest_of(descriptor)?;
         let path = self.blob(&expected);
-        let mut file = open(&path)?;
-        let mut hasher = Hasher::new();
-        let mut buffer = vec![0; 1 << 20];
-        let mut size = 0;
-        loop {
-            let count = file.read(&mut buffer).map_err(io_error(&path))?;
-            if count == 0 {
-                break;
-            }
-            hasher.update(&buffer[..count]);
-            size += count as u64;
-        }
-        let actual = hasher.finish();
+        let (actual, size) = Hashed::new(open(&path)?).finish().map_err(io_error(&path))?;
         if actual != expected {
             return Err(Error::DigestMismatch { expected, actual });
         }

@@ -7,6 +7,7 @@ pub(crate) mod bounds;
 pub(crate) mod compression;
 pub(crate) mod digest;
 pub(crate) mod disk;
+pub(crate) mod hashed;
 pub(crate) mod image;
 pub(crate) mod layer;
 pub(crate) mod layout;

@@ -102,7 +102,6 @@ fn backend(settings: &Cache, builder: &Builder) -> Result<Option<(Backend, bool)
     let has_folder = settings.folders.is_some();
     let asked = has_repository || has_folder;
     Ok(match settings.backend {
-        Backend::Off => None,
         Backend::Registry | Backend::Local => Some((settings.backend, true)),
         Backend::GitHub if settings.actions.is_none() => {
             return Err("there is no cache of GitHub Actions here: the runner names none".to_owned());
@@ -112,7 +111,7 @@ fn backend(settings: &Cache, builder: &Builder) -> Result<Option<(Backend, bool)
         Backend::Auto if settings.actions.is_some() && builder.may_write_caches() => Some((Backend::GitHub, asked)),
         Backend::Auto if has_repository => Some((Backend::Registry, true)),
         Backend::Auto if has_folder => Some((Backend::Local, true)),
-        Backend::Auto => None,
+        Backend::Off | Backend::Auto => None,
     })
 }
 

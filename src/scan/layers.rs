@@ -4,8 +4,7 @@
 //! else excuses nothing: a file's word for itself (`gitleaks:allow`) does not count here.
 
 use std::collections::{BTreeSet, HashSet};
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs::{self};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +16,7 @@ use super::Error;
 use super::gitleaks::{self, History, Leaks, Lists};
 use crate::beneath::Root;
 use crate::finding::Leak;
-use crate::oci::digest::Hasher;
+use crate::oci::hashed::Hashed;
 use crate::oci::image::Layer;
 use crate::oci::layer::{self, Extraction};
 use crate::oci::layout::digest_of;
@@ -110,17 +109,7 @@ fn contents(source: &Path, exclude: &[PathBuf], stop: &AtomicBool) -> HashSet<Di
     let files = files.filter(|entry| entry.file_type().is_file());
     // What has taken a file's place by now is not what was there.
     let opened = files.filter_map(|entry| root.file(entry.path().strip_prefix(&source).ok()?).ok());
-    opened.filter_map(|file| content(file).ok()).collect()
-}
-
-fn content(mut file: File) -> std::io::Result<Digest> {
-    let (mut hasher, mut block) = (Hasher::new(), vec![0; 64 << 10]);
-    loop {
-        match file.read(&mut block)? {
-            0 => return Ok(hasher.finish()),
-            count => hasher.update(&block[..count]),
-        }
-    }
+    opened.filter_map(|file| Hashed::new(file).finish().ok()).map(|(digest, _)| digest).collect()
 }
 
 /// A leak as it is known outside: by the layer, and the file in it.

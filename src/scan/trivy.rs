@@ -217,7 +217,7 @@ impl<'a> Scan<'a> {
             std::fs::create_dir(&cache)?;
             link(self.means.database, &cache.join("db"))?;
             java.map_or(Ok(()), |java| link(java, &cache.join("java-db")))?;
-            analyses.map_or(Ok(false), |analyses| analyses.lay_into(&cache))
+            analyses.map_or(Ok(()), |analyses| analyses.lay_into(&cache))
         };
         fill().map_err(Error::io(&cache))?;
         let reach = Reach::nothing(Limits::TRIVY).writes(scratch).reads(self.means.database);

@@ -5,7 +5,7 @@
 use std::fs::File;
 use std::io::{self, Read as _};
 
-use crate::oci::digest::Hasher;
+use crate::oci::hashed::Hashed;
 
 /// A pointer has fewer bytes than this ("The Pointer": "less than 1024 bytes").
 pub(super) const MAX_BYTES: u64 = 1023;
@@ -40,14 +40,8 @@ impl Pointer {
         if file.metadata()?.len() != self.size {
             return Ok(false);
         }
-        let mut content = file.take(self.size);
-        let (mut hasher, mut buffer) = (Hasher::new(), vec![0; 64 << 10]);
-        loop {
-            match content.read(&mut buffer)? {
-                0 => return Ok(hasher.finish().hex() == self.sha256),
-                count => hasher.update(&buffer[..count]),
-            }
-        }
+        let (digest, _) = Hashed::new(file.take(self.size)).finish()?;
+        Ok(digest.hex() == self.sha256)
     }
 }
 

@@ -31,10 +31,8 @@ fn push(source: &Source, engine: &Engine, environment: &str) -> Delivery {
 /// The files of a folder, with what is in each.
 fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let entries = fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
-    let files = entries.flat_map(|path| match path.is_dir() {
-        true => files(&path),
-        false => vec![(path.clone(), fs::read(&path).unwrap())],
-    });
+    let read = |path: PathBuf| if path.is_dir() { files(&path) } else { vec![(path.clone(), fs::read(&path).unwrap())] };
+    let files = entries.flat_map(read);
     let mut files: Vec<_> = files.collect();
     files.sort();
     files

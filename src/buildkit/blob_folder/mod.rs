@@ -16,7 +16,7 @@ use tokio::sync::OnceCell;
 pub(crate) use self::intake::{INCOMING, Incoming, Intake};
 use crate::beneath::{Links, Root, is_absent};
 use crate::oci::Digest;
-use crate::oci::digest::Hasher;
+use crate::oci::hashed::Hashed;
 use crate::oci::layout::MAX_DOCUMENT_BYTES;
 use crate::ownership::is_only_ours;
 
@@ -156,14 +156,7 @@ impl BlobFolder {
         let failed = |error: io::Error| Some(format!("{digest}: {error}"));
         let file = self.open(digest)?;
         let seen = Seen::of(&file).map_err(failed)?;
-        let (mut hasher, mut buffer, mut content) = (Hasher::new(), vec![0; 1 << 20], file.take(seen.size));
-        loop {
-            match content.read(&mut buffer).map_err(failed)? {
-                0 => break,
-                count => hasher.update(&buffer[..count]),
-            }
-        }
-        let actual = hasher.finish();
+        let (actual, _) = Hashed::new(file.take(seen.size)).finish().map_err(failed)?;
         if actual == *digest { Ok(seen) } else { Err(Some(mismatch(digest, &actual))) }
     }
 

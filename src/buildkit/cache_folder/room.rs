@@ -61,14 +61,14 @@ fn keep(place: &Place, found: &mut Entries, named: &[(Entry, BTreeMap<Digest, u6
     }
     let is_named = |name: &str| named.iter().any(|(_, parts)| parts.keys().any(|digest| digest.hex() == name));
     let failed = |error: io::Error| error.to_string();
-    remove(place.root.folder(Path::new(BLOBS)).map_err(failed)?, |name| !is_named(name)).map_err(failed)?;
-    remove(place.root.folder(Path::new("")).map_err(failed)?, |name| name.starts_with(INCOMING)).map_err(failed)
+    remove(&place.root.folder(Path::new(BLOBS)).map_err(failed)?, |name| !is_named(name)).map_err(failed)?;
+    remove(&place.root.folder(Path::new("")).map_err(failed)?, |name| name.starts_with(INCOMING)).map_err(failed)
 }
 
-fn remove(folder: OwnedFd, is_unwanted: impl Fn(&str) -> bool) -> io::Result<()> {
+fn remove(folder: &OwnedFd, is_unwanted: impl Fn(&str) -> bool) -> io::Result<()> {
     for name in names_in(folder.as_fd())?.into_iter().filter(|name| name.to_str().is_none_or(&is_unwanted)) {
         // What is no file stays.
-        let _ = unlinkat(&folder, &*name, AtFlags::empty());
+        let _ = unlinkat(folder, &*name, AtFlags::empty());
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use crate::document;
 use crate::layer_store::{KnownLayer, Packing};
 use crate::oci::archive;
 use crate::oci::bounds::{self, TooLarge};
-use crate::oci::digest::Hasher;
+use crate::oci::hashed::Hashed;
 use crate::oci::image::Parts;
 use crate::oci::{Digest, Layout, layout};
 
@@ -188,14 +188,8 @@ fn may_be(layer: &KnownLayer, path: &str, length: u64) -> bool {
 }
 
 /// The digest of what is left of a file.
-fn hashed(mut content: impl io::Read) -> Result<Digest, Error> {
-    let (mut hasher, mut block) = (Hasher::new(), vec![0; 1 << 20]);
-    loop {
-        match content.read(&mut block).map_err(|error| broken(&error))? {
-            0 => return Ok(hasher.finish()),
-            count => hasher.update(&block[..count]),
-        }
-    }
+fn hashed(content: impl io::Read) -> Result<Digest, Error> {
+    Hashed::new(content).finish().map(|(digest, _)| digest).map_err(|error| broken(&error))
 }
 
 trait Entry: io::Read {

@@ -1,7 +1,7 @@
 //! The packed form of a database: a gzipped tar archive of two files.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufReader, Read};
 use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
@@ -9,7 +9,7 @@ use tar::{Archive, Entry, EntryType};
 
 use super::Kind;
 use super::digests::Digests;
-use crate::oci::digest::Hasher;
+use crate::oci::hashed::Hashed;
 
 /// What trivy's makers put beside the database.
 pub(super) const METADATA: &str = "metadata.json";
@@ -59,31 +59,13 @@ fn try_unpack(archive: impl Read, size: u64, folder: &Path, kind: Kind) -> io::R
             return Err(unexpected(&entry));
         }
         // New, so that a second entry of a name is an error too.
-        let mut file = Hashed { file: File::create_new(folder.join(name))?, hasher: Hasher::new() };
-        if io::copy(&mut entry.take(limit + 1), &mut file)? > limit {
+        let (mut file, mut content) = (File::create_new(folder.join(name))?, Hashed::new(entry.take(limit + 1)));
+        if io::copy(&mut content, &mut file)? > limit {
             return Err(io::Error::other(format!("{name} has more than {limit} bytes")));
         }
-        digests.0.insert(name.to_owned(), file.hasher.finish());
+        digests.0.insert(name.to_owned(), content.so_far().0);
     }
     Ok(digests)
-}
-
-/// A file that is hashed while it is written.
-struct Hashed {
-    file: File,
-    hasher: Hasher,
-}
-
-impl Write for Hashed {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.file.write(bytes)?;
-        self.hasher.update(&bytes[..count]);
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
 }
 
 /// Content that ends in an error where it exceeds its bound.
@@ -103,9 +85,12 @@ impl<R: Read> Read for Bounded<R> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::io::Write as _;
+
     use flate2::Compression;
     use flate2::write::GzEncoder;
+
+    use super::*;
 
     fn entry(name: &str, kind: EntryType, text: &[u8]) -> (tar::Header, Vec<u8>) {
         let mut header = tar::Header::new_gnu();

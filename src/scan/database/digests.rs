@@ -3,20 +3,17 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use crate::document;
 use crate::oci::Digest;
-use crate::oci::digest::Hasher;
+use crate::oci::hashed::Hashed;
 
 /// The file that has them.
 const FILE: &str = "digests.json";
-
-/// What is read at once to be hashed, in bytes.
-const BLOCK: usize = 1 << 20;
 
 /// The digests of files of one folder, by their names.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,11 +42,5 @@ impl Digests {
 }
 
 fn digest_of(path: &Path) -> io::Result<Digest> {
-    let (mut file, mut hasher, mut block) = (File::open(path)?, Hasher::new(), vec![0; BLOCK]);
-    loop {
-        match file.read(&mut block)? {
-            0 => return Ok(hasher.finish()),
-            count => hasher.update(&block[..count]),
-        }
-    }
+    Hashed::new(File::open(path)?).finish().map(|(digest, _)| digest)
 }

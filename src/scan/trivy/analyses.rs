@@ -16,7 +16,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::oci::Digest;
-use crate::oci::digest::Hasher;
+use crate::oci::hashed::Hashed;
 use crate::oci::image::PlatformImage;
 use crate::process::{self, Launcher};
 use crate::scanner::Tool;
@@ -58,13 +58,13 @@ impl Analyses {
         Some(Self { folder: PrivateFolder::of(cache, FOLDER), file })
     }
 
-    /// Lays it into trivy's cache folder, and says whether there was anything.
+    /// Lays it into trivy's cache folder, where there is anything.
     ///
     /// # Errors
     /// It can't be written there.
-    pub(super) fn lay_into(&self, cache: &Path) -> io::Result<bool> {
+    pub(super) fn lay_into(&self, cache: &Path) -> io::Result<()> {
         let path = path_in(cache);
-        let Some(mut kept) = self.folder.open(&self.file) else { return Ok(false) };
+        let Some(mut kept) = self.folder.open(&self.file) else { return Ok(()) };
         let mut digest = [0; 32];
         let has_digest = kept.read_exact(&mut digest).is_ok();
         path.parent().map_or(Ok(()), |folder| {
@@ -79,7 +79,7 @@ impl Analyses {
             fs::remove_file(&path)?;
             self.forget();
         }
-        Ok(is_whole)
+        Ok(())
     }
 
     /// Removes what is of no use.
@@ -111,16 +111,7 @@ fn path_in(cache: &Path) -> PathBuf {
 
 /// Copies what is left of a file, at most what one may have, and gives its digest.
 fn copy(from: &mut File, to: &mut File) -> io::Result<Digest> {
-    let mut hasher = Hasher::new();
-    let mut piece = vec![0; 64 << 10];
-    let mut from = from.take(MAX_BYTES);
-    loop {
-        match from.read(&mut piece)? {
-            0 => return Ok(hasher.finish()),
-            read => {
-                hasher.update(&piece[..read]);
-                to.write_all(&piece[..read])?;
-            }
-        }
-    }
+    let mut from = Hashed::new(from.take(MAX_BYTES));
+    io::copy(&mut from, to)?;
+    Ok(from.so_far().0)
 }

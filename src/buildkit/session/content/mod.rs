@@ -146,7 +146,7 @@ impl Contents {
         Ok(Response::new(ReceiverStream::new(pieces)))
     }
 
-    async fn write(
+    fn write(
         &self,
         request: Request<Streaming<WriteRequest>>,
     ) -> Result<Response<ReceiverStream<Result<WriteResponse, Status>>>, Status> {
@@ -240,7 +240,7 @@ impl Service<http::Request<Body>> for Contents {
                 WRITE => {
                     let write = service_fn(move |request| {
                         let contents = contents.clone();
-                        async move { contents.write(request).await }
+                        async move { contents.write(request) }
                     });
                     let grpc = Grpc::new(ProstCodec::<WriteResponse, WriteRequest>::default());
                     grpc.max_decoding_message_size(MAX_MESSAGE).streaming(write, request).await

@@ -203,7 +203,7 @@ mod tests {
         let (scene, content) = (Scene::new(), b"12345");
         let mut writing = scene.writing();
         let stat = request(STAT, content, 0, b"");
-        assert_eq!(all(&mut writing, &[stat.clone()]).await.unwrap().offset, 0);
+        assert_eq!(all(&mut writing, std::slice::from_ref(&stat)).await.unwrap().offset, 0);
         let pieces = [request(WRITE, b"", 0, b"123"), request(WRITE, b"", 3, b"45")];
         assert_eq!(all(&mut writing, &pieces).await.unwrap().offset, 5);
         assert!(!scene.path(content).exists());
@@ -211,7 +211,7 @@ mod tests {
         assert_eq!((ended.is_last(), ended.offset, ended.digest), (true, 5, Digest::of(content).to_string()));
         assert_eq!(fs::read(scene.path(content)).unwrap(), content);
         // One that is there is not written again, and one that is not what it should be is.
-        assert_eq!(all(&mut scene.writing(), &[stat.clone()]).await.unwrap_err().code(), Code::AlreadyExists);
+        assert_eq!(all(&mut scene.writing(), std::slice::from_ref(&stat)).await.unwrap_err().code(), Code::AlreadyExists);
         fs::write(scene.path(content), "spoilt").unwrap();
         all(&mut scene.writing(), &[stat, request(COMMIT, content, 0, content)]).await.unwrap();
         assert_eq!(fs::read(scene.path(content)).unwrap(), content);
