@@ -109,7 +109,7 @@ pub(crate) fn look(path: &Path, purpose: Purpose) -> Result<Standing, Stranger> 
 /// # Errors
 /// The file system keeps no such attributes: the folder will be a stranger's for the next delivery.
 pub(crate) fn mark(path: &Path, purpose: Purpose, seals: &[String]) -> io::Result<()> {
-    let words = [VERSION.to_owned(), identity(path)?].into_iter().chain(seals.iter().cloned()).collect::<Vec<_>>();
+    let words = [VERSION.to_owned(), identity(path, purpose)?].into_iter().chain(seals.iter().cloned()).collect::<Vec<_>>();
     setxattr(path, purpose.attribute(), words.join(" ").as_bytes(), XattrFlags::empty())?;
     Ok(())
 }
@@ -120,13 +120,17 @@ fn mark_of(path: &Path, purpose: Purpose) -> Option<Vec<String>> {
     let length = getxattr(path, purpose.attribute(), &mut bytes[..]).ok()?;
     let text = std::str::from_utf8(bytes.get(..length)?).ok()?;
     let mut words = text.split(' ');
-    let known = words.next() == Some(VERSION) && words.next() == Some(identity(path).ok()?.as_str());
+    let known = words.next() == Some(VERSION) && words.next() == Some(identity(path, purpose).ok()?.as_str());
     known.then(|| words.map(str::to_owned).collect())
 }
 
 /// What no other folder has, also none that takes this one's place: an inode is used again, a time of birth is not.
-fn identity(path: &Path) -> io::Result<String> {
+fn identity(path: &Path, purpose: Purpose) -> io::Result<String> {
     let stat = statx(CWD, path, AtFlags::empty(), StatxFlags::INO | StatxFlags::BTIME)?;
+    // What a cache says is believed, so that a file system without such times keeps none that counts as ours.
+    if purpose == Purpose::BuildCache && !StatxFlags::from_bits_retain(stat.stx_mask).contains(StatxFlags::BTIME) {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
     Ok(format!("{}:{}.{:09}", stat.stx_ino, stat.stx_btime.tv_sec, stat.stx_btime.tv_nsec))
 }
 

@@ -19,7 +19,7 @@ use super::preflight::{Ready, Workshop};
 use super::{Delivery, builder_state};
 use crate::buildkit::builder::Builder;
 use crate::buildkit::cache::{Backend, Place, RemoteCache, Repositories, Scope};
-use crate::buildkit::cache_folder::{CacheFolder, Folders, Surroundings, Use};
+use crate::buildkit::cache_folder::{CacheFolder, Folders, OPENING, Surroundings, Use};
 use crate::buildkit::namespace::BuilderCache;
 use crate::buildkit::progress::{CacheRead, GivenUp, StepSeen};
 use crate::config::{Cache, Publish, RequestedDestination};
@@ -151,7 +151,10 @@ async fn folder(delivery: &Delivery) -> Result<CacheFolder, String> {
     let outputs = [config.report_dir.clone()].into_iter().chain(image).collect();
     let around = Surroundings { project: project_of(&config.context, workspace), outputs };
     let opening = tokio::task::spawn_blocking(move || CacheFolder::open(&path, &around, purpose));
-    let opened = opening.await.unwrap_or_else(|error| Err(error.to_string()));
+    let opened = match tokio::time::timeout(OPENING, opening).await {
+        Ok(opened) => opened.unwrap_or_else(|error| Err(error.to_string())),
+        Err(_) => Err(format!("its disk has not answered for {}", text::span(OPENING))),
+    };
     opened.map_err(|why| format!("the cache's folder is not used: {}", text::words(&why)))
 }
 

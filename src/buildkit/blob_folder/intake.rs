@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, unlinkat};
+use rustix::io::Errno;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::BLOBS;
 use crate::beneath::Root;
 use crate::buildkit::id::random_id;
 use crate::oci::digest::Hasher;
-use crate::oci::{Digest, disk};
+use crate::oci::{Digest, disk, layout};
 use crate::text;
 
 /// How many blobs may arrive at once; more wait. A builder gives all that it has side by side, each in pieces of its own.
@@ -48,6 +49,7 @@ pub(crate) struct Incoming {
     size: u64,
     /// Up to which size the disk is known to have room.
     looked: u64,
+    is_kept: bool,
 }
 
 impl Intake {
@@ -81,11 +83,16 @@ impl Intake {
             hasher: Hasher::new(),
             size: 0,
             looked: size.min(LOOK_EVERY),
+            is_kept: false,
         })
     }
 
     fn has_room(&self, bytes: u64) -> io::Result<()> {
-        disk::has_room(&self.path, bytes.saturating_add(self.left_free)).map_err(full)
+        disk::has_room(&self.path, bytes.saturating_add(self.left_free)).map_err(|error| match error {
+            // The builder is told, and of no path of this machine.
+            layout::Error::Io { source, .. } => source,
+            other => full(other),
+        })
     }
 
     fn take(&self, bytes: u64) -> io::Result<()> {
@@ -128,20 +135,33 @@ impl Incoming {
     ///
     /// # Errors
     /// It is not `expected`, or it can't be put there; nothing of it is kept then.
-    pub(crate) fn keep(self, expected: &Digest) -> io::Result<()> {
+    pub(crate) fn keep(mut self, expected: &Digest) -> io::Result<()> {
         let actual = self.hasher.clone().finish();
         if actual != *expected {
             let why = format!("what arrived as {expected} is {actual}");
             return Err(io::Error::new(io::ErrorKind::InvalidData, why));
         }
         let folder = &self.intake.folder;
-        Ok(renameat(folder, self.name.as_str(), folder, expected.hex())?)
+        let put = || renameat(folder, self.name.as_str(), folder, expected.hex());
+        match put() {
+            Err(Errno::ISDIR) => {
+                // What is no blob goes aside.
+                renameat(folder, expected.hex(), folder, format!("{INCOMING}{}", random_id()))?;
+                put()?;
+            }
+            done => done?,
+        }
+        self.is_kept = true;
+        Ok(())
     }
 }
 
 impl Drop for Incoming {
     fn drop(&mut self) {
-        // What was kept is not there any more.
+        if self.is_kept {
+            return;
+        }
+        self.intake.room.fetch_add(self.size, Ordering::Relaxed);
         let _ = unlinkat(&self.intake.folder, self.name.as_str(), AtFlags::empty());
     }
 }

@@ -110,6 +110,10 @@ impl BlobFolder {
                 Err(error) => Err(Some(format!("{digest}: {error}"))),
             }
         });
+        // Of what is not there nothing is remembered: whoever asks says how much that would be.
+        if opened.is_err() {
+            self.0.seen.lock().unwrap_or_else(PoisonError::into_inner).remove(&digest);
+        }
         match opened {
             Ok(blob) => Ok(Some(blob)),
             Err(None) => Ok(None),

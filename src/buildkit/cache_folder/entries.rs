@@ -18,6 +18,11 @@ const VERSION: &str = "1";
 /// The most entries; those that were written last stay.
 const MOST: usize = 1000;
 
+/// The most blobs that an entry names.
+const MOST_PARTS: usize = 10_000;
+/// The longest name of an entry, in bytes: that of a tag.
+const LONGEST: usize = 128;
+
 /// What the index says.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Entries(Vec<Entry>);
@@ -42,7 +47,9 @@ impl Entries {
         if sign.is_none_or(|sign| sign != VERSION) {
             return Err("it is not that of a build cache of gp-deliver".to_owned());
         }
-        Ok(Self(index.manifests().iter().filter_map(Entry::of).collect()))
+        let mut entries: Vec<_> = index.manifests().iter().filter_map(Entry::of).collect();
+        entries.drain(..entries.len().saturating_sub(MOST));
+        Ok(Self(entries))
     }
 
     /// The bytes of an index that says this.
@@ -82,7 +89,7 @@ impl Entries {
 
 impl Entry {
     fn of(descriptor: &Descriptor) -> Option<Self> {
-        let name = descriptor.annotations().as_ref()?.get(REF_NAME)?.clone();
+        let name = descriptor.annotations().as_ref()?.get(REF_NAME).filter(|name| name.len() <= LONGEST)?.clone();
         Some(Self { name, manifest: digest_of(descriptor).ok()?, size: descriptor.size() })
     }
 
@@ -104,6 +111,9 @@ pub(super) fn parts(manifest: &[u8]) -> Result<Vec<(Digest, u64)>, String> {
         // As builders write it that know no other form.
         Document::Index(index) => index.manifests().clone(),
     };
+    if named.len() > MOST_PARTS {
+        return Err(format!("it names {} blobs, and {MOST_PARTS} are the most", named.len()));
+    }
     let bytes = bounds::size(&named).map_err(|error| error.to_string())?;
     if bytes > MAX_BYTES {
         return Err(format!("it comes to {}, and a folder holds {} at most", text::size(bytes), text::size(MAX_BYTES)));

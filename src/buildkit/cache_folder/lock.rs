@@ -15,20 +15,21 @@ pub(super) const IN_USE: &str = "in-use.lock";
 /// The file that is locked by whoever changes the index.
 pub(super) const INDEX: &str = "index.lock";
 
-/// How long the index may be another's. It is written in no time.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a lock may be another's. The index is written in no time.
+const PATIENCE: Duration = if cfg!(test) { Duration::from_millis(200) } else { Duration::from_secs(10) };
 /// How often one looks.
 const INTERVAL: Duration = Duration::from_millis(50);
 
-/// That the folder is in use. Where that can't be said, what is needed may be gone, and is done without.
+/// That the folder is in use. There is no such word of a folder without the file, into which nobody has written.
 #[derive(Debug)]
 pub(super) struct Shared(Option<File>);
 
 impl Shared {
-    /// Says so.
-    pub(super) fn hold(root: &Root) -> Self {
-        let file = root.file(Path::new(IN_USE)).ok();
-        Self(file.filter(|file| file.try_lock_shared().is_ok()))
+    /// Says so, as soon as nobody has it alone, who removes what is needed.
+    pub(super) fn hold(root: &Root) -> Result<Self, String> {
+        let Ok(file) = root.file(Path::new(IN_USE)) else { return Ok(Self(None)) };
+        patiently(IN_USE, || file.try_lock_shared())?;
+        Ok(Self(Some(file)))
     }
 
     /// Says that it is in use by this one no more.
@@ -52,13 +53,19 @@ pub(super) fn alone(root: &Root) -> Option<File> {
 /// Holds the index.
 pub(super) fn index(root: &Root) -> Result<File, String> {
     let file = opened(root, INDEX).map_err(|error| format!("{INDEX}: {error}"))?;
+    patiently(INDEX, || file.try_lock())?;
+    Ok(file)
+}
+
+/// Tries until it succeeds, as long as there is patience.
+fn patiently(name: &str, lock: impl Fn() -> Result<(), TryLockError>) -> Result<(), String> {
     let began = Instant::now();
     loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::Error(error)) => return Err(format!("{INDEX}: {error}")),
+        match lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::Error(error)) => return Err(format!("{name}: {error}")),
             Err(TryLockError::WouldBlock) if began.elapsed() > PATIENCE => {
-                return Err("another process does not let go of the index".to_owned());
+                return Err(format!("another process does not let go of its {name}"));
             }
             Err(TryLockError::WouldBlock) => std::thread::sleep(INTERVAL),
         }

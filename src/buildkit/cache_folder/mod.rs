@@ -27,9 +27,10 @@ mod room;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 
@@ -39,6 +40,7 @@ use super::Error;
 use super::blob_folder::{BlobFolder, BlobStore, Intake, Writers};
 use crate::beneath::Links;
 use crate::oci::{Digest, layout};
+use crate::text;
 
 /// The most bytes of all that the entries name.
 pub(crate) const MAX_BYTES: u64 = 10_000_000_000;
@@ -46,6 +48,11 @@ pub(crate) const MAX_BYTES: u64 = 10_000_000_000;
 pub(crate) const MAX_BYTES_WRITING: u64 = 2 * MAX_BYTES;
 /// What is left free of the disk for others, in bytes.
 pub(crate) const LEFT_FREE: u64 = 2_000_000_000;
+
+/// How long all of an entry may take to be hashed.
+const LOOKING: Duration = Duration::from_mins(5);
+/// How long the folder may take to be opened.
+pub(crate) const OPENING: Duration = Duration::from_secs(30);
 
 /// How many blobs are hashed at once.
 const SIDE_BY_SIDE: usize = 4;
@@ -76,7 +83,10 @@ impl FromStr for Folders {
 
     fn from_str(text: &str) -> Result<Self, ()> {
         let folders = Self(text.to_owned());
-        (!text.contains('\0') && folders.of("prod").file_name().is_some()).then_some(folders).ok_or(())
+        // One after a name may lead out of what the name says.
+        let mut parts = Path::new(text).components().skip_while(|part| matches!(part, Component::ParentDir | Component::CurDir));
+        let is_plain = !parts.any(|part| part == Component::ParentDir) && !text.contains('\0');
+        (is_plain && folders.of("prod").file_name().is_some()).then_some(folders).ok_or(())
     }
 }
 
@@ -157,20 +167,18 @@ impl CacheFolder {
     pub(super) async fn entry(&self, name: &str) -> Result<Option<Digest>, String> {
         let Some(There { blobs, entries, .. }) = &self.0.there else { return Ok(None) };
         let Some(manifest) = entries.get(name) else { return Ok(None) };
-        let gone = |digest: &Digest| format!("{digest} is not there");
-        let bytes = blobs.document(manifest)?.ok_or_else(|| gone(manifest))?;
-        let parts = entries::parts(&bytes)?;
-        // Before anything is hashed: what a manifest says is bounded, and what is in the folder need not be.
-        for (digest, expected) in &parts {
-            let actual = blobs.size(digest)?.ok_or_else(|| gone(digest))?;
-            if actual != *expected {
-                return Err(format!("{digest} has {actual} bytes, and {expected} are expected"));
-            }
-        }
-        let whole =
-            parts.into_iter().map(|(digest, _)| async move { blobs.blob(digest).await?.ok_or_else(|| gone(&digest)).map(drop) });
-        let whole: Vec<Result<(), String>> = stream::iter(whole).buffer_unordered(SIDE_BY_SIDE).collect().await;
-        whole.into_iter().collect::<Result<(), _>>().map(|()| Some(*manifest))
+        let looking = async {
+            let (opened, of) = (blobs.clone(), *manifest);
+            let parts = tokio::task::spawn_blocking(move || parts_of(&opened, &of)).await;
+            let whole = parts
+                .map_err(|error| error.to_string())??
+                .into_iter()
+                .map(|digest| async move { blobs.blob(digest).await?.ok_or_else(|| is_gone(&digest)).map(drop) });
+            let whole: Vec<Result<(), String>> = stream::iter(whole).buffer_unordered(SIDE_BY_SIDE).collect().await;
+            whole.into_iter().collect::<Result<(), _>>()
+        };
+        let looked = tokio::time::timeout(LOOKING, looking).await;
+        looked.map_err(|_| format!("looking at it took more than {}", text::span(LOOKING)))?.map(|()| Some(*manifest))
     }
 
     /// What a builder reads, and writes where it may.
@@ -209,9 +217,25 @@ impl CacheFolder {
     }
 }
 
+/// The blobs of a manifest, each of which is there with its size. Nothing of them is read: what a manifest says is bounded, and what
+/// is in the folder need not be.
+fn parts_of(blobs: &BlobFolder, manifest: &Digest) -> Result<Vec<Digest>, String> {
+    let bytes = blobs.document(manifest)?.ok_or_else(|| is_gone(manifest))?;
+    let parts = entries::parts(&bytes)?.into_iter().map(|(digest, expected)| match blobs.size(&digest)? {
+        Some(actual) if actual == expected => Ok(digest),
+        Some(actual) => Err(format!("{digest} has {actual} bytes, and {expected} are expected")),
+        None => Err(is_gone(&digest)),
+    });
+    parts.collect()
+}
+
+fn is_gone(digest: &Digest) -> String {
+    format!("{digest} is not there")
+}
+
 impl There {
     fn new(place: Place) -> Result<Self, String> {
-        let in_use = Shared::hold(&place.root);
+        let in_use = Shared::hold(&place.root)?;
         let (found, is_own) = place.entries()?;
         let entries = found.manifests();
         let root = place.root.inside(Path::new(""), Links::Refused).map_err(|error| error.to_string())?;

@@ -5,8 +5,9 @@ use std::io::{self, Write as _};
 use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags, mkdirat, openat, renameat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, mkdirat, openat, renameat, unlinkat};
 use rustix::io::Errno;
+use rustix::process::geteuid;
 
 use super::entries::{self, Entries};
 use super::lock;
@@ -68,6 +69,14 @@ impl Place {
         let found = File::from(folder).metadata().map_err(|error| format!("can't be read: {error}"))?;
         if !is_only_ours(&found) {
             return Err("is another user's, or others may write to it".to_owned());
+        }
+        for name in [BLOBS_PARENT, BLOBS, INDEX] {
+            let Ok(found) = self.root.stat(Path::new(name)) else { continue };
+            // Who may write to a link does not say who may write to what it leads to, and none is followed.
+            let is_link = FileType::from_raw_mode(found.st_mode) == FileType::Symlink;
+            if !is_link && (found.st_mode & 0o022 != 0 || found.st_uid != geteuid().as_raw()) {
+                return Err(format!("holds {name}, which is another user's, or others may write to it"));
+            }
         }
         let ours = [MARKER.0, INDEX, BLOBS_PARENT, lock::IN_USE, lock::INDEX];
         let is_ours = |name: &str| ours.contains(&name) || name.starts_with(INCOMING);
@@ -206,8 +215,11 @@ impl Place {
         let beside = format!("{INCOMING}{}", random_id());
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mut file = File::from(openat(&folder, beside.as_str(), flags, Mode::RUSR | Mode::WUSR)?);
-        file.write_all(bytes)?;
-        Ok(renameat(&folder, beside.as_str(), &folder, name)?)
+        let written = file.write_all(bytes).and_then(|()| Ok(renameat(&folder, beside.as_str(), &folder, name)?));
+        if written.is_err() {
+            let _ = unlinkat(&folder, beside.as_str(), AtFlags::empty());
+        }
+        written
     }
 }
 

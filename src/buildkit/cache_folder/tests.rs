@@ -89,7 +89,7 @@ impl CacheFolder {
 }
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(work)
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(work)
 }
 
 #[test]
@@ -177,6 +177,10 @@ fn a_folder_that_is_a_strangers_is_not_used_and_nothing_is_written_there() {
     let shared = made();
     fs::set_permissions(shared.path(), fs::Permissions::from_mode(0o777)).unwrap();
     refused(&shared, "others may write to it");
+    let open = Scene::new();
+    open.write("one", b"one");
+    fs::set_permissions(open.path().join(BLOBS), fs::Permissions::from_mode(0o777)).unwrap();
+    refused(&open, "others may write to it");
     let linked = Scene::new();
     fs::create_dir_all(linked.path().parent().unwrap()).unwrap();
     fs::create_dir(linked.0.path().join("elsewhere")).unwrap();
@@ -370,6 +374,78 @@ fn a_blob_that_has_changed_since_it_was_hashed_is_not_read() {
 }
 
 #[test]
+fn what_an_index_says_of_blobs_that_are_not_there_takes_no_room_from_what_is() {
+    let scene = Scene::new();
+    scene.write("one", b"one");
+    let restored = scene.restore();
+    let folder = restored.open(Use::Write);
+    let part =
+        json!({"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": Digest::of(b"never"), "size": MAX_BYTES - 1});
+    let manifest = json!({
+        "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "config": part, "layers": [],
+    });
+    let manifest = serde_json::to_vec(&manifest).unwrap();
+    let (digest, size) = (put(&folder, &manifest), manifest.len());
+    let mut index: serde_json::Value = serde_json::from_slice(&fs::read(restored.index()).unwrap()).unwrap();
+    let entry = |name: &str| {
+        let mut entry = index["manifests"][0].clone();
+        (entry["digest"], entry["size"]) = (digest.to_string().into(), size.into());
+        entry["annotations"]["org.opencontainers.image.ref.name"] = name.into();
+        entry
+    };
+    // One name that no tag has, and more of one manifest than there may be entries.
+    let many: Vec<_> = (0..1500).map(|number| entry(&number.to_string())).chain([entry(&"n".repeat(200))]).collect();
+    let own = index["manifests"][0].clone();
+    index["manifests"] = many.into_iter().chain([own]).collect();
+    fs::write(restored.index(), serde_json::to_vec(&index).unwrap()).unwrap();
+    drop(folder);
+    let folder = restored.open(Use::Write);
+    assert!(folder.said("1499").is_some() && folder.said("2").is_none() && folder.said(&"n".repeat(200)).is_none());
+    block_on(folder.leave());
+    let folder = restored.open(Use::Read);
+    assert_eq!((folder.said("1499"), folder.said("one").is_some(), restored.blobs()), (None, true, 3));
+}
+
+#[test]
+fn files_go_from_a_disk_on_which_nothing_can_be_written() {
+    let scene = Scene::new();
+    scene.write("one", b"one");
+    let folder = scene.open(Use::Write);
+    let there = folder.0.there.as_ref().unwrap();
+    there.in_use.leave();
+    // What stands in the way of the new index, as a disk that is full would.
+    fs::remove_file(scene.index()).unwrap();
+    fs::create_dir_all(scene.index().join("in-the-way")).unwrap();
+    let _ = room::within(&there.place, &there.blobs, MAX_BYTES, |_| false);
+    assert_eq!(scene.blobs(), 0);
+    assert!(!fs::read_dir(scene.path()).unwrap().any(|entry| entry.unwrap().file_name().to_string_lossy().starts_with(".inc")));
+}
+
+#[test]
+fn a_folder_in_the_place_of_a_blob_goes_aside() {
+    let scene = Scene::new();
+    scene.write("one", b"one");
+    let place = scene.path().join(BLOBS).join(Digest::of(b"one").hex());
+    fs::remove_file(&place).unwrap();
+    fs::create_dir(&place).unwrap();
+    scene.write("one", b"one");
+    assert_eq!(fs::read(&place).unwrap(), b"one");
+}
+
+#[test]
+fn a_folder_that_is_being_tidied_is_not_used() {
+    let scene = Scene::new();
+    scene.write("one", b"one");
+    let root = crate::beneath::Root::open(scene.path()).unwrap();
+    let held = lock::alone(&root).unwrap();
+    for purpose in [Use::Read, Use::Write] {
+        assert!(scene.try_open(purpose).unwrap_err().contains("in-use.lock"));
+    }
+    drop(held);
+    assert!(scene.open(Use::Read).said("one").is_some());
+}
+
+#[test]
 fn a_build_does_not_wait_for_an_index_that_another_holds() {
     let scene = Scene::new();
     let one = scene.write("one", b"one");
@@ -418,7 +494,8 @@ fn a_path_is_that_of_a_folder_and_the_environment_may_be_in_it() {
     assert!(folders.are_apart());
     assert_eq!(folders.of("prod"), Path::new("/mnt/cache/prod/images"));
     assert!(!"cache".parse::<Folders>().unwrap().are_apart());
-    for text in ["", "/", "..", "a/..", "a\0b"] {
+    assert!("../caches/{env}".parse::<Folders>().is_ok());
+    for text in ["", "/", "..", "a/..", "a\0b", "/mnt/{env}/../all", "/mnt/none/../cache"] {
         assert_eq!(text.parse::<Folders>(), Err(()), "{text:?}");
     }
 }

@@ -26,6 +26,9 @@ pub(crate) const METHODS: [&str; 3] =
 /// and a whole Dockerfile comes as a trailer with an error (grpc-go itself takes 16 MiB).
 pub(crate) const MAX_HEADERS: u32 = 16 << 20;
 
+/// The calls that a builder may have under way at once; more wait. Each blob that is read holds a file open.
+const MAX_STREAMS: u32 = 256;
+
 /// The HTTP/2 window in bytes of a connection to or from an engine. An engine asks for thousands of files at once, each in
 /// a tiny message, and h2 ends a connection with `too_many_data_frames` where those that wait cost more than half this
 /// window, 1 KiB each. What may wait in memory is bounded by the windows of the streams.
@@ -68,5 +71,6 @@ impl Attachables {
 /// A server for [`Attachables::routes`], with the limits that an engine needs.
 #[must_use]
 pub(crate) fn server() -> Server {
-    Server::builder().http2_max_header_list_size(MAX_HEADERS).initial_connection_window_size(CONNECTION_WINDOW)
+    let server = Server::builder().http2_max_header_list_size(MAX_HEADERS).max_concurrent_streams(MAX_STREAMS);
+    server.initial_connection_window_size(CONNECTION_WINDOW)
 }
