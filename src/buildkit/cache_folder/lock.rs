@@ -16,7 +16,7 @@ pub(super) const IN_USE: &str = "in-use.lock";
 pub(super) const INDEX: &str = "index.lock";
 
 /// How long a lock may be another's. The index is written in no time.
-const PATIENCE: Duration = if cfg!(test) { Duration::from_millis(200) } else { Duration::from_secs(10) };
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How often one looks.
 const INTERVAL: Duration = Duration::from_millis(50);
 

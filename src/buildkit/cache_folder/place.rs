@@ -84,10 +84,16 @@ impl Place {
         foreign.map_or(Ok(()), |name| Err(format!("holds {name:?}, which is no part of a build cache")))
     }
 
-    /// Makes what a layout has, and takes the folder for ours where it is empty.
+    /// Makes what a layout has, and takes the folder for ours where nothing is in it.
     fn make(&self) -> Result<(), String> {
         let failed = |error: io::Error| error.to_string();
-        if matches!(self.standing(), Ok(Ok(Standing::Empty))) {
+        lock::make(&self.root).map_err(failed)?;
+        // A build waits for no other one where nothing is to be made.
+        let _lock = match self.index() {
+            Ok(None) => Some(lock::index(&self.root)?),
+            _ => None,
+        };
+        if self.is_vacant().map_err(failed)? {
             // Where it can't be marked, what is in it counts as brought there.
             let marked = self.mark(&[]);
             tracing::debug!(?marked, "the cache's folder is taken");
@@ -100,16 +106,16 @@ impl Place {
                 Err(errno) => return Err(failed(errno.into())),
             }
         }
-        lock::make(&self.root).map_err(failed)?;
         if self.root.file(Path::new(MARKER.0)).is_err() {
             self.replace(MARKER.0, MARKER.1).map_err(failed)?;
         }
-        // A build waits for no other one where nothing is to be made.
-        if !matches!(self.index(), Ok(None)) {
-            return Ok(());
-        }
-        let _lock = lock::index(&self.root)?;
         if matches!(self.index(), Ok(None)) { self.write(&Entries::default()) } else { Ok(()) }
+    }
+
+    /// Whether nothing is in it but the files that are locked, which whoever takes the folder makes first.
+    fn is_vacant(&self) -> io::Result<bool> {
+        let names = names_in(self.root.folder(Path::new(""))?.as_fd())?;
+        Ok(names.iter().all(|name| name == lock::IN_USE || name == lock::INDEX))
     }
 
     /// What the index says, and whether it says what gp-deliver has written here. One of ours that is spoilt says nothing.
@@ -119,9 +125,15 @@ impl Place {
     pub(super) fn entries(&self) -> Result<(Entries, bool), String> {
         for _ in 0..LOOKS {
             let seals = self.seals();
-            let bytes = match self.index() {
+            let index = self.index();
+            let has_blobs = self.root.stat(Path::new(BLOBS_PARENT)).is_ok();
+            if seals.is_none() && self.seals().is_some() {
+                // Another delivery has taken the folder meanwhile, and what was seen is that one's.
+                continue;
+            }
+            let bytes = match index {
                 Ok(Some(bytes)) => bytes,
-                Ok(None) if seals.is_none() && self.root.stat(Path::new(BLOBS_PARENT)).is_ok() => {
+                Ok(None) if seals.is_none() && has_blobs => {
                     return Err(format!("{} holds blobs, and no index of a build cache", self.root.path().display()));
                 }
                 Err(why) if seals.is_none() => return Err(why),

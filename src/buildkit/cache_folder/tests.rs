@@ -438,9 +438,7 @@ fn a_folder_that_is_being_tidied_is_not_used() {
     scene.write("one", b"one");
     let root = crate::beneath::Root::open(scene.path()).unwrap();
     let held = lock::alone(&root).unwrap();
-    for purpose in [Use::Read, Use::Write] {
-        assert!(scene.try_open(purpose).unwrap_err().contains("in-use.lock"));
-    }
+    assert!(scene.try_open(Use::Read).unwrap_err().contains("in-use.lock"));
     drop(held);
     assert!(scene.open(Use::Read).said("one").is_some());
 }
