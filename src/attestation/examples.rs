@@ -13,7 +13,7 @@ use crate::materials::{Material, Materials};
 use crate::oci::Digest;
 use crate::policy::{self, Cleared, Decision, Evidence, Threshold};
 use crate::provenance::Parameters;
-use crate::record::{Record, Source};
+use crate::record::{CacheWriters, Record, Source};
 use crate::report::fixture;
 
 /// The page with the examples.
@@ -110,6 +110,7 @@ pub(super) fn verdict_facts(parameters: &Parameters) -> verdict::Facts<'_> {
         reference: Some(run.reference().to_owned()),
         parameters,
         origin: Origin::Built,
+        cache_writers: CacheWriters::Nobody,
         builder: Digest::of(b""),
         tools: [("gitleaks", "8.30.1"), ("trivy", "0.72.0"), ("syft", "1.52.0")].map(program).into(),
         databases: vec![database()],

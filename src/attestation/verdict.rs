@@ -16,7 +16,7 @@ use crate::finding::{Finding, Severity, Standing, Suppression};
 use crate::oci::{Digest, Platform};
 use crate::policy::{Cleared, Threshold};
 use crate::provenance::Parameters;
-use crate::record::{Record, Reuse, StageName, StageOutcome};
+use crate::record::{CacheWriters, Record, Reuse, StageName, StageOutcome};
 use crate::scanner::Tool;
 use crate::text;
 
@@ -40,6 +40,8 @@ pub(crate) struct Verdict {
     pub(crate) build: Build,
     /// How it is known that the image is of this source.
     pub(crate) origin: Origin,
+    /// Who may have written the build cache that its steps were taken from.
+    pub(crate) cache_writers: CacheWriters,
     /// What of the image was judged; absent where that is the image itself.
     #[serde(default, skip_serializing_if = "JudgedBy::is_image")]
     pub(crate) judged_by: JudgedBy,
@@ -276,6 +278,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) parameters: &'a Parameters,
     /// How it is known that the image is of the source.
     pub(crate) origin: Origin,
+    /// Who may have written the build cache that its steps were taken from.
+    pub(crate) cache_writers: CacheWriters,
     /// The digest of where builds are run.
     pub(crate) builder: Digest,
     /// The scanners' versions.
@@ -349,6 +353,7 @@ impl Verdict {
             },
             build: facts.parameters.into(),
             origin: facts.origin,
+            cache_writers: facts.cache_writers,
             judged_by: match record.reuse {
                 Some(Reuse::Promoted { judged_by, .. }) => judged_by,
                 Some(Reuse::Assembled) => JudgedBy::Sbom,

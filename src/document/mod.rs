@@ -19,6 +19,7 @@ pub(crate) mod yaml;
 use std::cell::RefCell;
 use std::fmt;
 use std::io::BufRead;
+use std::ops::Range;
 
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Deserializer;
@@ -121,13 +122,19 @@ pub(crate) fn is_json(bytes: &[u8]) -> bool {
 /// document that was read: what has two readings is not noticed here.
 #[must_use]
 pub(crate) fn member<'a>(document: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    document.get(place_of(document, name)?)
+}
+
+/// The place of the same.
+#[must_use]
+pub(crate) fn place_of(document: &[u8], name: &str) -> Option<Range<usize>> {
     let mut at = after(document, 0, b'{')?;
     loop {
         let (key, end) = value::<String>(document, at)?;
         let from = space(document, after(document, end, b':')?);
         let (IgnoredAny, end) = value(document, from)?;
         if key == name {
-            return document.get(from..end);
+            return Some(from..end);
         }
         at = after(document, end, b',')?;
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use oci_spec::image::{Descriptor, MediaType};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Digest, Image, Layout, layout};
 
@@ -16,6 +16,13 @@ pub(crate) type File = (&'static str, Vec<u8>);
 /// Writes an image into the folder `at`, each of its platforms with these layers, and an index where there are several.
 pub(crate) fn image(at: &Path, architectures: &[&str], layers: &[Vec<File>]) -> Image {
     write(at, architectures, |_| layers.to_vec())
+}
+
+/// Writes an image of one platform into the folder `at`, with what its configuration says of how it is run.
+pub(crate) fn with_config(at: &Path, layers: &[Vec<File>], config: &Value) -> Image {
+    let layout = Layout::create(at).unwrap();
+    let root = manifest(&layout, "amd64", layers, config);
+    Image::open(layout, root).unwrap()
 }
 
 /// Writes an image into the folder `at`: two small layers and one of `size` random bytes, the same for the same `seed`.
@@ -37,7 +44,7 @@ pub(crate) fn random(at: &Path, seed: u8, architectures: &[&str], size: usize) -
 
 fn write(at: &Path, architectures: &[&str], layers: impl Fn(&str) -> Vec<Vec<File>>) -> Image {
     let layout = Layout::create(at).unwrap();
-    let manifests: Vec<Descriptor> = architectures.iter().map(|one| manifest(&layout, one, &layers(one))).collect();
+    let manifests: Vec<Descriptor> = architectures.iter().map(|one| manifest(&layout, one, &layers(one), &json!({}))).collect();
     let root = match manifests.as_slice() {
         [one] => one.clone(),
         several => {
@@ -48,11 +55,11 @@ fn write(at: &Path, architectures: &[&str], layers: impl Fn(&str) -> Vec<Vec<Fil
     Image::open(layout, root).unwrap()
 }
 
-fn manifest(layout: &Layout, architecture: &str, layers: &[Vec<File>]) -> Descriptor {
+fn manifest(layout: &Layout, architecture: &str, layers: &[Vec<File>], config: &Value) -> Descriptor {
     let layers: Vec<(Descriptor, Digest)> = layers.iter().map(|files| layer(layout, files)).collect();
     let diff_ids: Vec<String> = layers.iter().map(|(_, diff_id)| diff_id.to_string()).collect();
-    let config =
-        json!({"architecture": architecture, "os": "linux", "rootfs": {"type": "layers", "diff_ids": diff_ids}, "config": {}});
+    let rootfs = json!({"type": "layers", "diff_ids": diff_ids});
+    let config = json!({"architecture": architecture, "os": "linux", "rootfs": rootfs, "config": config});
     let config = layout.write_document(MediaType::ImageConfig, &config).unwrap();
     let layers: Vec<&Descriptor> = layers.iter().map(|(descriptor, _)| descriptor).collect();
     let media_type = MediaType::ImageManifest;

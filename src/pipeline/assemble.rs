@@ -29,7 +29,7 @@ use crate::oci::Digest;
 use crate::oci::image::{index, listed};
 use crate::oci::registry::{Client, Manifest};
 use crate::publish::{self, Target};
-use crate::record::{Reuse, RunResult, StageLog, StageName};
+use crate::record::{CacheWriters, Reuse, RunResult, StageLog, StageName};
 use crate::scan::gitleaks::Leaks;
 use crate::text;
 
@@ -52,7 +52,8 @@ async fn run(delivery: &Arc<Delivery>, images: &Listed) -> Result<RunResult, Err
         image: promoting::image(delivery, &ready, &origin.client, &origin.image),
         database: advisories::database(delivery),
     };
-    let wanted = Wanted { tags: &ready.tags, rival: None, origin: attestation::Origin::Proven };
+    let cache_writers = ready.origin.as_ref().map_or(CacheWriters::Others, |origin| origin.cache_writers);
+    let wanted = Wanted { tags: &ready.tags, rival: None, origin: attestation::Origin::Proven, cache_writers };
     let earlier = since::look(delivery, &ready, Some(&target), moving);
     scan_and_publish(delivery, &ready, Some(&target), wanted, begun, earlier).await
 }
@@ -116,12 +117,13 @@ fn whole(delivery: &Delivery, ready: &Ready, client: &Client, parts: Vec<ProvenP
     };
     let sboms = parts.iter().map(|part| (part.manifest.digest, part.sbom.clone())).collect();
     let provenances = parts.iter().map(|part| part.provenance.clone()).collect();
+    let cache_writers = parts.iter().map(|part| part.verdict.cache_writers).max().unwrap_or(CacheWriters::Others);
     // Whose source has the most leaks speaks for all.
     let worst = parts.into_iter().max_by_key(|part| part.leaks);
     let ProvenPart { verdict, commit, signer, at, .. } =
         worst.ok_or_else(|| publish::Error::Broken("there is no image to assemble".to_owned()))?;
     let (client, statements) = (client.clone(), Vec::new());
-    Ok(ProvenImage { client, image, verdict, commit, signer, at, statements, sboms: Some(sboms), parts: provenances })
+    Ok(ProvenImage { client, image, verdict, cache_writers, commit, signer, at, statements, sboms: Some(sboms), parts: provenances })
 }
 
 /// Looks for secrets in the source: no fewer than the images' deliveries have found, who saw what their builders were sent.

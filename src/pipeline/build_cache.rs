@@ -11,6 +11,9 @@
 //!   GitHub's cache is written by each job of a branch, whatever it may do, and read by all of those that come after it. So is
 //!   what a runner saves of a folder and restores: of a folder, such an environment takes what gp-deliver has written there
 //!   itself (`buildkit::cache_folder`), and nothing that was brought.
+//! - What **is signed at an environment that only advises** may be taken by one that blocks. A verdict says who may have
+//!   written what was read, and of what others may have written nothing is taken there (`pipeline::proof`,
+//!   `pipeline::promote`); so that `auto` reads no such cache for what is signed, and who asks for it by name has it.
 
 use std::collections::BTreeMap;
 
@@ -26,21 +29,34 @@ use crate::config::{Cache, Publish, RequestedDestination};
 use crate::github::{ActionsCache, Event};
 use crate::oci::Platform;
 use crate::publish::Destination;
-use crate::record::{BuildCache, CacheReading, CachedStep};
+use crate::record::{BuildCache, CacheReading, CacheWriters, CachedStep};
 use crate::source::project_of;
 use crate::text;
 use crate::user_cache;
 
 /// The cache of a build, and what is to be said of it.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Chosen {
     /// The cache; absent where the build has none.
     pub(super) cache: Option<RemoteCache>,
+    /// Who may have written what is read of it.
+    pub(super) writers: CacheWriters,
     /// What a reader should know: why there is none, or why it is not read.
     pub(super) notes: Vec<String>,
 }
 
+impl Default for Chosen {
+    fn default() -> Self {
+        Self { cache: None, writers: CacheWriters::Nobody, notes: Vec::new() }
+    }
+}
+
 impl Chosen {
+    /// None, and why.
+    fn none(why: String) -> Self {
+        Self { notes: vec![why], ..Self::default() }
+    }
+
     /// What is said of a build by several builders.
     pub(super) fn and(self, other: &Self) -> Self {
         let mut notes = self.notes;
@@ -49,7 +65,8 @@ impl Chosen {
                 notes.push(note.clone());
             }
         }
-        Self { cache: self.cache.or_else(|| other.cache.clone()), notes }
+        let writers = self.writers.max(other.writers);
+        Self { cache: self.cache.or_else(|| other.cache.clone()), writers, notes }
     }
 }
 
@@ -57,17 +74,18 @@ impl Chosen {
 pub(super) async fn choose(delivery: &Delivery, ready: &Ready, workshop: &Workshop, builder: &Builder) -> Chosen {
     match place(delivery, workshop, builder).await {
         Ok(Some(place)) => {
-            let (is_read, is_written, notes) = rights(delivery, &place);
+            let Rights { reads, writes, note } = rights(delivery, &place);
             if let Err(why) = is_there(delivery, &place).await {
-                return Chosen { cache: None, notes: vec![why] };
+                return Chosen::none(why);
             }
+            let writers = if reads { writers(delivery, &place) } else { CacheWriters::Nobody };
             let scope = delivery.config.build.cache.scope.clone().unwrap_or_else(|| scope(delivery, ready, &place));
             let environment = delivery.config.environment.name();
-            let cache = RemoteCache { place, environment, scope, reads: is_read, writes: is_written };
-            Chosen { cache: (is_read || is_written).then_some(cache), notes }
+            let cache = RemoteCache { place, environment, scope, reads, writes };
+            Chosen { cache: (reads || writes).then_some(cache), writers, notes: note.into_iter().collect() }
         }
-        Ok(None) => Chosen { cache: None, notes: Vec::new() },
-        Err(why) => Chosen { cache: None, notes: vec![why] },
+        Ok(None) => Chosen::default(),
+        Err(why) => Chosen::none(why),
     }
 }
 
@@ -171,57 +189,85 @@ async fn is_there(delivery: &Delivery, place: &Place) -> Result<(), String> {
     }
 }
 
-/// Whether a build reads a cache and writes it, and what is to be said of that.
-fn rights(delivery: &Delivery, place: &Place) -> (bool, bool, Vec<String>) {
+/// What a build may do with a cache.
+struct Rights {
+    reads: bool,
+    writes: bool,
+    /// What is to be said of that.
+    note: Option<String>,
+}
+
+fn rights(delivery: &Delivery, place: &Place) -> Rights {
     let config = &delivery.config;
-    let published = config.publish == Publish::Yes;
     // What is cached for a tag is read by runs of that tag alone.
     let is_tag = delivery.event.as_ref().is_some_and(|event| event.tag().is_some());
-    let writes = published && !(is_tag && matches!(place, Place::GitHub { .. }));
-    if !may_publish(delivery) || !config.environment.is_blocking() {
-        return (true, writes, Vec::new());
-    }
-    let environment = config.environment.name();
+    let writes = config.publish == Publish::Yes && !(is_tag && matches!(place, Place::GitHub { .. }));
+    let is_others = may_publish(delivery) && writers(delivery, place) == CacheWriters::Others;
+    let note = if !is_others {
+        None
+    } else if config.environment.is_blocking() {
+        Some(unread(delivery, place))
+    } else if config.signing.is_on() && config.build.cache.backend == Backend::Auto {
+        Some(unread_where_signed(place))
+    } else {
+        None
+    };
+    Rights { reads: note.is_none(), writes, note }
+}
+
+/// Who may have written what is in a cache.
+fn writers(delivery: &Delivery, place: &Place) -> CacheWriters {
+    let settings = &delivery.config.build.cache;
+    let is_own = match place {
+        Place::Registry(_) => settings.repositories.as_ref().is_some_and(Repositories::are_apart),
+        Place::Folder(folder) => settings.folders.as_ref().is_some_and(Folders::are_apart) && folder.is_own(),
+        Place::GitHub { .. } => false,
+    };
+    if is_own { CacheWriters::Environment } else { CacheWriters::Others }
+}
+
+/// Why an environment whose findings block takes nothing from a cache.
+fn unread(delivery: &Delivery, place: &Place) -> String {
+    let environment = delivery.config.environment.name();
     match place {
-        Place::Registry(_) if config.build.cache.repositories.as_ref().is_some_and(Repositories::are_apart) => {
-            (true, writes, Vec::new())
-        }
-        Place::Registry(_) => {
-            let note = format!(
-                "`cache-repository` is one for all environments, so that {environment} writes to it and takes nothing from it; \
-                 with {{env}} in its name, {environment} has its own, which only its role should be able to push to"
-            );
-            (false, writes, vec![note])
-        }
-        Place::GitHub { .. } => {
-            let note = format!(
-                "each job of a branch may write to the cache of GitHub Actions, so that {environment} takes nothing from it; a \
-                 repository of its own (`cache: registry`, and a `cache-repository` with {{env}} in its name) is read"
-            );
-            (false, writes, vec![note])
-        }
-        Place::Folder(folder) => match unread(folder, config.build.cache.folders.as_ref(), environment) {
-            Some(note) => (false, writes, vec![note]),
-            None => (true, writes, Vec::new()),
-        },
+        Place::Registry(_) => format!(
+            "`cache-repository` is one for all environments, so that {environment} writes to it and takes nothing from it; with {{env}} \
+             in its name, {environment} has its own, which only its role should be able to push to"
+        ),
+        Place::GitHub { .. } => format!(
+            "each job of a branch may write to the cache of GitHub Actions, so that {environment} takes nothing from it; a repository \
+             of its own (`cache: registry`, and a `cache-repository` with {{env}} in its name) is read"
+        ),
+        Place::Folder(folder) => unread_folder(folder, delivery.config.build.cache.folders.as_ref(), environment),
     }
 }
 
-/// Why an environment whose findings block takes nothing from a folder; nothing where it takes what is there.
-fn unread(folder: &CacheFolder, folders: Option<&Folders>, environment: &str) -> Option<String> {
+/// Why a delivery that is signed takes nothing from a cache that nobody has asked for by name.
+fn unread_where_signed(place: &Place) -> String {
+    let (whose, name) = match place {
+        Place::Registry(_) => ("other environments may write to the cache's repository", "registry"),
+        Place::GitHub { .. } => ("each job of a branch may write to the cache of GitHub Actions", "gha"),
+        Place::Folder(_) => ("others may have written what is in the cache's folder", "local"),
+    };
+    format!(
+        "{whose}, and what is signed here may be taken by environments that block: nothing is taken from it. With `cache: {name}` it \
+         is, and those environments take no such image"
+    )
+}
+
+/// The same of a folder.
+fn unread_folder(folder: &CacheFolder, folders: Option<&Folders>, environment: &str) -> String {
     if !folders.is_some_and(Folders::are_apart) {
-        return Some(format!(
-            "no `cache-folder` with {{env}} in it says that {environment} has its own, so that {environment} writes to the folder \
-             and takes nothing from it; with one, only {environment}'s jobs should be able to write there"
-        ));
+        return format!(
+            "no `cache-folder` with {{env}} in it says that {environment} has its own, so that {environment} writes to the folder and \
+             takes nothing from it; with one, only {environment}'s jobs should be able to write there"
+        );
     }
-    (!folder.is_own()).then(|| {
-        format!(
-            "what is in {} was not written there by gp-deliver, or has been changed since (restored from an archive or a runner's \
-             cache, or on a file system without extended attributes), so that {environment} takes nothing from it",
-            text::words(&folder.path().display().to_string())
-        )
-    })
+    format!(
+        "what is in {} was not written there by gp-deliver, or has been changed since (restored from an archive or a runner's cache, \
+         or on a file system without extended attributes), so that {environment} takes nothing from it",
+        text::words(&folder.path().display().to_string())
+    )
 }
 
 /// Whether anything that this job builds may be published.
@@ -284,6 +330,7 @@ pub(super) fn found(chosen: &Chosen, builds: &BTreeMap<Platform, (Vec<StepSeen>,
     Some(BuildCache {
         place: chosen.cache.as_ref().map(RemoteCache::name),
         read: read.unwrap_or(CacheReading::Empty),
+        writers: chosen.writers,
         steps: steps.collect(),
         written: None,
         notes,

@@ -95,7 +95,7 @@ use crate::github::Event;
 use crate::oci::Digest;
 use crate::process::Launcher;
 use crate::publish::{self, Listed, Shown, Signed, Target};
-use crate::record::{Recorder, Reuse, RunResult, StageLog, StageName, StageOutcome, StageRecorder};
+use crate::record::{CacheWriters, Recorder, Reuse, RunResult, StageLog, StageName, StageOutcome, StageRecorder};
 use crate::scan::gitleaks::Leaks;
 use crate::scanner::Tool;
 use crate::tags::PlannedTag;
@@ -177,8 +177,11 @@ async fn run(delivery: &Arc<Delivery>) -> Result<RunResult, Error> {
     };
     if reuse != Reuse::Delivered && cleared.is_none() {
         let begun = Begun { image: promoting::image(delivery, &ready, &existing.client, &existing.manifest), ..begun };
-        let origin = if existing.proof.is_some() { Origin::Proven } else { Origin::Claimed };
-        let wanted = Wanted { tags: &existing.tags, rival: None, origin };
+        // What an image says of itself says nothing of caches.
+        let claimed = (Origin::Claimed, CacheWriters::Others);
+        let (origin, cache_writers) =
+            existing.proof.as_ref().map_or(claimed, |proof| (Origin::Proven, proof.cache_writers()));
+        let wanted = Wanted { tags: &existing.tags, rival: None, origin, cache_writers };
         let earlier = since::look(delivery, &ready, target.as_ref(), moving);
         return scan_and_publish(delivery, &ready, target.as_ref(), wanted, begun, earlier).await;
     }
@@ -211,12 +214,14 @@ struct Wanted<'a> {
     rival: Option<&'a Rival>,
     /// How it is known that it is of the source.
     origin: Origin,
+    /// Who may have written the build caches that steps of it were taken from before.
+    cache_writers: CacheWriters,
 }
 
 impl<'a> Wanted<'a> {
     /// For an image that is built.
     fn of(ready: &'a Ready, rival: Option<&'a Rival>) -> Self {
-        Self { tags: rival.map_or(&ready.tags, |rival| &rival.image.tags), rival, origin: Origin::Built }
+        Self { tags: rival.map_or(&ready.tags, |rival| &rival.image.tags), rival, origin: Origin::Built, cache_writers: CacheWriters::Nobody }
     }
 }
 
@@ -232,7 +237,7 @@ async fn scan_and_publish(
     let Begun { mut secrets, image, database } = begun;
     let by_sbom = ready.origin.as_ref().is_some_and(|origin| origin.sboms.is_some());
     let built = async { tokio::try_join!(image.accept(), database.accept()) };
-    let (Built { image, leaks: in_layers, sent, unwritten, .. }, database) = secrets.unless_it_fails(built).await?;
+    let (Built { image, leaks: in_layers, sent, cache, unwritten, .. }, database) = secrets.unless_it_fails(built).await?;
     let image = match wanted.rival {
         Some(rival) => reuse::compared(delivery, ready, image, rival)?,
         None => image,
@@ -247,7 +252,7 @@ async fn scan_and_publish(
             delivery.recorder.skip(StageName::Sbom, "the image is judged by the SBOM that is signed");
             return Ok(Listed::Before);
         }
-        sbom::list(delivery, &image, lists).await
+        sbom::list(delivery, ready, &image, lists).await
     };
     let judged = async {
         // What is wrong with it, and with the source.
@@ -303,7 +308,10 @@ async fn scan_and_publish(
                 Some(scanned) => {
                     let coverage = judged.as_ref().map(|judged| &judged.coverage);
                     let (origin, cleared) = (wanted.origin, &cleared);
-                    let known = signing::Known { image: &image, origin, cleared, vulnerabilities, coverage, decided_at };
+                    let cache_writers = cache.map_or(CacheWriters::Nobody, |cache| cache.writers).max(wanted.cache_writers);
+                    let image = &image;
+                    let known =
+                        signing::Known { image, origin, cache_writers, cleared, vulnerabilities, coverage, decided_at };
                     let signed = signing::sign(delivery, ready, &mut uploaded, &known).await?;
                     let complete = before_tags::complete(*uploaded, listed, shown, scanned, signed);
                     let result = set_tags(delivery, ready, complete, wanted.tags, since, &subjects).await?;

@@ -18,7 +18,7 @@ use super::proven_image::ProvenImage;
 use super::signing::{self, Token};
 use super::task::Task;
 use super::{
-    Begun, Delivery, Ending, Wanted, advisories, keys, promoting, reuse, scan_and_publish, shutting_in, since, to_its_end,
+    Begun, Delivery, Ending, Wanted, advisories, keys, promoting, proof, reuse, scan_and_publish, shutting_in, since, to_its_end,
 };
 use crate::attestation::{self, Predicate, PredicateType, Verdict};
 use crate::aws::ecr::Mutability;
@@ -71,7 +71,8 @@ async fn run(delivery: &Arc<Delivery>, from: &Question) -> Result<RunResult, Err
         image: promoting::image(delivery, &ready, &origin.client, &origin.image),
         database: advisories::database(delivery),
     };
-    let wanted = Wanted { tags: &ready.tags, rival: None, origin: attestation::Origin::Proven };
+    let proven = attestation::Origin::Proven;
+    let wanted = Wanted { tags: &ready.tags, rival: None, origin: proven, cache_writers: origin.cache_writers };
     let target = target.as_ref().map(|(target, _)| target);
     let earlier = since::look(delivery, &ready, target, moving);
     scan_and_publish(delivery, &ready, target, wanted, begun, earlier).await
@@ -204,7 +205,7 @@ impl ProvenImage {
         let gathered = manifests.iter().map(|digest| evidence::gather(&client, digest, &verifier, &PredicateType::ALL));
         let gathered: Vec<Evidence> = try_join_all(gathered).await?;
         let of = |digest: &Digest| manifests.iter().zip(&gathered).find(|(found, _)| *found == digest).map(|(_, found)| found);
-        let (decision, verdict, commit) = decided(of(&image.digest), image.digest, &counts)?;
+        let (decision, verdict, commit) = decided(delivery, of(&image.digest), image.digest, &counts)?;
         let (signer, at) = (decision.signer.name(), decision.at);
         let lists = |signed: &SignedStatement| {
             counts(signed)?;
@@ -231,7 +232,8 @@ impl ProvenImage {
         let statements =
             manifests.iter().zip(gathered).flat_map(|(digest, found)| found.statements.into_iter().map(|one| (*digest, one)));
         let statements: Vec<_> = statements.filter(|(_, signed)| counts(signed).is_ok()).collect();
-        Ok(Self { client, image, verdict, commit, signer, at, statements, sboms, parts: Vec::new() })
+        let cache_writers = verdict.cache_writers;
+        Ok(Self { client, image, verdict, cache_writers, commit, signer, at, statements, sboms, parts: Vec::new() })
     }
 
     /// The source, as far as it is proven.
@@ -368,12 +370,14 @@ pub(super) fn attested(
 
 /// The latest verdict that counts and says of which commit the image is. If several name several commits, none is believed.
 fn decided(
+    delivery: &Delivery,
     found: Option<&Evidence>,
     image: Digest,
     counts: &impl Fn(&SignedStatement) -> Result<(), Line>,
 ) -> Result<(SignedStatement, Verdict, String), Unproven> {
     let Some(found) = found else { return Err(Unproven::Verdict { image, reasons: Vec::new() }) };
-    let verdicts: Vec<_> = found.of_type(PredicateType::Verdict).filter_map(|signed| of_commit(signed, counts).ok()).collect();
+    let said = found.of_type(PredicateType::Verdict);
+    let verdicts: Vec<_> = said.filter_map(|signed| of_commit(delivery, signed, counts).ok()).collect();
     let commits: BTreeSet<_> = verdicts.iter().map(|(_, _, commit)| *commit).collect();
     if commits.len() > 1 {
         let commits = commits.into_iter().map(text::words).take(NAMED).collect();
@@ -386,7 +390,7 @@ fn decided(
     });
     let missing = || Unproven::Verdict {
         image,
-        reasons: reasons(found, NAMED, PredicateType::Verdict, |signed| of_commit(signed, counts).err()),
+        reasons: reasons(found, NAMED, PredicateType::Verdict, |signed| of_commit(delivery, signed, counts).err()),
     };
     let (signed, verdict, commit) = latest.ok_or_else(missing)?;
     Ok((signed.clone(), verdict.clone(), commit.to_owned()))
@@ -394,11 +398,13 @@ fn decided(
 
 /// A verdict that says of which commit the image is, and the commit.
 fn of_commit<'a>(
+    delivery: &Delivery,
     signed: &'a SignedStatement,
     counts: &impl Fn(&SignedStatement) -> Result<(), Line>,
 ) -> Result<(&'a SignedStatement, &'a Verdict, &'a str), Line> {
     counts(signed)?;
     let ProvenSource { verdict, commit, .. } = ProvenSource::of(signed)?;
+    proof::is_of_no_strangers_cache(delivery, verdict)?;
     Ok((signed, verdict, commit))
 }
 

@@ -15,8 +15,9 @@ use crate::oci::Digest;
 use crate::oci::registry::{Client, Manifest};
 use crate::policy::{Precedent, Threshold};
 use crate::provenance::{Claim, Trust};
-use crate::record;
+use crate::record::{self, CacheWriters};
 use crate::sigstore::{Instance, Verifier};
+use crate::text::Line;
 
 /// That an image is this commit's: what was decided about it, by this workflow's own word.
 #[derive(Clone, Debug)]
@@ -39,6 +40,11 @@ impl Proof {
     /// The environment that it was judged for.
     pub(super) fn environment(&self) -> Environment {
         self.verdict.environment
+    }
+
+    /// Who may have written the build cache that its steps were taken from.
+    pub(super) fn cache_writers(&self) -> CacheWriters {
+        self.verdict.cache_writers
     }
 
     /// Who has signed that.
@@ -94,9 +100,28 @@ fn best(delivery: &Delivery, proofs: Vec<Proof>) -> Option<Proof> {
     let builder = delivery.config.builder();
     // A builder that somebody else has chosen may build something else.
     let proofs = proofs.into_iter().filter(|proof| proof.verdict.builder == builder);
+    let (proofs, of_strangers): (Vec<_>, Vec<_>) =
+        proofs.partition(|proof| is_of_no_strangers_cache(delivery, &proof.verdict).is_ok());
+    if let Some(passed_over) = of_strangers.first().filter(|_| proofs.is_empty()) {
+        let (image, from) = (passed_over.image, passed_over.environment());
+        delivery.recorder.warn(format!("{image}, which was delivered to {from}, is not taken: {STRANGERS_CACHE}."));
+    }
     // This environment's own says more than another's, and a late one more than an early one.
     let own = delivery.config.environment;
-    proofs.max_by_key(|proof| (proof.environment() == own, proof.same_workflow, proof.at))
+    proofs.into_iter().max_by_key(|proof| (proof.environment() == own, proof.same_workflow, proof.at))
+}
+
+/// Why an image is taken at no environment that blocks.
+const STRANGERS_CACHE: &str = "steps of its build were taken from a cache that other environments or other jobs may write";
+
+/// Sees to it that nobody else has a say in what is taken where gates block: whoever may write a build cache decides what comes
+/// of the steps that are taken from it.
+///
+/// # Errors
+/// Somebody may have had, in words.
+pub(super) fn is_of_no_strangers_cache(delivery: &Delivery, verdict: &Verdict) -> Result<(), Line> {
+    let is_refused = delivery.config.environment.is_blocking() && verdict.cache_writers == CacheWriters::Others;
+    if is_refused { Err(STRANGERS_CACHE.into()) } else { Ok(()) }
 }
 
 async fn by_certificate(

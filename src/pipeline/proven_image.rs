@@ -6,6 +6,7 @@ use crate::attestation::{Provenance, Verdict};
 use crate::evidence::SignedStatement;
 use crate::oci::Digest;
 use crate::oci::registry::{Client, Manifest};
+use crate::record::CacheWriters;
 use crate::scan::syft::Attested;
 
 /// An image that is proven, and where it is.
@@ -14,6 +15,8 @@ pub(super) struct ProvenImage {
     pub(super) image: Manifest,
     /// What was decided about it, by somebody whose word counts.
     pub(super) verdict: Verdict,
+    /// Who may have written the build caches that steps of it were taken from.
+    pub(super) cache_writers: CacheWriters,
     /// The commit that it is of, by the certificate of whoever signed that.
     pub(super) commit: String,
     /// Who that was, and when.

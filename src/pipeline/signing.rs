@@ -30,7 +30,7 @@ use crate::oci::registry::Artifact;
 use crate::oci::{Digest, Image};
 use crate::policy::Cleared;
 use crate::publish::{Signed, Uploaded};
-use crate::record::{self, Attestation, StageLog, StageName};
+use crate::record::{self, Attestation, CacheWriters, StageLog, StageName};
 use crate::secret::Secret;
 use crate::sigstore::{self, Bundle, Instance, Owner, Signer, Verifier};
 use crate::text;
@@ -51,6 +51,8 @@ pub(super) struct Known<'a> {
     pub(super) image: &'a Image,
     /// How it is known that it is of the source.
     pub(super) origin: Origin,
+    /// Who may have written the build caches that steps of it were taken from.
+    pub(super) cache_writers: CacheWriters,
     /// The gate's leave.
     pub(super) cleared: &'a Cleared,
     /// What was found in it; absent where it was not looked for.
@@ -446,7 +448,7 @@ fn says_the_same(there: &Statement, at: Option<Timestamp>, planned: &Statement, 
             fresh
                 && (there.environment, there.decision) == (planned.environment, planned.decision)
                 && there.demands == planned.demands
-                && (there.origin, there.builder) == (planned.origin, planned.builder)
+                && (there.origin, there.cache_writers, there.builder) == (planned.origin, planned.cache_writers, planned.builder)
                 && (&there.source, &there.build) == (&planned.source, &planned.build)
         }
         (Predicate::Vulnerabilities(_), Predicate::Vulnerabilities(_)) => fresh,

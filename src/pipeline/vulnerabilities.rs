@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use super::advisories::{Advisories, fetch};
 use super::claim::dockerfile_name;
 use super::preflight::Ready;
-use super::scanning::{DEADLINE, ending};
-use super::{Delivery, builder_state, set_in, suppressions};
+use super::scanning::{self, DEADLINE, ending};
+use super::{Delivery, set_in, suppressions};
 use crate::config::Build;
 use crate::coverage::Gap;
 use crate::dockerfile::Dockerfile;
@@ -118,7 +118,8 @@ async fn scan_platform(
     log: &StageLog,
 ) -> Result<trivy::Vulnerabilities, scan::Error> {
     let (database, keep) = (database.folder.as_path(), delivery.config.signing.is_on());
-    let analyses = analyses(delivery, ready, platform);
+    let namespace = scanning::known_again(delivery, ready);
+    let analyses = namespace.and_then(|namespace| Analyses::of(&delivery.launcher, &namespace, platform));
     let analyses = analyses.as_ref();
     let request = trivy::Request { image, platform, database, ignored, deadline: DEADLINE, keep, analyses };
     let mut java_warnings = Vec::new();
@@ -130,15 +131,6 @@ async fn scan_platform(
     let mut found = trivy::scan(&delivery.launcher, &request, java).await?;
     found.warnings.extend(java_warnings);
     Ok(found)
-}
-
-/// What was read of an earlier image with these layers, on a laptop, where vulnerabilities hold nothing back and nothing is signed:
-/// elsewhere all is read.
-fn analyses(delivery: &Delivery, ready: &Ready, platform: &PlatformImage) -> Option<Analyses> {
-    let config = &delivery.config;
-    let counts = delivery.event.is_none() && !config.environment.is_blocking() && !config.signing.is_on();
-    let namespace = counts.then(|| builder_state::of_layers(delivery, ready))?;
-    Analyses::of(&delivery.launcher, &namespace, platform)
 }
 
 /// The same by the list of what is in the image, which is not here.

@@ -39,7 +39,7 @@ pub(crate) struct Run {
 }
 
 /// What a program that ended by itself produced.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Output {
     /// Its exit code.
     pub(crate) code: i32,

@@ -12,6 +12,8 @@ pub(crate) struct BuildCache {
     pub(crate) place: Option<String>,
     /// What came of reading it.
     pub(crate) read: CacheReading,
+    /// Who may have written what the build was told of.
+    pub(crate) writers: CacheWriters,
     /// The steps of the Dockerfile that were needed. Those that were there were so in this cache or in the builder's own.
     pub(crate) steps: Vec<CachedStep>,
     /// What came of writing it; absent until that has ended, and where nothing is published.
@@ -35,6 +37,19 @@ pub(crate) enum CacheReading {
     Failed,
     /// This build is not to read it.
     Withheld,
+}
+
+/// Who may have written the build cache that steps were taken from. Those who may decide what comes of these steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum CacheWriters {
+    /// Nobody: no cache that machines share was read.
+    Nobody,
+    /// The deliveries to this environment, by what its inputs say.
+    Environment,
+    /// Other environments or other jobs, or it is not known.
+    Others,
 }
 
 /// What came of writing a cache.

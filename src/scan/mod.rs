@@ -12,6 +12,7 @@ pub(crate) mod gitleaks;
 pub(crate) mod layers;
 pub(crate) mod packages;
 pub(crate) mod platform;
+mod same_layers;
 pub(crate) mod syft;
 pub(crate) mod trivy;
 mod version;

@@ -3,8 +3,10 @@
 mod attested;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
+mod listings;
 
 pub(crate) use attested::{Attested, Distribution, Installed};
+pub(crate) use listings::Listings;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -88,6 +90,8 @@ pub(crate) struct Request<'a> {
     pub(crate) folder: &'a Path,
     /// The time that syft may take.
     pub(crate) deadline: Duration,
+    /// What was listed of the same layers before, where that counts.
+    pub(crate) listings: Option<&'a Listings>,
 }
 
 /// What is in the image.
@@ -107,19 +111,37 @@ pub(crate) struct Sbom {
 /// # Errors
 /// The image was not listed, or the files can't be written.
 pub(crate) async fn list(launcher: &Launcher, request: &Request<'_>) -> Result<Sbom, Error> {
-    let temporary = std::env::temp_dir();
-    let scratch = tempfile::Builder::new().prefix("gp-deliver-").tempdir().map_err(Error::io(&temporary))?;
     // Beside its destination, so that the last step is a rename.
     let beside = tempfile::Builder::new().prefix(".sbom-").tempdir_in(request.folder).map_err(Error::io(request.folder))?;
+    let (packages, list) = match listed_before(request, beside.path()) {
+        Some(listed) => listed,
+        None => list_anew(launcher, request, beside.path()).await?,
+    };
+    let files = request.formats.iter().map(|format| place(*format, beside.path(), request)).collect::<Result<_, _>>()?;
+    Ok(Sbom { packages, list, files })
+}
+
+/// What was listed of the same layers, with its files in a folder.
+fn listed_before(request: &Request<'_>, folder: &Path) -> Option<(u32, Packages)> {
+    let listings = request.listings?;
+    listings.lay_into(folder, request.platform).ok().filter(|is_there| *is_there)?;
+    // What goes wrong may be what somebody has made of it.
+    check(folder, &Output::default()).inspect_err(|_| listings.forget()).ok()
+}
+
+/// Has syft list it, into a folder.
+async fn list_anew(launcher: &Launcher, request: &Request<'_>, folder: &Path) -> Result<(u32, Packages), Error> {
+    let temporary = std::env::temp_dir();
+    let scratch = tempfile::Builder::new().prefix("gp-deliver-").tempdir().map_err(Error::io(&temporary))?;
     let image = PlatformFolder::create(request.image, request.platform)?;
     let output = |format: Format| {
         let mut output = std::ffi::OsString::from(format!("--output={}=", format.name()));
-        output.push(beside.path().join(format.extension()));
+        output.push(folder.join(format.extension()));
         output
     };
     let mut source = std::ffi::OsString::from("oci-dir:");
     source.push(image.path());
-    let reach = image.readable(Reach::nothing(Limits::SYFT)).writes(scratch.path()).writes(beside.path());
+    let reach = image.readable(Reach::nothing(Limits::SYFT)).writes(scratch.path()).writes(folder);
     let run = launcher.find(Tool::SYFT.name())?.run(request.deadline, reach).in_turn();
     let run = run.env("GOMEMLIMIT", Limits::SYFT.for_go()).env("GOGC", Limits::GROWTH);
     // Not quiet: that would swallow the reason of a failure, too.
@@ -130,9 +152,9 @@ pub(crate) async fn list(launcher: &Launcher, request: &Request<'_>) -> Result<S
     if output.code != 0 {
         return Err(Error::failed(Tool::SYFT, &output));
     }
-    let (packages, list) = check(beside.path(), &output)?;
-    let files = request.formats.iter().map(|format| place(*format, beside.path(), request)).collect::<Result<_, _>>()?;
-    Ok(Sbom { packages, list, files })
+    let listed = check(folder, &output)?;
+    request.listings.into_iter().for_each(|listings| listings.keep(folder, request));
+    Ok(listed)
 }
 
 /// SPDX 2.3, "Document Creation Information".

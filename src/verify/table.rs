@@ -13,7 +13,7 @@ use super::delivered::Delivered;
 use super::row::{Row, State};
 use super::today::{self, Accepted, Known, Listed, Today};
 use super::wanted::Wanted;
-use crate::attestation::{Decision, Predicate, PredicateType, Verdict};
+use crate::attestation::{Decision, Origin, Predicate, PredicateType, Verdict};
 use crate::changes::Advisory;
 use crate::coverage::JudgedBy;
 use crate::evidence::{Evidence, Place, ProvenSource, SignedStatement, gather, listed_manifests};
@@ -21,6 +21,7 @@ use crate::oci::image::described;
 use crate::oci::layout::{self, digest_of};
 use crate::oci::registry::{self, Manifest};
 use crate::oci::{Digest, Reference};
+use crate::record::CacheWriters;
 use crate::sigstore::Verifier;
 use crate::text;
 
@@ -242,7 +243,11 @@ impl Seen<'_> {
             JudgedBy::Image => "",
             JudgedBy::Sbom => " by its SBOM",
         };
-        let says = format!("{decision} for {}{by}{}{database}", verdict.environment, on(signed.at));
+        let cache = match (verdict.origin, verdict.cache_writers) {
+            (Origin::Built | Origin::Proven, CacheWriters::Others) => ", with steps of a build cache that others may have written",
+            _ => "",
+        };
+        let says = format!("{decision} for {}{by}{}{database}{cache}", verdict.environment, on(signed.at));
         if asked.is_some_and(|environment| environment.is_blocking() && verdict.decision != Decision::Cleared) {
             return Row::fails("gates", format!("{says}; it has to be cleared"));
         }

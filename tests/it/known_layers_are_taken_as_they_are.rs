@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
+use doubles::registry::{Options, Registry};
 use serde_json::Value;
 
 use crate::support::{Delivery, Engine, Layout, Source, engines, job};
@@ -155,4 +156,27 @@ fn a_store_that_is_somebody_elses_is_left_alone_and_ends_nothing() {
     let thrown_away = job::in_job(&source, Vec::new()).on(&engine).variable("RUNNER_ENVIRONMENT", "github-hosted");
     thrown_away.flag("--environment", "dev").flag("--secrets-history", "none").ends_with(0).does_not_say("layers are not kept");
     assert!(!store(&source).exists());
+}
+
+#[test]
+fn what_another_machine_has_compressed_is_the_same_blob_and_is_not_sent_again() {
+    let registry = Registry::start(Options::default());
+    for (number, engine) in engines().into_iter().enumerate() {
+        let source = source();
+        let name = format!("{}/app{number}", registry.address);
+        let deliver = |machine: &str| {
+            let delivery = source.deliver().on(&engine).flag("--destination", &name).flag("--sbom-formats", "");
+            delivery.variable("XDG_CACHE_HOME", source.beside(machine).to_str().unwrap()).ends_with(0);
+            source.record()
+        };
+        deliver("one");
+        source.write("small", "2\n");
+        source.commit("small");
+        let record = deliver("two");
+        assert!(record["image"]["known"].is_null(), "{}", record["image"]);
+        // A configuration and a small layer.
+        let sent = &record["publication"];
+        assert_eq!((&sent["blobs_sent"], &sent["blobs_present"]), (&2.into(), &2.into()), "{sent}");
+        assert!(sent["bytes_sent"].as_u64().unwrap() < PACKED, "{sent}");
+    }
 }

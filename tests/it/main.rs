@@ -113,7 +113,7 @@ mod what_is_signed_by_a_key;
 mod what_is_signed_holds_against_strangers;
 mod what_one_machine_built_another_takes;
 mod what_other_actions_hand_on_is_understood;
-mod what_trivy_has_read_is_not_read_again;
+mod what_scanners_have_read_is_not_read_again;
 mod who_lets_something_through_is_known;
 mod whoever_drips_is_given_up;
 mod workflows;

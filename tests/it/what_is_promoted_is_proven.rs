@@ -8,7 +8,8 @@ use doubles::aws::World;
 use doubles::registry::{Options, Registry, crane};
 use serde_json::{Value, json};
 
-use crate::support::{Delivery, Ended, Source, advisories_without_one, binary, part, run, secret, tool};
+use crate::support::machines::machines;
+use crate::support::{Delivery, Ended, Engine, Source, advisories_without_one, binary, part, run, secret, tool};
 
 const WORKFLOW: &str = "octo-org/gp-deliver/.github/workflows/_build-and-release.yml@refs/tags/v1";
 const SIGNER: &str = "https://github.com/octo-org/gp-deliver/.github/workflows/_build-and-release.yml@refs/tags/v*";
@@ -101,6 +102,12 @@ impl Scene {
     pub(crate) fn deliver_to(&self, environment: &str) -> Delivery {
         let commit = self.source.git(&["rev-parse", "HEAD"]);
         self.job(self.source.deliver(), environment, &commit).flag("--destination", &self.dev()).flag("--sign", "keyless")
+    }
+
+    /// The same by a builder that is the job's own, with a build cache in a folder for all environments.
+    fn deliver_with_cache(&self, environment: &str, engine: &Engine, cache: &str) -> Delivery {
+        let delivery = self.deliver_to(environment).on(engine).flag("--builder-cache", "own").flag("--cache", cache);
+        delivery.flag("--cache-folder", self.source.beside("cache").to_str().unwrap())
     }
 
     /// A promotion of what `reference` names to prod, by a job of `commit`, with no source and no builder.
@@ -441,4 +448,45 @@ fn what_a_promotion_needs_and_is_not_told_is_asked_for() {
     promote.clone().without("--destination").ends_with(2).says("a repository of a registry is expected");
     promote.clone().flag("--ref", "refs/heads/main").ends_with(2).says("one who is named");
     promote.variable("GITHUB_ACTIONS", "false").ends_with(2).says("say whose signature counts");
+}
+
+#[test]
+fn an_image_whose_steps_others_may_have_left_in_a_cache_is_taken_nowhere_where_gates_block() {
+    let (scene, [engine, _]) = (Scene::set(), machines());
+    let strangers = "steps of its build were taken from a cache that other environments or other jobs may write";
+    scene.deliver_with_cache("dev", &engine, "local").ends_with(0);
+    assert_eq!(scene.source.record()["build_cache"]["writers"], "others");
+    assert!(scene.verify(&scene.from(), "dev").stdout.contains("with steps of a build cache that others may have written"));
+    scene.is_refused(&scene.from(), strangers);
+    // The same commit is built where gates block, and here it comes to the same image.
+    scene.deliver_with_cache("test", &engine, "local").ends_with(0).says(strangers).says("test takes nothing from it");
+    assert_eq!((&scene.source.record()["reuse"], digest(&scene.tag_of("test"))), (&Value::Null, digest(&scene.from())));
+    // Two have signed a verdict by now, and the one that counts is test's.
+    scene.promote(&scene.from()).ends_with(0);
+    assert_eq!(scene.source.record()["reuse"], json!({ "is": "promoted", "from": "test" }));
+}
+
+#[test]
+fn what_is_signed_takes_no_steps_from_such_a_cache_unless_it_is_asked_for_by_name() {
+    let (scene, [engine, _]) = (Scene::set(), machines());
+    let said = "what is signed here may be taken by environments that block";
+    scene.deliver_with_cache("dev", &engine, "auto").ends_with(0).says(said);
+    let cache = &scene.source.record()["build_cache"];
+    assert_eq!((&cache["read"], &cache["writers"], &cache["written"]), (&"withheld".into(), &"nobody".into(), &"written".into()));
+    scene.promote(&scene.from()).ends_with(0);
+    // What is not signed is taken by nobody's word.
+    scene.source.commit("another");
+    scene.deliver_with_cache("dev", &engine, "auto").flag("--sign", "no").ends_with(0).does_not_say(said);
+    assert_eq!(scene.source.record()["build_cache"]["writers"], "others");
+}
+
+#[test]
+fn an_environment_that_only_advises_takes_it_and_its_own_verdict_says_so() {
+    let (scene, [engine, _]) = (Scene::set(), machines());
+    scene.deliver_with_cache("dev", &engine, "local").ends_with(0);
+    let commit = scene.source.git(&["rev-parse", "HEAD"]);
+    let again = format!("{}/team/local-{}", scene.registry, scene.sha);
+    scene.promote_to("local", &again, &scene.from(), &commit).flag("--sign", "keyless").ends_with(0);
+    let promoted = format!("{again}:local-{}", scene.sha);
+    scene.is_refused(&promoted, "steps of its build were taken from a cache");
 }

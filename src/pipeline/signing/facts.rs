@@ -108,6 +108,7 @@ impl<'a> Facts<'a> {
             reference,
             parameters,
             origin: self.known.origin,
+            cache_writers: self.known.cache_writers,
             builder: self.delivery.config.builder(),
             tools: self.tools.clone(),
             databases: self.database().into_iter().collect(),

@@ -41,6 +41,7 @@ pub(super) fn write(document: &mut Document, record: &Record) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::CacheWriters;
     use crate::report::fixture;
 
     #[test]
@@ -50,6 +51,7 @@ mod tests {
         record.build_cache = Some(BuildCache {
             place: Some("registry.example/cache/prod".to_owned()),
             read: CacheReading::Read,
+            writers: CacheWriters::Environment,
             steps: vec![step("[2/3] RUN make | tee log", true), step("[3/3] COPY <a> /", false)],
             written: Some(CacheWriting::Written),
             notes: vec!["a <word> of it".to_owned()],

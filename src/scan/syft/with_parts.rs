@@ -1,25 +1,147 @@
 //! The SBOM files name the image and what is in it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{Format, Request, Sbom};
-use crate::oci::Image;
-use crate::oci::sample::{debian, image, pyyaml};
+use super::{Format, Listings, Request, Sbom};
+use crate::oci::sample::{self, File, debian, image, pyyaml};
+use crate::oci::{Digest, Image, Layout};
 use crate::process::Launcher;
 use crate::process::testing::{launcher, launcher_in};
 use crate::scan::Error;
 use crate::scan::packages::{Package, Packages};
 use crate::scanner::Tool;
 
+const NAME: &str = "registry.example.com/team/app";
+
 async fn list(launcher: &Launcher, image: &Image, formats: &[Format], folder: &Path) -> Result<Sbom, Error> {
-    let (platform, name) = (&image.platforms[0], "registry.example.com/team/app");
-    let request = Request { image, platform, name, formats, folder, deadline: Duration::from_mins(5) };
+    let (platform, deadline) = (&image.platforms[0], Duration::from_mins(5));
+    let request = Request { image, platform, name: NAME, formats, folder, deadline, listings: None };
     super::list(launcher, &request).await
+}
+
+/// Where what syft has listed is kept.
+struct Cache(tempfile::TempDir);
+
+impl Cache {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn listings(&self, launcher: &Launcher, said: [&str; 2], image: &Image) -> Listings {
+        Listings::within(self.0.path(), launcher, said, &image.platforms[0]).unwrap()
+    }
+
+    /// Lists an image, and gives both files.
+    async fn list(&self, launcher: &Launcher, image: &Image) -> Result<(Sbom, [Value; 2]), Error> {
+        let (folder, deadline) = (tempfile::tempdir().unwrap(), Duration::from_mins(5));
+        let listings = self.listings(launcher, ["namespace", NAME], image);
+        let (platform, listings) = (&image.platforms[0], Some(&listings));
+        let request = Request { image, platform, name: NAME, formats: &Format::ALL, folder: folder.path(), deadline, listings };
+        let sbom = super::list(launcher, &request).await?;
+        let files = ["linux-amd64.spdx.json", "linux-amd64.cdx.json"].map(|name| read(&folder.path().join(name)));
+        Ok((sbom, files))
+    }
+
+    fn file(&self) -> PathBuf {
+        let files: Vec<_> = fs::read_dir(self.0.path().join("listings")).unwrap().map(|file| file.unwrap().path()).collect();
+        assert_eq!(files.len(), 1, "{files:?}");
+        files.into_iter().next().unwrap()
+    }
+
+    /// Puts something else in the place of what is kept, with the digest that goes with it.
+    fn forge(&self, change: impl Fn(&str) -> String) {
+        let kept = fs::read(self.file()).unwrap();
+        let forged = change(std::str::from_utf8(&kept[32..]).unwrap()).into_bytes();
+        fs::write(self.file(), [&Digest::of(&forged).bytes()[..], &forged].concat()).unwrap();
+    }
+}
+
+/// The same image with labels, each a name and a value.
+fn labelled(at: &Path, layers: &[Vec<File>], labels: &[(&str, &str)]) -> Image {
+    let labels: BTreeMap<_, _> = labels.iter().copied().collect();
+    sample::with_config(at, layers, &json!({ "Labels": labels, "Env": ["A=1"] }))
+}
+
+/// Files without what no two of them share.
+fn without_names([mut spdx, mut cyclonedx]: [Value; 2]) -> [Value; 2] {
+    // The last is syft's own digest of all that it says of the image (`source.Description`).
+    let of_cyclonedx = ["/serialNumber", "/metadata/timestamp", "/metadata/component/bom-ref"];
+    let of_spdx = ["/documentNamespace", "/creationInfo/created"];
+    let take = |document: &mut Value, place: &&str| assert!(document.pointer_mut(place).unwrap().take().is_string(), "{place}");
+    of_spdx.iter().for_each(|place| take(&mut spdx, place));
+    of_cyclonedx.iter().for_each(|place| take(&mut cyclonedx, place));
+    [spdx, cyclonedx]
+}
+
+#[tokio::test]
+async fn what_was_listed_of_the_same_layers_says_of_another_image_what_syft_says_of_it() {
+    let (world, cache, layers) = (tempfile::tempdir().unwrap(), Cache::new(), [debian("12"), pyyaml()]);
+    let first = labelled(&world.path().join("first"), &layers, &[("revision", "1"), ("gone", "x")]);
+    let (listed, files) = cache.list(&launcher(), &first).await.unwrap();
+    for labels in [&[("revision", "2"), ("<new>", "\u{e9}\"")][..], &[]] {
+        let second = labelled(&world.path().join(labels.len().to_string()), &layers, labels);
+        let mut lost = second.clone();
+        lost.layout = Layout::create(world.path().join(format!("lost{}", labels.len()))).unwrap();
+        let (again, told) = cache.list(&launcher(), &lost).await.unwrap();
+        let (anew, by_syft) = Cache::new().list(&launcher(), &second).await.unwrap();
+        assert_eq!((&again.list, again.packages, &again.files), (&anew.list, listed.packages, &listed.files));
+        for (place, document) in [("/documentNamespace", 0), ("/serialNumber", 1)] {
+            let name = |files: &[Value; 2]| files[document].pointer(place).unwrap().as_str().unwrap().len();
+            assert_ne!(told[document].pointer(place), files[document].pointer(place));
+            assert_eq!(name(&told), name(&by_syft));
+        }
+        assert_eq!(without_names(told), without_names(by_syft));
+    }
+}
+
+#[tokio::test]
+async fn an_image_of_other_layers_settings_or_names_is_listed_for_itself() {
+    let (world, cache, layers) = (tempfile::tempdir().unwrap(), Cache::new(), [debian("12"), pyyaml()]);
+    let at = |name: &str| world.path().join(name);
+    let image = labelled(&at("image"), &layers, &[]);
+    let of = |image: &Image| cache.listings(&launcher(), ["namespace", NAME], image);
+    assert_eq!(of(&image), of(&labelled(&at("labelled"), &layers, &[("a", "b")])));
+    assert_ne!(of(&image), of(&labelled(&at("fewer"), &layers[..1], &[])));
+    assert_ne!(of(&image), of(&sample::with_config(&at("set"), &layers, &json!({ "Env": ["A=2"] }))));
+    for said in [["namespace", "another"], ["another", NAME]] {
+        assert_ne!(of(&image), cache.listings(&launcher(), said, &image));
+    }
+    // The same blobs, under the diff ids of one another.
+    let mut swapped = image.clone();
+    let layers = &mut swapped.platforms[0].layers;
+    (layers[0].diff_id, layers[1].diff_id) = (layers[1].diff_id, layers[0].diff_id);
+    assert_ne!(of(&image), of(&swapped));
+}
+
+#[tokio::test]
+async fn what_is_kept_of_a_listing_counts_for_nothing_where_it_is_not_what_syft_writes() {
+    let (world, cache) = (tempfile::tempdir().unwrap(), Cache::new());
+    let image = labelled(&world.path().join("image"), &[debian("12"), pyyaml()], &[]);
+    let (first, files) = cache.list(&launcher(), &image).await.unwrap();
+    let whole = fs::read(cache.file()).unwrap();
+    for broken in [&whole[..whole.len() / 2], &[&whole[..40], b"x", &whole[41..]].concat(), b""] {
+        fs::write(cache.file(), broken).unwrap();
+        assert_eq!(cache.list(&launcher(), &image).await.unwrap().0, first);
+    }
+    let forgeries: [fn(&str) -> String; 6] = [
+        |_| String::new(),
+        |kept| kept.lines().take(2).collect::<Vec<_>>().join("\n"),
+        |kept| kept.replacen("SPDX-2.3", "SPDX-2.2", 1),
+        |kept| kept.replacen("documentNamespace", "documentName", 1),
+        |kept| kept.replacen("urn:uuid", "\",\"serialNumber\":\"urn:uuid", 1),
+        |kept| format!("{kept}}}"),
+    ];
+    for forge in forgeries {
+        cache.forge(forge);
+        let (again, told) = cache.list(&launcher(), &image).await.unwrap();
+        assert_eq!((again, without_names(told)), (first.clone(), without_names(files.clone())));
+    }
 }
 
 fn read(path: &Path) -> Value {
