@@ -8,6 +8,7 @@ mod aws;
 mod beneath;
 mod build_check;
 mod buildkit;
+mod cache_writers;
 #[allow(dead_code, reason = "the delivery that compares an image with the one before it comes next")]
 mod changes;
 mod cli;

@@ -7,13 +7,14 @@ use jiff::Timestamp;
 use super::provenance::{self, Provenance, Run};
 use super::verdict::{self, Verdict};
 use super::{Database, Lists, ListsOf, Origin, Predicate, PredicateType, Program, Scan, Statement, Subject, Vulnerabilities};
+use crate::cache_writers::CacheWriters;
 use crate::coverage::Coverage;
 use crate::environment::Environment;
 use crate::materials::{Material, Materials};
 use crate::oci::Digest;
 use crate::policy::{self, Cleared, Decision, Evidence, Threshold};
 use crate::provenance::Parameters;
-use crate::record::{CacheWriters, Record, Source};
+use crate::record::{Record, Source};
 use crate::report::fixture;
 
 /// The page with the examples.

@@ -10,13 +10,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::build::Build;
+use crate::cache_writers::CacheWriters;
 use crate::coverage::{Coverage, Gap, GapKind, JudgedBy};
 use crate::environment::{Environment, Gate};
 use crate::finding::{Finding, Severity, Standing, Suppression};
 use crate::oci::{Digest, Platform};
 use crate::policy::{Cleared, Threshold};
 use crate::provenance::Parameters;
-use crate::record::{CacheWriters, Record, Reuse, StageName, StageOutcome};
+use crate::record::{Record, Reuse, StageName, StageOutcome};
 use crate::scanner::Tool;
 use crate::text;
 

@@ -14,7 +14,8 @@ async fn the_sboms_of_a_delivery_are_what_the_types_are_for_and_trivy_reads_what
     let world = tempfile::tempdir().unwrap();
     let image = image(&world.path().join("image"), &["amd64"], &[debian("12"), pyyaml()]);
     let (platform, name, deadline) = (&image.platforms[0], "registry.example.com/team/app", Duration::from_mins(5));
-    let request = syft::Request { image: &image, platform, name, formats: &Format::ALL, folder: world.path(), deadline, listings: None };
+    let request =
+        syft::Request { image: &image, platform, name, formats: &Format::ALL, folder: world.path(), deadline, listings: None };
     let files = syft::list(&launcher(), &request).await.unwrap().files;
     for (format, file) in [PredicateType::Spdx, PredicateType::CycloneDx].into_iter().zip(files) {
         let file = bytes::Bytes::from(fs::read(world.path().join(file)).unwrap());

@@ -21,11 +21,12 @@ use tonic::transport::Channel;
 
 use super::cache::{self, RemoteCache};
 use super::contexts::{self, Contexts, Given};
-use super::date::SourceDate;
+use super::date::{Dating, SourceDate};
 use super::endpoint::{Address, connect_buildkitd};
 use super::engine::EngineClient;
 use super::error::Error;
-use super::export::{content, docker_archive, pipe};
+use super::export::content::{self, Treatment};
+use super::export::{docker_archive, pipe};
 use super::fleet::Fleet;
 use super::id::random_id;
 use super::namespace::Namespace;
@@ -92,9 +93,8 @@ pub(crate) struct Builder {
 enum Store {
     /// Unpacked, in the engine's graph driver.
     GraphDriver(Docker),
-    /// As blobs. Whether the exporter can be asked for other times of files: an engine's store has lost such layers before
-    /// they can be read (moby 2.0.0-beta.24).
-    Content { sets_times: bool },
+    /// As blobs.
+    Content,
 }
 
 /// The image of one platform, as it came out of the builder.
@@ -123,6 +123,8 @@ pub(crate) struct Instructions {
     pub(crate) arguments: Vec<(String, String)>,
     /// What the image is dated by; by when it is built where nothing is named.
     pub(crate) date: Option<SourceDate>,
+    /// What its own layers are dated by, where the builder gives them one by one.
+    pub(crate) dating: Option<Arc<dyn Dating>>,
     /// Labels of the image.
     pub(crate) labels: Vec<(String, String)>,
     /// What the Dockerfile takes files from by a name.
@@ -147,7 +149,7 @@ impl Builder {
             identity,
             platforms,
             channel,
-            store: Store::Content { sets_times: true },
+            store: Store::Content,
             description: format!("buildkitd at {address}"),
             is_newer: true,
             address: address.clone(),
@@ -193,7 +195,7 @@ impl Builder {
         let driver = info.driver.unwrap_or_default();
         let channel = engine.buildkit().await?;
         let description = format!("Docker {version}, {driver}{}", if keeps_blobs { " in containerd" } else { "" });
-        let store = if keeps_blobs { Store::Content { sets_times: false } } else { Store::GraphDriver(docker) };
+        let store = if keeps_blobs { Store::Content } else { Store::GraphDriver(docker) };
         let (address, identity) = (engine.address().clone(), info.id.unwrap_or_default());
         let is_newer = parse_api(&api) > Some(OLDEST_API);
         let platforms = Vec::new();
@@ -252,7 +254,7 @@ impl Builder {
     /// Whether it dates the files of new layers.
     #[must_use]
     pub(crate) fn dates_files(&self) -> bool {
-        matches!(self.store, Store::Content { sets_times: true })
+        matches!(self.store, Store::Content)
     }
 
     /// The connection, for a session.
@@ -264,7 +266,7 @@ impl Builder {
     /// Whether it can write to caches outside of it, other than into an image.
     #[must_use]
     pub(crate) fn may_write_caches(&self) -> bool {
-        matches!(self.store, Store::Content { .. })
+        matches!(self.store, Store::Content)
     }
 
     /// Builds without exporting an image, for the check stage that the instructions name.
@@ -425,19 +427,18 @@ impl Builder {
                 let solved = self.solve(session, solve, &**show).await.map_err(Error::or_gone)?;
                 Ok((save(docker, &name, layout, packing, received).await?, solved))
             }
-            Store::Content { sets_times } => {
+            Store::Content => {
                 let attributes =
                     [("push", "false"), ("store", "true"), ("oci-mediatypes", "true"), ("compression", "uncompressed")];
-                let attributes = attributes.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned()));
-                let attributes = attributes.chain(instructions.dated().filter(|_| *sets_times)).collect();
+                let attributes = attributes.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
                 let is_late = |given: &Given| matches!(given, Given::Layout(_));
                 let whole = frontend_attributes.contains_key(cache::IMPORTS) || solve.contexts.values().any(is_late);
                 let solve = Solve { exporter: Some(("image", attributes)), whole, ..solve };
                 let solved = self.solve(session, solve, &**show).await?;
                 let manifest = solved.response.get("containerimage.digest").and_then(|digest| digest.parse::<Digest>().ok());
                 let manifest = manifest.ok_or_else(|| Error::Protocol("the builder names no image digest".to_owned()))?;
-                let base = solved.base.as_deref();
-                Ok((content::read(&self.channel, manifest, base, layout, packing, &received).await?, solved))
+                let treatment = Treatment { base: solved.base.as_deref(), dating: instructions.dating.as_deref() };
+                Ok((content::read(&self.channel, manifest, treatment, layout, packing, &received).await?, solved))
             }
         }
     }
@@ -618,12 +619,6 @@ impl Instructions {
         let cache = self.cache.as_ref().filter(|cache| cache.reads && !self.options.no_cache);
         let Some(cache) = cache else { return Ok(None) };
         Ok(cache.imports(platform, check).await?.map(|imports| (cache::IMPORTS.to_owned(), imports)))
-    }
-
-    /// What has the exporter date the files of new layers that are younger (docs/build-repro.md of BuildKit).
-    fn dated(&self) -> impl Iterator<Item = (String, String)> {
-        let date = self.date.map(|date| ("source-date-epoch".to_owned(), date.seconds()));
-        date.into_iter().flat_map(|date| [date, ("rewrite-timestamp".to_owned(), "true".to_owned())])
     }
 }
 

@@ -53,7 +53,7 @@ impl Dockerfile {
     }
 
     /// The instructions of the entries with a layer, first to last.
-    fn align<'a>(&'a self, chain: &[usize], history: &[History]) -> Vec<&'a Instruction> {
+    pub(super) fn align<'a>(&'a self, chain: &[usize], history: &[History]) -> Vec<&'a Instruction> {
         let mut expected = self.expected(chain).into_iter();
         let mut below = chain.last().map_or(&self.stages[0].from, |stage| &self.stages[*stage].from);
         let target = chain.first().map_or(below, |stage| &self.stages[*stage].from);
@@ -97,7 +97,7 @@ impl Dockerfile {
 }
 
 /// The stages from `target` down to the one that is built from an image.
-fn chain(target: usize, bases: &[Base]) -> Vec<usize> {
+pub(super) fn chain(target: usize, bases: &[Base]) -> Vec<usize> {
     let mut chain = vec![target];
     let mut stage = target;
     // A base stands before what is built from it, so that this ends.
@@ -115,7 +115,7 @@ impl Instruction {
 }
 
 /// The platform that the image was built for, as a `FROM` can name it.
-fn platform_arguments(config: &ImageConfiguration) -> [(&'static str, String); 4] {
+pub(super) fn platform_arguments(config: &ImageConfiguration) -> [(&'static str, String); 4] {
     let (os, architecture) = (config.os().to_string(), config.architecture().to_string());
     let variant = config.variant().clone().unwrap_or_default();
     let platform = [os.as_str(), architecture.as_str(), variant.as_str()].into_iter().filter(|part| !part.is_empty());

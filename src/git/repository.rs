@@ -1,6 +1,6 @@
 //! What a repository is asked.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
@@ -237,6 +237,24 @@ impl Repository {
     /// git can't tell.
     pub(crate) async fn date(&self, launcher: &Launcher, commit: &str) -> Result<Option<i64>, Error> {
         let said = self.ask(launcher, &["rev-list", "--max-count=1", "--timestamp", commit, "--"]).await?;
+        Ok(said.split_whitespace().next().and_then(|seconds| seconds.parse().ok()))
+    }
+
+    /// When the last commit was made that changed one of these paths from the top, on the line of a commit's first parents, in seconds
+    /// since 1970: what a merge has brought came with the merge. Nothing where none did.
+    ///
+    /// # Errors
+    /// git can't tell.
+    pub(crate) async fn date_of(
+        &self,
+        launcher: &Launcher,
+        commit: &str,
+        paths: &BTreeSet<String>,
+    ) -> Result<Option<i64>, Error> {
+        let asked = ["--literal-pathspecs", "rev-list", "--first-parent", "--max-count=1", "--timestamp", commit, "--"];
+        // The top has no name of its own.
+        let paths = paths.iter().map(|path| if path.is_empty() { "." } else { path });
+        let said = self.ask(launcher, &asked.into_iter().chain(paths).collect::<Vec<_>>()).await?;
         Ok(said.split_whitespace().next().and_then(|seconds| seconds.parse().ok()))
     }
 

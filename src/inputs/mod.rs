@@ -126,8 +126,9 @@ inputs! {
             "What the processes of steps are held to: NAME=SOFT[:HARD], such as nofile=1024:2048; Docker 20.10 can't be asked");
     REPRODUCIBLE: bool =
         Input::new("reproducible", Group::Build, "true|false",
-            "Date the image by its commit, or by SOURCE_DATE_EPOCH in build-args: its configuration, and with a buildkitd the files \
-             of its own layers, so that the same commit and base give the same digest")
+            "Date the image by its commit, or by SOURCE_DATE_EPOCH in build-args, and with a buildkitd or Docker's containerd store \
+             each of its own layers by the last commit that changed what it is made from, so that the same commit and base give \
+             the same digest")
             .default("true");
     PLATFORMS: Vec<Platform> =
         Input::new("platforms", Group::Build, "LIST", "Platforms to build for, such as linux/amd64,linux/arm64")

@@ -1,7 +1,7 @@
 //! Whether a blob of the store is what is said of it, and its way into a layout.
 
 use std::fs::File;
-use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Read, Seek as _, SeekFrom};
 use std::os::fd::AsRawFd as _;
 
 use flate2::read::MultiGzDecoder;
@@ -9,6 +9,7 @@ use rustix::fs::{AtFlags, CWD, linkat};
 
 use super::entry::{Entry, Key};
 use crate::oci::Compression;
+use crate::oci::dated::Undone;
 use crate::oci::hashed::Hashed;
 use crate::oci::layout::{self, Layout};
 
@@ -22,16 +23,20 @@ pub(super) fn is_as_said(file: &File, entry: &Entry, key: &Key) -> io::Result<bo
         return Ok(false);
     }
     let mut blob = Hashed::new(file.take(entry.size));
-    if let (Key::Content(_, compression), Some(content)) = (key, entry.content) {
-        // One byte more than is said shows that there is more.
-        let most = content.size.saturating_add(1);
-        let found = match compression {
-            Compression::Gzip => {
-                Hashed::new(MultiGzDecoder::new(io::BufReader::with_capacity(BLOCK, &mut blob)).take(most)).finish()?
-            }
-            Compression::Zstd => Hashed::new(zstd::Decoder::new(&mut blob)?.take(most)).finish()?,
+    if let (Key::Content(_, compression) | Key::Dated(_, _, compression), Some(content)) = (key, entry.content) {
+        let unpacked: &mut dyn Read = match compression {
+            Compression::Gzip => &mut MultiGzDecoder::new(io::BufReader::with_capacity(BLOCK, &mut blob)),
+            Compression::Zstd => &mut zstd::Decoder::new(&mut blob)?,
         };
-        if found != (content.diff_id, content.size) {
+        // One byte more than is said shows that there is more.
+        let mut unpacked = Hashed::new(unpacked.take(content.size.saturating_add(1)));
+        if let Key::Dated(before, ..) = key {
+            let Some(changes) = entry.changes() else { return Ok(false) };
+            if Hashed::new(Undone::new(&mut unpacked, &changes)).finish()? != (*before, content.size) {
+                return Ok(false);
+            }
+        }
+        if unpacked.finish()? != (content.diff_id, content.size) {
             return Ok(false);
         }
     }
@@ -54,12 +59,6 @@ pub(super) fn bring(mut file: &File, entry: &Entry, layout: &Layout) -> Result<(
     let failed = |source| layout::Error::Io { path: to.clone(), source };
     file.seek(SeekFrom::Start(0)).map_err(failed)?;
     let mut writer = layout.writer()?;
-    let (mut content, mut block) = (file.take(entry.size), vec![0; BLOCK]);
-    loop {
-        match content.read(&mut block).map_err(failed)? {
-            0 => break,
-            count => writer.write_all(&block[..count]).map_err(failed)?,
-        }
-    }
+    io::copy(&mut file.take(entry.size), &mut writer).map_err(failed)?;
     writer.finish_as(entry.digest).map(drop)
 }

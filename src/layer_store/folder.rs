@@ -20,8 +20,8 @@ pub(super) const NAME: &str = "layers";
 pub(super) const KNOWN: &str = "known";
 /// The blobs.
 pub(super) const BLOBS: &str = "blobs";
-/// What is said of a blob is shorter, in bytes.
-const MAX_ENTRY: u64 = 4096;
+/// What is said of a blob is shorter, in bytes: what undoes the dating of a hundred thousand files.
+pub(super) const MAX_ENTRY: u64 = 4 << 20;
 
 /// The part of the store that one namespace has.
 #[derive(Debug)]

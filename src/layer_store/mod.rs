@@ -19,6 +19,8 @@ use oci_spec::image::{Descriptor, MediaType};
 
 use self::entry::{Content, Entry, Key};
 use self::folder::Folder;
+use crate::oci::dated::Dated;
+use crate::oci::hashed::Hashed;
 use crate::oci::layout::{self, descriptor, digest_of};
 use crate::oci::{Compression, Digest, Layout};
 
@@ -90,8 +92,31 @@ impl Packing {
         let mut content = Counted { content, size: 0 };
         let (descriptor, diff_id) = self.compression.write_layer(&mut content, layout)?;
         let of = Content { diff_id, size: content.size };
-        self.known.note(Key::Content(diff_id, self.compression), &descriptor, Some(of))?;
+        self.known.note(Key::Content(diff_id, self.compression), &descriptor, (Some(of), None))?;
         Ok((descriptor, diff_id))
+    }
+
+    /// The same of content whose files are dated on the way, in seconds since 1970. What it was before is hashed too: its digest is
+    /// the last value.
+    ///
+    /// # Errors
+    /// As there; or the content is no archive.
+    pub(crate) fn write_dated(
+        &self,
+        content: impl Read,
+        date: u64,
+        layout: &Layout,
+    ) -> Result<(Descriptor, Digest, Digest), layout::Error> {
+        let mut before = Hashed::new(content);
+        let mut dated = Dated::new(&mut before, date);
+        let (descriptor, diff_id) = self.compression.write_layer(&mut dated, layout)?;
+        let changes = dated.changes();
+        let (of_before, size) = before.so_far();
+        if let Some(changes) = changes {
+            let of = (Some(Content { diff_id, size }), Some(entry::encoded(&changes)));
+            self.known.note(Key::Dated(of_before, date, self.compression), &descriptor, of)?;
+        }
+        Ok((descriptor, diff_id, of_before))
     }
 }
 
@@ -117,6 +142,13 @@ impl LayerStore {
         Some(KnownLayer { descriptor, diff_id, size: entry.content?.size })
     }
 
+    /// The layer whose content has this diff id before its files are dated, as it was dated and compressed here, in the layout.
+    pub(crate) fn dated(&self, diff_id: Digest, date: u64, compression: Compression, layout: &Layout) -> Option<KnownLayer> {
+        let entry = self.take(&Key::Dated(diff_id, date, compression), layout)?;
+        let (descriptor, content) = (descriptor(compression.media_type(), entry.digest, entry.size), entry.content?);
+        Some(KnownLayer { descriptor, diff_id: content.diff_id, size: content.size })
+    }
+
     /// The blob of this digest and size, in the layout.
     pub(crate) fn blob(&self, media_type: MediaType, digest: Digest, size: u64, layout: &Layout) -> Option<Descriptor> {
         let entry = self.take(&Key::Blob(digest), layout).filter(|entry| entry.size == size)?;
@@ -135,12 +167,14 @@ impl LayerStore {
     /// # Errors
     /// Its digest is none.
     pub(crate) fn note_blob(&self, layer: &Descriptor) -> Result<(), layout::Error> {
-        self.note(Key::Blob(digest_of(layer)?), layer, None)
+        self.note(Key::Blob(digest_of(layer)?), layer, (None, None))
     }
 
-    fn note(&self, key: Key, layer: &Descriptor, content: Option<Content>) -> Result<(), layout::Error> {
-        if !self.is_off() && layer.size() >= WORTHWHILE {
-            self.session().made.push((key, Entry { digest: digest_of(layer)?, size: layer.size(), content }));
+    fn note(&self, key: Key, layer: &Descriptor, of: (Option<Content>, Option<String>)) -> Result<(), layout::Error> {
+        let (content, changes) = of;
+        let is_short = changes.as_ref().is_none_or(|changes| (changes.len() as u64) < folder::MAX_ENTRY / 2);
+        if !self.is_off() && layer.size() >= WORTHWHILE && is_short {
+            self.session().made.push((key, Entry { digest: digest_of(layer)?, size: layer.size(), content, changes }));
         }
         Ok(())
     }

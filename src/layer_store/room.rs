@@ -94,7 +94,7 @@ mod tests {
             fs::create_dir_all(&blobs).unwrap();
             let digest = Digest::of(&[number]);
             fs::write(blobs.join(digest.hex()), "0123456789").unwrap();
-            let entry = Entry { digest, size: 10, content: None };
+            let entry = Entry { digest, size: 10, content: None, changes: None };
             let path = known.join(format!("{number}"));
             fs::write(&path, serde_json::to_string(&entry).unwrap()).unwrap();
             let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1000 + u64::from(number));

@@ -115,7 +115,8 @@ fn a_store_that_lies_of_what_a_blob_unpacks_to_gives_nothing() {
         // A layer that somebody asks for, and another's blob in its place.
         let asked = Digest::of(b"what the builder has built");
         let digest = digest_of(&descriptor).unwrap();
-        let entry = |diff_id, size| Entry { digest, size: descriptor.size(), content: Some(Content { diff_id, size }) };
+        let entry =
+            |diff_id, size| Entry { digest, size: descriptor.size(), content: Some(Content { diff_id, size }), changes: None };
         for lie in
             [entry(asked, content.len() as u64), entry(diff_id, content.len() as u64), Entry { content: None, ..entry(asked, 0) }]
         {
@@ -169,7 +170,7 @@ fn a_blob_that_unpacks_to_more_than_any_layer_has_is_given_up_at_what_is_said() 
     let (digest, size) = (digest_of(&blob).unwrap(), blob.size());
     scene.say(
         &Key::Content(asked, Compression::Gzip),
-        &Entry { digest, size, content: Some(Content { diff_id: asked, size: 10 }) },
+        &Entry { digest, size, content: Some(Content { diff_id: asked, size: 10 }), changes: None },
     );
     assert_eq!(scene.takes(asked, Compression::Gzip), None);
 }
@@ -251,4 +252,66 @@ fn what_can_not_be_kept_is_not_and_ends_nothing() {
     fs::remove_dir_all(scene.cache()).unwrap();
     packing.known.keep(&layout);
     assert_eq!(packing.known.layer(diff_id, Compression::Gzip, &scene.layout("later")), None);
+}
+
+/// An archive of two files of these times, one of which does not get smaller.
+fn archive(times: [u64; 2]) -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for (name, time, content) in [("large", times[0], noise(23)), ("small", times[1], b"1".to_vec())] {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mtime(time);
+        archive.append_data(&mut header, name, &*content).unwrap();
+    }
+    archive.into_inner().unwrap()
+}
+
+#[test]
+fn a_dated_layer_is_known_by_what_it_was_before_and_by_its_date() {
+    const DATE: u64 = 1_700_000_000;
+    for compression in COMPRESSIONS {
+        let (scene, content) = (Scene::new(), archive([DATE + 5, 1]));
+        let (packing, layout) = (Packing { compression, known: scene.store() }, scene.layout("first"));
+        let (descriptor, diff_id, before) = packing.write_dated(&*content, DATE, &layout).unwrap();
+        packing.known.keep(&layout);
+        let mut dated = Vec::new();
+        Dated::new(&*content, DATE).read_to_end(&mut dated).unwrap();
+        assert_eq!((before, diff_id), (Digest::of(&content), Digest::of(&dated)));
+        let takes = |before: Digest, date: u64| {
+            let (store, later) = (scene.store(), tempfile::tempdir().unwrap());
+            let known = store.dated(before, date, compression, &Layout::create(later.path()).unwrap());
+            known.map(|layer| (layer.descriptor, layer.diff_id, layer.size))
+        };
+        assert_eq!(takes(before, DATE), Some((descriptor.clone(), diff_id, content.len() as u64)));
+        assert_eq!((takes(before, DATE + 1), takes(diff_id, DATE)), (None, None));
+        assert_eq!(scene.takes(before, compression), None, "it is another layer than the one that was not dated");
+
+        // What it was before is not what is said: of another layer, of another time, of no change at all.
+        let (digest, size) = (digest_of(&descriptor).unwrap(), descriptor.size());
+        let said = |diff_id: Digest, changes: Option<Vec<u8>>| {
+            let changes = changes.map(|changes| entry::encoded(&crate::oci::dated::Changes::of_bytes(&changes).unwrap()));
+            Entry { digest, size, content: Some(Content { diff_id, size: content.len() as u64 }), changes }
+        };
+        let change = |time: u64| {
+            let header = &archive([time, 1])[..512];
+            [&136u64.to_le_bytes()[..], &header[136..156]].concat()
+        };
+        let other = Digest::of(&archive([DATE + 6, 1]));
+        for (asked, lie) in [
+            (other, said(diff_id, Some(change(DATE + 5)))),
+            (before, said(diff_id, Some(change(DATE + 6)))),
+            (before, said(diff_id, Some(Vec::new()))),
+            (before, said(diff_id, None)),
+            (before, said(before, Some(change(DATE + 5)))),
+            (before, Entry { changes: Some("no base64".to_owned()), ..said(diff_id, None) }),
+        ] {
+            scene.say(&Key::Dated(asked, DATE, compression), &lie);
+            assert_eq!(takes(asked, DATE), None, "{lie:?}");
+            packing.write_dated(&*content, DATE, &scene.layout("first")).unwrap();
+            packing.known.keep(&scene.layout("first"));
+        }
+        // What is said of another layer truly is taken for that one alone.
+        scene.say(&Key::Dated(other, DATE, compression), &said(diff_id, Some(change(DATE + 6))));
+        assert_eq!(takes(other, DATE).unwrap().1, diff_id);
+    }
 }

@@ -5,6 +5,7 @@ pub(crate) mod annotations;
 pub(crate) mod archive;
 pub(crate) mod bounds;
 pub(crate) mod compression;
+pub(crate) mod dated;
 pub(crate) mod digest;
 pub(crate) mod disk;
 pub(crate) mod hashed;

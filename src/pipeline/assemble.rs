@@ -22,6 +22,7 @@ use super::task::Task;
 use super::{Begun, Delivery, Ending, Wanted, advisories, keys, promoting, scan_and_publish, secrets, since, to_its_end};
 use crate::attestation;
 use crate::aws::ecr::Mutability;
+use crate::cache_writers::CacheWriters;
 use crate::config::Listed;
 use crate::error::Error;
 use crate::evidence::Unproven;
@@ -29,7 +30,7 @@ use crate::oci::Digest;
 use crate::oci::image::{index, listed};
 use crate::oci::registry::{Client, Manifest};
 use crate::publish::{self, Target};
-use crate::record::{CacheWriters, Reuse, RunResult, StageLog, StageName};
+use crate::record::{Reuse, RunResult, StageLog, StageName};
 use crate::scan::gitleaks::Leaks;
 use crate::text;
 
@@ -123,7 +124,18 @@ fn whole(delivery: &Delivery, ready: &Ready, client: &Client, parts: Vec<ProvenP
     let ProvenPart { verdict, commit, signer, at, .. } =
         worst.ok_or_else(|| publish::Error::Broken("there is no image to assemble".to_owned()))?;
     let (client, statements) = (client.clone(), Vec::new());
-    Ok(ProvenImage { client, image, verdict, cache_writers, commit, signer, at, statements, sboms: Some(sboms), parts: provenances })
+    Ok(ProvenImage {
+        client,
+        image,
+        verdict,
+        cache_writers,
+        commit,
+        signer,
+        at,
+        statements,
+        sboms: Some(sboms),
+        parts: provenances,
+    })
 }
 
 /// Looks for secrets in the source: no fewer than the images' deliveries have found, who saw what their builders were sent.

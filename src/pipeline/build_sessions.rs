@@ -39,8 +39,8 @@ use crate::stamp::Stamp;
 use crate::text;
 
 /// What is said where a builder can't date files. Its configuration is dated all the same.
-const FILES_ARE_NOT_DATED: &str = "this builder can't date the files of new layers by the commit, as a buildkitd does: a step that is \
-                                   run anew gives another layer";
+const FILES_ARE_NOT_DATED: &str = "an engine with a graph driver can't date the files of new layers by their commits: a step that is run \
+                                   anew gives another layer";
 
 /// How long a build may take: as long as a job on GitHub's own machines.
 pub(crate) const LONGEST: Duration = Duration::from_hours(6);
@@ -233,8 +233,15 @@ impl<'a> BuildSession<'a> {
         let (contexts, date) = (contexts.given.clone(), *date);
         let proxies = proxies.into_iter().chain(dating::argument(build, definition, date)).collect();
         let cache = chosen.cache.clone();
-        let instructions =
-            Instructions { date, contexts, namespace, cache, ..instructions(build, definition.name(), &ready.claim, proxies) };
+        let dating = date.map(|date| dating::of_layers(delivery, ready, definition, date));
+        let instructions = Instructions {
+            date,
+            dating,
+            contexts,
+            namespace,
+            cache,
+            ..instructions(build, definition.name(), &ready.claim, proxies)
+        };
         Ok(Self { delivery, ready, builder: builder.clone(), session, stats, bases, instructions, chosen })
     }
 
@@ -299,6 +306,7 @@ fn instructions(build: &Build, dockerfile: String, claim: &Claim, proxies: Vec<(
         labels: given.chain(claim.labels()).collect(),
         contexts: Contexts::new(),
         date: None,
+        dating: None,
         options: build.options.clone(),
         namespace: None,
         cache: None,

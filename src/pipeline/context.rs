@@ -1,7 +1,13 @@
 //! What of the build context can go into the image, and whether it is as the commit has it.
 
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{FileType, Stat};
+
+use crate::beneath::{self, Root};
 use crate::buildkit::session::context::Directory;
 use crate::buildkit::session::error::Error;
 use crate::buildkit::session::filter::{Filter, Selection, Wanted, Within};
@@ -47,6 +53,25 @@ pub(crate) async fn compare(launcher: &Launcher, checkout: &Checkout, definition
 pub(crate) fn unseen(root: &Path, definition: &Definition, paths: Vec<PathBuf>) -> Vec<PathBuf> {
     let Ok(offered) = Offered::of(definition, &[]) else { return Vec::new() };
     paths.into_iter().filter(|path| !offered.has_of(&root.join(path))).collect()
+}
+
+/// Whether no link is on the way to a path, nor among what is in it if that is a folder: BuildKit follows those. Of more than so many
+/// entries it is not known.
+pub(super) fn has_no_link(root: &Root, path: &Path, most: usize) -> bool {
+    let kind = |stat: &Stat| FileType::from_raw_mode(stat.st_mode);
+    let looked = || -> io::Result<bool> {
+        match kind(&root.stat(path)?) {
+            FileType::Directory => {}
+            other => return Ok(other != FileType::Symlink),
+        }
+        let folder = root.folder(path)?;
+        let names = beneath::names_in(folder.as_fd())?;
+        let is_none = |name: &OsString| {
+            beneath::stat_in(folder.as_fd(), Path::new(name)).is_ok_and(|stat| kind(&stat) != FileType::Symlink)
+        };
+        Ok(names.len() <= most && names.iter().all(is_none))
+    };
+    looked().unwrap_or(false)
 }
 
 /// The folder that a file is in.

@@ -1,10 +1,33 @@
 //! What an image is dated by.
+//!
+//! Its configuration is dated by the build's own argument, else by the commit. Each of its own layers is dated by the last commit
+//! that changed what it is made from, so that another commit leaves the layers as they are that it does not touch, and a builder
+//! that has had a layer for longer comes to the one that is built now. Where it can't be told what a layer is made from, or when
+//! that was changed, it is dated as the configuration is.
 
-use super::Delivery;
-use crate::buildkit::date::{self, SourceDate};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, join_all};
+use jiff::Timestamp;
+use oci_spec::image::ImageConfiguration;
+
+use super::builder_state::foreign_reader;
+use super::claim::dockerfile_name;
+use super::preflight::Ready;
+use super::{Delivery, context};
+use crate::beneath::Root;
+use crate::buildkit::date::{self, Dating, SourceDate};
 use crate::config::Build;
+use crate::dockerfile::{Dockerfile, Inputs};
 use crate::error::Error;
+use crate::process::Launcher;
 use crate::source::{Checkout, Definition};
+
+/// How many entries of a folder are looked at for links.
+const LOOKED_AT: usize = 1000;
 
 /// What an image is dated by: the build's own argument, else the commit.
 pub(super) async fn date(delivery: &Delivery, checkout: &Checkout) -> Result<Option<SourceDate>, Error> {
@@ -28,4 +51,118 @@ pub(super) fn argument(build: &Build, definition: &Definition, date: Option<Sour
 /// What the build says itself.
 fn given(build: &Build) -> Option<&str> {
     build.arguments.iter().rev().find(|(name, _)| name == date::ARGUMENT).map(|(_, value)| value.trim())
+}
+
+/// What the image's own layers are dated by, where the image is dated by `date`.
+pub(super) fn of_layers(delivery: &Delivery, ready: &Ready, definition: &Definition, date: SourceDate) -> Arc<dyn Dating> {
+    Arc::new(LayerDates { otherwise: date, history: History::of(delivery, ready, definition) })
+}
+
+/// The dates of layers.
+#[derive(Debug)]
+struct LayerDates {
+    /// What is dated by the history is no younger than this, and all else has this date.
+    otherwise: SourceDate,
+    /// Absent where it does not say what a layer is made from.
+    history: Option<History>,
+}
+
+/// What can be asked of when something in the source was changed.
+#[derive(Debug)]
+struct History {
+    launcher: Launcher,
+    checkout: Checkout,
+    dockerfile: Dockerfile,
+    target: Option<String>,
+    arguments: BTreeMap<String, String>,
+    /// Where the build context is, from the topmost folder.
+    context: PathBuf,
+    /// What each layer is made from, whatever its instruction reads, from the topmost folder.
+    always: BTreeSet<String>,
+}
+
+impl Dating for LayerDates {
+    fn of_layers<'a>(&'a self, config: &'a ImageConfiguration, own: &'a [bool]) -> BoxFuture<'a, Vec<Option<SourceDate>>> {
+        async move {
+            let dates = match &self.history {
+                Some(history) => history.dates(config, own).await,
+                None => None,
+            };
+            let dates = dates.unwrap_or_else(|| vec![None; own.len()]);
+            let capped = |date: Option<SourceDate>| date.map_or(self.otherwise, |date| date.min(self.otherwise));
+            own.iter().zip(dates).map(|(is_own, date)| is_own.then(|| capped(date))).collect()
+        }
+        .boxed()
+    }
+}
+
+impl History {
+    /// Nothing where what is built is not what the commit says, or what reads it may read it otherwise.
+    fn of(delivery: &Delivery, ready: &Ready, definition: &Definition) -> Option<Self> {
+        let (config, checkout) = (&delivery.config, &ready.checkout);
+        let build = &config.build;
+        let is_the_commits = checkout.in_git && !checkout.shallow && !checkout.source.dirty && checkout.inner.is_empty();
+        let is_plain = given(build).is_none() && build.contexts.is_empty();
+        let is_read_as_here = foreign_reader(delivery, &definition.dockerfile).is_none();
+        if !(is_the_commits && is_plain && is_read_as_here) {
+            return None;
+        }
+        let root = checkout.root.canonicalize().ok()?;
+        let context = config.real_context().strip_prefix(&root).ok()?.to_owned();
+        let dockerfile = dockerfile_name(&build.dockerfile, &root);
+        // One that is in no commit has no date.
+        let is_inside = Path::new(&dockerfile).is_relative() && root.join(&dockerfile).is_file();
+        let ignores = [format!("{dockerfile}.dockerignore"), text_of(&context.join(".dockerignore"))?];
+        let always = [dockerfile].into_iter().chain(ignores).collect();
+        let mut arguments: BTreeMap<_, _> = build.arguments.iter().cloned().collect();
+        // A step that asks for the commit's date is given another one by each commit.
+        arguments.insert(date::ARGUMENT.to_owned(), String::new());
+        let (launcher, checkout, target) = (delivery.launcher.clone(), checkout.clone(), build.target.clone());
+        let dockerfile = ready.dockerfile.clone().filter(|_| is_inside)?;
+        Some(Self { launcher, checkout, dockerfile, target, arguments, context, always })
+    }
+
+    /// The date of each layer, where it can be told for all that are the image's own.
+    async fn dates(&self, config: &ImageConfiguration, own: &[bool]) -> Option<Vec<Option<SourceDate>>> {
+        let inputs = self.dockerfile.inputs(self.target.as_deref(), &self.arguments, config).ok()?;
+        let is_explained = inputs.len() == own.len() && inputs.iter().zip(own).all(|(inputs, own)| inputs.is_some() == *own);
+        let floor = base_date(config, own);
+        if !is_explained {
+            // A base may have left steps that read the context (`ONBUILD`).
+            return None;
+        }
+        let paths: BTreeMap<Inputs, BTreeSet<String>> =
+            inputs.iter().flatten().filter_map(|inputs| Some((inputs.clone(), self.paths(inputs)?))).collect();
+        let dates = join_all(paths.values().map(|paths| self.checkout.date_of(&self.launcher, paths))).await;
+        let dates: BTreeMap<&Inputs, Option<SourceDate>> =
+            paths.keys().zip(dates.into_iter().map(|date| date.ok().flatten().and_then(SourceDate::of))).collect();
+        let date = |inputs: &Inputs| Some(dates.get(inputs).copied().flatten()?.max(floor?));
+        Some(inputs.iter().map(|inputs| inputs.as_ref().and_then(date)).collect())
+    }
+
+    /// The paths from the topmost folder of what a layer is made from; `None` where it is made from more.
+    fn paths(&self, inputs: &Inputs) -> Option<BTreeSet<String>> {
+        let Inputs::Paths(paths) = inputs else { return None };
+        let (mut all, context) = (self.always.clone(), Root::open(self.checkout.root.join(&self.context)).ok()?);
+        for path in paths {
+            let is_plain = path.is_empty() || context::has_no_link(&context, Path::new(path), LOOKED_AT);
+            all.insert(text_of(&self.context.join(if is_plain { path } else { "" }))?);
+        }
+        Some(all)
+    }
+}
+
+/// The time of the youngest layer of the base image: what is made on another base is another thing. The earliest time where there is
+/// no base, and nothing where it does not say.
+fn base_date(config: &ImageConfiguration, own: &[bool]) -> Option<SourceDate> {
+    let history = config.history().as_deref().unwrap_or_default();
+    let made = history.iter().filter(|entry| entry.empty_layer() != Some(true)).zip(own);
+    let of_base = made.filter(|(_, own)| !**own).map(|(entry, _)| entry.created().as_deref()?.parse::<Timestamp>().ok());
+    let times = of_base.map(|time| time.and_then(|time| SourceDate::of(time.as_second()))).collect::<Option<Vec<_>>>()?;
+    times.into_iter().max().or_else(|| SourceDate::of(0))
+}
+
+/// A path as git is told of it; `None` where it is no text.
+fn text_of(path: &Path) -> Option<String> {
+    path.to_str().map(|path| path.trim_end_matches('/').to_owned())
 }

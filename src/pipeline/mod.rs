@@ -88,6 +88,7 @@ use self::since::Earlier;
 use self::task::Task;
 use self::vulnerabilities::Vulnerabilities;
 use crate::attestation::Origin;
+use crate::cache_writers::CacheWriters;
 use crate::config::Config;
 use crate::diagnosis::Diagnosis;
 use crate::error::Error;
@@ -95,7 +96,7 @@ use crate::github::Event;
 use crate::oci::Digest;
 use crate::process::Launcher;
 use crate::publish::{self, Listed, Shown, Signed, Target};
-use crate::record::{CacheWriters, Recorder, Reuse, RunResult, StageLog, StageName, StageOutcome, StageRecorder};
+use crate::record::{Recorder, Reuse, RunResult, StageLog, StageName, StageOutcome, StageRecorder};
 use crate::scan::gitleaks::Leaks;
 use crate::scanner::Tool;
 use crate::tags::PlannedTag;
@@ -179,8 +180,7 @@ async fn run(delivery: &Arc<Delivery>) -> Result<RunResult, Error> {
         let begun = Begun { image: promoting::image(delivery, &ready, &existing.client, &existing.manifest), ..begun };
         // What an image says of itself says nothing of caches.
         let claimed = (Origin::Claimed, CacheWriters::Others);
-        let (origin, cache_writers) =
-            existing.proof.as_ref().map_or(claimed, |proof| (Origin::Proven, proof.cache_writers()));
+        let (origin, cache_writers) = existing.proof.as_ref().map_or(claimed, |proof| (Origin::Proven, proof.cache_writers()));
         let wanted = Wanted { tags: &existing.tags, rival: None, origin, cache_writers };
         let earlier = since::look(delivery, &ready, target.as_ref(), moving);
         return scan_and_publish(delivery, &ready, target.as_ref(), wanted, begun, earlier).await;
@@ -221,7 +221,12 @@ struct Wanted<'a> {
 impl<'a> Wanted<'a> {
     /// For an image that is built.
     fn of(ready: &'a Ready, rival: Option<&'a Rival>) -> Self {
-        Self { tags: rival.map_or(&ready.tags, |rival| &rival.image.tags), rival, origin: Origin::Built, cache_writers: CacheWriters::Nobody }
+        Self {
+            tags: rival.map_or(&ready.tags, |rival| &rival.image.tags),
+            rival,
+            origin: Origin::Built,
+            cache_writers: CacheWriters::Nobody,
+        }
     }
 }
 
@@ -310,8 +315,7 @@ async fn scan_and_publish(
                     let (origin, cleared) = (wanted.origin, &cleared);
                     let cache_writers = cache.map_or(CacheWriters::Nobody, |cache| cache.writers).max(wanted.cache_writers);
                     let image = &image;
-                    let known =
-                        signing::Known { image, origin, cache_writers, cleared, vulnerabilities, coverage, decided_at };
+                    let known = signing::Known { image, origin, cache_writers, cleared, vulnerabilities, coverage, decided_at };
                     let signed = signing::sign(delivery, ready, &mut uploaded, &known).await?;
                     let complete = before_tags::complete(*uploaded, listed, shown, scanned, signed);
                     let result = set_tags(delivery, ready, complete, wanted.tags, since, &subjects).await?;

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use super::signing::{self, Token};
 use super::{Delivery, keys};
 use crate::attestation::{Decision, Origin, Predicate, PredicateType, Verdict};
+use crate::cache_writers::CacheWriters;
 use crate::config::{Signing, SigningKey};
 use crate::diagnosis::Diagnosis;
 use crate::environment::Environment;
@@ -15,7 +16,7 @@ use crate::oci::Digest;
 use crate::oci::registry::{Client, Manifest};
 use crate::policy::{Precedent, Threshold};
 use crate::provenance::{Claim, Trust};
-use crate::record::{self, CacheWriters};
+use crate::record;
 use crate::sigstore::{Instance, Verifier};
 use crate::text::Line;
 

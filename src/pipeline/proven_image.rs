@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 
 use crate::attestation::{Provenance, Verdict};
+use crate::cache_writers::CacheWriters;
 use crate::evidence::SignedStatement;
 use crate::oci::Digest;
 use crate::oci::registry::{Client, Manifest};
-use crate::record::CacheWriters;
 use crate::scan::syft::Attested;
 
 /// An image that is proven, and where it is.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::cache_writers::CacheWriters;
 use crate::oci::Platform;
 
 /// A build cache outside of the builder.
@@ -37,19 +38,6 @@ pub(crate) enum CacheReading {
     Failed,
     /// This build is not to read it.
     Withheld,
-}
-
-/// Who may have written the build cache that steps were taken from. Those who may decide what comes of these steps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum CacheWriters {
-    /// Nobody: no cache that machines share was read.
-    Nobody,
-    /// The deliveries to this environment, by what its inputs say.
-    Environment,
-    /// Other environments or other jobs, or it is not known.
-    Others,
 }
 
 /// What came of writing a cache.

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use crate::stage_name::StageName;
-pub(crate) use build_cache::{BuildCache, CacheReading, CacheWriters, CacheWriting, CachedStep};
+pub(crate) use build_cache::{BuildCache, CacheReading, CacheWriting, CachedStep};
 pub(crate) use diagnosis::Diagnosis;
 pub(crate) use gitops::{GitOps, GitOpsResult};
 pub(crate) use recorder::{Checkpoints, Contribution, Recorder, StageLog, StageRecorder, Watcher};

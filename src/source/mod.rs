@@ -7,7 +7,7 @@ mod location;
 mod pointer;
 mod search;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 pub(crate) use self::comparison::{Comparison, Failed, Paths};
@@ -232,6 +232,17 @@ impl Checkout {
     pub(crate) async fn date(&self, launcher: &Launcher) -> Result<Option<i64>, Error> {
         let (Some(repository), Some(commit)) = (&self.repository, &self.source.commit) else { return Ok(None) };
         Ok(repository.date(launcher, commit).await?.filter(|date| *date >= 0))
+    }
+
+    /// When the last commit was made that changed one of these paths from the topmost folder, in seconds since 1970; nothing where
+    /// no commit did, or where only a part of the history is there.
+    ///
+    /// # Errors
+    /// git can't be run.
+    pub(crate) async fn date_of(&self, launcher: &Launcher, paths: &BTreeSet<String>) -> Result<Option<i64>, Error> {
+        let whole = self.repository.as_ref().filter(|_| !self.shallow);
+        let (Some(repository), Some(commit)) = (whole, &self.source.commit) else { return Ok(None) };
+        Ok(repository.date_of(launcher, commit, paths).await?.filter(|date| *date >= 0))
     }
 
     /// The tags of a commit, given by any text; none where the clone does not have it.

@@ -14,6 +14,7 @@ use super::row::{Row, State};
 use super::today::{self, Accepted, Known, Listed, Today};
 use super::wanted::Wanted;
 use crate::attestation::{Decision, Origin, Predicate, PredicateType, Verdict};
+use crate::cache_writers::CacheWriters;
 use crate::changes::Advisory;
 use crate::coverage::JudgedBy;
 use crate::evidence::{Evidence, Place, ProvenSource, SignedStatement, gather, listed_manifests};
@@ -21,7 +22,6 @@ use crate::oci::image::described;
 use crate::oci::layout::{self, digest_of};
 use crate::oci::registry::{self, Manifest};
 use crate::oci::{Digest, Reference};
-use crate::record::CacheWriters;
 use crate::sigstore::Verifier;
 use crate::text;
 
@@ -244,7 +244,9 @@ impl Seen<'_> {
             JudgedBy::Sbom => " by its SBOM",
         };
         let cache = match (verdict.origin, verdict.cache_writers) {
-            (Origin::Built | Origin::Proven, CacheWriters::Others) => ", with steps of a build cache that others may have written",
+            (Origin::Built | Origin::Proven, CacheWriters::Others) => {
+                ", with steps of a build cache that others may have written"
+            }
             _ => "",
         };
         let says = format!("{decision} for {}{by}{}{database}{cache}", verdict.environment, on(signed.at));

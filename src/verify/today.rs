@@ -368,7 +368,7 @@ mod tests {
         });
         let verdict = serde_json::json!({
             "environment": "prod", "decision": "cleared", "decidedAt": "2026-11-20T12:00:00Z", "demands": demands,
-            "source": { "dirty": false }, "build": build, "origin": "built", "builder": digest, "gpDeliver": "0.1.0",
+            "source": { "dirty": false }, "build": build, "origin": "built", "cacheWriters": "nobody", "builder": digest, "gpDeliver": "0.1.0",
             "tools": [], "databases": [], "scans": [], "lists": { "of": "head" }, "suppressions": [], "unscanned": [], "record": digest,
         });
         serde_json::from_value(verdict).unwrap()

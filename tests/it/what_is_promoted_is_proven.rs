@@ -459,7 +459,7 @@ fn an_image_whose_steps_others_may_have_left_in_a_cache_is_taken_nowhere_where_g
     assert!(scene.verify(&scene.from(), "dev").stdout.contains("with steps of a build cache that others may have written"));
     scene.is_refused(&scene.from(), strangers);
     // The same commit is built where gates block, and here it comes to the same image.
-    scene.deliver_with_cache("test", &engine, "local").ends_with(0).says(strangers).says("test takes nothing from it");
+    scene.deliver_with_cache("test", &engine, "local").ends_with(0).says(strangers).says("takes nothing from it");
     assert_eq!((&scene.source.record()["reuse"], digest(&scene.tag_of("test"))), (&Value::Null, digest(&scene.from())));
     // Two have signed a verdict by now, and the one that counts is test's.
     scene.promote(&scene.from()).ends_with(0);
@@ -476,7 +476,7 @@ fn what_is_signed_takes_no_steps_from_such_a_cache_unless_it_is_asked_for_by_nam
     scene.promote(&scene.from()).ends_with(0);
     // What is not signed is taken by nobody's word.
     scene.source.commit("another");
-    scene.deliver_with_cache("dev", &engine, "auto").flag("--sign", "no").ends_with(0).does_not_say(said);
+    scene.deliver_with_cache("dev", &engine, "auto").flag("--sign", "off").ends_with(0).does_not_say(said);
     assert_eq!(scene.source.record()["build_cache"]["writers"], "others");
 }
 

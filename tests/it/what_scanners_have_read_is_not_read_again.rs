@@ -99,19 +99,19 @@ fn what_is_in_the_layers_of_an_image_is_listed_once_on_a_laptop_and_each_time_wh
     let source = source();
     to(&source, "local").ends_with(0).does_not_say(UNSEEN);
     let (names, of) = listed(&source);
-    assert_eq!((names.contains("PyYAML"), of), (true, built(&source)));
+    assert_eq!((names.contains("pyyaml"), of), (true, built(&source)));
     // Another commit, and the same layers.
-    put_for(&kept_in(&source, "listings"), br#""name":"PyYAML""#, br#""name":"QyYAML""#);
+    put_for(&kept_in(&source, "listings"), br#""name":"pyyaml""#, br#""name":"qyyaml""#);
     source.git(&["commit", "--quiet", "--allow-empty", "--message", "another"]);
     to(&source, "local").ends_with(0).says(CRITICAL);
     let (names, of) = listed(&source);
-    assert_eq!((names.contains("QyYAML"), of), (true, built(&source)));
+    assert_eq!((names.contains("qyyaml"), of), (true, built(&source)));
     to(&source, "prod").ends_with(3).says(CRITICAL).does_not_say(UNSEEN);
-    assert!(listed(&source).0.contains("PyYAML"));
+    assert!(listed(&source).0.contains("pyyaml"));
     in_job(&source, vec![]).flag("--environment", "dev").ends_with(0).says(CRITICAL).does_not_say(UNSEEN);
-    assert!(listed(&source).0.contains("PyYAML"));
+    assert!(listed(&source).0.contains("pyyaml"));
     // Another layer, and all is listed.
     source.write("readme", "2\n");
     to(&source, "local").ends_with(0);
-    assert!(listed(&source).0.contains("PyYAML"));
+    assert!(listed(&source).0.contains("pyyaml"));
 }

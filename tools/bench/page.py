@@ -19,7 +19,7 @@ Most of what a delivery waits for once the image is there is syft. Of 2.4 s of a
 
 ### Dates
 
-With a standalone buildkitd the files of an image's own layers are dated by its commit, so that two machines come to the same image (`reproducible`, on by default). Another commit is another date. So there a delivery writes, compresses, sends and stores all of the image's own layers anew, 400 MB of the image of 620 MB, although only the last has changed: that is why it is no faster than the script, which dates nothing. With `reproducible: false` it sends what changed.
+With a buildkitd, and with Docker's containerd store, the files of an image's own layers are dated, each layer by the last commit that changed what it is made from, so that two machines come to the same image (`reproducible`, on by default). Another commit leaves the others as they are. The files are dated here and not by the builder, whose exporter knows one date for all: with it, each commit sent all of an image's own layers anew, 400 MB of the image of 620 MB.
 
 """
 

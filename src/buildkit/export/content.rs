@@ -13,8 +13,9 @@ use tonic::{Code, Request, Status};
 use super::described;
 use super::pipe::{Sender, pipe};
 use crate::buildkit::Error;
+use crate::buildkit::date::{self, Dating, SourceDate};
 use crate::document;
-use crate::layer_store::Packing;
+use crate::layer_store::{KnownLayer, Packing};
 use crate::net::{Pace, Watch};
 use crate::oci::bounds;
 use crate::oci::image::Parts;
@@ -43,16 +44,32 @@ struct ReadContentResponse {
     data: Vec<u8>,
 }
 
-/// Reads the image whose manifest is `manifest` (or an index of one manifest) into `layout`. Layers of its base image, whose diff
-/// IDs are `base` where they are known, stay as they are; all others get one form, in whichever a cache has given them to the
-/// builder.
+/// What is to become of the layers of an image.
+#[derive(Clone, Copy)]
+pub(crate) struct Treatment<'a> {
+    /// The diff ids of its base image, whose layers stay as they are, where they are known. All others get one form, in whichever a
+    /// cache has given them to the builder.
+    pub(crate) base: Option<&'a [Digest]>,
+    /// What the image's own are dated by, where they are.
+    pub(crate) dating: Option<&'a dyn Dating>,
+}
+
+/// A layer of the builder's, and what is to become of it.
+struct Wanted<'a> {
+    layer: &'a Descriptor,
+    diff_id: Digest,
+    form: Form,
+    date: Option<SourceDate>,
+}
+
+/// Reads the image whose manifest is `manifest` (or an index of one manifest) into `layout`.
 ///
 /// # Errors
 /// The builder does not have it any more, it is not what it should be, or the layout can't be written.
 pub(crate) async fn read(
     channel: &Channel,
     manifest: Digest,
-    base: Option<&[Digest]>,
+    treatment: Treatment<'_>,
     layout: &Layout,
     packing: &Packing,
     show: &(dyn Fn(u64) + Send + Sync),
@@ -75,43 +92,66 @@ pub(crate) async fn read(
     if diff_ids.len() != manifest.layers().len() {
         return Err(Error::Protocol(format!("{} layers for {} diff ids", manifest.layers().len(), diff_ids.len())));
     }
-    let wanted = manifest.layers().iter().zip(diff_ids).map(|(layer, diff_id)| {
-        let form = form(layer, packing.compression, base.is_none_or(|base| base.contains(&diff_id)))?;
-        Ok((layer, diff_id, form))
-    });
-    let wanted = wanted.collect::<Result<Vec<_>, Error>>()?;
-    let known = wanted.iter().map(|(layer, diff_id, form)| known(layer, (*diff_id, form.clone()), layout, packing));
-    let known = try_join_all(known).await?;
-    let mut layers = Vec::new();
-    let mut done = 0;
-    for ((layer, diff_id, form), known) in wanted.into_iter().zip(known) {
-        layers.push(match known {
+    let wanted = treatment.of(manifest.layers(), diff_ids, &config, packing.compression).await?;
+    let known = try_join_all(wanted.iter().map(|wanted| known(wanted, layout, packing))).await?;
+    let (mut layers, mut dated, mut done) = (Vec::new(), Vec::new(), 0);
+    for (wanted, known) in wanted.iter().zip(known) {
+        let (layer, diff_id) = match known {
             Some(known) => known,
-            None => fetch(channel, layer, (diff_id, form), layout, packing, &|bytes| show(done + bytes)).await?,
-        });
-        done += layer.size();
+            None => fetch(channel, wanted, layout, packing, &|bytes| show(done + bytes)).await?,
+        };
+        layers.push(layer);
+        dated.push((diff_id, wanted.date));
+        done += wanted.layer.size();
         show(done);
     }
-    Ok(Parts { platform, config, layers })
+    Ok(Parts { platform, config: date::with_layers(config, &dated), layers })
 }
 
-/// The layer, where an earlier delivery has read or compressed it.
-async fn known(
-    layer: &Descriptor,
-    (diff_id, form): (Digest, Form),
-    layout: &Layout,
-    packing: &Packing,
-) -> Result<Option<Descriptor>, Error> {
-    let (digest, size) = (digest_of(layer)?, layer.size());
+impl Treatment<'_> {
+    /// What is to become of each layer.
+    async fn of<'l>(
+        self,
+        layers: &'l [Descriptor],
+        diff_ids: Vec<Digest>,
+        config: &[u8],
+        compression: Compression,
+    ) -> Result<Vec<Wanted<'l>>, Error> {
+        let wanted = layers.iter().zip(diff_ids).map(|(layer, diff_id)| {
+            let form = form(layer, compression, self.base.is_none_or(|base| base.contains(&diff_id)))?;
+            Ok(Wanted { layer, diff_id, form, date: None })
+        });
+        let mut wanted = wanted.collect::<Result<Vec<_>, Error>>()?;
+        if let Some(dating) = self.dating {
+            let config = document::read_shared(config).map_err(|error| Error::Protocol(error.to_string()))?;
+            // Where the base is not known, what a builder has compressed before is nobody's who is known.
+            let is_own = |wanted: &Wanted<'_>| match self.base {
+                Some(base) => !base.contains(&wanted.diff_id),
+                None => matches!(wanted.form, Form::Plain),
+            };
+            let own: Vec<_> = wanted.iter().map(is_own).collect();
+            for (wanted, date) in wanted.iter_mut().zip(dating.of_layers(&config, &own).await) {
+                wanted.date = date;
+            }
+        }
+        Ok(wanted)
+    }
+}
+
+/// The layer and its diff id, where an earlier delivery has read or compressed it.
+async fn known(wanted: &Wanted<'_>, layout: &Layout, packing: &Packing) -> Result<Option<(Descriptor, Digest)>, Error> {
+    let (digest, size) = (digest_of(wanted.layer)?, wanted.layer.size());
+    let (diff_id, form, date) = (wanted.diff_id, wanted.form.clone(), seconds(wanted.date));
     let (packing, layout) = (packing.clone(), layout.clone());
     let looking = tokio::task::spawn_blocking(move || {
-        let found = match form {
-            Form::Keep(media_type) => packing.known.blob(media_type, digest, size, &layout),
-            Form::Plain | Form::Gzip | Form::Zstd => {
-                packing.known.layer(diff_id, packing.compression, &layout).map(|layer| layer.descriptor)
-            }
+        let (known, compression) = (&packing.known, packing.compression);
+        let of_content = |layer: KnownLayer| (layer.descriptor, layer.diff_id);
+        let found = match (form, date) {
+            (_, Some(date)) => known.dated(diff_id, date, compression, &layout).map(of_content),
+            (Form::Keep(media_type), None) => known.blob(media_type, digest, size, &layout).map(|layer| (layer, diff_id)),
+            (Form::Plain | Form::Gzip | Form::Zstd, None) => known.layer(diff_id, compression, &layout).map(of_content),
         };
-        found.inspect(|layer| packing.known.used(layer))
+        found.inspect(|(layer, _)| known.used(layer))
     });
     looking.await.map_err(|error| Error::Protocol(error.to_string()))
 }
@@ -160,31 +200,37 @@ fn form(layer: &Descriptor, compression: Compression, may_stay: bool) -> Result<
     })
 }
 
+/// A date as layers have it. What is before 1970 dates nothing.
+fn seconds(date: Option<SourceDate>) -> Option<u64> {
+    date.and_then(SourceDate::since_1970)
+}
+
+/// Reads a layer, and says which diff id it has here.
 async fn fetch(
     channel: &Channel,
-    layer: &Descriptor,
-    (diff_id, form): (Digest, Form),
+    wanted: &Wanted<'_>,
     layout: &Layout,
     packing: &Packing,
     show: &(dyn Fn(u64) + Send + Sync),
-) -> Result<Descriptor, Error> {
-    let digest = digest_of(layer)?;
+) -> Result<(Descriptor, Digest), Error> {
+    let digest = digest_of(wanted.layer)?;
     let (sender, content) = pipe();
     let (packing, layout) = (packing.clone(), layout.clone());
+    let (form, of) = (wanted.form.clone(), (wanted.diff_id, seconds(wanted.date)));
     let writing = tokio::task::spawn_blocking(move || match form {
-        Form::Keep(media_type) => keep(content, digest, media_type, &layout, &packing),
-        Form::Plain => compress(content, diff_id, &packing, &layout),
+        Form::Keep(media_type) => keep(content, digest, media_type, &layout, &packing).map(|layer| (layer, of.0)),
+        Form::Plain => compress(content, of, &packing, &layout),
         Form::Gzip => {
             let content = flate2::read::MultiGzDecoder::new(content).take(layer::MAX_BYTES);
-            compress(content, diff_id, &packing, &layout)
+            compress(content, of, &packing, &layout)
         }
         Form::Zstd => {
             // What is beyond any layer's size is left out, and what is left has another digest.
             let content = zstd::Decoder::new(content).map_err(|error| broken(&error))?.take(layer::MAX_BYTES);
-            compress(content, diff_id, &packing, &layout)
+            compress(content, of, &packing, &layout)
         }
     });
-    stream(channel, &digest, layer.size(), sender, show).await?;
+    stream(channel, &digest, wanted.layer.size(), sender, show).await?;
     writing.await.map_err(|error| Error::Protocol(error.to_string()))?
 }
 
@@ -203,9 +249,18 @@ fn keep(
     Ok(layer)
 }
 
-fn compress(content: impl Read, expected: Digest, packing: &Packing, layout: &Layout) -> Result<Descriptor, Error> {
-    let (descriptor, actual) = packing.write_layer(content, layout)?;
-    if actual == expected { Ok(descriptor) } else { Err(Error::LayerMismatch { expected, actual }) }
+/// Compresses a layer, dated where it has a date. What the builder has given has to be what it says.
+fn compress(
+    content: impl Read,
+    (expected, date): (Digest, Option<u64>),
+    packing: &Packing,
+    layout: &Layout,
+) -> Result<(Descriptor, Digest), Error> {
+    let (descriptor, diff_id, actual) = match date {
+        Some(date) => packing.write_dated(content, date, layout)?,
+        None => packing.write_layer(content, layout).map(|(descriptor, diff_id)| (descriptor, diff_id, diff_id))?,
+    };
+    if actual == expected { Ok((descriptor, diff_id)) } else { Err(Error::LayerMismatch { expected, actual }) }
 }
 
 /// A refused look at the store: what it does not have any more, it has collected since the build.

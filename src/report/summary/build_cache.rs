@@ -41,7 +41,7 @@ pub(super) fn write(document: &mut Document, record: &Record) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::CacheWriters;
+    use crate::cache_writers::CacheWriters;
     use crate::report::fixture;
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! syft reads the layers, and of the configuration its labels (`syft/format/internal/cyclonedxutil`). What its files say of the
 //! image besides, they are told anew: which manifest it is of, when it was made, and its own name, which no two documents share
-//! (SPDX 2.3, section 6.5; CycloneDX, `serialNumber`).
+//! (SPDX 2.3, section 6.5; `serialNumber` of `CycloneDX`).
 
 use std::fs;
 use std::io;
@@ -26,7 +26,7 @@ const FOLDER: &str = "listings";
 /// Larger files are not kept, in bytes each.
 const MAX_BYTES: u64 = 16 << 20;
 
-/// What syft calls a label of the image among CycloneDX's properties.
+/// What syft calls a label of the image among the properties of `CycloneDX`.
 const LABEL: &str = "syft:image:labels:";
 
 /// The place of what was listed of images of the same layers.
@@ -158,9 +158,9 @@ fn with(text: &str, name: &str, change: impl FnOnce(Value) -> Option<Value>) -> 
 
 /// A UUID of these texts (RFC 9562, section 5.8).
 fn unique(texts: &[&str]) -> String {
-    let mut id = Digest::of(texts.concat().as_bytes()).bytes();
-    id[6] = (id[6] & 0x0f) | 0x80;
-    id[8] = (id[8] & 0x3f) | 0x80;
-    let hex: String = id[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+    let mut hex = Digest::of(texts.concat().as_bytes()).hex();
+    // The version, and the variant.
+    hex.replace_range(12..13, "8");
+    hex.replace_range(16..17, "a");
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..32]].join("-")
 }

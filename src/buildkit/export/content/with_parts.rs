@@ -2,7 +2,7 @@
 
 use tokio_util::task::TaskTracker;
 
-use super::read;
+use super::{Treatment, read};
 use crate::buildkit::Error;
 use crate::buildkit::builder::Builder;
 use crate::layer_store::Packing;
@@ -21,7 +21,15 @@ async fn an_image_that_the_store_has_collected_is_told_from_one_that_can_not_be_
     for builder in builders().await {
         let layout = Layout::create(folder.path().join("layout")).unwrap();
         let packing = Packing::alone(Compression::Gzip);
-        let said = read(&builder.channel(), Digest::of(b"collected"), None, &layout, &packing, &|_| ()).await;
+        let said = read(
+            &builder.channel(),
+            Digest::of(b"collected"),
+            Treatment { base: None, dating: None },
+            &layout,
+            &packing,
+            &|_| (),
+        )
+        .await;
         assert!(matches!(said, Err(Error::ImageGone { .. })), "{}: {:?}", builder.description(), said.err());
     }
 }

@@ -1,0 +1,332 @@
+//! What of the source a layer of an image is made from.
+//!
+//! `COPY` and `ADD` have the files that they name. What `RUN` leaves comes of all that the instructions before it have left: those of
+//! its stage, and of each stage that these are built from or copy from; a stage that is copied from counts as a whole. Of these,
+//! `COPY`, `ADD` and `RUN --mount=type=bind` read the build context. Where it can't be told what is read, the whole context is; and
+//! where something is read that is in no context and may be another each time, nothing can be said.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use oci_spec::image::ImageConfiguration;
+
+use super::base::Base;
+use super::error::Error;
+use super::instruction::{Dockerfile, Instruction};
+use super::origin::{chain, platform_arguments};
+use super::word::words;
+use crate::document;
+
+/// What a layer is made from, besides the Dockerfile.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Inputs {
+    /// These files and folders of the build context; the context itself is the empty path.
+    Paths(BTreeSet<String>),
+    /// More than the source: an argument of the build, another context, an image that a tag names, an address.
+    Elsewhere,
+}
+
+/// The whole context.
+const ALL: &str = "";
+
+impl Dockerfile {
+    /// What each layer of an image is made from, in the order of the layers; nothing for those of its base image, and for those that
+    /// the history does not explain.
+    ///
+    /// # Errors
+    /// Variables go beyond a limit: [`Error::Bound`].
+    pub(crate) fn inputs(
+        &self,
+        target: Option<&str>,
+        arguments: &BTreeMap<String, String>,
+        config: &ImageConfiguration,
+    ) -> Result<Vec<Option<Inputs>>, Error> {
+        let Some(target) = self.target(target) else { return Ok(Vec::new()) };
+        let mut known = arguments.clone();
+        for (name, value) in platform_arguments(config) {
+            known.entry(name.to_owned()).or_insert(value);
+        }
+        let bases = self.bases(&known)?;
+        let chain = chain(target, &bases);
+        let reading = Reading { file: self, bases: &bases, arguments };
+        let made = self.align(&chain, config.history().as_deref().unwrap_or_default());
+        let inputs = made.into_iter().map(|by| {
+            let is_base = self.stages.iter().any(|stage| stage.from.first_line == by.first_line);
+            (!is_base).then(|| reading.of(target, by))
+        });
+        Ok(inputs.collect())
+    }
+}
+
+/// A Dockerfile that is read for what it reads.
+struct Reading<'a> {
+    file: &'a Dockerfile,
+    bases: &'a [Base],
+    arguments: &'a BTreeMap<String, String>,
+}
+
+/// What has been found so far.
+#[derive(Default)]
+struct Found {
+    paths: BTreeSet<String>,
+    is_elsewhere: bool,
+    /// The stages that are read as a whole.
+    stages: HashSet<usize>,
+}
+
+impl Reading<'_> {
+    /// What an instruction of a stage, or of one that it is built from, has made its layer from.
+    fn of(&self, stage: usize, by: &Instruction) -> Inputs {
+        let mut found = Found::default();
+        match by.keyword.as_str() {
+            // An empty folder.
+            "WORKDIR" => {}
+            // What a variable stands for comes from before it, and a here-document may have some.
+            "COPY" | "ADD" if !by.text.contains('$') && !by.text.contains("<<") => self.copied(by, &mut found),
+            _ => {
+                let declares = |instruction: &Instruction| instruction.keyword == "ARG" && self.is_given(instruction);
+                found.is_elsewhere = self.file.preamble.iter().any(declares);
+                self.stage(stage, by.first_line, &mut found);
+            }
+        }
+        if found.is_elsewhere { Inputs::Elsewhere } else { Inputs::Paths(found.paths) }
+    }
+
+    fn stage(&self, place: usize, line: u32, found: &mut Found) {
+        let Some(stage) = self.file.stages.get(place) else {
+            found.is_elsewhere = true;
+            return;
+        };
+        if let Some(Base::Stage(base)) = self.bases.get(place) {
+            // What it keeps for those that are built from it runs here.
+            let keeps = |instruction: &Instruction| instruction.keyword == "ONBUILD";
+            found.is_elsewhere |= self.file.stages[*base].instructions.iter().any(keeps);
+            self.stage(*base, line, found);
+        }
+        for instruction in stage.instructions.iter().filter(|instruction| instruction.first_line <= line) {
+            match instruction.keyword.as_str() {
+                "ARG" => found.is_elsewhere |= self.is_given(instruction),
+                "COPY" | "ADD" => self.copied(instruction, found),
+                "RUN" => self.mounted(instruction, found),
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether the build gives a value to what an `ARG` declares.
+    fn is_given(&self, instruction: &Instruction) -> bool {
+        let declared = words(instruction.arguments(), true).unwrap_or_default();
+        declared.iter().any(|word| self.arguments.contains_key(word.split('=').next().unwrap_or_default()))
+    }
+
+    /// What `COPY` and `ADD` read.
+    fn copied(&self, instruction: &Instruction, found: &mut Found) {
+        let (flags, rest) = flags(instruction.arguments());
+        if let Some(from) = flags.iter().find_map(|flag| flag.strip_prefix("--from=")) {
+            return self.from(from, found);
+        }
+        let listed = document::read::<Vec<String>>(rest.as_bytes()).ok();
+        let Some(named) = listed.or_else(|| words(rest, false)) else {
+            found.paths.insert(ALL.to_owned());
+            return;
+        };
+        let sources = named.split_last().map_or(&[][..], |(_, sources)| sources);
+        for source in sources.iter().filter(|source| !source.starts_with("<<")) {
+            let is_address = source.contains("://") || source.starts_with("git@");
+            found.is_elsewhere |= instruction.keyword == "ADD" && is_address;
+            found.paths.insert(in_context(source));
+        }
+    }
+
+    /// What the mounts of `RUN` read. What a cache, a secret or the network has is not counted: it is no more in the commit than the
+    /// time at which the step is run.
+    fn mounted(&self, instruction: &Instruction, found: &mut Found) {
+        let (flags, _) = flags(instruction.arguments());
+        for mount in flags.iter().filter_map(|flag| flag.strip_prefix("--mount=")) {
+            let fields: BTreeMap<&str, &str> =
+                mount.trim_matches('"').split(',').map(|field| field.split_once('=').unwrap_or((field, ""))).collect();
+            if let Some(from) = fields.get("from") {
+                self.from(from, found);
+            } else if fields.get("type").is_none_or(|kind| *kind == "bind") {
+                let source = fields.get("source").or(fields.get("src")).copied().unwrap_or(ALL);
+                found.paths.insert(in_context(source));
+            }
+        }
+    }
+
+    /// What a stage, or an image, has.
+    fn from(&self, name: &str, found: &mut Found) {
+        let name = name.trim_matches(['"', '\'']);
+        let named = self.file.stages.iter().rposition(|stage| stage.name.as_deref() == Some(&*name.to_lowercase()));
+        let numbered = || name.parse().ok().filter(|place| *place < self.file.stages.len());
+        match named.or_else(numbered) {
+            Some(stage) => {
+                if found.stages.insert(stage) {
+                    self.stage(stage, u32::MAX, found);
+                }
+            }
+            // One with a digest is in the Dockerfile with all that it has.
+            None => found.is_elsewhere |= !name.contains("@sha256:"),
+        }
+    }
+}
+
+/// The flags of an instruction, and what follows them.
+fn flags(arguments: &str) -> (Vec<&str>, &str) {
+    let (mut flags, mut rest) = (Vec::new(), arguments.trim_start());
+    while rest.starts_with("--") {
+        let (flag, after) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+        flags.push(flag);
+        rest = after.trim_start();
+    }
+    (flags, rest)
+}
+
+/// A path of the context as far as it is written out: without a variable or a pattern, and what follows one.
+fn in_context(source: &str) -> String {
+    if source.contains('$') || source.contains('\\') {
+        return ALL.to_owned();
+    }
+    let mut parts = Vec::new();
+    for part in source.split('/').filter(|part| !part.is_empty() && *part != ".") {
+        if part == ".." {
+            // No path leads out of the context.
+            parts.pop();
+        } else if part.contains(['*', '?', '[']) {
+            break;
+        } else {
+            parts.push(part);
+        }
+    }
+    parts.join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// What the layers of a Dockerfile's last stage are made from: paths, `?` where something is elsewhere, `-` for the base's. Each
+    /// line of its stages but `FROM`, `ARG`, `ENV` and `ONBUILD` has made a layer.
+    fn read(text: &str) -> Vec<String> {
+        read_with(text, &[])
+    }
+
+    fn read_with(text: &str, arguments: &[(&str, &str)]) -> Vec<String> {
+        let file = Dockerfile::parse(text).unwrap();
+        let arguments = arguments.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let bases = file.bases(&arguments).unwrap();
+        let stages = chain(file.stages.len() - 1, &bases).into_iter().rev().map(|place| &file.stages[place]);
+        let own = stages.flat_map(|stage| &stage.instructions).filter(|instruction| instruction.keyword != "ONBUILD");
+        let entry = |instruction: &Instruction| {
+            let is_empty = ["ARG", "ENV"].contains(&instruction.keyword.as_str());
+            json!({ "created_by": format!("{} x", instruction.keyword), "empty_layer": is_empty })
+        };
+        let history: Vec<_> = std::iter::once(json!({ "created_by": "base" })).chain(own.map(entry)).collect();
+        let layers = history.iter().filter(|entry| entry["empty_layer"] != true).count();
+        let config = serde_json::from_value(json!({
+            "architecture": "amd64", "os": "linux", "history": history,
+            "rootfs": { "type": "layers", "diff_ids": vec!["sha256:0"; layers] },
+        }));
+        let inputs = file.inputs(None, &arguments, &config.unwrap()).unwrap();
+        let told = inputs.into_iter().map(|inputs| match inputs {
+            None => "-".to_owned(),
+            Some(Inputs::Elsewhere) => "?".to_owned(),
+            Some(Inputs::Paths(paths)) => paths.iter().flat_map(|path| ["[", path, "]"]).collect(),
+        });
+        told.collect()
+    }
+
+    #[test]
+    fn a_layer_is_made_from_what_its_instruction_and_those_before_it_read() {
+        let text =
+            "FROM debian\nRUN apt-get update\nCOPY package.json ./lock.json /app/\nRUN npm ci\nCOPY src /app/src\nRUN make\n";
+        let early = "[lock.json][package.json]";
+        assert_eq!(read(text), ["-", "", early, early, "[src]", "[lock.json][package.json][src]"]);
+        assert_eq!(read("FROM debian\nCOPY a /\nWORKDIR /x\nENV A=b\nCOPY $A /y\n"), ["-", "[a]", "", "[][a]"]);
+    }
+
+    #[test]
+    fn it_is_made_from_all_that_the_stages_read_which_it_is_built_from_or_copies_from() {
+        let text = "FROM go AS tools\nCOPY tools /t\nFROM go AS build\nCOPY --from=tools /t /t\nRUN --mount=from=deps,target=/d make\n\
+                    FROM go AS deps\nCOPY deps /d\nFROM debian AS base\nCOPY base /b\nFROM base\nCOPY --from=build /bin /bin\nCOPY own /o\n";
+        assert_eq!(read(text), ["-", "[base]", "[deps][tools]", "[own]"]);
+        assert_eq!(read(&format!("{text}RUN x\n")).last().unwrap(), "[base][deps][own][tools]");
+        // A number, and a name in other letters.
+        assert_eq!(read("FROM go AS One\nCOPY a /\nFROM scratch\nCOPY --from=0 /a /\n"), ["-", "[a]"]);
+        assert_eq!(read("FROM go AS One\nCOPY a /\nFROM scratch\nCOPY --from=ONE --chown=1 /a /\n"), ["-", "[a]"]);
+    }
+
+    #[test]
+    fn mounts_read_the_context_and_the_whole_of_it_where_no_part_is_named() {
+        for (mount, expected) in [
+            ("type=bind,source=a/b,target=/x", "[a/b]"),
+            ("target=/x,src=./a", "[a]"),
+            ("type=bind,target=/x", "[]"),
+            ("type=cache,target=/x", ""),
+            ("type=secret,id=x", ""),
+        ] {
+            assert_eq!(read(&format!("FROM debian\nRUN --network=none --mount={mount} make\n")), ["-", expected], "{mount}");
+        }
+    }
+
+    #[test]
+    fn where_it_is_not_written_out_what_is_read_it_is_all_of_the_folder_or_of_the_context() {
+        for (source, expected) in [
+            ("a/*.txt", "[a]"),
+            ("*.txt", "[]"),
+            (".", "[]"),
+            ("/a/./b/", "[a/b]"),
+            ("../../a", "[a]"),
+            ("$A/b", "[]"),
+            ("a\\ b", "[a b]"),
+            ("\"a b\"", "[a b]"),
+            ("a b c", "[a][b][c]"),
+            ("<<EOF", ""),
+            ("--parents --exclude=x a", "[a]"),
+        ] {
+            let text = format!("FROM debian\nCOPY {source} /x/\n{}", if source == "<<EOF" { "EOF\n" } else { "" });
+            assert_eq!(read(&text), ["-", expected], "{source}");
+        }
+        assert_eq!(read("FROM debian\nCOPY [\"a b\", \"c\", \"/x/\"]\n"), ["-", "[a b][c]"]);
+        assert_eq!(read("FROM debian\nCOPY \"a /x/\n"), ["-", "[]"]);
+    }
+
+    #[test]
+    fn what_is_in_no_context_and_may_be_another_each_time_is_elsewhere() {
+        for line in [
+            "ADD https://example.com/x /x",
+            "ADD git@example.com:a/b /x",
+            "COPY --from=debian:12 /x /x",
+            "COPY --from=named /x /x",
+            "RUN --mount=type=bind,from=debian:12,target=/x make",
+        ] {
+            assert_eq!(
+                read(&format!("FROM debian\nCOPY a /\n{line}\nRUN make\nCOPY b /\n")),
+                ["-", "[a]", "?", "?", "[b]"],
+                "{line}"
+            );
+        }
+        let pinned = format!("FROM debian\nCOPY --from=debian@sha256:{} /x /x\n", "0".repeat(64));
+        assert_eq!(read(&pinned), ["-", ""]);
+        // What a base keeps for those that are built from it.
+        assert_eq!(read("FROM a AS one\nONBUILD COPY . /\nFROM two AS three\nFROM one\nRUN y\n").last().unwrap(), "?");
+    }
+
+    #[test]
+    fn an_argument_that_the_build_gives_is_elsewhere_from_where_it_is_declared() {
+        let text = "ARG BASE=a\nFROM debian\nCOPY a /\nARG ONE=1 TWO\nRUN x\n";
+        assert_eq!(read_with(text, &[("OTHER", "x")]), ["-", "[a]", "[a]"]);
+        assert_eq!(read_with(text, &[("TWO", "x")]), ["-", "[a]", "?"]);
+        assert_eq!(read_with(text, &[("BASE", "x")]), ["-", "[a]", "?"]);
+        for copied in ["COPY $A /\n", "COPY <<EOF /x\n$A\nEOF\n"] {
+            assert_eq!(read_with(&format!("ARG A\nFROM debian\nARG A\n{copied}"), &[("A", "x")]), ["-", "?"], "{copied}");
+        }
+    }
+
+    #[test]
+    fn stages_that_copy_from_each_other_end() {
+        let text = "FROM a AS one\nCOPY --from=two /x /\nFROM a AS two\nCOPY --from=one /x /\nCOPY b /\nFROM one\nRUN x\n";
+        assert_eq!(read(text), ["-", "[b]", "[b]"]);
+    }
+}
