@@ -14,6 +14,7 @@ use serde_json::json;
 
 use super::Error;
 use super::blob_folder::BlobStore;
+use super::by_environment::ByEnvironment;
 use super::cache_folder::{CacheFolder, Use};
 use super::session::content::CACHE;
 use crate::document;
@@ -77,22 +78,19 @@ impl FromStr for Backend {
 
 /// The repositories of the environments' caches: one for all, or, with `{env}` in its name, one for each.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Repositories(String);
+pub(crate) struct Repositories(ByEnvironment);
 
 impl Repositories {
-    /// What stands for the environment.
-    const ENVIRONMENT: &str = "{env}";
-
     /// Whether each environment has its own.
     #[must_use]
     pub(crate) fn are_apart(&self) -> bool {
-        self.0.contains(Self::ENVIRONMENT)
+        self.0.is_apart()
     }
 
     /// That of the environment of this name.
     #[must_use]
     pub(crate) fn of(&self, environment: &str) -> Option<Repository> {
-        self.0.replace(Self::ENVIRONMENT, environment).parse().ok()
+        self.0.of(environment).parse().ok()
     }
 }
 
@@ -100,7 +98,7 @@ impl FromStr for Repositories {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        let repositories = Self(text.to_owned());
+        let repositories = Self(ByEnvironment(text.to_owned()));
         // A host of its own would be asked for by a name that nobody has written.
         let host = text.split('/').next().unwrap_or_default();
         let is_one = !host.contains(['{', '}']) && repositories.of("prod").is_some();

@@ -3,8 +3,10 @@
 
 mod blob_folder;
 pub(crate) mod builder;
+mod by_environment;
 pub(crate) mod cache;
 pub(crate) mod cache_folder;
+mod content_service;
 pub(crate) mod contexts;
 pub(crate) mod date;
 pub(crate) mod endpoint;

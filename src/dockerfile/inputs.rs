@@ -121,6 +121,7 @@ impl Reading<'_> {
     /// What `COPY` and `ADD` read.
     fn copied(&self, instruction: &Instruction, found: &mut Found) {
         let (flags, rest) = flags(instruction.arguments());
+        found.is_elsewhere |= !flags.iter().all(|flag| is_plain(flag));
         if let Some(from) = flags.iter().find_map(|flag| flag.strip_prefix("--from=")) {
             return self.from(from, found);
         }
@@ -131,7 +132,7 @@ impl Reading<'_> {
         };
         let sources = named.split_last().map_or(&[][..], |(_, sources)| sources);
         for source in sources.iter().filter(|source| !source.starts_with("<<")) {
-            let is_address = source.contains("://") || source.starts_with("git@");
+            let is_address = source.contains("://") || source.contains('@') && source.contains(':');
             found.is_elsewhere |= instruction.keyword == "ADD" && is_address;
             found.paths.insert(in_context(source));
         }
@@ -142,20 +143,22 @@ impl Reading<'_> {
     fn mounted(&self, instruction: &Instruction, found: &mut Found) {
         let (flags, _) = flags(instruction.arguments());
         for mount in flags.iter().filter_map(|flag| flag.strip_prefix("--mount=")) {
-            let fields: BTreeMap<&str, &str> =
-                mount.trim_matches('"').split(',').map(|field| field.split_once('=').unwrap_or((field, ""))).collect();
+            found.is_elsewhere |= !is_plain(mount);
+            let fields = mount.split(',').map(|field| field.split_once('=').unwrap_or((field, "")));
+            // Their names are the same in all cases.
+            let fields: BTreeMap<String, &str> = fields.map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
             if let Some(from) = fields.get("from") {
                 self.from(from, found);
-            } else if fields.get("type").is_none_or(|kind| *kind == "bind") {
-                let source = fields.get("source").or(fields.get("src")).copied().unwrap_or(ALL);
-                found.paths.insert(in_context(source));
+            } else if fields.get("type").is_none_or(|kind| kind.eq_ignore_ascii_case("bind")) {
+                let sources: Vec<_> = ["source", "src"].iter().filter_map(|name| fields.get(*name).copied()).collect();
+                found.paths.extend(sources.iter().map(|source| in_context(source)));
+                found.paths.extend(sources.is_empty().then(|| ALL.to_owned()));
             }
         }
     }
 
     /// What a stage, or an image, has.
     fn from(&self, name: &str, found: &mut Found) {
-        let name = name.trim_matches(['"', '\'']);
         let named = self.file.stages.iter().rposition(|stage| stage.name.as_deref() == Some(&*name.to_lowercase()));
         let numbered = || name.parse().ok().filter(|place| *place < self.file.stages.len());
         match named.or_else(numbered) {
@@ -179,6 +182,11 @@ fn flags(arguments: &str) -> (Vec<&str>, &str) {
         rest = after.trim_start();
     }
     (flags, rest)
+}
+
+/// Whether a flag is written without what may hide a space or a sign.
+fn is_plain(flag: &str) -> bool {
+    !flag.contains(['"', '\'', '\\'])
 }
 
 /// A path of the context as far as it is written out: without a variable or a pattern, and what follows one.
@@ -265,6 +273,12 @@ mod tests {
             ("type=bind,target=/x", "[]"),
             ("type=cache,target=/x", ""),
             ("type=secret,id=x", ""),
+            ("TYPE=Bind,SOURCE=a,target=/x", "[a]"),
+            ("type=bind,source=a,src=b,target=/x", "[a][b]"),
+            ("\"type=bind,source=a,target=/x\"", "?"),
+            ("type=bind,source=a\\ b,target=/x", "?"),
+            ("type=bind,source=$A,target=/x", "[]"),
+            ("type=bind,from=$A,target=/x", "?"),
         ] {
             assert_eq!(read(&format!("FROM debian\nRUN --network=none --mount={mount} make\n")), ["-", expected], "{mount}");
         }
@@ -297,6 +311,8 @@ mod tests {
         for line in [
             "ADD https://example.com/x /x",
             "ADD git@example.com:a/b /x",
+            "ADD someone@example.com:a/b /x",
+            "COPY --from='one' /x /x",
             "COPY --from=debian:12 /x /x",
             "COPY --from=named /x /x",
             "RUN --mount=type=bind,from=debian:12,target=/x make",

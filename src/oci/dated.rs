@@ -14,6 +14,9 @@ const BLOCK: usize = 512;
 /// The most bytes of the records before a file.
 const MAX_RECORDS: u64 = 1 << 20;
 
+/// Of how many changes it is kept what was there before.
+const MOST_CHANGES: usize = 100_000;
+
 /// The records that are a time.
 const TIMES: [&[u8]; 4] = [b"mtime", b"atime", b"ctime", b"LIBARCHIVE.creationtime"];
 
@@ -181,6 +184,9 @@ impl<R: Read> Dated<R> {
         let is_early = header.as_bytes()[MTIME] == NEGATIVE;
         // What is no number says nothing of when it was.
         if !is_early && header.mtime().is_ok_and(|time| time > self.date) {
+            if self.changes.as_ref().is_some_and(|Changes(changes)| changes.len() >= MOST_CHANGES) {
+                self.changes = None;
+            }
             if let Some(Changes(changes)) = &mut self.changes {
                 let mut before = [0; CHANGED];
                 before.copy_from_slice(&header.as_bytes()[MTIME..MTIME + CHANGED]);

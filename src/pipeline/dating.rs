@@ -102,9 +102,11 @@ impl History {
         let (config, checkout) = (&delivery.config, &ready.checkout);
         let build = &config.build;
         let is_the_commits = checkout.in_git && !checkout.shallow && !checkout.source.dirty && checkout.inner.is_empty();
+        // What is below a submodule is no path of a commit.
+        let is_one = !checkout.root.join(".gitmodules").exists();
         let is_plain = given(build).is_none() && build.contexts.is_empty();
         let is_read_as_here = foreign_reader(delivery, &definition.dockerfile).is_none();
-        if !(is_the_commits && is_plain && is_read_as_here) {
+        if !(is_the_commits && is_one && is_plain && is_read_as_here) {
             return None;
         }
         let root = checkout.root.canonicalize().ok()?;
@@ -165,4 +167,31 @@ fn base_date(config: &ImageConfiguration, own: &[bool]) -> Option<SourceDate> {
 /// A path as git is told of it; `None` where it is no text.
 fn text_of(path: &Path) -> Option<String> {
     path.to_str().map(|path| path.trim_end_matches('/').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn base_date_of(history: &serde_json::Value, own: &[bool]) -> Option<String> {
+        let config = json!({
+            "architecture": "amd64", "os": "linux", "history": history,
+            "rootfs": { "type": "layers", "diff_ids": vec!["sha256:0"; own.len()] },
+        });
+        base_date(&serde_json::from_value(config).unwrap(), own).map(SourceDate::seconds)
+    }
+
+    #[test]
+    fn a_base_is_as_old_as_its_youngest_layer_and_of_no_known_age_where_one_does_not_say() {
+        let made = |second: u32| json!({ "created": format!("1970-01-01T00:00:{second:02}.5Z") });
+        let empty = json!({ "created": "2026-01-01T00:00:00Z", "empty_layer": true });
+        let history = json!([made(3), empty, made(7), made(9)]);
+        assert_eq!(base_date_of(&history, &[false, false, true]).as_deref(), Some("7"));
+        assert_eq!(base_date_of(&history, &[true, true, true]).as_deref(), Some("0"), "there is none");
+        for unsaid in [json!({}), json!({ "created": "soon" })] {
+            assert_eq!(base_date_of(&json!([made(3), unsaid, made(9)]), &[false, false, true]), None);
+        }
+    }
 }

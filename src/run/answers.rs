@@ -103,12 +103,7 @@ pub(super) async fn plan(inputs: &Inputs, issuer: Option<String>) -> Result<Exit
     answer(&Redacted::json(&plan)).map(|()| Exit::Done)
 }
 
-pub(super) async fn matrix(
-    inputs: &Inputs,
-    folders: &[String],
-    issuer: Option<String>,
-    event: Option<&Event>,
-) -> Result<Exit, Error> {
+async fn matrix(inputs: &Inputs, folders: &[String], issuer: Option<String>, event: Option<&Event>) -> Result<Exit, Error> {
     let environment = config::environment(inputs, &env(event)).map_err(Error::Inputs)?;
     let root = std::env::current_dir().map_err(|source| Error::Io { path: PathBuf::from("."), source })?;
     let known = Known {

@@ -38,6 +38,7 @@ use self::lock::Shared;
 use self::place::Place;
 use super::Error;
 use super::blob_folder::{BlobFolder, BlobStore, Intake, Writers};
+use super::by_environment::ByEnvironment;
 use crate::beneath::Links;
 use crate::oci::{Digest, layout};
 use crate::text;
@@ -59,22 +60,19 @@ const SIDE_BY_SIDE: usize = 4;
 
 /// The folders of the environments' caches: one for all, or, with `{env}` in its path, one for each.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Folders(String);
+pub(crate) struct Folders(ByEnvironment);
 
 impl Folders {
-    /// What stands for the environment.
-    const ENVIRONMENT: &str = "{env}";
-
     /// Whether each environment has its own.
     #[must_use]
     pub(crate) fn are_apart(&self) -> bool {
-        self.0.contains(Self::ENVIRONMENT)
+        self.0.is_apart()
     }
 
     /// That of the environment of this name.
     #[must_use]
     pub(crate) fn of(&self, environment: &str) -> PathBuf {
-        PathBuf::from(self.0.replace(Self::ENVIRONMENT, environment))
+        PathBuf::from(self.0.of(environment))
     }
 }
 
@@ -82,7 +80,7 @@ impl FromStr for Folders {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        let folders = Self(text.to_owned());
+        let folders = Self(ByEnvironment(text.to_owned()));
         // One after a name may lead out of what the name says.
         let mut parts = Path::new(text).components().skip_while(|part| matches!(part, Component::ParentDir | Component::CurDir));
         let is_plain = !parts.any(|part| part == Component::ParentDir) && !text.contains('\0');

@@ -13,6 +13,7 @@ use tonic::{Code, Request, Status};
 use super::described;
 use super::pipe::{Sender, pipe};
 use crate::buildkit::Error;
+use crate::buildkit::content_service::{READ, ReadRequest, ReadResponse};
 use crate::buildkit::date::{self, Dating, SourceDate};
 use crate::document;
 use crate::layer_store::{KnownLayer, Packing};
@@ -23,26 +24,6 @@ use crate::oci::layer;
 use crate::oci::layout::{self, MAX_DOCUMENT_BYTES, descriptor, digest_of};
 use crate::oci::manifest::{self, Document, Fault};
 use crate::oci::{Compression, Digest, Layout};
-
-/// `ReadContentRequest` (containerd, `api/services/content/v1/content.proto`).
-#[derive(Clone, PartialEq, prost::Message)]
-struct ReadContentRequest {
-    #[prost(string, tag = "1")]
-    digest: String,
-    #[prost(int64, tag = "2")]
-    offset: i64,
-    #[prost(int64, tag = "3")]
-    size: i64,
-}
-
-/// `ReadContentResponse`.
-#[derive(Clone, PartialEq, prost::Message)]
-struct ReadContentResponse {
-    #[prost(int64, tag = "1")]
-    offset: i64,
-    #[prost(bytes = "vec", tag = "2")]
-    data: Vec<u8>,
-}
 
 /// What is to become of the layers of an image.
 #[derive(Clone, Copy)]
@@ -92,13 +73,23 @@ pub(crate) async fn read(
     if diff_ids.len() != manifest.layers().len() {
         return Err(Error::Protocol(format!("{} layers for {} diff ids", manifest.layers().len(), diff_ids.len())));
     }
-    let wanted = treatment.of(manifest.layers(), diff_ids, &config, packing.compression).await?;
+    let mut wanted = treatment.of(manifest.layers(), diff_ids, &config, packing.compression).await?;
     let known = try_join_all(wanted.iter().map(|wanted| known(wanted, layout, packing))).await?;
     let (mut layers, mut dated, mut done) = (Vec::new(), Vec::new(), 0);
-    for (wanted, known) in wanted.iter().zip(known) {
+    for (wanted, known) in wanted.iter_mut().zip(known) {
         let (layer, diff_id) = match known {
             Some(known) => known,
-            None => fetch(channel, wanted, layout, packing, &|bytes| show(done + bytes)).await?,
+            None => {
+                let show = |bytes| show(done + bytes);
+                match fetch(channel, wanted, layout, packing, &show).await {
+                    Err(Unread::NoArchive(why)) => {
+                        tracing::debug!(%why, layer = %wanted.diff_id, "a layer is not dated");
+                        wanted.date = None;
+                        fetch(channel, wanted, layout, packing, &show).await.map_err(Error::from)?
+                    }
+                    fetched => fetched.map_err(Error::from)?,
+                }
+            }
         };
         layers.push(layer);
         dated.push((diff_id, wanted.date));
@@ -212,13 +203,13 @@ async fn fetch(
     layout: &Layout,
     packing: &Packing,
     show: &(dyn Fn(u64) + Send + Sync),
-) -> Result<(Descriptor, Digest), Error> {
-    let digest = digest_of(wanted.layer)?;
+) -> Result<(Descriptor, Digest), Unread> {
+    let digest = digest_of(wanted.layer).map_err(Error::from)?;
     let (sender, content) = pipe();
     let (packing, layout) = (packing.clone(), layout.clone());
     let (form, of) = (wanted.form.clone(), (wanted.diff_id, seconds(wanted.date)));
     let writing = tokio::task::spawn_blocking(move || match form {
-        Form::Keep(media_type) => keep(content, digest, media_type, &layout, &packing).map(|layer| (layer, of.0)),
+        Form::Keep(media_type) => Ok(keep(content, digest, media_type, &layout, &packing).map(|layer| (layer, of.0))?),
         Form::Plain => compress(content, of, &packing, &layout),
         Form::Gzip => {
             let content = flate2::read::MultiGzDecoder::new(content).take(layer::MAX_BYTES);
@@ -255,12 +246,40 @@ fn compress(
     (expected, date): (Digest, Option<u64>),
     packing: &Packing,
     layout: &Layout,
-) -> Result<(Descriptor, Digest), Error> {
-    let (descriptor, diff_id, actual) = match date {
-        Some(date) => packing.write_dated(content, date, layout)?,
-        None => packing.write_layer(content, layout).map(|(descriptor, diff_id)| (descriptor, diff_id, diff_id))?,
+) -> Result<(Descriptor, Digest), Unread> {
+    let written = match date {
+        Some(date) => packing.write_dated(content, date, layout),
+        None => packing.write_layer(content, layout).map(|(descriptor, diff_id)| (descriptor, diff_id, diff_id)),
     };
-    if actual == expected { Ok((descriptor, diff_id)) } else { Err(Error::LayerMismatch { expected, actual }) }
+    let (descriptor, diff_id, actual) = written.map_err(|error| match error {
+        layout::Error::Io { source, .. } if date.is_some() && source.kind() == io::ErrorKind::InvalidData => {
+            Unread::NoArchive(source)
+        }
+        other => Unread::Failed(other.into()),
+    })?;
+    if actual == expected { Ok((descriptor, diff_id)) } else { Err(Error::LayerMismatch { expected, actual }.into()) }
+}
+
+/// Why a layer is not in the layout.
+enum Unread {
+    /// It can't be dated. That is no reason to fail: it stays as it is.
+    NoArchive(io::Error),
+    Failed(Error),
+}
+
+impl From<Error> for Unread {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<Unread> for Error {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::NoArchive(why) => broken(&why),
+            Unread::Failed(error) => error,
+        }
+    }
 }
 
 /// A refused look at the store: what it does not have any more, it has collected since the build.
@@ -298,11 +317,8 @@ async fn stream(
 }
 
 /// The next piece of a blob.
-async fn next(
-    pieces: &mut tonic::Streaming<ReadContentResponse>,
-    watch: &mut Watch,
-) -> Result<Option<ReadContentResponse>, Error> {
-    let size = |piece: &Option<Result<ReadContentResponse, Status>>| match piece {
+async fn next(pieces: &mut tonic::Streaming<ReadResponse>, watch: &mut Watch) -> Result<Option<ReadResponse>, Error> {
+    let size = |piece: &Option<Result<ReadResponse, Status>>| match piece {
         Some(Ok(piece)) => piece.data.len() as u64,
         Some(Err(_)) | None => 0,
     };
@@ -328,12 +344,12 @@ async fn document(channel: &Channel, digest: &Digest) -> Result<Vec<u8>, Error> 
     }
 }
 
-async fn call(channel: &Channel, digest: &Digest) -> Result<tonic::Streaming<ReadContentResponse>, Error> {
+async fn call(channel: &Channel, digest: &Digest) -> Result<tonic::Streaming<ReadResponse>, Error> {
     let mut grpc = tonic::client::Grpc::new(channel.clone()).max_decoding_message_size(64 << 20);
     grpc.ready().await.map_err(|error| Error::Lost { reason: error.to_string() })?;
-    let codec = tonic_prost::ProstCodec::<ReadContentRequest, ReadContentResponse>::default();
-    let path = PathAndQuery::from_static("/containerd.services.content.v1.Content/Read");
-    let request = Request::new(ReadContentRequest { digest: digest.to_string(), offset: 0, size: 0 });
+    let codec = tonic_prost::ProstCodec::<ReadRequest, ReadResponse>::default();
+    let path = PathAndQuery::from_static(READ);
+    let request = Request::new(ReadRequest { digest: digest.to_string(), offset: 0, size: 0 });
     let mut watch = Pace::BUILDER.watch(0);
     let response = watch.next(grpc.server_streaming(request, path, codec), |_| 0).await;
     let response: Result<_, Status> = response.map_err(|error| Error::slow("an image's content", &error))?;

@@ -25,13 +25,13 @@ use self::writing::{WriteRequest, WriteResponse, Writing};
 use super::layouts::LayoutFolder;
 use super::stats::TransferStats;
 use crate::buildkit::blob_folder::{Blob, BlobStore};
+use crate::buildkit::content_service::{READ, ReadRequest, ReadResponse};
 use crate::oci::Digest;
 
 /// The gRPC methods that a session with content announces.
 pub(crate) const METHODS: [&str; 3] = [INFO, READ, WRITE];
 
 const INFO: &str = "/containerd.services.content.v1.Content/Info";
-const READ: &str = "/containerd.services.content.v1.Content/Read";
 const WRITE: &str = "/containerd.services.content.v1.Content/Write";
 
 /// The key of a call's metadata that says what is meant (`GRPCHeaderID` in `session/content`): `oci:` and the name of a layout, or
@@ -71,26 +71,6 @@ struct Info {
     digest: String,
     #[prost(int64, tag = "2")]
     size: i64,
-}
-
-/// `ReadContentRequest`.
-#[derive(Clone, PartialEq, prost::Message)]
-struct ReadRequest {
-    #[prost(string, tag = "1")]
-    digest: String,
-    #[prost(int64, tag = "2")]
-    offset: i64,
-    #[prost(int64, tag = "3")]
-    size: i64,
-}
-
-/// `ReadContentResponse`.
-#[derive(Clone, PartialEq, prost::Message)]
-struct ReadResponse {
-    #[prost(int64, tag = "1")]
-    offset: i64,
-    #[prost(bytes = "vec", tag = "2")]
-    data: Vec<u8>,
 }
 
 /// The content of one build.
