@@ -94,7 +94,7 @@ enum Store {
     /// Unpacked, in the engine's graph driver.
     GraphDriver(Docker),
     /// As blobs.
-    Content,
+    Content { is_engine: bool },
 }
 
 /// The image of one platform, as it came out of the builder.
@@ -149,7 +149,7 @@ impl Builder {
             identity,
             platforms,
             channel,
-            store: Store::Content,
+            store: Store::Content { is_engine: false },
             description: format!("buildkitd at {address}"),
             is_newer: true,
             address: address.clone(),
@@ -195,7 +195,7 @@ impl Builder {
         let driver = info.driver.unwrap_or_default();
         let channel = engine.buildkit().await?;
         let description = format!("Docker {version}, {driver}{}", if keeps_blobs { " in containerd" } else { "" });
-        let store = if keeps_blobs { Store::Content } else { Store::GraphDriver(docker) };
+        let store = if keeps_blobs { Store::Content { is_engine: true } } else { Store::GraphDriver(docker) };
         let (address, identity) = (engine.address().clone(), info.id.unwrap_or_default());
         let is_newer = parse_api(&api) > Some(OLDEST_API);
         let platforms = Vec::new();
@@ -251,10 +251,17 @@ impl Builder {
         self.is_newer
     }
 
-    /// Whether it dates the files of new layers.
+    /// Whether it gives layers one by one, so that they can be dated.
     #[must_use]
-    pub(crate) fn dates_files(&self) -> bool {
-        matches!(self.store, Store::Content)
+    pub(crate) fn gives_layers(&self) -> bool {
+        matches!(self.store, Store::Content { .. })
+    }
+
+    /// Whether all of an image's own layers are dated, by the commit where nothing better is known. With an engine the others stay as
+    /// it has them.
+    #[must_use]
+    pub(crate) fn dates_all_layers(&self) -> bool {
+        matches!(self.store, Store::Content { is_engine: false })
     }
 
     /// The connection, for a session.
@@ -266,7 +273,7 @@ impl Builder {
     /// Whether it can write to caches outside of it, other than into an image.
     #[must_use]
     pub(crate) fn may_write_caches(&self) -> bool {
-        matches!(self.store, Store::Content)
+        matches!(self.store, Store::Content { .. })
     }
 
     /// Builds without exporting an image, for the check stage that the instructions name.
@@ -427,7 +434,7 @@ impl Builder {
                 let solved = self.solve(session, solve, &**show).await.map_err(Error::or_gone)?;
                 Ok((save(docker, &name, layout, packing, received).await?, solved))
             }
-            Store::Content => {
+            Store::Content { .. } => {
                 let attributes =
                     [("push", "false"), ("store", "true"), ("oci-mediatypes", "true"), ("compression", "uncompressed")];
                 let attributes = attributes.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();

@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use crate::document;
 use crate::oci::Digest;
+use crate::oci::dated::Dates;
 
 /// The build argument of that name.
 pub(crate) const ARGUMENT: &str = "SOURCE_DATE_EPOCH";
@@ -42,14 +43,24 @@ impl SourceDate {
         self.0.as_second().to_string()
     }
 
-    /// A configuration in which nothing is younger.
+    /// A configuration that was made then, and in which nothing is younger.
     #[must_use]
     pub(crate) fn of_config(self, config: Vec<u8>) -> Vec<u8> {
         let Ok(mut read) = document::read_shared::<Value>(&config) else { return config };
-        let created = read.get_mut("created").into_iter().map(|created| self.cap(created)).fold(false, |one, other| one | other);
+        let created = read.get_mut("created").is_some_and(|created| self.set(created));
         let history = read.get_mut("history").and_then(Value::as_array_mut).into_iter().flatten();
         let history = history.filter_map(|entry| entry.get_mut("created")).map(|created| self.cap(created));
         if history.fold(created, |one, other| one | other) { serde_json::to_vec(&read).unwrap_or(config) } else { config }
+    }
+
+    /// Whether a time was another one.
+    fn set(self, time: &mut Value) -> bool {
+        // What is no time says nothing of when it was.
+        let is_other = time.as_str().and_then(|time| time.parse::<Timestamp>().ok()).is_some_and(|time| time != self.0);
+        if is_other {
+            *time = Value::String(self.0.to_string());
+        }
+        is_other
     }
 
     /// Whether a time was younger.
@@ -66,14 +77,13 @@ impl SourceDate {
 
 /// What the layers of an image are dated by.
 pub(crate) trait Dating: fmt::Debug + Send + Sync {
-    /// The date of each layer, in their order; `own` says which are the image's own and not its base's, which stay as they are.
-    fn of_layers<'a>(&'a self, config: &'a ImageConfiguration, own: &'a [bool]) -> BoxFuture<'a, Vec<Option<SourceDate>>>;
+    /// The dates of each layer, in their order; `own` says which are the image's own and not its base's, which stay as they are.
+    fn of_layers<'a>(&'a self, config: &'a ImageConfiguration, own: &'a [bool]) -> BoxFuture<'a, Vec<Option<Dates>>>;
 }
 
-/// A configuration with other layers: their diff ids, and the dates of those that are dated. Nothing in it that is of a layer is
-/// younger than that.
+/// A configuration with other layers: their diff ids, and the dates of those that are dated.
 #[must_use]
-pub(crate) fn with_layers(config: Vec<u8>, layers: &[(Digest, Option<SourceDate>)]) -> Vec<u8> {
+pub(crate) fn with_layers(config: Vec<u8>, layers: &[(Digest, Option<Dates>)]) -> Vec<u8> {
     if layers.iter().all(|(_, date)| date.is_none()) {
         return config;
     }
@@ -85,9 +95,11 @@ pub(crate) fn with_layers(config: Vec<u8>, layers: &[(Digest, Option<SourceDate>
     let made: Vec<_> = history.filter(|entry| entry.get("empty_layer") != Some(&Value::Bool(true))).collect();
     // Where it tells of other layers, nobody knows of which an entry is.
     if made.len() == layers.len() {
-        for (entry, (_, date)) in made.into_iter().zip(layers) {
-            if let (Some(created), Some(date)) = (entry.get_mut("created"), date) {
-                date.cap(created);
+        for (entry, (_, dates)) in made.into_iter().zip(layers) {
+            // When the builder has run the step, or found it, is not when it was made.
+            let date = dates.and_then(|Dates { date, .. }| SourceDate::of(date.try_into().ok()?));
+            if let (Some(created), Some(SourceDate(date))) = (entry.get_mut("created"), date) {
+                *created = Value::String(date.to_string());
             }
         }
     }
@@ -120,7 +132,7 @@ mod tests {
         assert_eq!(dated["history"][1]["created"], "2023-11-14T22:13:20Z");
         assert_eq!((&dated["os"], &dated["history"][2]["comment"]), (&"linux".into(), &"x".into()));
         for older in
-            [&br#"{ "created": "2020-01-01T00:00:00Z" }"#[..], b"{ }", b"no json", br#"{ "created": "soon", "history": 5 }"#]
+            [&br#"{ "created": "2023-11-14T22:13:20Z" }"#[..], b"{ }", b"no json", br#"{ "created": "soon", "history": 5 }"#]
         {
             assert_eq!(date.of_config(older.to_vec()), older);
         }
@@ -130,12 +142,12 @@ mod tests {
     #[test]
     fn a_configuration_with_dated_layers_has_their_diff_ids_and_nothing_of_a_layer_that_is_younger() {
         let (one, two) = (Digest::of(b"1"), Digest::of(b"2"));
-        let date = SourceDate::of(1_700_000_000);
+        let date = Some(Dates { date: 1_700_000_000, kept: 0 });
         let config = |history: &str| format!(r#"{{"rootfs":{{"type":"layers","diff_ids":["a","b"]}},"history":{history}}}"#);
         let made = |created: &str| format!(r#"{{"created":"{created}"}}"#);
         let young = "2026-01-01T00:00:00Z";
         let history = format!("[{},{{\"created\":\"{young}\",\"empty_layer\":true}},{}]", made(young), made(young));
-        let read = |history: &str, layers: &[(Digest, Option<SourceDate>)]| -> Value {
+        let read = |history: &str, layers: &[(Digest, Option<Dates>)]| -> Value {
             serde_json::from_slice(&with_layers(config(history).into_bytes(), layers)).unwrap()
         };
         let told = read(&history, &[(one, None), (two, date)]);

@@ -5,23 +5,31 @@
 //! `COPY`, `ADD` and `RUN --mount=type=bind` read the build context. Where it can't be told what is read, the whole context is; and
 //! where something is read that is in no context and may be another each time, nothing can be said.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use oci_spec::image::ImageConfiguration;
 
 use super::base::Base;
 use super::error::Error;
-use super::instruction::{Dockerfile, Instruction};
+use super::instruction::{Dockerfile, Instruction, Stage};
 use super::origin::{chain, platform_arguments};
 use super::word::words;
 use crate::document;
 
 /// What a layer is made from, besides the Dockerfile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Made {
+    pub(crate) inputs: Inputs,
+    /// Whether it is nothing but files of the context, whose times say when they were checked out.
+    pub(crate) is_copied: bool,
+}
+
+/// The parts of a source.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Inputs {
     /// These files and folders of the build context; the context itself is the empty path.
     Paths(BTreeSet<String>),
-    /// More than the source: an argument of the build, another context, an image that a tag names, an address.
+    /// More than the source: an argument of the build, an image that a tag names, an address.
     Elsewhere,
 }
 
@@ -39,7 +47,7 @@ impl Dockerfile {
         target: Option<&str>,
         arguments: &BTreeMap<String, String>,
         config: &ImageConfiguration,
-    ) -> Result<Vec<Option<Inputs>>, Error> {
+    ) -> Result<Vec<Option<Made>>, Error> {
         let Some(target) = self.target(target) else { return Ok(Vec::new()) };
         let mut known = arguments.clone();
         for (name, value) in platform_arguments(config) {
@@ -48,12 +56,12 @@ impl Dockerfile {
         let bases = self.bases(&known)?;
         let chain = chain(target, &bases);
         let reading = Reading { file: self, bases: &bases, arguments };
-        let made = self.align(&chain, config.history().as_deref().unwrap_or_default());
-        let inputs = made.into_iter().map(|by| {
+        let by = self.align(&chain, config.history().as_deref().unwrap_or_default());
+        let made = by.into_iter().map(|by| {
             let is_base = self.stages.iter().any(|stage| stage.from.first_line == by.first_line);
             (!is_base).then(|| reading.of(target, by))
         });
-        Ok(inputs.collect())
+        Ok(made.collect())
     }
 }
 
@@ -69,46 +77,71 @@ struct Reading<'a> {
 struct Found {
     paths: BTreeSet<String>,
     is_elsewhere: bool,
-    /// The stages that are read as a whole.
-    stages: HashSet<usize>,
+    /// The stages that are read as a whole, and those of them that are not read yet.
+    stages: BTreeSet<usize>,
+    unread: Vec<usize>,
 }
 
 impl Reading<'_> {
     /// What an instruction of a stage, or of one that it is built from, has made its layer from.
-    fn of(&self, stage: usize, by: &Instruction) -> Inputs {
+    fn of(&self, stage: usize, by: &Instruction) -> Made {
         let mut found = Found::default();
+        let is_alone = is_alone(by);
         match by.keyword.as_str() {
             // An empty folder.
             "WORKDIR" => {}
-            // What a variable stands for comes from before it, and a here-document may have some.
-            "COPY" | "ADD" if !by.text.contains('$') && !by.text.contains("<<") => self.copied(by, &mut found),
+            "COPY" | "ADD" if is_alone => self.copied(by, &mut found),
             _ => {
                 let declares = |instruction: &Instruction| instruction.keyword == "ARG" && self.is_given(instruction);
                 found.is_elsewhere = self.file.preamble.iter().any(declares);
-                self.stage(stage, by.first_line, &mut found);
+                self.up_to(stage, by.first_line, &mut found);
             }
         }
-        if found.is_elsewhere { Inputs::Elsewhere } else { Inputs::Paths(found.paths) }
+        // What is copied from is read with all that it is built from and copies from.
+        while let Some(place) = found.unread.pop() {
+            self.whole(place, &mut found);
+        }
+        let is_copied = by.keyword == "COPY" && is_alone && found.stages.is_empty();
+        Made { inputs: if found.is_elsewhere { Inputs::Elsewhere } else { Inputs::Paths(found.paths) }, is_copied }
     }
 
-    fn stage(&self, place: usize, line: u32, found: &mut Found) {
-        let Some(stage) = self.file.stages.get(place) else {
-            found.is_elsewhere = true;
-            return;
-        };
+    /// Reads a stage, and those that it is built from, up to a line.
+    fn up_to(&self, stage: usize, line: u32, found: &mut Found) {
+        for place in chain(stage, self.bases) {
+            self.keeps_nothing(place, found);
+            let instructions = self.file.stages[place].instructions.iter();
+            instructions.filter(|instruction| instruction.first_line <= line).for_each(|one| self.read(one, found));
+        }
+    }
+
+    /// Reads a stage that others copy from. What it is built from has to be known too: an image that a tag names may be another one
+    /// tomorrow, and this one does not say when that was made.
+    fn whole(&self, place: usize, found: &mut Found) {
+        let Some(stage) = self.file.stages.get(place) else { return found.is_elsewhere = true };
+        self.keeps_nothing(place, found);
+        match self.bases.get(place) {
+            Some(Base::Stage(base)) => found.add(*base),
+            Some(Base::Image(name)) => found.is_elsewhere |= !is_fixed(name),
+            None => found.is_elsewhere = true,
+        }
+        let Stage { instructions, .. } = stage;
+        instructions.iter().for_each(|instruction| self.read(instruction, found));
+    }
+
+    /// What a stage keeps for those that are built from it (`ONBUILD`) runs there, out of sight.
+    fn keeps_nothing(&self, place: usize, found: &mut Found) {
         if let Some(Base::Stage(base)) = self.bases.get(place) {
-            // What it keeps for those that are built from it runs here.
             let keeps = |instruction: &Instruction| instruction.keyword == "ONBUILD";
             found.is_elsewhere |= self.file.stages[*base].instructions.iter().any(keeps);
-            self.stage(*base, line, found);
         }
-        for instruction in stage.instructions.iter().filter(|instruction| instruction.first_line <= line) {
-            match instruction.keyword.as_str() {
-                "ARG" => found.is_elsewhere |= self.is_given(instruction),
-                "COPY" | "ADD" => self.copied(instruction, found),
-                "RUN" => self.mounted(instruction, found),
-                _ => {}
-            }
+    }
+
+    fn read(&self, instruction: &Instruction, found: &mut Found) {
+        match instruction.keyword.as_str() {
+            "ARG" => found.is_elsewhere |= self.is_given(instruction),
+            "COPY" | "ADD" => self.copied(instruction, found),
+            "RUN" => self.mounted(instruction, found),
+            _ => {}
         }
     }
 
@@ -132,8 +165,8 @@ impl Reading<'_> {
         };
         let sources = named.split_last().map_or(&[][..], |(_, sources)| sources);
         for source in sources.iter().filter(|source| !source.starts_with("<<")) {
-            let is_address = source.contains("://") || source.contains('@') && source.contains(':');
-            found.is_elsewhere |= instruction.keyword == "ADD" && is_address;
+            let may_be_an_address = source.contains(['$', '@']) || source.contains("://");
+            found.is_elsewhere |= instruction.keyword == "ADD" && may_be_an_address;
             found.paths.insert(in_context(source));
         }
     }
@@ -147,9 +180,10 @@ impl Reading<'_> {
             let fields = mount.split(',').map(|field| field.split_once('=').unwrap_or((field, "")));
             // Their names are the same in all cases.
             let fields: BTreeMap<String, &str> = fields.map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
+            let is_bind = |kind: &&str| kind.eq_ignore_ascii_case("bind") || kind.contains('$');
             if let Some(from) = fields.get("from") {
                 self.from(from, found);
-            } else if fields.get("type").is_none_or(|kind| kind.eq_ignore_ascii_case("bind")) {
+            } else if fields.get("type").is_none_or(is_bind) {
                 let sources: Vec<_> = ["source", "src"].iter().filter_map(|name| fields.get(*name).copied()).collect();
                 found.paths.extend(sources.iter().map(|source| in_context(source)));
                 found.paths.extend(sources.is_empty().then(|| ALL.to_owned()));
@@ -162,15 +196,33 @@ impl Reading<'_> {
         let named = self.file.stages.iter().rposition(|stage| stage.name.as_deref() == Some(&*name.to_lowercase()));
         let numbered = || name.parse().ok().filter(|place| *place < self.file.stages.len());
         match named.or_else(numbered) {
-            Some(stage) => {
-                if found.stages.insert(stage) {
-                    self.stage(stage, u32::MAX, found);
-                }
-            }
-            // One with a digest is in the Dockerfile with all that it has.
-            None => found.is_elsewhere |= !name.contains("@sha256:"),
+            Some(stage) => found.add(stage),
+            None => found.is_elsewhere |= !is_fixed(name),
         }
     }
+}
+
+impl Found {
+    /// A stage is read as a whole, once.
+    fn add(&mut self, stage: usize) {
+        if self.stages.insert(stage) {
+            self.unread.push(stage);
+        }
+    }
+}
+
+/// Whether an instruction that copies needs nothing of what stands before it: what a variable stands for, which may be in a
+/// here-document too, and whose number the name of an owner is.
+fn is_alone(instruction: &Instruction) -> bool {
+    let (flags, _) = flags(instruction.arguments());
+    let owners = flags.iter().filter_map(|flag| flag.strip_prefix("--chown="));
+    let is_number = |owner: &str| owner.bytes().all(|sign| sign.is_ascii_digit() || sign == b':');
+    !instruction.text.contains('$') && !instruction.text.contains("<<") && owners.into_iter().all(is_number)
+}
+
+/// Whether the name of an image says all that is in it.
+fn is_fixed(image: &str) -> bool {
+    image == "scratch" || image.contains("@sha256:")
 }
 
 /// The flags of an instruction, and what follows them.
@@ -189,23 +241,26 @@ fn is_plain(flag: &str) -> bool {
     !flag.contains(['"', '\'', '\\'])
 }
 
-/// A path of the context as far as it is written out: without a variable or a pattern, and what follows one.
+/// A path of the context as far as it is written out: the folder of what a pattern matches, and the whole context where a variable or
+/// a pattern stands before the end.
 fn in_context(source: &str) -> String {
-    if source.contains('$') || source.contains('\\') {
+    if source.contains(['$', '\\']) {
         return ALL.to_owned();
     }
-    let mut parts = Vec::new();
-    for part in source.split('/').filter(|part| !part.is_empty() && *part != ".") {
-        if part == ".." {
+    let parts: Vec<_> = source.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    let mut path: Vec<&str> = Vec::new();
+    for (place, part) in parts.iter().enumerate() {
+        if part.contains(['*', '?', '[']) {
+            return if place + 1 == parts.len() { path.join("/") } else { ALL.to_owned() };
+        }
+        if *part == ".." {
             // No path leads out of the context.
-            parts.pop();
-        } else if part.contains(['*', '?', '[']) {
-            break;
+            path.pop();
         } else {
-            parts.push(part);
+            path.push(part);
         }
     }
-    parts.join("/")
+    path.join("/")
 }
 
 #[cfg(test)]
@@ -237,7 +292,7 @@ mod tests {
             "rootfs": { "type": "layers", "diff_ids": vec!["sha256:0"; layers] },
         }));
         let inputs = file.inputs(None, &arguments, &config.unwrap()).unwrap();
-        let told = inputs.into_iter().map(|inputs| match inputs {
+        let told = inputs.into_iter().map(|made| match made.map(|made| made.inputs) {
             None => "-".to_owned(),
             Some(Inputs::Elsewhere) => "?".to_owned(),
             Some(Inputs::Paths(paths)) => paths.iter().flat_map(|path| ["[", path, "]"]).collect(),
@@ -256,13 +311,13 @@ mod tests {
 
     #[test]
     fn it_is_made_from_all_that_the_stages_read_which_it_is_built_from_or_copies_from() {
-        let text = "FROM go AS tools\nCOPY tools /t\nFROM go AS build\nCOPY --from=tools /t /t\nRUN --mount=from=deps,target=/d make\n\
-                    FROM go AS deps\nCOPY deps /d\nFROM debian AS base\nCOPY base /b\nFROM base\nCOPY --from=build /bin /bin\nCOPY own /o\n";
+        let text = "FROM scratch AS tools\nCOPY tools /t\nFROM go@sha256:1 AS build\nCOPY --from=tools /t /t\nRUN --mount=from=deps,target=/d make\n\
+                    FROM scratch AS deps\nCOPY deps /d\nFROM debian AS base\nCOPY base /b\nFROM base\nCOPY --from=build /bin /bin\nCOPY own /o\n";
         assert_eq!(read(text), ["-", "[base]", "[deps][tools]", "[own]"]);
         assert_eq!(read(&format!("{text}RUN x\n")).last().unwrap(), "[base][deps][own][tools]");
         // A number, and a name in other letters.
-        assert_eq!(read("FROM go AS One\nCOPY a /\nFROM scratch\nCOPY --from=0 /a /\n"), ["-", "[a]"]);
-        assert_eq!(read("FROM go AS One\nCOPY a /\nFROM scratch\nCOPY --from=ONE --chown=1 /a /\n"), ["-", "[a]"]);
+        assert_eq!(read("FROM scratch AS One\nCOPY a /\nFROM scratch\nCOPY --from=0 /a /\n"), ["-", "[a]"]);
+        assert_eq!(read("FROM scratch AS One\nCOPY a /\nFROM scratch\nCOPY --from=ONE --chown=1 /a /\n"), ["-", "[a]"]);
     }
 
     #[test]
@@ -279,6 +334,7 @@ mod tests {
             ("type=bind,source=a\\ b,target=/x", "?"),
             ("type=bind,source=$A,target=/x", "[]"),
             ("type=bind,from=$A,target=/x", "?"),
+            ("type=$A,source=a,target=/x", "[a]"),
         ] {
             assert_eq!(read(&format!("FROM debian\nRUN --network=none --mount={mount} make\n")), ["-", expected], "{mount}");
         }
@@ -288,6 +344,7 @@ mod tests {
     fn where_it_is_not_written_out_what_is_read_it_is_all_of_the_folder_or_of_the_context() {
         for (source, expected) in [
             ("a/*.txt", "[a]"),
+            ("a/*/b", "[]"),
             ("*.txt", "[]"),
             (".", "[]"),
             ("/a/./b/", "[a/b]"),
@@ -312,6 +369,10 @@ mod tests {
             "ADD https://example.com/x /x",
             "ADD git@example.com:a/b /x",
             "ADD someone@example.com:a/b /x",
+            "ADD $A /x",
+            "COPY --from=tagged /x /x",
+            "COPY --from=of-tagged /x /x",
+            "RUN --mount=type=bind,FROM=tagged,target=/x make",
             "COPY --from='one' /x /x",
             "COPY --from=debian:12 /x /x",
             "COPY --from=named /x /x",
@@ -341,8 +402,23 @@ mod tests {
     }
 
     #[test]
+    fn the_name_of_an_owner_is_looked_up_in_what_is_before() {
+        let text = |owner: &str| format!("FROM debian\nCOPY passwd /etc/\nCOPY --chown={owner} a /\n");
+        assert_eq!(read(&text("app:1")), ["-", "[passwd]", "[a][passwd]"]);
+        assert_eq!(read(&text("11:22")), ["-", "[passwd]", "[a]"]);
+    }
+
+    #[test]
     fn stages_that_copy_from_each_other_end() {
-        let text = "FROM a AS one\nCOPY --from=two /x /\nFROM a AS two\nCOPY --from=one /x /\nCOPY b /\nFROM one\nRUN x\n";
+        let text =
+            "FROM scratch AS one\nCOPY --from=two /x /\nFROM scratch AS two\nCOPY --from=one /x /\nCOPY b /\nFROM one\nRUN x\n";
         assert_eq!(read(text), ["-", "[b]", "[b]"]);
+        // However many there are.
+        let stage = |place: u32| format!("FROM scratch AS s{place}\nCOPY --from=s{} /x /\n", place.saturating_sub(1));
+        let text: String = (0..900).map(stage).collect();
+        assert_eq!(read(&format!("{text}FROM scratch\nCOPY --from=s899 /x /\nCOPY --chown=app a /\n")), ["-", "", "[a]"]);
+        let stage = |place: u32| format!("FROM s{} AS s{place}\nCOPY a /\n", place - 1);
+        let text: String = (1..900).map(stage).collect();
+        assert_eq!(read(&format!("FROM scratch AS s0\n{text}FROM scratch\nCOPY --from=s899 /x /\n")), ["-", "[a]"]);
     }
 }

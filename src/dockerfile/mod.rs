@@ -23,5 +23,5 @@ mod word;
 pub(crate) use base::Base;
 pub(crate) use error::Error;
 pub(crate) use frontend::{Frontend, asks_for_checks};
-pub(crate) use inputs::Inputs;
+pub(crate) use inputs::{Inputs, Made};
 pub(crate) use instruction::Dockerfile;

@@ -6,7 +6,7 @@ use oci_spec::image::ImageConfiguration;
 
 use super::input::{parts, text};
 use crate::dockerfile::bounds::MAX_STAGES;
-use crate::dockerfile::{Base, Dockerfile, Frontend};
+use crate::dockerfile::{Base, Dockerfile, Frontend, Inputs};
 use crate::document;
 
 /// Reads a Dockerfile, with build arguments (a line each), the stage to build, and the configuration of an image that is said
@@ -34,6 +34,11 @@ pub fn dockerfile(bytes: &[u8]) {
     let Ok(origins) = read.origin("Dockerfile", target, &arguments, &config) else { return };
     let expected = if read.target(target).is_some() { config.rootfs().diff_ids().len() } else { 0 };
     assert_eq!(origins.len(), expected, "each layer has an origin");
+    for made in read.inputs(target, &arguments, &config).into_iter().flatten().flatten() {
+        let Inputs::Paths(paths) = made.inputs else { continue };
+        let is_inside = |path: &String| !path.starts_with('/') && path.split('/').all(|part| part != "..");
+        assert!(paths.iter().all(is_inside), "{paths:?}");
+    }
     for origin in origins {
         assert!(1 <= origin.line && origin.line <= origin.end_line && origin.end_line <= lines);
     }

@@ -2,9 +2,11 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::io::Read as _;
 use std::path::Path;
 
 use super::engine_archive::mended;
+use crate::oci::dated::{Dated, Dates, Undone};
 use crate::oci::layer::fuzzing::{MOST, extract};
 
 /// Writes the files of a layer: an archive as it is (with the sums of its headers made right), or whatever the bytes are packed
@@ -17,6 +19,7 @@ pub fn layer(bytes: &[u8]) {
         if fs::create_dir(&files).is_err() {
             return;
         }
+        dated_and_back(content);
         let ended = extract(content, folder.path(), &files);
         stays_inside(folder.path(), &files);
         if ended.is_ok() {
@@ -26,6 +29,21 @@ pub fn layer(bytes: &[u8]) {
             return;
         }
     }
+}
+
+/// What is dated is dated once and for all, and comes back as it was by what is kept of it.
+fn dated_and_back(content: &[u8]) {
+    let dates = Dates { date: 1_700_000_000, kept: 5 };
+    let dated = |content: &[u8]| {
+        let (mut dated, mut reader) = (Vec::new(), Dated::new(content, dates));
+        reader.read_to_end(&mut dated).ok().map(|_| (dated, reader.changes()))
+    };
+    let Some((after, changes)) = dated(content) else { return };
+    assert_eq!(dated(&after).map(|(again, _)| again).as_ref(), Some(&after));
+    let Some(changes) = changes else { return };
+    let mut before = Vec::new();
+    let undone = Undone::new(&*after, &changes).read_to_end(&mut before);
+    assert!(undone.is_ok() && before == content, "{changes:?}");
 }
 
 /// There is nothing but plain files and folders, and no more of them than was allowed.

@@ -160,8 +160,8 @@ inputs! {
         Input::new("cache", Group::Build, "auto|off|registry|gha|local",
             "The build cache outside of the builder, where the builder is the job's own (builder-cache): auto (gha in GitHub \
              Actions, else registry where cache-repository is given, else local where cache-folder is), off, registry, gha (the \
-             cache of GitHub Actions) or local (a folder of this machine). A pull request reads it and never writes; auto takes nothing from one that others \
-             write for an image that is signed")
+             cache of GitHub Actions) or local (a folder of this machine). A pull request reads it and never writes; where findings only advise, auto takes \
+             nothing from it for an image that is signed")
             .default("auto");
     CACHE_REPOSITORY: Option<Repositories> =
         Input::new("cache-repository", Group::Build, "HOST[:PORT]/NAME",

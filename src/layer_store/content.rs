@@ -9,7 +9,7 @@ use rustix::fs::{AtFlags, CWD, linkat};
 
 use super::entry::{Entry, Key};
 use crate::oci::Compression;
-use crate::oci::dated::Undone;
+use crate::oci::dated::{Dated, Undone};
 use crate::oci::hashed::Hashed;
 use crate::oci::layout::{self, Layout};
 
@@ -29,14 +29,19 @@ pub(super) fn is_as_said(file: &File, entry: &Entry, key: &Key) -> io::Result<bo
             Compression::Zstd => &mut zstd::Decoder::new(&mut blob)?,
         };
         // One byte more than is said shows that there is more.
-        let mut unpacked = Hashed::new(unpacked.take(content.size.saturating_add(1)));
-        if let Key::Dated(before, ..) = key {
-            let Some(changes) = entry.changes() else { return Ok(false) };
-            if Hashed::new(Undone::new(&mut unpacked, &changes)).finish()? != (*before, content.size) {
-                return Ok(false);
+        let unpacked = unpacked.take(content.size.saturating_add(1));
+        let said = (content.diff_id, content.size);
+        let is_said = match key {
+            Key::Dated(before, dates, _) => {
+                let Some(changes) = entry.changes() else { return Ok(false) };
+                // The changes are a claim too, and may hide any others: what they give back is dated once more.
+                let mut undone = Hashed::new(Undone::new(unpacked, &changes));
+                let is_dated = Hashed::new(Dated::new(&mut undone, *dates)).finish()? == said;
+                is_dated && undone.so_far() == (*before, content.size)
             }
-        }
-        if unpacked.finish()? != (content.diff_id, content.size) {
+            Key::Content(..) | Key::Blob(_) => Hashed::new(unpacked).finish()? == said,
+        };
+        if !is_said {
             return Ok(false);
         }
     }

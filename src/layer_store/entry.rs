@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-use crate::oci::dated::Changes;
+use crate::oci::dated::{Changes, Dates};
 use crate::oci::{Compression, Digest};
 
 /// What a blob is looked for by.
@@ -12,8 +12,8 @@ use crate::oci::{Compression, Digest};
 pub(super) enum Key {
     /// The content of a layer, and what compressed it here.
     Content(Digest, Compression),
-    /// The same of content whose files are then dated, in seconds since 1970.
-    Dated(Digest, u64, Compression),
+    /// The same of content whose files are then dated.
+    Dated(Digest, Dates, Compression),
     /// Its own digest.
     Blob(Digest),
 }
@@ -23,7 +23,7 @@ impl Key {
     pub(super) fn name(&self) -> String {
         match self {
             Self::Content(diff_id, compression) => format!("{}.{compression}", diff_id.hex()),
-            Self::Dated(diff_id, date, compression) => format!("{}.{date}.{compression}", diff_id.hex()),
+            Self::Dated(diff_id, Dates { date, kept }, compression) => format!("{}.{date}.{kept}.{compression}", diff_id.hex()),
             Self::Blob(digest) => format!("{}.blob", digest.hex()),
         }
     }

@@ -20,8 +20,10 @@ pub(super) const NAME: &str = "layers";
 pub(super) const KNOWN: &str = "known";
 /// The blobs.
 pub(super) const BLOBS: &str = "blobs";
-/// What is said of a blob is shorter, in bytes: what undoes the dating of a hundred thousand files.
-pub(super) const MAX_ENTRY: u64 = 4 << 20;
+/// What undoes the dating of a layer is no longer, in bytes: that of a hundred thousand files is 3.7 MB.
+pub(super) const MAX_CHANGES: u64 = 4 << 20;
+/// What is said of a blob is no longer.
+const MAX_ENTRY: u64 = MAX_CHANGES + 4096;
 
 /// The part of the store that one namespace has.
 #[derive(Debug)]

@@ -19,7 +19,7 @@ use oci_spec::image::{Descriptor, MediaType};
 
 use self::entry::{Content, Entry, Key};
 use self::folder::Folder;
-use crate::oci::dated::Dated;
+use crate::oci::dated::{Dated, Dates};
 use crate::oci::hashed::Hashed;
 use crate::oci::layout::{self, descriptor, digest_of};
 use crate::oci::{Compression, Digest, Layout};
@@ -96,7 +96,7 @@ impl Packing {
         Ok((descriptor, diff_id))
     }
 
-    /// The same of content whose files are dated on the way, in seconds since 1970. What it was before is hashed too: its digest is
+    /// The same of content whose files are dated on the way. What it was before is hashed too: its digest is
     /// the last value.
     ///
     /// # Errors
@@ -104,17 +104,17 @@ impl Packing {
     pub(crate) fn write_dated(
         &self,
         content: impl Read,
-        date: u64,
+        dates: Dates,
         layout: &Layout,
     ) -> Result<(Descriptor, Digest, Digest), layout::Error> {
         let mut before = Hashed::new(content);
-        let mut dated = Dated::new(&mut before, date);
-        let (descriptor, diff_id) = self.compression.write_layer(&mut dated, layout)?;
-        let changes = dated.changes();
+        let mut after = Dated::new(&mut before, dates);
+        let (descriptor, diff_id) = self.compression.write_layer(&mut after, layout)?;
+        let changes = after.changes();
         let (of_before, size) = before.so_far();
         if let Some(changes) = changes {
             let of = (Some(Content { diff_id, size }), Some(entry::encoded(&changes)));
-            self.known.note(Key::Dated(of_before, date, self.compression), &descriptor, of)?;
+            self.known.note(Key::Dated(of_before, dates, self.compression), &descriptor, of)?;
         }
         Ok((descriptor, diff_id, of_before))
     }
@@ -143,8 +143,8 @@ impl LayerStore {
     }
 
     /// The layer whose content has this diff id before its files are dated, as it was dated and compressed here, in the layout.
-    pub(crate) fn dated(&self, diff_id: Digest, date: u64, compression: Compression, layout: &Layout) -> Option<KnownLayer> {
-        let entry = self.take(&Key::Dated(diff_id, date, compression), layout)?;
+    pub(crate) fn dated(&self, diff_id: Digest, dates: Dates, compression: Compression, layout: &Layout) -> Option<KnownLayer> {
+        let entry = self.take(&Key::Dated(diff_id, dates, compression), layout)?;
         let (descriptor, content) = (descriptor(compression.media_type(), entry.digest, entry.size), entry.content?);
         Some(KnownLayer { descriptor, diff_id: content.diff_id, size: content.size })
     }
@@ -172,7 +172,7 @@ impl LayerStore {
 
     fn note(&self, key: Key, layer: &Descriptor, of: (Option<Content>, Option<String>)) -> Result<(), layout::Error> {
         let (content, changes) = of;
-        let is_short = changes.as_ref().is_none_or(|changes| (changes.len() as u64) < folder::MAX_ENTRY / 2);
+        let is_short = changes.as_ref().is_none_or(|changes| (changes.len() as u64) < folder::MAX_CHANGES);
         if !self.is_off() && layer.size() >= WORTHWHILE && is_short {
             self.session().made.push((key, Entry { digest: digest_of(layer)?, size: layer.size(), content, changes }));
         }

@@ -4,6 +4,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::PathBuf;
 
 use super::*;
+use crate::oci::dated::Changes;
 
 const NAMESPACE: &str = "namespace";
 const COMPRESSIONS: [Compression; 2] = [Compression::Gzip, Compression::Zstd];
@@ -269,49 +270,66 @@ fn archive(times: [u64; 2]) -> Vec<u8> {
 #[test]
 fn a_dated_layer_is_known_by_what_it_was_before_and_by_its_date() {
     const DATE: u64 = 1_700_000_000;
+    const DATES: Dates = Dates { date: DATE, kept: 0 };
     for compression in COMPRESSIONS {
         let (scene, content) = (Scene::new(), archive([DATE + 5, 1]));
-        let (packing, layout) = (Packing { compression, known: scene.store() }, scene.layout("first"));
-        let (descriptor, diff_id, before) = packing.write_dated(&*content, DATE, &layout).unwrap();
-        packing.known.keep(&layout);
+        let deliver = |content: &[u8]| {
+            let (packing, layout) = (Packing { compression, known: scene.store() }, scene.layout("first"));
+            let written = packing.write_dated(content, DATES, &layout).unwrap();
+            packing.known.keep(&layout);
+            written
+        };
+        let (descriptor, diff_id, before) = deliver(&content);
         let mut dated = Vec::new();
-        Dated::new(&*content, DATE).read_to_end(&mut dated).unwrap();
+        Dated::new(&*content, DATES).read_to_end(&mut dated).unwrap();
         assert_eq!((before, diff_id), (Digest::of(&content), Digest::of(&dated)));
-        let takes = |before: Digest, date: u64| {
+        let takes = |before: Digest, dates: Dates| {
             let (store, later) = (scene.store(), tempfile::tempdir().unwrap());
-            let known = store.dated(before, date, compression, &Layout::create(later.path()).unwrap());
+            let known = store.dated(before, dates, compression, &Layout::create(later.path()).unwrap());
             known.map(|layer| (layer.descriptor, layer.diff_id, layer.size))
         };
-        assert_eq!(takes(before, DATE), Some((descriptor.clone(), diff_id, content.len() as u64)));
-        assert_eq!((takes(before, DATE + 1), takes(diff_id, DATE)), (None, None));
+        assert_eq!(takes(before, DATES), Some((descriptor.clone(), diff_id, content.len() as u64)));
+        let other_dates = [Dates { date: DATE + 1, ..DATES }, Dates { kept: 1, ..DATES }];
+        assert_eq!((other_dates.map(|dates| takes(before, dates)), takes(diff_id, DATES)), ([None, None], None));
         assert_eq!(scene.takes(before, compression), None, "it is another layer than the one that was not dated");
 
         // What it was before is not what is said: of another layer, of another time, of no change at all.
-        let (digest, size) = (digest_of(&descriptor).unwrap(), descriptor.size());
-        let said = |diff_id: Digest, changes: Option<Vec<u8>>| {
-            let changes = changes.map(|changes| entry::encoded(&crate::oci::dated::Changes::of_bytes(&changes).unwrap()));
-            Entry { digest, size, content: Some(Content { diff_id, size: content.len() as u64 }), changes }
+        let said = |descriptor: &Descriptor, diff_id: Digest, changes: Option<&[u8]>| {
+            let changes = changes.map(|changes| entry::encoded(&Changes::of_bytes(changes).unwrap()));
+            let content = Some(Content { diff_id, size: content.len() as u64 });
+            Entry { digest: digest_of(descriptor).unwrap(), size: descriptor.size(), content, changes }
         };
-        let change = |time: u64| {
-            let header = &archive([time, 1])[..512];
-            [&136u64.to_le_bytes()[..], &header[136..156]].concat()
+        let change = |place: u64, before: &[u8]| [&place.to_le_bytes()[..], before].concat();
+        let headers = |times: [u64; 2]| {
+            let archive = archive(times);
+            let small = archive.len() - 4 * 512;
+            [136, small + 136].map(|place| change(place as u64, &archive[place..place + 20])).concat()
         };
         let other = Digest::of(&archive([DATE + 6, 1]));
         for (asked, lie) in [
-            (other, said(diff_id, Some(change(DATE + 5)))),
-            (before, said(diff_id, Some(change(DATE + 6)))),
-            (before, said(diff_id, Some(Vec::new()))),
-            (before, said(diff_id, None)),
-            (before, said(before, Some(change(DATE + 5)))),
-            (before, Entry { changes: Some("no base64".to_owned()), ..said(diff_id, None) }),
+            (other, said(&descriptor, diff_id, Some(&headers([DATE + 5, 1])))),
+            (before, said(&descriptor, diff_id, Some(&headers([DATE + 6, 1])))),
+            (before, said(&descriptor, diff_id, Some(&[]))),
+            (before, said(&descriptor, diff_id, None)),
+            (before, said(&descriptor, before, Some(&headers([DATE + 5, 1])))),
+            (before, Entry { changes: Some("no base64".to_owned()), ..said(&descriptor, diff_id, None) }),
         ] {
-            scene.say(&Key::Dated(asked, DATE, compression), &lie);
-            assert_eq!(takes(asked, DATE), None, "{lie:?}");
-            packing.write_dated(&*content, DATE, &scene.layout("first")).unwrap();
-            packing.known.keep(&scene.layout("first"));
+            scene.say(&Key::Dated(asked, DATES, compression), &lie);
+            assert_eq!(takes(asked, DATES), None, "{lie:?}");
+            deliver(&content);
         }
+        // Other content, with what undoes that beside the times.
+        let mut evil = content.clone();
+        evil[700..720].copy_from_slice(b"EVIL CONTENT HERE!!!");
+        let (descriptor, of_evil, _) = deliver(&evil);
+        let undoes = [headers([DATE + 5, 1]), change(700, &content[700..720])].concat();
+        let mut in_order: Vec<_> = undoes.chunks_exact(28).collect();
+        in_order.sort_by_key(|change| u64::from_le_bytes(change[..8].try_into().unwrap()));
+        scene.say(&Key::Dated(before, DATES, compression), &said(&descriptor, of_evil, Some(&in_order.concat())));
+        assert_eq!(takes(before, DATES), None, "nobody has built that");
         // What is said of another layer truly is taken for that one alone.
-        scene.say(&Key::Dated(other, DATE, compression), &said(diff_id, Some(change(DATE + 6))));
-        assert_eq!(takes(other, DATE).unwrap().1, diff_id);
+        let (descriptor, diff_id, _) = deliver(&content);
+        scene.say(&Key::Dated(other, DATES, compression), &said(&descriptor, diff_id, Some(&headers([DATE + 6, 1]))));
+        assert_eq!(takes(other, DATES).unwrap().1, diff_id);
     }
 }

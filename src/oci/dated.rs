@@ -1,4 +1,4 @@
-//! The content of a layer in which no file is younger than a date.
+//! The content of a layer whose files have a date in place of the time at which they were made.
 //!
 //! A layer is a tar archive (image-spec, `layer.md`). The time of a file is in its header, and where seconds do not say all of it
 //! in records before that (pax(1), "pax Extended Header"). These are changed, and the checksums and lengths that go with them; not a
@@ -29,12 +29,20 @@ const CHANGED: usize = 20;
 /// What a time before 1970 begins with.
 const NEGATIVE: u8 = 0xff;
 
+/// What times become, in seconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Dates {
+    /// What later ones become.
+    pub(crate) date: u64,
+    /// Those up to this stay; no later than the date.
+    pub(crate) kept: u64,
+}
+
 /// A reader of a layer's content, dated.
 #[derive(Debug)]
 pub(crate) struct Dated<R> {
     content: R,
-    /// In seconds since 1970.
-    date: u64,
+    dates: Dates,
     /// What comes before more is read, and how much of it is given.
     ready: Vec<u8>,
     given: usize,
@@ -63,12 +71,12 @@ pub(crate) struct Undone<'a, R> {
 }
 
 impl<R: Read> Dated<R> {
-    /// Dates the content by `date`, in seconds since 1970.
+    /// Dates the content.
     #[must_use]
-    pub(crate) fn new(content: R, date: u64) -> Self {
+    pub(crate) fn new(content: R, dates: Dates) -> Self {
         Self {
             content,
-            date,
+            dates,
             ready: Vec::new(),
             given: 0,
             passing: 0,
@@ -108,10 +116,9 @@ impl<R: Read> Dated<R> {
         if kind == EntryType::GNUSparse {
             self.sparse(&mut ready)?;
         }
-        let size = match self.size.take().filter(|_| !is_name(kind)) {
-            Some(size) => size,
-            None => header.entry_size()?,
-        };
+        // What is only a name has a size of its own.
+        let size = if is_name(kind) { None } else { self.size.take() };
+        let size = size.map_or_else(|| header.entry_size(), Ok)?;
         if has_no_content(kind) && size > 0 {
             return Err(invalid("what has no content has a size"));
         }
@@ -151,8 +158,8 @@ impl<R: Read> Dated<R> {
             let (name, value, rest) = record(records).ok_or_else(|| invalid("a record before a file is none"))?;
             let whole = &records[..records.len() - rest.len()];
             match std::str::from_utf8(value) {
-                Ok(time) if TIMES.contains(&name) && is_younger(time, self.date) => {
-                    dated.extend(written(name, self.date.to_string().as_bytes()));
+                Ok(time) if TIMES.contains(&name) && is_other(time, self.dates) => {
+                    dated.extend(written(name, self.dates.date.to_string().as_bytes()));
                 }
                 Ok(size) if name == b"size" && kind == EntryType::XHeader => {
                     self.size = Some(size.parse().map_err(|_| invalid("a size is no number"))?);
@@ -183,7 +190,8 @@ impl<R: Read> Dated<R> {
     fn clamp(&mut self, header: &mut Header) {
         let is_early = header.as_bytes()[MTIME] == NEGATIVE;
         // What is no number says nothing of when it was.
-        if !is_early && header.mtime().is_ok_and(|time| time > self.date) {
+        let Dates { date, kept } = self.dates;
+        if !is_early && header.mtime().is_ok_and(|time| time > kept && time != date) {
             if self.changes.as_ref().is_some_and(|Changes(changes)| changes.len() >= MOST_CHANGES) {
                 self.changes = None;
             }
@@ -192,7 +200,7 @@ impl<R: Read> Dated<R> {
                 before.copy_from_slice(&header.as_bytes()[MTIME..MTIME + CHANGED]);
                 changes.push((self.place + MTIME as u64, before));
             }
-            header.set_mtime(self.date);
+            header.set_mtime(date);
             seal(header);
         }
     }
@@ -317,11 +325,13 @@ fn written(name: &[u8], value: &[u8]) -> Vec<u8> {
     [length.to_string().as_bytes(), b" ", name, b"=", value, b"\n"].concat()
 }
 
-/// Whether a time of a record, in seconds with a fraction, is after a date.
-fn is_younger(time: &str, date: u64) -> bool {
+/// Whether a time of a record, in seconds with a fraction, becomes another.
+fn is_other(time: &str, Dates { date, kept }: Dates) -> bool {
     let (seconds, fraction) = time.split_once('.').unwrap_or((time, ""));
+    let is_fraction = fraction.bytes().any(|digit| digit != b'0');
     // One before 1970 is no such number.
-    seconds.parse::<u64>().is_ok_and(|seconds| seconds > date || (seconds == date && fraction.bytes().any(|digit| digit != b'0')))
+    let is_later = |seconds: u64| seconds > kept || (seconds == kept && is_fraction);
+    seconds.parse().is_ok_and(|seconds| is_later(seconds) && (seconds != date || is_fraction))
 }
 
 /// Whether it only says the name of what follows.
@@ -355,10 +365,11 @@ mod tests {
     use super::*;
 
     const DATE: u64 = 1_700_000_000;
+    const DATES: Dates = Dates { date: DATE, kept: DATE };
 
     fn dated(content: &[u8]) -> io::Result<Vec<u8>> {
         let mut dated = Vec::new();
-        Dated::new(content, DATE).read_to_end(&mut dated).map(|_| dated)
+        Dated::new(content, DATES).read_to_end(&mut dated).map(|_| dated)
     }
 
     fn file(builder: &mut Builder<Vec<u8>>, name: &str, time: u64, content: &[u8]) {
@@ -382,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_younger_gets_the_date_and_all_else_stays() {
+    fn what_is_later_gets_the_date_and_all_else_stays() {
         let mut builder = Builder::new(Vec::new());
         let long = "a/".repeat(120) + "name";
         for (name, time, content) in
@@ -432,7 +443,7 @@ mod tests {
         assert_eq!(pairs, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
         assert_eq!((entry.header().mtime().unwrap(), entry.path().unwrap().display().to_string()), (DATE, "other".to_owned()));
         assert!(entries.next().is_none());
-        let mut reader = Dated::new(&*content, DATE);
+        let mut reader = Dated::new(&*content, DATES);
         io::copy(&mut reader, &mut io::sink()).unwrap();
         assert_eq!(reader.changes(), None, "records have other lengths");
     }
@@ -506,6 +517,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_later_than_what_stays_has_the_date_whether_it_was_before_or_after() {
+        let mut builder = Builder::new(Vec::new());
+        for (name, time) in [("a", 5), ("b", 6), ("c", DATE), ("d", DATE + 1)] {
+            file(&mut builder, name, time, b"");
+        }
+        let content = builder.into_inner().unwrap();
+        let mut dated = Vec::new();
+        Dated::new(&*content, Dates { date: DATE, kept: 5 }).read_to_end(&mut dated).unwrap();
+        assert_eq!(read(&dated).into_iter().map(|(_, time, _)| time).collect::<Vec<_>>(), [5, DATE, DATE, DATE]);
+        let others = ["5.0", "5.1", "6", "1700000000", "1700000000.5"].map(|time| is_other(time, Dates { date: DATE, kept: 5 }));
+        assert_eq!(others, [false, true, true, false, true]);
+    }
+
+    #[test]
     fn a_time_before_1970_stays() {
         let mut header = Header::new_gnu();
         header.set_path("a").unwrap();
@@ -513,7 +538,9 @@ mod tests {
         header.as_mut_bytes()[MTIME..MTIME + 12].fill(0xff);
         header.set_cksum();
         assert_eq!(dated(header.as_bytes()).unwrap(), header.as_bytes());
-        assert!(!is_younger("-1.5", DATE) && !is_younger("soon", DATE) && !is_younger("1700000000.000", DATE));
+        for stays in ["-1.5", "soon", "1700000000.000", "5"] {
+            assert!(!is_other(stays, DATES), "{stays}");
+        }
     }
 
     #[test]
@@ -531,7 +558,7 @@ mod tests {
                 file(&mut builder, name, u64::from(*time), &vec![b'x'; *size]);
             }
             let content = builder.into_inner().unwrap();
-            let (mut reader, mut dated, mut piece) = (Dated::new(&*content, DATE), Vec::new(), vec![0; step]);
+            let (mut reader, mut dated, mut piece) = (Dated::new(&*content, DATES), Vec::new(), vec![0; step]);
             while let count @ 1.. = reader.read(&mut piece).unwrap() {
                 dated.extend(&piece[..count]);
             }

@@ -12,8 +12,8 @@
 //!   what a runner saves of a folder and restores: of a folder, such an environment takes what gp-deliver has written there
 //!   itself (`buildkit::cache_folder`), and nothing that was brought.
 //! - What **is signed at an environment that only advises** may be taken by one that blocks. A verdict says who may have
-//!   written what was read, and of what others may have written nothing is taken there (`pipeline::proof`,
-//!   `pipeline::promote`); so that `auto` reads no such cache for what is signed, and who asks for it by name has it.
+//!   written what was read, and of what such an environment or others may have written nothing is taken there
+//!   (`pipeline::proof`); so that `auto` reads no cache for what is signed, and who asks for it by name has it.
 
 use std::collections::BTreeMap;
 
@@ -73,6 +73,16 @@ impl Chosen {
 
 /// Chooses the cache of what is built by a builder.
 pub(super) async fn choose(delivery: &Delivery, ready: &Ready, workshop: &Workshop, builder: &Builder) -> Chosen {
+    // What everybody's steps have left in it is everybody's to say.
+    let of_builder = match builder_state::owner(delivery, builder) {
+        BuilderCache::Shared => CacheWriters::Others,
+        _ => CacheWriters::Nobody,
+    };
+    let chosen = chosen(delivery, ready, workshop, builder).await;
+    Chosen { writers: chosen.writers.max(of_builder), ..chosen }
+}
+
+async fn chosen(delivery: &Delivery, ready: &Ready, workshop: &Workshop, builder: &Builder) -> Chosen {
     match place(delivery, workshop, builder).await {
         Ok(Some(place)) => {
             let Rights { reads, writes, note } = rights(delivery, &place);
@@ -203,15 +213,12 @@ fn rights(delivery: &Delivery, place: &Place) -> Rights {
     // What is cached for a tag is read by runs of that tag alone.
     let is_tag = delivery.event.as_ref().is_some_and(|event| event.tag().is_some());
     let writes = config.publish == Publish::Yes && !(is_tag && matches!(place, Place::GitHub { .. }));
-    let is_others = may_publish(delivery) && writers(delivery, place) == CacheWriters::Others;
-    let note = if !is_others {
-        None
-    } else if config.environment.is_blocking() {
-        Some(unread(delivery, place))
-    } else if config.signing.is_on() && config.build.cache.backend == Backend::Auto {
-        Some(unread_where_signed(place))
-    } else {
-        None
+    let is_others = writers(delivery, place) == CacheWriters::Others;
+    let is_unasked = config.signing.is_on() && config.build.cache.backend == Backend::Auto;
+    let note = match may_publish(delivery).then_some(config.environment.is_blocking()) {
+        Some(true) if is_others => Some(unread(delivery, place)),
+        Some(false) if is_unasked => Some(unread_where_signed(place)),
+        _ => None,
     };
     Rights { reads: note.is_none(), writes, note }
 }
@@ -246,9 +253,9 @@ fn unread(delivery: &Delivery, place: &Place) -> String {
 /// Why a delivery that is signed takes nothing from a cache that nobody has asked for by name.
 fn unread_where_signed(place: &Place) -> String {
     let (whose, name) = match place {
-        Place::Registry(_) => ("other environments may write to the cache's repository", "registry"),
+        Place::Registry(_) => ("whoever delivers here, from whatever branch, writes to the cache's repository", "registry"),
         Place::GitHub { .. } => ("each job of a branch may write to the cache of GitHub Actions", "gha"),
-        Place::Folder(_) => ("others may have written what is in the cache's folder", "local"),
+        Place::Folder(_) => ("whoever delivers here, from whatever branch, writes to the cache's folder", "local"),
     };
     format!(
         "{whose}, and what is signed here may be taken by environments that block: nothing is taken from it. With `cache: {name}` it \

@@ -38,9 +38,10 @@ use crate::record::StageLog;
 use crate::stamp::Stamp;
 use crate::text;
 
-/// What is said where a builder can't date files. Its configuration is dated all the same.
-const FILES_ARE_NOT_DATED: &str = "an engine with a graph driver can't date the files of new layers by their commits: a step that is run \
-                                   anew gives another layer";
+/// What is said where files are not dated. The configuration is all the same.
+const CAN_NOT_DATE: &str = "an engine with a graph driver can't date the files of new layers by their commits: a step that is run anew gives another layer";
+const DATES_NOTHING: &str = "the files of new layers are not dated, since it can't be told by which commits: a step that is run anew gives \
+                             another layer";
 
 /// How long a build may take: as long as a job on GitHub's own machines.
 pub(crate) const LONGEST: Duration = Duration::from_hours(6);
@@ -145,13 +146,22 @@ impl<'a> Sessions<'a> {
 
     /// Says what a reader should know of a session before something is built with it, each thing once.
     pub(super) fn introduce(&self, session: &BuildSession<'_>, log: &StageLog) {
-        let is_undated = session.instructions.date.is_some() && !session.builder.dates_files();
+        let undated = session.instructions.date.and_then(|_| self.undated(&session.builder)).map(str::to_owned);
         let notes = session.chosen.notes.iter().map(|note| format!("build cache: {note}"));
-        for line in is_undated.then(|| FILES_ARE_NOT_DATED.to_owned()).into_iter().chain(session.bases.line()).chain(notes) {
+        for line in undated.into_iter().chain(session.bases.line()).chain(notes) {
             if self.said.lock().unwrap_or_else(PoisonError::into_inner).insert(line.clone()) {
                 log.line(&line);
             }
         }
+    }
+
+    /// Why the files of new layers are not dated; nothing where some are.
+    fn undated(&self, builder: &Builder) -> Option<&'static str> {
+        if !builder.gives_layers() {
+            return Some(CAN_NOT_DATE);
+        }
+        let is_dated = builder.dates_all_layers() || dating::has_history(self.delivery, self.ready, &self.workshop.definition);
+        (!is_dated).then_some(DATES_NOTHING)
     }
 
     /// The number of files that were sent, to whichever builder.
@@ -233,7 +243,7 @@ impl<'a> BuildSession<'a> {
         let (contexts, date) = (contexts.given.clone(), *date);
         let proxies = proxies.into_iter().chain(dating::argument(build, definition, date)).collect();
         let cache = chosen.cache.clone();
-        let dating = date.map(|date| dating::of_layers(delivery, ready, definition, date));
+        let dating = date.map(|date| dating::of_layers(delivery, ready, definition, builder, date));
         let instructions = Instructions {
             date,
             dating,

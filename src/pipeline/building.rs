@@ -14,6 +14,7 @@ use crate::build_check::BuildCheck;
 use crate::buildkit::Error as BuildError;
 use crate::buildkit::builder::Product;
 use crate::buildkit::progress::{BuildEvent, CacheRead, StepSeen};
+use crate::cache_writers::CacheWriters;
 use crate::dockerfile::Frontend;
 use crate::document;
 use crate::environment::Environment;
@@ -47,6 +48,8 @@ pub(super) struct Built {
     pub(crate) sent: BTreeMap<Box<str>, Stamp>,
     /// What the build cache that machines share has brought; absent where none was asked for.
     pub(crate) cache: Option<BuildCache>,
+    /// Who may have written what its steps were taken from.
+    pub(super) cache_writers: CacheWriters,
     /// Whether that cache does not answer.
     pub(crate) is_cache_silent: bool,
     /// What may go to that cache once the image is cleared; absent where nothing may.
@@ -235,13 +238,26 @@ impl<'a> Making<'a> {
         }
         let files = self.sessions.files().await;
         log.line(&format!("{} ({detail}; {} of the context sent)", image.digest, text::count(files, "file")));
-        let cache = build_cache::found(&chosen, &found);
+        let (cache, cache_writers) = (build_cache::found(&chosen, &found), chosen.writers);
         if let Some(line) = cache.as_ref().and_then(build_cache::line) {
             log.line(&line);
         }
         let is_cache_silent = found.values().flat_map(|(_, read)| read).any(build_cache::is_silent);
         let (leaks, sent, unwritten) = (Leaks::default(), BTreeMap::new(), None);
-        let built = Built { image, warnings, checks, leaks, materials, builders, known, sent, cache, is_cache_silent, unwritten };
+        let built = Built {
+            image,
+            warnings,
+            checks,
+            leaks,
+            materials,
+            builders,
+            known,
+            sent,
+            cache,
+            cache_writers,
+            is_cache_silent,
+            unwritten,
+        };
         Ok((built, detail))
     }
 

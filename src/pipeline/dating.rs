@@ -3,14 +3,14 @@
 //! Its configuration is dated by the build's own argument, else by the commit. Each of its own layers is dated by the last commit
 //! that changed what it is made from, so that another commit leaves the layers as they are that it does not touch, and a builder
 //! that has had a layer for longer comes to the one that is built now. Where it can't be told what a layer is made from, or when
-//! that was changed, it is dated as the configuration is.
+//! that was changed, it is dated as the configuration is, or not at all.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use futures_util::FutureExt as _;
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, StreamExt as _, stream};
 use jiff::Timestamp;
 use oci_spec::image::ImageConfiguration;
 
@@ -19,15 +19,22 @@ use super::claim::dockerfile_name;
 use super::preflight::Ready;
 use super::{Delivery, context};
 use crate::beneath::Root;
+use crate::buildkit::builder::Builder;
 use crate::buildkit::date::{self, Dating, SourceDate};
 use crate::config::Build;
-use crate::dockerfile::{Dockerfile, Inputs};
+use crate::dockerfile::{Dockerfile, Inputs, Made};
 use crate::error::Error;
+use crate::oci::dated::Dates;
+use crate::ownership::link_on_the_way;
 use crate::process::Launcher;
 use crate::source::{Checkout, Definition};
 
 /// How many entries of a folder are looked at for links.
 const LOOKED_AT: usize = 1000;
+
+/// How often git is asked, since it may have to go through all of the history each time; and how often at once.
+const MOST_ASKED: usize = 32;
+const AT_ONCE: usize = 2;
 
 /// What an image is dated by: the build's own argument, else the commit.
 pub(super) async fn date(delivery: &Delivery, checkout: &Checkout) -> Result<Option<SourceDate>, Error> {
@@ -54,15 +61,30 @@ fn given(build: &Build) -> Option<&str> {
 }
 
 /// What the image's own layers are dated by, where the image is dated by `date`.
-pub(super) fn of_layers(delivery: &Delivery, ready: &Ready, definition: &Definition, date: SourceDate) -> Arc<dyn Dating> {
-    Arc::new(LayerDates { otherwise: date, history: History::of(delivery, ready, definition) })
+pub(super) fn of_layers(
+    delivery: &Delivery,
+    ready: &Ready,
+    definition: &Definition,
+    builder: &Builder,
+    date: SourceDate,
+) -> Arc<dyn Dating> {
+    let dates_all = builder.dates_all_layers() || given(&delivery.config.build).is_some();
+    Arc::new(LayerDates { date, dates_all, history: History::of(delivery, ready, definition) })
+}
+
+/// Whether it can be told what layers are made from, as far as the source goes.
+pub(super) fn has_history(delivery: &Delivery, ready: &Ready, definition: &Definition) -> bool {
+    History::of(delivery, ready, definition).is_some()
 }
 
 /// The dates of layers.
 #[derive(Debug)]
 struct LayerDates {
-    /// What is dated by the history is no younger than this, and all else has this date.
-    otherwise: SourceDate,
+    /// What the image is dated by. No layer has a later date.
+    date: SourceDate,
+    /// Whether it is the date of what can't be dated otherwise, too. Where a builder leaves that undated, another commit leaves the
+    /// layer as it is.
+    dates_all: bool,
     /// Absent where it does not say what a layer is made from.
     history: Option<History>,
 }
@@ -82,15 +104,16 @@ struct History {
 }
 
 impl Dating for LayerDates {
-    fn of_layers<'a>(&'a self, config: &'a ImageConfiguration, own: &'a [bool]) -> BoxFuture<'a, Vec<Option<SourceDate>>> {
+    fn of_layers<'a>(&'a self, config: &'a ImageConfiguration, own: &'a [bool]) -> BoxFuture<'a, Vec<Option<Dates>>> {
         async move {
-            let dates = match &self.history {
-                Some(history) => history.dates(config, own).await,
+            let known = match &self.history {
+                Some(history) => history.dates(config, own, self.date).await,
                 None => None,
             };
-            let dates = dates.unwrap_or_else(|| vec![None; own.len()]);
-            let capped = |date: Option<SourceDate>| date.map_or(self.otherwise, |date| date.min(self.otherwise));
-            own.iter().zip(dates).map(|(is_own, date)| is_own.then(|| capped(date))).collect()
+            let known = known.unwrap_or_else(|| vec![None; own.len()]);
+            // What is not known is dated as BuildKit's exporter does it: what is younger.
+            let otherwise = self.date.since_1970().filter(|_| self.dates_all).map(|date| Dates { date, kept: date });
+            own.iter().zip(known).map(|(is_own, dates)| dates.or(otherwise).filter(|_| *is_own)).collect()
         }
         .boxed()
     }
@@ -105,41 +128,65 @@ impl History {
         // What is below a submodule is no path of a commit.
         let is_one = !checkout.root.join(".gitmodules").exists();
         let is_plain = given(build).is_none() && build.contexts.is_empty();
+        // Steps know these without declaring them.
+        let has_proxy = build.arguments.iter().any(|(name, _)| name.to_ascii_lowercase().ends_with("_proxy"));
         let is_read_as_here = foreign_reader(delivery, &definition.dockerfile).is_none();
-        if !(is_the_commits && is_one && is_plain && is_read_as_here) {
+        if !(is_the_commits && is_one && is_plain && is_read_as_here) || has_proxy {
             return None;
         }
         let root = checkout.root.canonicalize().ok()?;
         let context = config.real_context().strip_prefix(&root).ok()?.to_owned();
         let dockerfile = dockerfile_name(&build.dockerfile, &root);
+        let ignores = [format!("{dockerfile}.dockerignore"), text_of(&context.join(".dockerignore"))?];
+        // Where a link leads is another commit's to change.
+        let absolute = |path: &Path| std::path::absolute(path).ok();
+        let named = [absolute(&config.context)?, absolute(&build.dockerfile)?];
+        let read = ignores.iter().map(|path| root.join(path)).chain(named);
+        let leads_elsewhere = read.into_iter().any(|path| link_on_the_way(&path, std::slice::from_ref(&root)).is_some());
         // One that is in no commit has no date.
         let is_inside = Path::new(&dockerfile).is_relative() && root.join(&dockerfile).is_file();
-        let ignores = [format!("{dockerfile}.dockerignore"), text_of(&context.join(".dockerignore"))?];
+        if leads_elsewhere || !is_inside {
+            return None;
+        }
         let always = [dockerfile].into_iter().chain(ignores).collect();
         let mut arguments: BTreeMap<_, _> = build.arguments.iter().cloned().collect();
         // A step that asks for the commit's date is given another one by each commit.
         arguments.insert(date::ARGUMENT.to_owned(), String::new());
         let (launcher, checkout, target) = (delivery.launcher.clone(), checkout.clone(), build.target.clone());
-        let dockerfile = ready.dockerfile.clone().filter(|_| is_inside)?;
-        Some(Self { launcher, checkout, dockerfile, target, arguments, context, always })
+        Some(Self { launcher, checkout, dockerfile: ready.dockerfile.clone()?, target, arguments, context, always })
     }
 
-    /// The date of each layer, where it can be told for all that are the image's own.
-    async fn dates(&self, config: &ImageConfiguration, own: &[bool]) -> Option<Vec<Option<SourceDate>>> {
-        let inputs = self.dockerfile.inputs(self.target.as_deref(), &self.arguments, config).ok()?;
-        let is_explained = inputs.len() == own.len() && inputs.iter().zip(own).all(|(inputs, own)| inputs.is_some() == *own);
-        let floor = base_date(config, own);
-        if !is_explained {
+    /// The dates of each layer, where it can be told for all that are the image's own what they are made from.
+    async fn dates(&self, config: &ImageConfiguration, own: &[bool], latest: SourceDate) -> Option<Vec<Option<Dates>>> {
+        let made = self.dockerfile.inputs(self.target.as_deref(), &self.arguments, config).ok()?;
+        let base = base_date(config, own)?;
+        if made.len() != own.len() || made.iter().zip(own).any(|(made, own)| made.is_some() != *own) {
             // A base may have left steps that read the context (`ONBUILD`).
             return None;
         }
-        let paths: BTreeMap<Inputs, BTreeSet<String>> =
-            inputs.iter().flatten().filter_map(|inputs| Some((inputs.clone(), self.paths(inputs)?))).collect();
-        let dates = join_all(paths.values().map(|paths| self.checkout.date_of(&self.launcher, paths))).await;
-        let dates: BTreeMap<&Inputs, Option<SourceDate>> =
-            paths.keys().zip(dates.into_iter().map(|date| date.ok().flatten().and_then(SourceDate::of))).collect();
-        let date = |inputs: &Inputs| Some(dates.get(inputs).copied().flatten()?.max(floor?));
-        Some(inputs.iter().map(|inputs| inputs.as_ref().and_then(date)).collect())
+        let mut asked = BTreeMap::new();
+        for inputs in made.iter().flatten().map(|made| &made.inputs) {
+            if let (false, Some(paths), true) = (asked.contains_key(inputs), self.paths(inputs), asked.len() < MOST_ASKED) {
+                asked.insert(inputs.clone(), paths);
+            }
+        }
+        let asked: Vec<_> = asked.into_iter().map(|(inputs, paths)| self.changed(inputs, paths)).collect();
+        let changed: BTreeMap<Inputs, Option<SourceDate>> = stream::iter(asked).buffer_unordered(AT_ONCE).collect().await;
+        let dates = |made: &Made| {
+            let date = changed.get(&made.inputs).copied().flatten()?.max(base).min(latest);
+            // What a step has unpacked may have times of its own, which are no later than what it is made on. The times of a
+            // checkout say nothing.
+            let kept = if made.is_copied { 0 } else { base.min(date).since_1970().unwrap_or(0) };
+            Some(Dates { date: date.since_1970()?, kept })
+        };
+        Some(made.iter().map(|made| made.as_ref().and_then(dates)).collect())
+    }
+
+    /// When one of these paths was changed last; nothing where no commit did, or git can't tell.
+    async fn changed(&self, inputs: Inputs, paths: BTreeSet<String>) -> (Inputs, Option<SourceDate>) {
+        let date = self.checkout.date_of(&self.launcher, &paths).await;
+        let date = date.inspect_err(|error| tracing::warn!(%error, "it is not known when a layer was changed"));
+        (inputs, date.ok().flatten().and_then(SourceDate::of))
     }
 
     /// The paths from the topmost folder of what a layer is made from; `None` where it is made from more.
@@ -148,7 +195,10 @@ impl History {
         let (mut all, context) = (self.always.clone(), Root::open(self.checkout.root.join(&self.context)).ok()?);
         for path in paths {
             let is_plain = path.is_empty() || context::has_no_link(&context, Path::new(path), LOOKED_AT);
-            all.insert(text_of(&self.context.join(if is_plain { path } else { "" }))?);
+            let path = self.context.join(if is_plain { path } else { "" });
+            // They say how a file is checked out.
+            all.extend(path.ancestors().skip(1).filter_map(|folder| text_of(&folder.join(".gitattributes"))));
+            all.insert(text_of(&path)?);
         }
         Some(all)
     }

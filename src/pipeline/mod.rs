@@ -242,7 +242,8 @@ async fn scan_and_publish(
     let Begun { mut secrets, image, database } = begun;
     let by_sbom = ready.origin.as_ref().is_some_and(|origin| origin.sboms.is_some());
     let built = async { tokio::try_join!(image.accept(), database.accept()) };
-    let (Built { image, leaks: in_layers, sent, cache, unwritten, .. }, database) = secrets.unless_it_fails(built).await?;
+    let (Built { image, leaks: in_layers, sent, cache_writers, unwritten, .. }, database) =
+        secrets.unless_it_fails(built).await?;
     let image = match wanted.rival {
         Some(rival) => reuse::compared(delivery, ready, image, rival)?,
         None => image,
@@ -313,7 +314,7 @@ async fn scan_and_publish(
                 Some(scanned) => {
                     let coverage = judged.as_ref().map(|judged| &judged.coverage);
                     let (origin, cleared) = (wanted.origin, &cleared);
-                    let cache_writers = cache.map_or(CacheWriters::Nobody, |cache| cache.writers).max(wanted.cache_writers);
+                    let cache_writers = cache_writers.max(wanted.cache_writers);
                     let image = &image;
                     let known = signing::Known { image, origin, cache_writers, cleared, vulnerabilities, coverage, decided_at };
                     let signed = signing::sign(delivery, ready, &mut uploaded, &known).await?;

@@ -22,6 +22,7 @@ use super::{
 };
 use crate::attestation::{self, Predicate, PredicateType, Verdict};
 use crate::aws::ecr::Mutability;
+use crate::cache_writers::CacheWriters;
 use crate::config::{Publish, Signing};
 use crate::coverage::JudgedBy;
 use crate::diagnosis::Diagnosis;
@@ -205,7 +206,7 @@ impl ProvenImage {
         let gathered = manifests.iter().map(|digest| evidence::gather(&client, digest, &verifier, &PredicateType::ALL));
         let gathered: Vec<Evidence> = try_join_all(gathered).await?;
         let of = |digest: &Digest| manifests.iter().zip(&gathered).find(|(found, _)| *found == digest).map(|(_, found)| found);
-        let (decision, verdict, commit) = decided(delivery, of(&image.digest), image.digest, &counts)?;
+        let Decided { decision, verdict, cache_writers, commit } = decided(delivery, of(&image.digest), image.digest, &counts)?;
         let (signer, at) = (decision.signer.name(), decision.at);
         let lists = |signed: &SignedStatement| {
             counts(signed)?;
@@ -232,7 +233,6 @@ impl ProvenImage {
         let statements =
             manifests.iter().zip(gathered).flat_map(|(digest, found)| found.statements.into_iter().map(|one| (*digest, one)));
         let statements: Vec<_> = statements.filter(|(_, signed)| counts(signed).is_ok()).collect();
-        let cache_writers = verdict.cache_writers;
         Ok(Self { client, image, verdict, cache_writers, commit, signer, at, statements, sboms, parts: Vec::new() })
     }
 
@@ -368,21 +368,34 @@ pub(super) fn attested(
     }
 }
 
+/// What counts of what was decided about an image.
+struct Decided {
+    decision: SignedStatement,
+    verdict: Verdict,
+    /// Who may have written the build cache of any build that came to it.
+    cache_writers: CacheWriters,
+    commit: String,
+}
+
 /// The latest verdict that counts and says of which commit the image is. If several name several commits, none is believed.
 fn decided(
     delivery: &Delivery,
     found: Option<&Evidence>,
     image: Digest,
     counts: &impl Fn(&SignedStatement) -> Result<(), Line>,
-) -> Result<(SignedStatement, Verdict, String), Unproven> {
+) -> Result<Decided, Unproven> {
     let Some(found) = found else { return Err(Unproven::Verdict { image, reasons: Vec::new() }) };
-    let said = found.of_type(PredicateType::Verdict);
-    let verdicts: Vec<_> = said.filter_map(|signed| of_commit(delivery, signed, counts).ok()).collect();
+    let verdicts: Vec<_> = found.of_type(PredicateType::Verdict).filter_map(|signed| of_commit(signed, counts).ok()).collect();
     let commits: BTreeSet<_> = verdicts.iter().map(|(_, _, commit)| *commit).collect();
     if commits.len() > 1 {
         let commits = commits.into_iter().map(text::words).take(NAMED).collect();
         return Err(Unproven::Commits { image, commits });
     }
+    let said = || verdicts.iter().map(|(_, verdict, _)| *verdict);
+    if let Err(why) = proof::by_no_strangers_cache(delivery, said()) {
+        return Err(Unproven::Verdict { image, reasons: vec![why.into()] });
+    }
+    let cache_writers = proof::fewest_writers(said());
     let latest = verdicts.into_iter().max_by_key(|(signed, verdict, _)| {
         // Whoever may speak for an environment that only advises can't take the word of one that blocks away by a later one. Who
         // has scanned the source says more than who has not; a leak that was found later is not undone by what was said before.
@@ -390,21 +403,19 @@ fn decided(
     });
     let missing = || Unproven::Verdict {
         image,
-        reasons: reasons(found, NAMED, PredicateType::Verdict, |signed| of_commit(delivery, signed, counts).err()),
+        reasons: reasons(found, NAMED, PredicateType::Verdict, |signed| of_commit(signed, counts).err()),
     };
     let (signed, verdict, commit) = latest.ok_or_else(missing)?;
-    Ok((signed.clone(), verdict.clone(), commit.to_owned()))
+    Ok(Decided { decision: signed.clone(), verdict: verdict.clone(), cache_writers, commit: commit.to_owned() })
 }
 
 /// A verdict that says of which commit the image is, and the commit.
 fn of_commit<'a>(
-    delivery: &Delivery,
     signed: &'a SignedStatement,
     counts: &impl Fn(&SignedStatement) -> Result<(), Line>,
 ) -> Result<(&'a SignedStatement, &'a Verdict, &'a str), Line> {
     counts(signed)?;
     let ProvenSource { verdict, commit, .. } = ProvenSource::of(signed)?;
-    proof::is_of_no_strangers_cache(delivery, verdict)?;
     Ok((signed, verdict, commit))
 }
 

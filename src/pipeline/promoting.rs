@@ -10,6 +10,7 @@ use super::building::{Built, extent};
 use super::preflight::Ready;
 use super::proven_image::ProvenImage;
 use super::{Delivery, Ending, Task, scanning, secrets};
+use crate::cache_writers::CacheWriters;
 use crate::error::Error;
 use crate::oci::bounds::TooLarge;
 use crate::oci::layout::{self, BlobWriter, digest_of};
@@ -70,6 +71,7 @@ fn built(image: Image, leaks: Leaks) -> Built {
         known: None,
         sent,
         cache: None,
+        cache_writers: CacheWriters::Nobody,
         is_cache_silent: false,
         unwritten: None,
     }

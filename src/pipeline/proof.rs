@@ -18,13 +18,14 @@ use crate::policy::{Precedent, Threshold};
 use crate::provenance::{Claim, Trust};
 use crate::record;
 use crate::sigstore::{Instance, Verifier};
-use crate::text::Line;
 
 /// That an image is this commit's: what was decided about it, by this workflow's own word.
 #[derive(Clone, Debug)]
 pub(super) struct Proof {
     image: Digest,
     verdict: Verdict,
+    /// Who may have written the build cache of any build that came to the image.
+    cache_writers: CacheWriters,
     /// Who has signed it.
     signer: record::Signer,
     at: Timestamp,
@@ -45,7 +46,7 @@ impl Proof {
 
     /// Who may have written the build cache that its steps were taken from.
     pub(super) fn cache_writers(&self) -> CacheWriters {
-        self.verdict.cache_writers
+        self.cache_writers
     }
 
     /// Who has signed that.
@@ -100,29 +101,48 @@ pub(super) async fn find(delivery: &Delivery, client: &Client, image: &Manifest,
 fn best(delivery: &Delivery, proofs: Vec<Proof>) -> Option<Proof> {
     let builder = delivery.config.builder();
     // A builder that somebody else has chosen may build something else.
-    let proofs = proofs.into_iter().filter(|proof| proof.verdict.builder == builder);
-    let (proofs, of_strangers): (Vec<_>, Vec<_>) =
-        proofs.partition(|proof| is_of_no_strangers_cache(delivery, &proof.verdict).is_ok());
-    if let Some(passed_over) = of_strangers.first().filter(|_| proofs.is_empty()) {
-        let (image, from) = (passed_over.image, passed_over.environment());
-        delivery.recorder.warn(format!("{image}, which was delivered to {from}, is not taken: {STRANGERS_CACHE}."));
+    let proofs: Vec<_> = proofs.into_iter().filter(|proof| proof.verdict.builder == builder).collect();
+    if let Err(why) = by_no_strangers_cache(delivery, proofs.iter().map(|proof| &proof.verdict)) {
+        let (image, from) = (proofs.first()?.image, proofs.first()?.environment());
+        delivery.recorder.warn(format!("{image}, which was delivered to {from}, is not taken: {why}."));
+        return None;
     }
+    let cache_writers = fewest_writers(proofs.iter().map(|proof| &proof.verdict));
     // This environment's own says more than another's, and a late one more than an early one.
     let own = delivery.config.environment;
-    proofs.into_iter().max_by_key(|proof| (proof.environment() == own, proof.same_workflow, proof.at))
+    let best = proofs.into_iter().max_by_key(|proof| (proof.environment() == own, proof.same_workflow, proof.at));
+    best.map(|best| Proof { cache_writers, ..best })
 }
 
-/// Why an image is taken at no environment that blocks.
-const STRANGERS_CACHE: &str = "steps of its build were taken from a cache that other environments or other jobs may write";
-
 /// Sees to it that nobody else has a say in what is taken where gates block: whoever may write a build cache decides what comes
-/// of the steps that are taken from it.
+/// of the steps that are taken from it. One build that has come to the image without such a cache suffices.
 ///
 /// # Errors
 /// Somebody may have had, in words.
-pub(super) fn is_of_no_strangers_cache(delivery: &Delivery, verdict: &Verdict) -> Result<(), Line> {
-    let is_refused = delivery.config.environment.is_blocking() && verdict.cache_writers == CacheWriters::Others;
-    if is_refused { Err(STRANGERS_CACHE.into()) } else { Ok(()) }
+pub(super) fn by_no_strangers_cache<'a>(
+    delivery: &Delivery,
+    verdicts: impl Iterator<Item = &'a Verdict>,
+) -> Result<(), &'static str> {
+    let own = delivery.config.environment;
+    let refused = verdicts.map(|verdict| match verdict.cache_writers {
+        // What it was told to do itself counts there.
+        _ if verdict.environment == own || !own.is_blocking() => Ok(()),
+        CacheWriters::Nobody => Ok(()),
+        CacheWriters::Environment if verdict.environment.is_blocking() => Ok(()),
+        CacheWriters::Environment => {
+            Err("steps of its build were taken from the build cache of an environment whose findings only advise")
+        }
+        CacheWriters::Others => {
+            Err("steps of its build were taken from a build cache that other environments or other jobs may write")
+        }
+    });
+    let refused: Vec<_> = refused.collect();
+    if refused.iter().any(Result::is_ok) { Ok(()) } else { refused.into_iter().next().unwrap_or(Ok(())) }
+}
+
+/// Who may have written the build cache of the build that had the fewest.
+pub(super) fn fewest_writers<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> CacheWriters {
+    verdicts.map(|verdict| verdict.cache_writers).min().unwrap_or(CacheWriters::Others)
 }
 
 async fn by_certificate(
@@ -160,7 +180,8 @@ async fn by_key(
         let counts = verdict.environment == own || verdict.environment.is_blocking() || !own.is_blocking();
         (counts && says_so(&verdict, &run.repository(), ours)).then_some(())?;
         let same_workflow = verdict.environment == own && verdict.source.reference.as_deref() == Some(run.reference());
-        Some(Proof { image: image.digest, verdict: *verdict, signer, at: signed.at?, same_workflow })
+        let cache_writers = verdict.cache_writers;
+        Some(Proof { image: image.digest, verdict: *verdict, cache_writers, signer, at: signed.at?, same_workflow })
     });
     Ok(proofs.collect())
 }
@@ -182,5 +203,6 @@ fn proof(found: SignedStatement, instance: &Instance, image: Digest, [rule, same
     (certified && says_so(&verdict, by.repository.as_ref()?, ours)).then_some(())?;
     let same_workflow = same.check(by).is_ok();
     let signer = signing::recorded(instance, &by.subject, &by.issuer);
-    Some(Proof { image, verdict: *verdict, signer, at: found.at?, same_workflow })
+    let cache_writers = verdict.cache_writers;
+    Some(Proof { image, verdict: *verdict, cache_writers, signer, at: found.at?, same_workflow })
 }

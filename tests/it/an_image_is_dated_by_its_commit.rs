@@ -98,58 +98,25 @@ fn date_of(source: &Source, revision: &str) -> u64 {
     source.git(&["show", "--no-patch", "--format=%ct", revision]).parse().unwrap()
 }
 
-/// A source of three layers: a step, and two files. The step is every test's own.
+/// A source of three layers: of another stage, and of two files. It was committed two days ago.
 fn three_layers() -> Source {
-    let id: u64 = rand::random();
-    let dockerfile = format!(
-        "FROM scratch AS early\nCOPY early /\nFROM {BASE} AS made\nCOPY --from=early /early /\nRUN echo {id} >/made\n\
-         FROM scratch\nCOPY --from=made /made /made\nCOPY one /\nCOPY two /\n"
-    );
-    let files = [("Dockerfile", &*dockerfile), (".dockerignore", ".git\n"), ("early", "1"), ("one", "1"), ("two", "1")];
+    let dockerfile =
+        "FROM scratch AS early\nCOPY early /\nFROM scratch\nCOPY --from=early /early /early\nCOPY one /\nCOPY two /\n";
+    let files = [("Dockerfile", dockerfile), (".dockerignore", ".git\n"), ("early", "1"), ("one", "1"), ("two", "1")];
     let source = Source::in_git(&files);
     source.git(&["update-ref", "-d", "HEAD"]);
     commit_at(&source, -48);
     source
 }
 
-/// Has a file of the source been changed so many hours from now.
-fn touch(source: &Source, file: &str, hours: u64) {
-    let time = SystemTime::now() + Duration::from_hours(hours);
-    fs::File::options().write(true).open(source.context().join(file)).unwrap().set_modified(time).unwrap();
-}
-
-#[test]
-fn another_commit_leaves_the_layers_that_it_does_not_touch_and_a_builder_that_had_them_comes_to_what_a_new_one_does() {
-    for engine in &engines()[1..] {
-        let source = three_layers();
-        let first = layers(&source, engine);
-        // After its step was run.
-        source.write("one", "2");
-        let ended = jiff::Timestamp::now().as_second();
-        while jiff::Timestamp::now().as_second() == ended {
-            std::thread::yield_now();
-        }
-        commit_at(&source, 0);
-        touch(&source, "one", 1);
-        let second = layers(&source, engine);
-        assert_eq!((&first[0], first[1] == second[1], &first[2]), (&second[0], false, &second[2]), "{}", engine.name);
-        assert_eq!(source.record()["image"]["known"]["layers"], Value::Null, "they are small");
-        let (before, now) = (date_of(&source, "HEAD~1"), date_of(&source, "HEAD"));
-        assert_eq!(["made", "two", "one"].map(|file| time_of(&source, file)), [before, before, now]);
-        // A builder that has nothing of it.
-        let digest = source.record()["image"]["digest"].as_str().unwrap().to_owned();
-        let elsewhere = checked_out(&source, &[]);
-        touch(&elsewhere, "one", 2);
-        elsewhere.deliver().on(engine).flag("--tags", "one").flag("--no-cache", "true").ends_with(0);
-        assert_eq!(elsewhere.record()["image"]["digest"], digest.as_str(), "{}", engine.name);
-        commit_at(&source, 1);
-        assert_eq!(layers(&source, engine), second);
-        // What a stage before it reads, it is made from too.
-        source.write("early", "2");
-        commit_at(&source, 2);
-        let third = layers(&source, engine);
-        assert_eq!((first[0] == third[0], &second[1..]), (false, &third[1..]));
+/// Commits what is there in the next second.
+fn commit_later(source: &Source) {
+    let ended = jiff::Timestamp::now().as_second();
+    while jiff::Timestamp::now().as_second() == ended {
+        std::thread::yield_now();
     }
+    source.git(&["add", "--all"]);
+    commit_at(source, 0);
 }
 
 /// The same commit in another folder.
@@ -162,38 +129,98 @@ fn checked_out(source: &Source, how: &[&str]) -> Source {
 }
 
 #[test]
-fn what_is_not_known_of_a_layer_is_dated_by_the_commit() {
-    let engine = &engines()[2];
+fn another_commit_leaves_the_layers_that_it_does_not_touch() {
+    for engine in &engines()[1..] {
+        let source = three_layers();
+        let first = layers(&source, engine);
+        source.write("one", "2");
+        commit_at(&source, -24);
+        let second = layers(&source, engine);
+        assert_eq!((&first[0], first[1] == second[1], &first[2]), (&second[0], false, &second[2]), "{}", engine.name);
+        let (before, now) = (date_of(&source, "HEAD~1"), date_of(&source, "HEAD"));
+        assert_eq!(["early", "two", "one"].map(|file| time_of(&source, file)), [before, before, now]);
+        let created = source.image().config()["created"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+        assert_eq!(created.as_second(), i64::try_from(now).unwrap());
+        commit_at(&source, -23);
+        assert_eq!(layers(&source, engine), second);
+        // What a stage that it copies from reads, it is made from too.
+        source.write("early", "2");
+        commit_at(&source, -22);
+        let third = layers(&source, engine);
+        assert_eq!((first[0] == third[0], &second[1..]), (false, &third[1..]));
+        assert_eq!(time_of(&source, "early"), date_of(&source, "HEAD"));
+    }
+}
+
+#[test]
+fn a_builder_that_has_had_a_step_comes_to_what_a_new_one_does_whenever_it_has_run_it() {
+    for engine in &engines()[1..] {
+        let id: u64 = rand::random();
+        let dockerfile = format!("FROM {BASE}\nRUN echo {id} >/made && touch -d 2001-01-01 /old\nCOPY one /\n");
+        let source = Source::in_git(&[("Dockerfile", &dockerfile), (".dockerignore", ".git\n"), ("one", "1")]);
+        // Before its commit, and so by what nobody knows.
+        source.write("one", "2");
+        layers(&source, engine);
+        commit_later(&source);
+        let first = layers(&source, engine);
+        let made = date_of(&source, "HEAD~1");
+        // After its step was run.
+        source.write("one", "3");
+        commit_later(&source);
+        let second = layers(&source, engine);
+        assert_eq!((&first[1], first[2] == second[2]), (&second[1], false), "{}", engine.name);
+        let times = ["made", "one"].map(|file| time_of(&source, file));
+        assert_eq!((times, time_of(&source, "old")), ([made, date_of(&source, "HEAD")], 978_307_200));
+        let digest = source.record()["image"]["digest"].as_str().unwrap().to_owned();
+        let elsewhere = checked_out(&source, &[]);
+        elsewhere.deliver().on(engine).flag("--tags", "one").flag("--no-cache", "true").ends_with(0);
+        assert_eq!(elsewhere.record()["image"]["digest"], digest.as_str(), "{}", engine.name);
+    }
+}
+
+#[test]
+fn what_is_not_known_of_a_layer_is_dated_by_the_commit_or_by_an_engine_not_at_all() {
+    let [_, docker, buildkitd] = <[Engine; 3]>::try_from(engines()).unwrap();
     let source = three_layers();
     source.write("one", "2");
     commit_at(&source, -24);
     let [old, new] = ["HEAD~1", "HEAD"].map(|revision| date_of(&source, revision));
     let is_dated = |source: &Source, delivery: crate::support::Delivery, expected: [u64; 2], why: &str| {
-        delivery.flag("--tags", "one").flag("--reuse", "never").on(engine).ends_with(0);
-        assert_eq!(["made", "two"].map(|file| time_of(source, file)), expected, "{why}");
+        delivery.flag("--tags", "one").flag("--reuse", "never").on(&buildkitd).ends_with(0);
+        assert_eq!(["early", "two"].map(|file| time_of(source, file)), expected, "{why}");
     };
     is_dated(&source, source.deliver(), [old, old], "by what it is made from");
     let shallow = checked_out(&source, &["--depth=1"]);
     is_dated(&shallow, shallow.deliver(), [new, new], "a part of the history");
+    let by_docker = shallow.deliver().flag("--tags", "one").flag("--reuse", "never").on(&docker);
+    by_docker.ends_with(0).says("the files of new layers are not dated");
+    assert!(time_of(&shallow, "two") > new);
     source.write("three", "1");
     is_dated(&source, source.deliver(), [new, new], "a file that is in no commit");
     fs::remove_file(source.context().join("three")).unwrap();
     let named = source.deliver().flag("--build-contexts", &format!("named={}", source.context().join("folder").display()));
     source.write("folder/file", "1");
-    commit_at(&source, -23);
     source.git(&["add", "--all"]);
     commit_at(&source, -22);
     let new = date_of(&source, "HEAD");
     is_dated(&source, named, [new, new], "another context");
-    // A value that no commit has.
-    let dockerfile = fs::read_to_string(source.context().join("Dockerfile")).unwrap();
-    source.write("Dockerfile", &dockerfile.replace("AS made\n", "AS made\nARG BY=1\n"));
+    // How it is checked out.
+    source.write(".gitattributes", "two text\n");
+    source.git(&["add", "--all"]);
     commit_at(&source, -21);
-    source.write("one", "3");
+    let new = date_of(&source, "HEAD");
+    is_dated(&source, source.deliver(), [new, new], "attributes");
+    // A value that no commit has.
+    source.write("Dockerfile", "FROM scratch\nARG BY=early\nCOPY $BY /\nCOPY two one /\n");
     commit_at(&source, -20);
+    source.write("one", "3");
+    commit_at(&source, -19);
     let [old, new] = ["HEAD~1", "HEAD"].map(|revision| date_of(&source, revision));
-    is_dated(&source, source.deliver(), [old, old], "an argument that has no other value");
-    is_dated(&source, source.deliver().flag("--build-args", "BY=2"), [new, old], "an argument");
+    let by_early = source.deliver().flag("--build-args", "BY=early");
+    is_dated(&source, by_early.clone(), [new, new], "an argument, and the commit of the other file");
+    by_early.flag("--tags", "one").flag("--reuse", "never").on(&docker).ends_with(0).does_not_say("are not dated");
+    assert!(time_of(&source, "early") > new && time_of(&source, "two") == new);
+    assert!(old < new);
 }
 
 #[test]

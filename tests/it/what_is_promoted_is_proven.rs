@@ -453,7 +453,7 @@ fn what_a_promotion_needs_and_is_not_told_is_asked_for() {
 #[test]
 fn an_image_whose_steps_others_may_have_left_in_a_cache_is_taken_nowhere_where_gates_block() {
     let (scene, [engine, _]) = (Scene::set(), machines());
-    let strangers = "steps of its build were taken from a cache that other environments or other jobs may write";
+    let strangers = "steps of its build were taken from a build cache that other environments or other jobs may write";
     scene.deliver_with_cache("dev", &engine, "local").ends_with(0);
     assert_eq!(scene.source.record()["build_cache"]["writers"], "others");
     assert!(scene.verify(&scene.from(), "dev").stdout.contains("with steps of a build cache that others may have written"));
@@ -488,5 +488,27 @@ fn an_environment_that_only_advises_takes_it_and_its_own_verdict_says_so() {
     let again = format!("{}/team/local-{}", scene.registry, scene.sha);
     scene.promote_to("local", &again, &scene.from(), &commit).flag("--sign", "keyless").ends_with(0);
     let promoted = format!("{again}:local-{}", scene.sha);
-    scene.is_refused(&promoted, "steps of its build were taken from a cache");
+    scene.is_refused(&promoted, "steps of its build were taken from a build cache");
+}
+
+#[test]
+fn nor_is_one_of_a_cache_that_is_an_environments_own_whose_findings_only_advise() {
+    let (scene, [engine, _]) = (Scene::set(), machines());
+    let own = |cache: &str| {
+        let folder = scene.source.beside("caches/{env}");
+        scene.deliver_with_cache("dev", &engine, cache).flag("--cache-folder", folder.to_str().unwrap())
+    };
+    own("local").ends_with(0);
+    assert_eq!(scene.source.record()["build_cache"]["writers"], "environment");
+    scene.is_refused(&scene.from(), "the build cache of an environment whose findings only advise");
+    scene.source.commit("another");
+    own("auto").ends_with(0).says("what is signed here may be taken by environments that block");
+    assert_eq!(scene.source.record()["build_cache"]["writers"], "nobody");
+}
+
+#[test]
+fn nor_is_one_that_a_builder_has_built_whose_steps_are_everybodys() {
+    let (scene, [engine, _]) = (Scene::set(), machines());
+    scene.deliver_to("dev").on(&engine).flag("--builder-cache", "shared").ends_with(0);
+    scene.is_refused(&scene.from(), "steps of its build were taken from a build cache");
 }

@@ -39,7 +39,7 @@ class Delivery:
         labels = "\n".join(f"{key}={value}" for key, value in order.labels.items())
         measurement.run(
             "gp-deliver", BINARY, "deliver", "--build-context", order.source, "--environment", "local", *builder, *cache,
-            "--build-args", f"ROUND={order.seed}", "--labels", labels,
+            "--labels", labels,
             "--trivy-db-repository", order.database("trivy-db", 2),
             "--trivy-java-db-repository", order.database("trivy-java-db", 1),
             "--destination", f"{order.registry.address}/bench/deliver", "--report-dir", report,

@@ -1,6 +1,7 @@
 """The images that are delivered.
 
-Each has an argument ROUND that all its own layers depend on, so that a round can be as new to everyone, and a small file that
+Each has an argument ROUND that all its own layers depend on, so that a round can be as new to everyone (by a value in its
+Dockerfile: one that the build gives may be another each time, and no commit says when it was changed), and a small file that
 its last layer copies, so that a round can change nothing else. Bytes that do not compress stand for programs and libraries,
 zeros for what compresses well.
 """
@@ -27,8 +28,8 @@ class Image:
     # The situations that are measured of it unless others are asked for; all where there are none.
     only: tuple = ()
 
-    def write(self, folder):
-        """The source of it in git."""
+    def write(self, folder, seed=None):
+        """The source of it in git, of a round."""
         if self.context:
             shutil.copytree(ROOT / self.context, folder)
         else:
@@ -36,7 +37,8 @@ class Image:
             for number in range(200):
                 (folder / f"source/file{number}.txt").write_text(f"line {number}\n" * 200)
             (folder / ".dockerignore").write_text(".git\n")
-        (folder / "Dockerfile").write_text(self.dockerfile)
+        round_of = f"ARG ROUND={seed}\n" if seed else "ARG ROUND\n"
+        (folder / "Dockerfile").write_text(self.dockerfile.replace("ARG ROUND\n", round_of))
         subprocess.run(["git", "init", "--quiet", "--initial-branch=main", folder], check=True)
         change(folder, "at first")
 

@@ -25,7 +25,7 @@ class Order:
         return self.folder / "source"
 
     def write(self):
-        self.image.write(self.source)
+        self.image.write(self.source, self.seed)
 
     def change(self, text):
         # The two sides' layers differ, so that neither profits from the other.

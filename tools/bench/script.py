@@ -63,10 +63,7 @@ class Script:
             reference = f"type=registry,ref={order.cache}"
             cache = ["--cache-from", reference, "--cache-to", f"{reference},mode=max"]
         # Its provenance would make it an index of two manifests; gp-deliver signs none of that here either.
-        return [
-            "docker", "buildx", "build", *builder, *cache, *labels, "--provenance=false",
-            "--build-arg", f"ROUND={order.seed}", order.source,
-        ]
+        return ["docker", "buildx", "build", *builder, *cache, *labels, "--provenance=false", order.source]
 
     def deliver(self, order, measurement):
         image = f"{order.registry.address}/bench/script:latest"

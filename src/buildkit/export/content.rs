@@ -14,11 +14,12 @@ use super::described;
 use super::pipe::{Sender, pipe};
 use crate::buildkit::Error;
 use crate::buildkit::content_service::{READ, ReadRequest, ReadResponse};
-use crate::buildkit::date::{self, Dating, SourceDate};
+use crate::buildkit::date::{self, Dating};
 use crate::document;
 use crate::layer_store::{KnownLayer, Packing};
 use crate::net::{Pace, Watch};
 use crate::oci::bounds;
+use crate::oci::dated::Dates;
 use crate::oci::image::Parts;
 use crate::oci::layer;
 use crate::oci::layout::{self, MAX_DOCUMENT_BYTES, descriptor, digest_of};
@@ -40,7 +41,7 @@ struct Wanted<'a> {
     layer: &'a Descriptor,
     diff_id: Digest,
     form: Form,
-    date: Option<SourceDate>,
+    dates: Option<Dates>,
 }
 
 /// Reads the image whose manifest is `manifest` (or an index of one manifest) into `layout`.
@@ -84,7 +85,7 @@ pub(crate) async fn read(
                 match fetch(channel, wanted, layout, packing, &show).await {
                     Err(Unread::NoArchive(why)) => {
                         tracing::debug!(%why, layer = %wanted.diff_id, "a layer is not dated");
-                        wanted.date = None;
+                        wanted.dates = None;
                         fetch(channel, wanted, layout, packing, &show).await.map_err(Error::from)?
                     }
                     fetched => fetched.map_err(Error::from)?,
@@ -92,7 +93,7 @@ pub(crate) async fn read(
             }
         };
         layers.push(layer);
-        dated.push((diff_id, wanted.date));
+        dated.push((diff_id, wanted.dates));
         done += wanted.layer.size();
         show(done);
     }
@@ -110,7 +111,7 @@ impl Treatment<'_> {
     ) -> Result<Vec<Wanted<'l>>, Error> {
         let wanted = layers.iter().zip(diff_ids).map(|(layer, diff_id)| {
             let form = form(layer, compression, self.base.is_none_or(|base| base.contains(&diff_id)))?;
-            Ok(Wanted { layer, diff_id, form, date: None })
+            Ok(Wanted { layer, diff_id, form, dates: None })
         });
         let mut wanted = wanted.collect::<Result<Vec<_>, Error>>()?;
         if let Some(dating) = self.dating {
@@ -121,8 +122,8 @@ impl Treatment<'_> {
                 None => matches!(wanted.form, Form::Plain),
             };
             let own: Vec<_> = wanted.iter().map(is_own).collect();
-            for (wanted, date) in wanted.iter_mut().zip(dating.of_layers(&config, &own).await) {
-                wanted.date = date;
+            for (wanted, dates) in wanted.iter_mut().zip(dating.of_layers(&config, &own).await) {
+                wanted.dates = dates;
             }
         }
         Ok(wanted)
@@ -132,13 +133,13 @@ impl Treatment<'_> {
 /// The layer and its diff id, where an earlier delivery has read or compressed it.
 async fn known(wanted: &Wanted<'_>, layout: &Layout, packing: &Packing) -> Result<Option<(Descriptor, Digest)>, Error> {
     let (digest, size) = (digest_of(wanted.layer)?, wanted.layer.size());
-    let (diff_id, form, date) = (wanted.diff_id, wanted.form.clone(), seconds(wanted.date));
+    let (diff_id, form, dates) = (wanted.diff_id, wanted.form.clone(), wanted.dates);
     let (packing, layout) = (packing.clone(), layout.clone());
     let looking = tokio::task::spawn_blocking(move || {
         let (known, compression) = (&packing.known, packing.compression);
         let of_content = |layer: KnownLayer| (layer.descriptor, layer.diff_id);
-        let found = match (form, date) {
-            (_, Some(date)) => known.dated(diff_id, date, compression, &layout).map(of_content),
+        let found = match (form, dates) {
+            (_, Some(dates)) => known.dated(diff_id, dates, compression, &layout).map(of_content),
             (Form::Keep(media_type), None) => known.blob(media_type, digest, size, &layout).map(|layer| (layer, diff_id)),
             (Form::Plain | Form::Gzip | Form::Zstd, None) => known.layer(diff_id, compression, &layout).map(of_content),
         };
@@ -191,11 +192,6 @@ fn form(layer: &Descriptor, compression: Compression, may_stay: bool) -> Result<
     })
 }
 
-/// A date as layers have it. What is before 1970 dates nothing.
-fn seconds(date: Option<SourceDate>) -> Option<u64> {
-    date.and_then(SourceDate::since_1970)
-}
-
 /// Reads a layer, and says which diff id it has here.
 async fn fetch(
     channel: &Channel,
@@ -207,7 +203,7 @@ async fn fetch(
     let digest = digest_of(wanted.layer).map_err(Error::from)?;
     let (sender, content) = pipe();
     let (packing, layout) = (packing.clone(), layout.clone());
-    let (form, of) = (wanted.form.clone(), (wanted.diff_id, seconds(wanted.date)));
+    let (form, of) = (wanted.form.clone(), (wanted.diff_id, wanted.dates));
     let writing = tokio::task::spawn_blocking(move || match form {
         Form::Keep(media_type) => Ok(keep(content, digest, media_type, &layout, &packing).map(|layer| (layer, of.0))?),
         Form::Plain => compress(content, of, &packing, &layout),
@@ -243,16 +239,16 @@ fn keep(
 /// Compresses a layer, dated where it has a date. What the builder has given has to be what it says.
 fn compress(
     content: impl Read,
-    (expected, date): (Digest, Option<u64>),
+    (expected, dates): (Digest, Option<Dates>),
     packing: &Packing,
     layout: &Layout,
 ) -> Result<(Descriptor, Digest), Unread> {
-    let written = match date {
-        Some(date) => packing.write_dated(content, date, layout),
+    let written = match dates {
+        Some(dates) => packing.write_dated(content, dates, layout),
         None => packing.write_layer(content, layout).map(|(descriptor, diff_id)| (descriptor, diff_id, diff_id)),
     };
     let (descriptor, diff_id, actual) = written.map_err(|error| match error {
-        layout::Error::Io { source, .. } if date.is_some() && source.kind() == io::ErrorKind::InvalidData => {
+        layout::Error::Io { source, .. } if dates.is_some() && source.kind() == io::ErrorKind::InvalidData => {
             Unread::NoArchive(source)
         }
         other => Unread::Failed(other.into()),
