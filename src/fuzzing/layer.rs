@@ -34,12 +34,12 @@ pub fn layer(bytes: &[u8]) {
 /// What is dated is dated once and for all, and comes back as it was by what is kept of it.
 fn dated_and_back(content: &[u8]) {
     let dates = Dates { date: 1_700_000_000, kept: 5 };
-    let dated = |content: &[u8]| {
-        let (mut dated, mut reader) = (Vec::new(), Dated::new(content, dates));
-        reader.read_to_end(&mut dated).ok().map(|_| (dated, reader.changes()))
+    let read = |content: &[u8]| {
+        let (mut bytes, mut reader) = (Vec::new(), Dated::new(content, dates));
+        reader.read_to_end(&mut bytes).ok().map(|_| (bytes, reader.changes()))
     };
-    let Some((after, changes)) = dated(content) else { return };
-    assert_eq!(dated(&after).map(|(again, _)| again).as_ref(), Some(&after));
+    let Some((after, changes)) = read(content) else { return };
+    assert_eq!(read(&after).map(|(again, _)| again).as_ref(), Some(&after));
     let Some(changes) = changes else { return };
     let mut before = Vec::new();
     let undone = Undone::new(&*after, &changes).read_to_end(&mut before);
