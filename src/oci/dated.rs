@@ -134,21 +134,19 @@ impl<R: Read> Dated<R> {
         if size > MAX_RECORDS {
             return Err(invalid("the records before a file are too long"));
         }
-        let mut records = vec![0; usize::try_from(padded(size)).unwrap_or_default()];
-        self.content.read_exact(&mut records)?;
-        records.truncate(usize::try_from(size).unwrap_or_default());
-        let dated = self.dated(&records, header.entry_type())?;
+        let mut blocks = vec![0; usize::try_from(padded(size)).unwrap_or_default()];
+        self.content.read_exact(&mut blocks)?;
+        let records = &blocks[..usize::try_from(size).unwrap_or_default()];
+        let dated = self.dated(records, header.entry_type())?;
         if dated != records {
             self.changes = None;
-        }
-        if dated.len() != records.len() {
             header.set_size(dated.len() as u64);
             seal(&mut header);
+            blocks = dated;
+            blocks.resize(usize::try_from(padded(blocks.len() as u64)).unwrap_or_default(), 0);
         }
         self.clamp(&mut header);
-        let mut ready = [header.as_bytes().as_slice(), &dated].concat();
-        ready.resize(BLOCK + usize::try_from(padded(dated.len() as u64)).unwrap_or_default(), 0);
-        self.give(ready);
+        self.give([header.as_bytes().as_slice(), &blocks].concat());
         Ok(())
     }
 
