@@ -79,6 +79,9 @@ impl SourceDate {
 pub(crate) trait Dating: fmt::Debug + Send + Sync {
     /// The dates of each layer, in their order; `own` says which are the image's own and not its base's, which stay as they are.
     fn of_layers<'a>(&'a self, config: &'a ImageConfiguration, own: &'a [bool]) -> BoxFuture<'a, Vec<Option<Dates>>>;
+
+    /// Whether it is known before that no layer has a date.
+    fn is_idle(&self) -> bool;
 }
 
 /// A configuration with other layers: their diff ids, and the dates of those that are dated.

@@ -146,22 +146,13 @@ impl<'a> Sessions<'a> {
 
     /// Says what a reader should know of a session before something is built with it, each thing once.
     pub(super) fn introduce(&self, session: &BuildSession<'_>, log: &StageLog) {
-        let undated = session.instructions.date.and_then(|_| self.undated(&session.builder)).map(str::to_owned);
+        let undated = session.undated().map(str::to_owned);
         let notes = session.chosen.notes.iter().map(|note| format!("build cache: {note}"));
         for line in undated.into_iter().chain(session.bases.line()).chain(notes) {
             if self.said.lock().unwrap_or_else(PoisonError::into_inner).insert(line.clone()) {
                 log.line(&line);
             }
         }
-    }
-
-    /// Why the files of new layers are not dated; nothing where some are.
-    fn undated(&self, builder: &Builder) -> Option<&'static str> {
-        if !builder.gives_layers() {
-            return Some(CAN_NOT_DATE);
-        }
-        let is_dated = builder.dates_all_layers() || dating::has_history(self.delivery, self.ready, &self.workshop.definition);
-        (!is_dated).then_some(DATES_NOTHING)
     }
 
     /// The number of files that were sent, to whichever builder.
@@ -253,6 +244,12 @@ impl<'a> BuildSession<'a> {
             ..instructions(build, definition.name(), &ready.claim, proxies)
         };
         Ok(Self { delivery, ready, builder: builder.clone(), session, stats, bases, instructions, chosen })
+    }
+
+    /// Why the files of new layers are not dated, where the image is; nothing where some are.
+    fn undated(&self) -> Option<&'static str> {
+        let dating = self.instructions.dating.as_ref()?;
+        if self.builder.gives_layers() { dating.is_idle().then_some(DATES_NOTHING) } else { Some(CAN_NOT_DATE) }
     }
 
     /// The instructions for a check stage.

@@ -72,11 +72,6 @@ pub(super) fn of_layers(
     Arc::new(LayerDates { date, dates_all, history: History::of(delivery, ready, definition) })
 }
 
-/// Whether it can be told what layers are made from, as far as the source goes.
-pub(super) fn has_history(delivery: &Delivery, ready: &Ready, definition: &Definition) -> bool {
-    History::of(delivery, ready, definition).is_some()
-}
-
 /// The dates of layers.
 #[derive(Debug)]
 struct LayerDates {
@@ -116,6 +111,10 @@ impl Dating for LayerDates {
             own.iter().zip(known).map(|(is_own, dates)| dates.or(otherwise).filter(|_| *is_own)).collect()
         }
         .boxed()
+    }
+
+    fn is_idle(&self) -> bool {
+        self.history.is_none() && !self.dates_all
     }
 }
 
